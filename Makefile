@@ -1,0 +1,45 @@
+# Konsilium: `make run` from a bare clone starts the chat; `make test` proves it.
+SHELL := /bin/sh
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+BIN := .venv/bin
+
+.PHONY: run test check bench soak format clean
+
+run: .venv/.runtime  ## the app on http://127.0.0.1:8000
+	@$(BIN)/chainlit run app/chainlit_app.py --headless --host $(HOST) --port $(PORT)
+
+test: .venv/.tests  ## everything: format, lint, types, unit, integration and browser tests
+	@sh tests/system-packages.sh
+	@$(MAKE) -s lint
+	@$(BIN)/python -m pytest tests
+
+check: .venv/.tests lint  ## the fast part of it
+	@$(BIN)/python -m pytest tests/unit -q -x
+
+.PHONY: lint
+lint: .venv/.tests
+	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: .venv/.tests
+	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
+
+bench: .venv/.tests  ## the benchmark: a table, and JSON under bench/results/
+	@sh tests/system-packages.sh
+	@$(BIN)/python -m bench
+
+soak: .venv/.tests  ## the long runs with faults
+	@sh tests/system-packages.sh
+	@$(BIN)/python -m bench --soak
+
+.venv/.runtime: requirements.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/.tests: requirements.txt tests/requirements.txt .venv/.runtime
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r tests/requirements.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""One turn: a question, and all that answers it."""

@@ -1,0 +1,130 @@
+"""What a conversation mode is, and what it is given. A new mode is one file in modes/ and one line."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from app.core.events import TurnEvent
+from app.core.messages import Message
+from app.core.models import ModelRef
+from app.core.options import Option
+from app.core.ports import Call, Models
+from app.core.requests import ModelRequest
+from app.core.text import Text
+from app.core.turns import HistoryMessage, TurnRequest
+from app.core.usage import CallRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What goes to the model, after compression: system, pinned facts, blocks, recent turns, question."""
+
+    messages: tuple[Message, ...]
+    tokens: int | None = None
+    """Estimate of the whole, calibrated for the model."""
+    window: int | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """JSON-able facts about the compression for the metrics card: from, to, before, after."""
+
+    @property
+    def system(self) -> str:
+        """The system text, empty where there is none."""
+        return "\n\n".join(m.text for m in self.messages if m.role == "system")
+
+    @property
+    def question(self) -> Message:
+        """The new message, last in the prompt."""
+        return self.messages[-1]
+
+    @property
+    def history(self) -> tuple[Message, ...]:
+        """What was said before, without system texts and the question."""
+        return tuple(m for m in self.messages[:-1] if m.role != "system")
+
+
+class TurnModels:
+    """The models as one turn sees them: every call lands in the turn's ledger, whoever made it."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._calls: list[Call] = []
+        self.resolve = models.resolve
+        self.profile = models.profile
+
+    def call(self, ref: ModelRef, request: ModelRequest) -> Call:
+        """A metered call, remembered."""
+        call = self._models.call(ref, request)
+        self._calls.append(call)
+        return call
+
+    @property
+    def records(self) -> tuple[CallRecord, ...]:
+        """What every call so far took, in order."""
+        return tuple(call.record for call in self._calls)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnContext:
+    """What a mode works with."""
+
+    request: TurnRequest
+    prompt: Prompt
+    history: tuple[HistoryMessage, ...]
+    model: ModelRef
+    """The model chosen for the conversation."""
+    models: TurnModels
+    inbox: "Inbox"
+
+    def ask(self, messages: tuple[Message, ...], **fields: Any) -> ModelRequest:
+        """A request with this turn's id for the log."""
+        return ModelRequest(messages=messages, request_id=self.request.turn_id, **fields)
+
+
+class Inbox:
+    """What a person does to a running turn: types a message into it, pauses it, goes on."""
+
+    def __init__(self) -> None:
+        self._messages: list[str] = []
+        self._going = asyncio.Event()
+        self._going.set()
+
+    def interject(self, text: str) -> None:
+        """A message typed meanwhile; the mode takes it when it next may."""
+        self._messages.append(text)
+
+    def take(self) -> list[str]:
+        """The messages since the last take."""
+        taken, self._messages = self._messages, []
+        return taken
+
+    def pause(self) -> None:
+        self._going.clear()
+
+    def resume(self) -> None:
+        self._going.set()
+
+    @property
+    def paused(self) -> bool:
+        return not self._going.is_set()
+
+    async def going(self) -> None:
+        """Returns at once, or when a paused turn is resumed."""
+        await self._going.wait()
+
+
+class Mode(Protocol):
+    """A way to answer. Stateless: everything is in the context."""
+
+    id: str
+    name: Text
+    description: Text
+    icon: str
+    """A lucide icon's name."""
+    options: tuple[Option, ...]
+    takes_interjections: bool
+    """Whether a message typed during a turn enters that turn (else it waits its turn)."""
+
+    def respond(self, turn: TurnContext) -> AsyncGenerator[TurnEvent, None]:
+        """Yields the steps of the answer; raises KonsiliumError where there can be none."""
+        ...

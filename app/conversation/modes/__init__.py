@@ -1,0 +1,11 @@
+"""The ways to answer, in the order of the picker. A new mode is a module here and a line below."""
+
+from app.conversation.mode import Mode
+from app.conversation.modes.chat import Chat
+
+MODES: tuple[Mode, ...] = (Chat(),)
+
+
+def mode_named(mode_id: str) -> Mode:
+    """The mode of that id; plain chat for an id of a version that is gone."""
+    return next((mode for mode in MODES if mode.id == mode_id), MODES[0])

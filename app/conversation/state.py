@@ -1,0 +1,278 @@
+"""What a running turn has said so far: its events folded into steps that anyone can follow."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from app.conversation.metrics import answer_metrics, turn_metrics
+from app.conversation.mode import Prompt
+from app.core.errors import KonsiliumError
+from app.core.events import (
+    FinishReason,
+    Progress,
+    StepDelta,
+    StepEnded,
+    StepKind,
+    StepNoted,
+    StepReplaced,
+    StepStarted,
+    TurnEvent,
+)
+from app.core.models import ModelProfile, ModelRef
+from app.core.text import Text
+from app.core.turns import SettledTurn, StepRecord, TurnRequest, new_id, now
+from app.core.usage import CallRecord, Outcome
+
+_CHAINLIT_TYPE = {
+    StepKind.ANSWER: "assistant_message",
+    StepKind.NOTICE: "assistant_message",
+    StepKind.REASONING: "tool",
+    StepKind.PLAN: "tool",
+    StepKind.SPECIALIST: "tool",
+    StepKind.CANDIDATE: "tool",
+    StepKind.GROUP: "tool",
+}
+
+
+@dataclass(slots=True, eq=False)
+class LiveStep:
+    """A step as it grows. `chunks` only ever grows within one `generation`."""
+
+    id: str
+    kind: StepKind
+    name: str
+    parent_id: str
+    input: str = ""
+    open: bool = False
+    note: dict[str, Any] = field(default_factory=dict)
+    chunks: list[str] = field(default_factory=list)
+    generation: int = 0
+    """Counts replacements of the whole text: what was drawn before is void."""
+    outcome: Outcome = Outcome.RUNNING
+    finish_reason: FinishReason | None = None
+    call: CallRecord | None = None
+    error: Exception | None = None
+    created_at: datetime = field(default_factory=now)
+    ended_at: datetime | None = None
+    saved: bool = False
+
+    @property
+    def text(self) -> str:
+        """The whole text so far."""
+        return "".join(self.chunks)
+
+
+class TurnState:
+    """Follow it with `subscribe()`: the event is set whenever something has changed."""
+
+    def __init__(self, request: TurnRequest) -> None:
+        self.request = request
+        self.steps: dict[str, LiveStep] = {}
+        self.progress: Text | None = None
+        self.outcome = Outcome.RUNNING
+        self.error: Exception | None = None
+        self.model: ModelRef | None = None
+        self.profile: ModelProfile | None = None
+        self.prompt: Prompt | None = None
+        self.done = False
+        self.unstored = False
+        """The last write failed: said on screen until one succeeds."""
+        self.settled: SettledTurn | None = None
+        self.started_at = now()
+        self._followers: set[asyncio.Event] = set()
+
+    # -- following ------------------------------------------------------------------------------
+
+    def subscribe(self) -> asyncio.Event:
+        """An event that is set at every change; clear it before looking."""
+        changed = asyncio.Event()
+        changed.set()
+        self._followers.add(changed)
+        return changed
+
+    def unsubscribe(self, changed: asyncio.Event) -> None:
+        """No longer of interest."""
+        self._followers.discard(changed)
+
+    def _notify(self) -> None:
+        for changed in self._followers:
+            changed.set()
+
+    # -- growing --------------------------------------------------------------------------------
+
+    def about(self, model: ModelRef, profile: ModelProfile, prompt: Prompt) -> None:
+        """What the turn works with, once it is known."""
+        self.model, self.profile, self.prompt = model, profile, prompt
+        self._notify()
+
+    def apply(self, event: TurnEvent) -> None:
+        """Folds one event in."""
+        match event:
+            case StepDelta(step_id, text):
+                step = self.steps[step_id]
+                step.chunks.append(text)
+                step.saved = False
+                self.progress = None
+            case StepStarted():
+                self._begin(event)
+            case StepReplaced(step_id, text):
+                step = self.steps[step_id]
+                step.chunks, step.generation, step.saved = [text], step.generation + 1, False
+            case StepNoted(step_id, note):
+                step = self.steps[step_id]
+                step.note |= note
+                step.saved = False
+            case StepEnded(step_id):
+                step = self.steps[step_id]
+                step.outcome, step.call, step.error = event.outcome, event.call, event.error
+                step.finish_reason, step.ended_at, step.saved = event.finish_reason, now(), False
+            case Progress(text):
+                self.progress = text
+        self._notify()
+
+    def _begin(self, event: StepStarted) -> None:
+        parent = event.parent_id or self.request.turn_id
+        self.steps[event.step_id] = LiveStep(
+            event.step_id,
+            event.kind,
+            event.name,
+            parent,
+            event.input,
+            event.open,
+            dict(event.note),
+        )
+        self.progress = None
+
+    def storage_trouble(self, trouble: bool) -> None:
+        """Whether the database refuses our writes."""
+        if self.unstored != trouble:
+            self.unstored = trouble
+            self._notify()
+
+    def finish(self) -> None:
+        """All is stored, or given up."""
+        self.done = True
+        self._notify()
+
+    # -- storing --------------------------------------------------------------------------------
+
+    def opening(self) -> tuple[StepRecord, ...]:
+        """The question and the turn's own step, as stored before the first token is asked for."""
+        request = self.request
+        question = StepRecord(
+            id=request.question.id,
+            thread_id=request.thread_id,
+            turn_id=request.turn_id,
+            type="user_message",
+            kind="question",
+            name=request.author,
+            output=request.question.text,
+            created_at=self.started_at,
+            ended_at=self.started_at,
+            modes={"mode": request.options.mode, "model": request.options.text("model")},
+        )
+        return question, self._turn_record()
+
+    def changed_steps(self) -> tuple[StepRecord, ...]:
+        """The steps that changed since they were last handed out here."""
+        changed = [step for step in self.steps.values() if not step.saved]
+        for step in changed:
+            step.saved = True
+        return tuple(self._record(step) for step in changed)
+
+    def unsaved(self, records: Iterable[StepRecord]) -> None:
+        """Those steps could not be stored after all."""
+        for record in records:
+            self.steps[record.id].saved = False
+
+    def settle(
+        self, outcome: Outcome, error: Exception | None, calls: tuple[CallRecord, ...]
+    ) -> SettledTurn:
+        """Ends every step that is still open and returns the whole turn for storage."""
+        self.outcome, self.error, self.progress = outcome, error, None
+        for step in self.steps.values():
+            if step.outcome is Outcome.RUNNING:
+                step.outcome = Outcome.FAILED if outcome is Outcome.FAILED else Outcome.STOPPED
+                step.ended_at = now()
+                step.call = next((call for call in calls if call.step_id == step.id), None)
+        if error is not None:
+            self._say_error(error)
+        self._measure(calls)
+        titles = (str(step.note["title"]) for step in self.steps.values() if "title" in step.note)
+        self.settled = SettledTurn(
+            request=self.request,
+            outcome=outcome,
+            steps=(self._turn_record(), *(self._record(step) for step in self.steps.values())),
+            calls=calls,
+            title=next(titles, None),
+            error=_code(error) if error else None,
+        )
+        self._notify()
+        return self.settled
+
+    def _say_error(self, error: Exception) -> None:
+        notice = LiveStep(new_id(), StepKind.NOTICE, "Konsilium", self.request.turn_id)
+        notice.note["error"] = _facts(error)
+        notice.outcome, notice.ended_at = Outcome.FAILED, now()
+        self.steps[notice.id] = notice
+
+    def _measure(self, calls: tuple[CallRecord, ...]) -> None:
+        for step in self.steps.values():
+            if step.kind not in (StepKind.NOTICE, StepKind.REASONING):
+                step.note["metrics"] = answer_metrics(step, step.call)
+        answers = [step for step in self.steps.values() if step.kind is StepKind.ANSWER]
+        if answers:
+            answers[-1].note["metrics"] = turn_metrics(
+                answers[-1], calls, self.steps.values(), self.prompt, self.profile
+            )
+
+    def _turn_record(self) -> StepRecord:
+        return StepRecord(
+            id=self.request.turn_id,
+            thread_id=self.request.thread_id,
+            turn_id=self.request.turn_id,
+            parent_id=self.request.question.id,
+            type="run",
+            kind="turn",
+            name="on_message",
+            outcome=self.outcome,
+            created_at=self.started_at,
+            ended_at=None if self.outcome is Outcome.RUNNING else now(),
+            is_error=self.outcome is Outcome.FAILED,
+            metadata={"language": self.request.language},
+        )
+
+    def _record(self, step: LiveStep) -> StepRecord:
+        return StepRecord(
+            id=step.id,
+            thread_id=self.request.thread_id,
+            turn_id=self.request.turn_id,
+            parent_id=step.parent_id,
+            type=_CHAINLIT_TYPE[step.kind],
+            kind=step.kind,
+            name=step.name,
+            input=step.input,
+            output=step.text,
+            metadata=dict(step.note),
+            outcome=step.outcome,
+            created_at=step.created_at,
+            ended_at=step.ended_at,
+            is_error=step.kind is StepKind.NOTICE and "error" in step.note,
+            open=step.open,
+        )
+
+
+def _code(error: Exception) -> str:
+    return error.code if isinstance(error, KonsiliumError) else "internal_error"
+
+
+def _facts(error: Exception) -> Mapping[str, Any]:
+    """What the view needs to say it in the reader's language; the exact detail stays in the log."""
+    facts: dict[str, Any] = {"code": _code(error)}
+    for name in ("server", "model", "retry_after", "near", "prompt_tokens", "window"):
+        value = getattr(error, name, None)
+        if value:
+            facts[name] = list(value) if isinstance(value, tuple) else value
+    return facts

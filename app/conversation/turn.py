@@ -1,0 +1,219 @@
+"""Runs turns: each in a task of its own, so that a lost connection to the browser ends nothing.
+
+start -> begin (one transaction) -> prompt -> mode -> events folded into a TurnState, checkpointed
+every 2 s -> settle (one transaction), alike for completed, stopped and failed. Whoever wants to see
+a turn follows its state: the view, the REST API, a second tab.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+from app.conversation.mode import Inbox, Mode, TurnContext, TurnModels
+from app.conversation.prompt import PromptBuilder
+from app.conversation.state import TurnState
+from app.core.errors import KonsiliumError, StorageUnavailable
+from app.core.ports import Models, TurnStore
+from app.core.turns import HistoryMessage, SettledTurn, TurnRequest
+from app.core.usage import Outcome
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_SECONDS = 2.0
+RETRY_WRITES_AFTER = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+"""Seconds between tries to store a finished turn: a locked or restarting database comes back."""
+
+AfterTurn = Callable[[SettledTurn], Awaitable[None]]
+"""What happens once a turn is stored: titles, compression, the answer cache. In the background."""
+
+
+class RunningTurn:
+    """A turn under way. `state` is what has been said so far; `wait()` returns when it is stored."""
+
+    def __init__(self, request: TurnRequest, mode: Mode) -> None:
+        self.request = request
+        self.mode = mode
+        self.state = TurnState(request)
+        self.inbox = Inbox()
+        self._answering: asyncio.Task[None] | None = None
+        self._stopped = False
+        self._over = asyncio.Event()
+
+    def stop(self) -> None:
+        """Cancels the answer: the call upstream is closed, what was written stays and is stored."""
+        self._stopped = True
+        if self._answering is not None:
+            self._answering.cancel()
+
+    async def wait(self) -> TurnState:
+        """Its state when all is stored. Cancelling the waiter does not cancel the turn."""
+        await self._over.wait()
+        return self.state
+
+    async def answer(
+        self, answering: Coroutine[Any, Any, None]
+    ) -> tuple[Outcome, Exception | None]:
+        """Runs the answer as the task that `stop` cancels, and says how it ended."""
+        self._answering = asyncio.create_task(answering)
+        if self._stopped:
+            self._answering.cancel()
+        await asyncio.wait([self._answering])
+        if self._answering.cancelled():
+            return Outcome.STOPPED, None
+        match self._answering.exception():
+            case None:
+                return Outcome.COMPLETED, None
+            case Exception() as error:
+                return Outcome.FAILED, error
+            case fatal:
+                raise fatal
+
+    def over(self) -> None:
+        """All is stored, or given up."""
+        self.state.finish()
+        self._over.set()
+
+
+class Turns:
+    """Starts turns and knows which are running: one at a time in a thread."""
+
+    def __init__(
+        self,
+        store: TurnStore,
+        models: Models,
+        prompts: PromptBuilder,
+        modes: Sequence[Mode],
+        after: Sequence[AfterTurn] = (),
+        *,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+        retry_writes_after: Sequence[float] = RETRY_WRITES_AFTER,
+    ) -> None:
+        self._store = store
+        self._models = models
+        self._prompts = prompts
+        self._modes: Mapping[str, Mode] = {mode.id: mode for mode in modes}
+        self._after = after
+        self._checkpoint_seconds = checkpoint_seconds
+        self._retry_writes_after = retry_writes_after
+        self._running: dict[str, RunningTurn] = {}
+        self._background: set[asyncio.Task[None]] = set()
+
+    def running(self, thread_id: str) -> RunningTurn | None:
+        """The turn under way in that thread."""
+        return self._running.get(thread_id)
+
+    @property
+    def count(self) -> int:
+        """How many turns are under way."""
+        return len(self._running)
+
+    async def start(self, request: TurnRequest) -> RunningTurn:
+        """Stores the question and begins to answer it.
+
+        A turn still running in the thread is stopped first. Raises NotFound for another's thread,
+        StorageUnavailable where the question could not be stored.
+        """
+        while current := self._running.get(request.thread_id):
+            current.stop()
+            await current.wait()
+        turn = RunningTurn(request, self._modes.get(request.options.mode) or self._modes["chat"])
+        self._running[request.thread_id] = turn
+        try:
+            history = await self._store.begin(request, turn.state.opening())
+        except BaseException:
+            self._forget(turn)
+            raise
+        self._in_background(self._run(turn, history))
+        return turn
+
+    async def drain(self, timeout: float) -> None:
+        """Stops what still runs after `timeout` seconds and waits until all is stored."""
+        if self._background:
+            await asyncio.wait(self._background, timeout=timeout)
+        for turn in list(self._running.values()):
+            turn.stop()
+        while self._background:
+            await asyncio.wait(self._background)
+
+    def _forget(self, turn: RunningTurn) -> None:
+        if self._running.get(turn.request.thread_id) is turn:
+            del self._running[turn.request.thread_id]
+        turn.over()
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _run(self, turn: RunningTurn, history: tuple[HistoryMessage, ...]) -> None:
+        models = TurnModels(self._models)
+        checkpoints = asyncio.create_task(self._checkpoint(turn))
+        try:
+            outcome, error = await turn.answer(self._respond(turn, history, models))
+        finally:
+            checkpoints.cancel()
+            await asyncio.wait([checkpoints])
+        if error is not None:
+            _log_failure(turn.request.turn_id, error)
+        settled = turn.state.settle(outcome, error, models.records)
+        try:
+            await self._settle(turn, settled)
+        finally:
+            self._forget(turn)
+        for step in self._after:
+            self._in_background(_after(step, settled))
+
+    async def _respond(
+        self, turn: RunningTurn, history: tuple[HistoryMessage, ...], models: TurnModels
+    ) -> None:
+        request = turn.request
+        model = models.resolve(request.options.text("model"))
+        prompt = await self._prompts.build(request, history, models.profile(model))
+        turn.state.about(model, models.profile(model), prompt)
+        context = TurnContext(request, prompt, history, model, models, turn.inbox)
+        async with contextlib.aclosing(turn.mode.respond(context)) as events:
+            async for event in events:
+                turn.state.apply(event)
+
+    async def _checkpoint(self, turn: RunningTurn) -> None:
+        while True:
+            await asyncio.sleep(self._checkpoint_seconds)
+            if steps := turn.state.changed_steps():
+                try:
+                    await self._store.checkpoint(steps)
+                    turn.state.storage_trouble(False)
+                except StorageUnavailable as error:
+                    turn.state.unsaved(steps)
+                    turn.state.storage_trouble(True)
+                    log.warning("checkpoint of turn %s: %s", turn.request.turn_id, error.detail)
+
+    async def _settle(self, turn: RunningTurn, settled: SettledTurn) -> None:
+        for pause in (*self._retry_writes_after, None):
+            try:
+                await self._store.settle(settled)
+            except StorageUnavailable as error:
+                turn.state.storage_trouble(True)
+                log.error("storing turn %s: %s", turn.request.turn_id, error.detail)
+                if pause is not None:
+                    await asyncio.sleep(pause)
+            else:
+                turn.state.storage_trouble(False)
+                return
+
+
+def _log_failure(turn_id: str, error: Exception) -> None:
+    if isinstance(error, KonsiliumError):
+        log.warning("turn %s failed: %s: %s", turn_id, error.code, error.detail)
+    else:
+        log.error("turn %s failed unexpectedly", turn_id, exc_info=error)
+
+
+async def _after(step: AfterTurn, settled: SettledTurn) -> None:
+    try:
+        await step(settled)
+    except KonsiliumError as error:
+        log.warning("after turn %s: %s: %s", settled.request.turn_id, error.code, error.detail)
+    except Exception:  # one follow-up must not take the others with it; the log has it all
+        log.exception("after turn %s", settled.request.turn_id)

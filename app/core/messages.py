@@ -1,0 +1,66 @@
+"""What is said to a model: pure values, independent of any provider's wire format."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A run of text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """An image as bytes: never a path or a URL that somebody downstream might open."""
+
+    data: bytes
+    mime: str
+
+
+Part = TextPart | ImagePart
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's wish to call a tool; `arguments` is JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a prompt. The model's earlier reasoning is never part of it."""
+
+    role: Role
+    parts: tuple[Part, ...]
+    name: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The text parts joined."""
+        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+    @property
+    def images(self) -> tuple[ImagePart, ...]:
+        """The image parts, in order."""
+        return tuple(part for part in self.parts if isinstance(part, ImagePart))
+
+    @classmethod
+    def system(cls, text: str) -> "Message":
+        return cls("system", (TextPart(text),))
+
+    @classmethod
+    def user(cls, text: str, *images: ImagePart) -> "Message":
+        return cls("user", (TextPart(text), *images))
+
+    @classmethod
+    def assistant(cls, text: str) -> "Message":
+        return cls("assistant", (TextPart(text),))

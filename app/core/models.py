@@ -1,0 +1,124 @@
+"""What is known about models and the servers they run on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+from app.core.errors import KonsiliumError
+
+GATEWAY_SERVER = "konsilium"
+"""The server name under which the conversation modes are offered as models."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ModelRef:
+    """A model's address, written `server/model`; the model's name may itself hold slashes."""
+
+    server: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.server}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> "ModelRef":
+        """`ollama/gemma2:2b` -> ModelRef("ollama", "gemma2:2b"). Raises ValueError without a server."""
+        server, slash, name = text.strip().partition("/")
+        if not (slash and server and name):
+            raise ValueError(f"a model is named server/model, not {text!r}")
+        return cls(server, name)
+
+
+class Capability(StrEnum):
+    """What a model can do, as its server says or as a table of model families knows."""
+
+    COMPLETION = "completion"
+    EMBEDDING = "embedding"
+    VISION = "vision"
+    TOOLS = "tools"
+    THINKING = "thinking"
+    JSON_MODE = "json_mode"
+    JSON_SCHEMA = "json_schema"
+    TRANSCRIPTION = "transcription"
+
+
+Currency = Literal["RUB", "USD"]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The price of a model per 1,000 tokens, in its own currency, as of a day."""
+
+    currency: Currency
+    input: Decimal
+    output: Decimal
+    cached: Decimal | None = None
+    """Input tokens served from the provider's prefix cache; None: as `input`."""
+    as_of: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadState:
+    """A model in a local server's memory, from Ollama's `/api/ps`."""
+
+    size_bytes: int
+    vram_bytes: int
+    context_length: int | None
+    """Tokens really allocated, which may be less than the model allows."""
+    expires_at: datetime | None
+
+    @property
+    def gpu_share(self) -> float:
+        """0.0 wholly on the CPU, 1.0 wholly on the GPU."""
+        return min(1.0, self.vram_bytes / self.size_bytes) if self.size_bytes else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelProfile:
+    """Facts about one model on one server. Unknown is None, never 0."""
+
+    ref: ModelRef
+    capabilities: frozenset[Capability] = frozenset({Capability.COMPLETION})
+    window: int | None = None
+    """The context window in tokens: prompt and answer together."""
+    size_bytes: int | None = None
+    parameter_size: str | None = None
+    quantization: str | None = None
+    family: str | None = None
+    digest: str | None = None
+    price: Price | None = None
+    """What the server itself says it costs; the price table may know more."""
+    load: LoadState | None = None
+    local: bool = False
+    """Runs on a machine of ours: free, worth waiting for, never retried."""
+    modified_at: datetime | None = None
+
+    def can(self, capability: Capability) -> bool:
+        """Whether the model is known to have `capability`."""
+        return capability in self.capabilities
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """One server as it was at `checked_at`."""
+
+    name: str
+    kind: str
+    """`ollama`, `openai` or `embedded`: for people to read, never to branch on."""
+    url: str
+    local: bool
+    models: tuple[ModelProfile, ...] = ()
+    error: KonsiliumError | None = None
+    """Why it could not be reached; None where it answered."""
+    version: str | None = None
+    latency_s: float | None = None
+    checked_at: datetime | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the server answered when last asked."""
+        return self.error is None and self.checked_at is not None

@@ -1,0 +1,216 @@
+"""What a person can choose for a conversation.
+
+One row of `CHAT_OPTIONS` (or of a mode's own `options`) is all a new setting takes: the panel, the
+thread's stored choices, the API and docs/settings.md are made from it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from app.core.text import Text
+
+Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One value of a `select` option."""
+
+    value: str
+    label: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting: its id, how it is shown, what it may be."""
+
+    id: str
+    kind: Literal["switch", "slider", "number", "select", "text", "model"]
+    """`model` is a select over the catalogue; `text` with `lines` > 1 is an area."""
+    label: Text
+    default: Scalar
+    hint: Text | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    choices: tuple[Choice, ...] = ()
+    lines: int = 1
+    needs: str | None = None
+    """Id of a switch that must be on for this option to be enabled."""
+    group: Literal["model", "mode", "context", "cache"] = "model"
+
+    def clean(self, value: object) -> Scalar:
+        """`value` made to fit, or the default where it cannot be: stored choices outlive versions."""
+        if value is None or (value == "" and self.kind in ("number", "slider")):
+            return self.default
+        match self.kind:
+            case "switch":
+                return value if isinstance(value, bool) else self.default
+            case "slider" | "number":
+                try:
+                    number = float(str(value))
+                except ValueError:
+                    return self.default
+                if self.minimum is not None:
+                    number = max(self.minimum, number)
+                if self.maximum is not None:
+                    number = min(self.maximum, number)
+                whole = self.step is not None and float(self.step).is_integer()
+                return int(number) if whole else number
+            case "select":
+                known = {choice.value for choice in self.choices}
+                return value if isinstance(value, str) and value in known else self.default
+            case "text" | "model":
+                return value if isinstance(value, str) else self.default
+
+
+CHAT_OPTIONS: tuple[Option, ...] = (
+    Option(
+        id="model",
+        kind="model",
+        label=Text(ru="Модель", uk="Модель", en="Model"),
+        default=None,
+    ),
+    Option(
+        id="temperature",
+        kind="slider",
+        label=Text(ru="Температура", uk="Температура", en="Temperature"),
+        hint=Text(
+            ru="Ниже — точнее и суше, выше — свободнее",
+            uk="Нижче — точніше й сухіше, вище — вільніше",
+            en="Lower is more exact, higher is freer",
+        ),
+        default=0.7,
+        minimum=0.0,
+        maximum=2.0,
+        step=0.1,
+    ),
+    Option(
+        id="max_tokens",
+        kind="number",
+        label=Text(
+            ru="Длина ответа, токенов", uk="Довжина відповіді, токенів", en="Answer length, tokens"
+        ),
+        hint=Text(
+            ru="0 — сколько модель сочтёт нужным",
+            uk="0 — скільки модель вважатиме за потрібне",
+            en="0 leaves it to the model",
+        ),
+        default=0,
+        minimum=0,
+        maximum=200_000,
+        step=1,
+    ),
+    Option(
+        id="system_prompt",
+        kind="text",
+        label=Text(ru="Системный промпт", uk="Системний промпт", en="System prompt"),
+        default="",
+        lines=5,
+    ),
+    Option(
+        id="structured",
+        kind="switch",
+        label=Text(ru="Ответ с заголовком", uk="Відповідь із заголовком", en="Answer with a title"),
+        hint=Text(
+            ru="Модель отвечает заголовком и текстом по схеме JSON",
+            uk="Модель відповідає заголовком і текстом за схемою JSON",
+            en="The model answers with a title and a text, by a JSON schema",
+        ),
+        default=False,
+    ),
+    Option(
+        id="compress_context",
+        kind="switch",
+        label=Text(ru="Сжимать контекст", uk="Стискати контекст", en="Compress the context"),
+        hint=Text(
+            ru="Старые сообщения заменяются для модели кратким изложением; вы видите все",
+            uk="Старі повідомлення для моделі замінює стислий виклад; ви бачите всі",
+            en="Older messages go to the model as a summary; you still see them all",
+        ),
+        default=False,
+        group="context",
+    ),
+    Option(
+        id="compress_every",
+        kind="number",
+        label=Text(
+            ru="Сжимать каждые N сообщений",
+            uk="Стискати кожні N повідомлень",
+            en="Compress every N messages",
+        ),
+        default=10,
+        minimum=4,
+        maximum=200,
+        step=1,
+        needs="compress_context",
+        group="context",
+    ),
+    Option(
+        id="compress_system_prompt",
+        kind="switch",
+        label=Text(
+            ru="Сжимать системный промпт",
+            uk="Стискати системний промпт",
+            en="Compress the system prompt",
+        ),
+        default=False,
+        needs="compress_context",
+        group="context",
+    ),
+    Option(
+        id="answer_cache",
+        kind="select",
+        label=Text(ru="Кеш ответов", uk="Кеш відповідей", en="Answer cache"),
+        hint=Text(
+            ru="Повторный вопрос получает прежний ответ сразу",
+            uk="Повторне запитання одразу отримує попередню відповідь",
+            en="A question asked before gets its answer at once",
+        ),
+        default="off",
+        choices=(
+            Choice("off", Text(ru="выключен", uk="вимкнено", en="off")),
+            Choice(
+                "exact", Text(ru="тот же вопрос", uk="те саме запитання", en="the same question")
+            ),
+            Choice(
+                "near",
+                Text(ru="и похожие вопросы", uk="і схожі запитання", en="similar questions too"),
+            ),
+        ),
+        group="cache",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatOptions:
+    """The choices in force for one turn, clean: every id of `CHAT_OPTIONS` and of the mode is there."""
+
+    mode: str = "chat"
+    values: Mapping[str, Scalar] = field(default_factory=dict)
+
+    @classmethod
+    def clean(
+        cls, raw: Mapping[str, Any], mode: str, mode_options: tuple[Option, ...] = ()
+    ) -> "ChatOptions":
+        """From what a panel, a thread or an API call says; unknown ids are dropped."""
+        options = (*CHAT_OPTIONS, *mode_options)
+        return cls(mode, {option.id: option.clean(raw.get(option.id)) for option in options})
+
+    def text(self, id: str) -> str:
+        """A text, select or model option; empty where unset."""
+        value = self.values.get(id)
+        return value if isinstance(value, str) else ""
+
+    def number(self, id: str) -> float:
+        """A slider or number option; 0 where unset."""
+        value = self.values.get(id)
+        return (
+            float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+        )
+
+    def on(self, id: str) -> bool:
+        """A switch."""
+        return self.values.get(id) is True

@@ -1,0 +1,150 @@
+"""What the inner rooms ask of the outer ones. `bootstrap` is where each port meets its adapter."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from app.core.events import ModelEvent
+from app.core.models import ModelProfile, ModelRef, ServerState
+from app.core.requests import ModelRequest
+from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest
+from app.core.usage import CallRecord, Usage
+
+
+class ChatModel(Protocol):
+    """One model on one server. Wrappers (meter, cache, retry) are ChatModels too.
+
+    `stream` yields events and ends with exactly one `Finished`, or raises a `KonsiliumError`.
+    Closing the generator, or cancelling the task that iterates it, closes the connection upstream.
+    """
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]: ...
+
+
+class ModelServer(Protocol):
+    """A server with models. One lives for the whole process and owns one pooled HTTP client."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def local(self) -> bool:
+        """Runs on a machine of ours."""
+        ...
+
+    async def state(self) -> ServerState:
+        """Its models and their load, now. Never raises for a server that is down: `error` says why."""
+        ...
+
+    def model(self, name: str) -> ChatModel:
+        """The model of that name; whether it exists shows when it is asked. Cheap: no I/O."""
+        ...
+
+    async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
+        """One vector a text. Raises Unsupported where the server has no embeddings."""
+        ...
+
+    async def aclose(self) -> None:
+        """Closes its connections."""
+        ...
+
+
+@runtime_checkable
+class ModelStore(Protocol):
+    """A server whose models can be fetched, loaded and removed (Ollama)."""
+
+    def pull(self, model: str) -> AsyncGenerator["PullProgress", None]: ...
+    async def remove(self, model: str) -> None: ...
+    async def load(self, model: str) -> None: ...
+    async def unload(self, model: str) -> None: ...
+
+
+class PullProgress(Protocol):
+    """One line of a pull: a status, and for a layer how much of it has come (bytes)."""
+
+    status: str
+    digest: str | None
+    total: int | None
+    completed: int | None
+
+
+class CallObserver(Protocol):
+    """Counts model calls as they go (Prometheus). Must be quick and must not raise."""
+
+    def started(self, request: ModelRequest, model: str) -> None: ...
+    def first_token(self, model: str, seconds: float) -> None: ...
+    def ended(self, record: CallRecord) -> None: ...
+
+
+class TurnStore(Protocol):
+    """Where turns are kept. Every method is one transaction; a failed write raises StorageUnavailable."""
+
+    async def begin(
+        self, request: TurnRequest, steps: Sequence[StepRecord]
+    ) -> tuple[HistoryMessage, ...]:
+        """Before the first token is asked for: makes the thread if it is new, rewinds if asked, stores
+        the question and the turn's own step (RUNNING), and returns the history before the question.
+
+        Raises NotFound where the thread is another user's.
+        """
+        ...
+
+    async def checkpoint(self, steps: Sequence[StepRecord]) -> None:
+        """Stores what has been written so far; called every 2 s with the steps that changed."""
+        ...
+
+    async def settle(self, turn: SettledTurn) -> None:
+        """Stores the end of a turn: its steps, its usage and cost, the thread's activity and title."""
+        ...
+
+
+class Call(Protocol):
+    """One metered model call. Iterate `events()` once; `record` is complete when that has ended,
+    however it ended."""
+
+    @property
+    def record(self) -> CallRecord: ...
+
+    def events(self) -> AsyncGenerator[ModelEvent, None]: ...
+
+
+class Models(Protocol):
+    """Every model of every server, by its address: `completion.models.Models` is the one there is."""
+
+    def states(self) -> tuple[ServerState, ...]:
+        """The servers as last seen, without waiting."""
+        ...
+
+    async def refresh(self) -> tuple[ServerState, ...]:
+        """Asks all servers at once, 3 s at most each, and returns what they said."""
+        ...
+
+    def resolve(self, name: str) -> ModelRef:
+        """`server/model`, a bare model name, or "" for the default.
+
+        Raises ModelNotFound (with near names) or NoModels.
+        """
+        ...
+
+    def profile(self, ref: ModelRef) -> ModelProfile:
+        """What is known of the model; only its ref where nothing is. Never waits."""
+        ...
+
+    def call(self, ref: ModelRef, request: ModelRequest) -> Call:
+        """A call of that model, metered, retried before the first token where the server is not local.
+
+        Raises ModelNotFound for an unknown server; an unknown model shows when it is iterated.
+        """
+        ...
+
+    async def embed(self, ref: ModelRef, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
+        """One vector a text."""
+        ...
+
+
+class KeyValueStore(Protocol):
+    """Small JSON documents by scope and key: a user's defaults, presets, calibration, price edits."""
+
+    async def get(self, scope: str, key: str) -> Mapping[str, Any] | None: ...
+    async def put(self, scope: str, key: str, value: Mapping[str, Any]) -> None: ...
+    async def delete(self, scope: str, key: str) -> None: ...
+    async def items(self, scope: str) -> dict[str, Mapping[str, Any]]: ...

@@ -1,0 +1,56 @@
+"""One call of one model, frozen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.core.messages import Message
+from app.core.usage import Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to sample; None leaves it to the server."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JsonSchema:
+    """Ask for JSON of this schema. `schema` is a JSON Schema object."""
+
+    name: str
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class JsonObject:
+    """Ask for any JSON object."""
+
+
+ResponseFormat = JsonSchema | JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """What one model is asked. The model itself is the `ChatModel` the request is given to."""
+
+    messages: tuple[Message, ...]
+    sampling: Sampling = Sampling()
+    response_format: ResponseFormat | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    """Tools in OpenAI's form: `{"type": "function", "function": {...}}`."""
+    tool_choice: str | Mapping[str, Any] | None = None
+    think: bool | None = None
+    """Whether a thinking model should think; None leaves it to the server."""
+    purpose: Purpose = Purpose.ANSWER
+    request_id: str | None = None
+    """Goes through to the upstream call and the log."""
+    step_id: str | None = None
+    """The step that the answer is written to, where there is one; kept in the call's record."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the wire format that we do not model; passed on as they are."""

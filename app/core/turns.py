@@ -1,0 +1,133 @@
+"""A turn (one question and all that answers it) and the conversation around it, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import uuid4
+
+from app.core.events import StepKind
+from app.core.messages import ImagePart, Message
+from app.core.options import ChatOptions
+from app.core.text import Language
+from app.core.usage import CallRecord, Outcome
+
+
+def new_id() -> str:
+    """A fresh identifier: UUID version 4, as the browser makes them too."""
+    return str(uuid4())
+
+
+def now() -> datetime:
+    """The present moment, aware, UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a question, already read: its text, or an image."""
+
+    element_id: str
+    name: str
+    mime: str
+    text: str | None = None
+    image: ImagePart | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person said."""
+
+    id: str
+    """Of the user's message: a step of the thread."""
+    text: str
+    attachments: tuple[Attachment, ...] = ()
+
+    def as_message(self) -> Message:
+        """The message for a model: attached texts first, each fenced by its name, then the words."""
+        documents = "".join(
+            f'<document name="{attachment.name}">\n{attachment.text}\n</document>\n\n'
+            for attachment in self.attachments
+            if attachment.text is not None
+        )
+        images = tuple(a.image for a in self.attachments if a.image is not None)
+        return Message.user(documents + self.text, *images)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRequest:
+    """All that one turn needs to know, frozen."""
+
+    thread_id: str
+    user_id: str
+    question: Question
+    options: ChatOptions
+    language: Language = "en"
+    turn_id: str = field(default_factory=new_id)
+    rewind: bool = False
+    """The question already exists in the thread: what came after it is deleted first (edit,
+    regenerate, retry). Its text is updated."""
+    bypass_cache: bool = False
+    key_id: str | None = None
+    """The API key that asked, where one did."""
+    author: str = ""
+    """The user's display name, kept as the name of the question's step."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One step of a thread as it is stored: the question, the turn, or a part of its answer.
+
+    `type` is Chainlit's (`user_message`, `assistant_message`, `run`, `tool`, ...); `kind` is ours.
+    """
+
+    id: str
+    thread_id: str
+    type: str
+    name: str
+    kind: StepKind | Literal["question", "turn"]
+    turn_id: str | None = None
+    parent_id: str | None = None
+    input: str = ""
+    output: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """JSON-able. Known keys: metrics, title, model, note, favorite."""
+    outcome: Outcome = Outcome.COMPLETED
+    created_at: datetime = field(default_factory=now)
+    ended_at: datetime | None = None
+    is_error: bool = False
+    open: bool = False
+    modes: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryMessage:
+    """One earlier message that counts as conversation. `id` is its step's."""
+
+    id: str
+    role: Literal["user", "assistant"]
+    text: str
+    name: str = ""
+    turn_id: str | None = None
+    outcome: Outcome = Outcome.COMPLETED
+    attachments: tuple[Attachment, ...] = ()
+
+    def as_message(self) -> Message:
+        """As a model is shown it."""
+        if self.role == "user":
+            return Question(self.id, self.text, self.attachments).as_message()
+        return Message.assistant(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class SettledTurn:
+    """A finished turn, to be committed in one unit of work: completed, stopped or failed alike."""
+
+    request: TurnRequest
+    outcome: Outcome
+    steps: tuple[StepRecord, ...]
+    """The turn's own step first, then all that hangs below it, in order of appearance."""
+    calls: tuple[CallRecord, ...]
+    title: str | None = None
+    """A better name for the thread, where the answer brought one."""
+    error: str | None = None

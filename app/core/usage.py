@@ -1,0 +1,105 @@
+"""What a model call took: tokens, seconds, money."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+from app.core.models import Currency, ModelRef
+
+
+class Purpose(StrEnum):
+    """Why a model was called."""
+
+    ANSWER = "answer"
+    GATE = "gate"
+    SPECIALIST = "specialist"
+    SYNTHESIS = "synthesis"
+    DIALOGUE = "dialogue"
+    CANDIDATE = "candidate"
+    JUDGE = "judge"
+    SUMMARY = "summary"
+    TITLE = "title"
+    REPAIR = "repair"
+    CACHE_CHECK = "cache_check"
+    EMBEDDING = "embedding"
+    TRANSCRIPTION = "transcription"
+    PRELOAD = "preload"
+
+
+class Outcome(StrEnum):
+    """How a turn, a step or a call ended."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    """The process died in the middle; found at the next start."""
+
+
+CacheHit = Literal["exact", "near"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens and the server's own timings. Unknown is None."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    estimated: bool = False
+    """True where we counted, not the server: shown with `≈`."""
+    load_s: float | None = None
+    """Time the server spent loading the model."""
+    prompt_s: float | None = None
+    generation_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Money in the price's own currency and in roubles; Decimal throughout."""
+
+    amount: Decimal
+    currency: Currency
+    rub: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One model call, as it is kept and counted."""
+
+    id: str
+    purpose: Purpose
+    model: ModelRef
+    started_at: datetime
+    outcome: Outcome
+    usage: Usage = Usage()
+    first_token_s: float | None = None
+    total_s: float | None = None
+    characters: int = 0
+    """Characters of the answer, reasoning not counted."""
+    cost: Cost | None = None
+    finish_reason: str | None = None
+    cache: CacheHit | None = None
+    error: str | None = None
+    """The code of the error, where it failed."""
+    request_id: str | None = None
+    step_id: str | None = None
+    """The step this call wrote, where there is one."""
+    streaming: bool = True
+    saved_tokens: int | None = None
+    """Tokens that compression or the cache spared."""
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Generation speed: by the server's clock, else from the first token to the end."""
+        tokens = self.usage.output_tokens
+        if not tokens:
+            return None
+        seconds = self.usage.generation_s
+        if not seconds and self.total_s is not None and self.first_token_s is not None:
+            seconds = self.total_s - self.first_token_s
+        return tokens / seconds if seconds and seconds > 0 else None

@@ -1,0 +1,105 @@
+"""Typed settings from the environment and `.env`. Fails at start, naming the variable."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.core.errors import SettingsInvalid
+from app.core.text import Language
+
+YANDEX_BASE_URL = "https://ai.api.cloud.yandex.net/v1"
+
+
+class Settings(BaseSettings):
+    """Every field is a variable of the same name in capitals; all are optional.
+
+    `.env.example` and docs/settings.md document each; a test fails where one is missing there.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
+    )
+
+    # Model servers
+    ollama_host: str = "http://localhost:11434"
+    yandex_api_key: SecretStr | None = None
+    yandex_folder_id: str | None = None
+    api_endpoint: str = YANDEX_BASE_URL
+    model_name: str | None = None
+    openai_api_key: SecretStr | None = None
+    deepseek_api_key: SecretStr | None = None
+    openrouter_api_key: SecretStr | None = None
+    openai_servers: SecretStr | None = None
+    embedded_model: str | None = None
+    embedding_model: str | None = None
+
+    # Storage
+    database_url: SecretStr | None = None
+    data_dir: Path = Path("data")
+    redis_url: SecretStr | None = None
+
+    # People
+    auth_mode: Literal["local", "password", "header", "oauth"] = "local"
+    admin_password: SecretStr | None = None
+    chainlit_auth_secret: SecretStr | None = None
+    require_api_key: bool = False
+    allowed_hosts: str = ""
+    """Host names, comma-separated, besides loopback's, that requests may name (`password`,
+    `header`, `oauth`: empty means any)."""
+
+    # The app
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    app_language: Language | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+
+    @field_validator("api_endpoint")
+    @classmethod
+    def _base_of(cls, url: str) -> str:
+        """A URL ending in `/chat/completions` is accepted: the base is what stands before it."""
+        return url.rstrip("/").removesuffix("/chat/completions")
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL of the database: SQLite in DATA_DIR where none is given."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite+aiosqlite:///{self.data_dir.resolve() / 'konsilium.db'}"
+
+    def auth_secret(self) -> str:
+        """The key that signs session cookies: given, or made once and kept in DATA_DIR (0600)."""
+        if self.chainlit_auth_secret is not None:
+            return self.chainlit_auth_secret.get_secret_value()
+        return kept_secret(self.data_dir / "auth_secret")
+
+
+def kept_secret(path: Path) -> str:
+    """The secret in that file; made there, readable by its owner alone, when it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = _create_private(path)
+    except FileExistsError:
+        return path.read_text(encoding="ascii").strip()
+    with open(descriptor, "w", encoding="ascii") as file:
+        secret = secrets.token_urlsafe(48)
+        file.write(secret)
+    return secret
+
+
+def _create_private(path: Path) -> int:
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+
+
+def load_settings() -> Settings:
+    """The settings, or SettingsInvalid with the name of the first variable that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        variable = "_".join(str(part) for part in first["loc"]).upper()
+        raise SettingsInvalid(variable, first["msg"]) from None

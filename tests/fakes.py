@@ -1,0 +1,188 @@
+"""Fakes that go in through constructors: scripted models, a store in memory.
+
+`ScriptedModels` answers each call from a script per model: a text, a list of events and pauses, an
+error, or a function of the request that returns one of these. Every request is kept in `requests`.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+from app.core.errors import KonsiliumError, ModelNotFound, NoModels, NotFound
+from app.core.events import Finished, ModelEvent, TextDelta
+from app.core.models import Capability, ModelProfile, ModelRef, ServerState
+from app.core.requests import ModelRequest
+from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest, now
+from app.core.usage import CallRecord, Outcome, Usage
+
+Pause = timedelta
+Item = str | ModelEvent | KonsiliumError | Pause
+Script = str | KonsiliumError | Sequence[Item] | Callable[[ModelRequest], "Script"]
+
+
+class ScriptedCall:
+    def __init__(self, models: "ScriptedModels", ref: ModelRef, request: ModelRequest) -> None:
+        self._models, self._ref, self._request = models, ref, request
+        self.record = CallRecord(
+            id=str(uuid4()),
+            purpose=request.purpose,
+            model=ref,
+            started_at=now(),
+            outcome=Outcome.RUNNING,
+            request_id=request.request_id,
+            step_id=request.step_id,
+        )
+
+    async def events(self) -> AsyncGenerator[ModelEvent, None]:
+        self._models.open += 1
+        start = asyncio.get_running_loop().time()
+        characters, outcome, error, finished = 0, Outcome.STOPPED, None, None
+        try:
+            async for event in self._play(self._models.script_for(self._ref, self._request)):
+                if isinstance(event, TextDelta):
+                    characters += len(event.text)
+                if isinstance(event, Finished):
+                    outcome, finished = Outcome.COMPLETED, event
+                yield event
+        except KonsiliumError as failure:
+            outcome, error = Outcome.FAILED, failure.code
+            raise
+        finally:
+            self._models.open -= 1
+            self.record = replace(
+                self.record,
+                outcome=outcome,
+                error=error,
+                characters=characters,
+                usage=finished.usage if finished else Usage(),
+                finish_reason=finished.finish_reason if finished else None,
+                total_s=asyncio.get_running_loop().time() - start,
+            )
+
+    async def _play(self, script: Script) -> AsyncGenerator[ModelEvent, None]:
+        await asyncio.sleep(0)
+        while callable(script):
+            script = script(self._request)
+        items: Sequence[Item] = [script] if isinstance(script, str | KonsiliumError) else script
+        ended = False
+        words = 0
+        for item in items:
+            match item:
+                case str():
+                    words += len(item.split())
+                    yield TextDelta(item)
+                case KonsiliumError():
+                    raise item
+                case timedelta():
+                    await asyncio.sleep(item.total_seconds())
+                case Finished():
+                    ended = True
+                    yield item
+                case _:
+                    yield item
+        if not ended:
+            prompt = sum(len(m.text.split()) for m in self._request.messages)
+            yield Finished("stop", Usage(input_tokens=prompt, output_tokens=words))
+
+
+class ScriptedModels:
+    """Implements `core.ports.Models`. `ScriptedModels({"big": "Hello", "small": [...]})`."""
+
+    def __init__(
+        self,
+        scripts: dict[str, Script] | None = None,
+        *,
+        window: int | None = 8192,
+        capabilities: frozenset[Capability] = frozenset(
+            {Capability.COMPLETION, Capability.JSON_SCHEMA}
+        ),
+    ) -> None:
+        self.scripts = {"model": "Hello"} if scripts is None else scripts
+        self.requests: list[tuple[ModelRef, ModelRequest]] = []
+        self.open = 0
+        """Calls under way: 0 at the end of every test, or a call leaked."""
+        self._window = window
+        self._capabilities = capabilities
+
+    def script_for(self, ref: ModelRef, request: ModelRequest) -> Script:
+        self.requests.append((ref, request))
+        if ref.name not in self.scripts:
+            raise ModelNotFound(f"no {ref}", server=ref.server, model=ref.name)
+        return self.scripts[ref.name]
+
+    def states(self) -> tuple[ServerState, ...]:
+        profiles = tuple(self.profile(ModelRef("fake", name)) for name in self.scripts)
+        return (ServerState("fake", "fake", "http://fake", True, profiles, checked_at=now()),)
+
+    async def refresh(self) -> tuple[ServerState, ...]:
+        return self.states()
+
+    def resolve(self, name: str) -> ModelRef:
+        if not self.scripts:
+            raise NoModels("nothing scripted")
+        name = name.removeprefix("fake/") or next(iter(self.scripts))
+        if name not in self.scripts:
+            raise ModelNotFound(f"no {name}", model=name)
+        return ModelRef("fake", name)
+
+    def profile(self, ref: ModelRef) -> ModelProfile:
+        return ModelProfile(ref, capabilities=self._capabilities, window=self._window, local=True)
+
+    def call(self, ref: ModelRef, request: ModelRequest) -> ScriptedCall:
+        return ScriptedCall(self, ref, request)
+
+    async def embed(self, ref: ModelRef, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
+        return [[float(len(text)), 1.0] for text in texts], Usage()
+
+
+class MemoryStore:
+    """Implements `core.ports.TurnStore`. Set `failing` to an error and every write raises it."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, StepRecord] = {}
+        self.owners: dict[str, str] = {}
+        self.settled: list[SettledTurn] = []
+        self.transactions = 0
+        self.failing: KonsiliumError | None = None
+
+    def _write(self, steps: Sequence[StepRecord]) -> None:
+        if self.failing is not None:
+            raise self.failing
+        self.transactions += 1
+        self.steps |= {step.id: step for step in steps}
+
+    async def begin(
+        self, request: TurnRequest, steps: Sequence[StepRecord]
+    ) -> tuple[HistoryMessage, ...]:
+        if self.owners.setdefault(request.thread_id, request.user_id) != request.user_id:
+            raise NotFound(request.thread_id)
+        if request.rewind:
+            self._rewind(request.question.id)
+        history = tuple(
+            HistoryMessage(
+                step.id,
+                "user" if step.type == "user_message" else "assistant",
+                step.output,
+                step.name,
+                step.turn_id,
+                step.outcome,
+            )
+            for step in self.steps.values()
+            if step.thread_id == request.thread_id and step.kind in ("question", "answer")
+        )
+        self._write(steps)
+        return history
+
+    def _rewind(self, question_id: str) -> None:
+        ids = list(self.steps)
+        for step_id in ids[ids.index(question_id) :]:
+            del self.steps[step_id]
+
+    async def checkpoint(self, steps: Sequence[StepRecord]) -> None:
+        self._write(steps)
+
+    async def settle(self, turn: SettledTurn) -> None:
+        self._write(turn.steps)
+        self.settled.append(turn)

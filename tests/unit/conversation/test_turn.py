@@ -1,0 +1,119 @@
+"""A turn is stored before it is asked, followed while it runs, and settled however it ends."""
+
+import asyncio
+from datetime import timedelta
+
+from app.conversation.modes import MODES
+from app.conversation.prompt import WholeHistory
+from app.conversation.turn import Turns
+from app.core.errors import ConnectionLost, StorageUnavailable
+from app.core.events import ReasoningDelta
+from app.core.options import ChatOptions
+from app.core.turns import Question, TurnRequest, new_id
+from app.core.usage import Outcome
+from tests.fakes import MemoryStore, ScriptedModels
+
+
+def a_request(text="Hello?", thread="t1", user="u1", **options):
+    return TurnRequest(thread, user, Question(new_id(), text), ChatOptions.clean(options, "chat"))
+
+
+def turns_over(store, models, **kwargs):
+    return Turns(store, models, WholeHistory(), MODES, **kwargs)
+
+
+async def test_a_plain_turn_is_answered_in_two_transactions():
+    store, models = MemoryStore(), ScriptedModels({"model": ["Hel", "lo"]})
+    turn = await turns_over(store, models).start(a_request())
+    state = await turn.wait()
+    assert state.outcome is Outcome.COMPLETED
+    assert [s.text for s in state.steps.values()] == ["Hello"]
+    assert store.transactions == 2
+    assert [s.type for s in store.steps.values()] == ["user_message", "run", "assistant_message"]
+    assert store.settled[0].calls[0].usage.output_tokens == 2
+
+
+async def test_the_question_is_stored_before_the_model_is_asked():
+    store, models = MemoryStore(), ScriptedModels()
+    store.failing = StorageUnavailable("disk full")
+    try:
+        await turns_over(store, models).start(a_request())
+    except StorageUnavailable:
+        pass
+    else:
+        raise AssertionError("the turn began without its question stored")
+    assert models.requests == []
+
+
+async def test_stop_keeps_what_was_written_and_closes_the_call():
+    store = MemoryStore()
+    models = ScriptedModels({"model": ["Partial", timedelta(seconds=60), " never"]})
+    turns = turns_over(store, models)
+    turn = await turns.start(a_request())
+    while not turn.state.steps:
+        await asyncio.sleep(0)
+    turn.stop()
+    state = await turn.wait()
+    assert state.outcome is Outcome.STOPPED
+    assert [(s.text, s.outcome) for s in state.steps.values()] == [("Partial", Outcome.STOPPED)]
+    assert store.settled[0].calls[0].outcome is Outcome.STOPPED
+    assert models.open == 0
+    assert turns.running("t1") is None
+
+
+async def test_a_break_in_the_middle_keeps_the_partial_answer_and_says_why():
+    store = MemoryStore()
+    models = ScriptedModels({"model": ["Half", ConnectionLost("reset", server="fake")]})
+    state = await (await turns_over(store, models).start(a_request())).wait()
+    answer, notice = state.steps.values()
+    assert (answer.text, answer.outcome) == ("Half", Outcome.FAILED)
+    assert notice.note["error"] == {"code": "connection_lost", "server": "fake"}
+    assert store.steps[answer.id].output == "Half"
+
+
+async def test_thinking_stands_in_a_step_before_the_answer_and_never_goes_back():
+    store = MemoryStore()
+    models = ScriptedModels({"model": [ReasoningDelta("hmm"), "Yes"]})
+    turns = turns_over(store, models)
+    state = await (await turns.start(a_request())).wait()
+    assert [(s.kind.value, s.text) for s in state.steps.values()] == [
+        ("reasoning", "hmm"),
+        ("answer", "Yes"),
+    ]
+    await (await turns.start(a_request("And?"))).wait()
+    assert [m.text for m in models.requests[-1][1].messages] == ["Hello?", "Yes", "And?"]
+
+
+async def test_a_failed_write_at_the_end_is_tried_again_and_said_meanwhile():
+    store, models = MemoryStore(), ScriptedModels({"model": ["x", timedelta(seconds=0.05)]})
+    turn = await turns_over(store, models, retry_writes_after=(0.05, 0.05)).start(a_request())
+    store.failing = StorageUnavailable("locked")
+    while not turn.state.unstored:
+        await asyncio.sleep(0.01)
+    store.failing = None
+    state = await turn.wait()
+    assert not state.unstored
+    assert len(store.settled) == 1
+
+
+async def test_a_second_question_in_the_thread_stops_the_first():
+    store = MemoryStore()
+    models = ScriptedModels({"model": ["a", timedelta(seconds=60)]})
+    turns = turns_over(store, models)
+    first = await turns.start(a_request())
+    await asyncio.sleep(0.01)
+    models.scripts["model"] = "b"
+    second = await turns.start(a_request("again"))
+    assert (await first.wait()).outcome is Outcome.STOPPED
+    assert (await second.wait()).outcome is Outcome.COMPLETED
+
+
+async def test_shutdown_stops_what_runs_and_stores_it():
+    store = MemoryStore()
+    models = ScriptedModels({"model": ["a", timedelta(seconds=60)]})
+    turns = turns_over(store, models)
+    await turns.start(a_request())
+    await asyncio.sleep(0.01)
+    await turns.drain(timeout=0.05)
+    assert store.settled[0].outcome is Outcome.STOPPED
+    assert turns.count == 0
