@@ -1,13 +1,14 @@
 """What the inner rooms ask of the outer ones. `bootstrap` is where each port meets its adapter."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from app.core.events import ModelEvent
 from app.core.models import ModelProfile, ModelRef, ServerState
+from app.core.reports import Dimension, TurnUsage, UsageFilter, UsageGroup, UsageSummary
 from app.core.requests import ModelRequest
 from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest
-from app.core.usage import CallRecord, Usage
+from app.core.usage import CallRecord, TokenGaps, Usage
 
 
 class ChatModel(Protocol):
@@ -68,10 +69,17 @@ class PullProgress(Protocol):
 
 
 class CallObserver(Protocol):
-    """Counts model calls as they go (Prometheus). Must be quick and must not raise."""
+    """Counts model calls as they go (Prometheus). Must be quick and must not raise.
+
+    `model` is written `server/model`.
+    """
 
     def started(self, request: ModelRequest, model: str) -> None: ...
     def first_token(self, model: str, seconds: float) -> None: ...
+    def gaps(self, model: str, gaps: TokenGaps) -> None:
+        """The pauses of one answer, once it has ended."""
+        ...
+
     def ended(self, record: CallRecord) -> None: ...
 
 
@@ -148,3 +156,25 @@ class KeyValueStore(Protocol):
     async def put(self, scope: str, key: str, value: Mapping[str, Any]) -> None: ...
     async def delete(self, scope: str, key: str) -> None: ...
     async def items(self, scope: str) -> dict[str, Mapping[str, Any]]: ...
+
+
+class UsageReports(Protocol):
+    """The kept usage records, added up. Sums are exact; percentiles are exact to a millisecond."""
+
+    async def summary(self, over: UsageFilter) -> UsageSummary:
+        """Everything that matches, as one."""
+        ...
+
+    async def groups(self, over: UsageFilter, by: Dimension) -> list[UsageGroup]:
+        """The same by model, server, mode, user or day: days in order, the rest by calls."""
+        ...
+
+    async def turns(
+        self, over: UsageFilter, order: Literal["slowest", "dearest"], limit: int
+    ) -> list[TurnUsage]:
+        """The turns that took longest, or cost most."""
+        ...
+
+    def records(self, over: UsageFilter) -> AsyncGenerator[Mapping[str, Any], None]:
+        """Every record that matches, oldest first, a row a call, for a table elsewhere."""
+        ...

@@ -1,6 +1,7 @@
 """What a model call took: tokens, seconds, money."""
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -92,6 +93,8 @@ class CallRecord:
     streaming: bool = True
     saved_tokens: int | None = None
     """Tokens that compression or the cache spared."""
+    parallel: int | None = None
+    """Calls under way in this process when it began, itself included; 1 for a call alone."""
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -103,3 +106,24 @@ class CallRecord:
         if not seconds and self.total_s is not None and self.first_token_s is not None:
             seconds = self.total_s - self.first_token_s
         return tokens / seconds if seconds and seconds > 0 else None
+
+
+GAP_BOUNDS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0)
+"""Upper bounds in seconds into which the pauses between the pieces of an answer are counted."""
+
+
+@dataclass(slots=True)
+class TokenGaps:
+    """The pauses between the pieces of one answer: a bisection a piece, no lock, no allocation.
+
+    The call that streams counts here alone and hands the whole to `CallObserver.gaps` at its end.
+    """
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(GAP_BOUNDS_S) + 1))
+    """Pauses no longer than each of GAP_BOUNDS_S (and longer than the one before); last: the rest."""
+    total_s: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """One more pause."""
+        self.counts[bisect_left(GAP_BOUNDS_S, seconds)] += 1
+        self.total_s += seconds

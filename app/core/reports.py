@@ -1,0 +1,80 @@
+"""What the kept usage records add up to: the values behind the dashboard."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+Dimension = Literal["model", "server", "mode", "user", "day"]
+
+
+@dataclass(frozen=True, slots=True)
+class UsageFilter:
+    """Which records: begun at `since` or later and before `until` (aware); None leaves it open."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    user_id: str | None = None
+    """One user's records; None: everybody's."""
+    zone: str = "UTC"
+    """IANA name of the time zone in which a day begins and ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSummary:
+    """Model calls added up. What is not known of any of them is None."""
+
+    calls: int = 0
+    turns: int = 0
+    """Questions that these calls answered."""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cost_rub: Decimal | None = None
+    unpriced: int = 0
+    """Calls whose price is not known: not in `cost_rub`."""
+    tokens_per_second: float | None = None
+    """All output tokens over all the seconds they took, of calls of which both are known."""
+    first_token_median_s: float | None = None
+    first_token_p95_s: float | None = None
+    failed: int = 0
+    stopped: int = 0
+    cache_exact: int = 0
+    cache_near: int = 0
+    streaming: int = 0
+    parallel: int = 0
+    """Calls that began while another was under way."""
+    most_parallel: int | None = None
+    saved_by_compression: int | None = None
+    saved_by_cache: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageGroup:
+    """The calls of one model, server, mode, user or day."""
+
+    key: str
+    """`server/model`, a server's name, a mode's id, a user's id, or a day such as 2026-09-30."""
+    label: str | None
+    """What people call it, where that is another: a user's name."""
+    summary: UsageSummary
+
+
+@dataclass(frozen=True, slots=True)
+class TurnUsage:
+    """One turn and all its calls."""
+
+    turn_id: str
+    thread_id: str
+    title: str | None
+    user: str | None
+    mode: str | None
+    model: str
+    """Of its answer, written `server/model`."""
+    started_at: datetime
+    seconds: float | None
+    """From the beginning of its first call to the end of its last."""
+    calls: int
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_rub: Decimal | None
