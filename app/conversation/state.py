@@ -38,7 +38,7 @@ _CHAINLIT_TYPE = {
 
 @dataclass(slots=True, eq=False)
 class LiveStep:
-    """A step as it grows. `chunks` only ever grows within one `generation`."""
+    """A step as it grows. Within one `version` nothing changes but that `chunks` grows."""
 
     id: str
     kind: StepKind
@@ -48,8 +48,7 @@ class LiveStep:
     open: bool = False
     note: dict[str, Any] = field(default_factory=dict)
     chunks: list[str] = field(default_factory=list)
-    generation: int = 0
-    """Counts replacements of the whole text: what was drawn before is void."""
+    version: int = 0
     outcome: Outcome = Outcome.RUNNING
     finish_reason: FinishReason | None = None
     call: CallRecord | None = None
@@ -119,18 +118,24 @@ class TurnState:
                 self._begin(event)
             case StepReplaced(step_id, text):
                 step = self.steps[step_id]
-                step.chunks, step.generation, step.saved = [text], step.generation + 1, False
+                step.chunks = [text]
+                self._changed(step)
             case StepNoted(step_id, note):
                 step = self.steps[step_id]
                 step.note |= note
-                step.saved = False
+                self._changed(step)
             case StepEnded(step_id):
                 step = self.steps[step_id]
                 step.outcome, step.call, step.error = event.outcome, event.call, event.error
-                step.finish_reason, step.ended_at, step.saved = event.finish_reason, now(), False
+                step.finish_reason, step.ended_at = event.finish_reason, now()
+                self._changed(step)
             case Progress(text):
                 self.progress = text
         self._notify()
+
+    def _changed(self, step: LiveStep) -> None:
+        step.version += 1
+        step.saved = False
 
     def _begin(self, event: StepStarted) -> None:
         parent = event.parent_id or self.request.turn_id
@@ -173,14 +178,14 @@ class TurnState:
             ended_at=self.started_at,
             modes={"mode": request.options.mode, "model": request.options.text("model")},
         )
-        return question, self._turn_record()
+        return question, self.turn_record()
 
     def changed_steps(self) -> tuple[StepRecord, ...]:
         """The steps that changed since they were last handed out here."""
         changed = [step for step in self.steps.values() if not step.saved]
         for step in changed:
             step.saved = True
-        return tuple(self._record(step) for step in changed)
+        return tuple(self.record(step) for step in changed)
 
     def unsaved(self, records: Iterable[StepRecord]) -> None:
         """Those steps could not be stored after all."""
@@ -204,7 +209,7 @@ class TurnState:
         self.settled = SettledTurn(
             request=self.request,
             outcome=outcome,
-            steps=(self._turn_record(), *(self._record(step) for step in self.steps.values())),
+            steps=(self.turn_record(), *(self.record(step) for step in self.steps.values())),
             calls=calls,
             title=next(titles, None),
             error=_code(error) if error else None,
@@ -227,8 +232,11 @@ class TurnState:
             answers[-1].note["metrics"] = turn_metrics(
                 answers[-1], calls, self.steps.values(), self.prompt, self.profile
             )
+        for step in self.steps.values():
+            self._changed(step)
 
-    def _turn_record(self) -> StepRecord:
+    def turn_record(self) -> StepRecord:
+        """The turn's own step, under the question and above all else."""
         return StepRecord(
             id=self.request.turn_id,
             thread_id=self.request.thread_id,
@@ -244,7 +252,8 @@ class TurnState:
             metadata={"language": self.request.language},
         )
 
-    def _record(self, step: LiveStep) -> StepRecord:
+    def record(self, step: LiveStep) -> StepRecord:
+        """The step as it is now."""
         return StepRecord(
             id=step.id,
             thread_id=self.request.thread_id,

@@ -7,7 +7,7 @@ from app.core.events import ModelEvent
 from app.core.models import ModelProfile, ModelRef, ServerState
 from app.core.reports import Dimension, TurnUsage, UsageFilter, UsageGroup, UsageSummary
 from app.core.requests import ModelRequest
-from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest
+from app.core.turns import HistoryMessage, Question, SettledTurn, StepRecord, TurnRequest
 from app.core.usage import CallRecord, TokenGaps, Usage
 
 
@@ -146,6 +146,21 @@ class Models(Protocol):
 
     async def embed(self, ref: ModelRef, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
         """One vector a text."""
+        ...
+
+
+class Conversations(Protocol):
+    """What the chat asks of a thread beyond its turns. Raises NotFound for another user's thread."""
+
+    async def question(self, user_id: str, thread_id: str, turn_id: str) -> Question:
+        """The question of that turn with its attachments, to be asked again."""
+        ...
+
+    async def keep_settings(
+        self, user_id: str, thread_id: str, settings: Mapping[str, Any]
+    ) -> None:
+        """Remembers the choices of the thread (its metadata's `chat_settings`); a thread that is not
+        there yet is left for its first turn to make."""
         ...
 
 

@@ -1,0 +1,391 @@
+"""Every error in words a person can act on: what happened, and what to do about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.core.text import Language, Text
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What the error card says: a title, what to do, a command to copy, and the buttons."""
+
+    title: Text
+    text: Text
+    command: str | None = None
+    retry: bool = True
+
+
+_AGAIN = Text(
+    ru="Вопрос сохранён. Попробуйте ещё раз.",
+    uk="Запитання збережено. Спробуйте ще раз.",
+    en="Your question is kept. Try again.",
+)
+_KEPT = Text(
+    ru="Написанное сохранено и помечено как неполное.",
+    uk="Написане збережено й позначено як неповне.",
+    en="What was written is kept and marked as incomplete.",
+)
+
+ADVICE: Mapping[str, Advice] = {
+    "server_unavailable": Advice(
+        Text(
+            ru="Сервер {server} не отвечает",
+            uk="Сервер {server} не відповідає",
+            en="The server {server} does not answer",
+        ),
+        Text(
+            ru="Проверьте, запущен ли он и верен ли адрес. Вопрос сохранён.",
+            uk="Перевірте, чи його запущено й чи правильна адреса. Запитання збережено.",
+            en="Check that it is running and that its address is right. Your question is kept.",
+        ),
+    ),
+    "server_busy": Advice(
+        Text(
+            ru="Сервер {server} занят",
+            uk="Сервер {server} зайнятий",
+            en="The server {server} is busy",
+        ),
+        Text(
+            ru="Его очередь заполнена. Подождите немного и повторите.",
+            uk="Його черга заповнена. Зачекайте трохи й повторіть.",
+            en="Its queue is full. Wait a little and try again.",
+        ),
+    ),
+    "server_fault": Advice(
+        Text(
+            ru="На сервере {server} произошла ошибка",
+            uk="На сервері {server} сталася помилка",
+            en="The server {server} failed",
+        ),
+        Text(
+            ru="Подробности — в журнале сервера и в журнале Konsilium. Вопрос сохранён.",
+            uk="Подробиці — у журналі сервера та в журналі Konsilium. Запитання збережено.",
+            en="Its log and Konsilium's log hold the details. Your question is kept.",
+        ),
+    ),
+    "connection_lost": Advice(
+        Text(
+            ru="Связь с сервером {server} прервалась",
+            uk="Зв'язок із сервером {server} перервався",
+            en="The connection to {server} was lost",
+        ),
+        _KEPT,
+    ),
+    "incomplete_answer": Advice(
+        Text(
+            ru="Ответ оборвался",
+            uk="Відповідь обірвалася",
+            en="The answer broke off",
+        ),
+        Text(
+            ru="Сервер {server} закончил передачу раньше времени. Написанное сохранено.",
+            uk="Сервер {server} завершив передавання завчасно. Написане збережено.",
+            en="The server {server} ended the stream too early. What was written is kept.",
+        ),
+    ),
+    "malformed_answer": Advice(
+        Text(
+            ru="Сервер {server} ответил непонятно",
+            uk="Сервер {server} відповів незрозуміло",
+            en="The server {server} answered with something else",
+        ),
+        Text(
+            ru="Похоже, по этому адресу не API модели. Проверьте адрес сервера.",
+            uk="Схоже, за цією адресою не API моделі. Перевірте адресу сервера.",
+            en="The address does not seem to be a model's API. Check the server's address.",
+        ),
+    ),
+    "first_token_timeout": Advice(
+        Text(
+            ru="Модель так и не начала отвечать",
+            uk="Модель так і не почала відповідати",
+            en="The model never began to answer",
+        ),
+        Text(
+            ru="Возможно, серверу {server} не хватает памяти. Попробуйте модель поменьше.",
+            uk="Можливо, серверу {server} бракує пам'яті. Спробуйте меншу модель.",
+            en="The server {server} may be short of memory. Try a smaller model.",
+        ),
+    ),
+    "silence_timeout": Advice(
+        Text(
+            ru="Модель замолчала",
+            uk="Модель замовкла",
+            en="The model fell silent",
+        ),
+        _KEPT,
+    ),
+    "wrong_key": Advice(
+        Text(
+            ru="Сервер {server} не принял ключ",
+            uk="Сервер {server} не прийняв ключ",
+            en="The server {server} refused the key",
+        ),
+        Text(
+            ru="Проверьте ключ доступа к этому серверу в настройках приложения.",
+            uk="Перевірте ключ доступу до цього сервера в налаштуваннях застосунку.",
+            en="Check the key for this server in the app's settings.",
+        ),
+    ),
+    "model_not_found": Advice(
+        Text(
+            ru="Модели {model} больше нет",
+            uk="Моделі {model} більше немає",
+            en="The model {model} is gone",
+        ),
+        Text(
+            ru="Выберите другую модель под полем ввода и повторите.",
+            uk="Виберіть іншу модель під полем введення й повторіть.",
+            en="Choose another model below the input and try again.",
+        ),
+    ),
+    "context_too_long": Advice(
+        Text(
+            ru="Разговор не помещается в окно модели",
+            uk="Розмова не вміщується у вікно моделі",
+            en="The conversation does not fit the model's window",
+        ),
+        Text(
+            ru="Сожмите его, отбросьте старые сообщения или выберите модель с большим окном.",
+            uk="Стисніть її, відкиньте старі повідомлення або виберіть модель із більшим вікном.",
+            en="Compress it, drop the oldest messages, or choose a model with a larger window.",
+        ),
+    ),
+    "rate_limited": Advice(
+        Text(
+            ru="Слишком много запросов к {server}",
+            uk="Забагато запитів до {server}",
+            en="Too many requests to {server}",
+        ),
+        Text(
+            ru="Сервер просит подождать. Повторите чуть позже.",
+            uk="Сервер просить зачекати. Повторіть трохи згодом.",
+            en="The server asks to wait. Try again a little later.",
+        ),
+    ),
+    "quota_exceeded": Advice(
+        Text(
+            ru="На {server} закончились средства или квота",
+            uk="На {server} закінчилися кошти або квота",
+            en="The credits or the quota at {server} are spent",
+        ),
+        Text(
+            ru="Пополните счёт у поставщика или выберите другую модель.",
+            uk="Поповніть рахунок у постачальника або виберіть іншу модель.",
+            en="Top up at the provider, or choose another model.",
+        ),
+    ),
+    "bad_request": Advice(
+        Text(
+            ru="Сервер {server} отклонил запрос",
+            uk="Сервер {server} відхилив запит",
+            en="The server {server} rejected the request",
+        ),
+        Text(
+            ru="Проверьте настройки: не каждая модель принимает каждую из них.",
+            uk="Перевірте налаштування: не кожна модель приймає кожне з них.",
+            en="Check the settings: not every model takes each of them.",
+        ),
+    ),
+    "content_filtered": Advice(
+        Text(
+            ru="Ответ остановил фильтр поставщика",
+            uk="Відповідь зупинив фільтр постачальника",
+            en="The provider's filter stopped the answer",
+        ),
+        Text(
+            ru="Переформулируйте вопрос или выберите другую модель.",
+            uk="Переформулюйте запитання або виберіть іншу модель.",
+            en="Rephrase the question, or choose another model.",
+        ),
+    ),
+    "unsupported": Advice(
+        Text(
+            ru="Модель {model} этого не умеет",
+            uk="Модель {model} цього не вміє",
+            en="The model {model} cannot do this",
+        ),
+        Text(
+            ru="Выберите другую модель.",
+            uk="Виберіть іншу модель.",
+            en="Choose another model.",
+        ),
+    ),
+    "no_models": Advice(
+        Text(
+            ru="📦 Моделей нет",
+            uk="📦 Моделей немає",
+            en="📦 There are no models",
+        ),
+        Text(
+            ru="Установите модель, и она появится в списке сама.",
+            uk="Установіть модель, і вона сама з'явиться у списку.",
+            en="Install one; it will appear in the list by itself.",
+        ),
+        command="ollama pull gemma2:2b",
+    ),
+    "limit_reached": Advice(
+        Text(
+            ru="Достигнут предел",
+            uk="Досягнуто межі",
+            en="A limit is reached",
+        ),
+        Text(
+            ru="Подождите немного или обратитесь к администратору.",
+            uk="Зачекайте трохи або зверніться до адміністратора.",
+            en="Wait a little, or ask the administrator.",
+        ),
+    ),
+    "budget_exceeded": Advice(
+        Text(
+            ru="Бюджет исчерпан",
+            uk="Бюджет вичерпано",
+            en="The budget is spent",
+        ),
+        Text(
+            ru="Обратитесь к администратору или выберите локальную модель.",
+            uk="Зверніться до адміністратора або виберіть локальну модель.",
+            en="Ask the administrator, or choose a local model.",
+        ),
+    ),
+    "not_allowed": Advice(
+        Text(ru="Сюда нет доступа", uk="Сюди немає доступу", en="You have no access to this"),
+        Text(
+            ru="Войдите под другим именем или обратитесь к администратору.",
+            uk="Увійдіть під іншим іменем або зверніться до адміністратора.",
+            en="Sign in as someone else, or ask the administrator.",
+        ),
+        retry=False,
+    ),
+    "not_found": Advice(
+        Text(
+            ru="Этого разговора нет",
+            uk="Цієї розмови немає",
+            en="There is no such conversation",
+        ),
+        Text(
+            ru="Возможно, его удалили. Начните новый.",
+            uk="Можливо, її видалили. Почніть нову.",
+            en="It may have been deleted. Start a new one.",
+        ),
+        retry=False,
+    ),
+    "attachment_refused": Advice(
+        Text(
+            ru="Файл не подошёл",
+            uk="Файл не підійшов",
+            en="The file cannot be used",
+        ),
+        Text(
+            ru="Приложите другой файл или вставьте текст в сообщение.",
+            uk="Додайте інший файл або вставте текст у повідомлення.",
+            en="Attach another file, or paste its text into the message.",
+        ),
+        retry=False,
+    ),
+    "storage_unavailable": Advice(
+        Text(
+            ru="Не удаётся сохранить вопрос",
+            uk="Не вдається зберегти запитання",
+            en="Your question could not be stored",
+        ),
+        Text(
+            ru="База данных или диск не принимают запись, поэтому модель не спрошена. Повторите.",
+            uk="База даних або диск не приймають запису, тому модель не запитано. Повторіть.",
+            en="The database or the disk takes no writes, so the model was not asked. Try again.",
+        ),
+    ),
+    "settings_invalid": Advice(
+        Text(ru="Неверная настройка", uk="Хибне налаштування", en="A setting is wrong"),
+        Text(
+            ru="Подробности — в журнале приложения.",
+            uk="Подробиці — у журналі застосунку.",
+            en="The app's log has the details.",
+        ),
+        retry=False,
+    ),
+    "server_error": Advice(
+        Text(
+            ru="Сервер {server} подвёл",
+            uk="Сервер {server} підвів",
+            en="The server {server} failed",
+        ),
+        _AGAIN,
+    ),
+    "request_refused": Advice(
+        Text(
+            ru="Сервер {server} отказал",
+            uk="Сервер {server} відмовив",
+            en="The server {server} refused",
+        ),
+        _AGAIN,
+    ),
+    "interrupted": Advice(
+        Text(
+            ru="Ответ прервался: приложение было остановлено",
+            uk="Відповідь перервано: застосунок було зупинено",
+            en="The answer was interrupted: the app was stopped",
+        ),
+        _KEPT,
+    ),
+    "internal_error": Advice(
+        Text(
+            ru="Что-то пошло не так",
+            uk="Щось пішло не так",
+            en="Something went wrong",
+        ),
+        Text(
+            ru="Ошибка записана в журнал приложения. Вопрос сохранён.",
+            uk="Помилку записано в журнал застосунку. Запитання збережено.",
+            en="The error is in the app's log. Your question is kept.",
+        ),
+    ),
+}
+
+_OLLAMA_DOWN = Advice(
+    Text(
+        ru="❌ Ollama не запущена",
+        uk="❌ Ollama не запущена",
+        en="❌ Ollama is not running",
+    ),
+    Text(
+        ru="Запустите её и повторите. Вопрос сохранён.",
+        uk="Запустіть її й повторіть. Запитання збережено.",
+        en="Start it and try again. Your question is kept.",
+    ),
+    command="ollama serve",
+)
+
+
+def advice_for(
+    facts: Mapping[str, Any], language: Language, *, ollama: bool = False
+) -> dict[str, Any]:
+    """The error card's words: {"title", "text", "command", "retry"}, in `language`.
+
+    `facts` is what the turn kept of the error (`code`, `server`, `model`, `retry_after`, ...);
+    `ollama` says that the server is an Ollama, whose start command we know.
+    """
+    code = str(facts.get("code", "internal_error"))
+    advice = ADVICE.get(code, ADVICE["internal_error"])
+    if code == "server_unavailable" and ollama:
+        advice = _OLLAMA_DOWN
+    words = {"server": facts.get("server") or "—", "model": facts.get("model") or "—"}
+    text = advice.text.format(**words)[language]
+    if seconds := facts.get("retry_after"):
+        text += " " + _WAIT.format(seconds=round(float(seconds)))[language]
+    if near := facts.get("near"):
+        text += " " + _NEAR.format(names=", ".join(map(str, near[:3])))[language]
+    if reason := facts.get("reason"):
+        text = str(reason)
+    return {
+        "title": advice.title.format(**words)[language],
+        "text": text,
+        "command": advice.command,
+        "retry": advice.retry,
+    }
+
+
+_WAIT = Text(ru="Подождите {seconds} с.", uk="Зачекайте {seconds} с.", en="Wait for {seconds} s.")
+_NEAR = Text(ru="Похожие: {names}.", uk="Схожі: {names}.", en="Alike: {names}.")

@@ -1,0 +1,222 @@
+"""Draws a running turn in one browser, at the pace of the eye.
+
+The first words are shown the moment they come; later ones are joined to about 25 updates a second,
+because the client renders the whole Markdown anew for each (measured: 19.3 ms of server CPU per
+1,000 characters token by token, 2.9 joined at 40 ms).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from app.conversation.state import LiveStep, TurnState
+from app.conversation.turn import RunningTurn
+from app.core.models import LoadState
+from app.core.ports import Models
+from app.core.text import Language, Text
+from app.core.turns import new_id, now
+from app.core.usage import Outcome
+from app.view.rendering import Drawing, draw, stamp
+
+FRAME_SECONDS = 0.04
+PATIENCE_SECONDS = 2.0
+
+LOADING = Text(
+    ru="модель загружается в память… {seconds} с",
+    uk="модель завантажується в пам'ять… {seconds} с",
+    en="the model is being loaded into memory… {seconds} s",
+)
+READING = Text(
+    ru="модель читает разговор… {seconds} с",
+    uk="модель читає розмову… {seconds} с",
+    en="the model is reading the conversation… {seconds} s",
+)
+WAITING = Text(
+    ru="ждём ответа сервера… {seconds} с",
+    uk="чекаємо на відповідь сервера… {seconds} с",
+    en="waiting for the server… {seconds} s",
+)
+NOT_STORED = Text(
+    ru="Ответ пока не удаётся сохранить. Пробуем ещё.",
+    uk="Відповідь поки не вдається зберегти. Пробуємо ще.",
+    en="The answer cannot be stored yet. Still trying.",
+)
+STORED = Text(ru="Ответ сохранён.", uk="Відповідь збережено.", en="The answer is stored.")
+
+
+class Screen(Protocol):
+    """One browser: what is emitted appears there, or nowhere if it has gone away."""
+
+    language: Language
+
+    async def emit(self, event: str, data: Any) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """How much of a step the browser has."""
+
+    version: int
+    chunks: int
+
+    @classmethod
+    def of(cls, step: LiveStep) -> "_Drawn":
+        return cls(step.version, len(step.chunks))
+
+
+class Follower:
+    """Follows one turn for one screen. `follow()` returns when the turn is stored."""
+
+    def __init__(
+        self,
+        turn: RunningTurn,
+        screen: Screen,
+        models: Models,
+        *,
+        frame_seconds: float = FRAME_SECONDS,
+        patience_seconds: float = PATIENCE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._state: TurnState = turn.state
+        self._request = turn.request
+        self._screen = screen
+        self._models = models
+        self._frame = frame_seconds
+        self._patience = patience_seconds
+        self._clock = clock
+        self._drawn: dict[str, _Drawn] = {}
+        self._waiting: asyncio.Task[None] | None = None
+        self._progress_id = new_id()
+        self._progress_shown = False
+        self._trouble = False
+        self._run_drawn = False
+
+    def snapshot(self) -> list[Drawing]:
+        """All that was said so far, for a page that opens in mid-answer; `follow()` goes on from it."""
+        self._run_drawn = True
+        drawings = [self._draw_run()]
+        for step in self._state.steps.values():
+            self._drawn[step.id] = _Drawn.of(step)
+            drawings.append(self._drawing(step))
+        return drawings
+
+    async def follow(self) -> None:
+        """Draws until the turn is stored. May be cancelled; the turn goes on without it."""
+        changed = self._state.subscribe()
+        self._waiting = asyncio.create_task(self._wait_visibly())
+        try:
+            while True:
+                await changed.wait()
+                changed.clear()
+                text_came = await self._draw_changes()
+                if self._state.done:
+                    return
+                if text_came:
+                    await asyncio.sleep(self._frame)
+        finally:
+            self._state.unsubscribe(changed)
+            self._waiting.cancel()
+
+    async def _draw_changes(self) -> bool:
+        state = self._state
+        if not self._run_drawn:
+            self._run_drawn = True
+            await self._screen.emit("new_message", self._draw_run().step)
+        if state.progress is not None:
+            await self._show_progress(state.progress)
+        text_came = False
+        for step in list(state.steps.values()):
+            text_came |= await self._draw_step(step)
+        await self._tell_trouble()
+        if state.done:
+            await self._hide_progress()
+            await self._screen.emit("update_message", self._draw_run().step)
+        return text_came
+
+    async def _draw_step(self, step: LiveStep) -> bool:
+        """Sends what the browser lacks of the step; says whether that was text."""
+        drawn, present = self._drawn.get(step.id), _Drawn.of(step)
+        if drawn == present:
+            return False
+        self._drawn[step.id] = present
+        if drawn is None:
+            await self._hide_progress()
+            await self._send(self._drawing(step), new=True)
+        elif drawn.version == present.version:
+            token = "".join(step.chunks[drawn.chunks :])
+            delta = {"id": step.id, "token": token, "isSequence": False, "isInput": False}
+            await self._screen.emit("stream_token", delta)
+        else:
+            await self._send(self._drawing(step))
+        return present.chunks > (drawn.chunks if drawn else 0)
+
+    async def _send(self, drawing: Drawing, *, new: bool = False) -> None:
+        await self._screen.emit("new_message" if new else "update_message", drawing.step)
+        for element in drawing.elements:
+            await self._screen.emit("element", element)
+
+    def _drawing(self, step: LiveStep) -> Drawing:
+        ollama = frozenset(s.name for s in self._models.states() if s.kind == "ollama")
+        drawing = draw(self._state.record(step), self._screen.language, ollama=ollama)
+        drawing.step["streaming"] = bool(step.chunks) and step.outcome is Outcome.RUNNING
+        return drawing
+
+    def _draw_run(self) -> Drawing:
+        return draw(self._state.turn_record(), self._screen.language)
+
+    # -- waiting visibly --------------------------------------------------------------------------
+
+    async def _wait_visibly(self) -> None:
+        """After two seconds without a word, says what is going on, every second."""
+        started = self._clock()
+        await asyncio.sleep(self._patience)
+        while not self._state.steps and self._state.outcome is Outcome.RUNNING:
+            text = await self._reason_to_wait()
+            if self._state.steps or self._state.outcome is not Outcome.RUNNING:
+                return
+            await self._show_progress(text.format(seconds=round(self._clock() - started)))
+            await asyncio.sleep(1.0)
+
+    async def _reason_to_wait(self) -> Text:
+        state = self._state
+        if state.model is None or state.profile is None or not state.profile.local:
+            return WAITING
+        await self._models.refresh()
+        load: LoadState | None = self._models.profile(state.model).load
+        return LOADING if load is None else READING
+
+    async def _show_progress(self, progress: Text) -> None:
+        at = stamp(now())
+        step = {
+            "id": self._progress_id,
+            "threadId": self._request.thread_id,
+            "parentId": self._request.turn_id,
+            "type": "tool",
+            "name": progress[self._screen.language],
+            "input": "",
+            "output": "",
+            "createdAt": at,
+            "start": at,
+            "end": None,
+            "metadata": {"avatarName": "Konsilium"},
+        }
+        self._progress_shown = True
+        await self._screen.emit("new_message", step)
+
+    async def _hide_progress(self) -> None:
+        if self._progress_shown:
+            self._progress_shown = False
+            await self._screen.emit("delete_message", {"id": self._progress_id})
+
+    async def _tell_trouble(self) -> None:
+        if self._state.unstored == self._trouble:
+            return
+        self._trouble = self._state.unstored
+        text = NOT_STORED if self._trouble else STORED
+        toast = {
+            "message": text[self._screen.language],
+            "type": "warning" if self._trouble else "success",
+        }
+        await self._screen.emit("toast", toast)

@@ -1,0 +1,145 @@
+"""A stored step as Chainlit draws it: a `StepDict` and the elements that hang on it.
+
+The same functions draw a step while it is written and when its thread is opened again, in the
+language of whoever looks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import NAMESPACE_URL, uuid5
+
+from chainlit.element import ElementDict
+from chainlit.step import StepDict
+
+from app.core.events import StepKind
+from app.core.text import Language, Text
+from app.core.turns import StepRecord
+from app.core.usage import Outcome
+from app.view.errors import advice_for
+
+APP_NAME = "Konsilium"
+
+REASONING = Text(ru="размышления", uk="роздуми", en="thinking")
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What the browser is sent for one step."""
+
+    step: StepDict
+    elements: tuple[ElementDict, ...] = ()
+
+
+def draw(
+    record: StepRecord, language: Language, *, ollama: frozenset[str] = frozenset()
+) -> Drawing:
+    """The step in `language`. `ollama` names the servers whose start command we know."""
+    step = _step(record, language)
+    elements: list[ElementDict] = []
+    if facts := record.metadata.get("error"):
+        elements.append(_error_card(record, facts, language, ollama))
+    if (entry := record.metadata.get("metrics")) and record.kind == StepKind.ANSWER:
+        elements.append(metrics_card(record, entry, language))
+    return Drawing(step, tuple(elements))
+
+
+def _step(record: StepRecord, language: Language) -> StepDict:
+    running = record.outcome is Outcome.RUNNING
+    name = REASONING[language] if record.kind == StepKind.REASONING else record.name
+    metadata = {key: record.metadata[key] for key in ("favorite", "icon") if key in record.metadata}
+    metadata["avatarName"] = _avatar(record)
+    output = record.output
+    if record.kind == StepKind.ANSWER and (title := record.metadata.get("title")):
+        output = f"## {title}\n\n{output}"
+    return cast(
+        StepDict,
+        {
+            "id": record.id,
+            "threadId": record.thread_id,
+            "parentId": record.parent_id,
+            "type": record.type,
+            "name": name or APP_NAME,
+            "input": record.input,
+            "output": output,
+            "metadata": metadata,
+            "streaming": False,
+            "isError": record.is_error,
+            "createdAt": stamp(record.created_at),
+            "start": stamp(record.created_at),
+            "end": None if running else stamp(record.ended_at or record.created_at),
+            "showInput": False,
+            "defaultOpen": record.open,
+            "autoCollapse": record.kind == StepKind.REASONING,
+            "modes": dict(record.modes) if record.modes else None,
+            "tags": None,
+            "language": None,
+            "generation": None,
+            "command": None,
+            "waitForAnswer": False,
+        },
+    )
+
+
+def _avatar(record: StepRecord) -> str:
+    """The avatar route takes Latin letters, digits and `_ .-` only: roles bring their own name."""
+    named = record.metadata.get("avatar")
+    name = named if isinstance(named, str) else record.name
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "-" for c in name)
+    return safe.strip("-") or APP_NAME
+
+
+def stamp(moment: datetime) -> str:
+    """ISO 8601, UTC, as Chainlit's client sorts it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"
+
+
+def element(
+    record_id: str, thread_id: str, name: str, props: Mapping[str, Any], *, key: str = ""
+) -> ElementDict:
+    """A custom element on a step. Its id follows from the step's, so drawing again replaces it."""
+    return cast(
+        ElementDict,
+        {
+            "id": str(uuid5(NAMESPACE_URL, f"{record_id}/{name}{key}")),
+            "threadId": thread_id,
+            "forId": record_id,
+            "type": "custom",
+            "name": name,
+            "display": "inline",
+            "props": dict(props),
+            "url": None,
+            "chainlitKey": None,
+            "objectKey": None,
+            "size": None,
+            "page": None,
+            "language": None,
+            "mime": "application/json",
+        },
+    )
+
+
+def metrics_card(record: StepRecord, entry: Mapping[str, Any], language: Language) -> ElementDict:
+    """The numbers under an answer."""
+    props = {
+        "lang": language,
+        "entry": dict(entry),
+        "turn_id": record.turn_id,
+        "step_id": record.id,
+    }
+    if cache := record.metadata.get("cache"):
+        props["cache"] = cache
+    return element(record.id, record.thread_id, "MetricsCard", props)
+
+
+def _error_card(
+    record: StepRecord, facts: Mapping[str, Any], language: Language, ollama: frozenset[str]
+) -> ElementDict:
+    props = advice_for(facts, language, ollama=facts.get("server") in ollama)
+    return element(
+        record.id,
+        record.thread_id,
+        "ErrorCard",
+        {"lang": language, "turn_id": record.turn_id, "code": facts.get("code"), **props},
+    )
