@@ -16,6 +16,7 @@ from app.conversation.prompt import PromptBuilder
 from app.conversation.state import TurnState
 from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.ports import Models, TurnStore
+from app.core.tracing import request_id
 from app.core.turns import HistoryMessage, SettledTurn, TurnRequest
 from app.core.usage import Outcome
 
@@ -148,6 +149,7 @@ class Turns:
         task.add_done_callback(self._background.discard)
 
     async def _run(self, turn: RunningTurn, history: tuple[HistoryMessage, ...]) -> None:
+        request_id.set(turn.request.turn_id)
         models = TurnModels(self._models)
         checkpoints = asyncio.create_task(self._checkpoint(turn))
         try:

@@ -1,0 +1,181 @@
+"""The figures for Prometheus: model calls as they start, stream and end, and what is under way.
+
+Pauses between tokens would be observed thousands of times a second; each call counts its own in a
+`TokenGaps` and the whole is added here once, when it ends.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from threading import Lock
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import HistogramMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+from app.core.models import ModelRef
+from app.core.requests import ModelRequest
+from app.core.usage import GAP_BOUNDS_S, CallRecord, Outcome, TokenGaps
+
+MODELS_AT_MOST = 300
+"""Model names come from outside; beyond so many, the rest are counted as `other`."""
+_FIRST_TOKEN_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+_CALL_S = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
+_OF_MODEL = ("server", "model")
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+Labels = tuple[str, str]
+
+
+class CallMetrics:
+    """Implements `core.ports.CallObserver` over a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        ProcessCollector(registry=self.registry)
+        self._models: dict[str, Labels] = {}
+        self._gaps = _GapHistogram()
+        self.registry.register(self._gaps)
+        self._started = self._counter("streams_started", "Model calls begun", "purpose")
+        self._finished = self._counter("streams_finished", "Model calls that came to their end")
+        self._stopped = self._counter("streams_stopped", "Model calls stopped by a person")
+        self._failed = self._counter("streams_failed", "Model calls that failed", "reason")
+        self._tokens = self._counter("tokens", "Tokens counted", "kind")
+        self._saved = self._counter("saved_tokens", "Tokens spared", "by")
+        self._cost = self._counter("cost_rub", "Money spent, roubles")
+        self._hits = self._counter("cache_hits", "Answers from the cache", "kind")
+        self._open = Gauge(
+            "konsilium_streams_open", "Model calls under way", _OF_MODEL, registry=self.registry
+        )
+        self._first = self._histogram("first_token_seconds", "Time to first token", _FIRST_TOKEN_S)
+        self._whole = self._histogram("call_seconds", "Time of a whole model call", _CALL_S)
+
+    def _counter(self, name: str, help: str, *labels: str) -> Counter:
+        return Counter(f"konsilium_{name}", help, (*_OF_MODEL, *labels), registry=self.registry)
+
+    def _histogram(self, name: str, help: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(
+            f"konsilium_{name}", help, _OF_MODEL, buckets=buckets, registry=self.registry
+        )
+
+    def _labels(self, model: str) -> Labels:
+        labels = self._models.get(model)
+        if labels is None:
+            if len(self._models) >= MODELS_AT_MOST:
+                return ("other", "other")
+            try:
+                ref = ModelRef.parse(model)
+            except ValueError:
+                ref = ModelRef("", model)
+            labels = self._models[model] = (ref.server, ref.name)
+        return labels
+
+    def started(self, request: ModelRequest, model: str) -> None:
+        """A call begins."""
+        labels = self._labels(model)
+        self._started.labels(*labels, request.purpose.value).inc()
+        self._open.labels(*labels).inc()
+
+    def first_token(self, model: str, seconds: float) -> None:
+        """The first token of a call came after so many seconds."""
+        self._first.labels(*self._labels(model)).observe(seconds)
+
+    def gaps(self, model: str, gaps: TokenGaps) -> None:
+        """The pauses of one answer, once it has ended."""
+        self._gaps.add(self._labels(model), gaps)
+
+    def ended(self, record: CallRecord) -> None:
+        """A call is over, however it ended."""
+        labels = self._labels(str(record.model))
+        self._open.labels(*labels).dec()
+        match record.outcome:
+            case Outcome.COMPLETED:
+                self._finished.labels(*labels).inc()
+            case Outcome.FAILED:
+                self._failed.labels(*labels, record.error or "internal_error").inc()
+            case _:
+                self._stopped.labels(*labels).inc()
+        if record.total_s is not None:
+            self._whole.labels(*labels).observe(record.total_s)
+        usage = record.usage
+        for kind, tokens in (
+            ("input", usage.input_tokens),
+            ("output", usage.output_tokens),
+            ("cached", usage.cached_tokens),
+            ("reasoning", usage.reasoning_tokens),
+        ):
+            if tokens:
+                self._tokens.labels(*labels, kind).inc(tokens)
+        if record.cost is not None:
+            self._cost.labels(*labels).inc(float(record.cost.rub))
+        if record.cache is not None:
+            self._hits.labels(*labels, record.cache).inc()
+        if record.saved_tokens and record.saved_tokens > 0:
+            by = "cache" if record.cache is not None else "compression"
+            self._saved.labels(*labels, by).inc(record.saved_tokens)
+
+    def watch(
+        self,
+        *,
+        open_chats: Callable[[], int],
+        turns: Callable[[], int],
+        queue: Callable[[], Mapping[str, int]],
+    ) -> None:
+        """Reads these at every scrape: browsers connected, turns under way, calls waiting a server."""
+        self.registry.register(_Present(open_chats, turns, queue))
+
+    def exposition(self) -> bytes:
+        """Everything, in Prometheus' text form (CONTENT_TYPE)."""
+        return generate_latest(self.registry)
+
+
+class _GapHistogram(Collector):
+    """`konsilium_inter_token_seconds`, filled a whole call at a time."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._of: dict[Labels, TokenGaps] = {}
+
+    def add(self, labels: Labels, gaps: TokenGaps) -> None:
+        with self._lock:
+            sum_ = self._of.setdefault(labels, TokenGaps())
+            sum_.counts[:] = [a + b for a, b in zip(sum_.counts, gaps.counts, strict=True)]
+            sum_.total_s += gaps.total_s
+
+    def collect(self) -> Iterator[Metric]:
+        family = HistogramMetricFamily(
+            "konsilium_inter_token_seconds", "Pauses between pieces of an answer", labels=_OF_MODEL
+        )
+        with self._lock:
+            for labels, gaps in self._of.items():
+                below, buckets = 0, []
+                for bound, count in zip(
+                    (*map(str, GAP_BOUNDS_S), "+Inf"), gaps.counts, strict=True
+                ):
+                    below += count
+                    buckets.append((bound, below))
+                family.add_metric(labels, buckets, gaps.total_s)
+        yield family
+
+
+class _Present(Collector):
+    """What is under way, asked for at the moment of the scrape."""
+
+    def __init__(
+        self,
+        open_chats: Callable[[], int],
+        turns: Callable[[], int],
+        queue: Callable[[], Mapping[str, int]],
+    ) -> None:
+        self._open_chats, self._turns, self._queue = open_chats, turns, queue
+
+    def collect(self) -> Iterator[Metric]:
+        chats = Metric("konsilium_open_chats", "Chats open in browsers", "gauge")
+        chats.add_sample(chats.name, {}, self._open_chats())
+        yield chats
+        turns = Metric("konsilium_turns_running", "Turns under way", "gauge")
+        turns.add_sample(turns.name, {}, self._turns())
+        yield turns
+        queue = Metric("konsilium_queue_waiting", "Model calls that wait for their turn", "gauge")
+        for server, waiting in self._queue().items():
+            queue.add_sample(queue.name, {"server": server}, waiting)
+        yield queue
