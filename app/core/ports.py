@@ -152,8 +152,8 @@ class Models(Protocol):
 class Conversations(Protocol):
     """What the chat asks of a thread beyond its turns. Raises NotFound for another user's thread."""
 
-    async def question(self, user_id: str, thread_id: str, turn_id: str) -> Question:
-        """The question of that turn with its attachments, to be asked again."""
+    async def question(self, user_id: str, thread_id: str, step_id: str) -> Question:
+        """The question with its attachments, to be asked again; `step_id` is its own or its turn's."""
         ...
 
     async def keep_settings(

@@ -49,7 +49,8 @@ STORED = Text(ru="Ответ сохранён.", uk="Відповідь збер
 class Screen(Protocol):
     """One browser: what is emitted appears there, or nowhere if it has gone away."""
 
-    language: Language
+    @property
+    def language(self) -> Language: ...
 
     async def emit(self, event: str, data: Any) -> None: ...
 

@@ -1,0 +1,287 @@
+"""The conversation in the browser: what happens when a person does something."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from chainlit.message import Message
+from chainlit.types import ThreadDict
+
+from app.conversation.mode import Mode
+from app.conversation.modes import mode_named
+from app.conversation.turn import Turns
+from app.core.errors import KonsiliumError, StorageUnavailable
+from app.core.events import StepKind
+from app.core.ports import Conversations, KeyValueStore, Models
+from app.core.text import Text
+from app.core.turns import Attachment, Question, StepRecord, TurnRequest, new_id, now
+from app.core.usage import Outcome
+from app.view.follower import Follower
+from app.view.guide import Guide
+from app.view.rendering import draw
+from app.view.session import Browser
+from app.view.settings_panel import pickers, widgets
+
+log = logging.getLogger(__name__)
+
+CONTINUE = Text(
+    ru="Продолжай с того места, где остановился.",
+    uk="Продовжуй з того місця, де зупинився.",
+    en="Go on from where you stopped.",
+)
+DEFAULTS = "chat-defaults"
+"""Scope of the key-value store: each user's choices for new chats."""
+
+ReadAttachments = Callable[[Message, TurnRequest], Awaitable[Sequence[Attachment]]]
+
+
+class Chat:
+    """Handles what the browser sends. One for the whole process; all state is in the sessions."""
+
+    def __init__(
+        self,
+        turns: Turns,
+        models: Models,
+        modes: Sequence[Mode],
+        conversations: Conversations,
+        values: KeyValueStore,
+        guide: Guide,
+        read_attachments: ReadAttachments | None = None,
+    ) -> None:
+        self._turns = turns
+        self._models = models
+        self._modes = modes
+        self._conversations = conversations
+        self._values = values
+        self._guide = guide
+        self._read_attachments = read_attachments
+        self._following: dict[str, asyncio.Task[None]] = {}
+        self._background: set[asyncio.Task[None]] = set()
+
+    # -- opening a chat ---------------------------------------------------------------------------
+
+    async def started(self, browser: Browser) -> None:
+        """A new chat: the user's own defaults, the panel, and a guide where no model answers."""
+        browser.choose(await self._values.get(DEFAULTS, browser.user_id) or {})
+        await self.opened(browser)
+        await self._guide.show(browser)
+
+    async def resumed(self, browser: Browser, thread: ThreadDict) -> None:
+        """A thread opened again: its choices, and the turn that may still be running in it."""
+        metadata = thread.get("metadata") or {}
+        browser.choose(metadata.get("chat_settings") or {})
+        self._choose_a_model(browser)
+        turn = self._turns.running(browser.thread_id)
+        if turn is not None:
+            follower = Follower(turn, browser, self._models)
+            _put_into(thread, follower)
+            self._follow_later(browser, follower)
+        self._spawn(self.opened(browser))
+
+    async def reconnected(self, browser: Browser) -> None:
+        """The socket came back in the middle of a turn: what was missed is drawn, and what follows."""
+        turn = self._turns.running(browser.thread_id)
+        if turn is None:
+            return
+        follower = Follower(turn, browser, self._models)
+        for drawing in follower.snapshot():
+            await browser.emit("new_message", drawing.step)
+            for element in drawing.elements:
+                await browser.emit("element", element)
+        self._follow_later(browser, follower)
+
+    def _follow_later(self, browser: Browser, follower: Follower) -> None:
+        """Follows once the page has drawn the thread it asked for."""
+
+        async def follow() -> None:
+            await asyncio.sleep(0.05)
+            await browser.emit("task_start", {})
+            await follower.follow()
+            await browser.emit("task_end", {})
+
+        self._follow(browser, follow())
+
+    def _follow(self, browser: Browser, following: Coroutine[Any, Any, None]) -> None:
+        """One follower a browser: a new one takes over from the former."""
+        if former := self._following.get(browser.session.id):
+            former.cancel()
+        task = self._spawn(following)
+        self._following[browser.session.id] = task
+
+        def forget(done: "asyncio.Task[None]") -> None:
+            if self._following.get(browser.session.id) is done:
+                del self._following[browser.session.id]
+
+        task.add_done_callback(forget)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+    # -- the panel --------------------------------------------------------------------------------
+
+    def _choose_a_model(self, browser: Browser) -> None:
+        """A thread has a model from the first: the one chosen, else the default."""
+        if browser.options.text("model"):
+            return
+        try:
+            browser.choose({"model": str(self._models.resolve(""))})
+        except KonsiliumError:
+            log.debug("no model to choose yet")
+
+    async def show_panel(self, browser: Browser) -> None:
+        """Sends the settings panel and the composer's pickers with the present choices."""
+        await self._send_widgets(browser, browser.options.values)
+        await self.show_pickers(browser)
+
+    async def show_pickers(self, browser: Browser) -> None:
+        """Sends the composer's pickers."""
+        options, states = browser.options, self._models.states()
+        composer = pickers(options, self._modes, states, browser.language)
+        await browser.emit("set_modes", [picker.to_dict() for picker in composer])
+
+    async def opened(self, browser: Browser) -> None:
+        """The person opened the panel or a picker: its list is made fresh."""
+        await self._models.refresh()
+        self._choose_a_model(browser)
+        await self.show_panel(browser)
+
+    async def _send_widgets(self, browser: Browser, values: Mapping[str, Any]) -> None:
+        mode, states = mode_named(browser.options.mode), self._models.states()
+        panel = widgets(values, mode, states, browser.language)
+        await browser.emit("chat_settings", [widget.to_dict() for widget in panel])
+
+    async def chosen(self, browser: Browser, choices: Mapping[str, Any]) -> None:
+        """The person confirmed the panel: for this thread, and as the default of new ones."""
+        browser.choose(choices)
+        await self.show_panel(browser)
+        await self._keep_choices(browser)
+
+    async def editing(self, browser: Browser, choices: Mapping[str, Any]) -> None:
+        """The person is changing the panel: options that need a switch follow it at once."""
+        await self._send_widgets(browser, {**browser.options.values, **choices})
+
+    async def _keep_choices(self, browser: Browser) -> None:
+        options = browser.options
+        values: dict[str, Any] = {"mode": options.mode, **options.values}
+        await self._values.put(DEFAULTS, browser.user_id, values)
+        await self._conversations.keep_settings(browser.user_id, browser.thread_id, values)
+
+    # -- asking -----------------------------------------------------------------------------------
+
+    async def said(self, browser: Browser, message: Message) -> None:
+        """A new message from the composer."""
+        picked = {key: value for key, value in (message.modes or {}).items() if value}
+        changed = browser.choose(picked)
+        question = Question(message.id, message.content)
+        request = self._request(browser, question)
+        if self._read_attachments is not None and message.elements:
+            attachments = await self._read_attachments(message, request)
+            request = replace(request, question=replace(question, attachments=tuple(attachments)))
+        await self._run(browser, request)
+        if changed:
+            await self.show_panel(browser)
+            await self._keep_choices(browser)
+
+    async def edited(self, browser: Browser, message_id: str, text: str) -> None:
+        """An earlier message says something else now: what came after it is gone."""
+        await self._ask_again(browser, message_id, text=text)
+
+    async def again(self, browser: Browser, turn_id: str, *, bypass_cache: bool = True) -> None:
+        """Retry and Regenerate: the question of that turn is asked anew."""
+        await browser.emit("delete_message", {"id": turn_id})
+        await self._ask_again(browser, turn_id, bypass_cache=bypass_cache)
+
+    async def go_on(self, browser: Browser) -> None:
+        """Continue: asks the model to go on from where its answer was cut off."""
+        question = Question(new_id(), CONTINUE[browser.language])
+        request = self._request(browser, question)
+        record = StepRecord(
+            question.id,
+            browser.thread_id,
+            "user_message",
+            browser.user_name,
+            "question",
+            output=question.text,
+            ended_at=now(),
+        )
+        await browser.emit("new_message", draw(record, browser.language).step)
+        await self._run(browser, request)
+
+    async def _ask_again(
+        self, browser: Browser, step_id: str, *, text: str | None = None, bypass_cache: bool = False
+    ) -> None:
+        question = await self._conversations.question(browser.user_id, browser.thread_id, step_id)
+        if text is not None:
+            question = replace(question, text=text)
+        request = replace(self._request(browser, question), rewind=True, bypass_cache=bypass_cache)
+        await self._run(browser, request)
+
+    def _request(self, browser: Browser, question: Question) -> TurnRequest:
+        return TurnRequest(
+            thread_id=browser.thread_id,
+            user_id=browser.user_id,
+            question=question,
+            options=browser.options,
+            language=browser.language,
+            author=browser.user_name,
+        )
+
+    async def _run(self, browser: Browser, request: TurnRequest) -> None:
+        await browser.emit("task_start", {})
+        try:
+            turn = await self._turns.start(request)
+        except StorageUnavailable as error:
+            log.error("question %s could not be stored: %s", request.question.id, error.detail)
+            await self._say_unstored(browser, request, error)
+        else:
+            follower = Follower(turn, browser, self._models)
+            self._follow(browser, follower.follow())
+            state = await turn.wait()
+            if state.settled and state.settled.title:
+                interaction = {"interaction": state.settled.title, "thread_id": request.thread_id}
+                await browser.emit("first_interaction", interaction)
+        finally:
+            await browser.emit("task_end", {})
+
+    async def _say_unstored(
+        self, browser: Browser, request: TurnRequest, error: KonsiliumError
+    ) -> None:
+        record = StepRecord(
+            new_id(),
+            request.thread_id,
+            "assistant_message",
+            "Konsilium",
+            StepKind.NOTICE,
+            turn_id=request.turn_id,
+            metadata={"error": {"code": error.code}},
+            outcome=Outcome.FAILED,
+            ended_at=now(),
+            is_error=True,
+        )
+        drawing = draw(record, browser.language)
+        await browser.emit("new_message", drawing.step)
+        for element in drawing.elements:
+            await browser.emit("element", element)
+
+    # -- stopping ---------------------------------------------------------------------------------
+
+    async def stopped(self, browser: Browser) -> None:
+        """Stop: the call upstream is closed, what was written stays; its card says so."""
+        if turn := self._turns.running(browser.thread_id):
+            turn.stop()
+
+
+def _put_into(thread: ThreadDict, follower: Follower) -> None:
+    """Lays what a running turn has said over what the database has of it."""
+    drawings = follower.snapshot()
+    live = {drawing.step["id"] for drawing in drawings}
+    steps = [step for step in thread.get("steps", []) if step["id"] not in live]
+    thread["steps"] = [*steps, *(drawing.step for drawing in drawings)]
+    elements = list(thread.get("elements") or [])
+    elements += [element for drawing in drawings for element in drawing.elements]
+    thread["elements"] = elements

@@ -1,0 +1,139 @@
+"""Chainlit's lifecycle, tied to our `Chat`. Importing this does nothing; `register` does it all."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+from uuid import UUID
+
+import chainlit as cl
+from chainlit.action import Action
+from chainlit.config import config
+from chainlit.context import init_ws_context
+from chainlit.server import sio
+from chainlit.session import WebsocketSession
+from chainlit.socket import connection_successful as chainlit_connected
+from chainlit.types import ThreadDict
+
+from app.core.errors import KonsiliumError
+from app.view.chat import Chat
+from app.view.errors import advice_for
+from app.view.guide import Guide
+from app.view.session import Browser
+
+log = logging.getLogger(__name__)
+
+ActionHandler = Callable[[Browser, dict[str, Any]], Coroutine[Any, Any, Any]]
+
+
+def browser() -> Browser:
+    """The browser of the present Chainlit context."""
+    session = cl.context.session
+    if not isinstance(session, WebsocketSession):
+        raise TypeError(f"only browsers chat, not a {type(session).__name__}")
+    return Browser(session)
+
+
+def register(chat: Chat, guide: Guide, actions: dict[str, ActionHandler]) -> None:
+    """Registers every handler with Chainlit, in place of its own where they do not serve."""
+    _lifecycle(chat, guide)
+    _socket_events(chat)
+    buttons: dict[str, ActionHandler] = {
+        "retry": lambda b, payload: chat.again(b, str(payload["turn_id"])),
+        "regenerate": lambda b, payload: chat.again(b, str(payload["turn_id"])),
+        "continue": lambda b, payload: chat.go_on(b),
+        **actions,
+    }
+    for name, handler in buttons.items():
+        config.code.action_callbacks[name] = _action(handler)
+
+
+def _lifecycle(chat: Chat, guide: Guide) -> None:
+    """Chainlit's hooks, set directly: its decorators wrap them in steps that it stores itself, and
+    in a `task_end` that takes the Stop button away from a turn still running."""
+
+    async def started() -> None:
+        await guarded(browser(), chat.started(browser()))
+
+    async def resumed(thread: ThreadDict) -> None:
+        await guarded(browser(), chat.resumed(browser(), thread))
+
+    async def said(message: cl.Message) -> None:
+        await guarded(browser(), chat.said(browser(), message))
+
+    async def chosen(choices: dict[str, Any]) -> None:
+        await guarded(browser(), chat.chosen(browser(), choices))
+
+    async def editing(choices: dict[str, Any]) -> None:
+        await guarded(browser(), chat.editing(browser(), choices))
+
+    async def ended() -> None:
+        guide.left(browser())  # a running turn goes on: this fires on every lost connection
+
+    config.code.on_chat_start = started
+    config.code.on_chat_resume = resumed
+    config.code.on_message = said
+    config.code.on_settings_update = chosen
+    config.code.on_settings_edit = editing
+    config.code.on_chat_end = ended
+
+
+def _socket_events(chat: Chat) -> None:
+    """Chainlit's own handlers of these events say English texts, lose what was streamed, or do not
+    know our turns (socket.py of 2.12.0); registering them again replaces them."""
+
+    async def stop(sid: str) -> None:
+        if session := WebsocketSession.get(sid):
+            init_ws_context(session)
+            await guarded(Browser(session), chat.stopped(Browser(session)))
+
+    async def edit_message(sid: str, payload: dict[str, Any]) -> None:
+        session = WebsocketSession.require(sid)
+        init_ws_context(session)
+        message = payload["message"]
+        edited = chat.edited(Browser(session), str(UUID(message["id"])), str(message["output"]))
+        await guarded(Browser(session), edited)
+
+    async def connected(sid: str) -> None:
+        session = WebsocketSession.require(sid)
+        back = session.restored
+        await chainlit_connected(sid)
+        if back:
+            await guarded(Browser(session), chat.reconnected(Browser(session)))
+
+    sio.on("stop", stop)
+    sio.on("edit_message", edit_message)
+    sio.on("connection_successful", connected)
+
+
+def _action(handler: ActionHandler) -> Callable[[Action], Awaitable[None]]:
+    """Buttons answer at once; what they begin goes on without holding the HTTP request."""
+
+    async def run(action: Action) -> None:
+        task = asyncio.create_task(guarded(browser(), handler(browser(), action.payload)))
+        _running.add(task)
+        task.add_done_callback(_running.discard)
+
+    return run
+
+
+_running: set["asyncio.Task[None]"] = set()
+
+
+async def guarded(browser: Browser, work: Awaitable[Any]) -> None:
+    """Does the work; what goes wrong is in the log exactly, and on screen in words."""
+    try:
+        await work
+    except KonsiliumError as error:
+        log.warning("%s: %s", error.code, error.detail)
+        await _toast(browser, error.code)
+    except Exception:  # the last line of defence: Chainlit would print the raw exception on screen
+        log.exception("a handler failed")
+        await _toast(browser, "internal_error")
+
+
+async def _toast(browser: Browser, code: str) -> None:
+    advice = advice_for({"code": code}, browser.language)
+    await browser.emit(
+        "toast", {"message": f"{advice['title']}. {advice['text']}", "type": "error"}
+    )

@@ -1,0 +1,74 @@
+"""A model as a person reads it: `gemma2:2b (1.6 GB) ● loaded on GPU`."""
+
+from collections.abc import Sequence
+
+from app.core.models import Capability, LoadState, ModelProfile, ServerState
+from app.core.text import Language, Text
+
+ON_GPU = Text(ru="● загружена на GPU", uk="● завантажена на GPU", en="● loaded on GPU")
+ON_CPU = Text(ru="● загружена на CPU", uk="● завантажена на CPU", en="● loaded on CPU")
+ON_BOTH = Text(
+    ru="● загружена, на GPU {share} %",
+    uk="● завантажена, на GPU {share} %",
+    en="● loaded, {share} % on GPU",
+)
+UNREACHABLE = Text(
+    ru="Сервер {name} не отвечает ({url})",
+    uk="Сервер {name} не відповідає ({url})",
+    en="The server {name} does not answer ({url})",
+)
+REFUSES_KEY = Text(
+    ru="Сервер {name} не принимает ключ",
+    uk="Сервер {name} не приймає ключ",
+    en="The server {name} refuses the key",
+)
+_GIGABYTE = Text(ru="ГБ", uk="ГБ", en="GB")
+_MEGABYTE = Text(ru="МБ", uk="МБ", en="MB")
+
+
+def size(bytes_: int, language: Language) -> str:
+    """`1.6 GB`, decimal units as Ollama shows them."""
+    if bytes_ >= 1_000_000_000:
+        number, unit = f"{bytes_ / 1e9:.1f}", _GIGABYTE
+    else:
+        number, unit = f"{max(1, round(bytes_ / 1e6))}", _MEGABYTE
+    return f"{number if language == 'en' else number.replace('.', ',')} {unit[language]}"
+
+
+def load_label(load: LoadState, language: Language) -> str:
+    """Where a loaded model lives."""
+    if load.gpu_share >= 0.995:
+        return ON_GPU[language]
+    if load.gpu_share <= 0.005:
+        return ON_CPU[language]
+    return ON_BOTH.format(share=round(load.gpu_share * 100))[language]
+
+
+def model_label(profile: ModelProfile, language: Language, *, with_server: bool) -> str:
+    """One line for a list; the server is named where there is more than one."""
+    parts = [f"{profile.ref.name} · {profile.ref.server}" if with_server else profile.ref.name]
+    if profile.size_bytes:
+        parts.append(f"({size(profile.size_bytes, language)})")
+    if profile.load is not None:
+        parts.append(load_label(profile.load, language))
+    return " ".join(parts)
+
+
+def chat_models(states: Sequence[ServerState]) -> list[ModelProfile]:
+    """The models one can talk to, of all servers that answer."""
+    return [
+        profile
+        for state in states
+        for profile in state.models
+        if profile.can(Capability.COMPLETION)
+    ]
+
+
+def troubles(states: Sequence[ServerState], language: Language) -> str | None:
+    """What is wrong with the servers that do not answer; None where all is well."""
+    lines = []
+    for state in states:
+        if state.error is not None:
+            text = REFUSES_KEY if state.error.code == "wrong_key" else UNREACHABLE
+            lines.append("⚠ " + text.format(name=state.name, url=state.url)[language])
+    return " · ".join(lines) or None
