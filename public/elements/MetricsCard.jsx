@@ -1,0 +1,333 @@
+import { useId, useState } from "react";
+import { ChevronDown, CirclePause, CircleStop, RotateCw, Scissors, StepForward, Zap } from "lucide-react";
+import { useChatData, useChatMessages } from "@chainlit/react-client";
+
+const { DASH, known, words, number, plural, seconds, short, windowSize, speed, money, percent } = window.Konsilium;
+
+const TEXTS = {
+  ru: {
+    characters: ["символ", "символа", "символов"],
+    details: "Подробности ответа",
+    stopped: "остановлено",
+    incomplete: "не завершено",
+    cut: "обрезано лимитом токенов",
+    cacheExact: "из кеша",
+    cacheNear: "из кеша, похожий вопрос",
+    continue: "Продолжить",
+    regenerate: "Другой ответ",
+    firstToken: "До первого токена",
+    load: "Загрузка модели",
+    total: "Всего времени",
+    input: "Токены вопроса",
+    output: "Токены ответа",
+    cached: "Из них из кеша сервера",
+    cost: "Стоимость",
+    model: "Модель",
+    server: "Сервер",
+    finish: "Завершение",
+    window: "Контекстное окно",
+    compression: "Сжатие контекста",
+    saved: (count, text) => `сэкономлено ${text} ${plural("ru", count, ["токен", "токена", "токенов"])}`,
+    who: "Участник",
+    time: "Время",
+    tokens: "Токены",
+    sum: "Итого",
+    calls: (count) => `${count} ${plural("ru", count, ["вызов", "вызова", "вызовов"])}`,
+    approximate: "≈ — подсчитано нами, сервер не сообщил",
+    reasons: {
+      stop: "модель закончила сама",
+      length: "достигнут лимит токенов",
+      content_filter: "остановил фильтр провайдера",
+      tool_calls: "вызов инструмента",
+    },
+    purposes: {
+      answer: "Ответ", gate: "Решение", specialist: "Специалист", synthesis: "Итог",
+      dialogue: "Реплика", candidate: "Вариант", judge: "Судья", summary: "Сжатие",
+      title: "Заголовок", repair: "Исправление", cache_check: "Проверка кеша",
+      embedding: "Эмбеддинг", transcription: "Распознавание речи", preload: "Загрузка",
+    },
+  },
+  uk: {
+    characters: ["символ", "символи", "символів"],
+    details: "Подробиці відповіді",
+    stopped: "зупинено",
+    incomplete: "не завершено",
+    cut: "обрізано лімітом токенів",
+    cacheExact: "з кешу",
+    cacheNear: "з кешу, схоже запитання",
+    continue: "Продовжити",
+    regenerate: "Інша відповідь",
+    firstToken: "До першого токена",
+    load: "Завантаження моделі",
+    total: "Загальний час",
+    input: "Токени запитання",
+    output: "Токени відповіді",
+    cached: "З них із кешу сервера",
+    cost: "Вартість",
+    model: "Модель",
+    server: "Сервер",
+    finish: "Завершення",
+    window: "Контекстне вікно",
+    compression: "Стиснення контексту",
+    saved: (count, text) => `заощаджено ${text} ${plural("uk", count, ["токен", "токени", "токенів"])}`,
+    who: "Учасник",
+    time: "Час",
+    tokens: "Токени",
+    sum: "Разом",
+    calls: (count) => `${count} ${plural("uk", count, ["виклик", "виклики", "викликів"])}`,
+    approximate: "≈ — підраховано нами, сервер не повідомив",
+    reasons: {
+      stop: "модель завершила сама",
+      length: "досягнуто ліміту токенів",
+      content_filter: "зупинив фільтр провайдера",
+      tool_calls: "виклик інструмента",
+    },
+    purposes: {
+      answer: "Відповідь", gate: "Рішення", specialist: "Фахівець", synthesis: "Підсумок",
+      dialogue: "Репліка", candidate: "Варіант", judge: "Суддя", summary: "Стиснення",
+      title: "Заголовок", repair: "Виправлення", cache_check: "Перевірка кешу",
+      embedding: "Ембединг", transcription: "Розпізнавання мовлення", preload: "Завантаження",
+    },
+  },
+  en: {
+    characters: ["character", "characters"],
+    details: "Details of the answer",
+    stopped: "stopped",
+    incomplete: "incomplete",
+    cut: "cut off by the token limit",
+    cacheExact: "from cache",
+    cacheNear: "from cache, a similar question",
+    continue: "Continue",
+    regenerate: "Regenerate",
+    firstToken: "Time to first token",
+    load: "Loading the model",
+    total: "Total time",
+    input: "Tokens in",
+    output: "Tokens out",
+    cached: "Of these, server-cached",
+    cost: "Cost",
+    model: "Model",
+    server: "Server",
+    finish: "Finished because",
+    window: "Context window",
+    compression: "Context compression",
+    saved: (count, text) => `${text} ${plural("en", count, ["token", "tokens"])} saved`,
+    who: "Participant",
+    time: "Time",
+    tokens: "Tokens",
+    sum: "Total",
+    calls: (count) => `${count} ${plural("en", count, ["call", "calls"])}`,
+    approximate: "≈ counted by us; the server did not say",
+    reasons: {
+      stop: "the model was done",
+      length: "the token limit was reached",
+      content_filter: "stopped by the provider's filter",
+      tool_calls: "a tool call",
+    },
+    purposes: {
+      answer: "Answer", gate: "Decision", specialist: "Specialist", synthesis: "Synthesis",
+      dialogue: "Line", candidate: "Candidate", judge: "Judge", summary: "Compression",
+      title: "Title", repair: "Repair", cache_check: "Cache check",
+      embedding: "Embedding", transcription: "Speech to text", preload: "Loading",
+    },
+  },
+};
+
+/** Whether the turn is the newest in the thread: a later question takes the buttons away. */
+function useNewest(turnId, otherwise) {
+  const { messages } = useChatMessages();
+  const holds = (step) => step.id === turnId || (step.steps ?? []).some(holds);
+  const questions = messages.filter((message) => message.type === "user_message");
+  const mine = questions.findIndex(holds);
+  return mine === -1 ? otherwise : mine === questions.length - 1;
+}
+
+function cost(lang, entry) {
+  const rubles = money(lang, entry.cost_rub);
+  const own = entry.cost;
+  return own && own.currency !== "RUB" && Number(own.amount) !== 0
+    ? `${rubles} (${money(lang, own.amount, own.currency)})`
+    : rubles;
+}
+
+function Mark({ icon: Icon, tone, children }) {
+  return (
+    <span className={`k-badge k-${tone}`}>
+      <Icon aria-hidden="true" />
+      {children}
+    </span>
+  );
+}
+
+function Marks({ entry, text }) {
+  const marks = [];
+  if (entry.cache)
+    marks.push(["good", Zap, entry.cache === "near" ? text.cacheNear : text.cacheExact]);
+  if (entry.outcome === "stopped") marks.push(["quiet", CircleStop, text.stopped]);
+  else if (entry.outcome === "failed" || entry.outcome === "interrupted")
+    marks.push(["bad", CirclePause, text.incomplete]);
+  else if (entry.finish_reason === "length") marks.push(["warn", Scissors, text.cut]);
+  return marks.map(([tone, icon, label]) => (
+    <Mark key={label} tone={tone} icon={icon}>{label}</Mark>
+  ));
+}
+
+function WindowBar({ lang, text, used, size }) {
+  if (!known(used) && !known(size)) return null;
+  const share = known(used) && size ? used / size : null;
+  const tone = share === null || share < 0.7 ? "" : share < 0.9 ? "k-warn" : "k-bad";
+  const figures = `${short(used)} / ${windowSize(size)}`;
+  const label = share === null ? figures : `${figures}, ${percent(share)}`;
+  return (
+    <div className="k-window">
+      <div className="k-row-between">
+        <span className="k-muted">{text.window}</span>
+        <span title={`${number(lang, used)} / ${number(lang, size)}`}>{label}</span>
+      </div>
+      {share !== null && (
+        <div className="k-bar" role="meter" aria-label={text.window} aria-valuemin={0}
+          aria-valuemax={size} aria-valuenow={used} aria-valuetext={label}>
+          <span className={tone} style={{ width: `${Math.min(100, share * 100)}%` }} />
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Calls({ lang, text, calls, total, tokens }) {
+  return (
+    <div className="k-scroll">
+      <table className="k-table">
+        <thead>
+          <tr>
+            <th scope="col">{text.who}</th>
+            <th scope="col">{text.time}</th>
+            <th scope="col">{text.tokens}</th>
+            <th scope="col">{text.cost}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {calls.map((call, index) => (
+            <tr key={index}>
+              <th scope="row">
+                {call.name || text.purposes[call.purpose] || call.purpose}
+                <small>{call.server}/{call.model}</small>
+                <Marks entry={call} text={text} />
+              </th>
+              <td>{seconds(lang, call.seconds)}</td>
+              <td>{tokens(call)}</td>
+              <td>{money(lang, call.cost_rub)}</td>
+            </tr>
+          ))}
+        </tbody>
+        {total && (
+          <tfoot>
+            <tr>
+              <th scope="row">{text.sum}<small>{text.calls(total.calls)}</small></th>
+              <td>{known(total.seconds) ? seconds(lang, total.seconds) : ""}</td>
+              <td>{tokens(total)}</td>
+              <td>{money(lang, total.cost_rub)}</td>
+            </tr>
+          </tfoot>
+        )}
+      </table>
+    </div>
+  );
+}
+
+export default function MetricsCard() {
+  const { lang, entry = {}, turn_id: turnId, last = true } = props;
+  const text = words(lang, TEXTS);
+  const [open, setOpen] = useState(false);
+  const [asked, setAsked] = useState(null);
+  const newest = useNewest(turnId, last);
+  const { loading } = useChatData();
+  const panel = useId();
+
+  const about = entry.estimated ? "≈" : "";
+  const counted = (value) => (known(value) ? about + number(lang, value) : DASH);
+  const tokens = (row) => {
+    const sign = row.estimated ? "≈" : "";
+    const side = (value) => (known(value) ? sign + short(value) : DASH);
+    return `${side(row.input_tokens)} → ${side(row.output_tokens)}`;
+  };
+  const ask = async (name) => {
+    setAsked(name);
+    try {
+      await callAction({ name, payload: { turn_id: turnId } });
+    } finally {
+      setAsked(null);
+    }
+  };
+
+  const unfinished =
+    entry.finish_reason === "length" || ["stopped", "failed", "interrupted"].includes(entry.outcome);
+  const rows = [
+    [text.firstToken, seconds(lang, entry.first_token_seconds)],
+    [text.total, seconds(lang, entry.seconds)],
+    known(entry.load_seconds) && [text.load, seconds(lang, entry.load_seconds)],
+    [text.input, counted(entry.input_tokens)],
+    known(entry.cached_tokens) && [text.cached, number(lang, entry.cached_tokens)],
+    [text.output, counted(entry.output_tokens)],
+    [text.cost, cost(lang, entry)],
+    [text.model, entry.model || DASH],
+    [text.server, entry.server || DASH],
+    [text.finish, text.reasons[entry.finish_reason] || entry.finish_reason || DASH],
+  ].filter(Boolean);
+  const facts = entry.compression ?? {};
+  const compressed = known(facts.before) && known(facts.after);
+
+  return (
+    <section data-testid="metrics" className="k-metrics" lang={lang}>
+      <div className="k-line">
+        <button type="button" className="k-summary" aria-expanded={open} aria-controls={panel}
+          aria-label={text.details} title={text.details} onClick={() => setOpen(!open)}>
+          <span data-testid="metrics-line">
+            ⏱ {seconds(lang, entry.seconds)} • 🔢 {number(lang, entry.characters)}{" "}
+            {plural(lang, entry.characters ?? 0, text.characters)} • 📊 {speed(lang, entry.tokens_per_second)}
+          </span>
+          <ChevronDown aria-hidden="true" className={open ? "k-turned" : ""} />
+        </button>
+        <Marks entry={entry} text={text} />
+        {newest && (
+          <span className="k-actions">
+            {unfinished && (
+              <button type="button" className="k-button" disabled={loading || asked !== null}
+                onClick={() => ask("continue")}>
+                <StepForward aria-hidden="true" />{text.continue}
+              </button>
+            )}
+            <button type="button" className="k-button" disabled={loading || asked !== null}
+              onClick={() => ask("regenerate")}>
+              <RotateCw aria-hidden="true" className={asked === "regenerate" ? "animate-spin" : ""} />
+              {text.regenerate}
+            </button>
+          </span>
+        )}
+      </div>
+      {open && (
+        <div id={panel} className="k-panel">
+          <dl className="k-facts">
+            {rows.map(([name, value]) => (
+              <div key={name}><dt>{name}</dt><dd>{value}</dd></div>
+            ))}
+          </dl>
+          {entry.window && <WindowBar lang={lang} text={text} {...entry.window} />}
+          {compressed && (
+            <p className="k-row-between">
+              <span className="k-muted">{text.compression}</span>
+              <span>
+                {number(lang, facts.before)} → {number(lang, facts.after)},{" "}
+                {text.saved(facts.before - facts.after, number(lang, facts.before - facts.after))}
+              </span>
+            </p>
+          )}
+          {entry.calls?.length > 0 && (
+            <Calls lang={lang} text={text} calls={entry.calls} total={entry.total} tokens={tokens} />
+          )}
+          {entry.estimated && <p className="k-muted k-small">{text.approximate}</p>}
+        </div>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,142 @@
+/* What the elements share: numbers and words in three languages. Loaded before the page's own code. */
+(() => {
+  "use strict";
+
+  /* Follow the system's theme until the person chooses one. */
+  try {
+    if (!localStorage.getItem("vite-ui-theme")) localStorage.setItem("vite-ui-theme", "system");
+  } catch {
+    /* Storage is closed to us (private mode): the page keeps its default theme. */
+  }
+
+  /* The header's link to the model servers opens a panel of the chat, not a page. */
+  document.addEventListener(
+    "click",
+    (event) => {
+      const link = event.target.closest?.('a[href="#servers"]');
+      if (!link) return;
+      event.preventDefault();
+      window.postMessage("konsilium:servers", window.location.origin);
+    },
+    true,
+  );
+
+  const LOCALES = { ru: "ru-RU", uk: "uk-UA", en: "en-US" };
+  const UNITS = {
+    ru: { ms: "мс", s: "сек", min: "мин", h: "ч", speed: "ток/сек", bytes: ["Б", "КБ", "МБ", "ГБ", "ТБ"] },
+    uk: { ms: "мс", s: "с", min: "хв", h: "год", speed: "ток/с", bytes: ["Б", "КБ", "МБ", "ГБ", "ТБ"] },
+    en: { ms: "ms", s: "s", min: "min", h: "h", speed: "tok/s", bytes: ["B", "KB", "MB", "GB", "TB"] },
+  };
+  const DASH = "—";
+  const known = (value) => value !== null && value !== undefined && value !== "";
+  const language = (lang) => (lang in LOCALES ? lang : "en");
+
+  /** "ru", "uk" or "en" from a map of texts; English where the language is none of ours. */
+  const words = (lang, texts) => texts[language(lang)];
+
+  /** 5120 -> "5 120" or "5,120"; a dash where it is not known. */
+  const number = (lang, value, digits = 0) =>
+    known(value)
+      ? new Intl.NumberFormat(LOCALES[language(lang)], {
+          minimumFractionDigits: digits,
+          maximumFractionDigits: digits,
+        }).format(Number(value))
+      : DASH;
+
+  /** A decimal with a point in every language, as figures under an answer are written: 2.34 -> "2.3". */
+  const decimal = (value, digits = 1) => Number(value).toFixed(digits);
+
+  /** The form of a counted noun: [one, few, many] for ru and uk, [one, many] for en. */
+  const plural = (lang, count, forms) => {
+    const rule = new Intl.PluralRules(LOCALES[language(lang)]).select(Math.abs(Number(count)));
+    if (forms.length === 2) return rule === "one" ? forms[0] : forms[1];
+    return { one: forms[0], few: forms[1] }[rule] ?? forms[2];
+  };
+
+  /** Seconds as people say them: "420 мс", "2.3 сек", "3 мин 05 сек". */
+  const seconds = (lang, value) => {
+    if (!known(value)) return DASH;
+    const unit = UNITS[language(lang)];
+    const total = Number(value);
+    if (total < 0.1) return `${Math.round(total * 1000)} ${unit.ms}`;
+    if (total < 100) return `${decimal(total)} ${unit.s}`;
+    const minutes = Math.floor(total / 60);
+    if (minutes < 60) return `${minutes} ${unit.min} ${String(Math.floor(total % 60)).padStart(2, "0")} ${unit.s}`;
+    return `${Math.floor(minutes / 60)} ${unit.h} ${String(minutes % 60).padStart(2, "0")} ${unit.min}`;
+  };
+
+  /** Tokens in short: 812 -> "812", 3412 -> "3.4k", 128000 -> "128k", 1048576 -> "1M". */
+  const short = (value) => {
+    if (!known(value)) return DASH;
+    const count = Number(value);
+    if (count < 1000) return String(Math.round(count));
+    const [scaled, suffix] = count < 999_500 ? [count / 1000, "k"] : [count / 1_000_000, "M"];
+    return (scaled < 9.95 ? decimal(scaled).replace(/\.0$/, "") : String(Math.round(scaled))) + suffix;
+  };
+
+  /** The size of a context window, counted as it is sold: 8192 -> "8k", 131072 -> "128k", 128000 -> "128k". */
+  const windowSize = (value) =>
+    known(value) && Number(value) >= 1024 && Number(value) % 1024 === 0
+      ? short((Number(value) / 1024) * (Number(value) >= 1_048_576 ? 1000 / 1.024 : 1000))
+      : short(value);
+
+  /** Tokens per second: 56.4 -> "56 ток/сек"; slow models keep a decimal. */
+  const speed = (lang, value) =>
+    known(value)
+      ? `${Number(value) < 9.95 ? decimal(value) : Math.round(Number(value))} ${UNITS[language(lang)].speed}`
+      : DASH;
+
+  /** Bytes: 1717986918 -> "1.6 ГБ". */
+  const bytes = (lang, value) => {
+    if (!known(value)) return DASH;
+    const names = UNITS[language(lang)].bytes;
+    let size = Number(value);
+    let step = 0;
+    while (size >= 1000 && step < names.length - 1) {
+      size /= 1024;
+      step += 1;
+    }
+    return `${step && size < 9.95 ? decimal(size) : Math.round(size)} ${names[step]}`;
+  };
+
+  /** Money without losing small sums: "0" -> "0 ₽", "0.0042" -> "0.0042 ₽", "12.5" -> "12.50 ₽". */
+  const money = (lang, amount, currency = "RUB") => {
+    if (!known(amount)) return DASH;
+    const value = Number(amount);
+    const sign = { RUB: "₽", USD: "$" }[currency] ?? currency;
+    let text = "0";
+    if (value !== 0) {
+      const digits = Math.abs(value) >= 1 ? 2 : Math.min(8, 1 - Math.floor(Math.log10(Math.abs(value))));
+      text = decimal(value, digits);
+    }
+    return currency === "USD" ? `${sign}${text}` : `${text} ${sign}`;
+  };
+
+  /** 0.42 -> "42 %"; a share above nothing is never shown as 0. */
+  const percent = (share) => {
+    if (!known(share)) return DASH;
+    const value = Number(share) * 100;
+    return value > 0 && value < 1 ? "<1 %" : `${Math.round(value)} %`;
+  };
+
+  /** Copies a text; true where it worked (a page without HTTPS has no clipboard of the modern kind). */
+  const copy = async (text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      const area = document.createElement("textarea");
+      area.value = text;
+      area.style.cssText = "position:fixed;opacity:0";
+      document.body.append(area);
+      area.select();
+      const copied = document.execCommand("copy");
+      area.remove();
+      return copied;
+    }
+  };
+
+  window.Konsilium = Object.freeze({
+    DASH, known, words, number, decimal, plural, seconds, short, windowSize, speed, bytes, money, percent, copy,
+  });
+})();
