@@ -1,0 +1,10 @@
+"""Before chainlit is imported anywhere: it makes its config and folders where it is told to."""
+
+import os
+import tempfile
+
+_ROOT = tempfile.mkdtemp(prefix="konsilium-tests-")
+os.environ["CHAINLIT_APP_ROOT"] = _ROOT
+for name in list(os.environ):
+    if name.endswith("_API_KEY") or name in ("OLLAMA_HOST", "DATABASE_URL", "OPENAI_SERVERS"):
+        del os.environ[name]

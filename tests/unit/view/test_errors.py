@@ -1,0 +1,34 @@
+"""Every error of the tree has words in three languages."""
+
+from app.core import errors
+from app.core.text import LANGUAGES
+from app.view.errors import ADVICE, advice_for
+
+
+def tree(root=errors.KonsiliumError):
+    yield root
+    for child in root.__subclasses__():
+        yield from tree(child)
+
+
+def test_every_error_of_the_tree_has_words():
+    assert {error.code for error in tree()} <= set(ADVICE)
+
+
+def test_words_are_whole_in_every_language():
+    for code in ADVICE:
+        for language in LANGUAGES:
+            words = advice_for({"code": code, "server": "s", "model": "m"}, language)
+            assert "{" not in words["title"] + words["text"]
+
+
+def test_an_ollama_that_is_down_says_how_to_start_it():
+    words = advice_for({"code": "server_unavailable", "server": "ollama"}, "ru", ollama=True)
+    assert (words["title"], words["command"]) == ("❌ Ollama не запущена", "ollama serve")
+
+
+def test_a_wait_and_names_alike_are_told():
+    words = advice_for({"code": "rate_limited", "server": "x", "retry_after": 7}, "en")
+    assert words["text"].endswith("Wait for 7 s.")
+    words = advice_for({"code": "model_not_found", "model": "gema", "near": ["gemma"]}, "en")
+    assert words["text"].endswith("Alike: gemma.")

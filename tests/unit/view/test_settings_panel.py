@@ -1,0 +1,63 @@
+"""The panel and the pickers show the options and the catalogue as they are."""
+
+from app.conversation.modes import MODES
+from app.core.errors import ServerUnavailable
+from app.core.models import LoadState, ModelProfile, ModelRef, ServerState
+from app.core.options import CHAT_OPTIONS, ChatOptions
+from app.core.turns import now
+from app.view.model_labels import model_label, troubles
+from app.view.settings_panel import pickers, widgets
+
+GEMMA = ModelProfile(
+    ModelRef("ollama", "gemma2:2b"),
+    size_bytes=1_629_518_495,
+    load=LoadState(100, 100, 4096, None),
+    local=True,
+)
+UP = ServerState("ollama", "ollama", "http://localhost:11434", True, (GEMMA,), checked_at=now())
+DOWN = ServerState("gpu2", "ollama", "http://gpu2", True, error=ServerUnavailable("refused"))
+
+
+def test_a_model_is_shown_with_its_size_and_where_it_is_loaded():
+    assert model_label(GEMMA, "en", with_server=False) == "gemma2:2b (1.6 GB) ● loaded on GPU"
+    assert model_label(GEMMA, "ru", with_server=False) == "gemma2:2b (1,6 ГБ) ● загружена на GPU"
+
+
+def test_a_dead_server_is_named_with_the_reason_and_hides_nobody():
+    assert troubles([UP, DOWN], "en") == "⚠ The server gpu2 does not answer (http://gpu2)"
+    panel = widgets({"model": "ollama/gemma2:2b"}, MODES[0], [UP, DOWN], "en")
+    select = next(widget for widget in panel if widget.id == "model").to_dict()
+    assert [item["value"] for item in select["items"]] == ["ollama/gemma2:2b"]
+
+
+def test_every_option_is_in_the_panel_in_every_language():
+    for language in ("ru", "uk", "en"):
+        panel = widgets({}, MODES[0], [UP], language)
+        assert [widget.id for widget in panel] == [option.id for option in CHAT_OPTIONS]
+
+
+def test_an_option_that_needs_a_switch_is_disabled_without_it():
+    def disabled(values):
+        panel = widgets(values, MODES[0], [UP], "en")
+        return next(w.disabled for w in panel if w.id == "compress_system_prompt")
+
+    assert disabled({"compress_context": False})
+    assert not disabled({"compress_context": True})
+
+
+def test_the_pickers_offer_the_modes_and_the_models_with_the_present_choice():
+    options = ChatOptions.clean({"model": "ollama/gemma2:2b"}, "chat")
+    mode, model = pickers(options, MODES, [UP, DOWN], "en")
+    assert mode.get_default_option().id == "chat"
+    assert model.get_default_option().id == "ollama/gemma2:2b"
+
+
+def test_stored_choices_that_no_longer_fit_fall_back():
+    options = ChatOptions.clean(
+        {"temperature": 9, "max_tokens": "many", "answer_cache": "gone", "structured": "yes"},
+        "chat",
+    )
+    assert options.number("temperature") == 2.0
+    assert options.number("max_tokens") == 0
+    assert options.text("answer_cache") == "off"
+    assert not options.on("structured")
