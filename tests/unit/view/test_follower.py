@@ -9,6 +9,7 @@ from app.conversation.turn import Turns
 from app.core.errors import ConnectionLost, ServerUnavailable
 from app.core.events import ReasoningDelta
 from app.core.options import ChatOptions
+from app.core.text import Language
 from app.core.turns import Question, TurnRequest, new_id
 from app.view.follower import Follower
 from tests.fakes import MemoryStore, ScriptedModels
@@ -17,7 +18,7 @@ from tests.fakes import MemoryStore, ScriptedModels
 class Screen:
     """A browser that remembers what it was sent, and keeps messages as Chainlit's client does."""
 
-    language = "ru"
+    language: Language = "ru"
 
     def __init__(self):
         self.events = []
@@ -61,9 +62,9 @@ async def test_the_browser_gets_every_word_in_few_updates():
 
 
 async def test_the_first_word_does_not_wait_for_a_frame():
-    turn, follower, screen = await follow(["Раз", timedelta(seconds=5)], frame_seconds=5)
+    turn, follower, screen = await follow(["Раз", timedelta(seconds=5)], frame_seconds=0.5)
     following = asyncio.create_task(follower.follow())
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(0.4):
         while screen.texts() != ["Раз"]:
             await asyncio.sleep(0.001)
     turn.stop()

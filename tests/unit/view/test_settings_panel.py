@@ -48,8 +48,8 @@ def test_an_option_that_needs_a_switch_is_disabled_without_it():
 def test_the_pickers_offer_the_modes_and_the_models_with_the_present_choice():
     options = ChatOptions.clean({"model": "ollama/gemma2:2b"}, "chat")
     mode, model = pickers(options, MODES, [UP, DOWN], "en")
-    assert mode.get_default_option().id == "chat"
-    assert model.get_default_option().id == "ollama/gemma2:2b"
+    assert [option.id for option in mode.options if option.default] == ["chat"]
+    assert [option.id for option in model.options if option.default] == ["ollama/gemma2:2b"]
 
 
 def test_stored_choices_that_no_longer_fit_fall_back():
