@@ -160,6 +160,60 @@ CHAT_OPTIONS: tuple[Option, ...] = (
         group="context",
     ),
     Option(
+        id="summary_model",
+        kind="model",
+        label=Text(ru="Модель для сжатия", uk="Модель для стискання", en="Model for compression"),
+        hint=Text(
+            ru="Подойдёт и небольшая, недорогая; не выбрана — та же, что отвечает",
+            uk="Підійде й невелика, недорога; не вибрано — та сама, що відповідає",
+            en="A small, cheap one will do; if none is chosen, the model that answers",
+        ),
+        default=None,
+        needs="compress_context",
+        group="context",
+    ),
+    Option(
+        id="window",
+        kind="number",
+        label=Text(
+            ru="Контекстное окно, токенов",
+            uk="Контекстне вікно, токенів",
+            en="Context window, tokens",
+        ),
+        hint=Text(
+            ru="0 — как сообщает сервер",
+            uk="0 — як повідомляє сервер",
+            en="0 takes what the server says",
+        ),
+        default=0,
+        minimum=0,
+        maximum=10_000_000,
+        step=1,
+        group="context",
+    ),
+    Option(
+        id="overflow",
+        kind="select",
+        label=Text(
+            ru="Если разговор не помещается в окно",
+            uk="Якщо розмова не вміщується у вікно",
+            en="When the conversation does not fit the window",
+        ),
+        default="ask",
+        choices=(
+            Choice("ask", Text(ru="спросить меня", uk="запитати мене", en="ask me")),
+            Choice(
+                "drop",
+                Text(
+                    ru="не отправлять самые старые сообщения",
+                    uk="не надсилати найстаріші повідомлення",
+                    en="leave out the oldest messages",
+                ),
+            ),
+        ),
+        group="context",
+    ),
+    Option(
         id="answer_cache",
         kind="select",
         label=Text(ru="Кеш ответов", uk="Кеш відповідей", en="Answer cache"),

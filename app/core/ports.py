@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from app.core.compression import Block, Head, PinnedFact
 from app.core.events import ModelEvent
 from app.core.models import ModelProfile, ModelRef, ServerState
 from app.core.reports import Dimension, TurnUsage, UsageFilter, UsageGroup, UsageSummary
@@ -162,6 +163,49 @@ class Conversations(Protocol):
         """Remembers the choices of the thread (its metadata's `chat_settings`); a thread that is not
         there yet is left for its first turn to make."""
         ...
+
+
+class ThreadHistory(Protocol):
+    """The messages of a thread that count as conversation, as the next turn will be given them."""
+
+    async def history(self, thread_id: str) -> tuple[HistoryMessage, ...]:
+        """In order; empty for a thread that is not there."""
+        ...
+
+
+class CompressionStore(Protocol):
+    """The blocks and pinned facts of threads. A failed write raises StorageUnavailable."""
+
+    async def head(self, thread_id: str) -> Head:
+        """What stands now; an empty head where nothing was compressed or pinned."""
+        ...
+
+    async def swap(self, thread_id: str, version: int, blocks: Sequence[Block]) -> bool:
+        """Puts these blocks in place of all, if the head is still at `version`; else does nothing.
+
+        False where it has moved on, or the thread is gone.
+        """
+        ...
+
+    async def announce(self, thread_id: str, version: int) -> None:
+        """Notes that the conversation was told of that version."""
+        ...
+
+    async def pin(self, thread_id: str, text: str) -> PinnedFact:
+        """Adds a fact. Raises NotFound where the thread is gone."""
+        ...
+
+    async def unpin(self, thread_id: str, fact_id: str) -> None:
+        """Removes a fact; one that is not there is gone already."""
+        ...
+
+
+class UsageLog(Protocol):
+    """Keeps calls that were made after their turn was settled, or outside of any: summaries, titles."""
+
+    async def add(
+        self, thread_id: str, user_id: str, turn_id: str | None, calls: Sequence[CallRecord]
+    ) -> None: ...
 
 
 class KeyValueStore(Protocol):
