@@ -1,0 +1,112 @@
+"""A real Chromium, the real app and simulated model servers, each in a process of its own."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+
+from tests.processes import ROOT, Process, konsilium, running, simulator
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PICTURES = ROOT / "test-output" / "screenshots"
+
+expect.set_options(timeout=15_000)
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running_playwright:
+        yield running_playwright
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """The system's Chromium; Playwright's own where there is none."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A simulated Ollama, shared: its faults are chosen by the model's name."""
+    server = simulator("ollama", tmp_path_factory.mktemp("ollama"))
+    with running(server):
+        yield server
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory, ollama: Process) -> Iterator[Process]:
+    """The app over the simulated Ollama, in local mode."""
+    folder = tmp_path_factory.mktemp("app")
+    process = konsilium(folder, OLLAMA_HOST=ollama.url, MODEL_NAME="ollama/echo")
+    with running(process):
+        yield process
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    shutil.copy(process.log, PICTURES.parent / "app.log")
+
+
+@pytest.fixture
+def page(chromium: Browser, app: Process) -> Iterator[Page]:
+    """A fresh visitor with a Russian browser on the app's first page."""
+    yield from visitor(chromium, app.url)
+
+
+def visitor(
+    chromium: Browser, url: str, *, language: str = "ru-RU", dark: bool = False, width: int = 1280
+) -> Iterator[Page]:
+    """A page in a context of its own; fails where the page asked anyone but the app for anything."""
+    context = chromium.new_context(
+        locale=language,
+        color_scheme="dark" if dark else "light",
+        viewport={"width": width, "height": 844 if width < 600 else 860},
+    )
+    strangers: list[str] = []
+    origin = url.rsplit(":", 1)[0]
+    context.on(
+        "request",
+        lambda request: (
+            strangers.append(request.url)
+            if request.url.startswith("http") and not request.url.startswith(origin)
+            else None
+        ),
+    )
+    page = context.new_page()
+    page.goto(url)
+    yield page
+    context.close()
+    assert strangers == [], "a request left the machine"
+
+
+def picture(page: Page, name: str) -> Path:
+    """Keeps a screenshot as test output, to be looked at."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    path = PICTURES / f"{name}.png"
+    page.screenshot(path=path)
+    return path
+
+
+def ask(page: Page, text: str) -> None:
+    """Types a question and sends it."""
+    field = page.locator("#chat-input")
+    field.click()
+    field.fill(text)
+    page.locator("#chat-submit").click()
+
+
+def pick(page: Page, picker: str, option: str) -> None:
+    """Chooses in one of the composer's pickers (`model`, `mode`)."""
+    page.locator(f"#mode-picker-trigger-{picker}").click()
+    page.get_by_role("option", name=option).first.click()

@@ -1,0 +1,137 @@
+"""Real processes for the browser tests and the benchmarks: the app, a plain app, the simulators."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+CHAINLIT = Path(sys.executable).with_name("chainlit")
+
+
+def free_port() -> int:
+    """A port nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def clean_environment(**variables: str) -> dict[str, str]:
+    """This environment without anything that would configure the app, and with `variables`."""
+    ours = ("OLLAMA", "OPENAI", "YANDEX", "DEEPSEEK", "OPENROUTER", "CHAINLIT", "DATABASE", "REDIS")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+    return kept | {"PYTHONPATH": str(ROOT)} | variables
+
+
+class Process:
+    """A server process: started at once, up when its page answers, gone at the end."""
+
+    def __init__(
+        self,
+        command: list[str],
+        url: str,
+        environment: Mapping[str, str],
+        log: Path,
+        ready: str = "/",
+    ) -> None:
+        self.command, self.url, self.environment, self.log = command, url, environment, log
+        self.ready = ready
+        self.seconds_to_ready = 0.0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, timeout: float = 60) -> None:
+        """Starts it and waits until it answers; raises with its log where it dies or hangs."""
+        started = time.perf_counter()
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command, env=dict(self.environment), cwd=ROOT, stdout=log, stderr=log
+            )
+        while time.perf_counter() - started < timeout:
+            with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
+                urllib.request.urlopen(self.url + self.ready, timeout=5).read()  # noqa: S310  # loopback
+                self.seconds_to_ready = time.perf_counter() - started
+                return
+            if self._process.poll() is not None:
+                break
+            time.sleep(0.02)
+        self.stop()
+        raise RuntimeError(f"{self.command} did not come up:\n{self.log.read_text()[-4000:]}")
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise RuntimeError("not started")
+        return self._process.pid
+
+    def stop(self, sig: signal.Signals = signal.SIGTERM, timeout: float = 30) -> None:
+        """Sends the signal and waits; SIGKILL where it does not end."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(sig)
+            try:
+                self._process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._process = None
+
+    def restart(self, sig: signal.Signals = signal.SIGTERM) -> None:
+        """Ends it by the signal and starts it again on the same port and data."""
+        self.stop(sig)
+        self.start()
+
+
+def app_root(folder: Path) -> Path:
+    """A root of its own for Chainlit, which keeps uploads there and deletes them at its end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in (ROOT / "public", ROOT / ".chainlit", *ROOT.glob("chainlit*.md")):
+        link = folder / source.name
+        if not link.exists():
+            link.symlink_to(source)
+    return folder
+
+
+def konsilium(folder: Path, **variables: str) -> Process:
+    """The app as `make run` starts it, with its data in `folder`."""
+    port = free_port()
+    environment = clean_environment(
+        CHAINLIT_APP_ROOT=str(app_root(folder / "root")),
+        DATA_DIR=str(folder / "data"),
+        **variables,
+    )
+    app = str(ROOT / "app" / "chainlit_app.py")
+    command = [str(CHAINLIT), "run", app, "--headless", "--port", str(port), "--host", "127.0.0.1"]
+    return Process(command, f"http://127.0.0.1:{port}", environment, folder / "app.log")
+
+
+def simulator(kind: str, folder: Path) -> Process:
+    """A simulated model server (`ollama` or `openai`) in a process of its own."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.simulators", kind, "--port", str(port)]
+    ready = "/api/version" if kind == "ollama" else "/v1/models"
+    url = f"http://127.0.0.1:{port}"
+    return Process(command, url, clean_environment(), folder / f"{kind}.log", ready)
+
+
+@contextlib.contextmanager
+def running(*processes: Process) -> Iterator[None]:
+    """Starts them in order and ends them in reverse."""
+    with contextlib.ExitStack() as stack:
+        for process in processes:
+            stack.callback(process.stop)
+            process.start()
+        yield
+
+
+def temporary_folder() -> "tempfile.TemporaryDirectory[str]":
+    """A folder that goes away with its `with`."""
+    return tempfile.TemporaryDirectory(prefix="konsilium-")
