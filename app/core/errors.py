@@ -176,6 +176,12 @@ class NotFound(KonsiliumError):
 class AttachmentRefused(KonsiliumError):
     code = "attachment_refused"
 
+    def __init__(self, detail: str = "", *, reason: str = "damaged", **facts: str | int) -> None:
+        super().__init__(detail or f"{reason} {facts}")
+        self.reason = reason
+        """A code of `attachments.refusals`, which has the words for it."""
+        self.facts = facts
+
 
 class StorageUnavailable(KonsiliumError):
     code = "storage_unavailable"

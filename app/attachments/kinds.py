@@ -1,0 +1,79 @@
+"""What a file is: by its name, and by its first bytes, which do not lie."""
+
+from pathlib import PurePath
+from typing import Literal
+
+Kind = Literal["text", "pdf", "docx", "image", "zip", "binary"]
+
+# fmt: off
+_TEXT_SUFFIXES = (
+    ".txt", ".md", ".markdown", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".yaml", ".yml", ".toml",
+    ".ini", ".cfg", ".conf", ".log", ".xml", ".html", ".htm", ".css", ".scss", ".py", ".pyi",
+    ".ipynb", ".js", ".jsx", ".mjs", ".ts", ".tsx", ".vue", ".svelte", ".java", ".kt", ".scala",
+    ".c", ".h", ".cc", ".cpp", ".hpp", ".cs", ".go", ".rs", ".rb", ".php", ".pl", ".lua", ".r",
+    ".swift", ".dart", ".sh", ".bash", ".zsh", ".ps1", ".bat", ".sql", ".tex", ".bib", ".srt",
+    ".vtt", ".diff", ".patch", ".svg", ".cmake", ".gradle", ".proto", ".graphql",
+)
+# fmt: on
+_BY_SUFFIX: dict[str, Kind] = {
+    ".pdf": "pdf",
+    ".docx": "docx",
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"), "image"),
+    **dict.fromkeys(
+        (".zip", ".xlsx", ".pptx", ".odt", ".epub", ".jar", ".gz", ".7z", ".rar"), "zip"
+    ),
+    **dict.fromkeys(
+        (".doc", ".xls", ".exe", ".dll", ".so", ".mp3", ".mp4", ".wav", ".ogg", ".avi", ".mov"),
+        "binary",
+    ),
+    **dict.fromkeys(_TEXT_SUFFIXES, "text"),
+}
+_BY_MIME: dict[str, Kind] = {
+    "application/pdf": "pdf",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "application/json": "text",
+    "application/xml": "text",
+    "image/svg+xml": "text",
+    "application/zip": "zip",
+}
+_IMAGE_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM")
+_BINARY_MAGIC = (b"MZ", b"\x7fELF", b"\xd0\xcf\x11\xe0", b"ID3", b"OggS", b"Rar!", b"\x1f\x8b")
+HEAD_BYTES = 4096
+
+
+def claimed_kind(name: str, mime: str) -> Kind | None:
+    """What the name says, else what the browser says; None where neither is known to us."""
+    by_name = _BY_SUFFIX.get(PurePath(name).suffix.lower())
+    mime = mime.partition(";")[0].strip().lower()
+    if by_name or mime in _BY_MIME:
+        return by_name or _BY_MIME[mime]
+    match mime.partition("/")[0]:
+        case "text":
+            return "text"
+        case "image":
+            return "image"
+        case "audio" | "video":
+            return "binary"
+        case _:
+            return None
+
+
+def found_kind(head: bytes, names: frozenset[str] = frozenset()) -> Kind:
+    """What the first HEAD_BYTES are; `names` are the members of a zip, where it is one."""
+    if b"%PDF-" in head[:1024]:
+        return "pdf"
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return "docx" if "word/document.xml" in names else "zip"
+    webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    if webp or (head.startswith(_IMAGE_MAGIC) and not _is_text(head)):
+        return "image"
+    if head.startswith(_BINARY_MAGIC) and not _is_text(head):
+        return "binary"
+    return "text" if _is_text(head) else "binary"
+
+
+def _is_text(head: bytes) -> bool:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16 says so itself
+        return True
+    control = sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head)
+    return b"\0" not in head and control <= len(head) // 100

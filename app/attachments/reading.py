@@ -1,0 +1,139 @@
+"""Reads a file in a process of its own, so that a malicious one harms nothing but that process."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from app.attachments.kinds import Kind, claimed_kind
+from app.attachments.limits import MEGABYTE, AttachmentLimits
+from app.core.errors import AttachmentRefused, StorageUnavailable
+from app.core.messages import ImagePart
+from app.core.models import Capability, ModelProfile
+from app.core.turns import Attachment, new_id
+
+ROOT = Path(__file__).resolve().parents[2]
+_AT_ONCE = 2
+
+File = tuple[Path, str, str]
+"""Where the bytes are, what the person calls them, and the MIME type the browser gave."""
+
+
+async def read_attachment(
+    path: Path,
+    name: str,
+    mime: str,
+    limits: AttachmentLimits,
+    profile: ModelProfile,
+    *,
+    element_id: str | None = None,
+) -> Attachment:
+    """The file's text, or its image made fit to send to the model of `profile`.
+
+    Raises AttachmentRefused with a reason, StorageUnavailable where the bytes cannot be read.
+    """
+    kind = _admit(path, name, mime, limits, profile)
+    header, payload = await _in_own_process(path, name, kind, limits)
+    if "refused" in header:
+        raise AttachmentRefused(
+            header["detail"], reason=header["refused"], **({"name": name} | header["facts"])
+        )
+    identity = element_id or new_id()
+    if header["kind"] == "image":
+        _must_see(name, profile)
+        image = ImagePart(payload, header["mime"])
+        return Attachment(identity, name, header["mime"], image=image)
+    return Attachment(identity, name, mime or "text/plain", text=payload.decode())
+
+
+async def read_attachments(
+    files: Sequence[File], limits: AttachmentLimits, profile: ModelProfile
+) -> tuple[list[Attachment], list[AttachmentRefused]]:
+    """Those that could be read, in order, and why the others could not."""
+    if len(files) > limits.files:
+        return [], [AttachmentRefused(reason="too_many", limit=limits.files)]
+    free = asyncio.Semaphore(_AT_ONCE)
+
+    async def read(file: File) -> Attachment | AttachmentRefused:
+        async with free:
+            try:
+                return await read_attachment(*file, limits, profile)
+            except AttachmentRefused as refused:
+                return refused
+
+    results = await asyncio.gather(*map(read, files))
+    return (
+        [result for result in results if isinstance(result, Attachment)],
+        [result for result in results if isinstance(result, AttachmentRefused)],
+    )
+
+
+def _admit(
+    path: Path, name: str, mime: str, limits: AttachmentLimits, profile: ModelProfile
+) -> Kind | None:
+    """What can be refused without opening the file. Returns the kind it claims to be."""
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise StorageUnavailable(f"{path.name}: {error}") from error
+    if size == 0:
+        raise AttachmentRefused(reason="empty", name=name)
+    if size > limits.bytes:
+        raise AttachmentRefused(
+            reason="too_large",
+            name=name,
+            size_mb=-(-size // MEGABYTE),
+            limit_mb=limits.bytes // MEGABYTE,
+        )
+    kind = claimed_kind(name, mime)
+    if kind in ("zip", "binary"):
+        raise AttachmentRefused(reason="unsupported", name=name)
+    if kind == "image":
+        _must_see(name, profile)
+    return kind
+
+
+def _must_see(name: str, profile: ModelProfile) -> None:
+    if not profile.can(Capability.VISION):
+        raise AttachmentRefused(reason="no_vision", name=name, model=profile.ref.name)
+
+
+def _command(path: Path, kind: Kind | None, limits: AttachmentLimits) -> tuple[str, ...]:
+    worker = (sys.executable, "-m", "app.attachments.worker")
+    return (*worker, str(path.absolute()), kind or "", json.dumps(asdict(limits)))
+
+
+async def _in_own_process(
+    path: Path, name: str, kind: Kind | None, limits: AttachmentLimits
+) -> tuple[dict[str, Any], bytes]:
+    """A line of JSON and what follows it. The process knows no secret of ours."""
+    process = await asyncio.create_subprocess_exec(
+        *_command(path, kind, limits),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        cwd=ROOT,
+        env={key: os.environ[key] for key in ("PATH", "SYSTEMROOT") if key in os.environ},
+    )
+    try:
+        async with asyncio.timeout(limits.seconds):
+            output, _ = await process.communicate()
+    except TimeoutError:
+        raise AttachmentRefused(
+            reason="too_slow", name=name, seconds=round(limits.seconds)
+        ) from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    line, _, payload = output.partition(b"\n")
+    if process.returncode != 0 or not line:
+        raise AttachmentRefused(
+            f"reader ended with {process.returncode}", reason="too_complex", name=name
+        )
+    header: dict[str, Any] = json.loads(line)
+    return header, payload

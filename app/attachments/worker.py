@@ -1,0 +1,197 @@
+"""python -m app.attachments.worker FILE KIND LIMITS: reads one file and writes what is in it.
+
+Writes one line of JSON, {"kind", "mime"} or {"refused", "facts"}, then the text (UTF-8) or the image.
+Its memory and its processor time are limited by the system where the system can.
+"""
+
+import contextlib
+import io
+import json
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from app.attachments.kinds import HEAD_BYTES, Kind, found_kind
+from app.attachments.limits import MEGABYTE, AttachmentLimits
+from app.core.errors import AttachmentRefused
+
+PNG_BYTES_AT_MOST = 1_500_000
+"""A larger one is a photograph: JPEG says the same in a tenth."""
+_DOCX_TEXT_SHARE = 5
+_PARTS_AT_MOST = 5_000
+
+
+def main(arguments: list[str]) -> None:
+    """Reads the file and answers on standard output."""
+    path, claimed, limits = arguments
+    bounds = AttachmentLimits(**json.loads(limits))
+    _confine(bounds)
+    try:
+        header, payload = read(Path(path), claimed, bounds)
+    except AttachmentRefused as refused:
+        header, payload = _refused(refused.reason, "", **refused.facts), b""
+    except (MemoryError, RecursionError) as error:
+        header, payload = _refused("too_complex", type(error).__name__), b""
+    except Exception as error:  # noqa: BLE001 -- a hostile file trips its parser anywhere
+        header, payload = (
+            _refused("damaged", f"{type(error).__module__}.{type(error).__name__}"),
+            b"",
+        )
+    sys.stdout.buffer.write(json.dumps(header).encode() + b"\n" + payload)
+
+
+def _refused(reason: str, detail: str, **facts: Any) -> dict[str, Any]:
+    return {"refused": reason, "detail": detail, "facts": facts}
+
+
+def read(path: Path, claimed: str, limits: AttachmentLimits) -> tuple[dict[str, Any], bytes]:
+    """What the file holds. Raises AttachmentRefused; whatever else it raises means a damaged file."""
+    found = _kind_of(path, limits)
+    if claimed and claimed != found:
+        raise AttachmentRefused(reason="type_mismatch", claimed=claimed, found=found)
+    match found:
+        case "image":
+            return _image(path, limits)
+        case "pdf":
+            text = _pdf(path, limits)
+        case "docx":
+            text = _docx(path, limits)
+        case "text":
+            text = _text(path)
+        case _:
+            raise AttachmentRefused(reason="unsupported")
+    if len(text) > limits.characters:
+        raise AttachmentRefused(reason="too_long", limit=f"{limits.characters:,}".replace(",", " "))
+    return {"kind": found}, text.encode()
+
+
+def _confine(limits: AttachmentLimits) -> None:
+    try:
+        import resource
+    except ImportError:  # Windows: the checks before decoding must do
+        return
+    for what, bound in (
+        (resource.RLIMIT_AS, limits.memory_bytes),
+        (resource.RLIMIT_CPU, int(limits.seconds) + 1),
+    ):
+        with contextlib.suppress(ValueError, OSError):  # macOS refuses some of these
+            resource.setrlimit(what, (bound, bound))
+
+
+def _kind_of(path: Path, limits: AttachmentLimits) -> Kind:
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if not head.startswith(b"PK"):
+        return found_kind(head)
+    with zipfile.ZipFile(path) as archive:
+        parts = archive.infolist()
+    if len(parts) > _PARTS_AT_MOST or sum(p.file_size for p in parts) > limits.unpacked_bytes:
+        raise _unpacks_too_large(limits.unpacked_bytes)
+    return found_kind(head, frozenset(part.filename for part in parts))
+
+
+def _unpacks_too_large(limit: int) -> AttachmentRefused:
+    return AttachmentRefused(reason="unpacks_too_large", limit_mb=limit // MEGABYTE)
+
+
+def _text(path: Path) -> str:
+    data = path.read_bytes()
+    for encoding in ("utf-8-sig", "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "ascii"):
+        with contextlib.suppress(UnicodeDecodeError):
+            return data.decode(encoding)
+    with contextlib.suppress(UnicodeDecodeError):
+        text = data.decode("cp1251")  # what older Windows programs of our users write
+        letters = sum(char.isalnum() or char.isspace() for char in text)
+        if letters >= len(text) * 0.6:
+            return text
+    raise AttachmentRefused(reason="type_mismatch", claimed="text", found="binary")
+
+
+def _pdf(path: Path, limits: AttachmentLimits) -> str:
+    from pypdf import PasswordType, PdfReader
+    from pypdf.errors import LimitReachedError
+
+    reader = PdfReader(path)
+    if reader.is_encrypted and reader.decrypt("") == PasswordType.NOT_DECRYPTED:
+        raise AttachmentRefused(reason="encrypted")
+    pages = len(reader.pages)
+    if pages > limits.pages:
+        raise AttachmentRefused(reason="too_many_pages", pages=pages, limit=limits.pages)
+    texts: list[str] = []
+    try:
+        for page in reader.pages:
+            texts.append(page.extract_text().strip())
+            if sum(map(len, texts)) > limits.characters:
+                break
+    except LimitReachedError as error:
+        raise AttachmentRefused(reason="too_complex") from error
+    text = "\n\n".join(text for text in texts if text)
+    if not text:
+        raise AttachmentRefused(reason="no_text")
+    return text
+
+
+def _docx(path: Path, limits: AttachmentLimits) -> str:
+    from docx import Document
+    from docx.table import Table
+
+    with zipfile.ZipFile(path) as archive:
+        written = archive.getinfo("word/document.xml").file_size
+    if written > limits.unpacked_bytes // _DOCX_TEXT_SHARE:
+        raise _unpacks_too_large(limits.unpacked_bytes // _DOCX_TEXT_SHARE)
+    lines: list[str] = []
+    for block in Document(str(path)).iter_inner_content():
+        if isinstance(block, Table):
+            for row in block.rows:
+                lines.append(" | ".join(cell.text.replace("\n", " ") for cell in row.cells))
+        else:
+            lines.append(_heading_mark(block) + block.text)
+    text = "\n".join(lines).strip()
+    if not text:
+        raise AttachmentRefused(reason="no_text")
+    return text
+
+
+def _heading_mark(paragraph: Any) -> str:
+    """`## ` before what is styled Heading 2."""
+    style = (paragraph.style.name if paragraph.style is not None else None) or ""
+    level = style.removeprefix("Heading ")
+    return "#" * int(level) + " " if level != style and level.isdigit() else ""
+
+
+def _image(path: Path, limits: AttachmentLimits) -> tuple[dict[str, Any], bytes]:
+    from PIL import Image, ImageOps
+
+    Image.MAX_IMAGE_PIXELS = None  # our own bound stands before any decoding
+    with Image.open(path, formats=("PNG", "JPEG", "WEBP", "GIF", "BMP")) as image:
+        width, height = image.size
+        if width * height > limits.pixels:
+            raise AttachmentRefused(reason="too_many_pixels", width=width, height=height)
+        lossless = image.format != "JPEG"
+        image.draft("RGB", (limits.image_side, limits.image_side))
+        upright = ImageOps.exif_transpose(image)
+        pixels = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+    pixels.thumbnail((limits.image_side, limits.image_side))
+    return _encode(pixels, lossless)
+
+
+def _encode(pixels: Any, lossless: bool) -> tuple[dict[str, Any], bytes]:
+    """The image anew, without its metadata: where it was taken is nobody's business."""
+    from PIL import Image
+
+    pixels.info.clear()
+    buffer = io.BytesIO()
+    if lossless:
+        pixels.save(buffer, "PNG")
+        if buffer.tell() <= PNG_BYTES_AT_MOST:
+            return {"kind": "image", "mime": "image/png"}, buffer.getvalue()
+    flat = Image.new("RGB", pixels.size, "white")
+    flat.paste(pixels, mask=pixels.getchannel("A") if pixels.mode == "RGBA" else None)
+    buffer = io.BytesIO()
+    flat.save(buffer, "JPEG", quality=88)
+    return {"kind": "image", "mime": "image/jpeg"}, buffer.getvalue()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
