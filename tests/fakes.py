@@ -5,14 +5,14 @@ error, or a function of the request that returns one of these. Every request is 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
 from app.core.errors import KonsiliumError, ModelNotFound, NoModels, NotFound
 from app.core.events import Finished, ModelEvent, TextDelta
-from app.core.models import Capability, ModelProfile, ModelRef, ServerState
+from app.core.models import Capability, ModelProfile, ModelRef, Price, ServerState
 from app.core.requests import ModelRequest
 from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest, now
 from app.core.usage import CallRecord, Outcome, Usage
@@ -98,6 +98,8 @@ class ScriptedModels:
         capabilities: frozenset[Capability] = frozenset(
             {Capability.COMPLETION, Capability.JSON_SCHEMA}
         ),
+        local: bool = True,
+        prices: Mapping[str, Price] | None = None,
     ) -> None:
         self.scripts = {"model": "Hello"} if scripts is None else scripts
         self.requests: list[tuple[ModelRef, ModelRequest]] = []
@@ -105,6 +107,8 @@ class ScriptedModels:
         """Calls under way: 0 at the end of every test, or a call leaked."""
         self._window = window
         self._capabilities = capabilities
+        self._local = local
+        self._prices = prices or {}
 
     def script_for(self, ref: ModelRef, request: ModelRequest) -> Script:
         self.requests.append((ref, request))
@@ -128,7 +132,13 @@ class ScriptedModels:
         return ModelRef("fake", name)
 
     def profile(self, ref: ModelRef) -> ModelProfile:
-        return ModelProfile(ref, capabilities=self._capabilities, window=self._window, local=True)
+        return ModelProfile(
+            ref,
+            capabilities=self._capabilities,
+            window=self._window,
+            price=self._prices.get(ref.name),
+            local=self._local,
+        )
 
     def call(self, ref: ModelRef, request: ModelRequest) -> ScriptedCall:
         return ScriptedCall(self, ref, request)
@@ -170,7 +180,8 @@ class MemoryStore:
                 step.outcome,
             )
             for step in self.steps.values()
-            if step.thread_id == request.thread_id and step.kind in ("question", "answer")
+            if step.thread_id == request.thread_id
+            and step.kind in ("question", "answer", "interjection")
         )
         self._write(steps)
         return history

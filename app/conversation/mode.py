@@ -51,6 +51,7 @@ class TurnModels:
         self._calls: list[Call] = []
         self.resolve = models.resolve
         self.profile = models.profile
+        self.states = models.states
 
     def call(self, ref: ModelRef, request: ModelRequest) -> Call:
         """A metered call, remembered."""

@@ -35,13 +35,17 @@ class Speech:
         call: Call,
         *,
         eager: bool = False,
+        keep_open: bool = False,
         visible: Callable[[str], str] | None = None,
     ) -> None:
         self.step = step
         self.call = call
         self.text = ""
         self.finish_reason: FinishReason | None = None
+        self.ended: StepEnded | None = None
+        """How the step ends, where it was kept open: the caller yields it after its own last words."""
         self._eager = eager
+        self._keep_open = keep_open
         self._visible = visible
         """Turns the next raw text into what is shown of it (a parser of partial JSON)."""
 
@@ -88,7 +92,11 @@ class Speech:
             yield StepEnded(thinking)
         if not started:
             yield self.step
-        yield StepEnded(self.step.step_id, call=self.call.record, finish_reason=self.finish_reason)
+        self.ended = StepEnded(
+            self.step.step_id, call=self.call.record, finish_reason=self.finish_reason
+        )
+        if not self._keep_open:
+            yield self.ended
 
     def _thinking(self, step_id: str) -> StepStarted:
         inside = self.step.kind is not StepKind.ANSWER

@@ -26,6 +26,7 @@ from app.core.turns import SettledTurn, StepRecord, TurnRequest, new_id, now
 from app.core.usage import CallRecord, Outcome
 
 _CHAINLIT_TYPE = {
+    StepKind.QUESTION: "user_message",
     StepKind.ANSWER: "assistant_message",
     StepKind.NOTICE: "assistant_message",
     StepKind.REASONING: "tool",
@@ -219,13 +220,13 @@ class TurnState:
 
     def _say_error(self, error: Exception) -> None:
         notice = LiveStep(new_id(), StepKind.NOTICE, "Konsilium", self.request.turn_id)
-        notice.note["error"] = _facts(error)
+        notice.note["error"] = error_facts(error)
         notice.outcome, notice.ended_at = Outcome.FAILED, now()
         self.steps[notice.id] = notice
 
     def _measure(self, calls: tuple[CallRecord, ...]) -> None:
         for step in self.steps.values():
-            if step.kind not in (StepKind.NOTICE, StepKind.REASONING):
+            if step.kind not in (StepKind.QUESTION, StepKind.NOTICE, StepKind.REASONING):
                 step.note["metrics"] = answer_metrics(step, step.call)
         answers = [step for step in self.steps.values() if step.kind is StepKind.ANSWER]
         if answers:
@@ -277,7 +278,7 @@ def _code(error: Exception) -> str:
     return error.code if isinstance(error, KonsiliumError) else "internal_error"
 
 
-def _facts(error: Exception) -> Mapping[str, Any]:
+def error_facts(error: Exception) -> Mapping[str, Any]:
     """What the view needs to say it in the reader's language; the exact detail stays in the log."""
     facts: dict[str, Any] = {"code": _code(error)}
     for name in ("server", "model", "retry_after", "near", "prompt_tokens", "window"):

@@ -56,6 +56,8 @@ ModelEvent = TextDelta | ReasoningDelta | ToolCallDelta | Finished
 class StepKind(StrEnum):
     """What a step is, and so how it is drawn."""
 
+    QUESTION = "interjection"
+    """A person's words said into a running turn."""
     ANSWER = "answer"
     """A message in the conversation: the answer, or a participant's words in a dialogue."""
     REASONING = "reasoning"

@@ -4,6 +4,7 @@ One row of `CHAT_OPTIONS` (or of a mode's own `options`) is all a new setting ta
 thread's stored choices, the API and docs/settings.md are made from it.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -26,8 +27,9 @@ class Option:
     """One setting: its id, how it is shown, what it may be."""
 
     id: str
-    kind: Literal["switch", "slider", "number", "select", "text", "model"]
-    """`model` is a select over the catalogue; `text` with `lines` > 1 is an area."""
+    kind: Literal["switch", "slider", "number", "select", "text", "model", "participants"]
+    """`model` is a select over the catalogue; `text` with `lines` > 1 is an area; `participants` is
+    the JSON text that `conversation/modes/dialogue` describes, edited in a form."""
     label: Text
     default: Scalar
     hint: Text | None = None
@@ -63,6 +65,9 @@ class Option:
                 return value if isinstance(value, str) and value in known else self.default
             case "text" | "model":
                 return value if isinstance(value, str) else self.default
+            case "participants":
+                listed = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+                return listed if isinstance(listed, str) else self.default
 
 
 CHAT_OPTIONS: tuple[Option, ...] = (

@@ -4,20 +4,12 @@ import contextlib
 from collections.abc import AsyncGenerator
 
 from app.conversation.mode import TurnContext
+from app.conversation.sampling import sampling_of
 from app.conversation.speech import Speech
 from app.core.events import StepKind, StepStarted, TurnEvent
-from app.core.options import ChatOptions, Option
-from app.core.requests import Sampling
+from app.core.options import Option
 from app.core.text import Text
 from app.core.turns import new_id
-
-
-def sampling_of(options: ChatOptions) -> Sampling:
-    """The sampling a person chose in the panel."""
-    return Sampling(
-        temperature=options.number("temperature"),
-        max_tokens=int(options.number("max_tokens")) or None,
-    )
 
 
 class Chat:
