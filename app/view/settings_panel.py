@@ -87,7 +87,7 @@ def _widget(
             )
         case "number":
             return NumberInput(**common, initial=float(value or 0))
-        case "text":
+        case "text" | "participants":
             return TextInput(**common, initial=str(value or ""), multiline=option.lines > 1)
         case "select":
             items = {choice.label[language]: choice.value for choice in option.choices}
