@@ -1,5 +1,6 @@
 """A JSON object read in pieces equals the same object read at once."""
 
+import itertools
 import json
 import time
 
@@ -26,11 +27,12 @@ objects = st.dictionaries(texts, values, max_size=5)
 
 def pieces_of(text, cuts):
     edges = [0, *sorted(cut % (len(text) + 1) for cut in cuts), len(text)]
-    return [text[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [text[a:b] for a, b in itertools.pairwise(edges)]
 
 
 def read(pieces):
-    parser, grown = PartialObject(), {}
+    parser = PartialObject()
+    grown: dict[str, str] = {}
     for piece in pieces:
         for key, text in parser.feed(piece):
             grown[key] = grown.get(key, "") + text

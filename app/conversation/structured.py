@@ -1,0 +1,166 @@
+"""JSON from a model: by schema where it can, by JSON mode or by the prompt alone elsewhere.
+
+What comes is read strictly, then mended here (json-repair, free of charge), then asked for once
+more; after that it is a MalformedAnswer and the caller does without.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+from json_repair import repair_json
+
+from app.conversation.partial_json import PartialObject, whole_characters
+from app.core.errors import BadRequest, MalformedAnswer, Unsupported
+from app.core.events import TextDelta
+from app.core.messages import Message
+from app.core.models import Capability, ModelProfile
+from app.core.ports import Call
+from app.core.requests import JsonObject, JsonSchema, ModelRequest, ResponseFormat
+from app.core.text import Language, Text
+from app.core.usage import Purpose
+
+T = TypeVar("T")
+
+LONGEST_TO_REPAIR = 6000
+"""Characters of a broken answer that are shown to the model when it is asked again."""
+
+ONLY_JSON = Text(
+    ru="Ответь только одним объектом JSON, без пояснений и без разметки, строго такого вида:\n{shape}",
+    uk="Відповідай лише одним об'єктом JSON, без пояснень і без розмітки, точно такого вигляду:\n{shape}",
+    en="Answer with a single JSON object and nothing else, no explanations, no markup, exactly of this form:\n{shape}",
+)
+AGAIN = Text(
+    ru="Этот JSON не удалось прочитать: {problem}. Пришли его ещё раз целиком и исправленным. {rule}",
+    uk="Цей JSON не вдалося прочитати: {problem}. Надішли його ще раз повністю й виправленим. {rule}",
+    en="That JSON could not be read: {problem}. Send it again, whole and corrected. {rule}",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape(Generic[T]):
+    """What is asked for: a schema for servers, an example for the prompt, and how to read it."""
+
+    schema: JsonSchema
+    example: str
+    read: Callable[[Mapping[str, Any]], T]
+    """Makes the value; raises ValueError where the object does not fit, saying why."""
+
+    def rule(self, language: Language) -> str:
+        """The words for the prompt."""
+        return ONLY_JSON[language].format(shape=self.example)
+
+    def parse(self, text: str) -> T:
+        """Reads what a model wrote. Raises ValueError where it cannot be mended."""
+        try:
+            return self.read(_object(json.loads(text, strict=False)))
+        except ValueError as strict:
+            try:
+                return self.read(_object(repair_json(_trimmed(text), return_objects=True)))
+            except (ValueError, RecursionError) as mended:
+                raise ValueError(str(mended)) from strict
+
+
+def formats(profile: ModelProfile, schema: JsonSchema) -> tuple[ResponseFormat | None, ...]:
+    """The response formats to try, strictest first; the last is none at all."""
+    if profile.can(Capability.JSON_SCHEMA):
+        return schema, None
+    if profile.can(Capability.JSON_MODE):
+        return JsonObject(), None
+    return (None,)
+
+
+async def asked(
+    call: Callable[[ModelRequest], Call],
+    profile: ModelProfile,
+    request: ModelRequest,
+    shape: Shape[T],
+    language: Language,
+    seen: Callable[[Mapping[str, Any]], bool] | None = None,
+) -> T:
+    """A value of that shape; `request`'s last message must already hold `shape.rule`.
+
+    `seen` is shown the complete fields each time something has come, and ends the reading by True.
+    Raises MalformedAnswer where the repair failed too, and whatever the calls raise.
+    """
+    written = await _written(call, profile, request, shape, seen)
+    try:
+        return shape.parse(written)
+    except ValueError as broken:
+        return await repaired(call, profile, request, shape, language, written, broken, seen)
+
+
+async def repaired(
+    call: Callable[[ModelRequest], Call],
+    profile: ModelProfile,
+    request: ModelRequest,
+    shape: Shape[T],
+    language: Language,
+    written: str,
+    broken: ValueError,
+    seen: Callable[[Mapping[str, Any]], bool] | None = None,
+) -> T:
+    """Asks once more for what `written` should have been. Raises as `asked` does."""
+    again = AGAIN[language].format(problem=broken, rule=shape.rule(language))
+    before = (Message.assistant(written[:LONGEST_TO_REPAIR]),) if written.strip() else ()
+    repair = replace(
+        request,
+        messages=(*request.messages, *before, Message.user(again)),
+        purpose=Purpose.REPAIR,
+    )
+    try:
+        return shape.parse(await _written(call, profile, repair, shape, seen))
+    except ValueError as error:
+        raise MalformedAnswer(
+            f"no {shape.schema.name} even after a repair: {error}",
+            server=profile.ref.server,
+            model=profile.ref.name,
+        ) from error
+
+
+async def _written(
+    call: Callable[[ModelRequest], Call],
+    profile: ModelProfile,
+    request: ModelRequest,
+    shape: Shape[T],
+    seen: Callable[[Mapping[str, Any]], bool] | None,
+) -> str:
+    *strict, loosest = formats(profile, shape.schema)
+    for form in strict:
+        try:
+            return await _read(call(replace(request, response_format=form)), seen)
+        except (BadRequest, Unsupported):
+            continue  # a server that does not know the format: the prompt says it too
+    return await _read(call(replace(request, response_format=loosest)), seen)
+
+
+async def _read(call: Call, seen: Callable[[Mapping[str, Any]], bool] | None) -> str:
+    pieces: list[str] = []
+    parser = PartialObject()
+    async with contextlib.aclosing(call.events()) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                pieces.append(event.text)
+                parser.feed(event.text)
+                if seen is not None and seen(parser.fields):
+                    return json.dumps(parser.fields)
+    return "".join(pieces)
+
+
+def _trimmed(text: str) -> str:
+    """From the first brace on: models like to say a word before."""
+    start = text.find("{")
+    if start < 0:
+        raise ValueError("no JSON object in it")
+    return text[start:]
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        value = value[0]  # json-repair makes a list of an object and the chatter after it
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    whole: Mapping[str, Any] = whole_characters(value)
+    return whole

@@ -1,0 +1,131 @@
+"""A stage for one mode: a turn's context, and its events folded into a state as the app does it."""
+
+import asyncio
+import contextlib
+
+from app.conversation.mode import Inbox, Mode, Prompt, TurnContext, TurnModels
+from app.conversation.state import TurnState
+from app.core.events import StepKind
+from app.core.messages import Message
+from app.core.options import ChatOptions
+from app.core.turns import HistoryMessage, Question, TurnRequest, new_id
+from app.core.usage import Outcome
+from tests.fakes import ScriptedModels
+
+
+class Stage:
+    """One turn of one mode over scripted models."""
+
+    def __init__(
+        self,
+        mode: Mode,
+        models: ScriptedModels,
+        text: str = "Как квантовая механика влияет на финансовые рынки?",
+        *,
+        language="ru",
+        history: tuple[HistoryMessage, ...] = (),
+        **options,
+    ) -> None:
+        self.mode, self.models = mode, models
+        request = TurnRequest(
+            "thread",
+            "user",
+            Question(new_id(), text),
+            ChatOptions.clean(options, mode.id, mode.options),
+            language,
+            author="Ада",
+        )
+        system = request.options.text("system_prompt")
+        messages = (
+            *((Message.system(system),) if system else ()),
+            *(m.as_message() for m in history),
+            request.question.as_message(),
+        )
+        self.inbox = Inbox()
+        self.turn = TurnContext(
+            request,
+            Prompt(messages),
+            history,
+            models.resolve(request.options.text("model")),
+            TurnModels(models),
+            self.inbox,
+        )
+        self.state = TurnState(request)
+        self.arrivals: list[tuple[float, object]] = []
+
+    async def play(self) -> TurnState:
+        """Runs the turn to its end; raises what the mode raises. The state is settled either way."""
+        outcome, error = Outcome.STOPPED, None
+        try:
+            async with contextlib.aclosing(self.mode.respond(self.turn)) as events:
+                async for event in events:
+                    self.arrivals.append((asyncio.get_running_loop().time(), event))
+                    self.state.apply(event)
+            outcome = Outcome.COMPLETED
+        except Exception as failure:
+            outcome, error = Outcome.FAILED, failure
+            raise
+        finally:
+            self.state.settle(outcome, error, self.turn.models.records)
+        return self.state
+
+    def steps(self, *kinds: StepKind):
+        """The steps of those kinds, or all of them, in order of appearance."""
+        return [s for s in self.state.steps.values() if not kinds or s.kind in kinds]
+
+    @property
+    def answer(self):
+        """The last answer."""
+        return self.steps(StepKind.ANSWER)[-1]
+
+    @property
+    def asked(self):
+        """The requests in the order they reached the models."""
+        return [request for _, request in self.models.requests]
+
+    def prompts(self, purpose):
+        """The whole text of every prompt made for `purpose`."""
+        return ["\n".join(m.text for m in r.messages) for r in self.asked if r.purpose is purpose]
+
+
+async def cancelled_everywhere(make_stage, after=None):
+    """Cancels a fresh turn after its 1st, 2nd, ... step of the loop, until one runs to its end.
+
+    Asserts each time that no task and no call is left. Returns how many places were tried.
+    """
+    tried = 0
+    while True:
+        stage = make_stage()
+        playing = asyncio.create_task(stage.play())
+        for _ in range(tried):
+            await asyncio.sleep(0)
+        over = playing.done()
+        playing.cancel()
+        await asyncio.wait([playing])
+        assert stage.models.open == 0, f"a call is open after a cancel at step {tried}"
+        assert asyncio.all_tasks() == {asyncio.current_task()}, f"a task is left at step {tried}"
+        if after is not None:
+            after(stage)
+        if over:
+            return tried
+        assert playing.cancelled(), "a cancel was swallowed"
+        tried += 1
+
+
+async def closed_everywhere(make_stage):
+    """Closes a fresh turn's generator after its 1st, 2nd, ... event; nothing may be left."""
+    count = 0
+    while True:
+        stage = make_stage()
+        events = stage.mode.respond(stage.turn)
+        seen = 0
+        async for _ in events:
+            seen += 1
+            if seen > count:
+                break
+        await events.aclose()
+        assert stage.models.open == 0, f"a call is open after a close at event {count}"
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        if seen <= count:
+            return count
+        count += 1
