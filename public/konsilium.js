@@ -136,7 +136,26 @@
     }
   };
 
+  /**
+   * The component first registered under a name. An element's file is run anew for every change of its
+   * props; exporting `<Kept ... />` of one lasting component keeps what is unfolded, typed and focused.
+   */
+  const components = new Map();
+  const keep = (name, component) => {
+    if (!components.has(name)) components.set(name, component);
+    return components.get(name);
+  };
+
+  /** Whether a turn is the newest of the thread; `otherwise` where the thread does not hold it. */
+  const newest = (messages, turnId, otherwise = true) => {
+    const holds = (step) => step.id === turnId || (step.steps ?? []).some(holds);
+    const questions = messages.filter((message) => message.type === "user_message");
+    const mine = questions.findIndex(holds);
+    return mine === -1 ? otherwise : mine === questions.length - 1;
+  };
+
   window.Konsilium = Object.freeze({
     DASH, known, words, number, decimal, plural, seconds, short, windowSize, speed, bytes, money, percent, copy,
+    keep, newest,
   });
 })();

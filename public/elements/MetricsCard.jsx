@@ -2,7 +2,7 @@ import { useId, useState } from "react";
 import { ChevronDown, CirclePause, CircleStop, RotateCw, Scissors, StepForward, Zap } from "lucide-react";
 import { useChatData, useChatMessages } from "@chainlit/react-client";
 
-const { DASH, known, words, number, plural, seconds, short, windowSize, speed, money, percent } = window.Konsilium;
+const { DASH, keep, known, newest, words, number, plural, seconds, short, windowSize, speed, money, percent } = window.Konsilium;
 
 const TEXTS = {
   ru: {
@@ -133,15 +133,6 @@ const TEXTS = {
   },
 };
 
-/** Whether the turn is the newest in the thread: a later question takes the buttons away. */
-function useNewest(turnId, otherwise) {
-  const { messages } = useChatMessages();
-  const holds = (step) => step.id === turnId || (step.steps ?? []).some(holds);
-  const questions = messages.filter((message) => message.type === "user_message");
-  const mine = questions.findIndex(holds);
-  return mine === -1 ? otherwise : mine === questions.length - 1;
-}
-
 function cost(lang, entry) {
   const rubles = money(lang, entry.cost_rub);
   const own = entry.cost;
@@ -235,12 +226,12 @@ function Calls({ lang, text, calls, total, tokens }) {
   );
 }
 
-export default function MetricsCard() {
-  const { lang, entry = {}, turn_id: turnId, last = true } = props;
+function MetricsCard({ data, callAction }) {
+  const { lang, entry = {}, turn_id: turnId, last = true } = data;
   const text = words(lang, TEXTS);
   const [open, setOpen] = useState(false);
   const [asked, setAsked] = useState(null);
-  const newest = useNewest(turnId, last);
+  const { messages } = useChatMessages();
   const { loading } = useChatData();
   const panel = useId();
 
@@ -289,7 +280,7 @@ export default function MetricsCard() {
           <ChevronDown aria-hidden="true" className={open ? "k-turned" : ""} />
         </button>
         <Marks entry={entry} text={text} />
-        {newest && (
+        {newest(messages, turnId, last) && (
           <span className="k-actions">
             {unfinished && (
               <button type="button" className="k-button" disabled={loading || asked !== null}
@@ -331,3 +322,6 @@ export default function MetricsCard() {
     </section>
   );
 }
+
+const Kept = keep("MetricsCard", MetricsCard);
+export default <Kept data={props} callAction={callAction} />;

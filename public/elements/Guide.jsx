@@ -1,0 +1,383 @@
+import { useState } from "react";
+import { Check, CircleDashed, Cloud, Copy, Cpu, Download, HardDrive, KeyRound, X } from "lucide-react";
+
+const { bytes, copy, keep, known, percent, plural, words } = window.Konsilium;
+
+const TEXTS = {
+  ru: {
+    title: "Подключим модель",
+    intro: "Пока ни одна модель не отвечает. Выберите один из способов — как только модель появится, эта карточка позеленеет сама, перезагружать страницу не нужно.",
+    ready: "Модель на связи",
+    readyText: "Всё готово. Задайте вопрос в поле внизу.",
+    servers: "Сейчас видно",
+    none: "Ни одного сервера не настроено",
+    models: (count) => `${count} ${plural("ru", count, ["модель", "модели", "моделей"])}`,
+    answers: "отвечает",
+    ollama: "Ollama на этом компьютере",
+    ollamaHint: "Бесплатно, и ничего не уходит с вашей машины",
+    start: "Запустите Ollama",
+    pull: "Скачайте модель",
+    pullButton: "Скачать",
+    cancel: "Отменить",
+    cloud: "Облако по ключу",
+    cloudHint: "Yandex, OpenAI, DeepSeek, OpenRouter или любой совместимый сервер",
+    provider: "Поставщик",
+    other: "Другой сервер",
+    key: "Ключ API",
+    folder: "Идентификатор каталога",
+    url: "Адрес сервера",
+    saveKey: "Проверить и сохранить",
+    testing: "Проверяем ключ…",
+    keyNote: "Ключ хранится в папке данных приложения, виден только ей и больше не показывается.",
+    envNote: "Впишите в файл .env и перезапустите приложение:",
+    embedded: "Встроенная модель",
+    embeddedHint: "Работает внутри приложения, ничего больше не нужно",
+    licence: "Лицензия",
+    download: (size) => `Скачать ${size} и запустить`,
+    starting: "Модель запускается…",
+    copy: "Скопировать команду",
+    copied: "Скопировано",
+    done: "готово",
+    waiting: "ждём",
+    reasons: {
+      server_unavailable: "никто не отвечает",
+      wrong_key: "ключ не принят",
+      quota_exceeded: "закончились средства",
+      rate_limited: "слишком много запросов",
+      first_token_timeout: "не ответил вовремя",
+      silence_timeout: "не ответил вовремя",
+      malformed_answer: "отвечает, но это не API модели",
+      server_fault: "ошибка на сервере",
+      not_found: "по этому адресу ничего нет",
+    },
+    unknown: "не отвечает",
+  },
+  uk: {
+    title: "Підключімо модель",
+    intro: "Поки що жодна модель не відповідає. Виберіть один зі способів — щойно модель з'явиться, ця картка позеленіє сама, перезавантажувати сторінку не потрібно.",
+    ready: "Модель на зв'язку",
+    readyText: "Усе готово. Поставте запитання в полі внизу.",
+    servers: "Зараз видно",
+    none: "Жодного сервера не налаштовано",
+    models: (count) => `${count} ${plural("uk", count, ["модель", "моделі", "моделей"])}`,
+    answers: "відповідає",
+    ollama: "Ollama на цьому комп'ютері",
+    ollamaHint: "Безкоштовно, і нічого не залишає вашої машини",
+    start: "Запустіть Ollama",
+    pull: "Завантажте модель",
+    pullButton: "Завантажити",
+    cancel: "Скасувати",
+    cloud: "Хмара за ключем",
+    cloudHint: "Yandex, OpenAI, DeepSeek, OpenRouter або будь-який сумісний сервер",
+    provider: "Постачальник",
+    other: "Інший сервер",
+    key: "Ключ API",
+    folder: "Ідентифікатор каталогу",
+    url: "Адреса сервера",
+    saveKey: "Перевірити й зберегти",
+    testing: "Перевіряємо ключ…",
+    keyNote: "Ключ зберігається в теці даних застосунку, доступний лише йому й більше не показується.",
+    envNote: "Впишіть у файл .env і перезапустіть застосунок:",
+    embedded: "Вбудована модель",
+    embeddedHint: "Працює всередині застосунку, більше нічого не потрібно",
+    licence: "Ліцензія",
+    download: (size) => `Завантажити ${size} і запустити`,
+    starting: "Модель запускається…",
+    copy: "Скопіювати команду",
+    copied: "Скопійовано",
+    done: "готово",
+    waiting: "чекаємо",
+    reasons: {
+      server_unavailable: "ніхто не відповідає",
+      wrong_key: "ключ не прийнято",
+      quota_exceeded: "закінчилися кошти",
+      rate_limited: "забагато запитів",
+      first_token_timeout: "не відповів вчасно",
+      silence_timeout: "не відповів вчасно",
+      malformed_answer: "відповідає, але це не API моделі",
+      server_fault: "помилка на сервері",
+      not_found: "за цією адресою нічого немає",
+    },
+    unknown: "не відповідає",
+  },
+  en: {
+    title: "Let us connect a model",
+    intro: "No model answers yet. Choose one of the ways below; as soon as a model appears, this card turns green by itself, without a reload.",
+    ready: "A model is here",
+    readyText: "All set. Ask your question in the field below.",
+    servers: "In sight now",
+    none: "No server is configured",
+    models: (count) => `${count} ${plural("en", count, ["model", "models"])}`,
+    answers: "answers",
+    ollama: "Ollama on this computer",
+    ollamaHint: "Free, and nothing leaves your machine",
+    start: "Start Ollama",
+    pull: "Fetch a model",
+    pullButton: "Download",
+    cancel: "Cancel",
+    cloud: "A cloud model by key",
+    cloudHint: "Yandex, OpenAI, DeepSeek, OpenRouter or any compatible server",
+    provider: "Provider",
+    other: "Another server",
+    key: "API key",
+    folder: "Folder ID",
+    url: "Server address",
+    saveKey: "Test and keep",
+    testing: "Testing the key…",
+    keyNote: "The key is kept in the app's data folder, readable by the app alone, and never shown again.",
+    envNote: "Put this into the file .env and restart the app:",
+    embedded: "The embedded model",
+    embeddedHint: "Runs inside the app; nothing else is needed",
+    licence: "Licence",
+    download: (size) => `Download ${size} and start`,
+    starting: "The model is starting…",
+    copy: "Copy the command",
+    copied: "Copied",
+    done: "done",
+    waiting: "waiting",
+    reasons: {
+      server_unavailable: "nobody answers",
+      wrong_key: "the key was refused",
+      quota_exceeded: "no credits left",
+      rate_limited: "too many requests",
+      first_token_timeout: "did not answer in time",
+      silence_timeout: "did not answer in time",
+      malformed_answer: "answers, but not as a model's API",
+      server_fault: "the server failed",
+      not_found: "nothing at this address",
+    },
+    unknown: "does not answer",
+  },
+};
+
+const PROVIDERS = [
+  { id: "yandex", label: "Yandex", folder: true, variables: ["YANDEX_API_KEY", "YANDEX_FOLDER_ID"] },
+  { id: "openai", label: "OpenAI", variables: ["OPENAI_API_KEY"] },
+  { id: "deepseek", label: "DeepSeek", variables: ["DEEPSEEK_API_KEY"] },
+  { id: "openrouter", label: "OpenRouter", variables: ["OPENROUTER_API_KEY"] },
+  { id: "other", url: true, variables: ["OPENAI_SERVERS"] },
+];
+
+function Command({ text, command }) {
+  const [copied, setCopied] = useState(false);
+  const onCopy = async () => {
+    setCopied(await copy(command));
+    setTimeout(() => setCopied(false), 2000);
+  };
+  return (
+    <div className="k-command">
+      <code>{command}</code>
+      <button type="button" className="k-button k-plain" onClick={onCopy}
+        aria-label={copied ? text.copied : text.copy} title={copied ? text.copied : text.copy}>
+        {copied ? <Check aria-hidden="true" /> : <Copy aria-hidden="true" />}
+      </button>
+    </div>
+  );
+}
+
+function Progress({ lang, progress }) {
+  const share = progress.total ? progress.completed / progress.total : null;
+  const label = share === null
+    ? progress.status
+    : `${bytes(lang, progress.completed)} / ${bytes(lang, progress.total)}, ${percent(share)}`;
+  return (
+    <div className="k-small k-wide">
+      <span className="k-muted">{label}</span>
+      <div className="k-bar" role="progressbar" aria-valuemin={0} aria-valuemax={100}
+        aria-valuenow={share === null ? undefined : Math.round(share * 100)} aria-label={label}>
+        <span style={{ width: `${(share ?? 0.02) * 100}%` }} />
+      </div>
+    </div>
+  );
+}
+
+function Servers({ text, servers }) {
+  if (!servers.length) return <p className="k-muted k-small">{text.none}</p>;
+  return (
+    <ul className="k-servers" aria-label={text.servers}>
+      {servers.map((server) => (
+        <li key={server.name} className={server.ok ? "k-good" : "k-quiet"}>
+          {server.ok ? <Check aria-hidden="true" /> : <X aria-hidden="true" />}
+          <span className="k-strong">{server.name}</span>
+          <span>
+            {server.ok
+              ? `${text.answers}, ${text.models(server.models ?? 0)}`
+              : text.reasons[server.reason] || text.unknown}
+          </span>
+          <span className="k-url">{server.url}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Step({ text, done, title, children }) {
+  return (
+    <li className={done ? "k-done" : ""}>
+      <span className={`k-step-mark ${done ? "k-good" : "k-quiet"}`}>
+        {done ? <Check aria-hidden="true" /> : <CircleDashed aria-hidden="true" />}
+        <span className="sr-only">{done ? text.done : text.waiting}</span>
+      </span>
+      <div>
+        <p>{title}</p>
+        {!done && children}
+      </div>
+    </li>
+  );
+}
+
+function OllamaWay({ lang, text, data, callAction }) {
+  const servers = (data.servers ?? []).filter((server) => server.kind === "ollama");
+  const up = servers.find((server) => server.ok);
+  const model = data.suggested || "gemma2:2b";
+  const pulling = data.pull;
+  const payload = { server: up?.name, model };
+  return (
+    <ol className="k-steps">
+      <Step text={text} done={!!up} title={text.start}>
+        <Command text={text} command="ollama serve" />
+        <p className="k-muted k-small">ollama.com/download</p>
+      </Step>
+      <Step text={text} done={servers.some((server) => server.ok && server.models > 0)}
+        title={data.suggested_size ? `${text.pull}: ${model}, ${bytes(lang, data.suggested_size)}` : text.pull}>
+        {pulling ? (
+          <>
+            <Progress lang={lang} progress={pulling} />
+            <button type="button" className="k-button k-plain"
+              onClick={() => callAction({ name: "cancel_pull", payload })}>{text.cancel}</button>
+          </>
+        ) : (
+          <>
+            <Command text={text} command={`ollama pull ${model}`} />
+            {data.can_pull && up && (
+              <button type="button" className="k-button k-primary"
+                onClick={() => callAction({ name: "pull", payload })}>
+                <Download aria-hidden="true" />{text.pullButton} {model}
+              </button>
+            )}
+          </>
+        )}
+      </Step>
+    </ol>
+  );
+}
+
+function CloudWay({ text, data, callAction }) {
+  const [provider, setProvider] = useState("yandex");
+  const [values, setValues] = useState({ key: "", folder: "", url: "" });
+  const chosen = PROVIDERS.find((one) => one.id === provider);
+  const set = (name) => (event) => setValues({ ...values, [name]: event.target.value });
+  const status = data.key_status;
+  const testing = status?.state === "testing";
+  const complete = values.key.trim() && (!chosen.folder || values.folder.trim()) && (!chosen.url || values.url.trim());
+  const submit = async (event) => {
+    event.preventDefault();
+    await callAction({ name: "save_key", payload: { provider, ...values } });
+    setValues({ ...values, key: "" });
+  };
+  const choose = (
+    <label className="k-label">
+      {text.provider}
+      <select className="k-field" value={provider} onChange={(event) => setProvider(event.target.value)}>
+        {PROVIDERS.map((one) => <option key={one.id} value={one.id}>{one.label ?? text.other}</option>)}
+      </select>
+    </label>
+  );
+  if (!data.can_save_keys)
+    return (
+      <div className="k-form">
+        {choose}
+        <p className="k-muted k-small">{text.envNote}</p>
+        {chosen.variables.map((name) => (
+          <Command key={name} text={text}
+            command={`${name}=${name === "OPENAI_SERVERS" ? "name=http://host:port/v1|key" : ""}`} />
+        ))}
+      </div>
+    );
+  return (
+    <form className="k-form" onSubmit={submit} autoComplete="off">
+      {choose}
+      {chosen.url && (
+        <label className="k-label">{text.url}
+          <input className="k-field" type="text" inputMode="url" value={values.url} onChange={set("url")} />
+        </label>
+      )}
+      {chosen.folder && (
+        <label className="k-label">{text.folder}
+          <input className="k-field" type="text" value={values.folder} onChange={set("folder")} />
+        </label>
+      )}
+      <label className="k-label">{text.key}
+        <input className="k-field" type="password" autoComplete="new-password" value={values.key} onChange={set("key")} />
+      </label>
+      <button type="submit" className="k-button k-primary" disabled={!complete || testing}>
+        <KeyRound aria-hidden="true" />{testing ? text.testing : text.saveKey}
+      </button>
+      <p className={`k-small ${status?.state === "refused" ? "k-bad" : "k-muted"}`} role="status">
+        {status?.text ?? text.keyNote}
+      </p>
+    </form>
+  );
+}
+
+function EmbeddedWay({ lang, text, data, callAction }) {
+  const { embedded } = data;
+  if (embedded.reason) return <p className="k-muted">{embedded.reason}</p>;
+  return (
+    <div className="k-form">
+      <p>
+        <span className="k-strong">{embedded.name}</span>
+        {known(embedded.size) && <>, {bytes(lang, embedded.size)}</>}
+        {embedded.licence && <><br /><span className="k-muted k-small">{text.licence}: {embedded.licence}</span></>}
+      </p>
+      {embedded.state === "starting" && <p className="k-muted" role="status">{text.starting}</p>}
+      {embedded.progress && <Progress lang={lang} progress={embedded.progress} />}
+      {!embedded.state && !embedded.progress && (
+        <button type="button" className="k-button k-primary"
+          onClick={() => callAction({ name: "embedded_download", payload: { name: embedded.name } })}>
+          <Download aria-hidden="true" />{text.download(bytes(lang, embedded.size))}
+        </button>
+      )}
+    </div>
+  );
+}
+
+function Way({ icon: Icon, title, hint, open, children }) {
+  return (
+    <details className="k-way" open={open}>
+      <summary>
+        <Icon aria-hidden="true" />
+        <span><span className="k-strong">{title}</span><br /><span className="k-muted k-small">{hint}</span></span>
+      </summary>
+      <div className="k-way-body">{children}</div>
+    </details>
+  );
+}
+
+function Guide({ data, callAction }) {
+  const { lang, ready, servers = [], embedded } = data;
+  const text = words(lang, TEXTS);
+  const shared = { lang, text, data, callAction };
+  return (
+    <section data-testid="guide" data-ready={!!ready} lang={lang} aria-label={ready ? text.ready : text.title}
+      className={`k-guide ${ready ? "k-ready" : ""}`}>
+      <p className="k-title" role="status">
+        {ready && <Check className="k-good" aria-hidden="true" />}{ready ? text.ready : text.title}
+      </p>
+      <p className="k-muted">{ready ? text.readyText : text.intro}</p>
+      <Servers text={text} servers={servers} />
+      {!ready && (
+        <div className="k-ways">
+          <Way icon={HardDrive} title={text.ollama} hint={text.ollamaHint} open><OllamaWay {...shared} /></Way>
+          <Way icon={Cloud} title={text.cloud} hint={text.cloudHint}><CloudWay {...shared} /></Way>
+          {embedded && (
+            <Way icon={Cpu} title={text.embedded} hint={text.embeddedHint}><EmbeddedWay {...shared} /></Way>
+          )}
+        </div>
+      )}
+    </section>
+  );
+}
+
+const Kept = keep("Guide", Guide);
+export default <Kept data={props} callAction={callAction} />;
