@@ -1,8 +1,8 @@
 """Why a file was refused: a code and facts, and its words in each language."""
 
-from typing import Literal, get_args
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
 
-from app.core.errors import AttachmentRefused
 from app.core.text import Text
 
 Reason = Literal[
@@ -24,7 +24,7 @@ Reason = Literal[
 ]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
-TEXTS: dict[Reason, Text] = {
+TEXTS: dict[str, Text] = {
     "too_many": Text(
         ru="Слишком много файлов: за один раз можно приложить не больше {limit}.",
         uk="Забагато файлів: за один раз можна додати не більше ніж {limit}.",
@@ -118,14 +118,14 @@ KIND_NAMES: dict[str, Text] = {
 }
 
 
-def refusal_text(error: AttachmentRefused) -> Text:
-    """What to tell the person whose file it is."""
-    template = next(text for reason, text in TEXTS.items() if reason == error.reason)
+def refusal_text(reason: str, facts: Mapping[str, Any]) -> Text:
+    """What to tell the person whose file it is: an AttachmentRefused's `reason` and `facts`."""
+    template = TEXTS[reason]
     said = {}
     for language in ("ru", "uk", "en"):
-        facts = {
+        words = {
             key: KIND_NAMES[str(value)][language] if key in ("claimed", "found") else value
-            for key, value in error.facts.items()
+            for key, value in facts.items()
         }
-        said[language] = template[language].format(**facts)
+        said[language] = template[language].format(**words)
     return Text(**said)

@@ -278,10 +278,22 @@ def _code(error: Exception) -> str:
     return error.code if isinstance(error, KonsiliumError) else "internal_error"
 
 
+_ERROR_FACTS = (
+    "server",
+    "model",
+    "retry_after",
+    "near",
+    "prompt_tokens",
+    "window",
+    "reason",
+    "facts",
+)
+
+
 def error_facts(error: Exception) -> Mapping[str, Any]:
     """What the view needs to say it in the reader's language; the exact detail stays in the log."""
     facts: dict[str, Any] = {"code": _code(error)}
-    for name in ("server", "model", "retry_after", "near", "prompt_tokens", "window"):
+    for name in _ERROR_FACTS:
         value = getattr(error, name, None)
         if value:
             facts[name] = list(value) if isinstance(value, tuple) else value

@@ -110,8 +110,10 @@ class Turns:
         """How many turns are under way."""
         return len(self._running)
 
-    async def start(self, request: TurnRequest) -> RunningTurn:
-        """Stores the question and begins to answer it.
+    async def start(
+        self, request: TurnRequest, refused: KonsiliumError | None = None
+    ) -> RunningTurn:
+        """Stores the question and begins to answer it, or, where it is `refused`, to say why not.
 
         A turn still running in the thread is stopped first. Raises NotFound for another's thread,
         StorageUnavailable where the question could not be stored.
@@ -126,7 +128,7 @@ class Turns:
         except BaseException:
             self._forget(turn)
             raise
-        self._in_background(self._run(turn, history))
+        self._in_background(self._run(turn, history, refused))
         return turn
 
     async def drain(self, timeout: float) -> None:
@@ -148,12 +150,17 @@ class Turns:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _run(self, turn: RunningTurn, history: tuple[HistoryMessage, ...]) -> None:
+    async def _run(
+        self,
+        turn: RunningTurn,
+        history: tuple[HistoryMessage, ...],
+        refused: KonsiliumError | None,
+    ) -> None:
         request_id.set(turn.request.turn_id)
         models = TurnModels(self._models)
         checkpoints = asyncio.create_task(self._checkpoint(turn))
         try:
-            outcome, error = await turn.answer(self._respond(turn, history, models))
+            outcome, error = await turn.answer(self._respond(turn, history, models, refused))
         finally:
             checkpoints.cancel()
             await asyncio.wait([checkpoints])
@@ -168,8 +175,14 @@ class Turns:
             self._in_background(_after(step, settled))
 
     async def _respond(
-        self, turn: RunningTurn, history: tuple[HistoryMessage, ...], models: TurnModels
+        self,
+        turn: RunningTurn,
+        history: tuple[HistoryMessage, ...],
+        models: TurnModels,
+        refused: KonsiliumError | None,
     ) -> None:
+        if refused is not None:
+            raise refused
         request = turn.request
         model = models.resolve(request.options.text("model"))
         prompt = await self._prompts.build(request, history, models.profile(model))

@@ -2,17 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from chainlit.message import Message
 from chainlit.types import ThreadDict
 
+from app.attachments import AttachmentLimits, read_attachment
 from app.conversation.mode import Mode
 from app.conversation.modes import mode_named
 from app.conversation.turn import Turns
-from app.core.errors import KonsiliumError, StorageUnavailable
+from app.core.errors import AttachmentRefused, KonsiliumError, StorageUnavailable
 from app.core.events import StepKind
 from app.core.ports import Conversations, KeyValueStore, Models
 from app.core.text import Text
@@ -34,8 +36,6 @@ CONTINUE = Text(
 DEFAULTS = "chat-defaults"
 """Scope of the key-value store: each user's choices for new chats."""
 
-ReadAttachments = Callable[[Message, TurnRequest], Awaitable[Sequence[Attachment]]]
-
 
 class Chat:
     """Handles what the browser sends. One for the whole process; all state is in the sessions."""
@@ -48,7 +48,7 @@ class Chat:
         conversations: Conversations,
         values: KeyValueStore,
         guide: Guide,
-        read_attachments: ReadAttachments | None = None,
+        limits: AttachmentLimits,
     ) -> None:
         self._turns = turns
         self._models = models
@@ -56,7 +56,7 @@ class Chat:
         self._conversations = conversations
         self._values = values
         self._guide = guide
-        self._read_attachments = read_attachments
+        self._limits = limits
         self._following: dict[str, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
 
@@ -177,15 +177,34 @@ class Chat:
         """A new message from the composer."""
         picked = {key: value for key, value in (message.modes or {}).items() if value}
         changed = browser.choose(picked)
-        question = Question(message.id, message.content)
-        request = self._request(browser, question)
-        if self._read_attachments is not None and message.elements:
-            attachments = await self._read_attachments(message, request)
-            request = replace(request, question=replace(question, attachments=tuple(attachments)))
-        await self._run(browser, request)
+        attachments, refused = await self._read(browser, message)
+        question = Question(message.id, message.content, attachments)
+        await self._run(browser, self._request(browser, question), refused)
         if changed:
             await self.show_panel(browser)
             await self._keep_choices(browser)
+
+    async def _read(
+        self, browser: Browser, message: Message
+    ) -> tuple[tuple[Attachment, ...], KonsiliumError | None]:
+        """The files of the message, read; and why one could not be."""
+        if not message.elements:
+            return (), None
+        try:
+            profile = self._models.profile(self._models.resolve(browser.options.text("model")))
+        except KonsiliumError as error:
+            return (), error
+        attachments: list[Attachment] = []
+        for element in message.elements:
+            path, mime = Path(element.path or ""), element.mime or ""
+            try:
+                attachment = await read_attachment(
+                    path, element.name, mime, self._limits, profile, element_id=element.id
+                )
+            except AttachmentRefused as refused:
+                return tuple(attachments), refused
+            attachments.append(attachment)
+        return tuple(attachments), None
 
     async def edited(self, browser: Browser, message_id: str, text: str) -> None:
         """An earlier message says something else now: what came after it is gone."""
@@ -231,10 +250,12 @@ class Chat:
             author=browser.user_name,
         )
 
-    async def _run(self, browser: Browser, request: TurnRequest) -> None:
+    async def _run(
+        self, browser: Browser, request: TurnRequest, refused: KonsiliumError | None = None
+    ) -> None:
         await browser.emit("task_start", {})
         try:
-            turn = await self._turns.start(request)
+            turn = await self._turns.start(request, refused)
         except StorageUnavailable as error:
             log.error("question %s could not be stored: %s", request.question.id, error.detail)
             await self._say_unstored(browser, request, error)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.attachments import refusal_text
 from app.core.text import Language, Text
 
 
@@ -377,8 +378,8 @@ def advice_for(
         text += " " + _WAIT.format(seconds=round(float(seconds)))[language]
     if near := facts.get("near"):
         text += " " + _NEAR.format(names=", ".join(map(str, near[:3])))[language]
-    if reason := facts.get("reason"):
-        text = str(reason)
+    if code == "attachment_refused" and "reason" in facts:
+        text = refusal_text(facts["reason"], facts.get("facts", {}))[language]
     return {
         "title": advice.title.format(**words)[language],
         "text": text,

@@ -70,7 +70,7 @@ def test_a_zip_with_a_document_in_it_is_a_docx():
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_every_reason_can_be_said_in_every_language(reason):
-    text = refusal_text(AttachmentRefused(reason=reason, **FACTS))
+    text = refusal_text(reason, FACTS)
     assert set(TEXTS) == set(REASONS)
     for language in LANGUAGES:
         assert text[language]
@@ -80,7 +80,7 @@ def test_every_reason_can_be_said_in_every_language(reason):
 
 def test_the_kinds_in_a_refusal_are_said_in_its_language():
     refused = AttachmentRefused(reason="type_mismatch", name="a.pdf", claimed="pdf", found="image")
-    text = refusal_text(refused)
+    text = refusal_text(refused.reason, refused.facts)
     assert "документ PDF" in text.ru
     assert "изображение" in text.ru
     assert "зображення" in text.uk
