@@ -41,7 +41,7 @@ const TEXTS = {
       tool_calls: "вызов инструмента",
     },
     purposes: {
-      answer: "Ответ", gate: "Решение", specialist: "Специалист", synthesis: "Итог",
+      answer: "Ответ", gate: "Выбор специалистов", specialist: "Специалист", synthesis: "Итог",
       dialogue: "Реплика", candidate: "Вариант", judge: "Судья", summary: "Сжатие",
       title: "Заголовок", repair: "Исправление", cache_check: "Проверка кеша",
       embedding: "Эмбеддинг", transcription: "Распознавание речи", preload: "Загрузка",
@@ -83,7 +83,7 @@ const TEXTS = {
       tool_calls: "виклик інструмента",
     },
     purposes: {
-      answer: "Відповідь", gate: "Рішення", specialist: "Фахівець", synthesis: "Підсумок",
+      answer: "Відповідь", gate: "Вибір фахівців", specialist: "Фахівець", synthesis: "Підсумок",
       dialogue: "Репліка", candidate: "Варіант", judge: "Суддя", summary: "Стиснення",
       title: "Заголовок", repair: "Виправлення", cache_check: "Перевірка кешу",
       embedding: "Ембединг", transcription: "Розпізнавання мовлення", preload: "Завантаження",
@@ -125,7 +125,7 @@ const TEXTS = {
       tool_calls: "a tool call",
     },
     purposes: {
-      answer: "Answer", gate: "Decision", specialist: "Specialist", synthesis: "Synthesis",
+      answer: "Answer", gate: "Choosing specialists", specialist: "Specialist", synthesis: "Synthesis",
       dialogue: "Line", candidate: "Candidate", judge: "Judge", summary: "Compression",
       title: "Title", repair: "Repair", cache_check: "Cache check",
       embedding: "Embedding", transcription: "Speech to text", preload: "Loading",
