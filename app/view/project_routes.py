@@ -5,7 +5,7 @@ the browser (`ru-UA`, `de`); here every tag becomes one of our three.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Annotated, Any
 
@@ -70,7 +70,7 @@ def _in_words(settings: dict[str, Any], language: Language) -> dict[str, Any]:
 
 def serve_clean_pages() -> None:
     """Every page from now on is cleaned, and made once: Chainlit makes it anew for each request."""
-    make_page = server.get_html_template
+    make_page: Callable[[str], str] = server.get_html_template
 
     @cache
     def clean_page(root_path: str) -> str:

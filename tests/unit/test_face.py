@@ -63,7 +63,7 @@ def test_every_string_of_chainlit_is_translated_and_none_is_empty(tag):
     assert [path for path, text in ours.items() if not text.strip()] == []
 
 
-@pytest.mark.parametrize("tag", ("ru-RU", "uk-UA"))
+@pytest.mark.parametrize("tag", ["ru-RU", "uk-UA"])
 def test_placeholders_survive_translation(tag):
     english = texts("en-US")
     for path, text in texts(tag).items():
@@ -75,12 +75,16 @@ def test_russian_and_ukrainian_are_written_in_their_own_letters():
     assert not [text for text in texts("uk-UA").values() if re.search("[ыэъёЫЭЪЁ]", text)]
 
 
-@pytest.mark.parametrize("element", sorted(path.name for path in (PUBLIC / "elements").glob("*.jsx")))
+@pytest.mark.parametrize(
+    "element", sorted(path.name for path in (PUBLIC / "elements").glob("*.jsx"))
+)
 def test_an_element_that_speaks_speaks_all_three_languages(element):
     source = (PUBLIC / "elements" / element).read_text("utf-8")
     block = re.search(r"^const TEXTS = \{\n(.*?)^\};", source, re.DOTALL | re.MULTILINE)
     assert block, f"{element} keeps its texts in TEXTS"
-    languages = re.findall(r"^  (ru|uk|en): \{(.*?)(?=^  (?:ru|uk|en): \{|\Z)", block[1], re.DOTALL | re.MULTILINE)
+    languages = re.findall(
+        r"^  (ru|uk|en): \{(.*?)(?=^  (?:ru|uk|en): \{|\Z)", block[1], re.DOTALL | re.MULTILINE
+    )
     assert [language for language, _ in languages] == ["ru", "uk", "en"]
     keys = [set(re.findall(r"(?:^|[{,])\s*(\w+):\s*[\"\[({\w]", body)) for _, body in languages]
     assert keys[0] == keys[1] == keys[2]
@@ -94,7 +98,7 @@ def test_the_help_page_exists_in_each_language(tag):
 # -- settings -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", (".env.example", "docs/settings.md"))
+@pytest.mark.parametrize("page", [".env.example", "docs/settings.md"])
 @pytest.mark.parametrize("field", Settings.model_fields)
 def test_every_setting_is_documented(page, field):
     assert re.search(rf"\b{field.upper()}\b", (ROOT / page).read_text("utf-8"))
@@ -163,7 +167,7 @@ def contrast(one: tuple[float, float, float], other: tuple[float, float, float])
     return (bright + 0.05) / (dark + 0.05)
 
 
-@pytest.mark.parametrize("theme", ("light", "dark"))
+@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_reads_on_its_background_in_both_themes(theme):
     colours = json.loads((PUBLIC / "theme.json").read_text("utf-8"))["variables"][theme]
 
@@ -199,7 +203,10 @@ def test_nothing_public_points_to_another_machine(path):
 
 def test_the_page_of_chainlit_is_served_without_links_to_other_machines():
     page = (chainlit_folder() / "frontend/dist/index.html").read_text("utf-8")
-    page = page.replace("<!-- TAG INJECTION PLACEHOLDER -->", '<meta property="og:image" content="https://a.b/c.png">')
+    page = page.replace(
+        "<!-- TAG INJECTION PLACEHOLDER -->",
+        '<meta property="og:image" content="https://a.b/c.png">',
+    )
     assert "https://" in page
     cleaned = clean_index(page)
     assert "http" not in cleaned.replace("http-equiv", "")
@@ -265,7 +272,8 @@ def test_a_model_and_the_council_have_their_own_pictures(name, file):
 
 
 @pytest.mark.parametrize(
-    ("name", "initial"), [("Физик", "Ф"), ("їжак", "Ї"), ("Philosopher", "P"), ("«Юрист»", "Ю"), ("?", "•")]
+    ("name", "initial"),
+    [("Физик", "Ф"), ("їжак", "Ї"), ("Philosopher", "P"), ("«Юрист»", "Ю"), ("?", "•")],
 )
 def test_people_and_roles_have_their_initial(name, initial):
     assert f">{initial}</text>" in avatar_svg(name)
