@@ -1,13 +1,16 @@
 """What the inner rooms ask of the outer ones. `bootstrap` is where each port meets its adapter."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from app.core.compression import Block, Head, PinnedFact
 from app.core.events import ModelEvent
 from app.core.models import ModelProfile, ModelRef, ServerState
+from app.core.people import Role, User
 from app.core.reports import Dimension, TurnUsage, UsageFilter, UsageGroup, UsageSummary
 from app.core.requests import ModelRequest
+from app.core.threads import ElementRecord, FeedbackRecord, Page, StoredThread, ThreadRecord
 from app.core.turns import HistoryMessage, Question, SettledTurn, StepRecord, TurnRequest
 from app.core.usage import CallRecord, TokenGaps, Usage
 
@@ -236,4 +239,133 @@ class UsageReports(Protocol):
 
     def records(self, over: UsageFilter) -> AsyncGenerator[Mapping[str, Any], None]:
         """Every record that matches, oldest first, a row a call, for a table elsewhere."""
+
+
+class ThreadStore(Protocol):
+    """Conversations as people see them. `user_id` or `reader` is who asks: another's thread is
+    NotFound, as if it did not exist. Failed writes raise StorageUnavailable."""
+
+    async def page(
+        self,
+        user_id: str,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        search: str | None = None,
+        feedback: int | None = None,
+    ) -> Page[ThreadRecord]:
+        """The user's threads, newest activity first. `search` finds words by their beginnings, in any
+        case: threads whose title has them all, then those with a message that does, latest first."""
+        ...
+
+    async def find(self, thread_id: str, reader: str | None) -> ThreadRecord:
+        """The thread, if it is the reader's or shared."""
+        ...
+
+    async def contents(self, thread_id: str, reader: str | None) -> StoredThread:
+        """The thread with all that was said in it, if it is the reader's or shared."""
+        ...
+
+    async def ensure(self, thread_id: str, user_id: str) -> None:
+        """Makes an empty thread, which no list shows yet, where there is none."""
+        ...
+
+    async def suggest_title(self, thread_id: str, user_id: str, title: str) -> None:
+        """Names an unnamed thread; makes it where there is none."""
+        ...
+
+    async def rename(self, thread_id: str, user_id: str, title: str) -> None:
+        """Names a thread as a person wishes; no answer changes that name."""
+        ...
+
+    async def share(self, thread_id: str, user_id: str, shared: bool) -> None:
+        """Lets everyone with the link read it, or no longer."""
+        ...
+
+    async def annotate(
+        self,
+        thread_id: str,
+        user_id: str,
+        metadata: Mapping[str, Any],
+        tags: Sequence[str] | None = None,
+    ) -> None:
+        """Merges `metadata` into what is known; a None deletes. No error for a thread that is gone."""
+        ...
+
+    async def delete(self, thread_id: str, user_id: str) -> None:
+        """Deletes it with everything in it, files too; its usage stays."""
+        ...
+
+    async def write_step(self, step: StepRecord, user_id: str) -> None:
+        """Stores a step that is no turn's; makes the thread where there is none."""
+        ...
+
+    async def delete_step(self, step_id: str, user_id: str) -> None:
+        """Deletes a step of the user's and all below it; no error where there is none."""
+        ...
+
+    async def mark_favorite(self, step_id: str, user_id: str, favorite: bool) -> StepRecord:
+        """Stars a message, or no longer."""
+        ...
+
+    async def favorites(self, user_id: str) -> tuple[StepRecord, ...]:
+        """The starred messages, latest first."""
+        ...
+
+    async def judge(self, verdict: FeedbackRecord, user_id: str) -> str:
+        """Stores a verdict on a step, in place of an earlier one; returns the id it is kept under."""
+        ...
+
+    async def withdraw(self, feedback_id: str, user_id: str) -> None:
+        """Takes a verdict back."""
+        ...
+
+
+class ElementStore(Protocol):
+    """Files and other elements. Ids come from the browser: none reaches into another's thread."""
+
+    async def write(
+        self, element: ElementRecord, user_id: str, content: bytes | None = None
+    ) -> None:
+        """Stores an element, with its bytes if it has any; makes the thread where there is none."""
+        ...
+
+    async def find(self, thread_id: str, element_id: str, reader: str | None) -> ElementRecord:
+        """The element, if its thread is the reader's or shared."""
+        ...
+
+    async def read(self, element: ElementRecord) -> bytes:
+        """Its bytes. Raises NotFound where it has none."""
+        ...
+
+    async def delete(self, element_id: str, user_id: str) -> None:
+        """Deletes it, its bytes too."""
+        ...
+
+
+class UserStore(Protocol):
+    """The people."""
+
+    async def by_identifier(self, identifier: str) -> User | None: ...
+    async def by_id(self, user_id: str) -> User | None: ...
+    async def all(self) -> tuple[User, ...]: ...
+
+    async def add(
+        self,
+        identifier: str,
+        *,
+        display_name: str | None = None,
+        role: Role = "user",
+        password_hash: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> User:
+        """A new user; the one there is where the identifier is taken."""
+        ...
+
+    async def change(self, user_id: str, **values: Any) -> User:
+        """Sets display_name, role, password_hash, disabled_at or metadata. Raises NotFound."""
+        ...
+
+    async def disabled_since(self, moment: datetime) -> tuple[User, ...]:
+        """Users disabled at `moment` or later."""
         ...

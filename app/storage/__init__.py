@@ -1,0 +1,1 @@
+"""The database and the files: adapters of core's ports. Nothing here knows Chainlit or HTTP."""

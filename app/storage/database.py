@@ -1,0 +1,133 @@
+"""The way to the database: `reading()` and `writing()` are its only doors, errors are ours.
+
+SQLite has one writer at a time, so writers queue here for the one writing connection, and never see
+"database is locked"; other processes are waited for (busy timeout). Readers see a snapshot (WAL).
+"""
+
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Connection, event, exc, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from app.core.errors import SettingsInvalid, StorageUnavailable
+
+BUSY_SECONDS = 15.0
+"""How long a writer waits for another process that holds the SQLite file."""
+CONNECT_SECONDS = 5.0
+
+_OURS_TO_MEND = (exc.ProgrammingError, exc.DataError, exc.IntegrityError)
+"""Faults of the code, which waiting does not mend: they are raised as they are."""
+
+
+class Database:
+    """One database, SQLite or PostgreSQL, by its SQLAlchemy URL."""
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        if parsed.drivername not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
+            raise SettingsInvalid(
+                "DATABASE_URL",
+                f"sqlite+aiosqlite:// or postgresql+asyncpg://, not {parsed.drivername}://",
+            )
+        self.sqlite = parsed.get_backend_name() == "sqlite"
+        self.path = Path(parsed.database or "") if self.sqlite else None
+        """The SQLite file."""
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._reader = _sqlite_engine(url, size=4, writes=False)
+            self._writer = _sqlite_engine(url, size=1, writes=True)
+        else:
+            self._reader = self._writer = create_async_engine(
+                url,
+                pool_size=10,
+                max_overflow=10,
+                pool_pre_ping=True,
+                pool_timeout=30,
+                connect_args={"timeout": CONNECT_SECONDS},
+            )
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection to read from: one consistent view on SQLite. Raises StorageUnavailable."""
+        with translated():
+            async with self._reader.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction: committed at the end, rolled back on any error.
+
+        Raises StorageUnavailable where the database or the disk does not take it.
+        """
+        with translated():
+            async with self._writer.begin() as connection:
+                yield connection
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        await self._writer.dispose()
+        if self._reader is not self._writer:
+            await self._reader.dispose()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns a driver's failure into StorageUnavailable, with the driver's words for the log."""
+    try:
+        yield
+    except _OURS_TO_MEND:
+        raise
+    except (exc.DBAPIError, exc.TimeoutError) as error:
+        cause = getattr(error, "orig", None) or error
+        raise StorageUnavailable(f"{type(cause).__name__}: {cause}") from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise StorageUnavailable(f"{type(error).__name__}: {error}") from error
+
+
+def _sqlite_engine(url: str, *, size: int, writes: bool) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=60,
+        connect_args={"timeout": BUSY_SECONDS},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself; we do, below
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")  # a committed question survives a power cut
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA cache_size = -16000")  # KiB
+        cursor.execute("PRAGMA temp_store = MEMORY")
+        if not writes:
+            cursor.execute("PRAGMA query_only = ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def copy_sqlite(source: Path, target: Path) -> None:
+    """A consistent copy of a SQLite file, also while it is written to. Blocks."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    reader = sqlite3.connect(source)
+    try:
+        writer = sqlite3.connect(target)
+        try:
+            reader.backup(writer)
+        finally:
+            writer.close()
+    finally:
+        reader.close()

@@ -1,0 +1,49 @@
+"""Small JSON documents by scope and key."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import delete, select
+
+from app.storage.database import Database
+from app.storage.rows import document
+from app.storage.tables import documents
+from app.storage.upsert import upsert
+
+
+class Documents:
+    """Implements `core.ports.KeyValueStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, scope: str, key: str) -> Mapping[str, Any] | None:
+        """The document, or None."""
+        async with self._database.reading() as connection:
+            value: Mapping[str, Any] | None = await connection.scalar(
+                select(documents.c.value).where(documents.c.scope == scope, documents.c.key == key)
+            )
+            return value
+
+    async def put(self, scope: str, key: str, value: Mapping[str, Any]) -> None:
+        """Keeps the document, whatever was there."""
+        row = {"scope": scope, "key": key, "value": document(value)}
+        async with self._database.writing() as connection:
+            await upsert(connection, documents, [row], ["scope", "key"], ["value"])
+
+    async def delete(self, scope: str, key: str) -> None:
+        """Forgets it; no error where there is none."""
+        async with self._database.writing() as connection:
+            await connection.execute(
+                delete(documents).where(documents.c.scope == scope, documents.c.key == key)
+            )
+
+    async def items(self, scope: str) -> dict[str, Mapping[str, Any]]:
+        """All documents of a scope, by key."""
+        async with self._database.reading() as connection:
+            found = await connection.execute(
+                select(documents.c.key, documents.c.value)
+                .where(documents.c.scope == scope)
+                .order_by(documents.c.key)
+            )
+            return {row.key: row.value for row in found}

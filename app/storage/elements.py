@@ -1,0 +1,96 @@
+"""Files and other elements that hang on steps: their rows, their bytes."""
+
+from typing import Any
+
+from sqlalchemy import delete, or_, select
+
+from app.core.errors import NotFound
+from app.core.threads import ElementRecord
+from app.storage.database import Database
+from app.storage.files import LocalFiles, image_name
+from app.storage.rows import document, element_from
+from app.storage.tables import elements, steps, threads
+from app.storage.threads import ensure_thread
+from app.storage.upsert import upsert
+
+_CHANGES = ("step_id", "type", "name", "mime", "display", "url", "has_file", "props", "extra")
+
+
+class Elements:
+    """Implements `core.ports.ElementStore`."""
+
+    def __init__(self, database: Database, files: LocalFiles) -> None:
+        self._database = database
+        self._files = files
+
+    async def write(
+        self, element: ElementRecord, user_id: str, content: bytes | None = None
+    ) -> None:
+        """See `ElementStore.write`."""
+        async with self._database.reading() as connection:
+            await _refuse_anothers(connection, element, user_id)
+        if content is not None:
+            await self._files.write(element.thread_id, element.id, content)
+        row: dict[str, Any] = {
+            "id": element.id,
+            "thread_id": element.thread_id,
+            "step_id": element.step_id,
+            "type": element.type,
+            "name": element.name,
+            "mime": element.mime,
+            "display": element.display,
+            "url": element.url,
+            "has_file": content is not None,
+            "props": document(element.props) if element.props is not None else None,
+            "extra": document(element.extra),
+        }
+        changes = [c for c in _CHANGES if c != "has_file" or content is not None]
+        async with self._database.writing() as connection:
+            await ensure_thread(connection, element.thread_id, user_id)
+            await _refuse_anothers(connection, element, user_id)
+            await upsert(connection, elements, [row], ["id"], changes, same="thread_id")
+
+    async def find(self, thread_id: str, element_id: str, reader: str | None) -> ElementRecord:
+        """See `ElementStore.find`."""
+        async with self._database.reading() as connection:
+            found = await connection.execute(
+                select(elements)
+                .join(threads, threads.c.id == elements.c.thread_id)
+                .where(elements.c.id == element_id, elements.c.thread_id == thread_id)
+                .where(or_(threads.c.user_id == reader, threads.c.shared_at.is_not(None)))
+            )
+            row = found.one_or_none()
+        if row is None:
+            raise NotFound(f"element {element_id} of thread {thread_id} for {reader}")
+        return element_from(row)
+
+    async def read(self, element: ElementRecord) -> bytes:
+        """See `ElementStore.read`."""
+        return await self._files.read(element.thread_id, element.id)
+
+    async def delete(self, element_id: str, user_id: str) -> None:
+        """See `ElementStore.delete`."""
+        own = select(threads.c.id).where(threads.c.user_id == user_id)
+        async with self._database.writing() as connection:
+            gone = await connection.execute(
+                delete(elements)
+                .where(elements.c.id == element_id, elements.c.thread_id.in_(own))
+                .returning(elements.c.thread_id)
+            )
+            thread_id = gone.scalar_one_or_none()
+        if thread_id is None:
+            raise NotFound(f"element {element_id} of {user_id}")
+        await self._files.delete(thread_id, element_id, image_name(element_id))
+
+
+async def _refuse_anothers(connection: Any, element: ElementRecord, user_id: str) -> None:
+    """Ids come from the browser: none may name what is in another thread, or another's."""
+    owner = await connection.scalar(
+        select(threads.c.user_id).where(threads.c.id == element.thread_id)
+    )
+    if owner not in (None, user_id):
+        raise NotFound(f"thread {element.thread_id} of {user_id}")
+    for table, id in ((elements, element.id), (steps, element.step_id)):
+        thread_id = await connection.scalar(select(table.c.thread_id).where(table.c.id == id))
+        if thread_id not in (None, element.thread_id):
+            raise NotFound(f"{id} is not of thread {element.thread_id}")

@@ -1,0 +1,78 @@
+"""Files under DATA_DIR: one folder a thread, so that a thread goes with all that is its own."""
+
+import asyncio
+import os
+import re
+import shutil
+from pathlib import Path
+
+from app.core.errors import NotFound, StorageUnavailable
+from app.core.turns import new_id
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}(\.image)?")
+
+
+class LocalFiles:
+    """Implements `core.ports.FileStore` in a folder. Disk work happens off the event loop."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, thread_id: str, name: str) -> Path:
+        """Where that file is. Raises NotFound for an id that cannot be one of ours."""
+        if not (_NAME.fullmatch(thread_id) and _NAME.fullmatch(name)):
+            raise NotFound(f"no file {thread_id!r}/{name!r}")
+        return self._folder / thread_id / name
+
+    async def write(self, thread_id: str, name: str, content: bytes) -> None:
+        """Keeps `content`, whole or not at all. Raises StorageUnavailable."""
+        path = self.path(thread_id, name)
+        try:
+            await asyncio.to_thread(_write, path, content)
+        except OSError as error:
+            raise StorageUnavailable(f"{path}: {error}") from error
+
+    async def read(self, thread_id: str, name: str) -> bytes:
+        """The file's bytes. Raises NotFound."""
+        path = self.path(thread_id, name)
+        try:
+            return await asyncio.to_thread(path.read_bytes)
+        except FileNotFoundError as error:
+            raise NotFound(f"no file {thread_id}/{name}") from error
+        except OSError as error:
+            raise StorageUnavailable(f"{path}: {error}") from error
+
+    async def delete(self, thread_id: str, *names: str) -> None:
+        """Removes those files, or the whole thread's without names; missing ones are no error."""
+        paths = [self.path(thread_id, name) for name in names]
+        folder = self.path(thread_id, "any").parent
+        try:
+            await asyncio.to_thread(_delete, paths or [folder])
+        except OSError as error:
+            raise StorageUnavailable(f"{folder}: {error}") from error
+
+
+def image_name(element_id: str) -> str:
+    """The file of an image as a model is shown it, beside the file as it was uploaded."""
+    return f"{element_id}.image"
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial = path.with_name(f".{new_id()}")
+    try:
+        with open(partial, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _delete(paths: list[Path]) -> None:
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,124 @@
+"""What was said in a thread, as the next turn is given it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.errors import NotFound
+from app.core.events import StepKind
+from app.core.messages import ImagePart
+from app.core.turns import Attachment, HistoryMessage, Question
+from app.core.usage import Outcome
+from app.storage.database import Database
+from app.storage.files import LocalFiles, image_name
+from app.storage.rows import AnyRow, document
+from app.storage.tables import elements, steps, threads
+
+SPOKEN = ("question", StepKind.ANSWER.value, StepKind.QUESTION.value)
+"""The kinds of step that count as conversation."""
+
+Said = tuple[Sequence[AnyRow], Mapping[str, Sequence[AnyRow]]]
+"""Rows of steps, and the rows of what hangs on each, by the step's id."""
+
+
+class Conversations:
+    """Implements `core.ports.Conversations` and `core.ports.ThreadHistory`."""
+
+    def __init__(self, database: Database, files: LocalFiles) -> None:
+        self._database = database
+        self._files = files
+
+    async def history(self, thread_id: str) -> tuple[HistoryMessage, ...]:
+        """See `ThreadHistory.history`."""
+        async with self._database.reading() as connection:
+            said = await said_in(connection, thread_id)
+        return await messages(self._files, said)
+
+    async def question(self, user_id: str, thread_id: str, step_id: str) -> Question:
+        """See `Conversations.question`."""
+        of_turn = select(steps.c.parent_id).where(steps.c.id == step_id, steps.c.kind == "turn")
+        async with self._database.reading() as connection:
+            found = await connection.execute(
+                select(steps.c.id, steps.c.output)
+                .where(or_(steps.c.id == step_id, steps.c.id == of_turn.scalar_subquery()))
+                .where(steps.c.kind == "question")
+                .where(steps.c.user_id == user_id, steps.c.thread_id == thread_id)
+            )
+            row = found.one_or_none()
+            if row is None:
+                raise NotFound(f"question {step_id} of thread {thread_id} of {user_id}")
+            attached = (await _attached(connection, thread_id)).get(row.id, [])
+        return Question(row.id, row.output, await _attachments(self._files, attached))
+
+    async def keep_settings(
+        self, user_id: str, thread_id: str, settings: Mapping[str, Any]
+    ) -> None:
+        """See `Conversations.keep_settings`."""
+        which = (threads.c.id == thread_id) & (threads.c.user_id == user_id)
+        async with self._database.writing() as connection:
+            known = await connection.scalar(
+                select(threads.c.metadata).where(which).with_for_update()
+            )
+            if known is not None:
+                kept = {**known, "chat_settings": document(settings)}
+                await connection.execute(update(threads).where(which).values(metadata=kept))
+
+
+async def said_in(connection: AsyncConnection, thread_id: str, before: str | None = None) -> Said:
+    """The messages of a thread, in order; only those before the step `before`, if given."""
+    columns = ("id", "kind", "output", "name", "turn_id", "outcome")
+    spoken = (
+        select(*(steps.c[column] for column in columns))
+        .where(steps.c.thread_id == thread_id, steps.c.kind.in_(SPOKEN))
+        .order_by(steps.c.seq)
+    )
+    if before is not None:
+        limit = select(steps.c.seq).where(steps.c.id == before).scalar_subquery()
+        spoken = spoken.where(steps.c.seq < limit)
+    return (await connection.execute(spoken)).all(), await _attached(connection, thread_id)
+
+
+async def messages(files: LocalFiles, said: Said) -> tuple[HistoryMessage, ...]:
+    """The messages of those rows; images are read from the files."""
+    rows, attached = said
+    return tuple(
+        [
+            HistoryMessage(
+                row.id,
+                "assistant" if row.kind == StepKind.ANSWER else "user",
+                row.output,
+                row.name,
+                row.turn_id,
+                Outcome(row.outcome),
+                await _attachments(files, attached.get(row.id, ())),
+            )
+            for row in rows
+        ]
+    )
+
+
+async def _attached(connection: AsyncConnection, thread_id: str) -> dict[str, list[AnyRow]]:
+    found = await connection.execute(
+        select(elements)
+        .where(elements.c.thread_id == thread_id, elements.c.step_id.is_not(None))
+        .where(or_(elements.c.text.is_not(None), elements.c.image_mime.is_not(None)))
+        .order_by(elements.c.seq)
+    )
+    by_step: dict[str, list[AnyRow]] = {}
+    for row in found:
+        by_step.setdefault(row.step_id, []).append(row)
+    return by_step
+
+
+async def _attachments(files: LocalFiles, rows: Sequence[AnyRow]) -> tuple[Attachment, ...]:
+    return tuple([await _attachment(files, row) for row in rows])
+
+
+async def _attachment(files: LocalFiles, row: AnyRow) -> Attachment:
+    image = None
+    if row.image_mime is not None:
+        data = await files.read(row.thread_id, image_name(row.id))
+        image = ImagePart(data, row.image_mime)
+    return Attachment(row.id, row.name, row.mime or "", row.text, image)

@@ -1,0 +1,1 @@
+"""The database's shape, step by step; `apply.upgrade` brings any older database up to date."""

@@ -1,0 +1,1 @@
+"""One module a revision; ids like `0001_initial`."""

@@ -1,0 +1,104 @@
+"""Which processes share the database, and what a dead one left unfinished.
+
+Each process writes that it lives every 10 s. Turns of one that is dead are marked INTERRUPTED, with
+the text they had: at once where its pid on this machine is gone, else after a minute of silence.
+"""
+
+import asyncio
+import logging
+import os
+import platform
+import socket
+import sys
+from datetime import timedelta
+
+from sqlalchemy import delete, select, update
+
+from app.core.errors import StorageUnavailable
+from app.core.turns import new_id, now
+from app.core.usage import Outcome
+from app.storage.database import Database
+from app.storage.rows import AnyRow
+from app.storage.tables import processes, running_turns, steps
+from app.storage.upsert import upsert
+
+log = logging.getLogger(__name__)
+
+BEAT_SECONDS = 10.0
+SILENCE = timedelta(seconds=60)
+
+
+class Process:
+    """This process among those on one database."""
+
+    def __init__(self, database: Database) -> None:
+        self.id = new_id()
+        self._database = database
+        self._beating: asyncio.Task[None] | None = None
+
+    async def join(self) -> None:
+        """Makes itself known, mends what dead processes left, and goes on doing both."""
+        await self.beat()
+        self._beating = asyncio.create_task(self._beat_on())
+
+    async def leave(self) -> None:
+        """Says that it is gone."""
+        if self._beating is not None:
+            self._beating.cancel()
+            await asyncio.wait([self._beating])
+        try:
+            async with self._database.writing() as connection:
+                await connection.execute(delete(processes).where(processes.c.id == self.id))
+        except StorageUnavailable as error:
+            log.warning("could not sign off: %s", error.detail)
+
+    async def beat(self) -> int:
+        """One sign of life; returns how many turns of dead processes were marked INTERRUPTED."""
+        row = {"id": self.id, "host": _host(), "pid": os.getpid(), "seen_at": now()}
+        async with self._database.writing() as connection:
+            await upsert(connection, processes, [row], ["id"], ["seen_at"])
+            known = (await connection.execute(select(processes))).all()
+            alive = [other.id for other in known if other.id == self.id or _alive(other)]
+            left = running_turns.c.process_id.not_in(alive)
+            gone = await connection.execute(
+                delete(running_turns).where(left).returning(running_turns.c.turn_id)
+            )
+            turns = gone.scalars().all()
+            if turns:
+                await connection.execute(
+                    update(steps)
+                    .where(steps.c.turn_id.in_(turns), steps.c.outcome == Outcome.RUNNING.value)
+                    .values(outcome=Outcome.INTERRUPTED.value, ended_at=now())
+                )
+            await connection.execute(delete(processes).where(processes.c.id.not_in(alive)))
+        if turns:
+            log.warning("%d turns were interrupted by the end of their process", len(turns))
+        return len(turns)
+
+    async def _beat_on(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            try:
+                await self.beat()
+            except StorageUnavailable as error:
+                log.warning("no sign of life could be written: %s", error.detail)
+
+
+def _host() -> str:
+    return f"{socket.gethostname()}/{platform.node()}"
+
+
+def _alive(process: AnyRow) -> bool:
+    if process.host == _host() and sys.platform != "win32":
+        return process.pid != os.getpid() and _runs(process.pid)
+    return bool(now() - process.seen_at < SILENCE)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,45 @@
+"""Everything that is kept, opened once a process."""
+
+from pathlib import Path
+
+from app.storage.database import Database
+from app.storage.documents import Documents
+from app.storage.elements import Elements
+from app.storage.files import LocalFiles
+from app.storage.history import Conversations
+from app.storage.migrations import apply
+from app.storage.processes import Process
+from app.storage.threads import Threads
+from app.storage.turns import StoredTurns
+from app.storage.usage import UsageRecords
+from app.storage.users import Users
+
+
+class Storage:
+    """The stores of one database and one folder: `await Storage(url, folder).open()`."""
+
+    def __init__(self, url: str, data_dir: Path) -> None:
+        self.database = Database(url)
+        self.files = LocalFiles(data_dir / "files")
+        self.process = Process(self.database)
+        self.turns = StoredTurns(self.database, self.files, self.process.id)
+        self.threads = Threads(self.database, self.files)
+        self.conversations = Conversations(self.database, self.files)
+        self.elements = Elements(self.database, self.files)
+        self.users = Users(self.database)
+        self.documents = Documents(self.database)
+        self.usage = UsageRecords(self.database)
+
+    async def open(self) -> "Storage":
+        """Migrates the database, marks what a dead process left, and joins the living.
+
+        Raises StorageUnavailable.
+        """
+        await apply.upgrade(self.database)
+        await self.process.join()
+        return self
+
+    async def aclose(self) -> None:
+        """Signs off and closes all connections."""
+        await self.process.leave()
+        await self.database.aclose()

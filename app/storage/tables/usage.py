@@ -1,0 +1,48 @@
+"""What every model call took. No foreign keys: figures outlive threads, users and keys."""
+
+from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table
+
+from app.storage.tables.base import Moment, Money, Words, metadata
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("started_at", Moment, nullable=False),
+    Column("user_id", String),
+    Column("key_id", String),
+    Column("thread_id", String),
+    Column("turn_id", String),
+    Column("step_id", String),
+    Column("mode", String),
+    Column("purpose", String, nullable=False),
+    Column("server", String, nullable=False),
+    Column("model", Words, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("input_tokens", Integer),
+    Column("output_tokens", Integer),
+    Column("cached_tokens", Integer),
+    Column("reasoning_tokens", Integer),
+    Column("estimated", Boolean, nullable=False),
+    Column("load_s", Float),
+    Column("prompt_s", Float),
+    Column("generation_s", Float),
+    Column("first_token_s", Float),
+    Column("total_s", Float),
+    Column("characters", Integer, nullable=False),
+    Column("cost_amount", Money),
+    Column("cost_currency", String),
+    Column("cost_rub", Money),
+    Column("finish_reason", String),
+    Column("cache", String),
+    Column("error", String),
+    Column("request_id", Words),
+    Column("streaming", Boolean, nullable=False),
+    Column("saved_tokens", Integer),
+    Column("parallel", Integer),
+    Index("ix_usage_started_at", "started_at"),
+    Index("ix_usage_user_id_started_at", "user_id", "started_at"),
+    Index("ix_usage_key_id_started_at", "key_id", "started_at"),
+    Index("ix_usage_server_model_started_at", "server", "model", "started_at"),
+    Index("ix_usage_thread_id", "thread_id"),
+)

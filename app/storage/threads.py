@@ -1,0 +1,363 @@
+"""Threads as people see them: lists, search, one whole thread, names, sharing, deletion.
+
+Whoever asks is part of every statement: another's thread is NotFound, as if it did not exist.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    delete,
+    exists,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.errors import NotFound
+from app.core.threads import FeedbackRecord, Page, StoredThread, ThreadRecord, title_of
+from app.core.turns import StepRecord, now
+from app.storage.database import Database
+from app.storage.files import LocalFiles
+from app.storage.rows import (
+    AnyRow,
+    Values,
+    document,
+    element_from,
+    feedback_from,
+    step_from,
+    thread_from,
+)
+from app.storage.search import fold, fts5_query, tsquery, words_of
+from app.storage.tables import elements, feedback, steps, threads, users
+from app.storage.turns import write_steps
+from app.storage.upsert import upsert
+
+_SCAN = 400
+"""Matching messages looked at per round of a search."""
+
+
+class Threads:
+    """Implements `core.ports.ThreadStore`."""
+
+    def __init__(self, database: Database, files: LocalFiles) -> None:
+        self._database = database
+        self._files = files
+
+    async def page(
+        self,
+        user_id: str,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        search: str | None = None,
+        feedback: int | None = None,
+    ) -> Page[ThreadRecord]:
+        """See `ThreadStore.page`."""
+        words = words_of(search or "")
+        if search and search.strip() and not words:
+            return Page(())
+        async with self._database.reading() as connection:
+            if words:
+                return await self._found(connection, user_id, words, limit, cursor)
+            listed = _listed(user_id)
+            if feedback is not None:
+                listed = listed.where(_has_feedback(feedback))
+            if cursor and (after := _parse_cursor(cursor)):
+                listed = listed.where(tuple_(threads.c.active_at, threads.c.id) < tuple_(*after))
+            ordered = listed.order_by(threads.c.active_at.desc(), threads.c.id.desc())
+            rows = (await connection.execute(ordered.limit(limit + 1))).all()
+        records = tuple(thread_from(row) for row in rows[:limit])
+        more = len(rows) > limit
+        return Page(records, _cursor(records[-1]) if more else None)
+
+    async def _found(
+        self,
+        connection: AsyncConnection,
+        user_id: str,
+        words: list[str],
+        limit: int,
+        cursor: str | None,
+    ) -> Page[ThreadRecord]:
+        """Threads whose title matches, then those in which it was said, latest first."""
+        skip = int(cursor) if cursor and cursor.isdecimal() else 0
+        wanted = skip + limit + 1
+        ids = await _titled(connection, user_id, words, wanted)
+        seen = dict.fromkeys(ids)
+        before: int | None = None
+        while len(seen) < wanted:
+            said = await _said(connection, user_id, words, before)
+            seen |= dict.fromkeys(row.thread_id for row in said)
+            if len(said) < _SCAN:
+                break
+            before = said[-1].seq
+        page = list(seen)[skip : skip + limit]
+        rows = await connection.execute(_listed(user_id).where(threads.c.id.in_(page)))
+        by_id = {row.id: thread_from(row) for row in rows}
+        records = tuple(by_id[id] for id in page if id in by_id)
+        return Page(records, str(skip + limit) if len(seen) > skip + limit else None)
+
+    async def find(self, thread_id: str, reader: str | None) -> ThreadRecord:
+        """See `ThreadStore.find`."""
+        async with self._database.reading() as connection:
+            return await _readable(connection, thread_id, reader)
+
+    async def contents(self, thread_id: str, reader: str | None) -> StoredThread:
+        """See `ThreadStore.contents`."""
+        async with self._database.reading() as connection:
+            thread = await _readable(connection, thread_id, reader)
+            of_thread = (
+                select(table).where(table.c.thread_id == thread_id).order_by(order)
+                for table, order in (
+                    (steps, steps.c.seq),
+                    (elements, elements.c.seq),
+                    (feedback, feedback.c.created_at),
+                )
+            )
+            said, attached, judged = [(await connection.execute(one)).all() for one in of_thread]
+        return StoredThread(
+            thread,
+            tuple(step_from(row) for row in said),
+            tuple(element_from(row) for row in attached),
+            tuple(feedback_from(row) for row in judged),
+        )
+
+    async def ensure(self, thread_id: str, user_id: str) -> None:
+        """See `ThreadStore.ensure`."""
+        async with self._database.writing() as connection:
+            await ensure_thread(connection, thread_id, user_id)
+
+    async def suggest_title(self, thread_id: str, user_id: str, title: str) -> None:
+        """See `ThreadStore.suggest_title`."""
+        title = title_of(title)
+        async with self._database.writing() as connection:
+            await ensure_thread(connection, thread_id, user_id)
+            await connection.execute(
+                update(threads)
+                .where(threads.c.id == thread_id, threads.c.title.is_(None))
+                .values(title=title, titled_by="question", folded_title=fold(title))
+            )
+
+    async def rename(self, thread_id: str, user_id: str, title: str) -> None:
+        """See `ThreadStore.rename`."""
+        title = " ".join(title.split())
+        values = {"title": title, "titled_by": "person", "folded_title": fold(title)}
+        await self._change(thread_id, user_id, values)
+
+    async def share(self, thread_id: str, user_id: str, shared: bool) -> None:
+        """See `ThreadStore.share`."""
+        await self._change(thread_id, user_id, {"shared_at": now() if shared else None})
+
+    async def annotate(
+        self,
+        thread_id: str,
+        user_id: str,
+        metadata: Mapping[str, Any],
+        tags: Sequence[str] | None = None,
+    ) -> None:
+        """See `ThreadStore.annotate`."""
+        async with self._database.writing() as connection:
+            which = (threads.c.id == thread_id) & (threads.c.user_id == user_id)
+            known = await connection.scalar(
+                select(threads.c.metadata).where(which).with_for_update()
+            )
+            if known is None:
+                return
+            merged = document({**known, **metadata})
+            values: Values = {"metadata": {k: v for k, v in merged.items() if v is not None}}
+            if tags is not None:
+                values["tags"] = list(tags)
+            await connection.execute(
+                update(threads).where(threads.c.id == thread_id).values(values)
+            )
+
+    async def delete(self, thread_id: str, user_id: str) -> None:
+        """See `ThreadStore.delete`."""
+        async with self._database.writing() as connection:
+            gone = await connection.execute(
+                delete(threads).where(threads.c.id == thread_id, threads.c.user_id == user_id)
+            )
+            if not gone.rowcount:
+                raise NotFound(f"thread {thread_id} of {user_id}")
+        await self._files.delete(thread_id)
+
+    async def write_step(self, step: StepRecord, user_id: str) -> None:
+        """See `ThreadStore.write_step`."""
+        async with self._database.writing() as connection:
+            await ensure_thread(connection, step.thread_id, user_id)
+            await write_steps(connection, [step], user_id)
+
+    async def delete_step(self, step_id: str, user_id: str) -> None:
+        """See `ThreadStore.delete_step`."""
+        async with self._database.writing() as connection:
+            root = select(steps.c.id).where(steps.c.id == step_id, steps.c.user_id == user_id)
+            family = root.cte("family", recursive=True)
+            child = select(steps.c.id).join(family, steps.c.parent_id == family.c.id)
+            family = family.union(child.where(steps.c.user_id == user_id))
+            ids = (await connection.execute(select(family.c.id))).scalars().all()
+            gone = await connection.execute(
+                delete(elements)
+                .where(elements.c.step_id.in_(ids))
+                .returning(elements.c.thread_id, elements.c.id)
+            )
+            files = gone.all()
+            await connection.execute(delete(steps).where(steps.c.id.in_(ids)))
+        for row in files:
+            await self._files.delete(row.thread_id, row.id, f"{row.id}.image")
+
+    async def mark_favorite(self, step_id: str, user_id: str, favorite: bool) -> StepRecord:
+        """See `ThreadStore.mark_favorite`."""
+        async with self._database.writing() as connection:
+            marked = await connection.execute(
+                update(steps)
+                .where(steps.c.id == step_id, steps.c.user_id == user_id)
+                .values(favorite=favorite)
+                .returning(*steps.c)
+            )
+            row = marked.one_or_none()
+        if row is None:
+            raise NotFound(f"step {step_id} of {user_id}")
+        return step_from(row)
+
+    async def favorites(self, user_id: str) -> tuple[StepRecord, ...]:
+        """See `ThreadStore.favorites`."""
+        async with self._database.reading() as connection:
+            found = await connection.execute(
+                select(steps)
+                .where(steps.c.user_id == user_id, steps.c.favorite)
+                .order_by(steps.c.seq.desc())
+            )
+            return tuple(step_from(row) for row in found)
+
+    async def judge(self, verdict: FeedbackRecord, user_id: str) -> str:
+        """See `ThreadStore.judge`."""
+        async with self._database.writing() as connection:
+            thread_id = await connection.scalar(
+                select(steps.c.thread_id).where(
+                    steps.c.id == verdict.step_id, steps.c.user_id == user_id
+                )
+            )
+            if thread_id is None:
+                raise NotFound(f"step {verdict.step_id} of {user_id}")
+            row = {"id": verdict.id, "step_id": verdict.step_id, "thread_id": thread_id}
+            row |= {"value": verdict.value, "comment": verdict.comment, "created_at": now()}
+            await upsert(connection, feedback, [row], ["step_id"], ["value", "comment"])
+            kept: str = (
+                await connection.execute(
+                    select(feedback.c.id).where(feedback.c.step_id == verdict.step_id)
+                )
+            ).scalar_one()
+            return kept
+
+    async def withdraw(self, feedback_id: str, user_id: str) -> None:
+        """See `ThreadStore.withdraw`."""
+        own = select(steps.c.id).where(steps.c.user_id == user_id)
+        async with self._database.writing() as connection:
+            gone = await connection.execute(
+                delete(feedback)
+                .where(feedback.c.id == feedback_id)
+                .where(feedback.c.step_id.in_(own.where(steps.c.id == feedback.c.step_id)))
+            )
+            if not gone.rowcount:
+                raise NotFound(f"feedback {feedback_id} of {user_id}")
+
+    async def _change(self, thread_id: str, user_id: str, values: dict[str, Any]) -> None:
+        async with self._database.writing() as connection:
+            changed = await connection.execute(
+                update(threads)
+                .where(threads.c.id == thread_id, threads.c.user_id == user_id)
+                .values(values)
+            )
+            if not changed.rowcount:
+                raise NotFound(f"thread {thread_id} of {user_id}")
+
+
+async def ensure_thread(connection: AsyncConnection, thread_id: str, user_id: str) -> None:
+    """Makes an unnamed thread of that user where there is none. Raises NotFound for another's."""
+    at = now()
+    row = {"id": thread_id, "user_id": user_id, "metadata": {}, "tags": []}
+    await upsert(connection, threads, [row | {"created_at": at, "active_at": at}], ["id"], [])
+    owner = await connection.scalar(select(threads.c.user_id).where(threads.c.id == thread_id))
+    if owner != user_id:
+        raise NotFound(f"thread {thread_id} of {user_id}")
+
+
+def _with_owner() -> Select[Any]:
+    return select(*threads.c, users.c.identifier).join(users, users.c.id == threads.c.user_id)
+
+
+def _listed(user_id: str) -> Select[Any]:
+    return _with_owner().where(threads.c.user_id == user_id, threads.c.title.is_not(None))
+
+
+async def _readable(
+    connection: AsyncConnection, thread_id: str, reader: str | None
+) -> ThreadRecord:
+    """The thread, if it is the reader's own or shared."""
+    allowed: ColumnElement[bool] = or_(
+        threads.c.user_id == reader, threads.c.shared_at.is_not(None)
+    )
+    found = await connection.execute(_with_owner().where(threads.c.id == thread_id, allowed))
+    row = found.one_or_none()
+    if row is None:
+        raise NotFound(f"thread {thread_id} for {reader}")
+    return thread_from(row)
+
+
+def _has_feedback(value: int) -> ColumnElement[bool]:
+    return exists().where(feedback.c.thread_id == threads.c.id, feedback.c.value == value)
+
+
+def _cursor(last: ThreadRecord) -> str:
+    return f"{last.active_at.isoformat()}|{last.id}"
+
+
+def _parse_cursor(cursor: str) -> tuple[datetime, str] | None:
+    moment, bar, id = cursor.partition("|")
+    try:
+        at = datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    return (at, id) if bar and at.tzinfo else None
+
+
+async def _titled(
+    connection: AsyncConnection, user_id: str, words: list[str], limit: int
+) -> Sequence[str]:
+    """Ids of the user's threads with every word in the title, most recently active first."""
+    matching = [threads.c.folded_title.contains(word, autoescape=True) for word in words]
+    found = await connection.execute(
+        select(threads.c.id)
+        .where(threads.c.user_id == user_id, *matching)
+        .order_by(threads.c.active_at.desc(), threads.c.id.desc())
+        .limit(limit)
+    )
+    return found.scalars().all()
+
+
+async def _said(
+    connection: AsyncConnection, user_id: str, words: list[str], before: int | None
+) -> Sequence[AnyRow]:
+    """The next messages with every word, latest first: rows of (seq, thread_id)."""
+    if connection.dialect.name == "sqlite":
+        statement = text(
+            "SELECT s.seq, s.thread_id FROM spoken_index JOIN steps s ON s.seq = spoken_index.rowid"
+            " WHERE spoken_index MATCH :query AND spoken_index.rowid < :before"
+            " ORDER BY spoken_index.rowid DESC LIMIT :scan"
+        )
+        values = {"query": fts5_query(user_id, words)}
+    else:
+        statement = text(
+            "SELECT seq, thread_id FROM steps WHERE user_id = :user_id AND seq < :before"
+            " AND said @@ to_tsquery('simple', :query) ORDER BY seq DESC LIMIT :scan"
+        )
+        values = {"user_id": user_id, "query": tsquery(words)}
+    ceiling = before if before is not None else 2**62
+    found = await connection.execute(statement, {**values, "before": ceiling, "scan": _SCAN})
+    return found.all()

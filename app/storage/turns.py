@@ -1,0 +1,212 @@
+"""Turns write themselves through here: one transaction at the beginning, one at the end."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.errors import NotFound
+from app.core.threads import title_of
+from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest
+from app.storage.database import Database
+from app.storage.files import LocalFiles, image_name
+from app.storage.history import messages, said_in
+from app.storage.rows import AnyRow, Values, call_values, document, step_values
+from app.storage.search import fold
+from app.storage.tables import elements, running_turns, steps, threads, usage
+from app.storage.upsert import upsert
+
+_CHANGES = (
+    "turn_id",
+    "parent_id",
+    "name",
+    "input",
+    "output",
+    "metadata",
+    "outcome",
+    "ended_at",
+    "is_error",
+    "open",
+    "modes",
+)
+
+
+class StoredTurns:
+    """Implements `core.ports.TurnStore`."""
+
+    def __init__(self, database: Database, files: LocalFiles, process_id: str) -> None:
+        self._database = database
+        self._files = files
+        self._process_id = process_id
+        """Whose turns these are: what a dead process left running is found by it."""
+
+    async def begin(
+        self, request: TurnRequest, steps: Sequence[StepRecord]
+    ) -> tuple[HistoryMessage, ...]:
+        """See `TurnStore.begin`."""
+        for attachment in request.question.attachments:
+            if attachment.image is not None:
+                name = image_name(attachment.element_id)
+                await self._files.write(request.thread_id, name, attachment.image.data)
+        async with self._database.writing() as connection:
+            title = await _own_thread(connection, request, steps[0].created_at)
+            gone = await _rewind(connection, request, title)
+            await write_steps(connection, steps, request.user_id)
+            await _attach(connection, request)
+            running = {"turn_id": request.turn_id, "thread_id": request.thread_id}
+            running |= {"process_id": self._process_id}
+            await connection.execute(insert(running_turns).values(running))
+            said = await said_in(connection, request.thread_id, before=request.question.id)
+        if gone:
+            await self._files.delete(request.thread_id, *gone)
+        return await messages(self._files, said)
+
+    async def checkpoint(self, steps: Sequence[StepRecord]) -> None:
+        """See `TurnStore.checkpoint`."""
+        async with self._database.writing() as connection:
+            if user_id := await _turn_owner(connection, steps[0].turn_id):
+                await write_steps(connection, steps, user_id)
+
+    async def settle(self, turn: SettledTurn) -> None:
+        """See `TurnStore.settle`. Of a turn whose thread or question is gone only the usage stays."""
+        request = turn.request
+        asked = {
+            "user_id": request.user_id,
+            "key_id": request.key_id,
+            "thread_id": request.thread_id,
+            "turn_id": request.turn_id,
+            "mode": request.options.mode,
+        }
+        async with self._database.writing() as connection:
+            rows = [call_values(call) | asked for call in turn.calls]
+            await upsert(connection, usage, rows, ["id"], [])
+            if not await _turn_owner(connection, request.turn_id):
+                return
+            await write_steps(connection, turn.steps, request.user_id)
+            await connection.execute(
+                delete(running_turns).where(running_turns.c.turn_id == request.turn_id)
+            )
+            ended = turn.steps[0].ended_at or turn.steps[0].created_at
+            await connection.execute(
+                update(threads).where(threads.c.id == request.thread_id).values(active_at=ended)
+            )
+            if turn.title:
+                await _entitle(connection, request.thread_id, turn.title)
+
+
+async def write_steps(
+    connection: AsyncConnection, records: Sequence[StepRecord], user_id: str
+) -> None:
+    """Inserts or updates steps; one that exists in another thread is left alone."""
+    rows = [step_values(record, user_id) for record in records]
+    await upsert(connection, steps, rows, ["id"], _CHANGES, same="thread_id")
+
+
+async def _own_thread(connection: AsyncConnection, request: TurnRequest, at: datetime) -> AnyRow:
+    """Makes the thread if it is new, marks it as active, and returns its title's row."""
+    title = title_of(request.question.text)
+    first = {"title": title, "titled_by": "question", "folded_title": fold(title)}
+    row: Values = {"id": request.thread_id, "user_id": request.user_id, "tags": []}
+    choices = {"mode": request.options.mode, **request.options.values}
+    row |= {"metadata": document({"chat_settings": choices}), "created_at": at, "active_at": at}
+    await upsert(connection, threads, [row], ["id"], ["active_at"], same="user_id")
+    found = await connection.execute(
+        select(threads.c.title, threads.c.titled_by)
+        .where(threads.c.id == request.thread_id, threads.c.user_id == request.user_id)
+        .with_for_update()
+    )
+    thread = found.one_or_none()
+    if thread is None:
+        raise NotFound(f"thread {request.thread_id} is not {request.user_id}'s")
+    if thread.title is None:
+        await connection.execute(
+            update(threads).where(threads.c.id == request.thread_id).values(first)
+        )
+    return thread
+
+
+async def _rewind(connection: AsyncConnection, request: TurnRequest, thread: AnyRow) -> list[str]:
+    """Deletes what came after the question, if asked; returns the names of files to delete."""
+    question = (
+        await connection.execute(
+            select(steps.c.seq, steps.c.thread_id).where(steps.c.id == request.question.id)
+        )
+    ).one_or_none()
+    if question is None:
+        return []
+    if question.thread_id != request.thread_id:
+        raise NotFound(f"step {request.question.id} is not of thread {request.thread_id}")
+    if not request.rewind:
+        return []
+    later = (steps.c.thread_id == request.thread_id) & (steps.c.seq > question.seq)
+    gone = (
+        await connection.execute(
+            delete(elements)
+            .where(elements.c.thread_id == request.thread_id)
+            .where(elements.c.step_id.in_(select(steps.c.id).where(later)))
+            .returning(elements.c.id)
+        )
+    ).scalars()
+    names = [name for id in gone for name in (id, image_name(id))]
+    await connection.execute(delete(steps).where(later))
+    await connection.execute(
+        delete(running_turns).where(running_turns.c.thread_id == request.thread_id)
+    )
+    await _retitle(connection, request, question.seq, thread)
+    return names
+
+
+async def _retitle(
+    connection: AsyncConnection, request: TurnRequest, seq: int, thread: AnyRow
+) -> None:
+    """A first question that is asked anew names the thread anew, unless a person has named it."""
+    earlier = select(steps.c.id).where(steps.c.thread_id == request.thread_id, steps.c.seq < seq)
+    if thread.titled_by != "person" and not (await connection.execute(earlier.limit(1))).first():
+        title = title_of(request.question.text)
+        await connection.execute(
+            update(threads)
+            .where(threads.c.id == request.thread_id)
+            .values(title=title, titled_by="question", folded_title=fold(title))
+        )
+
+
+async def _attach(connection: AsyncConnection, request: TurnRequest) -> None:
+    """Keeps what the model is shown of each file; the file itself comes through the browser's door."""
+    rows: list[Values] = [
+        {
+            "id": attachment.element_id,
+            "thread_id": request.thread_id,
+            "step_id": request.question.id,
+            "type": "image" if attachment.image else "file",
+            "name": attachment.name,
+            "mime": attachment.mime,
+            "display": "inline",
+            "has_file": False,
+            "extra": {},
+            "text": attachment.text,
+            "image_mime": attachment.image.mime if attachment.image else None,
+        }
+        for attachment in request.question.attachments
+    ]
+    await upsert(
+        connection, elements, rows, ["id"], ["step_id", "text", "image_mime"], same="thread_id"
+    )
+
+
+async def _turn_owner(connection: AsyncConnection, turn_id: str | None) -> str | None:
+    """Whose turn it is; None where its own step is gone: rewound, or deleted with its thread."""
+    owner: str | None = await connection.scalar(
+        select(steps.c.user_id).where(steps.c.id == turn_id)
+    )
+    return owner
+
+
+async def _entitle(connection: AsyncConnection, thread_id: str, title: str) -> None:
+    """The answer's name for the thread; the first such name stays, a person's name always does."""
+    title = title_of(title)
+    await connection.execute(
+        update(threads)
+        .where(threads.c.id == thread_id, threads.c.titled_by == "question")
+        .values(title=title, titled_by="answer", folded_title=fold(title))
+    )

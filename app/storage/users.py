@@ -1,0 +1,82 @@
+"""The people in the database."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, select, update
+
+from app.core.errors import NotFound
+from app.core.people import Role, User
+from app.core.turns import new_id, now
+from app.storage.database import Database
+from app.storage.rows import document, user_from
+from app.storage.tables import users
+from app.storage.upsert import upsert
+
+
+class Users:
+    """Implements `core.ports.UserStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def by_identifier(self, identifier: str) -> User | None:
+        """See `UserStore.by_identifier`."""
+        return await self._one(users.c.identifier == identifier)
+
+    async def by_id(self, user_id: str) -> User | None:
+        """See `UserStore.by_id`."""
+        return await self._one(users.c.id == user_id)
+
+    async def _one(self, which: ColumnElement[bool]) -> User | None:
+        async with self._database.reading() as connection:
+            row = (await connection.execute(select(users).where(which))).one_or_none()
+        return user_from(row) if row else None
+
+    async def all(self) -> tuple[User, ...]:
+        """See `UserStore.all`."""
+        async with self._database.reading() as connection:
+            found = await connection.execute(select(users).order_by(users.c.created_at))
+            return tuple(user_from(row) for row in found)
+
+    async def add(
+        self,
+        identifier: str,
+        *,
+        display_name: str | None = None,
+        role: Role = "user",
+        password_hash: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> User:
+        """See `UserStore.add`."""
+        row = {
+            "id": new_id(),
+            "identifier": identifier,
+            "display_name": display_name,
+            "role": role,
+            "password_hash": password_hash,
+            "metadata": document(metadata or {}),
+            "created_at": now(),
+        }
+        async with self._database.writing() as connection:
+            await upsert(connection, users, [row], ["identifier"], [])
+            found = await connection.execute(select(users).where(users.c.identifier == identifier))
+            return user_from(found.one())
+
+    async def change(self, user_id: str, **values: Any) -> User:
+        """See `UserStore.change`."""
+        async with self._database.writing() as connection:
+            changed = await connection.execute(
+                update(users).where(users.c.id == user_id).values(values).returning(*users.c)
+            )
+            row = changed.one_or_none()
+        if row is None:
+            raise NotFound(f"user {user_id}")
+        return user_from(row)
+
+    async def disabled_since(self, moment: datetime) -> tuple[User, ...]:
+        """See `UserStore.disabled_since`."""
+        async with self._database.reading() as connection:
+            found = await connection.execute(select(users).where(users.c.disabled_at >= moment))
+            return tuple(user_from(row) for row in found)

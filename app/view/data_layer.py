@@ -1,0 +1,344 @@
+"""Chainlit's data layer over our stores.
+
+Turns write themselves (`core.ports.TurnStore`), so of steps only our own messages come through here.
+Chainlit says neither who asks nor whether it matters: `visitor` knows the one, every store checks it,
+and a write that fails is logged, said on screen and raised.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+from chainlit.data.base import BaseDataLayer
+from chainlit.data.utils import queue_until_user_message
+from chainlit.element import Element, ElementDict
+from chainlit.step import StepDict
+from chainlit.types import (
+    Feedback,
+    FeedbackDict,
+    PageInfo,
+    PaginatedResponse,
+    Pagination,
+    ThreadDict,
+    ThreadFilter,
+)
+from chainlit.user import PersistedUser
+from chainlit.user import User as ChainlitUser
+
+from app.core.errors import KonsiliumError, NotAllowed, NotFound, StorageUnavailable
+from app.core.ports import ElementStore, ThreadStore, UserStore
+from app.core.text import Language
+from app.core.threads import ElementRecord, FeedbackRecord, StoredThread, ThreadRecord
+from app.core.turns import StepRecord, new_id
+from app.view.errors import advice_for
+from app.view.rendering import Drawing, draw, stamp
+from app.view.session import Browser
+from app.view.stored import element_dict, persisted, step_record
+from app.view.visitor import asking_id, reading_language, socket_session
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Draw = Callable[[StepRecord, Language], Drawing]
+OF_TURNS = ("user_message", "run")
+"""Types of step that turns store themselves."""
+_NOT_THE_SESSIONS = ("is_shared", "shared_at")
+"""A session saves what it saw when it opened, sharing included; only the share route may change it."""
+
+
+async def _nothing(*_: Any) -> None:
+    """Default of the hooks."""
+
+
+def _known(
+    method: Callable[Concatenate["DataLayer", P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate["DataLayer", P], Coroutine[Any, Any, R]]:
+    """Lets no failed write go unsaid: Chainlit starts most of them as tasks that nobody awaits."""
+
+    @wraps(method)
+    async def wrapper(self: "DataLayer", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return await method(self, *args, **kwargs)
+        except KonsiliumError as error:
+            log.error("%s: %s: %s", method.__name__, error.code, error.detail)
+            if isinstance(error, StorageUnavailable):
+                await _say(error)
+            raise
+
+    return wrapper
+
+
+def _after_the_first_question(
+    method: Callable[Concatenate["DataLayer", P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate["DataLayer", P], Coroutine[Any, Any, R]]:
+    """Chainlit's queue: what is written before a thread has its first question waits for it."""
+    queued: Callable[Concatenate[DataLayer, P], Coroutine[Any, Any, R]]
+    queued = queue_until_user_message()(method)
+    return queued
+
+
+class DataLayer(BaseDataLayer):
+    """What Chainlit reads and writes, as the user who asks may."""
+
+    def __init__(
+        self,
+        users: UserStore,
+        threads: ThreadStore,
+        elements: ElementStore,
+        *,
+        draw: Draw = draw,
+        newcomers: bool = False,
+        deleted: Callable[[str], Awaitable[None]] = _nothing,
+        close: Callable[[], Awaitable[None]] = _nothing,
+    ) -> None:
+        """`newcomers`: whoever signs in becomes a user (header, oauth); `deleted(thread_id)` is called
+        before a thread is deleted, to stop what runs in it; `close` at the end of the process."""
+        self._users = users
+        self._threads = threads
+        self._elements = elements
+        self._draw = draw
+        self._newcomers = newcomers
+        self._deleted = deleted
+        self._close = close
+
+    # -- users ------------------------------------------------------------------------------------
+
+    async def get_user(self, identifier: str) -> PersistedUser | None:
+        user = await self._users.by_identifier(identifier)
+        return persisted(user) if user is not None and user.enabled else None
+
+    @_known
+    async def create_user(self, user: ChainlitUser) -> PersistedUser | None:
+        known = await self._users.by_identifier(user.identifier)
+        if known is None and self._newcomers:
+            known = await self._users.add(
+                user.identifier, display_name=user.display_name, metadata=user.metadata
+            )
+        return persisted(known) if known is not None and known.enabled else None
+
+    # -- feedback ---------------------------------------------------------------------------------
+
+    @_known
+    async def upsert_feedback(self, feedback: Feedback) -> str:
+        verdict = FeedbackRecord(
+            feedback.id or new_id(), feedback.forId, feedback.value, feedback.comment
+        )
+        return await self._threads.judge(verdict, _asking())
+
+    @_known
+    async def delete_feedback(self, feedback_id: str) -> bool:
+        await self._threads.withdraw(feedback_id, _asking())
+        return True
+
+    # -- elements ---------------------------------------------------------------------------------
+
+    @_after_the_first_question
+    @_known
+    async def create_element(self, element: Element) -> None:
+        described = element.to_dict()
+        content = None if described.get("type") == "custom" else await _content(element)
+        named = ("size", "language", "page", "autoPlay", "playerConfig")
+        extra = {key: described.get(key) for key in named if described.get(key) is not None}
+        record = ElementRecord(
+            id=element.id,
+            thread_id=element.thread_id,
+            type=element.type,
+            name=element.name,
+            step_id=element.for_id or None,
+            mime=element.mime,
+            display=element.display,
+            url=element.url if content is None else None,
+            props=described.get("props"),
+            extra=extra,
+        )
+        await self._elements.write(record, _asking(), content)
+
+    async def get_element(self, thread_id: str, element_id: str) -> ElementDict | None:
+        try:
+            return element_dict(await self._elements.find(thread_id, element_id, asking_id()))
+        except NotFound:
+            return None
+
+    @_after_the_first_question
+    @_known
+    async def delete_element(self, element_id: str, thread_id: str | None = None) -> None:
+        await self._elements.delete(element_id, _asking())
+
+    # -- steps ------------------------------------------------------------------------------------
+
+    @_after_the_first_question
+    @_known
+    async def create_step(self, step_dict: StepDict) -> None:
+        if step_dict["type"] not in OF_TURNS:
+            await self._threads.write_step(step_record(step_dict), _asking())
+
+    @_after_the_first_question
+    @_known
+    async def update_step(self, step_dict: StepDict) -> None:
+        if step_dict["type"] not in OF_TURNS:
+            await self._threads.write_step(step_record(step_dict), _asking())
+
+    @_after_the_first_question
+    @_known
+    async def delete_step(self, step_id: str) -> None:
+        await self._threads.delete_step(step_id, _asking())
+
+    @_known
+    async def set_step_favorite(self, step_dict: StepDict, favorite: bool) -> StepDict:
+        step = await self._threads.mark_favorite(step_dict["id"], _asking(), favorite)
+        return self._draw(step, reading_language()).step
+
+    async def get_favorite_steps(self, user_id: str) -> list[StepDict]:
+        language = reading_language()
+        return [self._draw(s, language).step for s in await self._threads.favorites(user_id)]
+
+    # -- threads ----------------------------------------------------------------------------------
+
+    async def get_thread_author(self, thread_id: str) -> str:
+        """Its owner's identifier; nothing for a stranger, who is told that there is no such thread."""
+        try:
+            thread = await self._threads.find(thread_id, asking_id())
+        except NotFound:
+            return ""
+        return thread.owner if thread.user_id == asking_id() else ""
+
+    @_known
+    async def delete_thread(self, thread_id: str) -> None:
+        await self._threads.find(thread_id, _asking())
+        await self._deleted(thread_id)
+        await self._threads.delete(thread_id, _asking())
+
+    async def list_threads(
+        self, pagination: Pagination, filters: ThreadFilter
+    ) -> PaginatedResponse[ThreadDict]:
+        page = await self._threads.page(
+            filters.userId or _asking(),
+            limit=pagination.first,
+            cursor=pagination.cursor,
+            search=filters.search,
+            feedback=filters.feedback,
+        )
+        first = page.items[0].id if page.items else None
+        return PaginatedResponse(
+            data=[_listed(thread) for thread in page.items],
+            pageInfo=PageInfo(page.next is not None, first, page.next),
+        )
+
+    async def get_thread(self, thread_id: str) -> ThreadDict | None:
+        try:
+            stored = await self._threads.contents(thread_id, asking_id())
+        except NotFound:
+            return None
+        return self._whole(stored)
+
+    @_known
+    async def update_thread(
+        self,
+        thread_id: str,
+        name: str | None = None,
+        user_id: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        tags: list[str] | None = None,
+    ) -> None:
+        asking = _asking()
+        if name is not None and user_id is not None:
+            # Chainlit names a thread after its first message, and says whose it is; a rename, which
+            # a person wants, comes alone.
+            await self._threads.suggest_title(thread_id, asking, name)
+        elif name is not None:
+            await self._threads.rename(thread_id, asking, name)
+        if metadata is not None and socket_session() is None and "is_shared" in metadata:
+            await self._threads.share(thread_id, asking, bool(metadata["is_shared"]))
+        if metadata is not None or tags is not None:
+            notes = {k: v for k, v in (metadata or {}).items() if k not in _NOT_THE_SESSIONS}
+            await self._threads.annotate(thread_id, asking, notes | {"env": None}, tags)
+
+    def _whole(self, stored: StoredThread) -> ThreadDict:
+        language = reading_language()
+        verdicts = {verdict.step_id: verdict for verdict in stored.feedback}
+        known = {step.id for step in stored.steps}
+        thread = _listed(stored.thread)
+        thread["createdAt"] = stamp(stored.thread.created_at)
+        if stored.thread.user_id != asking_id():
+            thread["metadata"] = _sharing(stored.thread)
+        elements = {e.id: element_dict(e) for e in stored.elements}
+        for record in stored.steps:
+            drawing = self._draw(record, language)
+            step = drawing.step
+            if step["parentId"] not in known:
+                step["parentId"] = None
+            if verdict := verdicts.get(record.id):
+                step["feedback"] = _feedback_dict(verdict)
+            thread["steps"].append(step)
+            elements |= {element["id"]: element for element in drawing.elements}
+        thread["elements"] = list(elements.values())
+        return thread
+
+    # -- the rest ---------------------------------------------------------------------------------
+
+    async def build_debug_url(self) -> str:
+        return ""
+
+    async def close(self) -> None:
+        await self._close()
+
+
+async def _say(error: KonsiliumError) -> None:
+    """On the screen of whoever is connected."""
+    if session := socket_session():
+        advice = advice_for({"code": error.code}, reading_language())
+        await Browser(session).emit(
+            "toast", {"message": f"{advice['title']}. {advice['text']}", "type": "error"}
+        )
+
+
+def _asking() -> str:
+    user_id = asking_id()
+    if user_id is None:
+        raise NotAllowed("nobody is signed in")
+    return user_id
+
+
+def _sharing(thread: ThreadRecord) -> dict[str, Any]:
+    if thread.shared_at is None:
+        return {"is_shared": False}
+    return {"is_shared": True, "shared_at": stamp(thread.shared_at)}
+
+
+def _listed(thread: ThreadRecord) -> ThreadDict:
+    """Chainlit's client sorts by `createdAt`: it is given the last activity."""
+    return {
+        "id": thread.id,
+        "createdAt": stamp(thread.active_at),
+        "name": thread.title,
+        "userId": thread.user_id,
+        "userIdentifier": thread.owner,
+        "tags": list(thread.tags),
+        "metadata": {**thread.metadata, **_sharing(thread)},
+        "steps": [],
+        "elements": [],
+    }
+
+
+def _feedback_dict(verdict: FeedbackRecord) -> FeedbackDict:
+    return {
+        "forId": verdict.step_id,
+        "id": verdict.id,
+        "value": cast(Any, verdict.value),
+        "comment": verdict.comment,
+    }
+
+
+async def _content(element: Element) -> bytes | None:
+    """The bytes, from memory or from the upload, which goes with its session."""
+    if element.content is not None and element.content != "":
+        content = element.content
+        return content.encode() if isinstance(content, str) else bytes(content)
+    if element.path:
+        return await asyncio.to_thread(Path(element.path).read_bytes)
+    return None
