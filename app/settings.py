@@ -26,6 +26,9 @@ class Settings(BaseSettings):
 
     # Model servers
     ollama_host: str = "http://localhost:11434"
+    ollama_num_ctx: int | None = Field(default=None, ge=256)
+    """Tokens of context for every Ollama model; unset: what is loaded, else the model's own, else
+    8192."""
     yandex_api_key: SecretStr | None = None
     yandex_folder_id: str | None = None
     api_endpoint: str = YANDEX_BASE_URL

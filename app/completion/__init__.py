@@ -1,0 +1,1 @@
+"""One model call and its wrappers: catalogue, metering, retrying, pricing."""

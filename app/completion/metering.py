@@ -1,0 +1,145 @@
+"""Measures one model call: time, tokens, money, and how it ended."""
+
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
+
+from app.completion.tokens import (
+    SAMPLE_CHARACTERS,
+    TOKENS_PER_IMAGE,
+    TOKENS_PER_MESSAGE,
+    estimate_tokens,
+)
+from app.core.errors import KonsiliumError
+from app.core.events import Finished, ModelEvent, ReasoningDelta, TextDelta
+from app.core.models import ModelRef
+from app.core.ports import CallObserver, ChatModel
+from app.core.requests import ModelRequest
+from app.core.turns import new_id, now
+from app.core.usage import CallRecord, Cost, Outcome, Usage
+
+
+class MeteredCall:
+    """Implements core.ports.Call. Its record is complete however the call ends: finished, failed,
+    cancelled while waiting, or closed by whoever was reading."""
+
+    def __init__(
+        self,
+        model: ChatModel,
+        ref: ModelRef,
+        request: ModelRequest,
+        cost: Callable[[Usage], Cost | None],
+        observers: Sequence[CallObserver] = (),
+    ) -> None:
+        self._model = model
+        self._request = request
+        self._cost = cost
+        self._observers = observers
+        self.record = CallRecord(
+            id=new_id(),
+            purpose=request.purpose,
+            model=ref,
+            started_at=now(),
+            outcome=Outcome.RUNNING,
+            request_id=request.request_id,
+            step_id=request.step_id,
+        )
+
+    async def events(self) -> AsyncGenerator[ModelEvent, None]:
+        """The model's events, unchanged. Iterate once."""
+        name = str(self.record.model)
+        self.record = replace(self.record, started_at=now())
+        for observer in self._observers:
+            observer.started(self._request, name)
+        start = time.perf_counter()
+        first: float | None = None
+        answer, thinking = _Written(), _Written()
+        finished: Finished | None = None
+        outcome, error = Outcome.STOPPED, None
+        try:
+            async with contextlib.aclosing(self._model.stream(self._request)) as events:
+                async for event in events:
+                    kind = type(event)
+                    if kind is TextDelta:
+                        answer.add(event.text)  # type: ignore[union-attr]  # kind is the exact type: isinstance costs more, once a token
+                    elif kind is ReasoningDelta:
+                        thinking.add(event.text)  # type: ignore[union-attr]  # as above
+                    elif kind is Finished:
+                        finished = event  # type: ignore[assignment]  # as above
+                        outcome = Outcome.COMPLETED
+                    if first is None and finished is None:
+                        first = time.perf_counter() - start
+                        for observer in self._observers:
+                            observer.first_token(name, first)
+                    yield event
+        except KonsiliumError as failure:
+            outcome, error = Outcome.FAILED, failure.code
+            raise
+        except Exception:
+            outcome, error = Outcome.FAILED, KonsiliumError.code
+            raise
+        finally:
+            usage = self._usage(finished, answer, thinking, answered=first is not None)
+            self.record = replace(
+                self.record,
+                outcome=outcome,
+                error=error,
+                usage=usage,
+                cost=self._cost(usage),
+                first_token_s=first,
+                total_s=time.perf_counter() - start,
+                characters=answer.characters,
+                finish_reason=finished.finish_reason if finished else None,
+            )
+            for observer in self._observers:
+                observer.ended(self.record)
+
+    def _usage(
+        self, finished: Finished | None, answer: "_Written", thinking: "_Written", *, answered: bool
+    ) -> Usage:
+        """The server's counts, completed by estimates for what was answered without any."""
+        usage = finished.usage if finished else Usage()
+        known = usage.input_tokens is not None and usage.output_tokens is not None
+        if known or not (finished or answered):
+            return usage
+        return replace(
+            usage,
+            input_tokens=_prompt_tokens(self._request)
+            if usage.input_tokens is None
+            else usage.input_tokens,
+            output_tokens=answer.tokens() + thinking.tokens()
+            if usage.output_tokens is None
+            else usage.output_tokens,
+            estimated=True,
+        )
+
+
+class _Written:
+    """Counts characters as they come and keeps a sample: all of a long answer would be kept twice."""
+
+    __slots__ = ("_sample", "_sampled", "characters")
+
+    def __init__(self) -> None:
+        self.characters = 0
+        self._sample: list[str] = []
+        self._sampled = True
+
+    def add(self, text: str) -> None:
+        self.characters += len(text)
+        if self._sampled:
+            self._sample.append(text)
+            self._sampled = self.characters < SAMPLE_CHARACTERS
+
+    def tokens(self) -> int:
+        return estimate_tokens(self.characters, "".join(self._sample))
+
+
+def _prompt_tokens(request: ModelRequest) -> int:
+    return sum(
+        estimate_tokens(len(text), text)
+        + TOKENS_PER_MESSAGE
+        + TOKENS_PER_IMAGE * len(message.images)
+        for message in request.messages
+        for text in (message.text,)
+    )

@@ -1,0 +1,150 @@
+"""Every model of every server, by its address."""
+
+from collections.abc import Callable, Sequence
+
+from rapidfuzz import fuzz, process
+
+from app.completion.catalogue import Catalogue
+from app.completion.metering import MeteredCall
+from app.completion.pricing import Prices
+from app.completion.retrying import Retrying
+from app.core.errors import ModelNotFound, NoModels
+from app.core.models import Capability, ModelProfile, ModelRef, ServerState
+from app.core.ports import CallObserver, ChatModel, ModelServer
+from app.core.requests import ModelRequest
+from app.core.usage import Usage
+
+NEAR_NAMES = 3
+NEAR_SCORE = 60.0
+"""Out of 100, by rapidfuzz's weighted ratio."""
+
+Wrap = Callable[[ModelRef, ChatModel], ChatModel]
+"""A wrapper between the meter and the retries: the answer cache."""
+
+
+class Models:
+    """Implements core.ports.Models: Metered(wrapped(Retrying(provider)))."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        prices: Prices,
+        *,
+        default: str | None = None,
+        observers: Sequence[CallObserver] = (),
+        wrap: Wrap | None = None,
+    ) -> None:
+        """`default` is MODEL_NAME: `server/model` or a bare name."""
+        self._catalogue = catalogue
+        self._prices = prices
+        self._default = default
+        self._observers = observers
+        self._wrap = wrap
+        self.states = catalogue.states
+        self.subscribe = catalogue.subscribe
+
+    async def refresh(self) -> tuple[ServerState, ...]:
+        """Asks all servers at once, and reads the price table again where it changed."""
+        self._prices.reload()
+        return await self._catalogue.refresh()
+
+    def resolve(self, name: str) -> ModelRef:
+        """`server/model`, a bare name, or "" for the default.
+
+        Raises ModelNotFound (with near names); with no name and no model, NoModels, or the error of
+        the first server that is down where none is up.
+        """
+        name = name.strip()
+        if not name:
+            return self._default_model()
+        server, slash, model = name.partition("/")
+        if slash and server in self._catalogue.servers:
+            ref = ModelRef(server, model)
+            return self._listed(ref) or self._unlisted(ref)
+        found = self._bare(name)
+        if found is None:
+            raise self._not_found(name)
+        return found
+
+    def profile(self, ref: ModelRef) -> ModelProfile:
+        """What is known of the model; only its ref, and whether it is local, where nothing is."""
+        known = self._catalogue.profile(ref)
+        if known is not None:
+            return known
+        server = self._catalogue.servers.get(ref.server)
+        return ModelProfile(ref, local=server is not None and server.local)
+
+    def call(self, ref: ModelRef, request: ModelRequest) -> MeteredCall:
+        """A call of that model, metered; retried before its first token where it is not local."""
+        profile = self.profile(ref)
+        model = self._server(ref).model(ref.name)
+        if not profile.local:
+            model = Retrying(model)
+        if self._wrap is not None:
+            model = self._wrap(ref, model)
+        price = self._prices.price(ref, profile)
+        return MeteredCall(
+            model, ref, request, lambda usage: self._prices.cost(price, usage), self._observers
+        )
+
+    async def embed(self, ref: ModelRef, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
+        """One vector a text."""
+        return await self._server(ref).embed(ref.name, texts)
+
+    def _server(self, ref: ModelRef) -> ModelServer:
+        server = self._catalogue.servers.get(ref.server)
+        if server is None:
+            raise self._not_found(str(ref))
+        return server
+
+    def _default_model(self) -> ModelRef:
+        if self._default:
+            return self.resolve(self._default)
+        chat = [p for p in self._catalogue.known if p.can(Capability.COMPLETION)]
+        reachable = {state.name for state in self.states() if state.reachable}
+        loaded = [p for p in chat if p.load is not None and p.ref.server in reachable]
+        here = [p for p in chat if p.ref.server in reachable]
+        for profile in (*loaded, *here, *chat):
+            return profile.ref
+        raise self._nothing()
+
+    def _nothing(self) -> Exception:
+        states = self.states()
+        down = [state.error for state in states if state.error is not None]
+        if down and len(down) == len(states):
+            return down[0]
+        return NoModels("no server has a model")
+
+    def _listed(self, ref: ModelRef) -> ModelRef | None:
+        """The ref as its server lists it: Ollama's `gemma2` is `gemma2:latest`."""
+        for candidate in (ref, ModelRef(ref.server, f"{ref.name}:latest")):
+            if self._catalogue.profile(candidate) is not None:
+                return candidate
+        return None
+
+    def _unlisted(self, ref: ModelRef) -> ModelRef:
+        """A server that is away, or lists nothing, is asked all the same: its error says more."""
+        state = next(state for state in self.states() if state.name == ref.server)
+        if state.reachable and state.models:
+            raise self._not_found(str(ref))
+        return ref
+
+    def _bare(self, name: str) -> ModelRef | None:
+        """The model of that name: of several, one that is loaded, then in the servers' order."""
+        reachable = {state.name for state in self.states() if state.reachable}
+        found = [p for p in self._catalogue.known if p.ref.name in (name, f"{name}:latest")]
+        found.sort(key=lambda p: (p.ref.server not in reachable, p.load is None))
+        return found[0].ref if found else None
+
+    def _not_found(self, name: str) -> ModelNotFound:
+        names = [str(profile.ref) for profile in self._catalogue.known]
+        near = process.extract(
+            name, names, scorer=fuzz.WRatio, limit=NEAR_NAMES, score_cutoff=NEAR_SCORE
+        )
+        server, slash, model = name.partition("/")
+        return ModelNotFound(
+            f"no model {name}",
+            server=server if slash else None,
+            model=model if slash else name,
+            near=tuple(found for found, _, _ in near),
+        )

@@ -1,0 +1,132 @@
+"""What a call costs: a dated table that an administrator edits, else the server's own price."""
+
+import logging
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from app.core.errors import SettingsInvalid
+from app.core.models import Currency, ModelProfile, ModelRef, Price
+from app.core.usage import Cost, Usage
+
+log = logging.getLogger(__name__)
+
+SHIPPED = Path(__file__).with_name("prices.toml")
+FILE_NAME = "prices.toml"
+"""In DATA_DIR."""
+
+FREE = Price("RUB", Decimal(0), Decimal(0))
+THOUSAND = Decimal(1000)
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTable:
+    """Rows of (pattern of `server/model`, price), the first that fits counting, and a rate."""
+
+    rows: tuple[tuple[str, Price], ...]
+    usd_rub: Decimal
+    usd_rub_as_of: date | None = None
+
+    def price(self, ref: ModelRef) -> Price | None:
+        """The first row that fits."""
+        name = str(ref)
+        return next((price for pattern, price in self.rows if fnmatchcase(name, pattern)), None)
+
+
+class Prices:
+    """The table in force: the shipped one under the administrator's, read again when it changes."""
+
+    def __init__(self, data_dir: Path | None = None) -> None:
+        """Raises SettingsInvalid where the administrator's file cannot be read."""
+        self._path = data_dir / FILE_NAME if data_dir else None
+        self._shipped = read_table(SHIPPED)
+        self._seen: float | None = None
+        self.table = self._shipped
+        self._read()
+
+    def price(self, ref: ModelRef, profile: ModelProfile | None) -> Price | None:
+        """Per 1,000 tokens; free where the model is local, None where nobody knows."""
+        listed = self.table.price(ref)
+        if listed is not None:
+            return listed
+        if profile is not None and profile.local:
+            return FREE
+        return profile.price if profile is not None else None
+
+    def cost(self, price: Price | None, usage: Usage) -> Cost | None:
+        """What those tokens cost at that price; None where the price or the tokens are unknown."""
+        if price is None:
+            return None
+        if price.input == price.output == 0:
+            return Cost(Decimal(0), price.currency, Decimal(0))
+        if usage.input_tokens is None or usage.output_tokens is None:
+            return None
+        cached = min(usage.cached_tokens or 0, usage.input_tokens)
+        amount = (
+            (usage.input_tokens - cached) * price.input
+            + cached * (price.input if price.cached is None else price.cached)
+            + usage.output_tokens * price.output
+        ) / THOUSAND
+        return Cost(amount, price.currency, self.rubles(amount, price.currency))
+
+    def rubles(self, amount: Decimal, currency: Currency) -> Decimal:
+        """An amount in roubles, by the table's rate."""
+        return amount if currency == "RUB" else amount * self.table.usd_rub
+
+    def reload(self) -> None:
+        """Reads the administrator's file again if it changed; a broken one is logged, and what was
+        in force stays."""
+        try:
+            self._read()
+        except SettingsInvalid as error:
+            log.error("%s", error.detail)
+
+    def _read(self) -> None:
+        if self._path is None:
+            return
+        changed = self._path.stat().st_mtime if self._path.is_file() else None
+        if changed == self._seen:
+            return
+        self._seen = changed
+        if changed is None:
+            self.table = self._shipped
+            return
+        own = read_table(self._path, below=self._shipped)
+        self.table = own
+
+
+def read_table(path: Path, below: PriceTable | None = None) -> PriceTable:
+    """The table in that file, its rows before those of `below`. Raises SettingsInvalid."""
+    try:
+        parsed = tomllib.loads(path.read_text(encoding="utf-8"))
+        rows = tuple((str(row["model"]), _price(row)) for row in parsed.get("price", ()))
+        rate = parsed.get("usd_rub")
+        as_of = parsed.get("usd_rub_as_of")
+    except (OSError, KeyError, ValueError, InvalidOperation, TypeError) as error:
+        raise SettingsInvalid(path.name, f"cannot be read: {error!r}") from error
+    if rate is None and below is None:
+        raise SettingsInvalid(path.name, "has no usd_rub")
+    return PriceTable(
+        rows + (below.rows if below else ()),
+        Decimal(str(rate)) if rate is not None or below is None else below.usd_rub,
+        as_of if rate is not None or below is None else below.usd_rub_as_of,
+    )
+
+
+def _price(row: Mapping[str, Any]) -> Price:
+    currency = row.get("currency", "RUB")
+    if currency not in ("RUB", "USD"):
+        raise ValueError(f"currency {currency!r}")
+    figures = {key: Decimal(str(row[key])) for key in ("input", "output", "cached") if key in row}
+    return Price(
+        currency,
+        figures["input"],
+        figures["output"],
+        figures.get("cached"),
+        row.get("as_of"),
+    )

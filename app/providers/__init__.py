@@ -1,0 +1,1 @@
+"""Model servers: each adapter implements `core.ports.ModelServer` and none knows another."""

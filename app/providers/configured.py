@@ -1,0 +1,101 @@
+"""The model servers that the settings name."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from app.core.errors import SettingsInvalid
+from app.core.models import GATEWAY_SERVER
+from app.core.ports import ModelServer
+from app.providers.ollama import OllamaServer
+from app.providers.openai_compatible import PRESETS, OpenAICompatibleServer, any_server
+from app.providers.openai_compatible.names import FolderNames
+from app.settings import Settings
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*\Z", re.IGNORECASE)
+
+
+def servers_from(settings: Settings) -> list[ModelServer]:
+    """One server for each that is configured, Ollama's first. Raises SettingsInvalid."""
+    servers: list[ModelServer] = [
+        OllamaServer(name, url, num_ctx=settings.ollama_num_ctx)
+        for name, url in ollama_hosts(settings.ollama_host)
+    ]
+    servers += _presets(settings)
+    if settings.openai_servers is not None:
+        listed = settings.openai_servers.get_secret_value()
+        servers += [
+            OpenAICompatibleServer(any_server(name, url), key)
+            for name, url, key in openai_servers(listed)
+        ]
+    _no_name_twice(server.name for server in servers)
+    return servers
+
+
+def ollama_hosts(listed: str) -> list[tuple[str, str]]:
+    """OLLAMA_HOST as (name, url): `url` or `name=url`, comma-separated; the first is `ollama`."""
+    hosts: list[tuple[str, str]] = []
+    for position, item in enumerate(part for part in listed.split(",") if part.strip()):
+        name, url = _named(item, f"ollama{position + 1}" if position else "ollama", "OLLAMA_HOST")
+        hosts.append((name, _ollama_url(url)))
+    return hosts
+
+
+def openai_servers(listed: str) -> list[tuple[str, str, str]]:
+    """OPENAI_SERVERS as (name, url, key): `name=url` or `name=url|key`, comma-separated."""
+    servers: list[tuple[str, str, str]] = []
+    for item in (part for part in listed.split(",") if part.strip()):
+        address, _, key = item.partition("|")
+        name, url = _named(address, "", "OPENAI_SERVERS")
+        if not name or not url.startswith(("http://", "https://")):
+            raise SettingsInvalid("OPENAI_SERVERS", "each is name=url or name=url|key")
+        servers.append((name, url, key.strip()))
+    return servers
+
+
+def _named(item: str, name: str, variable: str) -> tuple[str, str]:
+    before, equals, after = item.strip().partition("=")
+    if not equals or "/" in before:  # an = may also stand inside a bare URL
+        return name, item.strip()
+    if not _NAME.match(before.strip()):
+        raise SettingsInvalid(variable, f"a server's name is of letters and digits: {before!r}")
+    return before.strip(), after.strip()
+
+
+def _ollama_url(address: str) -> str:
+    """As Ollama reads its own variable: port 11434 where no scheme is given, 0.0.0.0 is this machine."""
+    address = address.rstrip("/")
+    if "://" not in address:
+        host = address if not address.startswith(":") else f"127.0.0.1{address}"
+        has_port = re.search(r":\d+(/|$)", host) is not None
+        address = f"http://{host}" if has_port else f"http://{host}:11434"
+    return address.replace("://0.0.0.0", "://127.0.0.1", 1)
+
+
+def _presets(settings: Settings) -> Iterable[ModelServer]:
+    if settings.yandex_api_key is not None:
+        folder = settings.yandex_folder_id
+        if not folder:
+            raise SettingsInvalid("YANDEX_FOLDER_ID", "needed beside YANDEX_API_KEY")
+        preset = replace(
+            PRESETS["yandex"], base_url=settings.api_endpoint, names=FolderNames(folder)
+        )
+        key = settings.yandex_api_key.get_secret_value()
+        yield OpenAICompatibleServer(preset, key, project=folder)
+    for name, secret in (
+        ("openai", settings.openai_api_key),
+        ("deepseek", settings.deepseek_api_key),
+        ("openrouter", settings.openrouter_api_key),
+    ):
+        if secret is not None:
+            yield OpenAICompatibleServer(PRESETS[name], secret.get_secret_value())
+
+
+def _no_name_twice(names: Iterable[str]) -> None:
+    seen = {GATEWAY_SERVER}
+    for name in names:
+        if name in seen:
+            raise SettingsInvalid(
+                "OLLAMA_HOST, OPENAI_SERVERS", f"{name!r} is taken: name it otherwise"
+            )
+        seen.add(name)

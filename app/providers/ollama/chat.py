@@ -1,0 +1,133 @@
+"""One model on an Ollama server: its streamed answer."""
+
+import contextlib
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from typing import Any
+
+import httpx
+
+from app.core.errors import (
+    FirstTokenTimeout,
+    IncompleteAnswer,
+    KonsiliumError,
+    ServerError,
+    SilenceTimeout,
+)
+from app.core.events import Finished, ModelEvent
+from app.core.requests import ModelRequest
+from app.providers.lines import Lines, LineTooLong
+from app.providers.ollama.failures import lost
+from app.providers.ollama.wire import AnswerReader, chat_body
+from app.providers.patience import Patience, Timeouts
+from app.providers.refusals import not_the_protocol, refusal, spoken_refusal
+
+
+class OllamaModel:
+    """A ChatModel over POST /api/chat.
+
+    Our own reading of the stream: the `ollama` package splits lines at U+0085 and U+2028, takes an
+    end without `done` for success, and lets connections leak when iteration is broken off.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        server: str,
+        name: str,
+        timeouts: Timeouts,
+        num_ctx: Callable[[str], int | None],
+        keep_alive: str | int | None,
+    ) -> None:
+        self._client = client
+        self._server, self._name = server, name
+        self._timeouts = timeouts
+        self._num_ctx = num_ctx
+        self._keep_alive = keep_alive
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        """The answer, ended by `Finished`; closing this generator stops the model."""
+        patience = Patience(self._timeouts, self._server, self._name)
+        reader = AnswerReader()
+        finished: Finished | None = None
+        try:
+            async with contextlib.aclosing(self._chunks(request, patience)) as batches:
+                async for batch in batches:
+                    for chunk in batch:
+                        for event in reader.read(chunk):
+                            if type(event) is Finished:
+                                finished = event
+                                patience.ending()
+                            else:
+                                patience.content()
+                                yield event
+        except ServerError:
+            if finished is None:
+                raise
+        if finished is None:
+            raise IncompleteAnswer(
+                "the stream ended without done", server=self._server, model=self._name
+            )
+        yield finished
+
+    async def _chunks(
+        self, request: ModelRequest, patience: Patience
+    ) -> AsyncGenerator[Iterator[dict[str, Any]], None]:
+        """The JSON objects of the stream, as many at once as came at once; parsed as they are taken,
+        so that what came before a broken line is not lost with it."""
+        lines = Lines()
+        async with contextlib.aclosing(self._bytes(request, patience)) as pieces:
+            async for piece in pieces:
+                try:
+                    complete = lines.feed(piece)
+                except LineTooLong as error:
+                    raise not_the_protocol(self._server, self._name, b"") from error
+                yield map(self._parse, complete)
+        rest = lines.rest()
+        if rest:
+            yield iter((self._parse(rest, torn=True),))
+
+    def _parse(self, line: bytes, *, torn: bool = False) -> dict[str, Any]:
+        if not line or line.isspace():
+            return {}
+        try:
+            chunk = json.loads(line)
+        except ValueError as error:
+            if torn and line.lstrip().startswith(b"{"):
+                raise IncompleteAnswer(
+                    "the stream ended inside a line", server=self._server, model=self._name
+                ) from error
+            raise not_the_protocol(self._server, self._name, line) from error
+        if not isinstance(chunk, dict):
+            raise not_the_protocol(self._server, self._name, line)
+        if "error" in chunk:
+            raise spoken_refusal(self._server, self._name, chunk)
+        return chunk
+
+    async def _bytes(
+        self, request: ModelRequest, patience: Patience
+    ) -> AsyncGenerator[bytes, None]:
+        body = chat_body(
+            self._name, request, num_ctx=self._num_ctx(self._name), keep_alive=self._keep_alive
+        )
+        headers = {"x-request-id": request.request_id} if request.request_id else {}
+        call = self._client.build_request("POST", "/api/chat", json=body, headers=headers)
+        try:
+            response = await patience.wait(self._client.send(call, stream=True))
+            try:
+                if response.status_code != 200:
+                    raise await self._refused(response, patience)
+                pieces: AsyncIterator[bytes] = response.aiter_bytes().__aiter__()
+                while (piece := await patience.wait(anext(pieces, None))) is not None:
+                    yield piece
+            finally:
+                await response.aclose()
+        except httpx.HTTPError as error:
+            raise lost(error, self._server, self._name) from error
+
+    async def _refused(self, response: httpx.Response, patience: Patience) -> KonsiliumError:
+        patience.ending()
+        with contextlib.suppress(FirstTokenTimeout, SilenceTimeout):
+            await patience.wait(response.aread())
+        body = response.content if response.is_closed else b""
+        return refusal(self._server, self._name, response.status_code, body, response.headers)

@@ -1,0 +1,102 @@
+"""The way to one Ollama server: one connection pool under our streaming client and the package's."""
+
+from collections.abc import Awaitable, Sequence
+from typing import Any, TypeVar
+
+import httpx
+import ollama
+import pydantic
+
+from app.core.errors import ServerUnavailable
+from app.providers.ollama.failures import lost
+from app.providers.patience import Timeouts
+from app.providers.refusals import not_the_protocol, refusal
+
+T = TypeVar("T")
+
+POOL = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=30.0)
+"""No ceiling on connections: queues in front of local models are ours, not the pool's."""
+
+
+class OllamaClient:
+    """`http` for streams, read by our own code; the `ollama` package where it is safe."""
+
+    def __init__(self, server: str, url: str, timeouts: Timeouts) -> None:
+        self.server = server
+        self.url = url
+        transport = httpx.AsyncHTTPTransport(limits=POOL)
+        limits = httpx.Timeout(
+            None, connect=timeouts.connect, write=timeouts.write, pool=timeouts.pool
+        )
+        self.http = httpx.AsyncClient(base_url=url, transport=transport, timeout=limits)
+        self._package = ollama.AsyncClient(
+            host=url,
+            transport=transport,
+            timeout=limits,
+            event_hooks={"request": [_without_borrowed_key]},
+        )
+
+    async def aclose(self) -> None:
+        """Closes every connection: both clients share the one pool."""
+        await self.http.aclose()
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """The JSON object at that path: the package drops fields that newer servers send."""
+        try:
+            response = await self.http.get(path)
+        except httpx.HTTPError as error:
+            raise lost(error, self.server) from error
+        if response.status_code != 200:
+            raise refusal(
+                self.server, None, response.status_code, response.content, response.headers
+            )
+        try:
+            parsed = response.json()
+        except ValueError as error:
+            raise not_the_protocol(self.server, None, response.content) from error
+        if not isinstance(parsed, dict):
+            raise not_the_protocol(self.server, None, response.content)
+        return parsed
+
+    async def show(self, model: str) -> ollama.ShowResponse:
+        """POST /api/show."""
+        return await self._asked(self._package.show(model), model)
+
+    async def embed(
+        self, model: str, texts: Sequence[str], keep_alive: str | float | None
+    ) -> ollama.EmbedResponse:
+        """POST /api/embed."""
+        return await self._asked(
+            self._package.embed(model, list(texts), keep_alive=keep_alive), model
+        )
+
+    async def delete(self, model: str) -> None:
+        """DELETE /api/delete."""
+        await self._asked(self._package.delete(model), model)
+
+    async def load(
+        self, model: str, keep_alive: str | float | None, options: dict[str, Any]
+    ) -> None:
+        """Loads the model, or with `keep_alive` 0 unloads it: a chat without messages."""
+        await self._asked(
+            self._package.chat(model, messages=[], keep_alive=keep_alive, options=options), model
+        )
+
+    async def _asked(self, answer: Awaitable[T], model: str) -> T:
+        try:
+            return await answer
+        except ollama.ResponseError as error:
+            body = error.error.encode()
+            raise refusal(self.server, model, error.status_code, body, {}) from error
+        except ConnectionError as error:
+            raise ServerUnavailable(str(error), server=self.server, model=model) from error
+        except httpx.HTTPError as error:
+            raise lost(error, self.server, model) from error
+        except (pydantic.ValidationError, ValueError) as error:
+            raise not_the_protocol(self.server, model, str(error).encode()) from error
+
+
+async def _without_borrowed_key(request: httpx.Request) -> None:
+    """The package sends OLLAMA_API_KEY of the environment to every host; it is meant for none here."""
+    if "authorization" in request.headers:
+        del request.headers["authorization"]

@@ -1,0 +1,79 @@
+"""Fetching a model: the NDJSON of POST /api/pull as progress."""
+
+import contextlib
+import json
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+import httpx
+
+from app.core.errors import IncompleteAnswer
+from app.providers.lines import Lines
+from app.providers.ollama.client import OllamaClient
+from app.providers.ollama.failures import lost
+from app.providers.patience import Patience, Timeouts
+from app.providers.refusals import not_the_protocol, refusal, spoken_refusal
+
+
+@dataclass(slots=True)
+class Progress:
+    """One line of a pull: a status, and for a layer how much of it has come (bytes)."""
+
+    status: str
+    digest: str | None = None
+    total: int | None = None
+    completed: int | None = None
+
+
+async def pull(
+    client: OllamaClient, model: str, timeouts: Timeouts
+) -> AsyncGenerator[Progress, None]:
+    """Yields until `success`. Closing it stops the fetching; the server keeps what has come."""
+    patience = Patience(timeouts, client.server, model)
+    succeeded = False
+    async with contextlib.aclosing(_lines(client, model, patience)) as lines:
+        async for line in lines:
+            progress = _progress(client.server, model, line)
+            patience.content()
+            succeeded = progress.status == "success"
+            yield progress
+    if not succeeded:
+        raise IncompleteAnswer("the pull ended without success", server=client.server, model=model)
+
+
+async def _lines(
+    client: OllamaClient, model: str, patience: Patience
+) -> AsyncGenerator[bytes, None]:
+    request = client.http.build_request("POST", "/api/pull", json={"model": model, "stream": True})
+    lines = Lines()
+    try:
+        response = await patience.wait(client.http.send(request, stream=True))
+        try:
+            if response.status_code != 200:
+                body = await patience.wait(response.aread())
+                raise refusal(client.server, model, response.status_code, body, response.headers)
+            pieces = response.aiter_bytes().__aiter__()
+            while (piece := await patience.wait(anext(pieces, None))) is not None:
+                for line in lines.feed(piece):
+                    if line.strip():
+                        yield line
+            if lines.rest().strip():
+                yield lines.rest()
+        finally:
+            await response.aclose()
+    except httpx.HTTPError as error:
+        raise lost(error, client.server, model) from error
+
+
+def _progress(server: str, model: str, line: bytes) -> Progress:
+    try:
+        said = json.loads(line)
+    except ValueError as error:
+        raise not_the_protocol(server, model, line) from error
+    if not isinstance(said, dict):
+        raise not_the_protocol(server, model, line)
+    if "error" in said:
+        raise spoken_refusal(server, model, said)
+    return Progress(
+        said.get("status", ""), said.get("digest"), said.get("total"), said.get("completed")
+    )

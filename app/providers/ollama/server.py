@@ -1,0 +1,87 @@
+"""An Ollama server: calls, embeddings, and the store of its models."""
+
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
+
+from app.core.models import ServerState
+from app.core.ports import PullProgress
+from app.core.usage import Usage
+from app.providers.ollama.chat import OllamaModel
+from app.providers.ollama.client import OllamaClient
+from app.providers.ollama.inventory import Inventory
+from app.providers.ollama.pulling import pull
+from app.providers.patience import LOCAL, Timeouts
+
+
+class OllamaServer:
+    """Implements core.ports.ModelServer and ModelStore."""
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        *,
+        timeouts: Timeouts = LOCAL,
+        num_ctx: int | None = None,
+        keep_alive: str | int | None = None,
+    ) -> None:
+        """`num_ctx` for every model here; None: what is loaded, else the Modelfile's, else 8192."""
+        self._name = name
+        self._timeouts = timeouts
+        self._keep_alive = keep_alive
+        self._client = OllamaClient(name, url, timeouts)
+        self._inventory = Inventory(self._client, num_ctx, timeouts.listing)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def local(self) -> bool:
+        return True
+
+    async def state(self) -> ServerState:
+        """Its models and their load, now; where it is down, why."""
+        return await self._inventory.state()
+
+    def model(self, name: str) -> OllamaModel:
+        """The model of that name."""
+        return OllamaModel(
+            self._client.http,
+            self._name,
+            name,
+            self._timeouts,
+            self._inventory.num_ctx,
+            self._keep_alive,
+        )
+
+    async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
+        """One vector a text."""
+        if not texts:
+            return [], Usage(input_tokens=0)
+        answer = await self._client.embed(model, texts, self._keep_alive)
+        vectors = [list(vector) for vector in answer.embeddings]
+        return vectors, Usage(input_tokens=answer.prompt_eval_count)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def pull(self, model: str) -> AsyncGenerator[PullProgress, None]:
+        """Fetches the model, going on where an earlier pull was broken off; closing cancels it."""
+        async with contextlib.aclosing(pull(self._client, model, self._timeouts)) as lines:
+            async for line in lines:
+                yield line
+
+    async def remove(self, model: str) -> None:
+        """Deletes the model from the server's disk. Raises ModelNotFound."""
+        await self._client.delete(model)
+
+    async def load(self, model: str) -> None:
+        """Loads the model into memory, with the num_ctx it will be called with."""
+        num_ctx = self._inventory.num_ctx(model)
+        options = {} if num_ctx is None else {"num_ctx": num_ctx}
+        await self._client.load(model, self._keep_alive, options)
+
+    async def unload(self, model: str) -> None:
+        """Frees the model's memory."""
+        await self._client.load(model, 0, {})

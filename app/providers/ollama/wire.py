@@ -1,0 +1,192 @@
+"""Ollama's `/api/chat` in both directions: pure translation.
+
+Checked against Ollama's sources of August 2026 (api/types.go, server/routes.go).
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from app.core.events import (
+    Finished,
+    FinishReason,
+    ModelEvent,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+)
+from app.core.messages import Message
+from app.core.requests import JsonSchema, ModelRequest
+from app.core.usage import Usage
+
+OPTIONS = frozenset(
+    {
+        "frequency_penalty",
+        "min_p",
+        "mirostat",
+        "mirostat_eta",
+        "mirostat_tau",
+        "num_batch",
+        "num_gpu",
+        "num_keep",
+        "num_thread",
+        "presence_penalty",
+        "repeat_last_n",
+        "repeat_penalty",
+        "top_k",
+        "typical_p",
+    }
+)
+"""Fields of `extra` that belong among Ollama's `options`."""
+
+TOP_LEVEL = frozenset(("logprobs", "top_logprobs", "truncate", "shift"))
+"""Fields of `extra` that Ollama takes beside `messages`."""
+
+
+def chat_body(
+    model: str,
+    request: ModelRequest,
+    *,
+    num_ctx: int | None,
+    keep_alive: str | int | None,
+    stream: bool = True,
+) -> dict[str, Any]:
+    """The body of POST /api/chat."""
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [_message(message) for message in request.messages],
+        "stream": stream,
+        "options": _options(request, num_ctx),
+    }
+    if keep_alive is not None:
+        body["keep_alive"] = keep_alive
+    if request.tools and request.tool_choice != "none":
+        body["tools"] = [dict(tool) for tool in request.tools]
+    match request.response_format:
+        case None:
+            pass
+        case JsonSchema(schema=schema):
+            body["format"] = dict(schema)
+        case _:
+            body["format"] = "json"
+    think = _think(request)
+    if think is not None:
+        body["think"] = think
+    body |= {key: value for key, value in request.extra.items() if key in TOP_LEVEL}
+    return body
+
+
+def _think(request: ModelRequest) -> bool | str | None:
+    if request.think is not None:
+        return request.think
+    effort = request.extra.get("reasoning_effort")
+    if effort in ("low", "medium", "high"):
+        return str(effort)
+    return False if effort == "none" else None
+
+
+def _options(request: ModelRequest, num_ctx: int | None) -> dict[str, Any]:
+    sampling = request.sampling
+    options = {
+        "num_ctx": num_ctx,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "num_predict": sampling.max_tokens,
+        "seed": sampling.seed,
+        "stop": list(sampling.stop) or None,
+    }
+    options |= {key: value for key, value in request.extra.items() if key in OPTIONS}
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def _message(message: Message) -> dict[str, Any]:
+    wire: dict[str, Any] = {"role": message.role, "content": message.text}
+    if images := message.images:
+        wire["images"] = [b64encode(image.data).decode("ascii") for image in images]
+    if message.tool_calls:
+        wire["tool_calls"] = [
+            {
+                "id": call.id,
+                "function": {"name": call.name, "arguments": _arguments(call.arguments)},
+            }
+            for call in message.tool_calls
+        ]
+    if message.role == "tool":
+        if message.name:
+            wire["tool_name"] = message.name
+        if message.tool_call_id:
+            wire["tool_call_id"] = message.tool_call_id
+    return wire
+
+
+def _arguments(text: str) -> Any:
+    """Ollama takes arguments as an object; what a model wrote may be broken JSON."""
+    try:
+        parsed = json.loads(text or "{}")
+    except ValueError:
+        return {"arguments": text}
+    return parsed if isinstance(parsed, dict) else {"arguments": parsed}
+
+
+class AnswerReader:
+    """Turns the chunks of one streamed answer into events."""
+
+    def __init__(self) -> None:
+        self._tool_calls = 0
+        self._logprobs: list[Any] = []
+
+    def read(self, chunk: Mapping[str, Any]) -> list[ModelEvent]:
+        """The events of one chunk that is not an error; the last of the last chunk is `Finished`."""
+        events: list[ModelEvent] = []
+        message = chunk.get("message")
+        if message:
+            if thinking := message.get("thinking"):
+                events.append(ReasoningDelta(thinking))
+            if content := message.get("content"):
+                events.append(TextDelta(content))
+            if calls := message.get("tool_calls"):
+                events.extend(self._tool_call(call) for call in calls)
+        if logprobs := chunk.get("logprobs"):
+            self._logprobs.extend(logprobs)
+        if chunk.get("done"):
+            events.append(self._finished(chunk))
+        return events
+
+    def _tool_call(self, call: Mapping[str, Any]) -> ToolCallDelta:
+        function = call.get("function") or {}
+        index = self._tool_calls
+        self._tool_calls += 1
+        return ToolCallDelta(
+            index,
+            id=call.get("id") or f"call_{uuid4().hex[:24]}",
+            name=function.get("name"),
+            arguments=json.dumps(function.get("arguments") or {}, ensure_ascii=False),
+        )
+
+    def _finished(self, chunk: Mapping[str, Any]) -> Finished:
+        reason: FinishReason = "stop"
+        if chunk.get("done_reason") == "length":
+            reason = "length"
+        elif self._tool_calls:
+            reason = "tool_calls"
+        return Finished(
+            reason, usage(chunk), {"logprobs": self._logprobs} if self._logprobs else {}
+        )
+
+
+def usage(chunk: Mapping[str, Any]) -> Usage:
+    """The counts of a last chunk. Zeros are omitted on the wire: no eval_count beside a duration is 0."""
+    timed = "total_duration" in chunk
+    return Usage(
+        input_tokens=chunk.get("prompt_eval_count"),
+        output_tokens=chunk.get("eval_count", 0 if timed else None),
+        load_s=_seconds(chunk.get("load_duration")),
+        prompt_s=_seconds(chunk.get("prompt_eval_duration")),
+        generation_s=_seconds(chunk.get("eval_duration")),
+    )
+
+
+def _seconds(nanoseconds: int | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / 1e9

@@ -1,0 +1,105 @@
+"""An OpenAI-compatible server: its models, calls, embeddings."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from app.core.errors import KonsiliumError, ServerUnavailable
+from app.core.models import ServerState
+from app.core.turns import now
+from app.core.usage import Usage
+from app.providers.openai_compatible import listing
+from app.providers.openai_compatible.chat import OpenAICompatibleModel
+from app.providers.openai_compatible.client import OpenAIClient
+from app.providers.openai_compatible.presets import Preset
+from app.providers.openai_compatible.wire import usage_of
+from app.providers.patience import CLOUD, LOCAL, Timeouts
+from app.providers.refusals import not_the_protocol
+
+
+class OpenAICompatibleServer:
+    """Implements core.ports.ModelServer."""
+
+    def __init__(
+        self,
+        preset: Preset,
+        key: str = "",
+        *,
+        project: str | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        self._preset = preset
+        self._timeouts = timeouts or (LOCAL if preset.local else CLOUD)
+        self._client = OpenAIClient(preset, key, self._timeouts, project=project)
+
+    @property
+    def name(self) -> str:
+        return self._preset.name
+
+    @property
+    def local(self) -> bool:
+        return self._preset.local
+
+    def model(self, name: str) -> OpenAICompatibleModel:
+        """The model of that name."""
+        return OpenAICompatibleModel(self._client, name, self._timeouts)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def state(self) -> ServerState:
+        """Its models, now; where it is down, why."""
+        start = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._timeouts.listing):
+                listed, window = await asyncio.gather(self._client.get("/models"), self._window())
+        except TimeoutError:
+            late = f"no answer within {self._timeouts.listing:g} s"
+            return self._state(error=ServerUnavailable(late, server=self.name))
+        except KonsiliumError as error:
+            return self._state(error=error)
+        latency = time.perf_counter() - start
+        entries = listed.get("data")
+        if not isinstance(entries, list):
+            return self._state(error=not_the_protocol(self.name, None, str(listed).encode()))
+        profiles = (
+            listing.profile(self._preset, entry, window)
+            for entry in entries
+            if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+        )
+        unique = {profile.ref: profile for profile in profiles if profile is not None}
+        return self._state(models=tuple(unique.values()), latency_s=latency)
+
+    async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
+        """One vector a text, in as many requests as the server needs."""
+        vectors: list[list[float]] = []
+        tokens = 0
+        step = self._preset.embeddings_at_once
+        for start in range(0, len(texts), step):
+            batch = texts[start : start + step]
+            answer = await self._client.embeddings(model, batch)
+            data = answer.get("data")
+            if not isinstance(data, list) or len(data) != len(batch):
+                raise not_the_protocol(self.name, model, str(answer)[:200].encode())
+            vectors += [row["embedding"] for row in sorted(data, key=lambda r: r.get("index", 0))]
+            tokens += usage_of(answer.get("usage") or {}).input_tokens or 0
+        return vectors, Usage(input_tokens=tokens or None)
+
+    async def _window(self) -> int | None:
+        """The window llama.cpp's server really has, from `/props` beside its `/v1`."""
+        if not self._preset.props:
+            return None
+        try:
+            async with asyncio.timeout(self._timeouts.listing / 2):
+                props = await self._client.get(self._preset.base_url.removesuffix("/v1") + "/props")
+        except (KonsiliumError, TimeoutError):
+            return None
+        settings = props.get("default_generation_settings") or {}
+        window = settings.get("n_ctx")
+        return window if isinstance(window, int) and window > 0 else None
+
+    def _state(self, **facts: Any) -> ServerState:
+        return ServerState(
+            self.name, "openai", self._preset.base_url, self.local, checked_at=now(), **facts
+        )

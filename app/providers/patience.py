@@ -1,0 +1,79 @@
+"""How long a model server is waited for, and the clock that counts it."""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from app.core.errors import FirstTokenTimeout, SilenceTimeout
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. Connecting is quick to fail, loading a model is not."""
+
+    connect: float = 5.0
+    first_token: float = 600.0
+    """From the request to the first content: a local model may load for minutes."""
+    silence: float = 90.0
+    """Between pieces of content; keep-alive comments do not count."""
+    write: float = 60.0
+    pool: float = 5.0
+    listing: float = 3.0
+    """One request of a listing."""
+    ending: float = 2.0
+    """After the answer is complete: for its usage and the end of the connection's message."""
+
+
+LOCAL = Timeouts()
+CLOUD = Timeouts(first_token=120.0)
+
+
+class Patience:
+    """What is left of the time one stream may take to say something.
+
+    Only time spent waiting for the server counts, so that a slow reader of ours is not taken for a
+    silent server; and only content renews it, so that keep-alive comments do not.
+    """
+
+    def __init__(self, timeouts: Timeouts, server: str, model: str) -> None:
+        self._timeouts = timeouts
+        self._server, self._model = server, model
+        self._left = timeouts.first_token
+        self._spoken = False
+        self._clock = asyncio.get_running_loop().time
+
+    def content(self) -> None:
+        """Something of the answer has come."""
+        self._spoken = True
+        self._left = self._timeouts.silence
+
+    def ending(self) -> None:
+        """The answer is complete; only its trailer is waited for."""
+        self._left = self._timeouts.ending
+
+    async def wait(self, arrival: Awaitable[T]) -> T:
+        """Awaits it. Raises FirstTokenTimeout or SilenceTimeout when the time is up."""
+        start = self._clock()
+        try:
+            async with asyncio.timeout(self._left):
+                return await arrival
+        except TimeoutError as error:
+            raise self._failure() from error
+        finally:
+            self._left = max(0.0, self._left - (self._clock() - start))
+
+    def _failure(self) -> FirstTokenTimeout | SilenceTimeout:
+        if self._spoken:
+            return SilenceTimeout(
+                f"nothing more within {self._timeouts.silence:g} s",
+                server=self._server,
+                model=self._model,
+            )
+        return FirstTokenTimeout(
+            f"nothing within {self._timeouts.first_token:g} s",
+            server=self._server,
+            model=self._model,
+        )

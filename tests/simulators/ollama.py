@@ -1,0 +1,356 @@
+"""A simulated Ollama."""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from tests.simulators.base import HTML, Answer, Framing, SimModel, Simulator, answer_of
+from tests.simulators.http import Exchange, chunk
+from tests.simulators.script import Script, script_of, split_words
+
+CREATED = "2026-08-14T10:00:00.123456789Z"
+SECOND = 1_000_000_000
+DEFAULT_CONTEXT = 4096
+LAYER_BYTES = (1_000_000_000, 50_000_000)
+
+
+class OllamaFraming(Framing):
+    """NDJSON; the status comes with the first line, as loading and prompt evaluation precede it."""
+
+    content_type = "application/x-ndjson"
+    head_first = False
+
+    def __init__(self, model: str, prompt: int, script: Script, load_s: float) -> None:
+        self._model, self._prompt, self._script, self._load_s = model, prompt, script, load_s
+
+    def token(self, text: str) -> bytes:
+        return _line(self._model, text)
+
+    def thought(self, text: str) -> bytes:
+        return self._said({"role": "assistant", "content": "", "thinking": text})
+
+    def calls(self, calls: Sequence[dict[str, Any]]) -> bytes:
+        return self._said({"role": "assistant", "content": "", "tool_calls": list(calls)})
+
+    def error(self) -> bytes:
+        return b'{"error":"an error was encountered while running the model: CUDA error"}\n'
+
+    def comment(self) -> bytes:
+        return b"\n"
+
+    def ending(self, reason: str, tokens: int, seconds: float) -> bytes:
+        end: dict[str, Any] = {
+            "model": self._model,
+            "created_at": CREATED,
+            "message": {"role": "assistant", "content": ""},
+            "done": True,
+            "done_reason": "stop" if reason == "tool_calls" else reason,
+        }
+        if self._script.usage:
+            end |= {
+                "total_duration": int(seconds * SECOND) + 1,
+                "load_duration": int(self._load_s * SECOND) + 10_000_000,
+                "prompt_eval_count": self._prompt,
+                "prompt_eval_duration": self._prompt * 1_000_000,
+            }
+            if tokens:
+                end |= {"eval_count": tokens, "eval_duration": max(1, int(seconds * SECOND))}
+        return json.dumps(end).encode() + b"\n"
+
+    def _said(self, message: dict[str, Any]) -> bytes:
+        line = {"model": self._model, "created_at": CREATED, "message": message, "done": False}
+        return json.dumps(line, ensure_ascii=False).encode() + b"\n"
+
+
+@lru_cache(maxsize=4096)
+def _line(model: str, text: str) -> bytes:
+    said = json.dumps(text, ensure_ascii=False)
+    return (
+        f'{{"model":{json.dumps(model)},"created_at":"{CREATED}",'
+        f'"message":{{"role":"assistant","content":{said}}},"done":false}}\n'
+    ).encode()
+
+
+class OllamaSimulator(Simulator):
+    """See the package's docstring."""
+
+    version = "0.17.0"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.contexts: dict[str, int] = {}
+        self.reloads: list[tuple[str, int, int]] = []
+        """(model, num_ctx before, num_ctx after) of each reload that a changed num_ctx forced."""
+        self.pulled: dict[str, int] = {}
+        """Bytes that have come of each layer."""
+        self._expires: dict[str, datetime] = {}
+
+    async def serve(self, exchange: Exchange) -> None:
+        match exchange.method, exchange.path:
+            case "GET", "/":
+                await exchange.respond(200, b"Ollama is running", "text/plain")
+            case "GET", "/api/version":
+                await exchange.respond(200, {"version": self.version})
+            case "GET", "/api/tags":
+                tags = [self._tag(model) for model in self.models.values()]
+                await exchange.respond(200, {"models": tags})
+            case "GET", "/api/ps":
+                await exchange.respond(200, {"models": self._running()})
+            case "POST", "/api/show":
+                await self._show(exchange)
+            case "POST", "/api/chat":
+                await self._chat(exchange)
+            case "POST", "/api/embed":
+                await self._embed(exchange)
+            case "POST", "/api/pull":
+                await self._pull(exchange)
+            case "DELETE", "/api/delete":
+                await self._delete(exchange)
+            case _:
+                await exchange.respond(404, b"404 page not found", "text/plain")
+
+    def _details(self, model: SimModel) -> dict[str, Any]:
+        return {
+            "parent_model": "",
+            "format": "gguf",
+            "family": model.family,
+            "families": [model.family],
+            "parameter_size": model.parameter_size,
+            "quantization_level": model.quantization,
+        }
+
+    def _tag(self, model: SimModel) -> dict[str, Any]:
+        return {
+            "name": model.name,
+            "model": model.name,
+            "modified_at": "2026-08-01T12:00:00.123456789+03:00",
+            "size": model.size,
+            "digest": model.digest,
+            "details": self._details(model),
+        } | model.extra
+
+    def _running(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": model.name,
+                "model": model.name,
+                "size": model.size,
+                "digest": model.digest,
+                "details": self._details(model),
+                "expires_at": self._expires.get(name, datetime.now(UTC)).isoformat(),
+                "size_vram": 0 if "cpu" in name else model.size,
+                "context_length": self.contexts.get(name, DEFAULT_CONTEXT),
+            }
+            for name in sorted(self.loaded)
+            if (model := self.has(name))
+        ]
+
+    async def _not_found(self, exchange: Exchange, name: object) -> None:
+        await exchange.respond(404, {"error": f"model '{name}' not found"})
+
+    async def _show(self, exchange: Exchange) -> None:
+        name = exchange.json.get("model") or exchange.json.get("name")
+        model = self.has(name)
+        if model is None:
+            await self._not_found(exchange, name)
+            return
+        parameters = 'stop                           "<end_of_turn>"\n'
+        if model.num_ctx:
+            parameters += f"num_ctx                        {model.num_ctx}\n"
+        facts = {
+            "general.architecture": model.family,
+            f"{model.family}.context_length": model.context_length,
+            f"{model.family}.embedding_length": 2304,
+        }
+        await exchange.respond(
+            200,
+            {
+                "modelfile": "# Modelfile",
+                "parameters": parameters,
+                "template": "{{ .Prompt }}",
+                "details": self._details(model),
+                "model_info": facts,
+                "capabilities": list(model.capabilities),
+                "modified_at": "2026-08-01T12:00:00.123456789+03:00",
+            },
+        )
+
+    async def _chat(self, exchange: Exchange) -> None:
+        body = exchange.json
+        name = body.get("model", "")
+        model = self.has(name)
+        if model is None:
+            await self._not_found(exchange, name)
+            return
+        script = script_of(model.name)
+        if await self._refuse(exchange, script, model, body):
+            return
+        if not body.get("messages"):
+            await self._preload(exchange, model, body)
+            return
+        load_s = script.load if model.name not in self.loaded else 0.0
+        self._keep(model, body)
+        wanted = body.get("format")
+        schema = wanted if isinstance(wanted, dict) else None
+        tokens, last, prompt = answer_of(script, body, schema)
+        calls = _tool_calls(script, body, last)
+        framing = OllamaFraming(name, prompt, script, load_s)
+        limit = (body.get("options") or {}).get("num_predict")
+        if script.thinking and body.get("think") is False:
+            script = script_of(model.name.replace("thinking", "echo"))
+        if not body.get("stream", True):
+            await self._whole(exchange, script, framing, "" if calls else "".join(tokens), calls)
+            return
+        answer = Answer(self, exchange, script, framing)
+        await answer.play([] if calls else tokens, calls, limit)
+
+    async def _refuse(
+        self, exchange: Exchange, script: Script, model: SimModel, body: dict[str, Any]
+    ) -> bool:
+        status = self.refused(script)
+        extra = {"retry-after": script.retry_after} if script.retry_after else {}
+        if script.foreign == "html" or status == 500:
+            await exchange.respond(status or 200, HTML, "text/html")
+        elif script.foreign == "other":
+            await exchange.respond(200, b'data: {"choices":[]}\n\n', "text/event-stream")
+        elif status == 503:
+            busy = "server busy, please try again.  maximum pending requests exceeded"
+            await exchange.respond(503, {"error": busy}, **extra)
+        elif status is not None:
+            await exchange.respond(status, {"error": f"refused with {status}"}, **extra)
+        elif script.context:
+            await exchange.respond(400, {"error": "input length exceeds the context length"})
+        elif body.get("tools") and "tools" not in model.capabilities:
+            await exchange.respond(400, {"error": f"{model.name} does not support tools"})
+        elif body.get("think") and "thinking" not in model.capabilities:
+            await exchange.respond(400, {"error": f"{model.name} does not support thinking"})
+        else:
+            return False
+        return True
+
+    def _keep(self, model: SimModel, body: dict[str, Any]) -> None:
+        """Loads the model, or loads it again where num_ctx is another one than before."""
+        num_ctx = (body.get("options") or {}).get("num_ctx") or model.num_ctx or DEFAULT_CONTEXT
+        before = self.contexts.get(model.name)
+        if model.name in self.loaded and before not in (None, num_ctx):
+            self.reloads.append((model.name, before or 0, num_ctx))
+        self.contexts[model.name] = num_ctx
+        self._expires[model.name] = datetime.now(UTC) + timedelta(minutes=5)
+        if not script_of(model.name).load:
+            self.loaded.add(model.name)
+
+    async def _preload(self, exchange: Exchange, model: SimModel, body: dict[str, Any]) -> None:
+        done: dict[str, Any] = {"model": model.name, "created_at": CREATED, "done": True}
+        done["message"] = {"role": "assistant", "content": ""}
+        if body.get("keep_alive") in (0, "0"):
+            self.loaded.discard(model.name)
+            await exchange.respond(200, done | {"done_reason": "unload"})
+            return
+        self._keep(model, body)
+        if model.name not in self.loaded:
+            await exchange.pause(script_of(model.name).load)
+            self.loaded.add(model.name)
+        await exchange.respond(200, done | {"done_reason": "load"})
+
+    async def _whole(
+        self,
+        exchange: Exchange,
+        script: Script,
+        framing: OllamaFraming,
+        text: str,
+        calls: Sequence[dict[str, Any]],
+    ) -> None:
+        start = time.perf_counter()
+        count = len(split_words(text))
+        await exchange.pause(script.first + script.pace * count)
+        end = json.loads(framing.ending("stop", count, time.perf_counter() - start))
+        end["message"] = {"role": "assistant", "content": text}
+        if calls:
+            end["message"]["tool_calls"] = list(calls)
+        await exchange.respond(200, end)
+
+    async def _embed(self, exchange: Exchange) -> None:
+        body = exchange.json
+        model = self.has(body.get("model", ""))
+        if model is None:
+            await self._not_found(exchange, body.get("model"))
+            return
+        if "embedding" not in model.capabilities:
+            await exchange.respond(400, {"error": "this model does not support embeddings"})
+            return
+        texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+        vectors = [vector_of(text) for text in texts]
+        count = sum(len(split_words(text)) for text in texts)
+        answer = {"model": model.name, "embeddings": vectors, "prompt_eval_count": count}
+        await exchange.respond(200, answer | {"total_duration": 14143917, "load_duration": 1019500})
+
+    async def _delete(self, exchange: Exchange) -> None:
+        name = exchange.json.get("model") or exchange.json.get("name")
+        model = self.has(name)
+        if model is None:
+            await self._not_found(exchange, name)
+            return
+        del self.models[model.name]
+        self.loaded.discard(model.name)
+        await exchange.respond(200)
+
+    async def _pull(self, exchange: Exchange) -> None:
+        name = exchange.json.get("model") or exchange.json.get("name")
+        word = name.partition(":")[0]
+        await exchange.write(exchange.start("application/x-ndjson"))
+
+        async def say(**line: Any) -> None:
+            await exchange.write(chunk(json.dumps(line).encode() + b"\n"))
+
+        await say(status="pulling manifest")
+        if word == "pull-unknown":
+            await say(error="pull model manifest: file does not exist")
+        elif word == "pull-full":
+            await say(error="write /root/.ollama/models/blobs: no space left on device")
+        elif await self._layers(exchange, name, word, say):
+            for status in ("verifying sha256 digest", "writing manifest", "success"):
+                await say(status=status)
+            self.models.setdefault(name, SimModel(name))
+        await exchange.write(chunk(b""))
+
+    async def _layers(self, exchange: Exchange, name: str, word: str, say: Any) -> bool:
+        """Sends the layers, going on where the last pull ended; False where it broke."""
+        pause = 0.1 if word in ("pull-slow", "pull-stall", "pull-error") else 0.0
+        for number, total in enumerate(LAYER_BYTES):
+            digest = f"sha256:{abs(hash((name, number))):064x}"[:71]
+            step = total // 20
+            have = self.pulled.get(digest, 0)
+            broken_before = have > 0
+            while have < total:
+                await exchange.pause(pause)
+                have = min(total, have + step)
+                self.pulled[digest] = have
+                await say(status=f"pulling {digest[7:19]}", digest=digest, total=total, completed=have)  # fmt: skip
+                if have > total // 2 and word == "pull-stall":
+                    await asyncio.sleep(0)
+                    await exchange.pause(3600)
+                if have > total // 2 and word == "pull-error" and not broken_before:
+                    await say(error="max retries exceeded: unexpected EOF")
+                    return False
+            await say(status=f"pulling {digest[7:19]}", digest=digest, total=total, completed=total)
+        return True
+
+
+def _tool_calls(script: Script, body: dict[str, Any], last: str) -> list[dict[str, Any]]:
+    if not (script.tools and body.get("tools")):
+        return []
+    function = body["tools"][0]["function"]
+    return [{"function": {"name": function["name"], "arguments": {"echo": last}}}]
+
+
+def vector_of(text: str, size: int = 64) -> list[float]:
+    """Words into buckets, of length one: texts with the same words are near."""
+    vector = [0.0] * size
+    for word in split_words(text.lower()):
+        vector[sum(word.strip(" .,!?").encode()) % size] += 1.0
+    length = sum(x * x for x in vector) ** 0.5 or 1.0
+    return [x / length for x in vector]

@@ -1,0 +1,183 @@
+"""A model's name as a script: see the vocabulary in the package's docstring."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Literal
+
+Fault = Literal["error", "cut", "torn", "reset", "close", "stall", "chatter"]
+
+WORDS = (
+    "Привет, ", "мир! ", "Це ", "відповідь ", "моделі: ", "she ", "writes ", "slowly ", "и ", "понятно",
+    ". ", "Далі ", "— ", "ще ", "кілька ", "слів", ", ", "numbers ", "42 ", "🙂 ",
+)  # fmt: skip
+EXOTIC = 'a\u0085b\u2028c\u2029d\x00e 👩‍👩‍👧‍👦 e\u0301 "quoted" back\\slash \r\n tab\t 🇺🇦 край'
+THOUGHTS = ("Надо ", "подумать", ": ", "what ", "does ", "the ", "person ", "want", "? ", "Зрозуміло", ". ", "So…")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Script:
+    """What one request to a model of that name will see."""
+
+    name: str
+    text: Literal["echo", "words", "chars", "say", "exotic", "json"] = "echo"
+    amount: int = 0
+    said: str = ""
+    tools: bool = False
+    thinking: bool = False
+    pace: float = 0.0
+    first: float = 0.0
+    load: float = 0.0
+    comments: bool = False
+    crlf: bool = False
+    split: int = 0
+    glued: bool = False
+    status: int = 200
+    retry_after: str | None = None
+    flaky: int = 0
+    context: bool = False
+    fault: Fault | None = None
+    fault_after: int = 0
+    foreign: Literal["html", "other"] | None = None
+    length: bool = False
+    usage: bool = True
+    done: bool = True
+    reason: bool = True
+    linger: bool = False
+
+
+_FLAGS: dict[str, dict[str, Any]] = {
+    "echo": {},
+    "exotic": {"text": "exotic"},
+    "json": {"text": "json"},
+    "tools": {"tools": True},
+    "thinking": {"thinking": True},
+    "comments": {"comments": True},
+    "crlf": {"crlf": True},
+    "utf8-split": {"split": 1},
+    "glued": {"glued": True},
+    "context": {"context": True},
+    "reset": {"fault": "reset"},
+    "stall": {"fault": "stall"},
+    "html-200": {"foreign": "html"},
+    "ndjson-200": {"foreign": "other"},
+    "length": {"length": True},
+    "nousage": {"usage": False},
+    "nodone": {"done": False},
+    "noreason": {"reason": False},
+    "linger": {"linger": True},
+}
+_FAULT = re.compile(r"(error|cut|torn|reset|close|stall|chatter)-after-(\d+)\Z")
+_NUMBER = re.compile(r"(len|burst|chars|error|retry|flaky|split)-(\d+)\Z")
+_TIME = re.compile(r"(paced|slow-first|load)-(\d+(?:\.\d+)?)(ms|s)\Z")
+_FIELDS = {"paced": "pace", "slow-first": "first", "load": "load"}
+
+
+@cache
+def script_of(model: str) -> Script:
+    """The script of a model's name."""
+    name = model.rpartition("/")[2].partition(":")[0]
+    script = Script(model)
+    for word in name.split("+"):
+        script = _with(script, word)
+    return script
+
+
+def _with(script: Script, word: str) -> Script:
+    if word in _FLAGS:
+        return replace(script, **_FLAGS[word])
+    if word.startswith("say-"):
+        return replace(script, text="say", said=word[4:].replace("_", " "))
+    if match := _FAULT.match(word):
+        return replace(script, fault=match[1], fault_after=int(match[2]))  # type: ignore[arg-type]  # the pattern admits nothing else
+    if match := _TIME.match(word):
+        return replace(script, **{_FIELDS[match[1]]: float(match[2]) / (1000 if match[3] == "ms" else 1)})  # type: ignore[arg-type]  # all three are seconds  # fmt: skip
+    if match := _NUMBER.match(word):
+        number = int(match[2])
+        match match[1]:
+            case "len" | "burst":
+                return replace(script, text="words", amount=number)
+            case "chars":
+                return replace(script, text="chars", amount=number)
+            case "error":
+                return replace(script, status=number)
+            case "retry":
+                return replace(script, retry_after=match[2])
+            case "flaky":
+                return replace(script, flaky=number)
+            case _:
+                return replace(script, split=number)
+    return script
+
+
+def tokens_of(script: Script, last_user: str, schema: Mapping[str, Any] | None) -> Sequence[str]:
+    """What the model says, in tokens."""
+    match script.text:
+        case "words":
+            return Cycle(script.amount)
+        case "chars":
+            whole, rest = divmod(script.amount, 1000)
+            return ["x" * 1000] * whole + (["x" * rest] if rest else [])
+        case "say":
+            return split_words(script.said)
+        case "exotic":
+            return list(EXOTIC)
+        case "json":
+            value = instance(schema, last_user) if schema else {"answer": last_user}
+            return re.findall(r".{1,4}", json.dumps(value, ensure_ascii=False), re.DOTALL)
+        case _:
+            return split_words(last_user)
+
+
+class Cycle(Sequence[str]):
+    """WORDS over and over, without a list of them all."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [WORDS[i % len(WORDS)] for i in range(*index.indices(self._length))]
+        if not 0 <= index < self._length:
+            raise IndexError(index)
+        return WORDS[index % len(WORDS)]
+
+
+def split_words(text: str) -> list[str]:
+    """Words with the space before them: about what a tokenizer does."""
+    return re.findall(r"\s*\S+|\s+\Z", text)
+
+
+def instance(schema: Mapping[str, Any], text: str) -> Any:
+    """The plainest value that fits a JSON schema; strings say the text."""
+    if "const" in schema:
+        return schema["const"]
+    if schema.get("enum"):
+        return schema["enum"][0]
+    for key in ("anyOf", "oneOf"):
+        if schema.get(key):
+            return instance(schema[key][0], text)
+    kind = schema.get("type", "object" if "properties" in schema else "string")
+    if isinstance(kind, list):
+        kind = kind[0]
+    match kind:
+        case "object":
+            return {k: instance(v, text) for k, v in (schema.get("properties") or {}).items()}
+        case "array":
+            items = schema.get("items") or {"type": "string"}
+            return [instance(items, text)] * max(1, schema.get("minItems", 1))
+        case "integer":
+            return int(schema.get("minimum", 1))
+        case "number":
+            return float(schema.get("minimum", 1))
+        case "boolean":
+            return True
+        case "null":
+            return None
+        case _:
+            return text[: schema.get("maxLength", 200)] or "text"
