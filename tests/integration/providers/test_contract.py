@@ -95,7 +95,6 @@ class Answer:
 
 @pytest.fixture(params=["ollama", "openai"])
 async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
-    simulator: Simulator
     server: ModelServer
     if request.param == "ollama":
         async with OllamaSimulator([]) as simulator:
@@ -103,10 +102,10 @@ async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
             yield Pair(simulator, server)
             await server.aclose()
     else:
-        async with OpenAISimulator([]) as simulator:
-            preset = any_server("sim", simulator.base_url)
+        async with OpenAISimulator([]) as clouds:
+            preset = any_server("sim", clouds.base_url)
             server = OpenAICompatibleServer(preset, timeouts=QUICK)
-            yield Pair(simulator, server)
+            yield Pair(clouds, server)
             await server.aclose()
 
 
