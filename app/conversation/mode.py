@@ -23,9 +23,11 @@ class Prompt:
     messages: tuple[Message, ...]
     tokens: int | None = None
     """Estimate of the whole, calibrated for the model."""
+    likely: int | None = None
+    """The estimate without its caution: a server that counts far fewer has cut the prompt."""
     window: int | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """JSON-able facts about the compression for the metrics card: from, to, before, after."""
+    """JSON-able facts about the compression, as `compression.prompt` lists them."""
 
     @property
     def system(self) -> str:

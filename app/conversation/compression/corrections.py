@@ -1,0 +1,161 @@
+"""Corrections: "700, not 500" makes an earlier note of 500 stale, wherever it was written down.
+
+They are found in the user's originals each time a prompt is built, so that no summariser is trusted
+with them and a correction counts from the moment it is said.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from app.conversation.compression.ledger import (
+    PROHIBITION,
+    figures,
+    sentences,
+    values,
+    words,
+)
+from app.core.turns import HistoryMessage
+
+_VALUE = r"[«\"“`]?([\w@+%./:-]+(?: [\w@+%./:-]+){0,3}?)[»\"”`]?"
+_END = r"(?=\s*(?:[,.;:!?)—–]|$)| (?:but|for|in|on|at|to|as|а|для|в|на|у|по|—) )"
+_EXPLICIT = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"\b(?:not|instead of|rather than|no longer) {_VALUE}{_END}",
+        rf"\bfrom {_VALUE} to \S",
+        rf"\b(?:was|were) {_VALUE}, (?:it is |they are )?now\b",
+        rf"\b(?:не|вместо|замість) {_VALUE}{_END}",
+        rf"\b(?:был|була?)[оаи]? {_VALUE}, (?:а )?(?:стал|теперь|тепер)",
+        rf"{_VALUE} ?(?:→|->|=>) ?\S",
+    )
+)
+_PASSED_OVER = re.compile(rf"\b(?:over|а не|чем|ніж) {_VALUE}{_END}", re.IGNORECASE)
+_CUE = re.compile(
+    r"\b(?:correction|actually|scratch that|i meant|changed|change of plan|switch(?:ed|ing)?"
+    r"|update[ds]?|revers\w+|revert\w*|instead|from now on"
+    r"|исправ\w+|поправк\w*|ошиб(?:ся|лась)|на самом деле|передума\w+|отменя\w+|теперь|меняем"
+    r"|измени\w+|вместо|виправ\w+|помил\w+|насправді|скасову\w+|тепер|змін\w+|замість)",
+    re.IGNORECASE,
+)
+_LIFT = re.compile(
+    r"\b(?:after all|may now|can now|allowed (?:now|again)|is fine now|lift\w*"
+    r"|теперь можно|всё-таки можно|разрешаю|снимаю запрет|запрет снят"
+    r"|тепер можна|все ж можна|дозволяю|знімаю заборону)\b",
+    re.IGNORECASE,
+)
+_COMMON = frozenset(
+    words(
+        "the and for with that this not but use uses will now from are was were have has been never"
+        " actually correction instead after again this must should"
+        " это что как для или теперь вместо меняем исправление передумал никогда нельзя"
+        " це що як для або тепер замість виправлення ніколи можна"
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A sentence that takes something back, as comparable words."""
+
+    at: int
+    """Index of its message in the history."""
+    old: tuple[frozenset[str], ...]
+    """Each value it names as no longer true; empty where it only gives the new one."""
+    new: frozenset[str]
+    """All its words but the old values."""
+    values: frozenset[str]
+    """The exact values among the new words."""
+    cue: bool
+    lifts: bool
+    """It allows what was forbidden."""
+
+
+def corrections(messages: Sequence[HistoryMessage]) -> tuple[Correction, ...]:
+    """Every correction by the user, in order."""
+    return tuple(
+        Correction(at, *parsed)
+        for at, message in enumerate(messages)
+        if message.role == "user"
+        for parsed in _parsed(message.text[:4000])
+    )
+
+
+_Parsed = tuple[tuple[frozenset[str], ...], frozenset[str], frozenset[str], bool, bool]
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> tuple[_Parsed, ...]:
+    found: list[_Parsed] = []
+    for sentence in sentences(text):
+        old = _old_values(sentence)
+        cue, lifts = bool(_CUE.search(sentence)), bool(_LIFT.search(sentence))
+        if old or cue or lifts:
+            new = frozenset(words(sentence)).difference(*old)
+            exact = frozenset(word for value in values(sentence) for word in words(value))
+            found.append((old, new, exact & new, cue, lifts))
+    return tuple(found)
+
+
+def _old_values(sentence: str) -> tuple[frozenset[str], ...]:
+    found = (match.group(1) for pattern in _EXPLICIT for match in pattern.finditer(sentence))
+    return tuple(filter(None, (frozenset(words(value)) for value in dict.fromkeys(found))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A note as comparable words."""
+
+    affirmed: frozenset[str]
+    """All its words but those it denies itself."""
+    about: frozenset[str]
+    exact: frozenset[str]
+    forbids: bool
+
+
+@lru_cache(maxsize=8192)
+def _line(text: str) -> _Line:
+    denied = (
+        *_old_values(text),
+        *(frozenset(words(m.group(1))) for m in _PASSED_OVER.finditer(text)),
+    )
+    affirmed = frozenset(words(text)).difference(*denied)
+    subject, colon, _ = text.partition(":")
+    exact = frozenset(word for value in figures(text) for word in words(value))
+    about = _topic(words(subject if colon else text)) - exact
+    return _Line(affirmed, about, exact, bool(PROHIBITION.search(text)))
+
+
+def _topic(found: Iterable[str]) -> frozenset[str]:
+    return frozenset(word for word in found if len(word) > 3) - _COMMON
+
+
+def is_stale(note: str, since: int, said: Sequence[Correction]) -> bool:
+    """Whether a note on messages from index `since` on no longer holds, by what was said since."""
+    line = _line(note)
+    relevant = [correction for correction in said if correction.at >= since]
+    for number, correction in enumerate(relevant):
+        taken = _taken_back(correction, line)
+        if taken is not None:
+            exact = frozenset(word for word in taken if not word.isalpha()) or taken
+            return not any(exact <= again.new for again in relevant[number + 1 :])
+    return False
+
+
+def _taken_back(correction: Correction, line: _Line) -> frozenset[str] | None:
+    """The words of the note that the correction overturns; None where it does not."""
+    if correction.lifts and line.forbids:
+        shared = line.about & correction.new
+        return line.affirmed if len(shared) * 2 >= len(line.about) else None
+    if correction.values and correction.values <= line.affirmed:
+        return None  # the note says the new value already
+    for old in correction.old:
+        about = _topic(correction.new) - correction.values
+        if old <= line.affirmed and (not about or about & line.affirmed):
+            return old
+    if correction.cue and line.about and line.about <= correction.new:
+        value = line.exact or line.affirmed - line.about - _COMMON
+        if value and not value <= correction.new:
+            return value
+    return None

@@ -1,0 +1,138 @@
+"""What a summary must not lose or invent, found by pattern: numbers, dates, links, names, quotations.
+
+The ledger checks a summariser in both directions: what it dropped is put back verbatim, and an entry
+with a figure, a link or a name that nobody said is thrown out.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from app.core.turns import HistoryMessage
+
+_URL = re.compile(r"https?://[^\s<>\"')\]]+[^\s<>\"')\].,;:!?]")
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_NUMBER = re.compile(
+    r"(?<![\w.,-])\d+(?:[ \u00a0\u202f,.:/-]\d+)*(?:-?[A-Za-zА-Яа-яЇїІіЄєҐґ%]{1,4}\b)?%?"
+)
+_IDENTIFIER = re.compile(
+    r"`[^`\n]{2,60}`"
+    r"|\b[A-Za-z]\w*(?:_\w+)+\b"
+    r"|\b[a-z]+(?:[A-Z][a-z0-9]+)+\b"
+    r"|\b[A-Z]{2,}[A-Z0-9]*-\d+\b"
+    r"|(?<!\w)(?:/[\w.-]+){2,}"
+    r"|\b\w+\.(?:py|js|ts|md|json|ya?ml|toml|sql|sh|go|rs|kt|java|txt|csv|env|cfg|ini)\b"
+)
+_QUOTED = re.compile(r"«[^»\n]{2,120}»|“[^”\n]{2,120}”|\"[^\"\n]{2,120}\"")
+_NAME = re.compile(
+    r"(?<![.!?…:\n*#>|-])(?<=[\w,;(«\"] )[A-ZА-ЯЁЇІЄҐ][\w'’-]+(?: [A-ZА-ЯЁЇІЄҐ][\w'’-]+)*"
+)
+PROHIBITION = re.compile(
+    r"\b(?:never|do not|don['’]t|must not|mustn['’]t|may not|forbidden|avoid"
+    r"|никогда|нельзя|не\s+(?:используй|надо|нужно|предлагай|пиши|трогай|меняй|добавляй|удаляй|делай|упоминай)\w*"
+    r"|запре[щт]\w*|избега\w+"
+    r"|ніколи|не\s+(?:можна|треба|потрібно|використовуй|пропонуй|пиши|чіпай|змінюй|додавай|видаляй|роби|згадуй)\w*"
+    r"|заборон\w*|уника\w+)\b",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"(?<=[.!?…])\s+(?=[^\sa-zа-яёїієґ])|\n+")
+_LIST_MARK = re.compile(r"^\s*(?:\d+[.)]|[-*•#>|]+)\s+", re.MULTILINE)
+_WORD = re.compile(r"[\w@%+/.:-]*\w%?")
+_OWN_WORDS = 2000
+"""A user's message up to this length is their own words; a longer one is mostly pasted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something exact that was said."""
+
+    value: str
+    sentence: str
+    """Where it stands: what is put back, since a bare figure means nothing."""
+    binding: bool
+    """Said by the user in their own words, so that it may not be lost."""
+    whole: bool = False
+    """A prohibition: the sentence itself is the value."""
+
+
+def items(messages: Iterable[HistoryMessage]) -> tuple[Item, ...]:
+    """The ledger of those messages, in order, each value once."""
+    found: dict[tuple[str, ...], Item] = {}
+    for message in messages:
+        own = message.role == "user" and len(message.text) <= _OWN_WORDS
+        for sentence in sentences(message.text):
+            if own and PROHIBITION.search(sentence):
+                found.setdefault(words(sentence), Item(sentence, sentence, True, whole=True))
+                continue
+            for value in values(sentence):
+                if not own and len(value) == 1:
+                    continue  # "3 ways to do it" in an answer
+                key = words(value)
+                known = found.get(key)
+                if known is None or (own and not known.binding):
+                    found[key] = Item(value, sentence, own)
+    return tuple(found.values())
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, without list marks."""
+    parts = _SENTENCE.split(_LIST_MARK.sub("", text))
+    return [part.strip() for part in parts if part.strip()]
+
+
+def figures(text: str) -> list[str]:
+    """The numbers, dates, links, addresses and identifiers in a text."""
+    found: list[str] = []
+    for pattern in (_URL, _EMAIL, _IDENTIFIER, _NUMBER):
+        found += (match.group().strip("`") for match in pattern.finditer(text))
+        text = pattern.sub(" ", text)
+    return found
+
+
+def names(text: str) -> list[str]:
+    """Capitalised words inside a sentence: people, products, places."""
+    found = (match.group() for match in _NAME.finditer(text))
+    return [name for name in found if len(name) > 3 or not name.isupper()]  # EUR, API
+
+
+def values(text: str) -> list[str]:
+    """All that the ledger keeps of a text."""
+    quoted = [match.group()[1:-1] for match in _QUOTED.finditer(text)]
+    rest = _QUOTED.sub(" ", text)
+    return [*quoted, *figures(rest), *names(rest)]
+
+
+def words(text: str) -> tuple[str, ...]:
+    """A text as comparable words: case, inflection and the spaces in long numbers folded away."""
+    folded = re.sub(r"(?<=\d)[ \u00a0\u202f,](?=\d{3}\b)", "", text.casefold())
+    return tuple(_stem(word) for word in _WORD.findall(folded))
+
+
+def _stem(word: str) -> str:
+    if any(char.isdigit() for char in word) or not word.isalpha() or len(word) < 5:
+        return word
+    return word[: max(4, len(word) - 2)]
+
+
+def missing(ledger: Iterable[Item], lines: Sequence[str]) -> list[Item]:
+    """What stands in none of the lines. A prohibition is there when most of its words are, in one
+    line: it may lose a word, not its point."""
+    said = [frozenset(words(line)) for line in lines]
+
+    def there(item: Item) -> bool:
+        wanted = set(words(item.value))
+        share = 0.75 if item.whole else 1.0
+        return any(len(wanted & line) >= share * len(wanted) for line in said)
+
+    return [item for item in ledger if not there(item)]
+
+
+def unfounded(line: str, source: frozenset[str]) -> list[str]:
+    """The figures and full names in a line that nobody said; `source` is `vocabulary` of the span."""
+    claims = [*figures(line), *(name for name in names(line) if " " in name)]
+    return [claim for claim in claims if not set(words(claim)) <= source]
+
+
+def vocabulary(messages: Iterable[HistoryMessage]) -> frozenset[str]:
+    """Every word of those messages, as `words` folds them."""
+    return frozenset(word for message in messages for word in words(message.text))

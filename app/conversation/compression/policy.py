@@ -1,0 +1,90 @@
+"""When to compress, and which messages. Pure functions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.conversation.compression.layout import block_tokens, tail_start
+from app.conversation.tokens import prompt_tokens
+from app.core.compression import Block
+from app.core.turns import HistoryMessage
+
+LEAST_TOKENS = 1500
+"""Less than this is not worth a summary: it would cost more than it saves."""
+LEAST_ON_DEMAND = 300
+"""When a person asks for it."""
+WINDOW_SHARE = 0.7
+NOTES_SHARE = 0.15
+"""Notes that outgrow this share of the window are made anew from the originals, more tightly."""
+SPAN_TOKENS = 4000
+"""Messages of one block at most: a summary of more loses too much."""
+UNKNOWN_WINDOW = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A conversation after a turn."""
+
+    history: Sequence[HistoryMessage]
+    blocks: Sequence[Block]
+    """Those that stand."""
+    every: int
+    """Compress every so many messages."""
+    room: int | None
+    """Tokens of the window for the prompt; None where it is not known."""
+    used: int
+    """Tokens of the prompt as it stands."""
+    summariser_room: int
+    """Tokens that the summariser can read at once."""
+    least: int = LEAST_TOKENS
+
+    @property
+    def covered(self) -> int:
+        """Messages that blocks stand for."""
+        return sum(len(block.message_ids) for block in self.blocks)
+
+
+def next_span(now: Situation) -> tuple[int, int] | None:
+    """The messages (indices, the last not included) to make the next block from, if it is time.
+
+    It is every N messages, or when the prompt fills 70 % of its room. The first time a conversation
+    must have outgrown N messages: one that ends there would have paid for nothing.
+    """
+    start, end = now.covered, tail_start(now.history)
+    waiting = now.history[start:]
+    if end <= start or _tokens(waiting) < now.least:
+        return None
+    on_demand = now.least < LEAST_TOKENS
+    counted = len(waiting) >= now.every and len(now.history) > now.every
+    pressed = now.room is not None and now.used > WINDOW_SHARE * now.room
+    if not (on_demand or counted or pressed):
+        return None
+    return start, _cut(now.history, start, end, min(SPAN_TOKENS, now.summariser_room))
+
+
+def _cut(history: Sequence[HistoryMessage], start: int, end: int, room: int) -> int:
+    """The last beginning of a turn that keeps the span within `room`; one turn at least."""
+    turns = [at for at in range(start + 1, end) if history[at].role == "user"] + [end]
+    fitting = [at for at in turns if _tokens(history[start:at]) <= room]
+    return fitting[-1] if fitting else turns[0]
+
+
+def merge_span(now: Situation) -> tuple[int, int] | None:
+    """The run of oldest blocks (numbers, the last not included) to make anew as one, if the notes
+    have outgrown their share of the window and the summariser can read the originals at once."""
+    allowed = NOTES_SHARE * (now.room or UNKNOWN_WINDOW)
+    if sum(block_tokens(block.notes) for block in now.blocks) <= allowed:
+        return None
+    for first in range(len(now.blocks) - 1):
+        last, read = first, 0
+        while (
+            last < len(now.blocks) and read + now.blocks[last].tokens_before <= now.summariser_room
+        ):
+            read += now.blocks[last].tokens_before
+            last += 1
+        if last - first >= 2:
+            return first, last
+    return None
+
+
+def _tokens(messages: Sequence[HistoryMessage]) -> int:
+    return prompt_tokens(message.as_message() for message in messages)

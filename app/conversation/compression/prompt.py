@@ -1,0 +1,171 @@
+"""The prompt that is really sent: compressed where the person wants it, and made to fit the window.
+
+`Prompt.facts` of a compressed prompt, JSON-able: {"from", "to" (numbers of the messages that notes
+stand for, from 1), "before", "after" (tokens), "blocks", "version", "news" (true in the first turn
+that uses this version: the chat says so), "system": {"before", "after"}, "pinned", "dropped" (oldest
+messages left out because the person allowed it)}; what does not apply is not there.
+"""
+
+import logging
+from collections import OrderedDict
+from typing import Any
+
+from app.conversation.compression.compressor import Compressor
+from app.conversation.compression.layout import Layout, lay_out, said
+from app.conversation.mode import Prompt
+from app.conversation.tokens import Calibration, Scale, prompt_tokens, text_tokens
+from app.conversation.window import answer_reserve, cut_by_server, window_of
+from app.core.compression import Head
+from app.core.errors import ContextTooLong, StorageUnavailable
+from app.core.models import ModelProfile
+from app.core.ports import CompressionStore
+from app.core.turns import HistoryMessage, SettledTurn, TurnRequest
+from app.core.usage import Outcome, Purpose
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED = 1000
+"""Prompts whose estimates are kept until their turn has ended."""
+
+
+class FittedPrompt:
+    """A `PromptBuilder`; its `after_turn` learns how many tokens the prompt really was."""
+
+    def __init__(
+        self,
+        store: CompressionStore,
+        calibration: Calibration,
+        compressor: Compressor | None = None,
+    ) -> None:
+        self._store = store
+        self._calibration = calibration
+        self._compressor = compressor
+        self._bounds: OrderedDict[str, tuple[int, int]] = OrderedDict()
+
+    async def build(
+        self,
+        request: TurnRequest,
+        history: tuple[HistoryMessage, ...],
+        profile: ModelProfile,
+    ) -> Prompt:
+        """The prompt. Raises ContextTooLong (prompt_tokens, window) where it cannot fit and the person
+        wants to be asked."""
+        if self._compressor is not None and profile.local:
+            self._compressor.give_way(profile.ref.server)
+        options = request.options
+        scale = await self._calibration.scale(profile.ref)
+        window = window_of(profile, options)
+        room = window - answer_reserve(options, window) if window else None
+        head = await self._head(request)
+        written = options.text("system_prompt").strip()
+        system = await self._system(request, written)
+        layout, dropped = _fit(request, head, said(history), system, scale, room)
+        bound = prompt_tokens(layout.messages)
+        self._remember(request.turn_id, bound, scale)
+        facts = _facts(layout, head, dropped, scale)
+        if system != written:
+            before, after = scale.tokens(text_tokens(written)), scale.tokens(text_tokens(system))
+            facts["system"] = {"before": before, "after": after}
+        return Prompt(
+            layout.messages,
+            tokens=scale.tokens(bound),
+            likely=scale.likely(bound),
+            window=window,
+            facts=facts,
+        )
+
+    async def after_turn(self, turn: SettledTurn) -> None:
+        """A hook of `Turns`: calibrates by the server's own count, and remembers that the
+        conversation was told of a new version."""
+        bound, likely = self._bounds.pop(turn.request.turn_id, (0, 0))
+        answers = [call for call in turn.calls if call.purpose is Purpose.ANSWER]
+        if bound and len(answers) == 1 and answers[0].outcome is Outcome.COMPLETED:
+            call = answers[0]
+            counted = call.usage.input_tokens
+            told = counted and not call.cache and not call.usage.estimated
+            if counted and told and not cut_by_server(counted, likely):
+                await self._calibration.learn(call.model, bound, counted)
+        for step in turn.steps:
+            told = step.metadata.get("compression")
+            if isinstance(told, dict) and told.get("news"):
+                await self._store.announce(turn.request.thread_id, int(told["version"]))
+
+    def _remember(self, turn_id: str, bound: int, scale: Scale) -> None:
+        self._bounds[turn_id] = bound, scale.likely(bound)
+        while len(self._bounds) > _REMEMBERED:
+            self._bounds.popitem(last=False)
+
+    async def _head(self, request: TurnRequest) -> Head:
+        """The thread's head; its blocks only where compression is on."""
+        try:
+            head = await self._store.head(request.thread_id)
+        except StorageUnavailable as error:
+            log.warning("blocks of thread %s: %s", request.thread_id, error.detail)
+            return Head()
+        on = request.options.on("compress_context")
+        return head if on else Head(head.version, head.announced, (), head.pinned)
+
+    async def _system(self, request: TurnRequest, written: str) -> str:
+        options = request.options
+        both = options.on("compress_context") and options.on("compress_system_prompt")
+        if not (written and both and self._compressor is not None):
+            return written
+        return await self._compressor.system_prompt(written)
+
+
+def _fit(
+    request: TurnRequest,
+    head: Head,
+    history: tuple[HistoryMessage, ...],
+    system: str,
+    scale: Scale,
+    room: int | None,
+) -> tuple[Layout, int]:
+    """The layout, and how many of the oldest messages it leaves out. What is likely to fit is sent;
+    what cannot fit is cut where the person allowed it, turn by turn, and refused where not."""
+    layout = lay_out(system, head, history, request.question)
+    if room is None:
+        return layout, 0
+
+    def too_long(laid: Layout) -> bool:
+        return scale.likely(prompt_tokens(laid.messages)) > room
+
+    dropped = 0
+    if request.options.text("overflow") == "drop":
+        whole = layout
+        while too_long(layout) and layout.recent:
+            dropped = _next_turn(whole.recent, dropped)
+            layout = lay_out(system, head, history, request.question, drop=dropped)
+    if too_long(layout):
+        raise ContextTooLong(
+            "the conversation does not fit the window",
+            prompt_tokens=scale.tokens(prompt_tokens(layout.messages)),
+            window=room,
+        )
+    return layout, dropped
+
+
+def _next_turn(recent: tuple[HistoryMessage, ...], start: int) -> int:
+    """Where the turn after the one at `start` begins."""
+    return next(
+        (at for at in range(start + 1, len(recent)) if recent[at].role == "user"), len(recent)
+    )
+
+
+def _facts(layout: Layout, head: Head, dropped: int, scale: Scale) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    if layout.blocks:
+        facts |= {
+            "from": 1,
+            "to": len(layout.covered),
+            "before": scale.tokens(layout.tokens_before),
+            "after": scale.tokens(layout.tokens_after),
+            "blocks": len(layout.blocks),
+            "version": head.version,
+            "news": head.version > head.announced,
+        }
+    if head.pinned:
+        facts["pinned"] = len(head.pinned)
+    if dropped:
+        facts["dropped"] = dropped
+    return facts
