@@ -33,6 +33,7 @@ class ScriptedCall:
             outcome=Outcome.RUNNING,
             request_id=request.request_id,
             step_id=request.step_id,
+            saved_tokens=request.saved_tokens,
         )
 
     async def events(self) -> AsyncGenerator[ModelEvent, None]:

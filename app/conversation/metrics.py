@@ -3,7 +3,8 @@
 Shape of one entry: {"outcome", "finish_reason", "model", "server", "seconds", "first_token_seconds",
 "load_seconds", "characters", "tokens_per_second", "input_tokens", "output_tokens", "cached_tokens",
 "estimated", "cost_rub", "cost": {"amount", "currency"}, "cache"}; of a whole turn besides: "window":
-{"used", "size"}, "compression": {...}, "total": {entry}, "calls": [{"name", "purpose", ...entry}].
+{"used", "size", "warning" (nearly full), "truncated" (the server counted far fewer tokens than were
+sent: it cut the prompt in silence)}, "compression": {...}, "total": {entry}, "calls": [{"name", "purpose", ...entry}].
 Money is a decimal string.
 """
 
@@ -12,8 +13,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from app.conversation.mode import Prompt
+from app.conversation.window import cut_by_server, nearly_full
 from app.core.models import ModelProfile
-from app.core.usage import CallRecord
+from app.core.usage import CallRecord, Purpose
 
 if TYPE_CHECKING:
     from app.conversation.state import LiveStep
@@ -67,7 +69,13 @@ def turn_metrics(
     window = (prompt.window if prompt else None) or (profile.window if profile else None)
     if used is None and prompt:
         used = prompt.tokens
-    entry["window"] = {"used": (used + (output or 0)) if used is not None else None, "size": window}
+    used = used + (output or 0) if used is not None else None
+    entry["window"] = {
+        "used": used,
+        "size": window,
+        "warning": nearly_full(used, window),
+        "truncated": _cut(answer.call, prompt),
+    }
     if prompt and prompt.facts:
         entry["compression"] = dict(prompt.facts)
     if len(calls) > 1:
@@ -75,6 +83,14 @@ def turn_metrics(
         entry["calls"] = [{"name": names.get(c.id)} | call_metrics(c) for c in calls]
         entry["total"] = total_metrics(calls)
     return entry
+
+
+def _cut(call: CallRecord | None, prompt: Prompt | None) -> bool:
+    """Whether the server dropped part of the prompt; only a plain answer was sent the whole of it."""
+    if call is None or prompt is None or call.purpose is not Purpose.ANSWER or call.cache:
+        return False
+    counted = None if call.usage.estimated else call.usage.input_tokens
+    return cut_by_server(counted, prompt.likely)
 
 
 def total_metrics(calls: Iterable[CallRecord]) -> Entry:

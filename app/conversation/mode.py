@@ -35,6 +35,12 @@ class Prompt:
         return "\n\n".join(m.text for m in self.messages if m.role == "system")
 
     @property
+    def saved(self) -> int | None:
+        """Tokens that compression spared; None where nothing is compressed."""
+        before, after = self.facts.get("before"), self.facts.get("after")
+        return before - after if isinstance(before, int) and isinstance(after, int) else None
+
+    @property
     def question(self) -> Message:
         """The new message, last in the prompt."""
         return self.messages[-1]
@@ -81,6 +87,8 @@ class TurnContext:
 
     def ask(self, messages: tuple[Message, ...], **fields: Any) -> ModelRequest:
         """A request with this turn's id for the log."""
+        if messages == self.prompt.messages:
+            fields.setdefault("saved_tokens", self.prompt.saved)
         return ModelRequest(messages=messages, request_id=self.request.turn_id, **fields)
 
 

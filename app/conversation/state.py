@@ -105,6 +105,8 @@ class TurnState:
     def about(self, model: ModelRef, profile: ModelProfile, prompt: Prompt) -> None:
         """What the turn works with, once it is known."""
         self.model, self.profile, self.prompt = model, profile, prompt
+        if prompt.facts.get("news"):
+            self._say("compression", prompt.facts)
         self._notify()
 
     def apply(self, event: TurnEvent) -> None:
@@ -219,10 +221,15 @@ class TurnState:
         return self.settled
 
     def _say_error(self, error: Exception) -> None:
+        self._say("error", error_facts(error)).outcome = Outcome.FAILED
+
+    def _say(self, key: str, facts: Mapping[str, Any]) -> LiveStep:
+        """A line of ours between the messages, as facts; the view has the words."""
         notice = LiveStep(new_id(), StepKind.NOTICE, "Konsilium", self.request.turn_id)
-        notice.note["error"] = error_facts(error)
-        notice.outcome, notice.ended_at = Outcome.FAILED, now()
+        notice.note[key] = dict(facts)
+        notice.outcome, notice.ended_at = Outcome.COMPLETED, now()
         self.steps[notice.id] = notice
+        return notice
 
     def _measure(self, calls: tuple[CallRecord, ...]) -> None:
         for step in self.steps.values():

@@ -52,5 +52,7 @@ class ModelRequest:
     """Goes through to the upstream call and the log."""
     step_id: str | None = None
     """The step that the answer is written to, where there is one; kept in the call's record."""
+    saved_tokens: int | None = None
+    """Tokens that compression spared this prompt; kept in the call's record."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the wire format that we do not model; passed on as they are."""

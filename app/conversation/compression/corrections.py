@@ -89,7 +89,7 @@ _Parsed = tuple[tuple[frozenset[str], ...], frozenset[str], frozenset[str], bool
 def _parsed(text: str) -> tuple[_Parsed, ...]:
     found: list[_Parsed] = []
     for sentence in sentences(text):
-        old = _old_values(sentence)
+        old = denied(sentence)
         cue, lifts = bool(_CUE.search(sentence)), bool(_LIFT.search(sentence))
         if old or cue or lifts:
             new = frozenset(words(sentence)).difference(*old)
@@ -98,7 +98,8 @@ def _parsed(text: str) -> tuple[_Parsed, ...]:
     return tuple(found)
 
 
-def _old_values(sentence: str) -> tuple[frozenset[str], ...]:
+def denied(sentence: str) -> tuple[frozenset[str], ...]:
+    """The words of each value that a sentence says is not so, or no longer."""
     found = (match.group(1) for pattern in _EXPLICIT for match in pattern.finditer(sentence))
     return tuple(filter(None, (frozenset(words(value)) for value in dict.fromkeys(found))))
 
@@ -116,11 +117,8 @@ class _Line:
 
 @lru_cache(maxsize=8192)
 def _line(text: str) -> _Line:
-    denied = (
-        *_old_values(text),
-        *(frozenset(words(m.group(1))) for m in _PASSED_OVER.finditer(text)),
-    )
-    affirmed = frozenset(words(text)).difference(*denied)
+    passed_over = (frozenset(words(match.group(1))) for match in _PASSED_OVER.finditer(text))
+    affirmed = frozenset(words(text)).difference(*denied(text), *passed_over)
     subject, colon, _ = text.partition(":")
     exact = frozenset(word for value in figures(text) for word in words(value))
     about = _topic(words(subject if colon else text)) - exact

@@ -60,6 +60,14 @@ class FittedPrompt:
         written = options.text("system_prompt").strip()
         system = await self._system(request, written)
         layout, dropped = _fit(request, head, said(history), system, scale, room)
+        if room is not None and _too_long(layout, scale, room):
+            raise ContextTooLong(
+                f"about {scale.tokens(prompt_tokens(layout.messages))} tokens, room for {room}",
+                server=profile.ref.server,
+                model=profile.ref.name,
+                prompt_tokens=scale.tokens(prompt_tokens(layout.messages)),
+                window=window,
+            )
         bound = prompt_tokens(layout.messages)
         self._remember(request.turn_id, bound, scale)
         facts = _facts(layout, head, dropped, scale)
@@ -121,28 +129,20 @@ def _fit(
     scale: Scale,
     room: int | None,
 ) -> tuple[Layout, int]:
-    """The layout, and how many of the oldest messages it leaves out. What is likely to fit is sent;
-    what cannot fit is cut where the person allowed it, turn by turn, and refused where not."""
-    layout = lay_out(system, head, history, request.question)
-    if room is None:
-        return layout, 0
-
-    def too_long(laid: Layout) -> bool:
-        return scale.likely(prompt_tokens(laid.messages)) > room
-
+    """The layout, and how many of the oldest verbatim messages it leaves out: none, or, where the
+    person allowed it, turn by turn as many as it takes."""
+    whole = layout = lay_out(system, head, history, request.question)
     dropped = 0
-    if request.options.text("overflow") == "drop":
-        whole = layout
-        while too_long(layout) and layout.recent:
+    if room is not None and request.options.text("overflow") == "drop":
+        while _too_long(layout, scale, room) and layout.recent:
             dropped = _next_turn(whole.recent, dropped)
             layout = lay_out(system, head, history, request.question, drop=dropped)
-    if too_long(layout):
-        raise ContextTooLong(
-            "the conversation does not fit the window",
-            prompt_tokens=scale.tokens(prompt_tokens(layout.messages)),
-            window=room,
-        )
     return layout, dropped
+
+
+def _too_long(layout: Layout, scale: Scale, room: int) -> bool:
+    """What is likely to fit is sent."""
+    return scale.likely(prompt_tokens(layout.messages)) > room
 
 
 def _next_turn(recent: tuple[HistoryMessage, ...], start: int) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import json_repair
 
-from app.conversation.compression.corrections import corrections, is_stale
+from app.conversation.compression.corrections import Correction, corrections, denied, is_stale
 from app.conversation.compression.ledger import Item, items, missing, unfounded, vocabulary, words
 from app.conversation.tokens import text_tokens
 from app.core.compression import Notes
@@ -110,7 +110,7 @@ def check(notes: Notes, span: Sequence[HistoryMessage]) -> Checked:
     kept, lies = _founded(notes, span)
     taken_back = corrections(span)
     kept = _each_list(kept, lambda line: not is_stale(line, 0, taken_back))
-    ledger = [item for item in items(span) if not is_stale(item.sentence, 0, taken_back)]
+    ledger = [item for item in items(span) if _holds(item, taken_back)]
     absent = missing(ledger, (kept.goal, kept.course, *kept.open, *kept.lasting))
     binding = [item for item in ledger if item.binding]
     lost = tuple(item for item in absent if item.binding)
@@ -125,6 +125,14 @@ def check(notes: Notes, span: Sequence[HistoryMessage]) -> Checked:
         sound=honest and careful and not left_out,
         usable=honest and not left_out,
     )
+
+
+def _holds(item: Item, taken_back: Sequence[Correction]) -> bool:
+    """Whether an item is still so: not corrected later, nor the old value in a correction itself."""
+    value = set(words(item.value))
+    if any(value <= old for old in denied(item.sentence)):
+        return False
+    return not is_stale(item.sentence, 0, taken_back)
 
 
 def complaint(checked: Checked | None) -> str:
