@@ -1,12 +1,16 @@
 """A real Chromium, the real app and simulated model servers, each in a process of its own."""
 
+import json
 import os
 import shutil
+import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
 
 from tests.processes import ROOT, Process, konsilium, running, simulator
 
@@ -110,3 +114,31 @@ def pick(page: Page, picker: str, option: str) -> None:
     """Chooses in one of the composer's pickers (`model`, `mode`)."""
     page.locator(f"#mode-picker-trigger-{picker}").click()
     page.get_by_role("option", name=option).first.click()
+
+
+def metrics(page: Page) -> Locator:
+    """The cards with the numbers, one under each answer."""
+    return page.locator('[data-testid="metrics"]')
+
+
+class ServerLog:
+    """What the simulated server saw."""
+
+    def __init__(self, server: Process) -> None:
+        self._server = server
+
+    def look(self) -> dict[str, Any]:
+        with urllib.request.urlopen(self._server.url + "/_sim", timeout=5) as response:  # noqa: S310  # loopback
+            return dict(json.load(response))
+
+    def open_generations_within(self, seconds: float) -> int:
+        """How many answers are still being generated, once that has settled or the time is up."""
+        deadline = time.monotonic() + seconds
+        while (count := int(self.look()["generating"])) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return count
+
+
+@pytest.fixture
+def ollama_log(ollama: Process) -> ServerLog:
+    return ServerLog(ollama)
