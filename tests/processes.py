@@ -27,7 +27,14 @@ def free_port() -> int:
 def clean_environment(**variables: str) -> dict[str, str]:
     """This environment without anything that would configure the app, and with `variables`."""
     servers = ("OLLAMA", "OPENAI", "YANDEX", "DEEPSEEK", "OPENROUTER", "DATABASE", "REDIS")
-    chainlit = ("CHAINLIT", "CI", "DEBUG", "HEADLESS", "HOST", "PORT")  # its command line reads them
+    chainlit = (
+        "CHAINLIT",
+        "CI",
+        "DEBUG",
+        "HEADLESS",
+        "HOST",
+        "PORT",
+    )  # its command line reads them
     ours = servers + chainlit
     kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     return kept | {"PYTHONPATH": str(ROOT)} | variables

@@ -56,6 +56,7 @@ class Chat:
         self._conversations = conversations
         self._values = values
         self._guide = guide
+        guide.recovered = self.opened
         self._limits = limits
         self._following: dict[str, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[None]] = set()

@@ -17,6 +17,7 @@ from app.core.events import StepKind
 from app.core.text import Language, Text
 from app.core.turns import StepRecord
 from app.core.usage import Outcome
+from app.view.avatars import avatar_name
 from app.view.errors import advice_for
 
 APP_NAME = "Konsilium"
@@ -83,11 +84,8 @@ def _step(record: StepRecord, language: Language) -> StepDict:
 
 
 def _avatar(record: StepRecord) -> str:
-    """The avatar route takes Latin letters, digits and `_ .-` only: roles bring their own name."""
     named = record.metadata.get("avatar")
-    name = named if isinstance(named, str) else record.name
-    safe = "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "-" for c in name)
-    return safe.strip("-") or APP_NAME
+    return avatar_name(named if isinstance(named, str) else record.name or APP_NAME)
 
 
 def stamp(moment: datetime) -> str:

@@ -1,0 +1,73 @@
+"""Puts the application together: the only module that names concrete classes."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from app.completion.catalogue import Catalogue
+from app.completion.models import Models
+from app.completion.pricing import Prices
+from app.conversation.modes import MODES
+from app.conversation.prompt import WholeHistory
+from app.conversation.turn import Turns
+from app.observability.logs import configure_logging
+from app.observability.prometheus import CallMetrics
+from app.providers.configured import servers_from
+from app.settings import Settings
+from app.storage.storage import Storage
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 20.0
+"""How long a shutdown lets answers finish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """Everything there is, ready to be started; one a process."""
+
+    settings: Settings
+    storage: Storage
+    catalogue: Catalogue
+    models: Models
+    turns: Turns
+    metrics: CallMetrics
+    background: set["asyncio.Task[None]"]
+
+    async def start(self) -> None:
+        """Opens the database and looks for models. Raises StorageUnavailable."""
+        await self.storage.open()
+        self.background.add(asyncio.create_task(self.catalogue.run()))
+        await self.catalogue.refresh()
+
+    async def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
+        """Lets answers finish for a while, stores what they wrote, and closes everything."""
+        await self.turns.drain(grace_seconds)
+        for task in self.background:
+            task.cancel()
+        await self.catalogue.aclose()
+        await self.storage.aclose()
+
+
+def build(settings: Settings) -> Application:
+    """The application of these settings; nothing is opened or asked yet. Raises SettingsInvalid."""
+    configure_logging(settings.log_level, settings.log_format, secrets_of(settings))
+    storage = Storage(settings.database, settings.data_dir)
+    catalogue = Catalogue(servers_from(settings))
+    metrics = CallMetrics()
+    models = Models(
+        catalogue, Prices(settings.data_dir), default=settings.model_name, observers=[metrics]
+    )
+    turns = Turns(storage.turns, models, WholeHistory(), MODES)
+    return Application(settings, storage, catalogue, models, turns, metrics, set())
+
+
+def secrets_of(settings: Settings) -> Iterator[str]:
+    """Every secret of the settings, to be kept out of the log."""
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            yield value.get_secret_value()

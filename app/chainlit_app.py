@@ -1,0 +1,41 @@
+"""What `chainlit run` loads: builds the application and puts it behind Chainlit's server."""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run by path, not as a package
+
+from chainlit.config import config
+
+from app.attachments import AttachmentLimits
+from app.bootstrap import build
+from app.conversation.modes import MODES
+from app.settings import load_settings
+from app.view.chat import Chat
+from app.view.data_layer import DataLayer
+from app.view.guide import Guide
+from app.view.handlers import register
+from app.view.project_routes import project_router, serve_clean_pages
+from app.view.routes import chat_router, put_first
+
+if config.run.ci:  # with CI in the environment Chainlit makes up a key; it is no server of ours
+    os.environ.pop("OPENAI_API_KEY", None)
+
+settings = load_settings()
+application = build(settings)
+storage, models, turns = application.storage, application.models, application.turns
+
+guide = Guide(models)
+chat = Chat(
+    turns, models, MODES, storage.conversations, storage.documents, guide, AttachmentLimits()
+)
+data_layer = DataLayer(storage.users, storage.threads, storage.elements)
+
+config.code.data_layer = lambda: data_layer
+config.code.on_app_startup = application.start
+config.code.on_app_shutdown = application.stop
+config.ui.language = settings.app_language
+register(chat, guide, {})
+serve_clean_pages()
+put_first([chat_router(chat), project_router(settings.app_language)])
