@@ -6,7 +6,7 @@ import json
 import socket
 import struct
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 500: "Internal Server Error"}
@@ -117,8 +117,8 @@ class Connection(asyncio.Protocol):
         self._resumed = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's are no subclass of asyncio's
+        self.transport = cast(asyncio.Transport, transport)
         self._server.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
