@@ -17,7 +17,7 @@ from app.conversation.partial_json import PartialObject
 from app.conversation.sampling import sampling_of
 from app.conversation.speech import Speech
 from app.conversation.structured import Shape, formats, repaired
-from app.core.errors import BadRequest, KonsiliumError, Unsupported
+from app.core.errors import BadRequest, EmptyAnswer, KonsiliumError, Unsupported
 from app.core.events import (
     Progress,
     StepDelta,
@@ -31,7 +31,7 @@ from app.core.messages import Message
 from app.core.requests import JsonSchema, ModelRequest
 from app.core.text import Language, Text
 from app.core.turns import new_id
-from app.core.usage import Purpose
+from app.core.usage import Outcome, Purpose
 
 log = logging.getLogger(__name__)
 
@@ -128,8 +128,8 @@ async def answer(
 ) -> AsyncGenerator[TurnEvent, None]:
     """The conversation's model answers `messages`, with the person's sampling.
 
-    `before` and `after` are lines of ours around its words. Raises the call's KonsiliumError after
-    the step has ended as FAILED.
+    `before` and `after` are lines of ours around its words. Raises the call's KonsiliumError, or
+    EmptyAnswer where it ended without a word, after the step has ended as FAILED.
     """
     step = StepStarted(new_id(), StepKind.ANSWER, name=turn.model.name, note=note or {})
     request = turn.ask(
@@ -163,10 +163,22 @@ async def _said(
     if draft and (title := draft.title()):
         yield StepNoted(step_id, {"title": title})
     if draft is None:
-        if after:
-            yield StepDelta(step_id, after)
-        if speech.ended is not None:
-            yield speech.ended
+        async with contextlib.aclosing(_ended(speech, after)) as events:
+            async for event in events:
+                yield event
+
+
+async def _ended(speech: Speech, after: str) -> AsyncGenerator[TurnEvent, None]:
+    """The end of an answer's step: our last line, or EmptyAnswer where nothing was said."""
+    assert speech.ended is not None
+    if not speech.text.strip() and speech.finish_reason != "length":
+        model = speech.call.record.model
+        error = EmptyAnswer("not a word", server=model.server, model=model.name)
+        yield replace(speech.ended, outcome=Outcome.FAILED, error=error)
+        raise error
+    if after:
+        yield StepDelta(speech.step.step_id, after)
+    yield speech.ended
 
 
 async def _structured(
@@ -194,10 +206,9 @@ async def _structured(
         yield StepReplaced(step.step_id, before + message)
         if title:
             yield StepNoted(step.step_id, {"title": title})
-    if after:
-        yield StepDelta(step.step_id, after)
-    if speech.ended is not None:
-        yield speech.ended
+    async with contextlib.aclosing(_ended(speech, after)) as events:
+        async for event in events:
+            yield event
 
 
 def _needs_mending(draft: Draft, speech: Speech) -> bool:

@@ -7,6 +7,7 @@ KonsiliumError
 │   ├── ServerFault             it answered 5xx, or said in mid-stream that it failed
 │   ├── ConnectionLost          the connection broke in mid-answer
 │   ├── IncompleteAnswer        the stream ended without its end mark
+│   ├── EmptyAnswer             it ended as it should, without a word
 │   ├── MalformedAnswer         what came is not the protocol (HTML at 200, broken JSON)
 │   ├── FirstTokenTimeout       no first token within the limit
 │   └── SilenceTimeout          no further token within the limit
@@ -78,6 +79,10 @@ class ConnectionLost(ServerError):
 
 class IncompleteAnswer(ServerError):
     code = "incomplete_answer"
+
+
+class EmptyAnswer(ServerError):
+    code = "empty_answer"
 
 
 class MalformedAnswer(ServerError):

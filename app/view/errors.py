@@ -86,6 +86,18 @@ ADVICE: Mapping[str, Advice] = {
             en="The server {server} ended the stream too early. What was written is kept.",
         ),
     ),
+    "empty_answer": Advice(
+        Text(
+            ru="Модель {model} ничего не ответила",
+            uk="Модель {model} нічого не відповіла",
+            en="The model {model} answered nothing",
+        ),
+        Text(
+            ru="Повторите вопрос, измените его или выберите другую модель.",
+            uk="Повторіть запитання, змініть його або виберіть іншу модель.",
+            en="Ask again, put it differently, or choose another model.",
+        ),
+    ),
     "malformed_answer": Advice(
         Text(
             ru="Сервер {server} ответил непонятно",

@@ -15,6 +15,7 @@ from app.view.model_labels import chat_models, model_label, troubles
 
 PICK_MODEL = Text(ru="Модель", uk="Модель", en="Model")
 PICK_MODE = Text(ru="Режим", uk="Режим", en="Mode")
+AS_CONVERSATION = Text(ru="как у беседы", uk="як у розмови", en="as the conversation's")
 NO_MODELS = Text(ru="моделей пока нет", uk="моделей поки немає", en="no models yet")
 
 
@@ -108,6 +109,8 @@ def _model_select(
     known = set(items.values())
     if isinstance(value, str) and value and value not in known:
         items = {value: value, **items}
+    if common["id"] != "model":  # only the conversation's own model is never left unset
+        items = {AS_CONVERSATION[language]: "", **items}
     if not items:
         items = {NO_MODELS[language]: ""}
     description = troubles(states, language) or common["description"]

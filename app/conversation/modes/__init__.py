@@ -2,8 +2,9 @@
 
 from app.conversation.mode import Mode
 from app.conversation.modes.chat import Chat
+from app.conversation.modes.consultation import Consultation
 
-MODES: tuple[Mode, ...] = (Chat(),)
+MODES: tuple[Mode, ...] = (Chat(), Consultation())
 
 
 def mode_named(mode_id: str) -> Mode:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app.conversation.modes.chat import Chat
-from app.core.errors import BadRequest, ConnectionLost
+from app.core.errors import BadRequest, ConnectionLost, EmptyAnswer
 from app.core.events import Finished, StepDelta, StepNoted
 from app.core.models import Capability
 from app.core.requests import JsonObject, JsonSchema
@@ -120,6 +120,15 @@ async def test_a_break_in_the_middle_keeps_what_was_shown():
     with pytest.raises(ConnectionLost):
         await stage.play()
     assert (stage.answer.text, stage.answer.outcome) == ("Нача", Outcome.FAILED)
+
+
+@pytest.mark.parametrize("script", ["", " \n", [Finished("stop", Usage())]])
+@pytest.mark.parametrize("structured", [True, False])
+async def test_an_answer_without_a_word_is_said_to_be_one(script, structured):
+    stage = Stage(Chat(), ScriptedModels({"model": script}), structured=structured)
+    with pytest.raises(EmptyAnswer):
+        await stage.play()
+    assert stage.answer.outcome is Outcome.FAILED
 
 
 async def test_a_system_prompt_stays_and_the_rule_follows_it():

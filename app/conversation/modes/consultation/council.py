@@ -1,0 +1,157 @@
+"""The pieces of one consultation: who is asked, in what words, and what they said."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, replace
+
+from app.conversation.language import language_of_text
+from app.conversation.limits import TimedCall
+from app.conversation.mode import TurnContext
+from app.conversation.modes.consultation import prompts
+from app.conversation.modes.consultation.plan import MOST, Specialist
+from app.conversation.sampling import sampling_of
+from app.conversation.speech import Speech
+from app.conversation.state import error_facts
+from app.core.errors import KonsiliumError
+from app.core.events import StepEnded, StepKind, StepNoted, StepStarted, TurnEvent
+from app.core.messages import Message
+from app.core.models import ModelProfile, ModelRef
+from app.core.text import Language
+from app.core.turns import new_id
+from app.core.usage import Outcome, Purpose
+
+COLOURS = ("#3b82f6", "#d97706", "#059669", "#a855f7")
+"""One a specialist; each stands 3:1 against both a white and a near-black ground."""
+ENOUGH = 80
+"""Characters of an opinion that broke off from which it still counts."""
+
+
+@dataclass(slots=True)
+class Opinion:
+    """What one specialist said, and what kept them from saying it all."""
+
+    specialist: Specialist
+    text: str = ""
+    error: KonsiliumError | None = None
+
+    @property
+    def heard(self) -> bool:
+        """Whether it can go into the synthesis."""
+        return len(self.text.strip()) >= (ENOUGH if self.error else 1)
+
+
+class Council:
+    """One turn's council, as the person set it up."""
+
+    def __init__(self, turn: TurnContext) -> None:
+        options = turn.request.options
+        self.turn = turn
+        self.language: Language = language_of_text(
+            turn.request.question.text, turn.request.language
+        )
+        self.most = min(MOST, int(options.number("consultation_specialists")) or MOST)
+        self.sequential = options.text("consultation_order") == "sequential"
+        self.answer_tokens = int(options.number("consultation_tokens"))
+        self.seconds = options.number("consultation_seconds")
+        self.profile: ModelProfile = turn.models.profile(turn.model)
+
+    def model_for(self, specialist: Specialist) -> ModelRef:
+        """The plan's model, else the one set for specialists, else the conversation's."""
+        named = self.turn.request.options.text("consultation_model")
+        for name in (specialist.model, named):
+            if name:
+                try:
+                    return self.turn.models.resolve(name)
+                except KonsiliumError:
+                    continue  # gone meanwhile, or made up by the coordinator
+        return self.turn.model
+
+    async def ask(
+        self,
+        opinion: Opinion,
+        parent_id: str,
+        number: int,
+        earlier: Sequence[Opinion],
+        deadline: float | None,
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """One specialist's step. A failure is kept in `opinion` and noted; the others go on."""
+        specialist = opinion.specialist
+        model = self.model_for(specialist)
+        step = StepStarted(
+            new_id(),
+            StepKind.SPECIALIST,
+            specialist.role,
+            parent_id,
+            input=specialist.question,
+            open=True,
+            note={
+                "role": specialist.role,
+                "number": number,
+                "color": COLOURS[number % len(COLOURS)],
+                "model": str(model),
+            },
+        )
+        request = self.turn.ask(
+            self._messages(specialist, earlier),
+            sampling=replace(
+                sampling_of(self.turn.request.options), max_tokens=self.answer_tokens or None
+            ),
+            purpose=Purpose.SPECIALIST,
+            step_id=step.step_id,
+        )
+        try:
+            call = TimedCall(self.turn.models.call(model, request), deadline)
+        except KonsiliumError as error:
+            opinion.error = error
+            yield step
+            yield StepNoted(step.step_id, {"error": error_facts(error)})
+            yield StepEnded(step.step_id, Outcome.FAILED, error=error)
+            return
+        speech = Speech(step, call, eager=True)
+        events = speech.events()
+        try:
+            async for event in events:
+                yield event
+        except KonsiliumError as error:
+            opinion.error = error
+            yield StepNoted(step.step_id, {"error": error_facts(error)})
+        finally:
+            await events.aclose()
+            opinion.text = speech.text
+        if opinion.error is None and not opinion.heard:
+            yield StepNoted(step.step_id, {"empty": True})
+
+    def _messages(self, one: Specialist, earlier: Sequence[Opinion]) -> tuple[Message, ...]:
+        prompt, language = self.turn.prompt, self.language
+        words = max(80, self.answer_tokens // 4) if self.answer_tokens else 300
+        system = prompts.SPECIALIST[language].format(role=one.role, words=words)
+        if prompt.system:
+            system += "\n\n" + prompts.WISHES[language].format(system=prompt.system)
+        text = prompt.question.text
+        if one.question:
+            part = prompts.YOUR_PART[language].format(role=one.role, question=one.question)
+            text += f"\n\n{part}"
+        if heard := [opinion for opinion in earlier if opinion.heard]:
+            text += f"\n\n{prompts.EARLIER[language]}\n\n{self.quoted(heard)}"
+        question = Message.user(text, *prompt.question.images)
+        return (Message.system(system), *prompt.history, question)
+
+    def synthesis(self, opinions: Sequence[Opinion]) -> tuple[Message, ...]:
+        """The prompt for the final answer, with every opinion that was heard."""
+        prompt, language = self.turn.prompt, self.language
+        system = prompts.SYNTHESIS[language]
+        if prompt.system:
+            system += "\n\n" + prompts.WISHES[language].format(system=prompt.system)
+        heard = [opinion for opinion in opinions if opinion.heard]
+        text = f"{prompt.question.text}\n\n{prompts.OPINIONS[language]}\n\n{self.quoted(heard)}"
+        question = Message.user(text, *prompt.question.images)
+        return (Message.system(system), *prompt.history, question)
+
+    def quoted(self, opinions: Sequence[Opinion]) -> str:
+        """Opinions between tags, so that they read as information and not as instructions."""
+        blocks = []
+        for opinion in opinions:
+            role = opinion.specialist.role.replace('"', "'").replace("<", "").replace(">", "")
+            state = f' state="{prompts.BROKEN_OFF[self.language]}"' if opinion.error else ""
+            text = opinion.text.replace("</opinion", "<opinion").strip()
+            blocks.append(f'<opinion from="{role}"{state}>\n{text}\n</opinion>')
+        return "\n\n".join(blocks)

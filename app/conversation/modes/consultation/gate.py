@@ -1,0 +1,147 @@
+"""The coordinator's decision and plan: one call, read while it is being written.
+
+`need` stands first in the JSON, so that "no" is known after a few tokens; after "yes" the same call
+goes on to the plan. A local server's call is closed at the "no": the answer needs its place.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.conversation.limits import TimedCall, deadline_in
+from app.conversation.modes.consultation import prompts
+from app.conversation.modes.consultation.council import Council
+from app.conversation.modes.consultation.plan import Plan, Specialist, plan_shape
+from app.conversation.streams import ended
+from app.conversation.structured import asked
+from app.core.errors import KonsiliumError
+from app.core.messages import Message
+from app.core.models import GATEWAY_SERVER, Capability
+from app.core.ports import Call
+from app.core.requests import ModelRequest, Sampling
+from app.core.usage import CallRecord, Purpose
+
+GRACE_SECONDS = 1.0
+"""How long an answer that is ready waits for a gate that has not decided; then it is a no."""
+UNHURRIED_SECONDS = 20.0
+"""How long the gate may take where nothing runs beside it: a local model may have to be loaded."""
+PLAN_SECONDS = 60.0
+PLAN_TOKENS = 800
+MODELS_SHOWN = 12
+
+
+class Gate:
+    """Decides and plans in a task of its own. Close it however it ends.
+
+    `roles` are those the person asked for; `certain` skips the question whether there is need.
+    """
+
+    def __init__(
+        self, council: Council, step_id: str, *, certain: bool, roles: Sequence[str] = ()
+    ) -> None:
+        self._council = council
+        self._step_id = step_id
+        self._certain = certain
+        self._roles = roles
+        self._calls: list[Call] = []
+        self._decided = asyncio.Event()
+        self._need = certain
+        self.error: KonsiliumError | None = None
+        self._task = asyncio.create_task(self._plan())
+        self._task.add_done_callback(lambda _: self._decided.set())
+
+    async def need(self, ready: asyncio.Event | None) -> bool:
+        """Whether specialists are needed. `ready` is set when an answer waits for this decision."""
+        deciding = asyncio.create_task(self._decided.wait())
+        waiting = asyncio.create_task(ready.wait()) if ready is not None else None
+        try:
+            if waiting is None:
+                await asyncio.wait({deciding}, timeout=UNHURRIED_SECONDS)
+            else:
+                await asyncio.wait({deciding, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({deciding}, timeout=GRACE_SECONDS)
+        finally:
+            await ended([deciding, *([waiting] if waiting else [])])
+        return self._decided.is_set() and self._need
+
+    async def plan(self) -> Plan | None:
+        """The plan; None where none could be made, and `error` says why."""
+        await asyncio.wait([self._task])
+        return self._task.result()
+
+    async def aclose(self) -> None:
+        """Ends the call, if it still runs."""
+        await ended([self._task])
+
+    @property
+    def calls(self) -> int:
+        """How many calls it has made."""
+        return len(self._calls)
+
+    @property
+    def record(self) -> CallRecord | None:
+        """Its last call."""
+        return self._calls[-1].record if self._calls else None
+
+    async def _plan(self) -> Plan | None:
+        council = self._council
+        shape = plan_shape(council.most, bool(self._models()))
+        turn = council.turn
+        instruction = f"{self._instruction()}\n{shape.rule(council.language)}"
+        question = Message.user(f"{turn.prompt.question.text}\n\n---\n{instruction}")
+        request = turn.ask(
+            (*turn.prompt.messages[:-1], question),
+            sampling=Sampling(temperature=0.0, max_tokens=PLAN_TOKENS),
+            think=False if council.profile.can(Capability.THINKING) else None,
+            purpose=Purpose.GATE,
+            step_id=self._step_id,
+        )
+        try:
+            plan = await asked(
+                self._call, council.profile, request, shape, council.language, self._seen
+            )
+        except KonsiliumError as error:
+            self.error = error
+            return None
+        self._need = self._certain or plan.need
+        return plan if plan.specialists else None
+
+    def _call(self, request: ModelRequest) -> Call:
+        turn = self._council.turn
+        call = TimedCall(turn.models.call(turn.model, request), deadline_in(PLAN_SECONDS))
+        self._calls.append(call)
+        return call
+
+    def _seen(self, fields: Mapping[str, Any]) -> bool:
+        if self._certain or not isinstance(fields.get("need"), bool):
+            return False
+        self._need = fields["need"]
+        self._decided.set()
+        return not self._need and self._council.profile.local
+
+    def _instruction(self) -> str:
+        language = self._council.language
+        plan = prompts.PLAN[language].format(most=self._council.most)
+        words = (prompts.CONVENE if self._certain else prompts.GATE)[language].format(plan=plan)
+        if self._roles:
+            words += "\n" + prompts.ASKED_FOR[language].format(roles=", ".join(self._roles))
+        if models := self._models():
+            words += "\n" + prompts.MODELS[language].format(models=", ".join(models))
+        return words
+
+    def _models(self) -> list[str]:
+        turn = self._council.turn
+        if not turn.request.options.on("consultation_any_model"):
+            return []
+        return [
+            str(profile.ref)
+            for state in turn.models.states()
+            if state.error is None and state.name != GATEWAY_SERVER
+            for profile in state.models
+            if profile.can(Capability.COMPLETION)
+        ][:MODELS_SHOWN]
+
+
+def plan_of(roles: Sequence[str]) -> Plan:
+    """The plan that the person's own words make, where the coordinator made none."""
+    return Plan(True, "", tuple(Specialist(role[0].upper() + role[1:]) for role in roles))

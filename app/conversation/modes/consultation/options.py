@@ -1,0 +1,121 @@
+"""What a person can set about a consultation."""
+
+from app.conversation.modes.consultation.plan import MOST
+from app.core.options import Choice, Option
+from app.core.text import Text
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        id="consultation_gate",
+        kind="select",
+        label=Text(ru="Звать специалистов", uk="Кликати спеціалістів", en="Call specialists"),
+        hint=Text(
+            ru="Просьба в самом вопросе («позови юриста») исполняется всегда",
+            uk="Прохання в самому запитанні («поклич юриста») виконується завжди",
+            en='A request in the question itself ("ask a lawyer") is always honoured',
+        ),
+        default="auto",
+        choices=(
+            Choice(
+                "auto",
+                Text(
+                    ru="когда вопрос того требует",
+                    uk="коли запитання того потребує",
+                    en="when the question needs it",
+                ),
+            ),
+            Choice("always", Text(ru="всегда", uk="завжди", en="always")),
+        ),
+        group="mode",
+    ),
+    Option(
+        id="consultation_order",
+        kind="select",
+        label=Text(ru="Порядок ответов", uk="Порядок відповідей", en="Order of the specialists"),
+        hint=Text(
+            ru="Одновременно — независимые мнения; по очереди — каждый видит ответы предыдущих",
+            uk="Одночасно — незалежні думки; по черзі — кожен бачить відповіді попередніх",
+            en="At once gives independent opinions; in turn, each sees the earlier answers",
+        ),
+        default="parallel",
+        choices=(
+            Choice("parallel", Text(ru="одновременно", uk="одночасно", en="at once")),
+            Choice("sequential", Text(ru="по очереди", uk="по черзі", en="in turn")),
+        ),
+        group="mode",
+    ),
+    Option(
+        id="consultation_specialists",
+        kind="number",
+        label=Text(
+            ru="Специалистов, не больше", uk="Спеціалістів, не більше", en="Specialists, at most"
+        ),
+        default=MOST,
+        minimum=1,
+        maximum=MOST,
+        step=1,
+        group="mode",
+    ),
+    Option(
+        id="consultation_model",
+        kind="model",
+        label=Text(ru="Модель специалистов", uk="Модель спеціалістів", en="The specialists' model"),
+        hint=Text(
+            ru="Не выбрана — та же, что у беседы",
+            uk="Не вибрано — та сама, що в розмові",
+            en="Unset, it is the conversation's own",
+        ),
+        default=None,
+        group="mode",
+    ),
+    Option(
+        id="consultation_any_model",
+        kind="switch",
+        label=Text(
+            ru="Координатор выбирает модели",
+            uk="Координатор вибирає моделі",
+            en="The coordinator chooses models",
+        ),
+        hint=Text(
+            ru="Каждому специалисту — модель из числа доступных, на любом сервере",
+            uk="Кожному спеціалістові — модель із доступних, на будь-якому сервері",
+            en="Each specialist gets one of the available models, on any server",
+        ),
+        default=False,
+        group="mode",
+    ),
+    Option(
+        id="consultation_tokens",
+        kind="number",
+        label=Text(
+            ru="Длина ответа специалиста, токенов",
+            uk="Довжина відповіді спеціаліста, токенів",
+            en="A specialist's answer, tokens",
+        ),
+        hint=Text(ru="0 — без предела", uk="0 — без межі", en="0 is no limit"),
+        default=1200,
+        minimum=0,
+        maximum=100_000,
+        step=1,
+        group="mode",
+    ),
+    Option(
+        id="consultation_seconds",
+        kind="number",
+        label=Text(
+            ru="Время на специалистов, секунд",
+            uk="Час на спеціалістів, секунд",
+            en="Time for the specialists, seconds",
+        ),
+        hint=Text(
+            ru="Кто не успел, того итог учитывает по сказанному; 0 — без предела",
+            uk="Хто не встиг, того підсумок враховує за сказаним; 0 — без межі",
+            en="Who is late counts by what was said; 0 is no limit",
+        ),
+        default=600,
+        minimum=0,
+        maximum=86_400,
+        step=1,
+        group="mode",
+    ),
+)

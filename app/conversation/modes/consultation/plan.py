@@ -1,0 +1,115 @@
+"""The coordinator's plan: whether specialists are needed, and which."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rapidfuzz import fuzz
+from rapidfuzz.utils import default_process
+
+from app.conversation.structured import Shape
+from app.core.requests import JsonSchema
+
+MOST = 4
+ALIKE_ROLES = 88.0
+"""Similarity (0 to 100) from which two roles are one: "экономист" and "Экономист-аналитик" are,
+"physicist" and "physician" (78) are not."""
+ALIKE_QUESTIONS = 92.0
+LONGEST_ROLE = 60
+LONGEST_QUESTION = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Specialist:
+    """Whom to ask and what."""
+
+    role: str
+    question: str = ""
+    model: str = ""
+    """`server/model` as the plan names it; empty leaves it to the settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the coordinator decided."""
+
+    need: bool
+    reason: str = ""
+    specialists: tuple[Specialist, ...] = ()
+
+
+def plan_shape(most: int, with_models: bool) -> Shape[Plan]:
+    """The shape of a plan of up to `most` specialists; `with_models` lets it name their models."""
+    fields = ["role", "question", *(["model"] if with_models else [])]
+    specialist = {
+        "type": "object",
+        "properties": {field: {"type": "string"} for field in fields},
+        "required": fields,
+        "additionalProperties": False,
+    }
+    schema = {
+        "type": "object",
+        "properties": {
+            "need": {"type": "boolean"},
+            "reason": {"type": "string"},
+            "specialists": {"type": "array", "items": specialist, "maxItems": most},
+        },
+        "required": ["need", "reason", "specialists"],
+        "additionalProperties": False,
+    }
+    example = ", ".join(f'"{field}": "…"' for field in fields)
+    return Shape(
+        JsonSchema("council", schema),
+        f'{{"need": true, "reason": "…", "specialists": [{{{example}}}]}}',
+        lambda value: read_plan(value, most),
+    )
+
+
+def read_plan(value: Mapping[str, Any], most: int = MOST) -> Plan:
+    """A plan from what the model wrote. Raises ValueError where it cannot be one."""
+    need = value.get("need")
+    if isinstance(need, str):
+        need = {"true": True, "false": False}.get(need.strip().lower())
+    if not isinstance(need, bool):
+        raise ValueError('"need" is not true or false')
+    reason = _text(value.get("reason"))
+    if not need:
+        return Plan(False, reason)
+    listed = value.get("specialists")
+    named = [_specialist(item) for item in listed] if isinstance(listed, list) else []
+    specialists = unlike([one for one in named if one is not None])[:most]
+    if not specialists:
+        raise ValueError('"specialists" names nobody')
+    return Plan(True, reason, specialists)
+
+
+def unlike(specialists: list[Specialist]) -> tuple[Specialist, ...]:
+    """Without those whose role or question nearly repeats an earlier one's."""
+    kept: list[Specialist] = []
+    for one in specialists:
+        if not any(_alike(one, other) for other in kept):
+            kept.append(one)
+    return tuple(kept)
+
+
+def _alike(one: Specialist, other: Specialist) -> bool:
+    roles = fuzz.token_set_ratio(one.role, other.role, processor=default_process)
+    if roles >= ALIKE_ROLES:
+        return True
+    questions = fuzz.ratio(one.question, other.question, processor=default_process)
+    return bool(one.question) and questions >= ALIKE_QUESTIONS
+
+
+def _specialist(item: object) -> Specialist | None:
+    if isinstance(item, str):
+        item = {"role": item}
+    if not isinstance(item, Mapping) or not _text(item.get("role")):
+        return None
+    role = _text(item["role"])[:LONGEST_ROLE]
+    one = Specialist(role[0].upper() + role[1:])
+    question, model = _text(item.get("question"))[:LONGEST_QUESTION], _text(item.get("model"))
+    return replace(one, question=question, model=model)
+
+
+def _text(value: object) -> str:
+    return " ".join(value.split()) if isinstance(value, str) else ""

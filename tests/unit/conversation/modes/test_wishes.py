@@ -1,0 +1,104 @@
+"""Whom a person calls by name, and which questions need no gate: known without a model."""
+
+import pytest
+
+from app.conversation.modes.consultation.weight import is_simple
+from app.conversation.modes.consultation.wishes import wished_roles
+
+
+@pytest.mark.parametrize(
+    ("text", "roles"),
+    [
+        ("Создай физика и математика для ответа", ("физик", "математик")),
+        ("Позови экономиста и юриста", ("экономист", "юрист")),
+        ("Нужен врач-терапевт", ("врач-терапевт",)),
+        ("Поклич економіста", ("економіст",)),
+        ("ask a lawyer and an economist", ("lawyer", "economist")),
+        ("Слушай, позови опытного юриста: мне грозят судом", ("юрист",)),
+        ("посоветуйся с юристом и бухгалтером", ("юрист", "бухгалтер")),
+        ("Создай агентов: физик, химик и биолог", ("физик", "химик", "биолог")),
+        ("Пригласи двух специалистов: юриста и экономиста", ("юрист", "экономист")),
+        ("Позови эксперта", ("эксперт",)),
+        ("Нужны юрист и экономист", ("юрист", "экономист")),
+        ("Пусть ответят физик и философ", ("физик", "философ")),
+        ("Запроси лікаря та психолога", ("лікар", "психолог")),
+        ("Потрібні фізик і математик", ("фізик", "математик")),
+        ("Порадься з юристом", ("юрист",)),
+        ("Будь ласка, поклич фахівця", ("фахівець",)),
+        (
+            "Please bring in a physicist, a tax lawyer and a doctor.",
+            ("physicist", "lawyer", "doctor"),
+        ),
+        ("Could you ask a lawyer's opinion?", ("lawyer",)),
+        ("Create a team of a biologist and a chemist", ("biologist", "chemist")),
+        ("I need a cardiologist", ("cardiologist",)),
+        (
+            "позови онколога, хирурга, терапевта, психолога и юриста",
+            ("онколог", "хирург", "терапевт", "психолог"),
+        ),
+    ],
+)
+def test_a_request_by_name_is_recognised(text, roles):
+    assert wished_roles(text) == roles
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Нужен ли юрист при разводе?",
+        "Когда нужен нотариус?",
+        "Не зови юриста",
+        "Создай таблицу и график",
+        "Нужна математика для 5 класса",
+        "Создай критику текста",
+        "Как стать юристом?",
+        "Юрист сказал, что нужен договор",
+        "Напиши письмо врачу",
+        "Чи потрібен адвокат?",
+        "Створи каталог і монолог",
+        "When should I call a doctor?",
+        "ask a question about law",
+        "Call a function in Python",
+        "Create a website for engineers",
+        "Get the list of lawyers",
+        "Create a doctor's note",
+        "",
+        "?!",
+    ],
+)
+def test_talk_about_professions_calls_nobody(text):
+    assert wished_roles(text) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Столица Франции?",
+        "Сколько варить свёклу?",
+        "Привет! Расскажи, что ты умеешь и чем можешь помочь мне сегодня в работе и учёбе",
+        "Переведи на английский: влияние климата на экономику и право",
+        "Що таке фотосинтез?",
+        "What time is it in Kyiv?",
+        "Summarise the pros and cons above in one line",
+        "Напиши функцию на Python, которая сортирует список",
+    ],
+)
+def test_a_plainly_simple_question_needs_no_gate(text):
+    assert is_simple(text, in_conversation=False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Как квантовая механика влияет на финансовые рынки?",
+        "Стоит ли мне увольняться?",
+        "Як штучний інтелект змінить медицину та право?",
+        "Should we open a clinic abroad?",
+        "Compare heat pumps and gas boilers for an old house",
+        "Хочу открыть пекарню в маленьком городе, денег немного, опыта нет, а муж против и боится "
+        "кредита; что мне делать?",
+    ],
+)
+def test_a_question_of_some_weight_goes_to_the_gate(text):
+    assert not is_simple(text, in_conversation=False)
+    assert not is_simple(text, in_conversation=True)
