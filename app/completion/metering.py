@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from app.completion.tokens import (
     SAMPLE_CHARACTERS,
@@ -11,13 +12,19 @@ from app.completion.tokens import (
     TOKENS_PER_MESSAGE,
     estimate_tokens,
 )
-from app.core.errors import KonsiliumError
+from app.core.errors import KonsiliumError, ModelNotFound
 from app.core.events import Finished, ModelEvent, ReasoningDelta, TextDelta
 from app.core.models import ModelRef
 from app.core.ports import CallObserver, ChatModel
 from app.core.requests import ModelRequest
 from app.core.turns import new_id, now
-from app.core.usage import CallRecord, Cost, Outcome, Usage
+from app.core.usage import CacheHit, CallRecord, Cost, Outcome, TokenGaps, Usage
+
+CACHE, SAVED_TOKENS = "konsilium_cache", "konsilium_saved_tokens"
+"""Keys of `Finished.extra` by which a wrapper below the meter says that the answer came from the
+cache ("exact" or "near"), and how many tokens that spared. A cached answer costs nothing."""
+
+FREE_OF_CHARGE = Cost(Decimal(0), "RUB", Decimal(0))
 
 
 class MeteredCall:
@@ -31,8 +38,11 @@ class MeteredCall:
         request: ModelRequest,
         cost: Callable[[Usage], Cost | None],
         observers: Sequence[CallObserver] = (),
+        near: Callable[[ModelRef], tuple[str, ...]] = lambda ref: (),
     ) -> None:
+        """`near` finds names like one that its server does not know."""
         self._model = model
+        self._near = near
         self._request = request
         self._cost = cost
         self._observers = observers
@@ -52,8 +62,10 @@ class MeteredCall:
         self.record = replace(self.record, started_at=now())
         for observer in self._observers:
             observer.started(self._request, name)
-        start = time.perf_counter()
+        clock = time.perf_counter
+        start = last = clock()
         first: float | None = None
+        gaps = TokenGaps()
         answer, thinking = _Written(), _Written()
         finished: Finished | None = None
         outcome, error = Outcome.STOPPED, None
@@ -68,11 +80,20 @@ class MeteredCall:
                     elif kind is Finished:
                         finished = event  # type: ignore[assignment]  # as above
                         outcome = Outcome.COMPLETED
-                    if first is None and finished is None:
-                        first = time.perf_counter() - start
-                        for observer in self._observers:
-                            observer.first_token(name, first)
+                    if finished is None:
+                        moment = clock()
+                        if first is None:
+                            first = moment - start
+                            for observer in self._observers:
+                                observer.first_token(name, first)
+                        else:
+                            gaps.add(moment - last)
+                        last = moment
                     yield event
+        except ModelNotFound as failure:
+            outcome, error = Outcome.FAILED, failure.code
+            failure.near = failure.near or self._near(self.record.model)
+            raise
         except KonsiliumError as failure:
             outcome, error = Outcome.FAILED, failure.code
             raise
@@ -81,18 +102,23 @@ class MeteredCall:
             raise
         finally:
             usage = self._usage(finished, answer, thinking, answered=first is not None)
+            extra = finished.extra if finished else {}
+            hit: CacheHit | None = extra.get(CACHE)
             self.record = replace(
                 self.record,
                 outcome=outcome,
                 error=error,
                 usage=usage,
-                cost=self._cost(usage),
+                cost=FREE_OF_CHARGE if hit else self._cost(usage),
                 first_token_s=first,
-                total_s=time.perf_counter() - start,
+                total_s=clock() - start,
                 characters=answer.characters,
                 finish_reason=finished.finish_reason if finished else None,
+                cache=hit,
+                saved_tokens=extra.get(SAVED_TOKENS),
             )
             for observer in self._observers:
+                observer.gaps(name, gaps)
                 observer.ended(self.record)
 
     def _usage(

@@ -84,7 +84,12 @@ class Models:
             model = self._wrap(ref, model)
         price = self._prices.price(ref, profile)
         return MeteredCall(
-            model, ref, request, lambda usage: self._prices.cost(price, usage), self._observers
+            model,
+            ref,
+            request,
+            lambda usage: self._prices.cost(price, usage),
+            self._observers,
+            lambda ref: self._near(str(ref)),
         )
 
     async def embed(self, ref: ModelRef, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
@@ -137,14 +142,17 @@ class Models:
         return found[0].ref if found else None
 
     def _not_found(self, name: str) -> ModelNotFound:
-        names = [str(profile.ref) for profile in self._catalogue.known]
-        near = process.extract(
-            name, names, scorer=fuzz.WRatio, limit=NEAR_NAMES, score_cutoff=NEAR_SCORE
-        )
         server, slash, model = name.partition("/")
         return ModelNotFound(
             f"no model {name}",
             server=server if slash else None,
             model=model if slash else name,
-            near=tuple(found for found, _, _ in near),
+            near=self._near(name),
         )
+
+    def _near(self, name: str) -> tuple[str, ...]:
+        names = [str(profile.ref) for profile in self._catalogue.known]
+        near = process.extract(
+            name, names, scorer=fuzz.WRatio, limit=NEAR_NAMES, score_cutoff=NEAR_SCORE
+        )
+        return tuple(found for found, _, _ in near if found != name)
