@@ -10,12 +10,10 @@ import pydantic
 from app.core.errors import ServerUnavailable
 from app.providers.ollama.failures import lost
 from app.providers.patience import Timeouts
+from app.providers.pool import Pool
 from app.providers.refusals import not_the_protocol, refusal
 
 T = TypeVar("T")
-
-POOL = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=30.0)
-"""No ceiling on connections: queues in front of local models are ours, not the pool's."""
 
 
 class OllamaClient:
@@ -24,16 +22,11 @@ class OllamaClient:
     def __init__(self, server: str, url: str, timeouts: Timeouts) -> None:
         self.server = server
         self.url = url
-        transport = httpx.AsyncHTTPTransport(limits=POOL)
-        limits = httpx.Timeout(
-            None, connect=timeouts.connect, write=timeouts.write, pool=timeouts.pool
-        )
-        self.http = httpx.AsyncClient(base_url=url, transport=transport, timeout=limits)
+        pool = Pool(timeouts, trust_env=False)
+        untimed = httpx.Timeout(None)  # the pool and Patience have the limits
+        self.http = httpx.AsyncClient(base_url=url, transport=pool, timeout=untimed)
         self._package = ollama.AsyncClient(
-            host=url,
-            transport=transport,
-            timeout=limits,
-            event_hooks={"request": [_without_borrowed_key]},
+            host=url, transport=pool, event_hooks={"request": [_without_borrowed_key]}
         )
 
     async def aclose(self) -> None:

@@ -16,9 +16,8 @@ from app.core.errors import (
 )
 from app.providers.openai_compatible.presets import Preset
 from app.providers.patience import Timeouts
+from app.providers.pool import Pool
 from app.providers.refusals import not_the_protocol, refusal
-
-POOL = httpx2.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=30.0)
 
 OWN_HEADERS = frozenset(
     {
@@ -55,11 +54,8 @@ class OpenAIClient:
             headers["OpenAI-Project"] = project
         self._headers = {name.lower(): value for name, value in headers.items()}
         self._http = httpx2.AsyncClient(
-            limits=POOL,
-            timeout=httpx2.Timeout(
-                None, connect=timeouts.connect, write=timeouts.write, pool=timeouts.pool
-            ),
-            trust_env=not preset.local,
+            transport=Pool(timeouts, trust_env=not preset.local),
+            timeout=None,  # the pool and Patience have them
             event_hooks={"request": [self._only_own_headers]},
         )
         self._openai = AsyncOpenAI(
