@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from app.storage.compression import Compressions
 from app.storage.database import Database
 from app.storage.documents import Documents
 from app.storage.elements import Elements
@@ -25,6 +26,7 @@ class Storage:
         self.turns = StoredTurns(self.database, self.files, self.process.id)
         self.threads = Threads(self.database, self.files)
         self.conversations = Conversations(self.database, self.files)
+        self.compressions = Compressions(self.database)
         self.elements = Elements(self.database, self.files)
         self.users = Users(self.database)
         self.documents = Documents(self.database)

@@ -39,6 +39,9 @@ const TEXTS = {
     copied: "Скопировано",
     done: "готово",
     waiting: "ждём",
+    stages: {
+      "pulling manifest": "готовимся", pulling: "скачиваем", verifying: "проверяем", writing: "записываем", success: "готово",
+    },
     reasons: {
       server_unavailable: "никто не отвечает",
       wrong_key: "ключ не принят",
@@ -87,6 +90,9 @@ const TEXTS = {
     copied: "Скопійовано",
     done: "готово",
     waiting: "чекаємо",
+    stages: {
+      "pulling manifest": "готуємося", pulling: "завантажуємо", verifying: "перевіряємо", writing: "записуємо", success: "готово",
+    },
     reasons: {
       server_unavailable: "ніхто не відповідає",
       wrong_key: "ключ не прийнято",
@@ -135,6 +141,9 @@ const TEXTS = {
     copied: "Copied",
     done: "done",
     waiting: "waiting",
+    stages: {
+      "pulling manifest": "preparing", pulling: "downloading", verifying: "verifying", writing: "writing", success: "done",
+    },
     reasons: {
       server_unavailable: "nobody answers",
       wrong_key: "the key was refused",
@@ -175,10 +184,10 @@ function Command({ text, command }) {
   );
 }
 
-function Progress({ lang, progress }) {
+function Progress({ lang, text, progress }) {
   const share = progress.total ? progress.completed / progress.total : null;
   const label = share === null
-    ? progress.status
+    ? text.stages[progress.status] ?? text.stages[(progress.status ?? "").split(" ")[0]] ?? progress.status
     : `${bytes(lang, progress.completed)} / ${bytes(lang, progress.total)}, ${percent(share)}`;
   return (
     <div className="k-small k-wide">
@@ -242,7 +251,7 @@ function OllamaWay({ lang, text, data, callAction }) {
         title={data.suggested_size ? `${text.pull}: ${model}, ${bytes(lang, data.suggested_size)}` : text.pull}>
         {pulling ? (
           <>
-            <Progress lang={lang} progress={pulling} />
+            <Progress lang={lang} text={text} progress={pulling} />
             <button type="button" className="k-button k-plain"
               onClick={() => callAction({ name: "cancel_pull", payload })}>{text.cancel}</button>
           </>
@@ -331,7 +340,7 @@ function EmbeddedWay({ lang, text, data, callAction }) {
         {embedded.licence && <><br /><span className="k-muted k-small">{text.licence}: {embedded.licence}</span></>}
       </p>
       {embedded.state === "starting" && <p className="k-muted" role="status">{text.starting}</p>}
-      {embedded.progress && <Progress lang={lang} progress={embedded.progress} />}
+      {embedded.progress && <Progress lang={lang} text={text} progress={embedded.progress} />}
       {!embedded.state && !embedded.progress && (
         <button type="button" className="k-button k-primary"
           onClick={() => callAction({ name: "embedded_download", payload: { name: embedded.name } })}>

@@ -1,0 +1,122 @@
+"""The blocks and pinned facts of threads."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, insert, select, update
+
+from app.core.compression import Block, Head, Notes, PinnedFact
+from app.core.errors import NotFound
+from app.storage.database import Database
+from app.storage.rows import AnyRow, Values, document
+from app.storage.tables import compression_blocks as blocks
+from app.storage.tables import compression_heads as heads
+from app.storage.tables import pinned_facts, threads
+from app.storage.upsert import upsert
+
+
+class Compressions:
+    """Implements `core.ports.CompressionStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def head(self, thread_id: str) -> Head:
+        """See `CompressionStore.head`."""
+        async with self._database.reading() as connection:
+            head = (
+                await connection.execute(select(heads).where(heads.c.thread_id == thread_id))
+            ).one_or_none()
+            pinned = await connection.execute(
+                select(pinned_facts)
+                .where(pinned_facts.c.thread_id == thread_id)
+                .order_by(pinned_facts.c.created_at, pinned_facts.c.id)
+            )
+            facts = tuple(PinnedFact(row.text, row.id, row.created_at) for row in pinned)
+            if head is None:
+                return Head(pinned=facts)
+            found = await connection.execute(
+                select(blocks).where(blocks.c.thread_id == thread_id).order_by(blocks.c.position)
+            )
+            return Head(head.version, head.announced, tuple(map(_block, found)), facts)
+
+    async def swap(self, thread_id: str, version: int, new: Sequence[Block]) -> bool:
+        """See `CompressionStore.swap`."""
+        async with self._database.writing() as connection:
+            there = await connection.scalar(
+                select(threads.c.id).where(threads.c.id == thread_id).with_for_update(read=True)
+            )
+            if there is None:
+                return False
+            first = {"thread_id": thread_id, "version": 0, "announced": 0}
+            await upsert(connection, heads, [first], ["thread_id"], [])
+            moved = await connection.execute(
+                update(heads)
+                .where(heads.c.thread_id == thread_id, heads.c.version == version)
+                .values(version=version + 1)
+            )
+            if moved.rowcount != 1:
+                return False
+            await connection.execute(delete(blocks).where(blocks.c.thread_id == thread_id))
+            rows = [_values(block, thread_id, at) for at, block in enumerate(new)]
+            if rows:
+                await connection.execute(insert(blocks), rows)
+            return True
+
+    async def announce(self, thread_id: str, version: int) -> None:
+        """See `CompressionStore.announce`."""
+        async with self._database.writing() as connection:
+            await connection.execute(
+                update(heads).where(heads.c.thread_id == thread_id).values(announced=version)
+            )
+
+    async def pin(self, thread_id: str, text: str) -> PinnedFact:
+        """See `CompressionStore.pin`."""
+        fact = PinnedFact(text)
+        async with self._database.writing() as connection:
+            there = await connection.scalar(
+                select(threads.c.id).where(threads.c.id == thread_id).with_for_update(read=True)
+            )
+            if there is None:
+                raise NotFound(f"thread {thread_id}")
+            row = {"id": fact.id, "thread_id": thread_id, "text": text}
+            await connection.execute(
+                insert(pinned_facts).values(row | {"created_at": fact.created_at})
+            )
+        return fact
+
+    async def unpin(self, thread_id: str, fact_id: str) -> None:
+        """See `CompressionStore.unpin`."""
+        async with self._database.writing() as connection:
+            await connection.execute(
+                delete(pinned_facts).where(
+                    pinned_facts.c.thread_id == thread_id, pinned_facts.c.id == fact_id
+                )
+            )
+
+
+def _block(row: AnyRow) -> Block:
+    return Block(
+        message_ids=tuple(row.message_ids),
+        source_hash=row.source_hash,
+        notes=Notes.from_json(row.notes),
+        tokens_before=row.tokens_before,
+        tokens_after=row.tokens_after,
+        model=row.model,
+        id=row.id,
+        created_at=row.created_at,
+    )
+
+
+def _values(block: Block, thread_id: str, position: int) -> Values:
+    return {
+        "id": block.id,
+        "thread_id": thread_id,
+        "position": position,
+        "message_ids": list(block.message_ids),
+        "source_hash": block.source_hash,
+        "notes": document(block.notes.as_json()),
+        "tokens_before": block.tokens_before,
+        "tokens_after": block.tokens_after,
+        "model": block.model,
+        "created_at": block.created_at,
+    }

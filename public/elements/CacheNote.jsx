@@ -1,0 +1,78 @@
+import { useState } from "react";
+import { History, RotateCw, Zap } from "lucide-react";
+import { useChatData, useChatMessages } from "@chainlit/react-client";
+
+const { keep, known, newest, number, plural, words } = window.Konsilium;
+
+const TEXTS = {
+  ru: {
+    same: "Из кеша: этот вопрос уже задавали",
+    near: (asked) => `Из кеша: спрошено как «${asked}»`,
+    saved: (count, text) => `сэкономлено ${text} ${plural("ru", count, ["токен", "токена", "токенов"])}`,
+    regenerate: "Спросить модель",
+    similar: (asked) => `Похожий вопрос уже был: «${asked}»`,
+    use: "Показать тот ответ",
+  },
+  uk: {
+    same: "З кешу: це запитання вже ставили",
+    near: (asked) => `З кешу: запитано як «${asked}»`,
+    saved: (count, text) => `заощаджено ${text} ${plural("uk", count, ["токен", "токени", "токенів"])}`,
+    regenerate: "Запитати модель",
+    similar: (asked) => `Схоже запитання вже було: «${asked}»`,
+    use: "Показати ту відповідь",
+  },
+  en: {
+    same: "From cache: this was asked before",
+    near: (asked) => `From cache: asked as “${asked}”`,
+    saved: (count, text) => `saved ${text} ${plural("en", count, ["token", "tokens"])}`,
+    regenerate: "Ask the model",
+    similar: (asked) => `A similar question was asked: “${asked}”`,
+    use: "Show that answer",
+  },
+};
+
+const LOCALES = { ru: "ru-RU", uk: "uk-UA", en: "en-GB" };
+
+/** "3 января", with the year where it is another one. */
+function day(lang, at) {
+  const date = new Date(at);
+  const year = date.getFullYear() === new Date().getFullYear() ? {} : { year: "numeric" };
+  return date.toLocaleDateString(LOCALES[lang] ?? LOCALES.en, { day: "numeric", month: "long", ...year });
+}
+
+function CacheNote({ data, callAction }) {
+  const { lang, kind, asked, at, saved_tokens: saved, turn_id: turnId, entry_id: entryId } = data;
+  const text = words(lang, TEXTS);
+  const { messages } = useChatMessages();
+  const { loading } = useChatData();
+  const [busy, setBusy] = useState(false);
+  const suggestion = kind === "suggestion";
+  const ask = async () => {
+    setBusy(true);
+    try {
+      const payload = suggestion ? { turn_id: turnId, entry_id: entryId } : { turn_id: turnId };
+      await callAction({ name: suggestion ? "use_cached" : "regenerate", payload });
+    } finally {
+      setBusy(false);
+    }
+  };
+  const line = suggestion
+    ? text.similar(asked)
+    : [kind === "near" ? text.near(asked) : text.same, at && day(lang, at)].filter(Boolean).join(", ") +
+      (known(saved) ? `; ${text.saved(saved, number(lang, saved))}` : "");
+  const Icon = suggestion ? History : Zap;
+  return (
+    <section data-testid="cache" className="k-note k-line" lang={lang}>
+      <span className="k-note-text"><Icon aria-hidden="true" /><span>{line}</span></span>
+      {newest(messages, turnId) && (
+        <button type="button" className="k-button" onClick={ask} disabled={busy || (loading && !suggestion)}>
+          {!suggestion && <RotateCw aria-hidden="true" className={busy ? "animate-spin" : ""} />}
+          {suggestion ? text.use : text.regenerate}
+        </button>
+      )}
+    </section>
+  );
+}
+
+const Kept = keep("CacheNote", CacheNote);
+export default <Kept data={props} callAction={callAction} />;

@@ -1,0 +1,201 @@
+import { useState } from "react";
+import { Check, Plus, Save, Trash2 } from "lucide-react";
+
+const { keep, words } = window.Konsilium;
+
+const TEXTS = {
+  ru: {
+    title: "Участники диалога",
+    hint: "От двух до четырёх. Говорят по очереди, каждый под своим именем.",
+    presets: "Готовые составы",
+    own: "свой состав",
+    name: "Имя",
+    model: "Модель",
+    same: "как в чате",
+    prompt: "Кто это и чего добивается",
+    promptHint: "Например: ты физик-скептик, требуешь доказательств",
+    add: "Добавить участника",
+    remove: (name) => `Убрать: ${name}`,
+    participant: (number) => `Участник ${number}`,
+    apply: "Применить",
+    applied: "Применено",
+    save: "Сохранить состав",
+    saveAs: "Название состава",
+    drop: "Удалить состав",
+    twice: "Имена участников должны различаться",
+    empty: "У каждого участника должно быть имя",
+  },
+  uk: {
+    title: "Учасники діалогу",
+    hint: "Від двох до чотирьох. Говорять по черзі, кожен під своїм іменем.",
+    presets: "Готові склади",
+    own: "власний склад",
+    name: "Ім'я",
+    model: "Модель",
+    same: "як у чаті",
+    prompt: "Хто це й чого прагне",
+    promptHint: "Наприклад: ти фізик-скептик, вимагаєш доказів",
+    add: "Додати учасника",
+    remove: (name) => `Прибрати: ${name}`,
+    participant: (number) => `Учасник ${number}`,
+    apply: "Застосувати",
+    applied: "Застосовано",
+    save: "Зберегти склад",
+    saveAs: "Назва складу",
+    drop: "Видалити склад",
+    twice: "Імена учасників мають різнитися",
+    empty: "Кожен учасник повинен мати ім'я",
+  },
+  en: {
+    title: "Who takes part",
+    hint: "Two to four. They speak in turn, each under its own name.",
+    presets: "Presets",
+    own: "your own",
+    name: "Name",
+    model: "Model",
+    same: "as in the chat",
+    prompt: "Who they are and what they want",
+    promptHint: "For example: you are a sceptical physicist, you ask for proof",
+    add: "Add a participant",
+    remove: (name) => `Remove: ${name}`,
+    participant: (number) => `Participant ${number}`,
+    apply: "Apply",
+    applied: "Applied",
+    save: "Save as a preset",
+    saveAs: "Name of the preset",
+    drop: "Delete the preset",
+    twice: "The names must differ",
+    empty: "Every participant needs a name",
+  },
+};
+
+const LEAST = 2;
+const MOST = 4;
+
+function complaint(text, participants) {
+  const names = participants.map((one) => one.name.trim().toLowerCase());
+  if (names.some((name) => !name)) return text.empty;
+  return new Set(names).size < names.length ? text.twice : null;
+}
+
+function Participant({ text, number, one, models, removable, change, remove }) {
+  const set = (field) => (event) => change({ ...one, [field]: event.target.value });
+  const title = one.name.trim() || text.participant(number);
+  return (
+    <fieldset className="k-participant">
+      <legend className="sr-only">{text.participant(number)}</legend>
+      <div className="k-participant-head">
+        <img src={`/avatars/${encodeURIComponent(title)}`} alt="" width="26" height="26" />
+        <label className="k-label">{text.name}
+          <input className="k-field" type="text" maxLength={40} value={one.name} onChange={set("name")} />
+        </label>
+        <label className="k-label">{text.model}
+          <select className="k-field" value={one.model ?? ""} onChange={set("model")}>
+            <option value="">{text.same}</option>
+            {one.model && !models.some((model) => model.value === one.model) && (
+              <option value={one.model}>{one.model}</option>
+            )}
+            {models.map((model) => <option key={model.value} value={model.value}>{model.label ?? model.value}</option>)}
+          </select>
+        </label>
+        <button type="button" className="k-button k-plain k-danger" disabled={!removable} onClick={remove}
+          aria-label={text.remove(title)} title={text.remove(title)}>
+          <Trash2 aria-hidden="true" />
+        </button>
+      </div>
+      <label className="k-label">{text.prompt}
+        <textarea className="k-field" rows={2} value={one.system_prompt ?? ""} placeholder={text.promptHint}
+          onChange={set("system_prompt")} />
+      </label>
+    </fieldset>
+  );
+}
+
+function Participants({ data, callAction }) {
+  const { lang, models = [], presets = [] } = data;
+  const text = words(lang, TEXTS);
+  const blank = (number) => ({ name: text.participant(number), model: "", system_prompt: "" });
+  const given = data.participants?.length ? data.participants : [blank(1), blank(2)];
+  const [participants, setParticipants] = useState(given);
+  const [preset, setPreset] = useState("");
+  const [name, setName] = useState("");
+  const [applied, setApplied] = useState(false);
+  const problem = complaint(text, participants);
+
+  const edit = (next) => {
+    setParticipants(next);
+    setApplied(false);
+  };
+  const choose = (event) => {
+    const found = presets.find((one) => one.name === event.target.value);
+    setPreset(event.target.value);
+    if (found) edit(found.participants);
+  };
+  const apply = async (event) => {
+    event.preventDefault();
+    await callAction({ name: "participants", payload: { participants } });
+    setApplied(true);
+  };
+  const save = async () => {
+    await callAction({ name: "preset_save", payload: { name: name.trim(), participants } });
+    setPreset(name.trim());
+    setName("");
+  };
+  const drop = async () => {
+    await callAction({ name: "preset_delete", payload: { name: preset } });
+    setPreset("");
+  };
+  const deletable = presets.some((one) => one.name === preset && !one.built_in);
+
+  return (
+    <form data-testid="participants" className="k-panel k-participants" lang={lang} onSubmit={apply} aria-label={text.title}>
+      <div>
+        <p className="k-strong">{text.title}</p>
+        <p className="k-muted k-small">{text.hint}</p>
+      </div>
+      {presets.length > 0 && (
+        <div className="k-inline">
+          <label className="k-label">{text.presets}
+            <select className="k-field" value={preset} onChange={choose}>
+              <option value="">{text.own}</option>
+              {presets.map((one) => <option key={one.name} value={one.name}>{one.label ?? one.name}</option>)}
+            </select>
+          </label>
+          {deletable && (
+            <button type="button" className="k-button k-plain k-danger" onClick={drop} aria-label={text.drop} title={text.drop}>
+              <Trash2 aria-hidden="true" />
+            </button>
+          )}
+        </div>
+      )}
+      {participants.map((one, index) => (
+        <Participant key={index} text={text} number={index + 1} one={one} models={models}
+          removable={participants.length > LEAST}
+          change={(next) => edit(participants.map((old, at) => (at === index ? next : old)))}
+          remove={() => edit(participants.filter((_, at) => at !== index))} />
+      ))}
+      <div className="k-actions">
+        <button type="button" className="k-button" disabled={participants.length >= MOST}
+          onClick={() => edit([...participants, blank(participants.length + 1)])}>
+          <Plus aria-hidden="true" />{text.add}
+        </button>
+      </div>
+      <div className="k-row-between k-bottom">
+        <span className="k-inline">
+          <input className="k-field" type="text" maxLength={60} value={name} placeholder={text.saveAs}
+            aria-label={text.saveAs} onChange={(event) => setName(event.target.value)} />
+          <button type="button" className="k-button" disabled={!name.trim() || !!problem} onClick={save}>
+            <Save aria-hidden="true" />{text.save}
+          </button>
+        </span>
+        <button type="submit" className="k-button k-primary" disabled={!!problem}>
+          {applied && <Check aria-hidden="true" />}{applied ? text.applied : text.apply}
+        </button>
+      </div>
+      {problem && <p className="k-bad k-small" role="alert">{problem}</p>}
+    </form>
+  );
+}
+
+const Kept = keep("Participants", Participants);
+export default <Kept data={props} callAction={callAction} />;
