@@ -1,11 +1,14 @@
 """What the inner rooms ask of the outer ones. `bootstrap` is where each port meets its adapter."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from app.core.compression import Block, Head, PinnedFact
 from app.core.events import ModelEvent
+from app.core.keys import ApiKey
 from app.core.models import ModelProfile, ModelRef, ServerState
 from app.core.people import Role, User
 from app.core.reports import Dimension, TurnUsage, UsageFilter, UsageGroup, UsageSummary
@@ -368,4 +371,89 @@ class UserStore(Protocol):
 
     async def disabled_since(self, moment: datetime) -> tuple[User, ...]:
         """Users disabled at `moment` or later."""
+        ...
+
+
+class RawAnswer(Protocol):
+    """What an OpenAI-compatible server answers, byte for byte. Close it, whatever happens."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """With lower-case names."""
+        ...
+
+    async def next(self) -> bytes:
+        """Some more bytes, empty at the end. Cancelling it loses nothing.
+
+        Raises ConnectionLost where the connection breaks before the end of the body.
+        """
+        ...
+
+    async def close(self, *, whole: bool = False) -> None:
+        """Gives the connection back: to the pool where the body was read to its end (`whole` reads
+        what little is left), else it is closed, and the model stops."""
+        ...
+
+
+class PassThrough(Protocol):
+    """A server that itself speaks OpenAI's protocol: bytes in, bytes out, our key for the caller's."""
+
+    @property
+    def stream_usage(self) -> bool:
+        """Takes `stream_options.include_usage`."""
+        ...
+
+    def wire_name(self, model: str) -> str:
+        """The model's name as that server wants it (`gpt://folder/name/latest`)."""
+        ...
+
+    async def open(
+        self, path: str, body: bytes, *, model: str, content_type: str = "application/json"
+    ) -> RawAnswer:
+        """POSTs `body` to `path` (`/chat/completions`); returns once a status of 2xx has come.
+
+        `model` is for errors. Waits as long as it takes: the caller has the clock. Raises
+        ServerUnavailable, ConnectionLost, or what a status of 300 and more means.
+        """
+        ...
+
+
+class KeyStore(Protocol):
+    """Where API keys are kept. A failed read or write raises StorageUnavailable."""
+
+    async def version(self) -> str:
+        """Changes whenever a key is made or revoked: one quick query, asked about once a second."""
+        ...
+
+    async def keys(self) -> Sequence[ApiKey]:
+        """All keys, newest first, the revoked ones too."""
+        ...
+
+    async def spent(self, since: datetime) -> Mapping[str, Decimal]:
+        """Roubles by key id, from the usage records begun at `since` or later."""
+        ...
+
+    async def add(self, key: ApiKey) -> None: ...
+
+    async def revoke(self, key_id: str, at: datetime) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayCall:
+    """A model call made for an API request outside any thread, as it is kept."""
+
+    call: CallRecord
+    user_id: str
+    key_id: str | None
+    mode: str = "chat"
+
+
+class GatewayLog(Protocol):
+    """Keeps the calls of API requests, and when keys were last used. One transaction a batch."""
+
+    async def record(self, calls: Sequence[GatewayCall], used: Mapping[str, datetime]) -> None:
+        """`used`: by key id. Raises StorageUnavailable."""
         ...

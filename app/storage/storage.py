@@ -8,6 +8,7 @@ from app.storage.documents import Documents
 from app.storage.elements import Elements
 from app.storage.files import LocalFiles
 from app.storage.history import Conversations
+from app.storage.keys import ApiKeys
 from app.storage.migrations import apply
 from app.storage.processes import Process
 from app.storage.threads import Threads
@@ -31,6 +32,7 @@ class Storage:
         self.users = Users(self.database)
         self.documents = Documents(self.database)
         self.usage = UsageRecords(self.database)
+        self.keys = ApiKeys(self.database)
 
     async def open(self) -> "Storage":
         """Migrates the database, marks what a dead process left, and joins the living.

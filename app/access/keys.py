@@ -1,0 +1,179 @@
+"""API keys: made, hashed, known at once, revoked at once.
+
+All keys are held in memory and compared with the store's version about once a second while they are
+used, so that a request waits for no database and a key revoked in another process stops working
+within that second; in this process, at once.
+"""
+
+import asyncio
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from app.core.errors import BadRequest, NotFound, StorageUnavailable
+from app.core.keys import ApiKey, KeyCache
+from app.core.ports import KeyStore
+from app.core.turns import new_id, now
+
+log = logging.getLogger(__name__)
+
+PREFIX = "sk-kons-"
+SHOWN = len(PREFIX) + 6
+FRESH_SECONDS = 1.0
+STALE_SECONDS = 3.0
+"""What is known longer ago than this is asked for again before a request is let in."""
+SPENT_SECONDS = 10.0
+"""How often the spending of keys with a budget is added up anew; what this process spends itself it
+counts at once."""
+
+
+def hash_of(secret: str) -> str:
+    """SHA-256, hex."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def new_key(
+    name: str,
+    user_id: str,
+    *,
+    models: Sequence[str] = ("*",),
+    rpm: int | None = None,
+    tpm: int | None = None,
+    budget_rub: Decimal | None = None,
+    admin: bool = False,
+    cache: KeyCache = "off",
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """A key and its secret, which nobody can find out later. Raises BadRequest for odd limits."""
+    if not name.strip():
+        raise BadRequest("A key needs a name.")
+    if any(limit is not None and limit <= 0 for limit in (rpm, tpm, budget_rub)):
+        raise BadRequest("A limit must be more than 0.")
+    if expires_at is not None and expires_at.tzinfo is None:
+        raise BadRequest("An expiry needs a time zone.")
+    secret = PREFIX + secrets.token_urlsafe(32)
+    key = ApiKey(
+        id=new_id(),
+        name=name.strip(),
+        prefix=secret[:SHOWN],
+        hash=hash_of(secret),
+        user_id=user_id,
+        created_at=now(),
+        models=tuple(pattern.strip() for pattern in models if pattern.strip()) or ("*",),
+        rpm=rpm,
+        tpm=tpm,
+        budget_rub=budget_rub,
+        admin=admin,
+        cache=cache,
+        expires_at=expires_at,
+    )
+    return key, secret
+
+
+class KeyRing:
+    """The keys as this process knows them."""
+
+    def __init__(self, store: KeyStore) -> None:
+        self._store = store
+        self._by_hash: dict[str, ApiKey] = {}
+        self._keys: tuple[ApiKey, ...] = ()
+        self._version: str | None = None
+        self._checked = float("-inf")
+        self._spent: dict[str, Decimal] = {}
+        self._spent_month: datetime | None = None
+        self._spent_checked = float("-inf")
+        self._loading: asyncio.Task[None] | None = None
+
+    async def find(self, secret: str) -> ApiKey | None:
+        """The live key of that secret, or None.
+
+        Waits for the store only where nothing is known, or the secret is not: it may be new.
+        """
+        age = time.monotonic() - self._checked
+        if age > STALE_SECONDS:
+            await self._refresh()
+        elif age > FRESH_SECONDS:
+            self._start_refresh()
+        digest = hash_of(secret)
+        key = self._by_hash.get(digest)
+        if key is None and time.monotonic() - self._checked > 0.2:
+            await self._refresh()
+            key = self._by_hash.get(digest)
+        return key if key is not None and key.live(now()) else None
+
+    async def keys(self) -> tuple[ApiKey, ...]:
+        """All keys, newest first."""
+        await self._refresh()
+        return self._keys
+
+    async def add(self, key: ApiKey) -> None:
+        """Keeps a new key; it works at once."""
+        await self._store.add(key)
+        await self._refresh()
+
+    async def revoke(self, id_or_prefix: str) -> ApiKey:
+        """Revokes the key of that id, name or shown prefix. Raises NotFound."""
+        for key in await self.keys():
+            if id_or_prefix in (key.id, key.name, key.prefix) and key.revoked_at is None:
+                at = now()
+                await self._store.revoke(key.id, at)
+                self._by_hash.pop(key.hash, None)
+                await self._refresh()
+                return replace(key, revoked_at=at)
+        raise NotFound(f"There is no key {id_or_prefix!r}.")
+
+    def spent(self, key: ApiKey) -> Decimal:
+        """Roubles this key has spent in the present calendar month (UTC)."""
+        return self._spent.get(key.id, Decimal(0)) if self._spent_month == _month() else Decimal(0)
+
+    def spend(self, key_id: str, rub: Decimal) -> None:
+        """Counts money at once; the usage records tell the other processes."""
+        self._spent[key_id] = self._spent.get(key_id, Decimal(0)) + rub
+
+    def _start_refresh(self) -> asyncio.Task[None]:
+        if self._loading is None or self._loading.done():
+            self._loading = asyncio.create_task(self._load())
+            self._loading.add_done_callback(_log_failure)
+        return self._loading
+
+    async def _refresh(self) -> None:
+        """Waits for what is known to be fresh; one asks for all who wait."""
+        if self._loading is not None and not self._loading.done():
+            await asyncio.wait([self._loading])
+        await asyncio.shield(self._start_refresh())
+
+    async def _load(self) -> None:
+        version = await self._store.version()
+        if version != self._version:
+            self._keys = tuple(await self._store.keys())
+            self._by_hash = {key.hash: key for key in self._keys if key.revoked_at is None}
+            self._version = version
+        await self._load_spent()
+        self._checked = time.monotonic()
+
+    async def _load_spent(self) -> None:
+        if not any(key.budget_rub is not None for key in self._by_hash.values()):
+            return
+        month = _month()
+        if month != self._spent_month or time.monotonic() - self._spent_checked > SPENT_SECONDS:
+            self._spent = dict(await self._store.spent(month))
+            self._spent_month, self._spent_checked = month, time.monotonic()
+
+
+def _month() -> datetime:
+    return now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def _log_failure(loading: "asyncio.Task[None]") -> None:
+    if loading.cancelled():
+        return
+    error = loading.exception()
+    if isinstance(error, StorageUnavailable):
+        log.warning("reading the API keys: %s", error.detail)
+    elif error is not None:
+        log.error("reading the API keys", exc_info=error)

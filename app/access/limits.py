@@ -1,0 +1,100 @@
+"""A key's requests and tokens a minute, counted by the `limits` library: in memory, or in Redis for
+several processes. Where Redis does not answer, each process counts for itself."""
+
+import logging
+import math
+import time
+from dataclasses import dataclass
+
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from redis.exceptions import RedisError
+
+from app.core.errors import LimitReached
+from app.core.keys import ApiKey
+
+log = logging.getLogger(__name__)
+
+REDIS_SECONDS = 1.0
+_ANY = 10**12
+"""A limit that lets every cost be counted, also one that overdraws."""
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a key has left of one limit in the present minute."""
+
+    limit: int
+    remaining: int
+    reset_s: float
+
+    def headers(self, what: str) -> Headers:
+        """`x-ratelimit-*` for `requests` or `tokens`."""
+        return [
+            (f"x-ratelimit-limit-{what}".encode(), str(self.limit).encode()),
+            (f"x-ratelimit-remaining-{what}".encode(), str(self.remaining).encode()),
+            (f"x-ratelimit-reset-{what}".encode(), f"{self.reset_s:.0f}s".encode()),
+        ]
+
+
+class Limits:
+    """Admits requests of keys. `url` is Redis', None counts in this process."""
+
+    def __init__(self, url: str | None = None) -> None:
+        self._storage: MemoryStorage | RedisStorage = MemoryStorage()
+        self._memory = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._shared = SlidingWindowCounterRateLimiter(self._storage)
+        if url is not None:
+            self._storage = RedisStorage(
+                f"async+{url}",
+                implementation="redispy",
+                socket_timeout=REDIS_SECONDS,
+                socket_connect_timeout=REDIS_SECONDS,
+            )
+            self._shared = SlidingWindowCounterRateLimiter(self._storage)
+
+    async def admit(self, key: ApiKey, tokens: int) -> Headers:
+        """Counts one request of about `tokens` prompt tokens; returns the usual headers.
+
+        Raises LimitReached.
+        """
+        headers: Headers = []
+        if key.rpm is not None:
+            headers += (await self._count(key.id, "requests", key.rpm, 1)).headers("requests")
+        if key.tpm is not None:
+            headers += (await self._count(key.id, "tokens", key.tpm, tokens)).headers("tokens")
+        return headers
+
+    async def settle(self, key: ApiKey, tokens: int) -> None:
+        """Counts the tokens that `admit` did not know of."""
+        if key.tpm is not None and tokens > 0:
+            entry = RateLimitItemPerMinute(key.tpm).key_for("tokens", key.id)
+            try:
+                await self._storage.acquire_sliding_window_entry(entry, _ANY, 60, tokens)
+            except RedisError as error:
+                log.warning("counting tokens in Redis: %s", error)
+
+    async def _count(self, key_id: str, what: str, limit: int, cost: int) -> Standing:
+        try:
+            return await _hit(self._shared, key_id, what, limit, cost)
+        except RedisError as error:
+            log.warning("Redis does not count limits, this process does: %s", error)
+            return await _hit(self._memory, key_id, what, limit, cost)
+
+
+async def _hit(
+    limiter: SlidingWindowCounterRateLimiter, key_id: str, what: str, limit: int, cost: int
+) -> Standing:
+    item = RateLimitItemPerMinute(limit)
+    admitted = cost <= limit and await limiter.hit(item, what, key_id, cost=cost)
+    stats = await limiter.get_window_stats(item, what, key_id)
+    wait = max(0.0, stats.reset_time - time.time())
+    if not admitted:
+        raise LimitReached(
+            f"Rate limit reached: {limit} {what} a minute. Try again in {math.ceil(wait) or 1} s.",
+            retry_after=max(1.0, wait),
+        )
+    return Standing(limit, max(0, stats.remaining), wait)

@@ -1,0 +1,46 @@
+"""API keys: who may use the gateway, with what, and how much."""
+
+import fnmatch
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+KeyCache = Literal["off", "exact", "near"]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """One key as it is kept: its hash, never the key itself."""
+
+    id: str
+    name: str
+    prefix: str
+    """The key's first characters, by which a person recognises it."""
+    hash: str
+    """SHA-256 of the key, hex: a key is 256 random bits, so a slow hash would protect nothing more."""
+    user_id: str
+    """Whose threads it opens, and to whom its usage is counted."""
+    created_at: datetime
+    models: tuple[str, ...] = ("*",)
+    """Globs over `server/model`; what matches none is neither shown nor served."""
+    rpm: int | None = None
+    """Requests a minute."""
+    tpm: int | None = None
+    """Tokens a minute, in and out."""
+    budget_rub: Decimal | None = None
+    """Roubles a calendar month (UTC)."""
+    admin: bool = False
+    """Whether it may manage keys and servers."""
+    cache: KeyCache = "off"
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+    def allows(self, model: str) -> bool:
+        """Whether `server/model` matches one of the globs."""
+        return any(fnmatch.fnmatchcase(model, pattern) for pattern in self.models)
+
+    def live(self, at: datetime) -> bool:
+        """Neither revoked nor expired at that moment."""
+        return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)

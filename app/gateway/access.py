@@ -1,0 +1,120 @@
+"""Who is asking, and whether they may: a key, a signed-in browser, or the one user of this machine."""
+
+import ipaddress
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from app.access.keys import KeyRing
+from app.core.keys import ApiKey
+from app.core.models import GATEWAY_SERVER
+from app.gateway.errors import NotSignedIn
+from app.gateway.http import Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who was let in."""
+
+    user_id: str
+    name: str = ""
+    """As shown beside what they say."""
+    admin: bool = False
+    key: ApiKey | None = None
+
+    def may_use(self, model: str) -> bool:
+        """Whether `server/model` is one of theirs."""
+        return self.key is None or self.key.allows(model)
+
+    def may_use_mode(self, mode: str) -> bool:
+        """Whether a conversation mode is one of theirs."""
+        return self.may_use(f"{GATEWAY_SERVER}/{mode}")
+
+
+SignedIn = Callable[[Mapping[str, str]], Awaitable[Caller | None]]
+"""Who the cookies of a request sign in."""
+
+_FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip")
+
+
+class Door:
+    """Lets requests in.
+
+    `local` is the caller of requests without a key in AUTH_MODE=local; None demands a key. They must
+    come from this machine, name it in Host, not come through a proxy, and not be sent by another
+    site's page: a page anywhere can make a browser call 127.0.0.1.
+    """
+
+    def __init__(
+        self,
+        keys: KeyRing,
+        *,
+        local: Caller | None = None,
+        require_key: bool = False,
+        signed_in: SignedIn | None = None,
+        hosts: frozenset[str] = frozenset(),
+    ) -> None:
+        self._keys = keys
+        self._local = None if require_key else local
+        self._signed_in = signed_in
+        self._hosts = hosts | {"localhost", "127.0.0.1", "::1"}
+
+    async def caller(self, x: Exchange, *, cookies: bool = False) -> Caller:
+        """Who asks. Raises NotSignedIn; `cookies` accepts a signed-in browser too."""
+        if secret := _bearer(x):
+            key = await self._keys.find(secret)
+            if key is not None:
+                return Caller(key.user_id, key.name, key.admin, key)
+        if self._local is not None and self._from_here(x):
+            return self._local
+        if cookies and self._signed_in is not None and self._same_site(x):
+            caller = await self._signed_in(_cookies(x.header(b"cookie")))
+            if caller is not None:
+                return caller
+        if secret:
+            raise NotSignedIn("The API key is not known, was revoked, or has expired.")
+        raise NotSignedIn("An API key is needed: `Authorization: Bearer <key>`.")
+
+    def _from_here(self, x: Exchange) -> bool:
+        client = x.scope.get("client")
+        return (
+            client is not None
+            and _is_loopback(client[0])
+            and not any(name in x.headers for name in _FORWARDED)
+            and _host(x.header(b"host")) in self._hosts
+            and self._same_site(x)
+        )
+
+    def _same_site(self, x: Exchange) -> bool:
+        origin = x.header(b"origin")
+        if not origin:
+            return x.header(b"sec-fetch-site") in ("", "same-origin", "same-site", "none")
+        if origin == "null":
+            return False
+        host = urlsplit(origin).hostname or ""
+        return host in self._hosts or host == _host(x.header(b"host"))
+
+
+def _bearer(x: Exchange) -> str:
+    scheme, _, secret = x.header(b"authorization").partition(" ")
+    if scheme.lower() == "bearer":
+        return secret.strip()
+    return x.header(b"x-api-key") or x.header(b"api-key")
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return (mapped or ip).is_loopback
+
+
+def _host(header: str) -> str:
+    return urlsplit(f"//{header}").hostname or ""
+
+
+def _cookies(header: str) -> dict[str, str]:
+    pairs = (part.strip().partition("=") for part in header.split(";"))
+    return {name: value.strip('"') for name, _, value in pairs if name}

@@ -1,0 +1,124 @@
+"""The gateway as one ASGI application: /v1 without a framework, /api with one."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from app.core.errors import KonsiliumError, StorageUnavailable
+from app.core.tracing import request_id
+from app.gateway.desk import Desk
+from app.gateway.errors import HttpError, NoSuchPath, WrongMethod, answer_to
+from app.gateway.http import App, ClientGone, Exchange, Receive, Scope, Send
+from app.gateway.openai.catalogue import Catalogue
+from app.gateway.openai.completions import Completions
+from app.gateway.openai.council import Council
+from app.gateway.openai.embeddings import Embeddings
+from app.gateway.openai.transcriptions import Transcriptions
+
+log = logging.getLogger(__name__)
+
+Route = Callable[[Exchange], Awaitable[None]]
+_ALLOWED = (
+    (b"access-control-allow-methods", b"GET, HEAD, POST, PATCH, DELETE, OPTIONS"),
+    (b"access-control-allow-headers", b"*, Authorization"),
+    (b"access-control-max-age", b"86400"),
+)
+
+
+class Gateway:
+    """Serves /v1, and hands /api to the REST application."""
+
+    def __init__(self, desk: Desk, rest: App | None = None) -> None:
+        council = Council(desk)
+        catalogue = Catalogue(desk, council)
+        self.desk = desk
+        self.council = council
+        self._rest = rest
+        self._list, self._one = catalogue.all, catalogue.one
+        self._posts: dict[str, Route] = {
+            "/v1/chat/completions": Completions(desk, council),
+            "/v1/completions": Completions(desk, council, legacy=True),
+            "/v1/embeddings": Embeddings(desk),
+            "/v1/audio/transcriptions": Transcriptions(desk),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError(f"no {scope['type']} here")
+        x = Exchange(scope, receive, send)
+        token = request_id.set(x.request_id)
+        try:
+            if self._rest is not None and is_under(x.path, "/api") and x.method != "OPTIONS":
+                await self._rest(scope, receive, send)
+            else:
+                await self._serve(x)
+        finally:
+            request_id.reset(token)
+
+    async def _serve(self, x: Exchange) -> None:
+        try:
+            await self._route(x)(x)
+        except ClientGone:
+            log.info("the client left: %s %s", x.method, x.path)
+        except Exception as error:  # noqa: BLE001  # the last resort: a 500 that tells nothing
+            log_failure(error, x)
+            if not x.started:
+                await x.reply_error(error)
+
+    def _route(self, x: Exchange) -> Route:
+        if x.method == "OPTIONS":
+            return _preflight
+        path = x.path.rstrip("/") if len(x.path) > 1 else x.path
+        if path == "/v1/models" or path.startswith("/v1/models/"):
+            if x.method not in ("GET", "HEAD"):
+                raise WrongMethod(f"{x.method} is not allowed on {path}.")
+            return self._list if path == "/v1/models" else self._one
+        if path in self._posts:
+            if x.method == "HEAD":
+                return _head
+            if x.method != "POST":
+                raise WrongMethod(f"{x.method} is not allowed on {path}.")
+            return self._posts[path]
+        raise NoSuchPath(f"Unknown path: {x.method} {x.path}.")
+
+    async def drain(self, timeout: float) -> None:
+        """Lets what runs end within `timeout` seconds, and writes what is left in the ledger."""
+        await self.council.drain(timeout)
+        await self.desk.ledger.aclose()
+
+
+def is_under(path: str, root: str) -> bool:
+    """Whether the path is `root` or below it."""
+    return path == root or path.startswith(root + "/")
+
+
+def in_front(gateway: App, app: App) -> App:
+    """`app` with /v1 and /api taken from it before any of its middleware sees them."""
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        ours = scope["type"] == "http" and (
+            is_under(scope["path"], "/v1") or is_under(scope["path"], "/api")
+        )
+        await (gateway if ours else app)(scope, receive, send)
+
+    return dispatch
+
+
+def log_failure(error: Exception, x: Exchange) -> None:
+    """The exact error, for the log."""
+    if isinstance(error, HttpError):
+        log.info("%s %s: %s: %s", x.method, x.path, error.code, error.detail)
+    elif not isinstance(error, KonsiliumError):
+        log.error("%s %s failed unexpectedly", x.method, x.path, exc_info=error)
+    elif answer_to(error).status >= 500 or isinstance(error, StorageUnavailable):
+        where = "/".join(part for part in (error.server, error.model) if part)
+        log.warning("%s %s: %s %s: %s", x.method, x.path, error.code, where, error.detail)
+    else:
+        log.info("%s %s: %s: %s", x.method, x.path, error.code, error.detail)
+
+
+async def _preflight(x: Exchange) -> None:
+    await x.reply(204, headers=_ALLOWED)
+
+
+async def _head(x: Exchange) -> None:
+    await x.reply(200)

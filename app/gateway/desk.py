@@ -1,0 +1,110 @@
+"""What the routes of the gateway work with, and what each of them does first."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field
+
+from app.access.budgets import check_budget
+from app.access.keys import KeyRing
+from app.access.limits import Limits
+from app.completion.routing import Router
+from app.conversation.mode import Mode
+from app.conversation.turn import Turns
+from app.core.errors import ModelNotFound
+from app.core.models import ModelRef
+from app.core.ports import CallObserver, Models, PassThrough
+from app.core.usage import Cost, Usage
+from app.gateway.access import Caller, Door
+from app.gateway.http import Exchange
+from app.gateway.ledger import Ledger
+from app.gateway.openai.sse import PING
+
+CHARACTERS_PER_TOKEN = 3.5
+"""For what a request will count before its tokens are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds: how streams are kept alive, and how long anyone is waited for."""
+
+    heartbeat: float = 10.0
+    slow_reader: float = 60.0
+    """A client that takes nothing for so long is dropped."""
+    tick: float = 1.0
+    first_token_local: float = 600.0
+    first_token_cloud: float = 120.0
+    silence: float = 90.0
+    """Between pieces of content; comments do not count."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The gateway's collaborators."""
+
+    models: Models
+    router: Router
+    door: Door
+    keys: KeyRing
+    limits: Limits
+    ledger: Ledger
+    modes: tuple[Mode, ...] = ()
+    council: Turns | None = None
+    """Runs the turns of modes asked as models: without a thread, so its store keeps usage alone."""
+    raw: Mapping[str, PassThrough] = field(default_factory=dict)
+    """Servers, by name, whose answers need no translation."""
+    observer: CallObserver | None = None
+    price: Callable[[ModelRef, Usage], Cost | None] = lambda ref, usage: None
+    pace: Pace = Pace()
+
+    async def admit(self, x: Exchange, caller: Caller, characters: int) -> int:
+        """Counts the request against its key's limits and puts the usual headers on the answer.
+
+        Returns the tokens counted beforehand. Raises LimitReached or BudgetExceeded.
+        """
+        if caller.key is None:
+            return 0
+        check_budget(caller.key, self.keys.spent(caller.key))
+        self.ledger.used(caller.key)
+        tokens = max(1, int(characters / CHARACTERS_PER_TOKEN))
+        x.extra += await self.limits.admit(caller.key, tokens)
+        return tokens
+
+    def candidates(self, caller: Caller, name: str) -> tuple[ModelRef, ...]:
+        """The servers to ask for a model, of those that are the caller's.
+
+        Raises ModelNotFound, with near names among the caller's own.
+        """
+        try:
+            found = self.router.candidates(name)
+        except ModelNotFound as error:
+            near = tuple(model for model in error.near if caller.may_use(model))
+            raise ModelNotFound(
+                error.detail, server=error.server, model=error.model, near=near
+            ) from error
+        allowed = tuple(ref for ref in found if caller.may_use(str(ref)))
+        if not allowed:
+            raise ModelNotFound(f"not for this key: {name}", model=name)
+        return allowed
+
+    @contextlib.asynccontextmanager
+    async def kept_alive(self, x: Exchange) -> AsyncGenerator[None, None]:
+        """Sends comments into a stream that is silent, and drops a client that reads nothing."""
+        pulse = asyncio.create_task(_pulse(x, self.pace))
+        try:
+            yield
+        finally:
+            pulse.cancel()
+
+
+async def _pulse(x: Exchange, pace: Pace) -> None:
+    clock = asyncio.get_running_loop().time
+    while True:
+        await asyncio.sleep(min(pace.tick, pace.heartbeat))
+        if x.writing_since is not None:
+            if clock() - x.writing_since > pace.slow_reader:
+                x.abort()
+                return
+        elif clock() - x.written_at >= pace.heartbeat:
+            await x.begin_stream()
+            await x.write(PING)

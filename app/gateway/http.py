@@ -1,0 +1,248 @@
+"""One HTTP exchange over plain ASGI: no framework between a token and the socket."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import re
+from collections.abc import AsyncGenerator, Iterable
+from typing import Any, Protocol
+from uuid import uuid4
+
+from app.gateway.errors import Answer, BodyTooLarge, InvalidField, answer_to
+
+log = logging.getLogger(__name__)
+
+Scope = dict[str, Any]
+Message = dict[str, Any]
+Header = tuple[bytes, bytes]
+
+
+class Receive(Protocol):
+    async def __call__(self) -> Message: ...
+
+
+class Send(Protocol):
+    async def __call__(self, message: Message, /) -> None: ...
+
+
+class App(Protocol):
+    """An ASGI application."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+MAX_BODY_BYTES = 32 * 1024 * 1024
+MAX_DEPTH = 64
+CORS: tuple[Header, ...] = (
+    (b"access-control-allow-origin", b"*"),
+    (
+        b"access-control-expose-headers",
+        b"x-request-id, retry-after, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
+        b"x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-konsilium-cache",
+    ),
+)
+_REQUEST_ID = re.compile(rb"[\w.:-]{1,128}", re.ASCII)
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class ClientGone(Exception):
+    """The client closed its connection, or reads nothing any more."""
+
+
+class Exchange:
+    """A request and its answer. `started`: a status was sent; `finished`: the last byte too."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.request_id = request_id_of(self.headers)
+        self.started = False
+        self.writing_since: float | None = None
+        """Loop time at which a write began that has not ended: the client reads too slowly."""
+        self.written_at = asyncio.get_running_loop().time()
+        self.extra: list[Header] = [(b"x-request-id", self.request_id.encode())]
+        """Headers that any answer to this request carries."""
+        self._receive = receive
+        self._send = send
+        self.finished = False
+
+    # -- the request ----------------------------------------------------------------------------
+
+    def header(self, name: bytes) -> str:
+        """A header's value, empty where it is missing. `name` in lower case."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    async def body(self, limit: int = MAX_BODY_BYTES) -> bytes:
+        """The whole body. Raises BodyTooLarge, and ClientGone where it breaks off."""
+        length = self.header(b"content-length")
+        if length.isdigit() and int(length) > limit:
+            raise BodyTooLarge(f"The request's body is larger than {limit} bytes.")
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            part: bytes = message.get("body", b"")
+            size += len(part)
+            if size > limit:
+                raise BodyTooLarge(f"The request's body is larger than {limit} bytes.")
+            parts.append(part)
+            if not message.get("more_body", False):
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def json(self) -> dict[str, Any]:
+        """The body as a JSON object. Raises InvalidField where it is none, or nested too deeply."""
+        return parse_object(await self.body())
+
+    # -- the answer -----------------------------------------------------------------------------
+
+    async def reply(
+        self,
+        status: int,
+        body: bytes = b"",
+        headers: Iterable[Header] = (),
+        content_type: bytes = b"application/json",
+    ) -> None:
+        """A whole answer."""
+        self.started = True
+        length = (b"content-length", str(len(body)).encode())
+        own = [(b"content-type", content_type), length] if status != 204 else []
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [*own, *CORS, *self.extra, *headers],
+            }
+        )
+        self.finished = True
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def reply_json(self, value: object, status: int = 200) -> None:
+        """A whole answer of JSON."""
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        await self.reply(status, text.encode("utf-8", "replace"))
+
+    async def reply_error(self, error: BaseException) -> None:
+        """The error as an answer of its own."""
+        await self.reply_answer(answer_to(error))
+
+    async def reply_answer(self, answer: Answer) -> None:
+        await self.reply(answer.status, answer.body, answer.headers)
+
+    async def begin_stream(self) -> None:
+        """Commits the status 200 of a stream of events. Does nothing where it is committed."""
+        if self.started:
+            return
+        self.started = True
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [
+                    (b"content-type", b"text/event-stream; charset=utf-8"),
+                    (b"cache-control", b"no-cache"),
+                    (b"x-accel-buffering", b"no"),
+                    *CORS,
+                    *self.extra,
+                ],
+            }
+        )
+
+    async def write(self, data: bytes) -> None:
+        """Sends a piece of a stream; returns once the socket's bounded buffer has room."""
+        self.writing_since = self.written_at = asyncio.get_running_loop().time()
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        self.writing_since = None
+
+    async def end_stream(self, data: bytes = b"") -> None:
+        """The last piece: the answer is over."""
+        self.writing_since = asyncio.get_running_loop().time()
+        self.finished = True
+        await self._send({"type": "http.response.body", "body": data, "more_body": False})
+        self.writing_since = None
+
+    # -- the other side leaving -----------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def while_connected(self) -> AsyncGenerator[None, None]:
+        """Cancels what is inside when the client leaves, and raises ClientGone then.
+
+        Enter it after the body was read.
+        """
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("an exchange runs in a task")
+        gone = False
+
+        async def watch() -> None:
+            nonlocal gone
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+            if not self.finished:
+                gone = True
+                task.cancel()
+
+        watcher = asyncio.create_task(watch())
+        try:
+            yield
+        except asyncio.CancelledError:
+            if gone and task.uncancel() == 0:
+                raise ClientGone from None
+            raise
+        finally:
+            watcher.cancel()
+
+    def abort(self) -> None:
+        """Cuts the connection, so that the client sees a broken body, not a complete one.
+
+        ASGI has no word for it: a server closes politely, waiting for a reader that reads nothing.
+        uvicorn's transport is reached through the bound method it hands us.
+        """
+        transport = getattr(getattr(self._send, "__self__", None), "transport", None)
+        if transport is not None:
+            transport.abort()
+
+
+def request_id_of(headers: dict[bytes, bytes]) -> str:
+    """The caller's `x-request-id` where it is a plain word, else one of ours."""
+    given = headers.get(b"x-request-id", b"")
+    return given.decode() if _REQUEST_ID.fullmatch(given) else f"req_{uuid4().hex}"
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """A JSON object from a request's body. Raises InvalidField, saying what is wrong with it."""
+    try:
+        value = json.loads(body, parse_constant=_no_constant)
+    except RecursionError:
+        raise InvalidField("The JSON body is nested too deeply.") from None
+    except UnicodeDecodeError:
+        raise InvalidField("The body is not UTF-8.") from None
+    except ValueError as error:
+        raise InvalidField(f"The body is not valid JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise InvalidField("The body must be a JSON object.")
+    if _deeper(value, MAX_DEPTH):
+        raise InvalidField(f"The JSON body is nested more than {MAX_DEPTH} deep.")
+    if _SURROGATE.search(body):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise InvalidField("The body holds half of a surrogate pair.") from None
+    return value
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _deeper(value: object, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    if levels == 0:
+        return True
+    inner: Iterable[object] = value.values() if isinstance(value, dict) else value
+    return any(_deeper(item, levels - 1) for item in inner)

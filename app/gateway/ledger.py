@@ -1,0 +1,99 @@
+"""Keeps what API calls took, behind the answers' backs: nothing waits for the database."""
+
+import asyncio
+import contextlib
+import logging
+from datetime import datetime
+
+from app.access.keys import KeyRing
+from app.access.limits import Limits
+from app.core.errors import StorageUnavailable
+from app.core.keys import ApiKey
+from app.core.ports import GatewayCall, GatewayLog
+from app.core.turns import now
+from app.core.usage import CallRecord
+from app.gateway.access import Caller
+
+log = logging.getLogger(__name__)
+
+BATCH_SECONDS = 0.5
+RETRY_SECONDS = 5.0
+MOST_KEPT = 20_000
+"""Records held while the database does not take them; the oldest go first."""
+
+
+class Ledger:
+    """Notes calls at once and writes them in batches. `run()` is its task."""
+
+    def __init__(self, usage: GatewayLog, keys: KeyRing, limits: Limits) -> None:
+        self._usage = usage
+        self._keys = keys
+        self._limits = limits
+        self._calls: list[GatewayCall] = []
+        self._used: dict[str, datetime] = {}
+        self._wake = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._settling: set[asyncio.Task[None]] = set()
+
+    def used(self, key: ApiKey) -> None:
+        """The key was used just now."""
+        self._used[key.id] = now()
+        self._stir()
+
+    def note(self, caller: Caller, record: CallRecord, mode: str = "chat", known: int = 0) -> None:
+        """One call is over; `known` of its tokens were counted against the limit beforehand."""
+        key = caller.key
+        self._calls.append(GatewayCall(record, caller.user_id, key.id if key else None, mode))
+        if key is not None:
+            if record.cost is not None:
+                self._keys.spend(key.id, record.cost.rub)
+            self.count_tokens(key, tokens_of(record) - known)
+        self._stir()
+
+    def count_tokens(self, key: ApiKey, tokens: int) -> None:
+        """Tokens that the key's limit does not know of yet."""
+        if key.tpm is not None and tokens > 0:
+            settling = asyncio.create_task(self._limits.settle(key, tokens))
+            self._settling.add(settling)
+            settling.add_done_callback(self._settling.discard)
+
+    async def aclose(self) -> None:
+        """Writes what is left."""
+        self._closing.set()
+        self._wake.set()
+        running = {*self._settling, *([self._task] if self._task is not None else [])}
+        if running:
+            await asyncio.wait(running)
+
+    def _stir(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+        self._wake.set()
+
+    async def _run(self) -> None:
+        while not self._closing.is_set():
+            await self._wake.wait()
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BATCH_SECONDS):
+                    await self._closing.wait()
+            await self._write()
+
+    async def _write(self) -> None:
+        calls, self._calls = self._calls, []
+        used, self._used = self._used, {}
+        if not calls and not used:
+            return
+        try:
+            await self._usage.record(calls, used)
+        except StorageUnavailable as error:
+            log.warning("keeping %d API calls: %s", len(calls), error.detail)
+            self._calls = (calls + self._calls)[-MOST_KEPT:]
+            self._used = used | self._used
+            asyncio.get_running_loop().call_later(RETRY_SECONDS, self._wake.set)
+
+
+def tokens_of(record: CallRecord) -> int:
+    """Tokens in and out, as far as they are known."""
+    return (record.usage.input_tokens or 0) + (record.usage.output_tokens or 0)

@@ -1,0 +1,34 @@
+"""One completion asked for, and the protocol of those who answer."""
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from app.gateway.access import Caller
+from app.gateway.openai.requests import Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A checked request for a completion."""
+
+    body: Mapping[str, Any]
+    envelope: Envelope
+    caller: Caller
+    request_id: str
+    counted: int
+    """Tokens counted against the key's limit beforehand."""
+    legacy: bool = False
+    """In the form of /v1/completions."""
+
+
+class Answering(Protocol):
+    """One try to answer. What it took is noted in the ledger, however it ends."""
+
+    def blocks(self) -> AsyncGenerator[bytes, None]:
+        """The answer as whole events, the last block ending in `[DONE]`. Closing it stops the model."""
+        ...
+
+    async def whole(self) -> bytes:
+        """The answer as one JSON object."""
+        ...

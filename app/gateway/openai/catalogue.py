@@ -1,0 +1,66 @@
+"""/v1/models."""
+
+import time
+from typing import Any
+from urllib.parse import unquote
+
+from app.core.errors import ModelNotFound
+from app.core.models import GATEWAY_SERVER, ModelProfile
+from app.gateway.access import Caller
+from app.gateway.desk import Desk
+from app.gateway.http import Exchange
+from app.gateway.openai.council import Council
+
+Json = dict[str, Any]
+_STARTED = int(time.time())
+
+
+class Catalogue:
+    """Lists the caller's models, and finds one of them."""
+
+    def __init__(self, desk: Desk, council: Council) -> None:
+        self._desk = desk
+        self._council = council
+
+    async def all(self, x: Exchange) -> None:
+        """GET /v1/models."""
+        caller = await self._desk.door.caller(x)
+        await x.reply_json({"object": "list", "data": await self._models(caller)})
+
+    async def one(self, x: Exchange) -> None:
+        """GET /v1/models/{id}: ids hold slashes."""
+        caller = await self._desk.door.caller(x)
+        name = unquote(x.path.removeprefix("/v1/models/"))
+        models = {model["id"]: model for model in await self._models(caller)}
+        if name not in models:
+            ref = next(iter(self._desk.candidates(caller, name)))
+            name = str(ref)
+        if name not in models:
+            raise ModelNotFound(f"no {name}", model=name)
+        await x.reply_json(models[name])
+
+    async def _models(self, caller: Caller) -> list[Json]:
+        states = self._desk.models.states()
+        if not any(state.checked_at for state in states):
+            states = await self._desk.models.refresh()
+        listed = [_model(profile) for state in states for profile in state.models]
+        if listed:
+            listed += [_mode(name) for name in self._council.names]
+        return [model for model in listed if caller.may_use(model["id"])]
+
+
+def _model(profile: ModelProfile) -> Json:
+    created = int(profile.modified_at.timestamp()) if profile.modified_at else 0
+    model: Json = {
+        "id": str(profile.ref),
+        "object": "model",
+        "created": created,
+        "owned_by": profile.ref.server,
+    }
+    if profile.window is not None:
+        model["context_window"] = profile.window
+    return model
+
+
+def _mode(name: str) -> Json:
+    return {"id": name, "object": "model", "created": _STARTED, "owned_by": GATEWAY_SERVER}

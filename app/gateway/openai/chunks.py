@@ -1,0 +1,176 @@
+"""Our own model events in OpenAI's form: chunks of a stream, and whole completions. Pure."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from json.encoder import encode_basestring as quoted
+from typing import Any
+from uuid import uuid4
+
+from app.core.events import Finished, ModelEvent, ReasoningDelta, TextDelta, ToolCallDelta
+from app.core.usage import Usage
+from app.gateway.openai.sse import encode
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is the same in every chunk of one answer."""
+
+    model: str
+    legacy: bool = False
+    """The form of /v1/completions."""
+    id: str = ""
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    @classmethod
+    def new(cls, model: str, *, legacy: bool = False) -> "Head":
+        """A head with a fresh id."""
+        return cls(model, legacy, f"{'cmpl' if legacy else 'chatcmpl'}-{uuid4().hex}")
+
+    @property
+    def object(self) -> str:
+        return "text_completion" if self.legacy else "chat.completion"
+
+    def fields(self, *, chunk: bool) -> Json:
+        """The fields before `choices`."""
+        name = self.object + (".chunk" if chunk and not self.legacy else "")
+        return {"id": self.id, "object": name, "created": self.created, "model": self.model}
+
+
+class ChunkWriter:
+    """Turns the events of one answer into the bytes of a stream.
+
+    A text chunk is put together from two constant halves around the quoted text: no dict, no dump.
+    """
+
+    def __init__(self, head: Head, *, wants_usage: bool = False) -> None:
+        self._head = head
+        self._wants_usage = wants_usage
+        self._usage: Json = {"usage": None} if wants_usage else {}
+        self._before = self._halves("content")
+        self._thinking = self._halves("reasoning_content")
+        self._tool_calls = False
+
+    def _halves(self, name: str) -> tuple[str, str]:
+        body = {"text": "\0"} if self._head.legacy else {"delta": {name: "\0"}}
+        before, after = self._chunk(body).decode().split('"\\u0000"')
+        return before, after
+
+    def _chunk(self, body: Json, finish_reason: str | None = None) -> bytes:
+        choice = {"index": 0, **body, "logprobs": None, "finish_reason": finish_reason}
+        return encode(self._head.fields(chunk=True) | {"choices": [choice]} | self._usage)
+
+    def opening(self) -> bytes:
+        """The first chunk, which carries the role."""
+        if self._head.legacy:
+            return b""
+        return self._chunk({"delta": {"role": "assistant", "content": ""}})
+
+    def event(self, event: ModelEvent) -> bytes:
+        """The chunk of one event; of `Finished`, all that is left to say, `[DONE]` excepted."""
+        match event:
+            case TextDelta(text):
+                before, after = self._before
+                return (before + quoted(text) + after).encode("utf-8", "replace")
+            case ReasoningDelta(text):
+                if self._head.legacy:
+                    return b""
+                before, after = self._thinking
+                return (before + quoted(text) + after).encode("utf-8", "replace")
+            case ToolCallDelta():
+                self._tool_calls = True
+                return self._chunk({"delta": {"tool_calls": [_tool_delta(event)]}})
+            case Finished(finish_reason, usage, extra):
+                return self._closing(_reason(finish_reason, self._tool_calls), usage, extra)
+
+    def _closing(self, reason: str, usage: Usage, extra: Mapping[str, Any]) -> bytes:
+        body: Json = {"text": ""} if self._head.legacy else {"delta": {}}
+        choice = {"index": 0, **body, "logprobs": extra.get("logprobs"), "finish_reason": reason}
+        last = encode(self._head.fields(chunk=True) | {"choices": [choice]} | self._usage)
+        if self._wants_usage:
+            last += encode(
+                self._head.fields(chunk=True) | {"choices": [], "usage": usage_json(usage)}
+            )
+        return last
+
+
+def completion(head: Head, events: Iterable[ModelEvent]) -> Json:
+    """A whole answer as one object."""
+    text, thinking, tools = [], [], dict[int, Json]()
+    finish: Finished | None = None
+    for event in events:
+        match event:
+            case TextDelta(piece):
+                text.append(piece)
+            case ReasoningDelta(piece):
+                thinking.append(piece)
+            case ToolCallDelta():
+                _gather(tools, event)
+            case Finished():
+                finish = event
+    usage = finish.usage if finish else Usage()
+    choice: Json = {
+        "index": 0,
+        "logprobs": finish.extra.get("logprobs") if finish else None,
+        "finish_reason": _reason(finish.finish_reason if finish else "stop", bool(tools)),
+    }
+    if head.legacy:
+        choice["text"] = "".join(text)
+    else:
+        choice["message"] = _message("".join(text), "".join(thinking), tools)
+    return head.fields(chunk=False) | {"choices": [choice], "usage": usage_json(usage)}
+
+
+def _message(text: str, thinking: str, tools: dict[int, Json]) -> Json:
+    message: Json = {"role": "assistant", "content": text or (None if tools else "")}
+    message["refusal"] = None
+    if thinking:
+        message["reasoning_content"] = thinking
+    if tools:
+        message["tool_calls"] = [tools[index] for index in sorted(tools)]
+    return message
+
+
+def _reason(reason: str, tool_calls: bool) -> str:
+    """Some servers end a tool call with `stop`; clients look for `tool_calls`."""
+    return "tool_calls" if tool_calls and reason == "stop" else reason
+
+
+def _tool_delta(event: ToolCallDelta) -> Json:
+    function: Json = {"arguments": event.arguments}
+    delta: Json = {"index": event.index}
+    if event.id is not None or event.name is not None:
+        delta |= {"id": event.id or f"call_{uuid4().hex[:24]}", "type": "function"}
+        function = {"name": event.name or "", **function}
+    return delta | {"function": function}
+
+
+def _gather(tools: dict[int, Json], event: ToolCallDelta) -> None:
+    call = tools.setdefault(
+        event.index,
+        {
+            "id": event.id or f"call_{uuid4().hex[:24]}",
+            "type": "function",
+            "function": {"name": "", "arguments": ""},
+        },
+    )
+    if event.name:
+        call["function"]["name"] += event.name
+    call["function"]["arguments"] += event.arguments
+
+
+def usage_json(usage: Usage) -> Json:
+    """`usage` in OpenAI's form; its counts may not be null there, so unknown is 0."""
+    prompt, answer = usage.input_tokens or 0, usage.output_tokens or 0
+    body: Json = {
+        "prompt_tokens": prompt,
+        "completion_tokens": answer,
+        "total_tokens": prompt + answer,
+    }
+    if usage.cached_tokens is not None:
+        body["prompt_tokens_details"] = {"cached_tokens": usage.cached_tokens}
+    if usage.reasoning_tokens is not None:
+        body["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
+    return body

@@ -1,0 +1,255 @@
+"""The conversation modes as models (`konsilium/consultation`): any client can ask the council.
+
+What a participant says and what is going on comes as `reasoning_content`; the answer as content.
+"""
+
+import contextlib
+import json
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+from app.conversation.mode import Mode
+from app.conversation.prompt import WholeHistory
+from app.conversation.state import LiveStep, TurnState
+from app.conversation.turn import RunningTurn, Turns
+from app.core.errors import ModelNotFound
+from app.core.events import Finished, ModelEvent, ReasoningDelta, StepKind, TextDelta
+from app.core.models import GATEWAY_SERVER
+from app.core.options import ChatOptions
+from app.core.turns import (
+    Attachment,
+    HistoryMessage,
+    Question,
+    SettledTurn,
+    StepRecord,
+    TurnRequest,
+    new_id,
+)
+from app.core.usage import Outcome, Usage
+from app.gateway.batches import batched
+from app.gateway.desk import Desk
+from app.gateway.errors import InvalidField
+from app.gateway.openai.asked import Answering, Asked
+from app.gateway.openai.chunks import ChunkWriter, Head, completion
+from app.gateway.openai.requests import chat_request
+from app.gateway.openai.sse import DONE
+
+ORDINARY = "chat"
+"""The mode that is no council: its models are asked by their own names."""
+
+
+class Threadless:
+    """Implements `TurnStore` for turns without a thread: the client keeps the conversation."""
+
+    def __init__(self) -> None:
+        self.histories: dict[str, tuple[HistoryMessage, ...]] = {}
+
+    async def begin(
+        self, request: TurnRequest, steps: Sequence[StepRecord]
+    ) -> tuple[HistoryMessage, ...]:
+        return self.histories.pop(request.thread_id, ())
+
+    async def checkpoint(self, steps: Sequence[StepRecord]) -> None:
+        """Nothing is kept."""
+
+    async def settle(self, turn: SettledTurn) -> None:
+        """Nothing is kept but the usage, which the ledger takes from the settled turn."""
+
+
+class Council:
+    """Finds modes by their model names and runs their turns."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._modes = {model_name(mode): mode for mode in desk.modes if mode.id != ORDINARY}
+        self._store = Threadless()
+        self._turns = Turns(self._store, desk.models, WholeHistory(), desk.modes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`konsilium/…` for every mode."""
+        return tuple(self._modes)
+
+    def mode(self, model: str) -> Mode | None:
+        """The mode of that name. Raises ModelNotFound for one of ours that does not exist."""
+        mode = self._modes.get(model)
+        if mode is None and model.startswith(f"{GATEWAY_SERVER}/"):
+            raise ModelNotFound(f"no {model}", model=model, near=self.names)
+        return mode
+
+    def answering(self, mode: Mode, asked: Asked) -> Answering:
+        """A turn of that mode. Raises ModelNotFound where the key may not use it."""
+        if not asked.caller.may_use(model_name(mode)):
+            raise ModelNotFound("not for this key", model=model_name(mode))
+        return _CouncilTurn(self, self._desk, mode, asked)
+
+    async def start(self, request: TurnRequest, history: tuple[HistoryMessage, ...]) -> RunningTurn:
+        """Starts a turn over a conversation that the client keeps."""
+        self._store.histories[request.thread_id] = history
+        return await self._turns.start(request)
+
+    async def drain(self, timeout: float) -> None:
+        """Stops what still runs after `timeout` seconds."""
+        await self._turns.drain(timeout)
+
+
+def model_name(mode: Mode) -> str:
+    """`konsilium/best-of` for the mode `best_of`."""
+    return f"{GATEWAY_SERVER}/{mode.id.replace('_', '-')}"
+
+
+class _CouncilTurn:
+    def __init__(self, council: Council, desk: Desk, mode: Mode, asked: Asked) -> None:
+        self._council = council
+        self._desk = desk
+        self._mode = mode
+        self._asked = asked
+        self._head = Head.new(model_name(mode))
+        self._request, self._history = turn_request(mode, asked)
+
+    async def blocks(self) -> AsyncGenerator[bytes, None]:
+        async with contextlib.aclosing(batched(self._pieces())) as blocks:
+            async for block in blocks:
+                yield block
+
+    async def _pieces(self) -> AsyncGenerator[bytes, None]:
+        writer = ChunkWriter(self._head, wants_usage=self._asked.envelope.wants_usage)
+        opening = writer.opening()
+        async with contextlib.aclosing(self._events()) as events:
+            async for event in events:
+                yield opening + writer.event(event)
+                opening = b""
+        yield DONE
+
+    async def whole(self) -> bytes:
+        async with contextlib.aclosing(self._events()) as events:
+            answer = completion(self._head, [event async for event in events])
+        return json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")
+
+    async def _events(self) -> AsyncGenerator[ModelEvent, None]:
+        turn = await self._council.start(self._request, self._history)
+        changed = turn.state.subscribe()
+        telling = _Telling(turn.state, speakers=self._mode.takes_interjections)
+        try:
+            while not turn.state.done:
+                await changed.wait()
+                changed.clear()
+                for event in telling.news():
+                    yield event
+            if turn.state.error is not None:
+                raise turn.state.error
+            yield telling.finished()
+        finally:
+            turn.state.unsubscribe(changed)
+            if not turn.state.done:
+                turn.stop()
+                await turn.wait()
+            self._note(turn.state)
+
+    def _note(self, state: TurnState) -> None:
+        known = self._asked.counted
+        for record in state.settled.calls if state.settled else ():
+            self._desk.ledger.note(self._asked.caller, record, self._mode.id, known)
+            known = 0
+
+
+class _Telling:
+    """What has become known of a turn since it was last asked, as events of one model."""
+
+    def __init__(self, state: TurnState, *, speakers: bool) -> None:
+        self._state = state
+        self._speakers = speakers
+        """Several participants speak in turn: each under their name."""
+        self._said: dict[str, str] = {}
+        self._told: set[str] = set()
+        self._progress = ""
+
+    def news(self) -> list[ModelEvent]:
+        events: list[ModelEvent] = []
+        language = self._state.request.language
+        progress = self._state.progress[language] if self._state.progress else ""
+        if progress and progress != self._progress:
+            events.append(ReasoningDelta(f"{progress}\n"))
+        self._progress = progress
+        for step in self._state.steps.values():
+            if step.kind is StepKind.ANSWER:
+                events += self._answer(step)
+            elif step.outcome is not Outcome.RUNNING and step.id not in self._told:
+                self._told.add(step.id)
+                events += self._aside(step)
+        return events
+
+    def _aside(self, step: LiveStep) -> list[ModelEvent]:
+        if step.kind is StepKind.NOTICE or not (step.text or step.name):
+            return []
+        if step.kind is StepKind.CANDIDATE or not step.text:
+            return [ReasoningDelta(f"{step.name} ✓\n")]
+        return [ReasoningDelta(f"**{step.name}**\n{step.text}\n\n")]
+
+    def _answer(self, step: LiveStep) -> list[ModelEvent]:
+        text, before = step.text, self._said.get(step.id)
+        if before is None:
+            if not text:
+                return []
+            parted = "\n\n" if self._said else ""
+            named = f"**{step.name}:** " if self._speakers or self._said else ""
+            self._said[step.id] = text
+            return [TextDelta(parted + named + text)]
+        if text == before:
+            return []
+        self._said[step.id] = text
+        if text.startswith(before):
+            return [TextDelta(text[len(before) :])]
+        return [TextDelta(f"\n\n{text}")]  # replaced: what was sent cannot be taken back
+
+    def finished(self) -> Finished:
+        """The end, with the tokens of all calls."""
+        calls = self._state.settled.calls if self._state.settled else ()
+        answers = [s for s in self._state.steps.values() if s.kind is StepKind.ANSWER]
+        reason = answers[-1].finish_reason if answers else None
+        return Finished(
+            reason or "stop",
+            Usage(
+                input_tokens=sum(call.usage.input_tokens or 0 for call in calls),
+                output_tokens=sum(call.usage.output_tokens or 0 for call in calls),
+            ),
+        )
+
+
+def turn_request(mode: Mode, asked: Asked) -> tuple[TurnRequest, tuple[HistoryMessage, ...]]:
+    """The turn and the earlier messages that a chat completion asks for.
+
+    An object `konsilium` in the body chooses the mode's options, `model` among them.
+    """
+    request = chat_request(asked.body, asked.request_id)
+    chosen: Any = asked.body.get("konsilium") or {}
+    if not isinstance(chosen, dict):
+        raise InvalidField("`konsilium` must be an object of options.", "konsilium")
+    *earlier, last = request.messages
+    if last.role != "user":
+        raise InvalidField("The last message must be the user's.", "messages")
+    system = "\n\n".join(message.text for message in earlier if message.role == "system")
+    images = tuple(
+        Attachment(new_id(), f"image {number}", image.mime, image=image)
+        for number, image in enumerate(last.images, 1)
+    )
+    options = {
+        "temperature": request.sampling.temperature,
+        "max_tokens": request.sampling.max_tokens,
+        "system_prompt": system or None,
+        **chosen,
+    }
+    history = tuple(
+        HistoryMessage(new_id(), "user" if message.role == "user" else "assistant", message.text)
+        for message in earlier
+        if message.role in ("user", "assistant") and message.text
+    )
+    turn = TurnRequest(
+        thread_id=new_id(),
+        user_id=asked.caller.user_id,
+        question=Question(new_id(), last.text, images),
+        options=ChatOptions.clean(options, mode.id, mode.options),
+        key_id=asked.caller.key.id if asked.caller.key else None,
+        author=asked.caller.name,
+    )
+    return turn, history

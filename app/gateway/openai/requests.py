@@ -1,0 +1,275 @@
+"""Bodies of /v1 requests as our own values. Pure; raises InvalidField naming the field."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.core.messages import ImagePart, Message, Part, Role, TextPart, ToolCall
+from app.core.requests import JsonObject, JsonSchema, ModelRequest, ResponseFormat, Sampling
+from app.gateway.errors import InvalidField
+
+MAX_MESSAGES = 4096
+Json = Mapping[str, Any]
+
+_ROLES: Mapping[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+}
+_OURS = {
+    "model",
+    "messages",
+    "prompt",
+    "stream",
+    "stream_options",
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "max_completion_tokens",
+    "seed",
+    "stop",
+    "n",
+    "best_of",
+    "echo",
+    "tools",
+    "tool_choice",
+    "response_format",
+    "think",
+    "user",
+    "store",
+    "metadata",
+    "service_tier",
+}
+"""Fields that are translated, or mean nothing to a model; the others go along as `extra`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What every completion request says, whoever serves it."""
+
+    model: str
+    stream: bool
+    wants_usage: bool
+    characters: int
+    """Of the prompt: what the token limit counts before the answer is known."""
+
+
+def envelope(body: Json, *, legacy: bool = False) -> Envelope:
+    """Checks what must be so for any model."""
+    model = body.get("model")
+    if not isinstance(model, str) or not model.strip():
+        raise InvalidField("`model` must be a model's name.", "model")
+    characters = len(prompt_text(body)) if legacy else _messages_size(body.get("messages"))
+    stream = _typed(body, "stream", bool) or False
+    options = _typed(body, "stream_options", dict) or {}
+    return Envelope(model.strip(), stream, options.get("include_usage") is True, characters)
+
+
+def _messages_size(messages: object) -> int:
+    if not isinstance(messages, list) or not messages:
+        raise InvalidField("`messages` must be a list of at least one message.", "messages")
+    if len(messages) > MAX_MESSAGES:
+        raise InvalidField(f"More than {MAX_MESSAGES} messages.", "messages")
+    size = 0
+    for position, message in enumerate(messages):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise InvalidField("A message must be an object with a role.", f"messages[{position}]")
+        content = message.get("content")
+        if isinstance(content, str):
+            size += len(content)
+        elif isinstance(content, list):
+            texts = (part.get("text") for part in content if isinstance(part, dict))
+            size += sum(len(text) for text in texts if isinstance(text, str))
+    return size
+
+
+def prompt_text(body: Json) -> str:
+    """The prompt of a legacy completion: one text. Token ids and batches are not for chat models."""
+    prompt = body.get("prompt")
+    if isinstance(prompt, list) and len(prompt) == 1:
+        prompt = prompt[0]
+    if isinstance(prompt, list) and all(isinstance(item, str | int | list) for item in prompt):
+        return "".join(item for item in prompt if isinstance(item, str))
+    if not isinstance(prompt, str):
+        raise InvalidField("`prompt` must be a text.", "prompt")
+    return prompt
+
+
+def chat_request(body: Json, request_id: str) -> ModelRequest:
+    """A chat completion for a model that is spoken to in another protocol."""
+    _only_one(body)
+    messages = tuple(
+        _message(message, f"messages[{position}]")
+        for position, message in enumerate(body["messages"])
+    )
+    return _request(body, messages, request_id)
+
+
+def legacy_request(body: Json, request_id: str) -> ModelRequest:
+    """A legacy completion as a question of one message."""
+    _only_one(body)
+    prompt = body.get("prompt")
+    if isinstance(prompt, list) and not (len(prompt) == 1 and isinstance(prompt[0], str)):
+        raise InvalidField("This model takes one text as `prompt`.", "prompt")
+    if body.get("suffix"):
+        raise InvalidField("This model does not support `suffix`.", "suffix")
+    return _request(body, (Message.user(prompt_text(body)),), request_id)
+
+
+def _request(body: Json, messages: tuple[Message, ...], request_id: str) -> ModelRequest:
+    tools = _typed(body, "tools", list) or []
+    if not all(isinstance(tool, dict) and isinstance(tool.get("function"), dict) for tool in tools):
+        raise InvalidField('Each tool must be `{"type": "function", "function": {…}}`.', "tools")
+    choice = body.get("tool_choice")
+    if not isinstance(choice, str | dict | None):
+        raise InvalidField("`tool_choice` must be a word or an object.", "tool_choice")
+    return ModelRequest(
+        messages=messages,
+        sampling=_sampling(body),
+        response_format=_response_format(body.get("response_format")),
+        tools=tuple(tools),
+        tool_choice=choice,
+        think=_think(body),
+        request_id=request_id,
+        extra={name: value for name, value in body.items() if name not in _OURS},
+    )
+
+
+def _only_one(body: Json) -> None:
+    for name in ("n", "best_of"):
+        if (_typed(body, name, int) or 1) != 1:
+            raise InvalidField(f"This model gives one answer at a time: `{name}` must be 1.", name)
+
+
+def _sampling(body: Json) -> Sampling:
+    stop = body.get("stop")
+    if isinstance(stop, str):
+        stop = [stop]
+    if stop is not None and not (
+        isinstance(stop, list) and len(stop) <= 64 and all(isinstance(s, str) for s in stop)
+    ):
+        raise InvalidField("`stop` must be a text or a list of texts.", "stop")
+    limit = _whole(body, "max_completion_tokens", minimum=1)
+    return Sampling(
+        temperature=_number(body, "temperature", 0, 2),
+        top_p=_number(body, "top_p", 0, 1),
+        max_tokens=limit if limit is not None else _whole(body, "max_tokens", minimum=1),
+        seed=_whole(body, "seed"),
+        stop=tuple(text for text in stop or () if text),
+    )
+
+
+def _think(body: Json) -> bool | None:
+    """`think` is Ollama's word; OpenAI's `reasoning_effort` goes along as it is."""
+    think: bool | None = _typed(body, "think", bool)
+    return think
+
+
+def _response_format(value: object) -> ResponseFormat | None:
+    match value:
+        case None | {"type": "text"}:
+            return None
+        case {"type": "json_object"}:
+            return JsonObject()
+        case {"type": "json_schema", "json_schema": {"schema": dict() as schema, **rest}}:
+            return JsonSchema(str(rest.get("name") or "answer"), schema)
+    raise InvalidField("`response_format` is of no known type.", "response_format")
+
+
+def _message(message: Json, where: str) -> Message:
+    role = _ROLES.get(message["role"])
+    if role is None:
+        raise InvalidField(f"Unknown role {message['role']!r}.", f"{where}.role")
+    name, call_id = message.get("name"), message.get("tool_call_id")
+    return Message(
+        role=role,
+        parts=_parts(message.get("content"), where),
+        name=name if isinstance(name, str) else None,
+        tool_calls=tuple(_tool_call(call, where) for call in message.get("tool_calls") or ()),
+        tool_call_id=call_id if isinstance(call_id, str) else None,
+    )
+
+
+def _parts(content: object, where: str) -> tuple[Part, ...]:
+    match content:
+        case None:
+            return ()
+        case str():
+            return (TextPart(content),)
+        case list():
+            return tuple(_part(part, f"{where}.content[{i}]") for i, part in enumerate(content))
+    raise InvalidField("`content` must be a text or a list of parts.", f"{where}.content")
+
+
+def _part(part: object, where: str) -> Part:
+    match part:
+        case {"type": "text" | "input_text", "text": str() as text}:
+            return TextPart(text)
+        case {"type": "refusal", "refusal": str() as text}:
+            return TextPart(text)
+        case {"type": "image_url", "image_url": {"url": str() as url}}:
+            return _image(url, where)
+        case {"type": "image_url", "image_url": str() as url}:
+            return _image(url, where)
+    raise InvalidField("This model takes parts of text and images only.", where)
+
+
+def _image(url: str, where: str) -> ImagePart:
+    """Only images that come with the request: an address would make us fetch what others name."""
+    head, comma, data = url.partition(",")
+    if not (comma and head.startswith("data:image/") and head.endswith(";base64")):
+        raise InvalidField("An image must be a `data:image/…;base64,` URL.", where)
+    try:
+        return ImagePart(base64.b64decode(data, validate=True), head[5:-7])
+    except (binascii.Error, ValueError):
+        raise InvalidField("The image is not valid base64.", where) from None
+
+
+def _tool_call(call: object, where: str) -> ToolCall:
+    match call:
+        case {"function": {"name": str() as name, **rest}, **outer}:
+            arguments, id = rest.get("arguments", ""), outer.get("id")
+            if isinstance(arguments, str) and isinstance(id, str | None):
+                return ToolCall(id or "", name, arguments)
+    raise InvalidField("A tool call needs a function with a name and arguments.", where)
+
+
+def _typed(body: Json, name: str, kind: type[Any]) -> Any:
+    value = body.get(name)
+    truth_as_number = kind is int and isinstance(value, bool)
+    if value is None or (isinstance(value, kind) and not truth_as_number):
+        return value
+    raise InvalidField(f"`{name}` has the wrong type.", name)
+
+
+def _number(body: Json, name: str, minimum: float, maximum: float) -> float | None:
+    value = body.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidField(f"`{name}` must be a number.", name)
+    if not minimum <= value <= maximum:
+        raise InvalidField(f"`{name}` must be from {minimum:g} to {maximum:g}.", name)
+    return float(value)
+
+
+def _whole(body: Json, name: str, minimum: int = -(2**63)) -> int | None:
+    value = _typed(body, name, int)
+    if value is not None and not minimum <= value < 2**63:
+        raise InvalidField(f"`{name}` is out of range.", name)
+    return value if value is None else int(value)
+
+
+def embedding_texts(body: Json) -> list[str]:
+    """The texts of an embeddings request."""
+    given = body.get("input")
+    texts = [given] if isinstance(given, str) else given
+    if not isinstance(texts, list) or not texts or not all(isinstance(t, str) for t in texts):
+        raise InvalidField("`input` must be a text or a list of texts.", "input")
+    if len(texts) > 2048:
+        raise InvalidField("More than 2048 texts.", "input")
+    return texts

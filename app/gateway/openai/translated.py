@@ -1,0 +1,58 @@
+"""Answers of servers that speak another protocol (Ollama), put into OpenAI's form."""
+
+import contextlib
+import json
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+
+from app.core.models import ModelRef
+from app.core.ports import Call
+from app.gateway.batches import batched
+from app.gateway.desk import Desk
+from app.gateway.openai.asked import Asked
+from app.gateway.openai.chunks import ChunkWriter, Head, completion
+from app.gateway.openai.requests import chat_request, legacy_request
+from app.gateway.openai.sse import DONE
+
+
+class Translated:
+    """One call through `Models`."""
+
+    def __init__(self, desk: Desk, ref: ModelRef, asked: Asked) -> None:
+        self._desk = desk
+        self._asked = asked
+        self._head = Head.new(str(ref), legacy=asked.legacy)
+        build = legacy_request if asked.legacy else chat_request
+        request = build(asked.body, asked.request_id)
+        self._call: Call = desk.models.call(ref, request)
+
+    async def blocks(self) -> AsyncGenerator[bytes, None]:
+        try:
+            async with contextlib.aclosing(batched(self._pieces())) as blocks:
+                async for block in blocks:
+                    yield block
+        finally:
+            self._note()
+
+    async def _pieces(self) -> AsyncGenerator[bytes, None]:
+        writer = ChunkWriter(self._head, wants_usage=self._asked.envelope.wants_usage)
+        opening = writer.opening()
+        async with contextlib.aclosing(self._call.events()) as events:
+            async for event in events:
+                piece = writer.event(event)
+                if opening:
+                    piece, opening = opening + piece, b""
+                yield piece
+        yield DONE
+
+    async def whole(self) -> bytes:
+        try:
+            async with contextlib.aclosing(self._call.events()) as events:
+                answer = completion(self._head, [event async for event in events])
+        finally:
+            self._note()
+        return json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")
+
+    def _note(self) -> None:
+        record = replace(self._call.record, streaming=self._asked.envelope.stream)
+        self._desk.ledger.note(self._asked.caller, record, known=self._asked.counted)

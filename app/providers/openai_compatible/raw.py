@@ -1,0 +1,144 @@
+"""The way past translation: bytes of an OpenAI-compatible server, over a connection pool of its own.
+
+aiohttp, because its parser is in C: measured here at 0.2 ms a request where httpx takes 1 ms.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Mapping
+
+import aiohttp
+import certifi
+
+from app.core.errors import ConnectionLost, KonsiliumError, MalformedAnswer, ServerUnavailable
+from app.core.tracing import request_id
+from app.providers.openai_compatible.presets import Preset
+from app.providers.refusals import refusal
+
+KEEPALIVE_SECONDS = 4.0
+"""Below uvicorn's 5 s, behind which many servers sit: whoever closes first meets no request."""
+REST_SECONDS = 0.5
+"""How long the end of a message is waited for, to keep its connection."""
+REFUSAL_BYTES = 65536
+
+
+class RawOpenAI:
+    """Implements core.ports.PassThrough."""
+
+    def __init__(
+        self, preset: Preset, key: str = "", *, project: str | None = None, connect_s: float = 5.0
+    ) -> None:
+        self._preset = preset
+        self._key = key
+        self._connect_s = connect_s
+        self._headers = {**preset.headers, "accept-encoding": "identity"}
+        if key:
+            self._headers["authorization"] = f"{preset.auth} {key}"
+        if project:
+            self._headers["openai-project"] = project
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def stream_usage(self) -> bool:
+        return self._preset.stream_usage
+
+    def wire_name(self, model: str) -> str:
+        return self._preset.names.id(model)
+
+    async def open(
+        self, path: str, body: bytes, *, model: str, content_type: str = "application/json"
+    ) -> "RawBytes":
+        """POSTs; returns once a status of 2xx has come."""
+        headers = {
+            "content-type": content_type,
+            "accept": "text/event-stream, application/json, */*",
+        }
+        if id := request_id.get():
+            headers["x-client-request-id"] = id
+        try:
+            response = await self._pool().post(
+                self._preset.base_url + path, data=body, headers=headers, allow_redirects=False
+            )
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise self._failure(error, model) from error
+        answer = RawBytes(response, self._preset.name, model)
+        if response.status < 300:
+            return answer
+        try:
+            raise await self._refusal(answer, model)
+        finally:
+            await answer.close(whole=True)
+
+    async def aclose(self) -> None:
+        """Closes its connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _pool(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            trust = ssl.create_default_context(cafile=certifi.where())
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0, ssl=trust, keepalive_timeout=KEEPALIVE_SECONDS, ttl_dns_cache=60
+                ),
+                headers=self._headers,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_s),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=not self._preset.local,
+            )
+        return self._session
+
+    async def _refusal(self, answer: "RawBytes", model: str) -> KonsiliumError:
+        body = b""
+        with contextlib.suppress(KonsiliumError):
+            while len(body) < REFUSAL_BYTES and (data := await answer.next()):
+                body += data
+        if self._key:
+            body = body.replace(self._key.encode(), b"***")
+        return refusal(self._preset.name, model, answer.status, body, answer.headers)
+
+    def _failure(self, error: Exception, model: str) -> KonsiliumError:
+        detail = f"{type(error).__name__}: {error}".removesuffix(": ")
+        match error:
+            case (
+                aiohttp.ClientConnectorError()
+                | aiohttp.ConnectionTimeoutError()
+                | aiohttp.InvalidURL()
+            ):
+                return ServerUnavailable(detail, server=self._preset.name, model=model)
+            case aiohttp.ClientResponseError():
+                return MalformedAnswer(detail, server=self._preset.name, model=model)
+        return ConnectionLost(detail, server=self._preset.name, model=model)
+
+
+class RawBytes:
+    """Implements core.ports.RawAnswer."""
+
+    def __init__(self, response: aiohttp.ClientResponse, server: str, model: str) -> None:
+        self._response = response
+        self._server, self._model = server, model
+        self.status = response.status
+        self.headers: Mapping[str, str] = {
+            name.lower(): value for name, value in response.headers.items()
+        }
+
+    async def next(self) -> bytes:
+        """Some more bytes, empty at the end."""
+        try:
+            return await self._response.content.readany()
+        except (aiohttp.ClientError, OSError) as error:
+            detail = f"{type(error).__name__}: {error}".removesuffix(": ")
+            raise ConnectionLost(detail, server=self._server, model=self._model) from error
+
+    async def close(self, *, whole: bool = False) -> None:
+        """Keeps the connection where the body was read to its end, else closes it."""
+        if whole and not self._response.content.at_eof():
+            with contextlib.suppress(TimeoutError, KonsiliumError):
+                async with asyncio.timeout(REST_SECONDS):
+                    while await self.next():
+                        pass
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()

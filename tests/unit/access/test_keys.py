@@ -1,0 +1,131 @@
+import asyncio
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from app.access.budgets import check_budget
+from app.access.keys import PREFIX, KeyRing, hash_of, new_key
+from app.access.limits import Limits
+from app.core.errors import BadRequest, BudgetExceeded, LimitReached, NotFound, StorageUnavailable
+from app.core.turns import now
+from tests.gateway import MemoryKeys
+
+
+def test_the_secret_is_not_in_what_is_kept():
+    key, secret = new_key("ci", "u")
+    assert secret.startswith(key.prefix)
+    assert secret.startswith(PREFIX)
+    assert secret not in repr(key)
+    assert key.hash == hash_of(secret)
+    assert len(secret) - len(key.prefix) > 30
+
+
+@pytest.mark.parametrize("wrong", [{"rpm": 0}, {"tpm": -1}, {"budget_rub": Decimal(0)}])
+def test_a_limit_of_nothing_is_refused(wrong):
+    with pytest.raises(BadRequest):
+        new_key("ci", "u", **wrong)
+
+
+def test_a_key_sees_only_what_its_globs_name():
+    key, _ = new_key("ci", "u", models=("ollama/*", "yandex/yandexgpt-lite"))
+    assert key.allows("ollama/hf.co/x/y:q4")
+    assert key.allows("yandex/yandexgpt-lite")
+    assert not key.allows("yandex/yandexgpt")
+
+
+async def test_a_new_key_works_at_once_and_a_revoked_one_no_more():
+    ring = KeyRing(MemoryKeys())
+    key, secret = new_key("ci", "u")
+    assert await ring.find(secret) is None
+    await ring.add(key)
+    assert await ring.find(secret) == key
+    await ring.revoke(key.prefix)
+    assert await ring.find(secret) is None
+    with pytest.raises(NotFound):
+        await ring.revoke("ci")
+
+
+async def test_a_key_made_and_revoked_by_another_process_is_noticed_within_seconds():
+    store = MemoryKeys()
+    here, elsewhere = KeyRing(store), KeyRing(store)
+    key, secret = new_key("ci", "u")
+    assert await here.find("sk-unknown") is None
+    await elsewhere.add(key)
+    async with asyncio.timeout(2):
+        while await here.find(secret) is None:
+            await asyncio.sleep(0.05)
+    await elsewhere.revoke(key.id)
+    async with asyncio.timeout(3):
+        while await here.find(secret) is not None:
+            await asyncio.sleep(0.05)
+
+
+async def test_known_keys_need_no_database():
+    store = MemoryKeys()
+    ring = KeyRing(store)
+    key, secret = new_key("ci", "u")
+    await ring.add(key)
+    before = store.queries
+    for _ in range(50):
+        assert await ring.find(secret) == key
+    assert store.queries == before
+
+
+async def test_without_a_database_an_unknown_key_is_an_error_not_a_refusal():
+    store = MemoryKeys()
+    store.failing = True
+    with pytest.raises(StorageUnavailable):
+        await KeyRing(store).find("sk-x")
+
+
+async def test_an_expired_key_is_no_key():
+    ring = KeyRing(MemoryKeys())
+    key, secret = new_key("ci", "u", expires_at=now() - timedelta(seconds=1))
+    await ring.add(key)
+    assert await ring.find(secret) is None
+
+
+async def test_requests_a_minute_are_counted_and_the_next_is_told_when():
+    limits = Limits()
+    key, _ = new_key("ci", "u", rpm=2)
+    headers = dict(await limits.admit(key, 1))
+    assert headers[b"x-ratelimit-limit-requests"] == b"2"
+    assert headers[b"x-ratelimit-remaining-requests"] == b"1"
+    await limits.admit(key, 1)
+    with pytest.raises(LimitReached) as refused:
+        await limits.admit(key, 1)
+    assert refused.value.retry_after is not None
+    assert 1 <= refused.value.retry_after <= 120
+
+
+async def test_tokens_of_the_answer_count_too_even_over_the_limit():
+    limits = Limits()
+    key, _ = new_key("ci", "u", tpm=100)
+    await limits.admit(key, 10)
+    await limits.settle(key, 500)
+    with pytest.raises(LimitReached, match="tokens"):
+        await limits.admit(key, 1)
+
+
+async def test_a_request_larger_than_the_whole_limit_is_refused():
+    key, _ = new_key("ci", "u", tpm=100)
+    with pytest.raises(LimitReached):
+        await Limits().admit(key, 101)
+
+
+def test_a_spent_budget_stops_and_names_itself():
+    key, _ = new_key("ci", "u", budget_rub=Decimal("500"))
+    check_budget(key, Decimal("499.99"))
+    with pytest.raises(BudgetExceeded, match="500 RUB"):
+        check_budget(key, Decimal("500"))
+
+
+async def test_spending_is_counted_at_once():
+    ring = KeyRing(MemoryKeys())
+    key, secret = new_key("ci", "u", budget_rub=Decimal(1))
+    await ring.add(key)
+    assert await ring.find(secret) == key
+    ring.spend(key.id, Decimal("0.6"))
+    ring.spend(key.id, Decimal("0.6"))
+    assert ring.spent(key) == Decimal("1.2")

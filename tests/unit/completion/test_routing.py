@@ -1,0 +1,148 @@
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from app.completion.routing import QueueLength, Router, may_work_elsewhere
+from app.core.errors import BadRequest, ModelNotFound, ServerBusy, ServerFault, ServerUnavailable
+from app.core.models import LoadState, ModelProfile, ModelRef, ServerState
+from app.core.turns import now
+from tests.fakes import ScriptedModels
+
+LOADED = LoadState(1, 1, None, None)
+
+
+class Servers(ScriptedModels):
+    """`a`, `b` and `c` all have gemma; b has it loaded."""
+
+    def __init__(self) -> None:
+        super().__init__({"gemma:latest": "hi", "only-a": "hi"})
+        self.down: set[str] = set()
+
+    def states(self):
+        return tuple(self._state(name) for name in "abc")
+
+    def _state(self, name):
+        gemma = ModelProfile(ModelRef(name, "gemma:latest"), local=True)
+        models = [replace(gemma, load=LOADED) if name == "b" else gemma]
+        if name == "a":
+            models.append(ModelProfile(ModelRef("a", "only-a"), local=True))
+        error = ServerUnavailable("down") if name in self.down else None
+        return ServerState(name, "fake", "", True, tuple(models), error, checked_at=now())
+
+    def resolve(self, name):
+        server, _, model = name.partition("/")
+        if model not in self.scripts:
+            raise ModelNotFound(f"no {name}", model=name)
+        return ModelRef(server, model)
+
+
+def order(router: Router, name: str = "gemma") -> str:
+    return "".join(ref.server for ref in router.candidates(name))
+
+
+def test_a_bare_name_goes_first_where_it_is_loaded():
+    assert order(Router(Servers())) == "bac"
+
+
+def test_a_name_with_a_server_means_that_server_alone():
+    assert order(Router(Servers()), "c/gemma:latest") == "c"
+    assert order(Router(Servers()), "only-a") == "a"
+
+
+def test_a_name_nobody_has_is_not_found():
+    with pytest.raises(ModelNotFound):
+        Router(Servers()).candidates("gema")
+    with pytest.raises(ModelNotFound):
+        Router(Servers()).candidates("konsilium/nothing")
+
+
+async def test_the_least_busy_comes_before_the_busier():
+    router = Router(Servers())
+    async with router.slot(ModelRef("a", "gemma:latest")):
+        assert order(router) == "bca"
+    assert order(router) == "bac"
+
+
+def test_a_server_that_is_down_comes_last():
+    servers = Servers()
+    servers.down = {"b"}
+    assert order(Router(servers)) == "acb"
+
+
+async def test_a_failing_server_rests_longer_each_time_and_is_tried_again():
+    time = 0.0
+    router = Router(Servers(), rest_seconds=(2, 10), clock=lambda: time)
+    ref = ModelRef("b", "gemma:latest")
+
+    async def fail():
+        with pytest.raises(ServerFault):
+            async with router.slot(ref):
+                raise ServerFault("boom")
+
+    await fail()
+    assert order(router) == "acb"
+    time = 2.1
+    assert order(router) == "bac"
+    await fail()
+    time = 4.2
+    assert router.resting("b")
+    time = 12.2
+    async with router.slot(ref):
+        pass
+    await fail()
+    time = 14.3
+    assert not router.resting("b"), "a success made it forget"
+
+
+async def test_a_full_queue_refuses_and_says_when_to_come_back():
+    router = Router(Servers(), parallel=1, waiting=2)
+    ref = ModelRef("a", "gemma:latest")
+    entered: list[int] = []
+    leave = asyncio.Event()
+
+    async def call(number: int) -> None:
+        async with router.slot(ref):
+            entered.append(number)
+            await leave.wait()
+
+    calls = [asyncio.create_task(call(number)) for number in range(3)]
+    await asyncio.sleep(0)
+    assert router.queues()["a"] == QueueLength(running=1, waiting=2)
+    with pytest.raises(ServerBusy) as refused:
+        async with router.slot(ref):
+            pass
+    assert refused.value.retry_after
+    leave.set()
+    await asyncio.gather(*calls)
+    assert entered == [0, 1, 2], "in the order they came"
+    assert router.queues()["a"] == QueueLength(0, 0)
+
+
+async def test_who_leaves_the_queue_leaves_no_gap():
+    router = Router(Servers(), parallel=1, waiting=5)
+    ref = ModelRef("a", "gemma:latest")
+    leave = asyncio.Event()
+    done: list[int] = []
+
+    async def call(number: int) -> None:
+        async with router.slot(ref):
+            await leave.wait()
+        done.append(number)
+
+    calls = [asyncio.create_task(call(number)) for number in range(4)]
+    await asyncio.sleep(0)
+    calls[1].cancel()
+    calls[0].cancel()
+    await asyncio.sleep(0)
+    calls[2].cancel()
+    leave.set()
+    await asyncio.wait(calls)
+    assert done == [3]
+    assert router.queues()["a"] == QueueLength(0, 0)
+
+
+def test_another_server_is_asked_only_where_it_may_know_better():
+    assert may_work_elsewhere(ServerUnavailable("x"))
+    assert may_work_elsewhere(ModelNotFound("x"))
+    assert not may_work_elsewhere(BadRequest("x"))
