@@ -111,6 +111,7 @@ ANSWERS: dict[type[KonsiliumError], Answer] = {
     e.ServerFault: Answer(502, _API, "The model server reported an error."),
     e.ConnectionLost: Answer(502, _API, "The connection to the model server broke."),
     e.IncompleteAnswer: Answer(502, _API, "The model server's answer ended too early."),
+    e.EmptyAnswer: Answer(502, _API, "The model answered with nothing."),
     e.MalformedAnswer: Answer(502, _API, "The model server's answer is not valid.", retry=False),
     e.FirstTokenTimeout: Answer(504, _API, "The model did not begin to answer.", retry=False),
     e.SilenceTimeout: Answer(504, _API, "The model fell silent in mid-answer.", retry=False),
