@@ -119,6 +119,56 @@
     return value > 0 && value < 1 ? "<1 %" : `${Math.round(value)} %`;
   };
 
+  /* Why a server does not serve, by the code of the error; and what it does while it fetches a model. */
+  const REASONS = {
+    ru: {
+      server_unavailable: "никто не отвечает",
+      wrong_key: "ключ не принят",
+      quota_exceeded: "закончились средства",
+      rate_limited: "слишком много запросов",
+      first_token_timeout: "не ответил вовремя",
+      silence_timeout: "не ответил вовремя",
+      malformed_answer: "отвечает, но это не API модели",
+      server_fault: "ошибка на сервере",
+      unknown: "не отвечает",
+    },
+    uk: {
+      server_unavailable: "ніхто не відповідає",
+      wrong_key: "ключ не прийнято",
+      quota_exceeded: "закінчилися кошти",
+      rate_limited: "забагато запитів",
+      first_token_timeout: "не відповів вчасно",
+      silence_timeout: "не відповів вчасно",
+      malformed_answer: "відповідає, але це не API моделі",
+      server_fault: "помилка на сервері",
+      unknown: "не відповідає",
+    },
+    en: {
+      server_unavailable: "nobody answers",
+      wrong_key: "the key was refused",
+      quota_exceeded: "no credits left",
+      rate_limited: "too many requests",
+      first_token_timeout: "did not answer in time",
+      silence_timeout: "did not answer in time",
+      malformed_answer: "answers, but not as a model's API",
+      server_fault: "the server failed",
+      unknown: "does not answer",
+    },
+  };
+  const STAGES = {
+    ru: { manifest: "готовимся", pulling: "скачиваем", verifying: "проверяем", writing: "записываем", success: "готово" },
+    uk: { manifest: "готуємося", pulling: "завантажуємо", verifying: "перевіряємо", writing: "записуємо", success: "готово" },
+    en: { manifest: "preparing", pulling: "downloading", verifying: "verifying", writing: "writing", success: "done" },
+  };
+
+  const reason = (lang, code) => words(lang, REASONS)[code] ?? words(lang, REASONS).unknown;
+
+  /** Ollama's line ("pulling manifest", "pulling a3de86cd1c13", "verifying sha256 digest") in a word. */
+  const stage = (lang, line = "") => {
+    const first = line === "pulling manifest" ? "manifest" : line.split(" ")[0];
+    return words(lang, STAGES)[first] ?? line;
+  };
+
   /** Copies a text; true where it worked (a page without HTTPS has no clipboard of the modern kind). */
   const copy = async (text) => {
     try {
@@ -156,6 +206,7 @@
 
   window.Konsilium = Object.freeze({
     DASH, known, words, number, decimal, plural, seconds, short, windowSize, speed, bytes, money, percent, copy,
+    reason, stage,
     keep, newest,
   });
 })();

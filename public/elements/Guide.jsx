@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { Check, CircleDashed, Cloud, Copy, Cpu, Download, HardDrive, KeyRound, X } from "lucide-react";
 
-const { bytes, copy, keep, known, percent, plural, words } = window.Konsilium;
+const { bytes, copy, keep, known, percent, plural, reason, stage, words } = window.Konsilium;
 
 const TEXTS = {
   ru: {
@@ -39,21 +39,6 @@ const TEXTS = {
     copied: "Скопировано",
     done: "готово",
     waiting: "ждём",
-    stages: {
-      "pulling manifest": "готовимся", pulling: "скачиваем", verifying: "проверяем", writing: "записываем", success: "готово",
-    },
-    reasons: {
-      server_unavailable: "никто не отвечает",
-      wrong_key: "ключ не принят",
-      quota_exceeded: "закончились средства",
-      rate_limited: "слишком много запросов",
-      first_token_timeout: "не ответил вовремя",
-      silence_timeout: "не ответил вовремя",
-      malformed_answer: "отвечает, но это не API модели",
-      server_fault: "ошибка на сервере",
-      not_found: "по этому адресу ничего нет",
-    },
-    unknown: "не отвечает",
   },
   uk: {
     title: "Підключімо модель",
@@ -90,21 +75,6 @@ const TEXTS = {
     copied: "Скопійовано",
     done: "готово",
     waiting: "чекаємо",
-    stages: {
-      "pulling manifest": "готуємося", pulling: "завантажуємо", verifying: "перевіряємо", writing: "записуємо", success: "готово",
-    },
-    reasons: {
-      server_unavailable: "ніхто не відповідає",
-      wrong_key: "ключ не прийнято",
-      quota_exceeded: "закінчилися кошти",
-      rate_limited: "забагато запитів",
-      first_token_timeout: "не відповів вчасно",
-      silence_timeout: "не відповів вчасно",
-      malformed_answer: "відповідає, але це не API моделі",
-      server_fault: "помилка на сервері",
-      not_found: "за цією адресою нічого немає",
-    },
-    unknown: "не відповідає",
   },
   en: {
     title: "Let us connect a model",
@@ -141,21 +111,6 @@ const TEXTS = {
     copied: "Copied",
     done: "done",
     waiting: "waiting",
-    stages: {
-      "pulling manifest": "preparing", pulling: "downloading", verifying: "verifying", writing: "writing", success: "done",
-    },
-    reasons: {
-      server_unavailable: "nobody answers",
-      wrong_key: "the key was refused",
-      quota_exceeded: "no credits left",
-      rate_limited: "too many requests",
-      first_token_timeout: "did not answer in time",
-      silence_timeout: "did not answer in time",
-      malformed_answer: "answers, but not as a model's API",
-      server_fault: "the server failed",
-      not_found: "nothing at this address",
-    },
-    unknown: "does not answer",
   },
 };
 
@@ -184,10 +139,10 @@ function Command({ text, command }) {
   );
 }
 
-function Progress({ lang, text, progress }) {
+function Progress({ lang, progress }) {
   const share = progress.total ? progress.completed / progress.total : null;
   const label = share === null
-    ? text.stages[progress.status] ?? text.stages[(progress.status ?? "").split(" ")[0]] ?? progress.status
+    ? stage(lang, progress.status)
     : `${bytes(lang, progress.completed)} / ${bytes(lang, progress.total)}, ${percent(share)}`;
   return (
     <div className="k-small k-wide">
@@ -200,7 +155,7 @@ function Progress({ lang, text, progress }) {
   );
 }
 
-function Servers({ text, servers }) {
+function Servers({ lang, text, servers }) {
   if (!servers.length) return <p className="k-muted k-small">{text.none}</p>;
   return (
     <ul className="k-servers" aria-label={text.servers}>
@@ -211,7 +166,7 @@ function Servers({ text, servers }) {
           <span>
             {server.ok
               ? `${text.answers}, ${text.models(server.models ?? 0)}`
-              : text.reasons[server.reason] || text.unknown}
+              : reason(lang, server.reason)}
           </span>
           <span className="k-url">{server.url}</span>
         </li>
@@ -251,7 +206,7 @@ function OllamaWay({ lang, text, data, callAction }) {
         title={data.suggested_size ? `${text.pull}: ${model}, ${bytes(lang, data.suggested_size)}` : text.pull}>
         {pulling ? (
           <>
-            <Progress lang={lang} text={text} progress={pulling} />
+            <Progress lang={lang} progress={pulling} />
             <button type="button" className="k-button k-plain"
               onClick={() => callAction({ name: "cancel_pull", payload })}>{text.cancel}</button>
           </>
@@ -340,7 +295,7 @@ function EmbeddedWay({ lang, text, data, callAction }) {
         {embedded.licence && <><br /><span className="k-muted k-small">{text.licence}: {embedded.licence}</span></>}
       </p>
       {embedded.state === "starting" && <p className="k-muted" role="status">{text.starting}</p>}
-      {embedded.progress && <Progress lang={lang} text={text} progress={embedded.progress} />}
+      {embedded.progress && <Progress lang={lang} progress={embedded.progress} />}
       {!embedded.state && !embedded.progress && (
         <button type="button" className="k-button k-primary"
           onClick={() => callAction({ name: "embedded_download", payload: { name: embedded.name } })}>
@@ -374,7 +329,7 @@ function Guide({ data, callAction }) {
         {ready && <Check className="k-good" aria-hidden="true" />}{ready ? text.ready : text.title}
       </p>
       <p className="k-muted">{ready ? text.readyText : text.intro}</p>
-      <Servers text={text} servers={servers} />
+      <Servers lang={lang} text={text} servers={servers} />
       {!ready && (
         <div className="k-ways">
           <Way icon={HardDrive} title={text.ollama} hint={text.ollamaHint} open><OllamaWay {...shared} /></Way>

@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { Check, Download, Play, RotateCw, Square, Trash2, X } from "lucide-react";
 
-const { bytes, keep, known, percent, plural, seconds, windowSize, words } = window.Konsilium;
+const { bytes, keep, known, percent, plural, reason, seconds, stage, windowSize, words } = window.Konsilium;
 
 const TEXTS = {
   ru: {
@@ -32,24 +32,10 @@ const TEXTS = {
     left: (time) => `осталось ${time}`,
     perSecond: "/с",
     layer: "слой",
-    down: "не отвечает",
     local: "свой",
     cloud: "облако",
     done: "скачано",
     cancelled: "отменено",
-    stages: {
-      "pulling manifest": "готовимся", pulling: "скачиваем", verifying: "проверяем", writing: "записываем", success: "готово",
-    },
-    reasons: {
-      server_unavailable: "никто не отвечает",
-      wrong_key: "ключ не принят",
-      quota_exceeded: "закончились средства",
-      rate_limited: "слишком много запросов",
-      first_token_timeout: "не ответил вовремя",
-      silence_timeout: "не ответил вовремя",
-      malformed_answer: "отвечает, но это не API модели",
-      server_fault: "ошибка на сервере",
-    },
     capabilities: {
       vision: "зрение", tools: "инструменты", thinking: "размышления", embedding: "эмбеддинги",
       json_schema: "схема JSON", transcription: "речь в текст",
@@ -83,24 +69,10 @@ const TEXTS = {
     left: (time) => `залишилося ${time}`,
     perSecond: "/с",
     layer: "шар",
-    down: "не відповідає",
     local: "свій",
     cloud: "хмара",
     done: "завантажено",
     cancelled: "скасовано",
-    stages: {
-      "pulling manifest": "готуємося", pulling: "завантажуємо", verifying: "перевіряємо", writing: "записуємо", success: "готово",
-    },
-    reasons: {
-      server_unavailable: "ніхто не відповідає",
-      wrong_key: "ключ не прийнято",
-      quota_exceeded: "закінчилися кошти",
-      rate_limited: "забагато запитів",
-      first_token_timeout: "не відповів вчасно",
-      silence_timeout: "не відповів вчасно",
-      malformed_answer: "відповідає, але це не API моделі",
-      server_fault: "помилка на сервері",
-    },
     capabilities: {
       vision: "зір", tools: "інструменти", thinking: "роздуми", embedding: "ембединги",
       json_schema: "схема JSON", transcription: "мовлення в текст",
@@ -134,24 +106,10 @@ const TEXTS = {
     left: (time) => `${time} left`,
     perSecond: "/s",
     layer: "layer",
-    down: "does not answer",
     local: "own",
     cloud: "cloud",
     done: "downloaded",
     cancelled: "cancelled",
-    stages: {
-      "pulling manifest": "preparing", pulling: "downloading", verifying: "verifying", writing: "writing", success: "done",
-    },
-    reasons: {
-      server_unavailable: "nobody answers",
-      wrong_key: "the key was refused",
-      quota_exceeded: "no credits left",
-      rate_limited: "too many requests",
-      first_token_timeout: "did not answer in time",
-      silence_timeout: "did not answer in time",
-      malformed_answer: "answers, but not as a model's API",
-      server_fault: "the server failed",
-    },
     capabilities: {
       vision: "vision", tools: "tools", thinking: "thinking", embedding: "embeddings",
       json_schema: "JSON schema", transcription: "speech to text",
@@ -166,11 +124,6 @@ function Bar({ label, share }) {
       <span style={{ width: `${(share ?? 0) * 100}%` }} />
     </div>
   );
-}
-
-/** A server's own word for what it is doing, in the reader's language. */
-function stage(text, status = "") {
-  return text.stages[status] ?? text.stages[status.split(" ")[0]] ?? status;
 }
 
 function Pull({ lang, text, pull, act }) {
@@ -201,7 +154,7 @@ function Pull({ lang, text, pull, act }) {
       })}
       <div className="k-row-between">
         <span role="status" className={`k-small ${pull.state === "failed" ? "k-bad" : pull.state === "done" ? "k-good" : "k-muted"}`}>
-          {pull.error || text[pull.state] || stage(text, pull.status)}
+          {pull.error || text[pull.state] || stage(lang, pull.status)}
         </span>
         {running && (
           <button type="button" className="k-button k-plain"
@@ -319,7 +272,7 @@ function Server({ lang, text, server, pulls, admin, act }) {
           </span>
           <span className="k-url">{server.url}</span>
           {about && <span className="k-small k-muted">{about}</span>}
-          {!server.ok && <span className="k-small k-bad">{text.reasons[server.reason] || text.down}</span>}
+          {!server.ok && <span className="k-small k-bad">{reason(lang, server.reason)}</span>}
         </div>
       </div>
       {server.ok && (
