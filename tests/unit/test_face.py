@@ -137,6 +137,8 @@ READ_ON = (
     ("success", "card"),
     ("success", "background"),
     ("warning", "card"),
+    ("chart-3", "card"),
+    ("chart-4", "card"),
     ("warning", "background"),
     ("sidebar-foreground", "sidebar-background"),
     ("sidebar-accent-foreground", "sidebar-accent"),
