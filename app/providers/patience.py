@@ -21,8 +21,8 @@ class Timeouts:
     """Between pieces of content; keep-alive comments do not count."""
     write: float = 60.0
     pool: float = 5.0
-    listing: float = 3.0
-    """One request of a listing."""
+    listing: float = 2.8
+    """All requests of a listing; the catalogue gives up at 3 s, without knowing why."""
     ending: float = 2.0
     """After the answer is complete: for its usage and the end of the connection's message."""
 

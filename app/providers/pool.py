@@ -6,6 +6,7 @@ which also joins what has come together, takes 0.7. The `ollama` package speaks 
 """
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator
 from types import ModuleType
@@ -124,5 +125,11 @@ def _as_their_error(http: ModuleType, error: Exception, request: Any) -> Excepti
             kind = http.RemoteProtocolError
         case _:
             kind = http.ReadError
-    failure: Exception = kind(str(error) or type(error).__name__, request=request)
+    failure: Exception = kind(_words(error), request=request)
     return failure
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno:
+        return f"{error.host}:{error.port}: {os.strerror(error.os_error.errno)}"
+    return str(error) or type(error).__name__

@@ -333,7 +333,7 @@ class OllamaSimulator(Simulator):
                 if have > total // 2 and word == "pull-stall":
                     await asyncio.sleep(0)
                     await exchange.pause(3600)
-                if have > total // 2 and word == "pull-error" and not broken_before:
+                if number == 0 and have > total // 2 and word == "pull-error" and not broken_before:
                     await say(error="max retries exceeded: unexpected EOF")
                     return False
             await say(status=f"pulling {digest[7:19]}", digest=digest, total=total, completed=total)

@@ -1,0 +1,62 @@
+"""python -m app: doctor, models, users, keys, db, gateway.
+
+A command group is one module with `register(subparsers)`, which adds its parsers and sets
+`run=function` as their default: `run(args, terminal)` returns an exit code, or a coroutine of one.
+Exit codes: 0 done, 1 it could not be done, 2 wrong arguments or settings, 130 broken off by Ctrl-C.
+"""
+
+import argparse
+import asyncio
+import inspect
+import logging
+import sys
+from collections.abc import Sequence
+
+from app.cli import doctor, models
+from app.cli.terminal import Terminal, language_of_environment
+from app.core.errors import KonsiliumError, SettingsInvalid
+from app.core.text import Text
+from app.settings import load_settings
+
+GROUPS = (doctor, models)
+
+INVALID = Text(
+    ru="Неверная настройка {why}", uk="Хибне налаштування {why}", en="Wrong setting {why}"
+)
+STOPPED = Text(ru="Прервано.", uk="Перервано.", en="Stopped.")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    root = argparse.ArgumentParser(prog="python -m app", description="Administers Konsilium.")
+    subparsers = root.add_subparsers(required=True, metavar="command")
+    for group in GROUPS:
+        group.register(subparsers)
+    return root
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    args = parser().parse_args(argv)
+    logging.basicConfig(level=logging.CRITICAL)  # commands say themselves what is wrong
+    try:
+        settings = load_settings()
+    except SettingsInvalid as error:
+        terminal = Terminal(language_of_environment(None))
+        terminal.fail(INVALID.format(why=error.detail))
+        return 2
+    terminal = Terminal(language_of_environment(settings.app_language), settings)
+    try:
+        code: object = args.run(args, terminal)
+        if inspect.iscoroutine(code):
+            code = asyncio.run(code)
+    except SettingsInvalid as error:
+        terminal.fail(INVALID.format(why=error.detail))
+        return 2
+    except KonsiliumError as error:
+        print(f"{error.code}: {error.detail}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        terminal.fail(STOPPED)
+        return 130
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,227 @@
+"""python -m app doctor: what is configured, what answers, what is wrong and how to mend it."""
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, make_url
+
+from app.cli.models import catalogue
+from app.cli.terminal import Terminal
+from app.completion.catalogue import Catalogue
+from app.completion.models import Models
+from app.completion.pricing import Prices
+from app.core.errors import (
+    KonsiliumError,
+    MalformedAnswer,
+    ModelNotFound,
+    ServerUnavailable,
+    WrongKey,
+)
+from app.core.models import Capability, ModelProfile, ServerState
+from app.core.text import Text
+from app.storage.database import Database
+from app.view.model_labels import model_label
+
+GOOD, BAD, MAYBE = "✅", "❌", "➖"
+LISTED = 12
+"""Models shown of a server."""
+
+DATA = Text(
+    ru="Папка данных {path}: запись возможна",
+    uk="Тека даних {path}: запис можливий",
+    en="The data folder {path} can be written to",
+)
+NO_DATA = Text(
+    ru="В папку данных {path} нельзя писать: {why}",
+    uk="У теку даних {path} не можна писати: {why}",
+    en="The data folder {path} cannot be written to: {why}",
+)
+DATABASE = Text(
+    ru="База данных {url} отвечает",
+    uk="База даних {url} відповідає",
+    en="The database {url} answers",
+)
+NEW_DATABASE = Text(
+    ru="База данных {url} появится при первом запуске",
+    uk="База даних {url} з'явиться під час першого запуску",
+    en="The database {url} will be made at the first start",
+)
+NO_DATABASE = Text(
+    ru="База данных {url} не отвечает: {why}",
+    uk="База даних {url} не відповідає: {why}",
+    en="The database {url} does not answer: {why}",
+)
+SERVER = Text(
+    ru="Сервер {name} ({url}){version}: {milliseconds} мс, моделей: {count}",
+    uk="Сервер {name} ({url}){version}: {milliseconds} мс, моделей: {count}",
+    en="The server {name} ({url}){version}: {milliseconds} ms, models: {count}",
+)
+NO_SERVER = Text(
+    ru="Сервер {name} ({url}): {why}",
+    uk="Сервер {name} ({url}): {why}",
+    en="The server {name} ({url}): {why}",
+)
+MORE = Text(ru="… и ещё {count}", uk="… і ще {count}", en="… and {count} more")
+START_OLLAMA = Text(
+    ru="Запустите Ollama: ollama serve. Если она на другой машине, укажите её в OLLAMA_HOST.",
+    uk="Запустіть Ollama: ollama serve. Якщо вона на іншій машині, вкажіть її в OLLAMA_HOST.",
+    en="Start Ollama: ollama serve. If it is on another machine, name that in OLLAMA_HOST.",
+)
+CHECK_ADDRESS = Text(
+    ru="Проверьте адрес, сеть и то, что сервер запущен.",
+    uk="Перевірте адресу, мережу і те, що сервер запущено.",
+    en="Check the address, the network, and that the server is running.",
+)
+CHECK_PROTOCOL = Text(
+    ru="По этому адресу отвечает что-то другое. Адрес должен кончаться на /v1 или быть адресом Ollama.",
+    uk="За цією адресою відповідає щось інше. Адреса має закінчуватися на /v1 або бути адресою Ollama.",
+    en="Something else answers there. The address should end in /v1, or be that of an Ollama.",
+)
+CHECK_KEY = Text(
+    ru="Проверьте ключ в настройках: сервер его не принимает.",
+    uk="Перевірте ключ у налаштуваннях: сервер його не приймає.",
+    en="Check the key in the settings: the server refuses it.",
+)
+PULL = Text(
+    ru="Моделей нет. Установите: python -m app models pull {model}",
+    uk="Моделей немає. Встановіть: python -m app models pull {model}",
+    en="It has no models. Get one: python -m app models pull {model}",
+)
+DEFAULT = Text(
+    ru="Новый чат откроется с моделью {model}",
+    uk="Новий чат відкриється з моделлю {model}",
+    en="A new chat opens with the model {model}",
+)
+NO_DEFAULT = Text(
+    ru="Отвечать некому: нет ни одной доступной модели.",
+    uk="Відповідати нікому: немає жодної доступної моделі.",
+    en="Nobody can answer: no model is available.",
+)
+UNKNOWN_DEFAULT = Text(
+    ru="Модели из MODEL_NAME нет: {model}. Похожие: {near}",
+    uk="Моделі з MODEL_NAME немає: {model}. Схожі: {near}",
+    en="The model of MODEL_NAME does not exist: {model}. Similar: {near}",
+)
+SUGGESTED = "gemma2:2b"
+
+
+def register(subparsers: Any) -> None:
+    """Adds the command."""
+    command = subparsers.add_parser(
+        "doctor", help="what is configured, what answers, what is wrong and how to mend it"
+    )
+    command.set_defaults(run=doctor)
+
+
+async def doctor(args: argparse.Namespace, terminal: Terminal) -> int:
+    """0 where a question can be asked and all that is configured works; else 1."""
+    wrong = [_data_dir(terminal), await _database(terminal)]
+    async with catalogue(terminal) as servers:
+        states = await servers.refresh()
+        answers = any(_can_chat(m) for state in states for m in state.models)
+        for state in states:
+            wrong.append(_server(terminal, state, spare=answers and _is_unset(terminal, state)))
+        wrong.append(_default(terminal, servers))
+    return int(any(wrong))
+
+
+def _data_dir(terminal: Terminal) -> bool:
+    path = terminal.settings.data_dir
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        terminal.say(f"{BAD} {terminal.words(NO_DATA.format(path=path, why=error.strerror))}")
+        return True
+    terminal.say(f"{GOOD} {terminal.words(DATA.format(path=path))}")
+    return False
+
+
+async def _database(terminal: Terminal) -> bool:
+    url = make_url(terminal.settings.database)
+    shown = url.render_as_string(hide_password=True)
+    if _to_be_made(url):
+        terminal.say(f"{GOOD} {terminal.words(NEW_DATABASE.format(url=shown))}")
+        return False
+    database = Database(terminal.settings.database)
+    try:
+        async with database.reading() as connection:
+            await connection.exec_driver_sql("SELECT 1")
+    except KonsiliumError as error:
+        why = error.detail.splitlines()[0] if error.detail else error.code
+        terminal.say(f"{BAD} {terminal.words(NO_DATABASE.format(url=shown, why=why))}")
+        return True
+    finally:
+        await database.aclose()
+    terminal.say(f"{GOOD} {terminal.words(DATABASE.format(url=shown))}")
+    return False
+
+
+def _to_be_made(url: URL) -> bool:
+    """Whether it is a SQLite file that the first start will make: looking must not make it."""
+    file = url.database if url.get_backend_name() == "sqlite" else None
+    return bool(file) and file != ":memory:" and not Path(file or "").exists()
+
+
+def _is_unset(terminal: Terminal, state: ServerState) -> bool:
+    """An Ollama nobody asked for: only the default address."""
+    return state.kind == "ollama" and "ollama_host" not in terminal.settings.model_fields_set
+
+
+def _server(terminal: Terminal, state: ServerState, *, spare: bool) -> bool:
+    """`spare`: its absence harms nobody."""
+    if state.error is not None:
+        line = NO_SERVER.format(name=state.name, url=state.url, why=state.error.detail)
+        terminal.say(f"{MAYBE if spare else BAD} {terminal.words(line)}")
+        if (remedy := _remedy(state, state.error)) is not None:
+            terminal.say(f"   {terminal.words(remedy)}")
+        return not spare
+    line = SERVER.format(
+        name=state.name,
+        url=state.url,
+        version=f" {state.version}" if state.version else "",
+        milliseconds=round((state.latency_s or 0) * 1000),
+        count=len(state.models),
+    )
+    terminal.say(f"{GOOD} {terminal.words(line)}")
+    for model in state.models[:LISTED]:
+        terminal.say(f"   {model_label(model, terminal.language, with_server=False)}")
+    if len(state.models) > LISTED:
+        terminal.say(f"   {terminal.words(MORE.format(count=len(state.models) - LISTED))}")
+    if not state.models and state.kind == "ollama":
+        terminal.say(f"   {terminal.words(PULL.format(model=f'{state.name}/{SUGGESTED}'))}")
+    return False
+
+
+def _remedy(state: ServerState, error: KonsiliumError) -> Text | None:
+    match error:
+        case ServerUnavailable():
+            return START_OLLAMA if state.kind == "ollama" else CHECK_ADDRESS
+        case WrongKey():
+            return CHECK_KEY
+        case MalformedAnswer() | ModelNotFound():
+            return CHECK_PROTOCOL
+    return None
+
+
+def _default(terminal: Terminal, servers: Catalogue) -> bool:
+    models = Models(servers, Prices(), default=terminal.settings.model_name)
+    try:
+        ref = models.resolve("")
+    except ModelNotFound as error:
+        near = ", ".join(error.near) or "—"
+        line = UNKNOWN_DEFAULT.format(model=terminal.settings.model_name, near=near)
+        terminal.say(f"{BAD} {terminal.words(line)}")
+        return True
+    except KonsiliumError:
+        terminal.say(f"{BAD} {terminal.words(NO_DEFAULT)}")
+        return True
+    terminal.say(f"{GOOD} {terminal.words(DEFAULT.format(model=ref))}")
+    return False
+
+
+def _can_chat(model: ModelProfile) -> bool:
+    return model.can(Capability.COMPLETION)

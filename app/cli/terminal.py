@@ -1,0 +1,83 @@
+"""What a command is given: a language, the settings, and somewhere to write."""
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TextIO
+
+from app.core.text import Language, Text, language_of
+from app.settings import Settings
+
+
+def language_of_environment(
+    forced: Language | None, environment: Mapping[str, str] = os.environ
+) -> Language:
+    """APP_LANGUAGE, else the terminal's locale (LC_ALL, LC_MESSAGES, LANG), else English."""
+    if forced is not None:
+        return forced
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := environment.get(variable):
+            return language_of(value)
+    return "en"
+
+
+class Terminal:
+    """Writes texts in the person's language."""
+
+    def __init__(
+        self,
+        language: Language,
+        settings: Settings | None = None,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+    ) -> None:
+        self.language = language
+        self._settings = settings
+        self._out, self._err = out or sys.stdout, err or sys.stderr
+        self._rewriting = False
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, which a command always has."""
+        assert self._settings is not None, "made for a command"  # noqa: S101 - a bug, not an input
+        return self._settings
+
+    def say(self, text: Text | str = "") -> None:
+        """One line."""
+        print(self.words(text), file=self._out)
+
+    def fail(self, text: Text | str) -> None:
+        """One line of what went wrong, on standard error."""
+        print(self.words(text), file=self._err)
+
+    def words(self, text: Text | str) -> str:
+        """The text in the terminal's language."""
+        return text if isinstance(text, str) else text[self.language]
+
+    def table(self, rows: Iterable[Sequence[str]], indent: str = "") -> None:
+        """Columns wide enough for their longest cell."""
+        rows = [list(row) for row in rows]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            self.say((indent + "  ".join(cells)).rstrip())
+
+    def line(self, text: str) -> None:
+        """Rewrites the current line where the output is a terminal; else writes nothing."""
+        if self._out.isatty():
+            self._out.write(f"\r\033[K{text}")
+            self._out.flush()
+            self._rewriting = True
+
+    def end_line(self) -> None:
+        """Leaves the line that was being rewritten as it is."""
+        if self._rewriting:
+            self._out.write("\n")
+            self._rewriting = False
+
+    def ask(self, question: Text) -> bool:
+        """Yes or no; no where nobody is there to answer."""
+        if not sys.stdin.isatty():
+            return False
+        yes = ("y", "yes", "д", "да", "т", "так")
+        return input(f"{self.words(question)} ").strip().lower() in yes

@@ -1,0 +1,138 @@
+"""The commands as a person runs them: processes of their own against a simulated server."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.simulators import OllamaSimulator
+
+ROOT = Path(__file__).parents[3]
+
+
+class Shell:
+    def __init__(self, folder: Path, ollama: str) -> None:
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "DATA_DIR": str(folder),
+            "OLLAMA_HOST": ollama,
+            "APP_LANGUAGE": "en",
+        }
+        self.folder = folder
+
+    async def run(self, *args: str, **environment: str) -> tuple[int, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "app",
+            *args,
+            cwd=self.folder,
+            env=self.environment | environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 30)
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[OllamaSimulator]:
+    async with OllamaSimulator(["gemma2:2b", "echo"]) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def shell(tmp_path: Path, simulator: OllamaSimulator) -> Shell:
+    return Shell(tmp_path, simulator.url)
+
+
+async def test_doctor_is_content_where_a_model_can_answer(shell: Shell) -> None:
+    code, out, _ = await shell.run("doctor")
+    assert code == 0
+    assert "gemma2:2b (1.6 GB)" in out
+    assert "ollama/gemma2:2b" in out.splitlines()[-1]
+    assert not (shell.folder / "konsilium.db").exists(), "looking makes nothing"
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("ru_RU.UTF-8", "Запустите Ollama"),
+        ("uk_UA.UTF-8", "Запустіть Ollama"),
+        ("C", "Start Ollama"),
+    ],
+)
+async def test_doctor_says_how_to_mend_what_is_wrong(
+    shell: Shell, language: str, said: str
+) -> None:
+    del shell.environment["APP_LANGUAGE"]
+    code, out, err = await shell.run("doctor", OLLAMA_HOST="http://127.0.0.1:9", LANG=language)
+    assert code == 1
+    assert said in out
+    assert "Traceback" not in err
+
+
+async def test_doctor_forgives_an_ollama_nobody_asked_for(
+    shell: Shell, simulator: OllamaSimulator
+) -> None:
+    servers = f"a={simulator.url}/nothing"
+    code, out, _ = await shell.run("doctor", OPENAI_SERVERS=servers)
+    assert code == 1, "a configured server that is no server is wrong"
+    assert "Something else answers there" in out
+
+
+async def test_a_wrong_setting_names_its_variable(shell: Shell) -> None:
+    code, _, err = await shell.run("doctor", PORT="many")
+    assert code == 2
+    assert "PORT" in err
+
+
+async def test_list_shows_every_model(shell: Shell) -> None:
+    code, out, _ = await shell.run("models", "list")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == ["ollama/gemma2:2b", "ollama/echo"]
+
+
+async def test_pull_fetches_a_model_and_remove_deletes_it(
+    shell: Shell, simulator: OllamaSimulator
+) -> None:
+    code, out, _ = await shell.run("models", "pull", "ollama/qwen3:8b")
+    assert code == 0
+    assert "success" in out
+    assert "qwen3:8b" in simulator.models
+    code, _, err = await shell.run("models", "remove", "qwen3:8b")
+    assert code == 1, "without a yes nothing is deleted"
+    assert "--yes" in err
+    code, *_ = await shell.run("models", "remove", "qwen3:8b", "--yes")
+    assert code == 0
+    assert "qwen3:8b" not in simulator.models
+    code, _, err = await shell.run("models", "remove", "qwen3:8b", "--yes")
+    assert code == 1
+    assert "has no model" in err
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [("pull-full", "no space left on device"), ("pull-unknown", "file does not exist")],
+)
+async def test_a_pull_that_fails_says_why(shell: Shell, model: str, why: str) -> None:
+    code, _, err = await shell.run("models", "pull", model)
+    assert code == 1
+    assert why in err
+
+
+async def test_a_pull_broken_off_goes_on_where_it_was(
+    shell: Shell, simulator: OllamaSimulator
+) -> None:
+    code, *_ = await shell.run("models", "pull", "pull-error")
+    assert code == 1
+    have = max(simulator.pulled.values())
+    assert have > 0
+    code, *_ = await shell.run("models", "pull", "pull-error")
+    assert code == 0
