@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from app.core.compression import Block, Head, PinnedFact
@@ -337,8 +338,8 @@ class ElementStore(Protocol):
         """The element, if its thread is the reader's or shared."""
         ...
 
-    async def read(self, element: ElementRecord) -> bytes:
-        """Its bytes. Raises NotFound where it has none."""
+    def path(self, element: ElementRecord) -> Path:
+        """Where its bytes are, if it has any."""
         ...
 
     async def delete(self, element_id: str, user_id: str) -> None:
@@ -369,8 +370,8 @@ class UserStore(Protocol):
         """Sets display_name, role, password_hash, disabled_at or metadata. Raises NotFound."""
         ...
 
-    async def disabled_since(self, moment: datetime) -> tuple[User, ...]:
-        """Users disabled at `moment` or later."""
+    async def disabled(self) -> frozenset[str]:
+        """The ids of those who may not come in."""
         ...
 
 

@@ -1,5 +1,6 @@
 """Files and other elements that hang on steps: their rows, their bytes."""
 
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, or_, select
@@ -64,9 +65,9 @@ class Elements:
             raise NotFound(f"element {element_id} of thread {thread_id} for {reader}")
         return element_from(row)
 
-    async def read(self, element: ElementRecord) -> bytes:
-        """See `ElementStore.read`."""
-        return await self._files.read(element.thread_id, element.id)
+    def path(self, element: ElementRecord) -> Path:
+        """See `ElementStore.path`."""
+        return self._files.path(element.thread_id, element.id)
 
     async def delete(self, element_id: str, user_id: str) -> None:
         """See `ElementStore.delete`."""

@@ -1,7 +1,6 @@
 """The people in the database."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, select, update
@@ -75,8 +74,10 @@ class Users:
             raise NotFound(f"user {user_id}")
         return user_from(row)
 
-    async def disabled_since(self, moment: datetime) -> tuple[User, ...]:
-        """See `UserStore.disabled_since`."""
+    async def disabled(self) -> frozenset[str]:
+        """See `UserStore.disabled`."""
         async with self._database.reading() as connection:
-            found = await connection.execute(select(users).where(users.c.disabled_at >= moment))
-            return tuple(user_from(row) for row in found)
+            found = await connection.execute(
+                select(users.c.id).where(users.c.disabled_at.is_not(None))
+            )
+            return frozenset(found.scalars())

@@ -1,0 +1,87 @@
+"""Which requests are let in by what they say of host and origin, before anything else is asked.
+
+A page of another site can make a browser talk to us: by a name that it resolves to our address (DNS
+rebinding), or by a socket, which no browser rule holds back. Both name themselves: the one in Host,
+the other in Origin.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from app.core.errors import SettingsInvalid
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """The rule. `local`: one user without a password, so loopback alone, in every respect."""
+
+    local: bool
+    allowed: frozenset[str] = frozenset()
+    """Host names that requests may name besides loopback's; empty outside `local`: any."""
+
+    def refusal(
+        self, method: str, headers: Mapping[str, str], client: str | None, *, socket: bool
+    ) -> str | None:
+        """Why the request is refused, for the log and in English; None where it may come in.
+
+        `headers` by lower-case name; `client` is the peer's address.
+        """
+        host = headers.get("host", "")
+        name = hostname(host)
+        if self.local and client is not None and not is_loopback(client):
+            return f"AUTH_MODE=local serves this machine alone, not {client}"
+        if not (is_loopback(name) or name in self.allowed or not (self.local or self.allowed)):
+            return f"unknown host {host!r}"
+        origin = headers.get("origin")
+        if self.local:
+            if headers.get("sec-fetch-site") == "cross-site" and not _navigates(headers):
+                return "a page of another site asks"
+            return None if origin is None or _netloc(origin) == host.lower() else _foreign(origin)
+        if origin is None or (method in _SAFE and not socket) or "authorization" in headers:
+            return None
+        ours = {name, hostname(headers.get("x-forwarded-host", "")), *self.allowed} - {""}
+        return None if hostname(_netloc(origin)) in ours else _foreign(origin)
+
+
+def require_loopback(host: str) -> None:
+    """Raises SettingsInvalid where AUTH_MODE=local would listen to other machines."""
+    if not is_loopback(host):
+        raise SettingsInvalid(
+            "HOST",
+            f"AUTH_MODE=local has no passwords and listens on this machine alone, not on {host};"
+            " use 127.0.0.1, or another AUTH_MODE",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or an address is this machine's own."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]").partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def hostname(host: str) -> str:
+    """The name in a Host header, without its port; empty where there is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _netloc(origin: str) -> str:
+    return urlsplit(origin).netloc.lower() if "//" in origin else ""
+
+
+def _navigates(headers: Mapping[str, str]) -> bool:
+    return headers.get("sec-fetch-mode") == "navigate"
+
+
+def _foreign(origin: str) -> str:
+    return f"foreign origin {origin!r}"

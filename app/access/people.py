@@ -1,0 +1,142 @@
+"""Who may come in, now: the users, remembered for a moment, and word of those who no longer may."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from app.access.passwords import MINIMUM_LENGTH, Passwords
+from app.access.slowdown import Slowdown
+from app.core.errors import KonsiliumError, SettingsInvalid
+from app.core.people import Role, User
+from app.core.ports import UserStore
+from app.core.turns import now
+
+log = logging.getLogger(__name__)
+
+LOCAL = "local"
+"""The identifier of the one user of AUTH_MODE=local."""
+FIRST_ADMIN = "admin"
+REMEMBERED_SECONDS = 10.0
+WATCH_SECONDS = 1.0
+
+Revoked = Callable[[User], Awaitable[None]]
+
+
+class People:
+    """The users as the doors ask for them. `watch()` keeps it true when another process changes them."""
+
+    def __init__(
+        self,
+        users: UserStore,
+        passwords: Passwords | None = None,
+        slowdown: Slowdown | None = None,
+    ) -> None:
+        self._users = users
+        self._passwords = passwords or Passwords()
+        self._slowdown = slowdown or Slowdown()
+        self._remembered: dict[str, tuple[User | None, float]] = {}
+        self._local: User | None = None
+        self._disabled: frozenset[str] = frozenset()
+        self._on_revoked: list[Revoked] = []
+
+    async def known(self, identifier: str) -> User | None:
+        """The user of that name, disabled or not; at most 10 s old, 1 s where they were disabled."""
+        user, at = self._remembered.get(identifier, (None, 0.0))
+        if at and time.monotonic() - at < REMEMBERED_SECONDS:
+            return user
+        user = await self._users.by_identifier(identifier)
+        if len(self._remembered) > 10_000:
+            self._remembered.clear()
+        self._remembered[identifier] = (user, time.monotonic())
+        return user
+
+    async def check(self, identifier: str, password: str, address: str) -> User | None:
+        """The user who signs in; None where name or password is wrong, or they are disabled.
+
+        Raises LimitReached (retry_after) after several wrong tries for that name from that address.
+        """
+        identifier = identifier.strip()
+        key = (identifier.casefold(), address)
+        self._slowdown.check(key)
+        user = await self._users.by_identifier(identifier)
+        usable = user is not None and user.enabled
+        stored = user.password_hash if user is not None and usable else None
+        self._slowdown.failed(key)  # before the answer is known: tries at once count, too
+        if not await self._passwords.matches(password, stored):
+            log.warning(
+                "wrong password for %r from %s", identifier, address or "an unknown address"
+            )
+            return None
+        self._slowdown.succeeded(key)
+        return user
+
+    async def add(
+        self, identifier: str, password: str | None, role: Role = "user", name: str | None = None
+    ) -> User:
+        """A new user, or a new password and role for the one there is."""
+        hashed = await self._passwords.hash(password) if password is not None else None
+        user = await self._users.add(
+            identifier.strip(), display_name=name, role=role, password_hash=hashed
+        )
+        changes = {"role": role, "password_hash": hashed, "display_name": name}
+        wanted = {key: value for key, value in changes.items() if value is not None}
+        if any(getattr(user, key) != value for key, value in wanted.items()):
+            user = await self._users.change(user.id, **wanted)
+        self._remembered.pop(user.identifier, None)
+        return user
+
+    async def allow(self, user: User, *, enabled: bool) -> User:
+        """Disables a user, who is out at once wherever they are, or lets them in again."""
+        changed = await self._users.change(user.id, disabled_at=None if enabled else now())
+        self._remembered.pop(user.identifier, None)
+        await self._look()
+        return changed
+
+    async def first_admin(self, password: str | None) -> None:
+        """Makes `admin` with ADMIN_PASSWORD where there is no administrator yet."""
+        admins = [user for user in await self._users.all() if user.role == "admin"]
+        if any(user.password_hash for user in admins):
+            return
+        if password is None:
+            log.warning(
+                "nobody can administer: set ADMIN_PASSWORD or run `python -m app users add`"
+            )
+            return
+        if len(password) < MINIMUM_LENGTH:
+            raise SettingsInvalid("ADMIN_PASSWORD", f"at least {MINIMUM_LENGTH} characters")
+        await self.add(FIRST_ADMIN, password, "admin")
+
+    async def local(self) -> User:
+        """The one user of AUTH_MODE=local; asked of the database once."""
+        if self._local is None:
+            self._local = await self._users.add(LOCAL, role="admin")
+        return self._local
+
+    # -- word of those who are out ----------------------------------------------------------------
+
+    def on_revoked(self, callback: Revoked) -> None:
+        """`callback(user)` is awaited when a user was disabled, here or in another process."""
+        self._on_revoked.append(callback)
+
+    async def watch(self) -> None:
+        """Looks every second who has been disabled, for ever."""
+        self._disabled = await self._users.disabled()
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                await self._look()
+            except KonsiliumError as error:
+                log.warning("cannot look who is disabled: %s", error.detail)
+
+    async def _look(self) -> None:
+        before, self._disabled = self._disabled, await self._users.disabled()
+        if before == self._disabled:
+            return
+        self._remembered.clear()
+        for user_id in self._disabled - before:
+            user = await self._users.by_id(user_id)
+            if user is not None:
+                log.info("user %s was disabled", user.identifier)
+                for callback in self._on_revoked:
+                    await callback(user)

@@ -1,0 +1,52 @@
+"""Wrong passwords slow down: the fourth in a row waits 1 s, then 2, 4, ... up to 5 minutes."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from app.core.errors import LimitReached
+
+FREE_TRIES = 3
+LONGEST_SECONDS = 300.0
+FORGOTTEN_AFTER_SECONDS = 3600.0
+_REMEMBERED = 10_000
+
+
+@dataclass(slots=True)
+class _Failures:
+    count: int
+    last: float
+
+
+class Slowdown:
+    """Remembers failures by key (who, from where), in this process."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures: OrderedDict[Hashable, _Failures] = OrderedDict()
+
+    def check(self, key: Hashable) -> None:
+        """Raises LimitReached (retry_after) while that key has to wait."""
+        failures = self._failures.get(key)
+        if failures is None or failures.count <= FREE_TRIES:
+            return
+        since = self._clock() - failures.last
+        if since > FORGOTTEN_AFTER_SECONDS:
+            del self._failures[key]
+            return
+        wait = min(2.0 ** (failures.count - FREE_TRIES - 1), LONGEST_SECONDS) - since
+        if wait > 0:
+            raise LimitReached("too many wrong passwords", retry_after=wait)
+
+    def failed(self, key: Hashable) -> None:
+        """One more."""
+        failures = self._failures.setdefault(key, _Failures(0, 0.0))
+        failures.count, failures.last = failures.count + 1, self._clock()
+        self._failures.move_to_end(key)
+        while len(self._failures) > _REMEMBERED:
+            self._failures.popitem(last=False)
+
+    def succeeded(self, key: Hashable) -> None:
+        """All is forgotten."""
+        self._failures.pop(key, None)

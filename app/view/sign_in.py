@@ -1,0 +1,227 @@
+"""The doors: who a request or a socket comes from, before Chainlit sees it.
+
+Chainlit lets every valid token in, even one of a user who has been disabled since, and does not look
+at hosts and origins; the middleware here does. In AUTH_MODE=local it also gives whoever opens a page
+the one user's cookie, so that no sign-in page is ever seen and deep links open.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from chainlit.auth import create_jwt
+from chainlit.auth.cookie import get_token_from_cookies, set_auth_cookie
+from chainlit.auth.jwt import decode_jwt
+from chainlit.config import config
+from chainlit.server import sio
+from chainlit.session import ws_sessions_id
+from chainlit.user import PersistedUser
+from chainlit.user import User as ChainlitUser
+from fastapi import HTTPException
+from jwt import InvalidTokenError
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request, cookie_parser
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.access.origins import Origins
+from app.access.people import LOCAL, People
+from app.core.errors import LimitReached, StorageUnavailable
+from app.core.people import User
+from app.view.stored import persisted
+from app.view.visitor import Visitor, visitor
+
+log = logging.getLogger(__name__)
+
+_OPEN = ("/login", "/logout", "/auth/", "/public/", "/assets/", "/favicon", "/logo", "/health")
+"""Paths that a disabled user's token does not close: to sign in as someone else."""
+
+
+class Doors:
+    """ASGI middleware around Chainlit's whole app, sockets included."""
+
+    def __init__(self, app: ASGIApp, people: People, origins: Origins) -> None:
+        self._app = app
+        self._people = people
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        address = scope["client"][0] if scope.get("client") else None
+        method, socket = scope.get("method", "GET"), _is_socket(scope)
+        refusal = self._origins.refusal(method, headers, address, socket=socket)
+        if refusal is not None:
+            log.warning("refused %s %s: %s", method, scope["path"], refusal)
+            await _refuse(403, "Forbidden", scope, receive, send)
+            return
+        user = await self._user(headers)
+        if user is not None and not user.enabled and not _stays_open(scope, headers):
+            await _refuse(401, "This user is disabled", scope, receive, send)
+            return
+        enabled = user if user is not None and user.enabled else None
+        visitor.set(
+            Visitor(
+                enabled.id if enabled else None,
+                enabled.identifier if enabled else None,
+                headers.get("accept-language", ""),
+                address or "",
+            )
+        )
+        if self._origins.local and _opens_page(scope, headers):
+            await self._open_page(scope, receive, _secured(scope, headers, send))
+        else:
+            await self._app(scope, receive, _secured(scope, headers, send))
+
+    async def _user(self, headers: Headers) -> User | None:
+        """Whose token it is, disabled or not; None without a valid one."""
+        token = _token(headers)
+        if token is None:
+            return None
+        try:
+            identifier = decode_jwt(token).identifier
+            return await self._people.known(identifier)
+        except (InvalidTokenError, TypeError, KeyError):
+            return None
+        except StorageUnavailable as error:
+            log.error("cannot look up who asks: %s", error.detail)
+            return None
+
+    async def _open_page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The page with the local user's cookie; the sign-in page is the first page instead."""
+        token = create_jwt(persisted(await self._people.local()))
+        request = Request(scope)
+        cookies = Response()
+        set_auth_cookie(request, cookies, token)
+
+        async def send_with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                added = MutableHeaders(scope=message)
+                for value in cookies.headers.getlist("set-cookie"):
+                    added.append("set-cookie", value)
+            await send(message)
+
+        if scope["path"].rstrip("/").endswith("/login"):
+            root = scope.get("root_path", "")
+            await RedirectResponse(f"{root}/", 303)(scope, receive, send_with_cookie)
+        else:
+            await self._app(scope, receive, send_with_cookie)
+
+
+def register(people: People, mode: str, header: str = "x-forwarded-user") -> None:
+    """Registers with Chainlit the way of signing in of that AUTH_MODE (`local` needs none), and shuts
+    the sockets of users who are disabled."""
+    if mode == "password":
+        config.code.password_auth_callback = _password(people)
+    elif mode == "header":
+        config.code.header_auth_callback = _header(people, header)
+    elif mode == "oauth":
+        config.code.oauth_callback = _oauth(people)
+    people.on_revoked(shut_sockets)
+
+
+async def shut_sockets(user: User) -> None:
+    """Sends the user's open pages away; they come back to the sign-in page."""
+    for session in list(ws_sessions_id.values()):
+        who = session.user
+        if isinstance(who, PersistedUser) and who.id == user.id:
+            await sio.emit("reload", {}, to=session.socket_id)
+            await sio.disconnect(session.socket_id)
+
+
+def _password(people: People) -> Callable[[str, str], Awaitable[ChainlitUser | None]]:
+    async def check(identifier: str, password: str) -> ChainlitUser | None:
+        try:
+            user = await people.check(identifier, password, visitor.get().address)
+        except LimitReached as error:
+            wait = str(round(error.retry_after or 1) or 1)
+            raise HTTPException(429, "credentialssignin", {"Retry-After": wait}) from error
+        except StorageUnavailable as error:
+            log.error("cannot sign in: %s", error.detail)
+            raise HTTPException(503, "default") from error
+        return persisted(user) if user else None
+
+    return check
+
+
+def _header(people: People, header: str) -> Callable[[Headers], Awaitable[ChainlitUser | None]]:
+    """The proxy in front names the user; it must take that header from nobody else."""
+
+    async def check(headers: Headers) -> ChainlitUser | None:
+        identifier = headers.get(header, "").strip()
+        return await _admit(people, ChainlitUser(identifier)) if identifier else None
+
+    return check
+
+
+def _oauth(
+    people: People,
+) -> Callable[[str, str, dict[str, str], ChainlitUser, str | None], Awaitable[ChainlitUser | None]]:
+    async def check(
+        provider: str,
+        token: str,
+        raw: dict[str, str],
+        user: ChainlitUser,
+        id_token: str | None = None,
+    ) -> ChainlitUser | None:
+        return await _admit(people, ChainlitUser(user.identifier, user.display_name))
+
+    return check
+
+
+async def _admit(people: People, user: ChainlitUser) -> ChainlitUser | None:
+    """A newcomer is let in and kept by the data layer; a disabled user is not."""
+    if user.identifier == LOCAL:
+        return None
+    known = await people.known(user.identifier)
+    return user if known is None or known.enabled else None
+
+
+def _token(headers: Headers) -> str | None:
+    token = get_token_from_cookies(cookie_parser(headers.get("cookie", "")))
+    if token is None:
+        scheme, _, bearer = headers.get("authorization", "").partition(" ")
+        token = bearer if scheme.lower() == "bearer" and bearer.count(".") == 2 else None
+    return token
+
+
+def _is_socket(scope: Scope) -> bool:
+    return scope["type"] == "websocket" or "/ws/socket.io" in scope["path"]
+
+
+def _opens_page(scope: Scope, headers: Headers) -> bool:
+    return scope.get("method") == "GET" and "text/html" in headers.get("accept", "")
+
+
+def _stays_open(scope: Scope, headers: Headers) -> bool:
+    path: str = scope["path"]
+    return path.startswith(_OPEN) or _opens_page(scope, headers)
+
+
+def _secured(scope: Scope, headers: Headers, send: Send) -> Send:
+    """Marks every cookie Secure where the browser speaks HTTPS, to us or to the proxy before us."""
+    proxied = headers.get("x-forwarded-proto", "").partition(",")[0].strip()
+    if scope.get("scheme") not in ("https", "wss") and proxied != "https":
+        return send
+
+    async def send_secured(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [_secure(*header) for header in message["headers"]]
+        await send(message)
+
+    return send_secured
+
+
+def _secure(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    if name.lower() == b"set-cookie" and b"secure" not in value.lower().split(b"; "):
+        return name, value + b"; Secure"
+    return name, value
+
+
+async def _refuse(status: int, detail: str, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 4000 + status, "reason": detail})
+        return
+    await JSONResponse({"detail": detail}, status)(scope, receive, send)
