@@ -59,10 +59,10 @@ class People:
         identifier = identifier.strip()
         key = (identifier.casefold(), address)
         self._slowdown.check(key)
+        self._slowdown.failed(key)  # before the answer is known: tries all at once count, too
         user = await self._users.by_identifier(identifier)
         usable = user is not None and user.enabled
         stored = user.password_hash if user is not None and usable else None
-        self._slowdown.failed(key)  # before the answer is known: tries at once count, too
         if not await self._passwords.matches(password, stored):
             log.warning(
                 "wrong password for %r from %s", identifier, address or "an unknown address"
@@ -84,6 +84,12 @@ class People:
         if any(getattr(user, key) != value for key, value in wanted.items()):
             user = await self._users.change(user.id, **wanted)
         self._remembered.pop(user.identifier, None)
+        return user
+
+    async def welcome(self, identifier: str, name: str | None) -> User:
+        """Someone whom a proxy or a provider has let in, kept as a user from the first time on."""
+        user = await self._users.add(identifier, display_name=name)
+        self._remembered.pop(identifier, None)
         return user
 
     async def allow(self, user: User, *, enabled: bool) -> User:

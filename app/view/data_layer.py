@@ -28,8 +28,9 @@ from chainlit.types import (
 from chainlit.user import PersistedUser
 from chainlit.user import User as ChainlitUser
 
+from app.access.people import People
 from app.core.errors import KonsiliumError, NotAllowed, NotFound, StorageUnavailable
-from app.core.ports import ElementStore, ThreadStore, UserStore
+from app.core.ports import ElementStore, ThreadStore
 from app.core.text import Language
 from app.core.threads import ElementRecord, FeedbackRecord, StoredThread, ThreadRecord
 from app.core.turns import StepRecord, new_id
@@ -87,7 +88,7 @@ class DataLayer(BaseDataLayer):
 
     def __init__(
         self,
-        users: UserStore,
+        people: People,
         threads: ThreadStore,
         elements: ElementStore,
         *,
@@ -98,7 +99,7 @@ class DataLayer(BaseDataLayer):
     ) -> None:
         """`newcomers`: whoever signs in becomes a user (header, oauth); `deleted(thread_id)` is called
         before a thread is deleted, to stop what runs in it; `close` at the end of the process."""
-        self._users = users
+        self._people = people
         self._threads = threads
         self._elements = elements
         self._draw = draw
@@ -109,16 +110,14 @@ class DataLayer(BaseDataLayer):
     # -- users ------------------------------------------------------------------------------------
 
     async def get_user(self, identifier: str) -> PersistedUser | None:
-        user = await self._users.by_identifier(identifier)
+        user = await self._people.known(identifier)
         return persisted(user) if user is not None and user.enabled else None
 
     @_known
     async def create_user(self, user: ChainlitUser) -> PersistedUser | None:
-        known = await self._users.by_identifier(user.identifier)
+        known = await self._people.known(user.identifier)
         if known is None and self._newcomers:
-            known = await self._users.add(
-                user.identifier, display_name=user.display_name, metadata=user.metadata
-            )
+            known = await self._people.welcome(user.identifier, user.display_name)
         return persisted(known) if known is not None and known.enabled else None
 
     # -- feedback ---------------------------------------------------------------------------------

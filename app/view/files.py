@@ -1,4 +1,4 @@
-"""Files of threads, read by who may read the thread: its owner, or anyone while it is shared."""
+"""Files of threads, read by who may read the thread: its owner, any user while it is shared."""
 
 from urllib.parse import quote
 
@@ -19,14 +19,17 @@ HTML are not among them; they, and all that is unknown, are downloads."""
 
 
 def files_router(elements: ElementStore) -> APIRouter:
-    """`GET /api/files/{thread}/{element}`; 404 for whoever may not read it."""
+    """`GET /api/files/{thread}/{element}`; 404 for who may not read it."""
     router = APIRouter(prefix=FILES_ROUTE, tags=["files"])
 
     @router.get("/{thread_id}/{element_id}", response_class=FileResponse)
     async def read(thread_id: str, element_id: str) -> FileResponse:
         """One file of a thread."""
+        reader = asking_id()
+        if reader is None:
+            raise HTTPException(401, "Unauthorized")
         try:
-            element = await elements.find(thread_id, element_id, asking_id())
+            element = await elements.find(thread_id, element_id, reader)
             path = elements.path(element)
         except NotFound:
             raise HTTPException(404, "Not found") from None

@@ -6,6 +6,7 @@ the one user's cookie, so that no sign-in page is ever seen and deep links open.
 """
 
 import logging
+import os
 from collections.abc import Awaitable, Callable
 
 from chainlit.auth import create_jwt
@@ -109,9 +110,13 @@ class Doors:
             await self._app(scope, receive, send_with_cookie)
 
 
-def register(people: People, mode: str, header: str = "x-forwarded-user") -> None:
+def register(people: People, mode: str, secret: str, header: str = "x-forwarded-user") -> None:
     """Registers with Chainlit the way of signing in of that AUTH_MODE (`local` needs none), and shuts
-    the sockets of users who are disabled."""
+    the sockets of users who are disabled. `secret` signs the cookies."""
+    os.environ["CHAINLIT_AUTH_SECRET"] = secret
+    os.environ["CHAINLIT_CUSTOM_AUTH"] = (
+        "1"  # signing in is required, with or without a form for it
+    )
     if mode == "password":
         config.code.password_auth_callback = _password(people)
     elif mode == "header":

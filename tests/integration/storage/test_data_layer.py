@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from chainlit.types import Pagination, ThreadFilter
 
+from app.access.people import People
 from app.core.errors import NotFound
 from app.view.data_layer import DataLayer
 from app.view.visitor import Visitor, visitor
@@ -13,7 +14,7 @@ from tests.integration.storage.turns import say
 
 @pytest.fixture
 def layer(storage):
-    return DataLayer(storage.users, storage.threads, storage.elements)
+    return DataLayer(People(storage.users), storage.threads, storage.elements)
 
 
 def be(user):

@@ -1,0 +1,93 @@
+"""AUTH_MODE=password: users of the database, slow for guessers, closed for the disabled."""
+
+import asyncio
+
+from app.core.turns import now
+
+
+async def sign_in(browser, name, password, **headers):
+    form = {"username": name, "password": password}
+    return await browser.post("/login", data=form, headers=headers)
+
+
+async def test_the_right_password_signs_in(house, ann):
+    async with house.visit() as browser:
+        assert (await sign_in(browser, "ann", "wrong")).status_code == 401
+        assert (await sign_in(browser, "nobody", "wrong")).status_code == 401
+        assert (await sign_in(browser, "ann", "ann's password")).status_code == 200
+        me = (await browser.get("/user")).json()
+        assert (me["identifier"], me["metadata"]["role"]) == ("ann", "user")
+
+
+async def test_no_page_signs_in_by_itself(house, ann):
+    async with house.visit() as browser:
+        await browser.get("/", headers={"accept": "text/html"})
+        assert (await browser.get("/user")).status_code == 401
+
+
+async def test_guessing_slows_down_for_that_name_from_that_address(house, ann, bob):
+    async with house.visit() as browser, house.visit(address="127.0.0.9") as elsewhere:
+        for _ in range(4):
+            assert (await sign_in(browser, "ann", "wrong")).status_code == 401
+        slowed = await sign_in(browser, "ann", "ann's password")
+        assert slowed.status_code == 429
+        assert int(slowed.headers["retry-after"]) >= 1
+        assert (await sign_in(browser, "bob", "bob's password")).status_code == 200
+        assert (await sign_in(elsewhere, "ann", "ann's password")).status_code == 200
+
+
+async def test_guesses_at_once_are_counted_too(house, ann):
+    async with house.visit() as browser:
+        answers = await asyncio.gather(*(sign_in(browser, "ann", "wrong") for _ in range(20)))
+        assert [a.status_code for a in answers].count(401) <= 5
+
+
+async def test_cookies_are_secure_behind_https_alone(house, ann):
+    async with house.visit() as browser:
+        plain = await sign_in(browser, "ann", "ann's password")
+        assert "secure" not in plain.headers["set-cookie"].lower()
+        proxied = await sign_in(browser, "ann", "ann's password", **{"x-forwarded-proto": "https"})
+        assert "Secure" in proxied.headers["set-cookie"]
+        assert "HttpOnly" in proxied.headers["set-cookie"]
+
+
+async def test_a_disabled_user_is_out_at_once(house, ann):
+    async with house.visit(ann) as browser:
+        assert (await browser.get("/user")).status_code == 200
+        await house.people.allow(ann, enabled=False)
+        for path in ("/user", "/project/thread/t1", "/project/settings"):
+            assert (await browser.get(path)).status_code == 401
+        assert (await sign_in(browser, "ann", "ann's password")).status_code == 401
+        await house.people.allow(ann, enabled=True)
+        assert (await browser.get("/user")).status_code == 200
+
+
+async def test_a_user_disabled_elsewhere_is_noticed(house, ann):
+    watching = asyncio.create_task(house.people.watch())
+    out = asyncio.Event()
+
+    async def gone(user):
+        assert user.id == ann.id
+        out.set()
+
+    house.people.on_revoked(gone)
+    await asyncio.sleep(0.1)
+
+    await house.storage.users.change(ann.id, disabled_at=now())
+    await asyncio.wait_for(out.wait(), 5)
+    watching.cancel()
+
+
+async def test_a_token_of_a_user_who_never_was_opens_nothing(house, ann):
+    ghost = ann.__class__("no-such-id", "ghost", ann.created_at)
+    async with house.visit(ghost) as browser:
+        listed = {"pagination": {"first": 5}, "filter": {}}
+        assert (await browser.post("/project/threads", json=listed)).status_code == 404
+        assert (await browser.get("/project/thread/t1")).status_code == 404
+
+
+async def test_the_first_administrator_is_made_once(house):
+    await house.people.first_admin("first password")
+    await house.people.first_admin("another password")
+    assert await house.people.check("admin", "another password", "") is None
+    assert (await house.people.check("admin", "first password", "")).role == "admin"
