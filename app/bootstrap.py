@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from app.access.people import People
 from app.completion.catalogue import Catalogue
 from app.completion.models import Models
 from app.completion.pricing import Prices
@@ -35,13 +36,24 @@ class Application:
     models: Models
     turns: Turns
     metrics: CallMetrics
+    people: People
     background: set["asyncio.Task[None]"]
 
     async def start(self) -> None:
         """Opens the database and looks for models. Raises StorageUnavailable."""
         await self.storage.open()
+        await self._receive_people()
         self.background.add(asyncio.create_task(self.catalogue.run()))
         await self.catalogue.refresh()
+
+    async def _receive_people(self) -> None:
+        match self.settings.auth_mode:
+            case "local":
+                await self.people.local()
+            case "password":
+                password = self.settings.admin_password
+                await self.people.first_admin(password.get_secret_value() if password else None)
+        self.background.add(asyncio.create_task(self.people.watch()))
 
     async def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
         """Lets answers finish for a while, stores what they wrote, and closes everything."""
@@ -62,7 +74,9 @@ def build(settings: Settings) -> Application:
         catalogue, Prices(settings.data_dir), default=settings.model_name, observers=[metrics]
     )
     turns = Turns(storage.turns, models, WholeHistory(), MODES)
-    return Application(settings, storage, catalogue, models, turns, metrics, set())
+    people = People(storage.users)
+    people.on_revoked(lambda user: turns.abandon_all(user.id))
+    return Application(settings, storage, catalogue, models, turns, metrics, people, set())
 
 
 def secrets_of(settings: Settings) -> Iterator[str]:

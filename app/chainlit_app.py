@@ -7,15 +7,20 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run by path, not as a package
 
 from chainlit.config import config
+from chainlit.server import app as server
 
+from app.access.origins import Origins, require_loopback
 from app.attachments import AttachmentLimits
 from app.bootstrap import build
 from app.conversation.modes import MODES
 from app.settings import load_settings
+from app.view import sign_in
 from app.view.chat import Chat
 from app.view.data_layer import DataLayer
+from app.view.files import files_router
 from app.view.guide import Guide
 from app.view.handlers import register
+from app.view.http_errors import answer_errors
 from app.view.project_routes import project_router, serve_clean_pages
 from app.view.routes import chat_router, put_first
 
@@ -30,7 +35,13 @@ guide = Guide(models)
 chat = Chat(
     turns, models, MODES, storage.conversations, storage.documents, guide, AttachmentLimits()
 )
-data_layer = DataLayer(storage.users, storage.threads, storage.elements)
+data_layer = DataLayer(
+    application.people,
+    storage.threads,
+    storage.elements,
+    newcomers=settings.auth_mode in ("header", "oauth"),
+    deleted=turns.abandon,
+)
 
 config.code.data_layer = lambda: data_layer
 config.code.on_app_startup = application.start
@@ -38,4 +49,21 @@ config.code.on_app_shutdown = application.stop
 config.ui.language = settings.app_language
 register(chat, guide, {})
 serve_clean_pages()
-put_first([chat_router(chat), project_router(settings.app_language)])
+if settings.auth_mode == "local":
+    require_loopback(config.run.host)
+sign_in.register(
+    application.people,
+    storage.threads,
+    settings.auth_mode,
+    settings.auth_secret(),
+    settings.auth_header,
+)
+answer_errors(server)
+server.add_middleware(
+    sign_in.Doors,
+    people=application.people,
+    origins=Origins.of(settings.auth_mode, settings.allowed_hosts),
+)
+put_first(
+    [chat_router(chat), project_router(settings.app_language), files_router(storage.elements)]
+)

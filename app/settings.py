@@ -47,6 +47,9 @@ class Settings(BaseSettings):
 
     # People
     auth_mode: Literal["local", "password", "header", "oauth"] = "local"
+    auth_header: str = "X-Forwarded-User"
+    """With AUTH_MODE=header: the header in which the proxy names the user, and which it must not take
+    from anybody else."""
     admin_password: SecretStr | None = None
     chainlit_auth_secret: SecretStr | None = None
     require_api_key: bool = False

@@ -23,6 +23,12 @@ class Origins:
     allowed: frozenset[str] = frozenset()
     """Host names that requests may name besides loopback's; empty outside `local`: any."""
 
+    @classmethod
+    def of(cls, mode: str, names: str) -> "Origins":
+        """From AUTH_MODE and ALLOWED_HOSTS, comma-separated."""
+        allowed = (name.strip().lower() for name in names.split(","))
+        return cls(mode == "local", frozenset(name for name in allowed if name))
+
     def refusal(
         self, method: str, headers: Mapping[str, str], client: str | None, *, socket: bool
     ) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any
 from app.conversation.mode import Inbox, Mode, TurnContext, TurnModels
 from app.conversation.prompt import PromptBuilder
 from app.conversation.state import TurnState
-from app.core.errors import KonsiliumError, StorageUnavailable
+from app.core.errors import KonsiliumError, NotFound, StorageUnavailable
 from app.core.ports import Models, TurnStore
 from app.core.tracing import request_id
 from app.core.turns import HistoryMessage, SettledTurn, TurnRequest
@@ -119,8 +119,9 @@ class Turns:
         StorageUnavailable where the question could not be stored.
         """
         while current := self._running.get(request.thread_id):
-            current.stop()
-            await current.wait()
+            if current.request.user_id != request.user_id:
+                raise NotFound(f"thread {request.thread_id} is not {request.user_id}'s")
+            await self.abandon(request.thread_id)
         turn = RunningTurn(request, self._modes.get(request.options.mode) or self._modes["chat"])
         self._running[request.thread_id] = turn
         try:
@@ -130,6 +131,18 @@ class Turns:
             raise
         self._in_background(self._run(turn, history, refused))
         return turn
+
+    async def abandon(self, thread_id: str) -> None:
+        """Stops what runs in the thread, and returns when it is stored."""
+        if turn := self._running.get(thread_id):
+            turn.stop()
+            await turn.wait()
+
+    async def abandon_all(self, user_id: str) -> None:
+        """Stops what runs for a user."""
+        for turn in list(self._running.values()):
+            if turn.request.user_id == user_id:
+                turn.stop()
 
     async def drain(self, timeout: float) -> None:
         """Stops what still runs after `timeout` seconds and waits until all is stored."""

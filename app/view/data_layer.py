@@ -208,7 +208,8 @@ class DataLayer(BaseDataLayer):
 
     @_known
     async def delete_thread(self, thread_id: str) -> None:
-        await self._threads.find(thread_id, _asking())
+        if (await self._threads.find(thread_id, _asking())).user_id != _asking():
+            raise NotFound(f"thread {thread_id} is another's")
         await self._deleted(thread_id)
         await self._threads.delete(thread_id, _asking())
 

@@ -8,13 +8,16 @@ the one user's cookie, so that no sign-in page is ever seen and deep links open.
 import logging
 import os
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from chainlit.auth import create_jwt
 from chainlit.auth.cookie import get_token_from_cookies, set_auth_cookie
 from chainlit.auth.jwt import decode_jwt
 from chainlit.config import config
 from chainlit.server import sio
-from chainlit.session import ws_sessions_id
+from chainlit.session import WebsocketSession, ws_sessions_id
+from chainlit.socket import connect as chainlit_connect
+from chainlit.types import ThreadDict
 from chainlit.user import PersistedUser
 from chainlit.user import User as ChainlitUser
 from fastapi import HTTPException
@@ -26,12 +29,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.origins import Origins
 from app.access.people import LOCAL, People
-from app.core.errors import LimitReached, StorageUnavailable
+from app.core.errors import LimitReached, NotFound, StorageUnavailable
 from app.core.people import User
+from app.core.ports import ThreadStore
 from app.view.stored import persisted
 from app.view.visitor import Visitor, visitor
 
 log = logging.getLogger(__name__)
+
+Environ = dict[str, Any]
 
 _OPEN = ("/login", "/logout", "/auth/", "/public/", "/assets/", "/favicon", "/logo", "/health")
 """Paths that a disabled user's token does not close: to sign in as someone else."""
@@ -110,9 +116,15 @@ class Doors:
             await self._app(scope, receive, send_with_cookie)
 
 
-def register(people: People, mode: str, secret: str, header: str = "x-forwarded-user") -> None:
-    """Registers with Chainlit the way of signing in of that AUTH_MODE (`local` needs none), and shuts
-    the sockets of users who are disabled. `secret` signs the cookies."""
+def register(
+    people: People,
+    threads: ThreadStore,
+    mode: str,
+    secret: str,
+    header: str = "X-Forwarded-User",
+) -> None:
+    """Registers with Chainlit the way of signing in of that AUTH_MODE (`local` needs none), who may
+    read a shared thread, and what becomes of a disabled user's sockets. `secret` signs the cookies."""
     os.environ["CHAINLIT_AUTH_SECRET"] = secret
     os.environ["CHAINLIT_CUSTOM_AUTH"] = (
         "1"  # signing in is required, with or without a form for it
@@ -123,6 +135,8 @@ def register(people: People, mode: str, secret: str, header: str = "x-forwarded-
         config.code.header_auth_callback = _header(people, header)
     elif mode == "oauth":
         config.code.oauth_callback = _oauth(people)
+    config.code.on_shared_thread_view = _is_shared
+    sio.on("connect", _connect(threads))
     people.on_revoked(shut_sockets)
 
 
@@ -133,6 +147,36 @@ async def shut_sockets(user: User) -> None:
         if isinstance(who, PersistedUser) and who.id == user.id:
             await sio.emit("reload", {}, to=session.socket_id)
             await sio.disconnect(session.socket_id)
+
+
+def _connect(threads: ThreadStore) -> Callable[[str, Environ, Environ], Awaitable[bool]]:
+    """A socket names the thread it wants. One that is not its user's is never the session's, whatever
+    events follow: the session has a thread of its own, and the page is told "not found"."""
+
+    async def connect(sid: str, environ: Environ, auth: Environ) -> bool:
+        wanted = auth.get("threadId")
+        own = wanted is None or await _owns(threads, str(wanted))
+        if not own:
+            auth = {**auth, "threadId": None}
+        accepted: bool = await chainlit_connect(sid, environ, auth)
+        session = WebsocketSession.get(sid)
+        if not own and session is not None:
+            session.thread_id_to_resume = wanted
+        return accepted
+
+    return connect
+
+
+async def _owns(threads: ThreadStore, thread_id: str) -> bool:
+    user_id = visitor.get().user_id
+    try:
+        return (await threads.find(thread_id, user_id)).user_id == user_id
+    except NotFound:
+        return False
+
+
+async def _is_shared(thread: ThreadDict, reader: ChainlitUser | None) -> bool:
+    return bool((thread.get("metadata") or {}).get("is_shared"))
 
 
 def _password(people: People) -> Callable[[str, str], Awaitable[ChainlitUser | None]]:

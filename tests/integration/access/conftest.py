@@ -51,7 +51,12 @@ async def _open(tmp_path, local):
     layer = DataLayer(people, storage.threads, storage.elements)
     # Chainlit asks for the data layer once a process and keeps it: each test brings its own.
     chainlit.data._data_layer, chainlit.data._data_layer_initialized = layer, True
-    register(people, "local" if local else "password", "a secret for tests, of 32 bytes or more")
+    register(
+        people,
+        storage.threads,
+        "local" if local else "password",
+        "a secret for tests, of 32 bytes or more",
+    )
     answer_errors(chainlit_app)
     before = list(chainlit_app.router.routes)
     chainlit_app.include_router(files_router(storage.elements))
