@@ -2,4 +2,5 @@
 
 import logging
 
-logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every plugin; we log the result
+# It tells of every plugin and step; `apply` logs what came of it.
+logging.getLogger("alembic").setLevel(logging.WARNING)
