@@ -170,9 +170,10 @@ def _image(path: Path, limits: AttachmentLimits) -> tuple[dict[str, Any], bytes]
             raise AttachmentRefused(reason="too_many_pixels", width=width, height=height)
         lossless = image.format != "JPEG"
         image.draft("RGB", (limits.image_side, limits.image_side))
-        upright = ImageOps.exif_transpose(image)
-        pixels = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
-    pixels.thumbnail((limits.image_side, limits.image_side))
+        mode = "RGBA" if image.has_transparency_data else "RGB"
+        pixels = image if image.mode == mode else image.convert(mode)
+        pixels.thumbnail((limits.image_side, limits.image_side))  # the only full-sized copy goes
+        pixels = ImageOps.exif_transpose(pixels)
     return _encode(pixels, lossless)
 
 
