@@ -232,7 +232,10 @@ class UsageReports(Protocol):
         ...
 
     async def groups(self, over: UsageFilter, by: Dimension) -> list[UsageGroup]:
-        """The same by model, server, mode, user or day: days in order, the rest by calls."""
+        """The same by model, server, mode, user or day: days in order, the rest by calls, most first.
+
+        A day without calls is not there.
+        """
         ...
 
     async def turns(

@@ -36,6 +36,7 @@ class UsageSummary:
     tokens_per_second: float | None = None
     """All output tokens over all the seconds they took, of calls of which both are known."""
     first_token_median_s: float | None = None
+    """Of answers that a model gave: the cache is not asked how fast it is."""
     first_token_p95_s: float | None = None
     failed: int = 0
     stopped: int = 0
@@ -65,9 +66,12 @@ class TurnUsage:
     """One turn and all its calls."""
 
     turn_id: str
-    thread_id: str
+    thread_id: str | None
+    """None where the thread was deleted since."""
     title: str | None
+    user_id: str | None
     user: str | None
+    """The user's name."""
     mode: str | None
     model: str
     """Of its answer, written `server/model`."""

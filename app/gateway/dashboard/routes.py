@@ -1,0 +1,163 @@
+"""/dashboard with its figures, and /metrics. A user sees their own requests, an administrator all."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from decimal import Decimal
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi.responses import (
+    HTMLResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
+
+from app.core.ports import UsageReports
+from app.core.reports import Dimension, TurnUsage, UsageFilter
+from app.core.text import Language, language_of
+from app.gateway.dashboard.page import dashboard_page
+from app.gateway.dashboard.period import usage_filter
+from app.gateway.dashboard.table import csv_of
+
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
+_TURNS_AT_MOST = 50
+
+
+class Visitor(Protocol):
+    """Somebody who was let in."""
+
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def admin(self) -> bool: ...
+
+
+Identify = Callable[[Request], Awaitable[Visitor | None]]
+"""Who sends the request: by the browser's cookie, by a key, or the one user of this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks, and over which records."""
+
+    visitor: Visitor
+    over: UsageFilter
+
+
+def dashboard_router(
+    reports: UsageReports, identify: Identify, public: Path, forced: Language | None = None
+) -> APIRouter:
+    """The page, its JSON and its CSV. `forced` (APP_LANGUAGE) overrides the browser's language."""
+    router = APIRouter(prefix="/dashboard", include_in_schema=False)
+
+    async def asked(
+        request: Request,
+        first: Annotated[date | None, Query(alias="from")] = None,
+        last: Annotated[date | None, Query(alias="to")] = None,
+        zone: Annotated[str, Query(max_length=64)] = "UTC",
+    ) -> Asked:
+        visitor = await identify(request)
+        if visitor is None:
+            raise HTTPException(401, "sign in first")
+        own = None if visitor.admin else visitor.user_id
+        return Asked(visitor, usage_filter(first, last, zone, own))
+
+    By = Annotated[Asked, Depends(asked)]
+
+    @router.get("")
+    async def page(request: Request) -> Response:
+        visitor = await identify(request)
+        if visitor is None:
+            return RedirectResponse("login", 303)
+        language = forced or language_of(request.headers.get("accept-language"))
+        html = dashboard_page(public, language, visitor.admin)
+        return HTMLResponse(html, headers={"Cache-Control": "no-store"})
+
+    @router.get("/api/summary")
+    async def summary(by: By) -> JSONResponse:
+        return _json(asdict(await reports.summary(by.over)))
+
+    @router.get("/api/groups/{dimension}")
+    async def groups(dimension: Dimension, by: By) -> JSONResponse:
+        return _json([asdict(group) for group in await reports.groups(by.over, dimension)])
+
+    @router.get("/api/turns")
+    async def turns(
+        by: By,
+        order: Literal["slowest", "dearest"] = "slowest",
+        limit: Annotated[int, Query(ge=1, le=_TURNS_AT_MOST)] = 10,
+    ) -> JSONResponse:
+        found = await reports.turns(by.over, order, limit)
+        return _json([asdict(_discreet(turn, by.visitor)) for turn in found])
+
+    @router.get("/usage.csv")
+    async def usage(by: By) -> StreamingResponse:
+        return StreamingResponse(
+            _closing(csv_of(reports.records(by.over))),
+            media_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": 'attachment; filename="konsilium-usage.csv"'},
+        )
+
+    return router
+
+
+def metrics_router(
+    exposition: Callable[[], bytes], content_type: str, identify: Identify
+) -> APIRouter:
+    """`/metrics`: open to programs on this machine, to others with a key."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/metrics")
+    async def metrics(request: Request) -> Response:
+        if not _from_here(request) and await identify(request) is None:
+            raise HTTPException(401, "a key is needed: Authorization: Bearer <key>")
+        return Response(exposition(), media_type=content_type)
+
+    return router
+
+
+def _discreet(turn: TurnUsage, visitor: Visitor) -> TurnUsage:
+    """An administrator sees what others' questions took, not what they are about."""
+    if turn.user_id == visitor.user_id:
+        return turn
+    return replace(turn, title=None, thread_id=None)
+
+
+def _json(content: Any) -> JSONResponse:
+    return JSONResponse(_plain(content), headers={"Cache-Control": "no-store"})
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _plain(item) for key, item in value.items()}
+        case list():
+            return [_plain(item) for item in value]
+        case Decimal():
+            return format(value, "f")
+        case float() | int() | str() | None:
+            return value
+        case _:
+            return value.isoformat()
+
+
+def _from_here(request: Request) -> bool:
+    if request.client is None or any(name in request.headers for name in _FORWARDED):
+        return False
+    try:
+        address = ip_address(request.client.host)
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+async def _closing(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    async with aclosing(pieces):
+        async for piece in pieces:
+            yield piece

@@ -1,0 +1,260 @@
+"""What the usage records add up to. Sums are SQL's, over whole numbers, so that money stays exact.
+
+Percentiles come from the distribution of times in whole milliseconds, counted by SQL: exact to a
+millisecond, and no more rows leave the database than there are different times. At 100,000 records
+each query reads the period once, in well under 200 ms on SQLite.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Row, and_, case, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.reports import Dimension, TurnUsage, UsageFilter, UsageGroup, UsageSummary
+from app.storage.database import Database
+from app.storage.moments import local_day, seconds_since_epoch
+from app.storage.tables import threads, usage, users
+
+AnyRow = Row[*tuple[Any, ...]]
+Key = tuple[Any, ...]
+
+_DIMENSIONS: dict[Dimension, tuple[ColumnElement[Any], ...]] = {
+    "model": (usage.c.server, usage.c.model),
+    "server": (usage.c.server,),
+    "mode": (usage.c.mode,),
+    "user": (usage.c.user_id,),
+}
+_ANSWERS = ("answer", "synthesis", "dialogue")
+_PORTION = 1000
+
+
+class StoredUsage:
+    """Implements `core.ports.UsageReports`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def summary(self, over: UsageFilter) -> UsageSummary:
+        """See `UsageReports.summary`."""
+        async with self._database.reading() as connection:
+            (row,) = await connection.execute(select(*_sums()).where(_matching(over)))
+            times = await _first_tokens(connection, over, ())
+        return _summary(row, times[()])
+
+    async def groups(self, over: UsageFilter, by: Dimension) -> list[UsageGroup]:
+        """See `UsageReports.groups`."""
+        async with self._database.reading() as connection:
+            key = await _day(connection, over) if by == "day" else _DIMENSIONS[by]
+            query = select(*key, *_sums()).where(_matching(over)).group_by(*_names_of(key))
+            rows = (await connection.execute(query)).all()
+            times = await _first_tokens(connection, over, key)
+            names = await _names(connection, [row[0] for row in rows]) if by == "user" else {}
+        groups = [
+            UsageGroup(
+                _written(by, row[: len(key)]),
+                names.get(row[0]),
+                _summary(row, times[tuple(row[: len(key)])]),
+            )
+            for row in rows
+        ]
+        return sorted(groups, key=lambda g: (g.key,) if by == "day" else (-g.summary.calls, g.key))
+
+    async def turns(
+        self, over: UsageFilter, order: Literal["slowest", "dearest"], limit: int
+    ) -> list[TurnUsage]:
+        """See `UsageReports.turns`."""
+        begin = seconds_since_epoch(usage.c.started_at)
+        took = func.max(begin + usage.c.total_s) - func.min(begin)
+        measure = took if order == "slowest" else func.sum(usage.c.cost_rub)
+        query = (
+            select(usage.c.turn_id, func.min(usage.c.thread_id).label("thread_id"))
+            .where(_matching(over), usage.c.turn_id.is_not(None), usage.c.thread_id.is_not(None))
+            .where((usage.c.total_s if order == "slowest" else usage.c.cost_rub).is_not(None))
+            .group_by(usage.c.turn_id)
+            .order_by(measure.desc(), usage.c.turn_id)
+            .limit(limit)
+        )
+        async with self._database.reading() as connection:
+            found = (await connection.execute(query)).all()
+            calls = await _calls_of(connection, found)
+            names = await _names(connection, [row.user_id for row in calls])
+        by_turn: dict[str, list[AnyRow]] = defaultdict(list)
+        for row in calls:
+            by_turn[row.turn_id].append(row)
+        return [_turn(by_turn[row.turn_id], names) for row in found]
+
+    async def records(self, over: UsageFilter) -> AsyncGenerator[Mapping[str, Any], None]:
+        """See `UsageReports.records`: a portion at a time, each read anew, so that a slow reader
+        holds no connection."""
+        query = (
+            select(usage, users.c.identifier.label("user"))
+            .outerjoin(users, users.c.id == usage.c.user_id)
+            .where(_matching(over))
+            .order_by(usage.c.started_at, usage.c.id)
+            .limit(_PORTION)
+        )
+        after: ColumnElement[bool] | None = None
+        while True:
+            async with self._database.reading() as connection:
+                portion = query if after is None else query.where(after)
+                rows = (await connection.execute(portion)).mappings().all()
+            for row in rows:
+                yield dict(row)
+            if len(rows) < _PORTION:
+                return
+            last = rows[-1]
+            same_moment = and_(usage.c.started_at == last["started_at"], usage.c.id > last["id"])
+            after = (usage.c.started_at > last["started_at"]) | same_moment
+
+
+def _matching(over: UsageFilter) -> ColumnElement[bool]:
+    conditions = [usage.c.started_at >= (over.since or datetime(1970, 1, 1, tzinfo=UTC))]
+    if over.until is not None:
+        conditions.append(usage.c.started_at < over.until)
+    if over.user_id is not None:
+        conditions.append(usage.c.user_id == over.user_id)
+    return and_(*conditions)
+
+
+def _names_of(key: Key) -> tuple[str, ...]:
+    """GROUP BY names the columns: PostgreSQL does not see that two bound numbers are the same."""
+    return tuple(column.name for column in key)
+
+
+def _sums() -> tuple[ColumnElement[Any], ...]:
+    """What one pass over the records adds up."""
+    c = usage.c
+    seconds = case((c.generation_s > 0, c.generation_s), else_=c.total_s - c.first_token_s)
+    timed = and_(c.cache.is_(None), c.output_tokens > 0, seconds > 0)
+
+    def count(condition: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.count(case((condition, 1)))
+
+    return (
+        func.count().label("calls"),
+        func.count(c.turn_id.distinct()).label("turns"),
+        func.sum(c.input_tokens).label("input_tokens"),
+        func.sum(c.output_tokens).label("output_tokens"),
+        func.sum(c.cached_tokens).label("cached_tokens"),
+        func.sum(c.cost_rub).label("cost_rub"),
+        (func.count() - func.count(c.cost_rub)).label("unpriced"),
+        func.sum(case((timed, c.output_tokens))).label("timed_tokens"),
+        func.sum(case((timed, seconds))).label("timed_s"),
+        count(c.outcome == "failed").label("failed"),
+        count(c.outcome == "stopped").label("stopped"),
+        count(c.cache == "exact").label("cache_exact"),
+        count(c.cache == "near").label("cache_near"),
+        count(c.streaming).label("streaming"),
+        count(c.parallel > 1).label("parallel"),
+        func.max(c.parallel).label("most_parallel"),
+        func.sum(case((c.cache.is_(None), c.saved_tokens))).label("saved_by_compression"),
+        func.sum(case((c.cache.is_not(None), c.saved_tokens))).label("saved_by_cache"),
+    )
+
+
+_COPIED = tuple(
+    name
+    for name in UsageSummary.__slots__
+    if name not in ("tokens_per_second",) and not name.startswith("first_token")
+)
+
+
+def _summary(row: AnyRow, times: Sequence[tuple[int, int]]) -> UsageSummary:
+    values = row._mapping
+    return UsageSummary(
+        **{name: values[name] for name in _COPIED},
+        tokens_per_second=row.timed_tokens / row.timed_s if row.timed_tokens else None,
+        first_token_median_s=percentile(times, 50),
+        first_token_p95_s=percentile(times, 95),
+    )
+
+
+def percentile(times: Sequence[tuple[int, int]], percent: int) -> float | None:
+    """The time in seconds that `percent` of all do not exceed; `times` are (milliseconds, count)."""
+    wanted = -(-sum(count for _, count in times) * percent // 100)
+    for milliseconds, count in sorted(times):
+        wanted -= count
+        if wanted <= 0:
+            return milliseconds / 1000
+    return None
+
+
+async def _first_tokens(
+    connection: AsyncConnection, over: UsageFilter, key: Key
+) -> dict[Key, list[tuple[int, int]]]:
+    """How often each time to first token, in milliseconds, occurred in each group."""
+    milliseconds = func.round(usage.c.first_token_s * 1000).label("milliseconds")
+    rows = await connection.execute(
+        select(*key, milliseconds, func.count())
+        .where(_matching(over), usage.c.first_token_s.is_not(None), usage.c.cache.is_(None))
+        .group_by(*_names_of(key), "milliseconds")
+    )
+    times: dict[Key, list[tuple[int, int]]] = defaultdict(list)
+    for *group, time, count in rows:
+        times[tuple(group)].append((int(time), count))
+    return times
+
+
+async def _day(connection: AsyncConnection, over: UsageFilter) -> Key:
+    """The day of a record in the zone asked for, whose clock may change within the period."""
+    ends = select(func.min(usage.c.started_at), func.max(usage.c.started_at))
+    first, last = (await connection.execute(ends)).one()
+    since, until = (over.since or first, over.until or last)
+    if since is None or until is None:
+        since = until = datetime.now(UTC)
+    return (local_day(usage.c.started_at, since, until, over.zone).label("day"),)
+
+
+async def _names(connection: AsyncConnection, ids: Iterable[str | None]) -> dict[str, str]:
+    wanted = {user_id for user_id in ids if user_id is not None}
+    rows = await connection.execute(
+        select(users.c.id, users.c.display_name, users.c.identifier).where(users.c.id.in_(wanted))
+    )
+    return {row.id: row.display_name or row.identifier for row in rows}
+
+
+async def _calls_of(connection: AsyncConnection, turns: Sequence[AnyRow]) -> Sequence[AnyRow]:
+    """All calls of those turns, in order, with their threads' titles."""
+    query = (
+        select(usage, threads.c.id.label("kept_thread"), threads.c.title)
+        .outerjoin(threads, threads.c.id == usage.c.thread_id)
+        .where(usage.c.thread_id.in_([row.thread_id for row in turns]))
+        .where(usage.c.turn_id.in_([row.turn_id for row in turns]))
+        .order_by(usage.c.started_at)
+    )
+    return (await connection.execute(query)).all()
+
+
+def _turn(calls: Sequence[AnyRow], names: Mapping[str, str]) -> TurnUsage:
+    answer = next((row for row in reversed(calls) if row.purpose in _ANSWERS), calls[0])
+    begin = calls[0].started_at
+    ends = [r.started_at + timedelta(seconds=r.total_s) for r in calls if r.total_s is not None]
+
+    def total(name: str) -> Any:
+        known = [row._mapping[name] for row in calls if row._mapping[name] is not None]
+        return sum(known[1:], known[0]) if known else None
+
+    return TurnUsage(
+        turn_id=answer.turn_id,
+        thread_id=answer.kept_thread,
+        title=answer.title,
+        user_id=answer.user_id,
+        user=names.get(answer.user_id),
+        mode=answer.mode,
+        model=f"{answer.server}/{answer.model}",
+        started_at=begin,
+        seconds=(max(ends) - begin).total_seconds() if ends else None,
+        calls=len(calls),
+        input_tokens=total("input_tokens"),
+        output_tokens=total("output_tokens"),
+        cost_rub=total("cost_rub"),
+    )
+
+
+def _written(by: Dimension, key: Sequence[Any]) -> str:
+    if by == "day":
+        return (date(1970, 1, 1) + timedelta(days=int(key[0]))).isoformat()
+    return "/".join(part or "" for part in key)
