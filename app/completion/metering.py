@@ -39,6 +39,7 @@ class MeteredCall:
         cost: Callable[[Usage], Cost | None],
         observers: Sequence[CallObserver] = (),
         near: Callable[[ModelRef], tuple[str, ...]] = lambda ref: (),
+        traffic: "Traffic | None" = None,
     ) -> None:
         """`near` finds names like one that its server does not know."""
         self._model = model
@@ -46,6 +47,7 @@ class MeteredCall:
         self._request = request
         self._cost = cost
         self._observers = observers
+        self._traffic = traffic or Traffic()
         self.record = CallRecord(
             id=new_id(),
             purpose=request.purpose,
@@ -59,7 +61,8 @@ class MeteredCall:
     async def events(self) -> AsyncGenerator[ModelEvent, None]:
         """The model's events, unchanged. Iterate once."""
         name = str(self.record.model)
-        self.record = replace(self.record, started_at=now())
+        self._traffic.open += 1
+        self.record = replace(self.record, started_at=now(), parallel=self._traffic.open)
         for observer in self._observers:
             observer.started(self._request, name)
         clock = time.perf_counter
@@ -101,6 +104,7 @@ class MeteredCall:
             outcome, error = Outcome.FAILED, KonsiliumError.code
             raise
         finally:
+            self._traffic.open -= 1
             usage = self._usage(finished, answer, thinking, answered=first is not None)
             extra = finished.extra if finished else {}
             hit: CacheHit | None = extra.get(CACHE)
@@ -139,6 +143,15 @@ class MeteredCall:
             else usage.output_tokens,
             estimated=True,
         )
+
+
+class Traffic:
+    """How many calls of this process are under way."""
+
+    __slots__ = ("open",)
+
+    def __init__(self) -> None:
+        self.open = 0
 
 
 class _Written:

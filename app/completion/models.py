@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from rapidfuzz import fuzz, process
 
 from app.completion.catalogue import Catalogue
-from app.completion.metering import MeteredCall
+from app.completion.metering import MeteredCall, Traffic
 from app.completion.pricing import Prices
 from app.completion.retrying import Retrying
 from app.core.errors import ModelNotFound, NoModels
@@ -40,6 +40,7 @@ class Models:
         self._default = default
         self._observers = observers
         self._wrap = wrap
+        self._traffic = Traffic()
         self.states = catalogue.states
         self.subscribe = catalogue.subscribe
 
@@ -90,6 +91,7 @@ class Models:
             lambda usage: self._prices.cost(price, usage),
             self._observers,
             lambda ref: self._near(str(ref)),
+            self._traffic,
         )
 
     async def embed(self, ref: ModelRef, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:

@@ -2,9 +2,11 @@
 
 import json
 from functools import cache
+from hashlib import sha256
 from html import escape
 from pathlib import Path
 
+from app.conversation.modes import MODES
 from app.core.text import Language
 from app.gateway.dashboard.texts import TEXTS
 
@@ -12,11 +14,14 @@ from app.gateway.dashboard.texts import TEXTS
 @cache
 def dashboard_page(public: Path, language: Language, admin: bool) -> str:
     """The HTML, made once for each language; `public` is the folder that is served as /public."""
-    page = (public / "dashboard" / "index.html").read_text(encoding="utf-8")
+    folder = public / "dashboard"
+    page = (folder / "index.html").read_text(encoding="utf-8")
     texts = {name: text[language] for name, text in TEXTS.items()}
-    facts = {"language": language, "admin": admin, "texts": texts}
+    modes = {mode.id: mode.name[language] for mode in MODES}
+    facts = {"language": language, "admin": admin, "texts": texts, "modes": modes}
     values = {
         "language": language,
+        "version": _version(folder),
         "title": escape(texts["title"]),
         "theme": _theme(public / "theme.json"),
         "facts": json.dumps(facts, ensure_ascii=False).replace("<", "\\u003c"),
@@ -24,6 +29,12 @@ def dashboard_page(public: Path, language: Language, admin: bool) -> str:
     for name, value in values.items():
         page = page.replace(f"{{{{{name}}}}}", value)
     return page
+
+
+def _version(folder: Path) -> str:
+    """Changes with the page's files, so that no browser mixes old ones with new."""
+    contents = b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+    return sha256(contents).hexdigest()[:12]
 
 
 def _theme(path: Path) -> str:

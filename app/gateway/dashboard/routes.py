@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import Decimal
 from ipaddress import ip_address
@@ -75,7 +75,8 @@ def dashboard_router(
         visitor = await identify(request)
         if visitor is None:
             return RedirectResponse("login", 303)
-        language = forced or language_of(request.headers.get("accept-language"))
+        preferred = request.headers.get("accept-language", "").partition(",")[0]
+        language = forced or language_of(preferred.partition(";")[0])
         html = dashboard_page(public, language, visitor.admin)
         return HTMLResponse(html, headers={"Cache-Control": "no-store"})
 
@@ -94,7 +95,7 @@ def dashboard_router(
         limit: Annotated[int, Query(ge=1, le=_TURNS_AT_MOST)] = 10,
     ) -> JSONResponse:
         found = await reports.turns(by.over, order, limit)
-        return _json([asdict(_discreet(turn, by.visitor)) for turn in found])
+        return _json([_discreet(turn, by.visitor) for turn in found])
 
     @router.get("/usage.csv")
     async def usage(by: By) -> StreamingResponse:
@@ -122,11 +123,11 @@ def metrics_router(
     return router
 
 
-def _discreet(turn: TurnUsage, visitor: Visitor) -> TurnUsage:
+def _discreet(turn: TurnUsage, visitor: Visitor) -> dict[str, Any]:
     """An administrator sees what others' questions took, not what they are about."""
-    if turn.user_id == visitor.user_id:
-        return turn
-    return replace(turn, title=None, thread_id=None)
+    own = turn.user_id == visitor.user_id
+    hidden = {} if own else {"title": None, "thread_id": None}
+    return asdict(turn) | hidden | {"own": own}
 
 
 def _json(content: Any) -> JSONResponse:
