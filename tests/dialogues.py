@@ -19,6 +19,7 @@ from app.core.compression import Block, Head, PinnedFact
 from app.core.errors import KonsiliumError, NotFound
 from app.core.models import ModelRef
 from app.core.options import ChatOptions
+from app.core.ports import UsageLog
 from app.core.turns import HistoryMessage, Question, SettledTurn, TurnRequest, new_id
 from app.core.usage import Outcome
 from tests.fakes import Script, ScriptedModels
@@ -90,7 +91,7 @@ def planted_facts() -> list[Planted]:
     ]
     changed = [
         ("price of a licence", "90 EUR", "75 EUR"),
-        ("number of pilot groups", "14", "11"),
+        ("number of pilot groups", "17 groups", "11 groups"),
         ("size of the cache", "512 MB", "768 MB"),
         ("day of the demo", "2027-02-03", "2027-02-17"),
         ("version of the protocol", "2.4", "2.6"),
@@ -279,9 +280,11 @@ class Talk:
         window: int | None = 131_072,
         local: bool = False,
         summary_seconds: float = 300.0,
+        usage: UsageLog | None = None,
+        threads: MemoryThreads | None = None,
         **options: object,
     ) -> None:
-        self.threads = MemoryThreads()
+        self.threads = threads or MemoryThreads()
         self.models = ScriptedModels({"model": "Hello", "small": summariser or "{}"}, window=window)
         self.options = ChatOptions.clean(
             {"compress_context": True, "summary_model": "small", "model": "model"} | options, "chat"
@@ -292,6 +295,7 @@ class Talk:
             self.threads,
             self.models,
             self.calibration,
+            usage=usage,
             summary_seconds=summary_seconds,
         )
         self.prompts = FittedPrompt(self.threads, self.calibration, self.compressor)

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 MESSAGE_TOKENS = 8
 """What a chat template puts around one message, at most."""
 IMAGE_TOKENS = 768
+CREDIBLE = (0.4, 2.0)
+"""Counts per bound that a tokenizer may give."""
 _CYRILLIC = re.compile(r"[\u0400-\u052f]")
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U0001f000-\U0001faff]")
 _CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
@@ -62,9 +64,9 @@ class Scale:
 
     def learned(self, bound: int, counted: int) -> "Scale":
         """After one more count: a moving average that forgets in about ten answers."""
-        ratio = min(2.0, max(0.2, counted / bound))
         weight = max(0.1, 1 / (self.samples + 1))
-        return Scale(self.factor + weight * (ratio - self.factor), self.samples + 1)
+        factor = self.factor + weight * (counted / bound - self.factor)
+        return Scale(factor, self.samples + 1)
 
 
 class Calibration:
@@ -81,7 +83,10 @@ class Calibration:
         return (await self._loaded()).get(str(model), Scale())
 
     async def learn(self, model: ModelRef, bound: int, counted: int) -> None:
-        """A server counted `counted` tokens in a prompt with that bound."""
+        """A server counted `counted` tokens in a prompt with that bound. A count that no tokenizer
+        would give (an old server leaves out what it had cached) teaches nothing."""
+        if not CREDIBLE[0] <= counted / bound <= CREDIBLE[1]:
+            return
         scales = await self._loaded()
         scale = scales.get(str(model), Scale()).learned(bound, counted)
         scales[str(model)] = scale

@@ -143,15 +143,16 @@ class Compressor:
         await self.idle()
 
     def _start(self, job: _Job) -> _Work:
-        if work := self._working.get(job.thread_id):
-            return work
-        work = _Work(asyncio.create_task(self._guarded(job)))
-        self._working[job.thread_id] = work
-        work.task.add_done_callback(lambda task: self._ended(job, task))
+        work = self._working.get(job.thread_id)
+        if work is None or work.task.cancelling():
+            work = _Work(asyncio.create_task(self._guarded(job)))
+            self._working[job.thread_id] = work
+            work.task.add_done_callback(lambda task: self._ended(job, task))
         return work
 
     def _ended(self, job: _Job, task: asyncio.Task[int]) -> None:
-        del self._working[job.thread_id]
+        if self._working[job.thread_id].task is task:
+            del self._working[job.thread_id]
         if task.cancelled() or (error := task.exception()) is None:
             return
         if isinstance(error, KonsiliumError):

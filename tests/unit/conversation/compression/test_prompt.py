@@ -1,0 +1,146 @@
+"""The prompt fits the window or says so, and its estimate follows the servers' counts."""
+
+import pytest
+
+from app.conversation.compression.prompt import FittedPrompt
+from app.conversation.tokens import Calibration, Scale, prompt_tokens, text_tokens
+from app.conversation.window import cut_by_server, window_of
+from app.core.errors import ContextTooLong
+from app.core.messages import Message
+from app.core.models import LoadState, ModelProfile, ModelRef
+from app.core.options import ChatOptions
+from app.core.turns import SettledTurn, now
+from app.core.usage import CallRecord, Outcome, Purpose, Usage
+from tests.dialogues import Talk, dialogue, honest, planted_facts
+
+REF = ModelRef("ollama", "qwen2.5:7b")
+
+
+@pytest.mark.parametrize(
+    ("text", "measured"),
+    [
+        ("Привет, как устроена эта программа и зачем она нужна?" * 20, 2.85),
+        ("Привіт, як влаштована ця програма й навіщо вона потрібна?" * 20, 3.2),
+        ("Hello, how does this program work and what is it for?" * 20, 4.2),
+    ],
+)
+def test_the_estimate_is_an_upper_bound_that_is_not_absurd(text, measured):
+    assert len(text) / measured <= text_tokens(text) <= 1.6 * len(text) / measured
+
+
+def test_code_and_wide_characters_count_for_more():
+    assert text_tokens("```\n" + "x = 1\n" * 100 + "```") > text_tokens("x = 1\n" * 100)
+    assert text_tokens("東京" * 50) >= 100
+
+
+async def test_the_estimate_follows_the_servers_counts_and_survives_a_restart(documents):
+    calibration = Calibration(documents)
+    assert await calibration.scale(REF) == Scale()
+    for _ in range(30):
+        await calibration.learn(REF, 1000, 700)
+    again = await Calibration(documents).scale(REF)
+    assert again.tokens(1000) == pytest.approx(700, rel=0.02)
+    assert (await Calibration(documents).scale(ModelRef("x", "y"))).tokens(1000) == 1000
+
+
+@pytest.fixture
+def documents():
+    class Documents:
+        def __init__(self):
+            self.kept = {}
+
+        async def get(self, scope, key):
+            return self.kept.get((scope, key))
+
+        async def put(self, scope, key, value):
+            self.kept[scope, key] = value
+
+        async def delete(self, scope, key):
+            self.kept.pop((scope, key), None)
+
+        async def items(self, scope):
+            return {key: value for (of, key), value in self.kept.items() if of == scope}
+
+    return Documents()
+
+
+def profile(**fields):
+    return ModelProfile(REF, **fields)
+
+
+def options(**values):
+    return ChatOptions.clean(values, "chat")
+
+
+def test_the_window_is_what_the_server_allocated_then_says_then_the_person_then_the_family():
+    loaded = LoadState(1, 1, 4096, None)
+    assert window_of(profile(window=32768, load=loaded), options()) == 4096
+    assert window_of(profile(window=16384), options()) == 16384
+    assert window_of(profile(window=16384), options(window=8000)) == 8000
+    assert window_of(profile(window=16384), options(window=99_000)) == 16384
+    assert window_of(profile(), options(window=99_000)) == 99_000
+    assert window_of(profile(), options()) == 32_768
+    assert window_of(ModelProfile(ModelRef("x", "unheard-of")), options()) is None
+
+
+def test_a_count_far_under_the_estimate_means_the_server_cut_the_prompt():
+    assert cut_by_server(4096, 9000)
+    assert not cut_by_server(8000, 9000)
+    assert not cut_by_server(100, 300)
+    assert not cut_by_server(None, 9000)
+
+
+async def test_what_cannot_fit_is_a_choice_with_its_figures():
+    talk = Talk(window=2048, compress_context=False)
+    for question, answer in dialogue(6, []):
+        await talk.turn(question, answer)
+    with pytest.raises(ContextTooLong) as raised:
+        await talk.turn("x" * 9000, "")
+    assert raised.value.window == 2048
+    assert raised.value.prompt_tokens > 2048
+
+
+async def test_the_oldest_are_left_out_where_the_person_allowed_it():
+    talk = Talk(window=2048, compress_context=False, overflow="drop")
+    for question, answer in dialogue(14, []):
+        prompt = await talk.turn(question, answer)
+    assert prompt.facts["dropped"] % 2 == 0
+    assert prompt.facts["dropped"] >= 10
+    assert prompt.messages[0].role == "user"
+    assert prompt.likely <= 2048
+
+
+async def test_a_question_that_is_itself_too_long_is_refused_even_then():
+    talk = Talk(window=2048, overflow="drop")
+    with pytest.raises(ContextTooLong):
+        await talk.turn("x" * 20_000, "")
+
+
+async def test_compression_keeps_a_long_conversation_within_a_small_window():
+    facts = planted_facts()
+    talk = Talk(honest(facts), window=4096)
+    for question, answer in dialogue(60, facts):
+        prompt = await talk.turn(question, answer)
+        assert prompt.tokens <= 4096
+    assert "dropped" not in prompt.facts
+
+
+async def test_a_turn_teaches_the_scale_unless_its_prompt_was_cut(documents):
+    talk = Talk()
+    calibration = Calibration(documents)
+    prompts = FittedPrompt(talk.threads, calibration)
+    request = talk.request("Hello there. " * 600)
+    model = ModelRef("fake", "model")
+    for counted, expected in ((100, 0), (1000, 0), (1900, 1)):
+        prompt = await prompts.build(request, (), talk.models.profile(model))
+        call = CallRecord(
+            "c",
+            Purpose.ANSWER,
+            model,
+            now(),
+            Outcome.COMPLETED,
+            Usage(input_tokens=counted),
+        )
+        await prompts.after_turn(SettledTurn(request, Outcome.COMPLETED, (), (call,)))
+        assert (await calibration.scale(model)).samples == expected
+    assert prompt.tokens == prompt_tokens([Message.user("Hello there. " * 600)])
