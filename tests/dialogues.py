@@ -8,7 +8,7 @@ import asyncio
 import json
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.conversation.compression.compressor import Compressor
@@ -332,14 +332,21 @@ class Talk:
         await self.compressor.after_turn(settled)
 
 
-Asked = Callable[[str], bool]
-
-
 def noted(prompt: Prompt) -> str:
     """The notes in a prompt; empty where it has none."""
     whole = "\n".join(message.text for message in prompt.messages)
     found = re.search(r"<earlier_messages>.*?</earlier_messages>", whole, re.DOTALL)
     return found.group() if found else ""
+
+
+def stale_values(prompt: Prompt, said: Iterable[Planted]) -> list[str]:
+    """Overturned values that the notes still give as current: without the new one beside them."""
+    lines = noted(prompt).splitlines()
+    return [
+        fact.stale
+        for fact in said
+        if fact.stale and any(fact.stale in line and fact.value not in line for line in lines)
+    ]
 
 
 def whole(prompt: Prompt) -> str:

@@ -48,7 +48,7 @@ _LIFT = re.compile(
 _COMMON = frozenset(
     words(
         "the and for with that this not but use uses will now from are was were have has been never"
-        " actually correction instead after again this must should"
+        " actually correction instead after again this must should changed mind update let"
         " это что как для или теперь вместо меняем исправление передумал никогда нельзя"
         " це що як для або тепер замість виправлення ніколи можна"
     )
@@ -121,7 +121,8 @@ def _line(text: str) -> _Line:
     affirmed = frozenset(words(text)).difference(*denied(text), *passed_over)
     subject, colon, _ = text.partition(":")
     exact = frozenset(word for value in figures(text) for word in words(value))
-    about = _topic(words(subject if colon else text)) - exact
+    named = colon and not _CUE.search(subject)  # not "I changed my mind: ..."
+    about = _topic(words(subject if named else text)) - exact
     return _Line(affirmed, about, exact, bool(PROHIBITION.search(text)))
 
 

@@ -43,6 +43,10 @@ def test_what_was_taken_back_is_stale(note, said):
         ("port of the gateway: 8080", "Actually, tell me about the weather."),
         ("Never use Docker in this project.", "Now let us talk about the project."),
         ("seats: 36", "I am not sure about the colours."),
+        (
+            "I changed my mind: the engine will be PostgreSQL instead of MongoDB.",
+            "I changed my mind: the hosting will be Scaleway instead of Hetzner.",
+        ),
     ],
 )
 def test_what_still_holds_is_not(note, said):

@@ -6,7 +6,7 @@ import pytest
 
 from app.conversation.tokens import prompt_tokens
 from app.core.usage import Purpose
-from tests.dialogues import Talk, dialogue, honest, noted, planted_facts, whole
+from tests.dialogues import Talk, dialogue, honest, planted_facts, stale_values, whole
 
 FACTS = planted_facts()
 
@@ -38,8 +38,7 @@ async def test_facts_carried_and_no_stale_value_after_ten_compactions(drops, car
     for question, answer in dialogue(46, FACTS, per_turn=1.3):
         prompt = await talk.turn(question, answer)
         said |= {fact for fact in FACTS if fact.said in question}
-        notes = noted(prompt)
-        assert not [fact.stale for fact in said if fact.stale and fact.stale in notes]
+        assert stale_values(prompt, said) == []
     assert talk.threads.heads["t"].version >= 10
     values = [fact.value for fact in FACTS if fact.value]
     assert len(values) == 40
