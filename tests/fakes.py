@@ -102,7 +102,7 @@ class ScriptedModels:
         local: bool = True,
         prices: Mapping[str, Price] | None = None,
     ) -> None:
-        self.scripts = {"model": "Hello"} if scripts is None else scripts
+        self.scripts: dict[str, Script] = {"model": "Hello"} if scripts is None else scripts
         self.requests: list[tuple[ModelRef, ModelRequest]] = []
         self.open = 0
         """Calls under way: 0 at the end of every test, or a call leaked."""

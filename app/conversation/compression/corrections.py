@@ -18,7 +18,7 @@ from app.conversation.compression.ledger import (
 )
 from app.core.turns import HistoryMessage
 
-_VALUE = r"[«\"“`]?([\w@+%./:-]+(?: [\w@+%./:-]+){0,3}?)[»\"”`]?"
+_VALUE = r"[«\"“`]?((?<![\w@+%./:-])[\w@+%./:-]{1,60}(?: [\w@+%./:-]{1,60}){0,3}?)[»\"”`]?"
 _END = r"(?=\s*(?:[,.;:!?)—–]|$)| (?:but|for|in|on|at|to|as|а|для|в|на|у|по|—) )"
 _EXPLICIT = tuple(
     re.compile(pattern, re.IGNORECASE)

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from app.core.turns import HistoryMessage
 
 _URL = re.compile(r"https?://[^\s<>\"')\]]+[^\s<>\"')\].,;:!?]")
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")
 _NUMBER = re.compile(
     r"(?<![\w.,-])\d+(?:[ \u00a0\u202f,.:/-]\d+)*(?:-?[A-Za-zА-Яа-яЇїІіЄєҐґ%]{1,4}\b)?%?"
 )
 _IDENTIFIER = re.compile(
     r"`[^`\n]{2,60}`"
-    r"|\b[A-Za-z]\w*(?:_\w+)+\b"
-    r"|\b[a-z]+(?:[A-Z][a-z0-9]+)+\b"
+    r"|\b[A-Za-z]\w{0,60}_\w{1,60}\b"
+    r"|\b[a-z]{1,30}(?:[A-Z][a-z0-9]{1,30}){1,8}\b"
     r"|\b[A-Z]{2,}[A-Z0-9]*-\d+\b"
-    r"|(?<!\w)(?:/[\w.-]+){2,}"
-    r"|\b\w+\.(?:py|js|ts|md|json|ya?ml|toml|sql|sh|go|rs|kt|java|txt|csv|env|cfg|ini)\b"
+    r"|(?<![\w/])(?:/[\w.-]{1,60}){2,12}"
+    r"|\b\w{1,60}\.(?:py|js|ts|md|json|ya?ml|toml|sql|sh|go|rs|kt|java|txt|csv|env|cfg|ini)\b"
 )
 _QUOTED = re.compile(r"«[^»\n]{2,120}»|“[^”\n]{2,120}”|\"[^\"\n]{2,120}\"")
 _NAME = re.compile(
@@ -37,7 +37,7 @@ PROHIBITION = re.compile(
 )
 _SENTENCE = re.compile(r"(?<=[.!?…])\s+(?=[^\sa-zа-яёїієґ])|\n+")
 _LIST_MARK = re.compile(r"^\s*(?:\d+[.)]|[-*•#>|]+)\s+", re.MULTILINE)
-_WORD = re.compile(r"[\w@%+/.:-]*\w%?")
+_WORD = re.compile(r"\w[\w@%+/.:-]*")
 _OWN_WORDS = 2000
 """A user's message up to this length is their own words; a longer one is mostly pasted."""
 
@@ -105,7 +105,7 @@ def values(text: str) -> list[str]:
 def words(text: str) -> tuple[str, ...]:
     """A text as comparable words: case, inflection and the spaces in long numbers folded away."""
     folded = re.sub(r"(?<=\d)[ \u00a0\u202f,](?=\d{3}\b)", "", text.casefold())
-    return tuple(_stem(word) for word in _WORD.findall(folded))
+    return tuple(_stem(word.rstrip("@+/.:-")) for word in _WORD.findall(folded))
 
 
 def _stem(word: str) -> str:

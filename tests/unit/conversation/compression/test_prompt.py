@@ -97,7 +97,7 @@ async def test_what_cannot_fit_is_a_choice_with_its_figures():
     with pytest.raises(ContextTooLong) as raised:
         await talk.turn("x" * 9000, "")
     assert raised.value.window == 2048
-    assert raised.value.prompt_tokens > 2048
+    assert (raised.value.prompt_tokens or 0) > 2048
 
 
 async def test_the_oldest_are_left_out_where_the_person_allowed_it():
@@ -107,7 +107,7 @@ async def test_the_oldest_are_left_out_where_the_person_allowed_it():
     assert prompt.facts["dropped"] % 2 == 0
     assert prompt.facts["dropped"] >= 10
     assert prompt.messages[0].role == "user"
-    assert prompt.likely <= 2048
+    assert (prompt.likely or 0) <= 2048
 
 
 async def test_a_question_that_is_itself_too_long_is_refused_even_then():
@@ -121,7 +121,7 @@ async def test_compression_keeps_a_long_conversation_within_a_small_window():
     talk = Talk(honest(facts), window=4096)
     for question, answer in dialogue(60, facts):
         prompt = await talk.turn(question, answer)
-        assert prompt.tokens <= 4096
+        assert (prompt.tokens or 0) <= 4096
     assert "dropped" not in prompt.facts
 
 

@@ -1,0 +1,28 @@
+"""Whatever is pasted into a chat, reading it for exact things stays quick."""
+
+import time
+
+import pytest
+
+from app.conversation.compression.corrections import corrections, is_stale
+from app.conversation.compression.ledger import items, missing, unfounded, vocabulary
+from app.core.turns import HistoryMessage
+
+SIZE = 50_000
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["x", "_a", "a_", "1,", "1.", "A ", "Ab ", "a.", "@", "a@b.", "/a", "not ", "«a ", '"a', "не ", "x->", "aA", "- "],
+)  # fmt: skip
+def test_no_text_takes_long(piece):
+    text = piece * (SIZE // len(piece))
+    for role in ("user", "assistant"):
+        message = HistoryMessage("1", role, text)
+        start = time.perf_counter()
+        found = items([message])
+        said = corrections([message])
+        missing(found[:50], [text[:300]])
+        unfounded(text[:300], vocabulary([message]))
+        is_stale(text[:300], 0, said)
+        assert time.perf_counter() - start < 1.0
