@@ -7,11 +7,12 @@ are the answer; where its JSON breaks, what was meant is mended, asked for once 
 
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from app.conversation.language import language_of_text
+from app.conversation.limits import TimedCall
 from app.conversation.mode import TurnContext
 from app.conversation.partial_json import PartialObject
 from app.conversation.sampling import sampling_of
@@ -28,6 +29,7 @@ from app.core.events import (
     TurnEvent,
 )
 from app.core.messages import Message
+from app.core.ports import Call
 from app.core.requests import JsonSchema, ModelRequest
 from app.core.text import Language, Text
 from app.core.turns import new_id
@@ -138,14 +140,27 @@ async def answer(
         purpose=purpose,
         step_id=step.step_id,
     )
-    if turn.request.options.on("structured"):
-        said = _structured(turn, step, request, before, after)
-    else:
-        speech = Speech(step, turn.models.call(turn.model, request), keep_open=True)
-        said = _said(speech, before, after)
-    async with contextlib.aclosing(said) as events:
+    async with contextlib.aclosing(spoken(turn, step, request, before, after)) as events:
         async for event in events:
             yield event
+
+
+def spoken(
+    turn: TurnContext,
+    step: StepStarted,
+    request: ModelRequest,
+    before: str = "",
+    after: str = "",
+    deadline: float | None = None,
+) -> AsyncGenerator[TurnEvent, None]:
+    """`answer` for a step and a request of the caller's own; by `deadline` it raises LimitReached."""
+
+    def call(request: ModelRequest) -> Call:
+        return TimedCall(turn.models.call(turn.model, request), deadline)
+
+    if turn.request.options.on("structured"):
+        return _structured(turn, step, request, call, before, after)
+    return _said(Speech(step, call(request), keep_open=True), before, after)
 
 
 async def _said(
@@ -182,15 +197,20 @@ async def _ended(speech: Speech, after: str) -> AsyncGenerator[TurnEvent, None]:
 
 
 async def _structured(
-    turn: TurnContext, step: StepStarted, request: ModelRequest, before: str, after: str
+    turn: TurnContext,
+    step: StepStarted,
+    request: ModelRequest,
+    call: Callable[[ModelRequest], Call],
+    before: str,
+    after: str,
 ) -> AsyncGenerator[TurnEvent, None]:
     profile = turn.models.profile(turn.model)
     language = language_of_text(turn.request.question.text, turn.request.language)
     request = replace(request, messages=_ruled(request.messages, language))
     for form in formats(profile, TITLED.schema):
         draft, begun = Draft(), False
-        call = turn.models.call(turn.model, replace(request, response_format=form))
-        speech = Speech(step, call, keep_open=True, visible=draft.visible)
+        asked = call(replace(request, response_format=form))
+        speech = Speech(step, asked, keep_open=True, visible=draft.visible)
         try:
             async with contextlib.aclosing(_said(speech, before, after, draft)) as events:
                 async for event in events:
@@ -202,7 +222,7 @@ async def _structured(
                 raise
     if _needs_mending(draft, speech):
         yield Progress(MENDING)
-        title, message = await _mended(turn, request, draft, language)
+        title, message = await _mended(turn, request, call, draft, language)
         yield StepReplaced(step.step_id, before + message)
         if title:
             yield StepNoted(step.step_id, {"title": title})
@@ -217,22 +237,18 @@ def _needs_mending(draft: Draft, speech: Speech) -> bool:
 
 
 async def _mended(
-    turn: TurnContext, request: ModelRequest, draft: Draft, language: Language
+    turn: TurnContext,
+    request: ModelRequest,
+    call: Callable[[ModelRequest], Call],
+    draft: Draft,
+    language: Language,
 ) -> Titled:
     try:
         return TITLED.parse(draft.raw)
     except ValueError as broken:
         profile = turn.models.profile(turn.model)
         try:
-            return await repaired(
-                lambda again: turn.models.call(turn.model, again),
-                profile,
-                request,
-                TITLED,
-                language,
-                draft.raw,
-                broken,
-            )
+            return await repaired(call, profile, request, TITLED, language, draft.raw, broken)
         except KonsiliumError as error:
             log.info("turn %s: shown as it is: %s", turn.request.turn_id, error.detail)
             return "", draft.shown or draft.raw

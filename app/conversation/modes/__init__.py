@@ -1,10 +1,11 @@
 """The ways to answer, in the order of the picker. A new mode is a module here and a line below."""
 
 from app.conversation.mode import Mode
+from app.conversation.modes.best_of import BestOf
 from app.conversation.modes.chat import Chat
 from app.conversation.modes.consultation import Consultation
 
-MODES: tuple[Mode, ...] = (Chat(), Consultation())
+MODES: tuple[Mode, ...] = (Chat(), Consultation(), BestOf())
 
 
 def mode_named(mode_id: str) -> Mode:

@@ -1,0 +1,6 @@
+"""Best of N: `mode` is the flow; candidates, selection, judge and promotion are its parts."""
+
+from app.conversation.modes.best_of.mode import BestOf
+from app.conversation.modes.best_of.promotion import promoted
+
+__all__ = ["BestOf", "promoted"]

@@ -1,0 +1,189 @@
+"""Which candidate is the best: what rules one out, and how the rest are scored. Pure functions.
+
+Nothing shows that length or keywords tell a good answer, so they are only offered (`heuristic`, as
+first asked for); as vetoes they are sound. The default is the medoid: the candidate that shares the
+most word n-grams with the others, the mode of the distribution (ModeX, arXiv 2601.02535).
+"""
+
+import itertools
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from app.conversation.language import language_of_text, words_of
+from app.conversation.modes.best_of.candidates import Candidate
+from app.core.text import Language
+
+Veto = Literal["failed", "empty", "cut", "language", "forbidden", "structure"]
+
+GOOD_LENGTH = (100, 500)
+"""Characters between which the heuristic finds a length good (as first asked for)."""
+TELLING = 20
+"""Letters from which a text's language is judged."""
+STEM = 5
+"""Letters by which a keyword is recognised in its other forms."""
+
+_LIST = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+\S", re.MULTILINE)
+_MARKS = re.compile(r"\*\*\S|^#{1,6}\s|^\|.+\||```|\n\n", re.MULTILINE)
+_JSON_BLOCK = re.compile(r"```json\s*\n(.*?)```", re.DOTALL | re.IGNORECASE)
+_ABOUT_LANGUAGE = re.compile(
+    r"перев[её]|переклад|перекла[дс]|translat|язык|мов[иіауою]|language|английск|англійськ|english|"
+    r"українськ|украинск|русск|російськ|russian|ukrainian|немецк|німецьк|german|французск|французьк|french",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What speaks for a candidate, 0 to 1, and what rules it out."""
+
+    candidate: Candidate
+    score: float = 0.0
+    vetoes: tuple[Veto, ...] = ()
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """For the step's note."""
+        return {
+            "score": round(self.score, 3),
+            "vetoes": list(self.vetoes),
+            "parts": {name: round(value, 3) for name, value in self.parts.items()},
+        }
+
+
+def vetoes(
+    candidate: Candidate, question: str, language: Language, forbidden: Sequence[str]
+) -> tuple[Veto, ...]:
+    """What rules the candidate out; `language` is the question's."""
+    text = candidate.text.strip()
+    found: list[Veto] = []
+    if candidate.error is not None:
+        found.append("failed")
+    if not text:
+        return (*found, "empty")
+    if candidate.finish_reason == "length":
+        found.append("cut")
+    letters = sum(map(len, words_of(text)))
+    if (
+        letters >= TELLING
+        and not _ABOUT_LANGUAGE.search(question)
+        and language_of_text(text, language) != language
+    ):
+        found.append("language")
+    if holds_any(text, forbidden):
+        found.append("forbidden")
+    if _is_broken(text):
+        found.append("structure")
+    return tuple(found)
+
+
+def forbidden_words(listed: str) -> tuple[str, ...]:
+    """The person's list, separated by commas, semicolons or lines; `word*` stands for any ending."""
+    return tuple(word.strip().lower() for word in re.split(r"[,;\n]", listed) if word.strip())
+
+
+def holds_any(text: str, forbidden: Sequence[str]) -> bool:
+    """Whether one of the words or phrases stands in the text, in any case of letters."""
+    return any(re.search(_whole(word), text, re.IGNORECASE) for word in forbidden)
+
+
+def _whole(word: str) -> str:
+    if word.endswith("*"):
+        return rf"(?<!\w){re.escape(word[:-1])}"
+    return rf"(?<!\w){re.escape(word)}(?!\w)"
+
+
+def _is_broken(text: str) -> bool:
+    if text.count("```") % 2:
+        return True
+    blocks = _JSON_BLOCK.findall(text)
+    if text[0] in "{[" and text[-1] in "}]":
+        blocks.append(text)
+    return any(not _is_json(block) for block in blocks)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def medoid_scores(texts: Sequence[str]) -> list[float]:
+    """How much each text shares with the others: the mean of Jaccard similarities of word 1-, 2- and
+    3-grams, 0 to 1. A text alone scores 1."""
+    grams = [[_grams(words_of(text), n) for n in (1, 2, 3)] for text in texts]
+    if len(texts) < 2:
+        return [1.0] * len(texts)
+    scores = []
+    for i, own in enumerate(grams):
+        alike = [
+            sum(_jaccard(a, b) for a, b in zip(own, other, strict=True)) / 3
+            for j, other in enumerate(grams)
+            if j != i
+        ]
+        scores.append(sum(alike) / len(alike))
+    return scores
+
+
+def _grams(words: list[str], n: int) -> set[tuple[str, ...]]:
+    return set(zip(*(itertools.islice(words, i, None) for i in range(n)), strict=False))
+
+
+def _jaccard(a: set[tuple[str, ...]], b: set[tuple[str, ...]]) -> float:
+    return len(a & b) / len(a | b) if a or b else 1.0
+
+
+def heuristic_parts(text: str, question: str, forbidden: Sequence[str]) -> dict[str, float]:
+    """The four marks as first asked for, each 0 to 1: length, keywords, structure, clean."""
+    shortest, longest = GOOD_LENGTH
+    length = len(text)
+    keywords = {word[:STEM] for word in words_of(question) if len(word) > 3}
+    present = {word[:STEM] for word in words_of(text)}
+    return {
+        "length": min(1.0, length / shortest, longest / max(length, 1)),
+        "keywords": len(keywords & present) / len(keywords) if keywords else 1.0,
+        "structure": (bool(_LIST.search(text)) + bool(_MARKS.search(text))) / 2,
+        "clean": 0.0 if holds_any(text, forbidden) else 1.0,
+    }
+
+
+def scored(
+    candidates: Sequence[Candidate],
+    by: str,
+    question: str,
+    language: Language,
+    forbidden: Sequence[str],
+) -> list[Score]:
+    """Every candidate with its vetoes and, among those left, its score by `medoid` or `heuristic`."""
+    ruled = [(c, vetoes(c, question, language, forbidden)) for c in candidates]
+    left = survivors(ruled)
+    if by == "heuristic":
+        parts = {c.number: heuristic_parts(c.text, question, forbidden) for c in left}
+        marks = {number: sum(part.values()) / len(part) for number, part in parts.items()}
+    else:
+        parts = {}
+        agreed = medoid_scores([c.text for c in left])
+        marks = {c.number: score for c, score in zip(left, agreed, strict=True)}
+    return [Score(c, marks.get(c.number, 0.0), why, parts.get(c.number, {})) for c, why in ruled]
+
+
+def survivors(ruled: Sequence[tuple[Candidate, tuple[Veto, ...]]]) -> list[Candidate]:
+    """Those without a veto; if all have one, those with the fewest that said anything."""
+    speaking = [(c, why) for c, why in ruled if c.text.strip()]
+    fewest = min((len(why) for _, why in speaking), default=0)
+    return [c for c, why in speaking if len(why) == fewest]
+
+
+def ranked(scores: Sequence[Score]) -> list[Score]:
+    """The candidates left in the contest, best first; equals in the order of their numbers."""
+    left = survivors([(s.candidate, s.vetoes) for s in scores])
+    numbers = {c.number for c in left}
+    return sorted(
+        (s for s in scores if s.candidate.number in numbers),
+        key=lambda s: (-s.score, s.candidate.number),
+    )

@@ -1,0 +1,62 @@
+"""What the person reads about a contest."""
+
+from collections.abc import Mapping, Sequence
+
+from app.conversation.modes.best_of.selection import Score
+from app.core.text import Language, Text
+
+GROUP = Text(ru="Варианты ответа", uk="Варіанти відповіді", en="Candidates")
+COMPARING = Text(ru="Сравниваю варианты…", uk="Порівнюю варіанти…", en="Comparing the candidates…")
+CHOSEN: Mapping[str, Text] = {
+    "medoid": Text(
+        ru="Выбран вариант {n}: в нём больше всего общего с остальными.",
+        uk="Обрано варіант {n}: у ньому найбільше спільного з рештою.",
+        en="Candidate {n} was chosen: it has the most in common with the others.",
+    ),
+    "heuristic": Text(
+        ru="Выбран вариант {n}: лучший по длине, словам вопроса и строению.",
+        uk="Обрано варіант {n}: найкращий за довжиною, словами запитання та будовою.",
+        en="Candidate {n} was chosen: best by length, the question's words and structure.",
+    ),
+    "judge": Text(
+        ru="Выбран вариант {n}: так рассудила модель-судья.",
+        uk="Обрано варіант {n}: так розсудила модель-суддя.",
+        en="Candidate {n} was chosen by the judge model.",
+    ),
+}
+ONLY_ONE = Text(
+    ru="Выбран вариант {n}: остальные отклонены.",
+    uk="Обрано варіант {n}: решту відхилено.",
+    en="Candidate {n} was chosen: the others were ruled out.",
+)
+ROW = Text(ru="Вариант {n}: {score}", uk="Варіант {n}: {score}", en="Candidate {n}: {score}")
+VETOES: Mapping[str, Text] = {
+    "failed": Text(ru="ошибка", uk="помилка", en="failed"),
+    "empty": Text(ru="пустой", uk="порожній", en="empty"),
+    "cut": Text(ru="оборван", uk="обірваний", en="cut off"),
+    "language": Text(ru="не на том языке", uk="не тією мовою", en="in another language"),
+    "forbidden": Text(ru="запрещённые слова", uk="заборонені слова", en="forbidden words"),
+    "structure": Text(ru="сломана разметка", uk="зламана розмітка", en="broken structure"),
+}
+
+
+def outcome(scores: Sequence[Score], best: Score, by: str, reason: str, language: Language) -> str:
+    """Who won and why, and a row a candidate."""
+    unruled = [s for s in scores if not s.vetoes]
+    alone = len(scores) > 1 and unruled == [best]
+    words = ONLY_ONE if alone else CHOSEN[by]
+    first = words[language].format(n=best.candidate.number)
+    if reason and not alone:
+        first += f" {reason}"
+    rows = [
+        "- " + ROW[language].format(n=s.candidate.number, score=_mark(s, language))
+        for s in sorted(scores, key=lambda s: s.candidate.number)
+    ]
+    return first + "\n\n" + "\n".join(rows)
+
+
+def _mark(score: Score, language: Language) -> str:
+    if score.vetoes:
+        return ", ".join(VETOES[veto][language] for veto in score.vetoes)
+    number = f"{score.score:.2f}"
+    return number if language == "en" else number.replace(".", ",")
