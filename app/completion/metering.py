@@ -119,7 +119,7 @@ class MeteredCall:
                 characters=answer.characters,
                 finish_reason=finished.finish_reason if finished else None,
                 cache=hit,
-                saved_tokens=extra.get(SAVED_TOKENS),
+                saved_tokens=extra.get(SAVED_TOKENS, self._request.saved_tokens),
             )
             for observer in self._observers:
                 observer.gaps(name, gaps)

@@ -22,7 +22,7 @@ def profile(preset: Preset, entry: Mapping[str, Any], window: int | None) -> Mod
     """The model, or None where it is nothing a chat, a search or a transcription could use.
 
     `window` is what the server said elsewhere; an entry's own word goes first: OpenRouter's
-    `context_length`, vLLM's `max_model_len`; a table of families last.
+    `context_length`, vLLM's `max_model_len`, llama.cpp's `meta.n_ctx`; a table of families last.
     """
     id = entry["id"]
     family = family_of(preset.names.name(id))
@@ -37,6 +37,7 @@ def profile(preset: Preset, entry: Mapping[str, Any], window: int | None) -> Mod
         capabilities=able,
         window=_count(entry.get("context_length"))
         or _count(entry.get("max_model_len"))
+        or _count(meta.get("n_ctx"))
         or window
         or (family.window if Capability.COMPLETION in able else None),
         size_bytes=_count(meta.get("size")),

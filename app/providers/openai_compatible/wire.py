@@ -118,7 +118,7 @@ class AnswerReader:
     def read(self, chunk: Mapping[str, Any]) -> list[ModelEvent]:
         """The events of one chunk that is not an error event."""
         if usage := chunk.get("usage"):
-            self._usage = usage_of(usage)
+            self._usage = usage_of(usage, chunk.get("timings"))
         choices = chunk.get("choices")
         if not choices:
             return []
@@ -166,8 +166,9 @@ def _tool_call(position: int, call: Mapping[str, Any]) -> ToolCallDelta:
     )
 
 
-def usage_of(usage: Mapping[str, Any]) -> Usage:
-    """A `usage` object: OpenAI's, and DeepSeek's names for cached tokens."""
+def usage_of(usage: Mapping[str, Any], timings: Mapping[str, Any] | None = None) -> Usage:
+    """A `usage` object: OpenAI's, and DeepSeek's names for cached tokens; llama.cpp's timings."""
+    timings = timings or {}
     prompt = usage.get("prompt_tokens_details") or {}
     completion = usage.get("completion_tokens_details") or {}
     return Usage(
@@ -175,7 +176,13 @@ def usage_of(usage: Mapping[str, Any]) -> Usage:
         output_tokens=_count(usage.get("completion_tokens")),
         cached_tokens=_count(prompt.get("cached_tokens", usage.get("prompt_cache_hit_tokens"))),
         reasoning_tokens=_count(completion.get("reasoning_tokens")),
+        prompt_s=_seconds(timings.get("prompt_ms")),
+        generation_s=_seconds(timings.get("predicted_ms")),
     )
+
+
+def _seconds(milliseconds: object) -> float | None:
+    return milliseconds / 1000 if isinstance(milliseconds, int | float) else None
 
 
 def _count(value: object) -> int | None:

@@ -1,0 +1,83 @@
+"""A server that nobody here wrote: llama.cpp's, through the OpenAI-compatible adapter."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from app.core.errors import ContextTooLong
+from app.core.events import Finished, TextDelta
+from app.core.messages import Message
+from app.core.requests import ModelRequest, Sampling
+from app.providers.openai_compatible import OpenAICompatibleServer, any_server
+from tests.llama_server import ALIAS, WINDOW, llama_server
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> object:
+    return tmp_path_factory.mktemp("llama")
+
+
+@pytest.fixture
+async def llama(folder) -> AsyncIterator[tuple[str, OpenAICompatibleServer]]:
+    async with llama_server(folder) as url:
+        server = OpenAICompatibleServer(any_server("llama", f"{url}/v1"))
+        yield url, server
+        await server.aclose()
+
+
+def ask(tokens: int, text: str = "Привет, как дела?") -> ModelRequest:
+    return ModelRequest((Message.user(text),), Sampling(max_tokens=tokens, seed=7))
+
+
+async def busy_slots(url: str) -> int:
+    async with httpx.AsyncClient() as client:
+        return sum(slot["is_processing"] for slot in (await client.get(f"{url}/slots")).json())
+
+
+async def test_its_model_is_listed_with_the_window_it_really_has(llama) -> None:
+    _, server = llama
+    state = await server.state()
+    assert state.reachable
+    assert [(m.ref.name, m.window, m.local) for m in state.models] == [(ALIAS, WINDOW, True)]
+
+
+async def test_it_streams_and_counts(llama) -> None:
+    _, server = llama
+    deltas, end = [], None
+    async for event in server.model(ALIAS).stream(ask(40)):
+        match event:
+            case TextDelta(text):
+                deltas.append(text)
+            case Finished():
+                end = event
+    assert len(deltas) > 10
+    assert end is not None
+    assert end.finish_reason == "length"
+    assert end.usage.output_tokens == 40
+    assert (end.usage.input_tokens or 0) > 5
+    assert (end.usage.generation_s or 0) > 0
+
+
+async def test_stop_ends_the_generation_within_a_second(llama) -> None:
+    url, server = llama
+    stream = server.model(ALIAS).stream(ask(7000))
+    async with contextlib.aclosing(stream):
+        await anext(stream)
+        assert await busy_slots(url) == 1
+    start = time.perf_counter()
+    while await busy_slots(url):
+        assert time.perf_counter() - start < 1.0
+        await asyncio.sleep(0.02)
+
+
+async def test_a_prompt_beyond_the_window_says_both_numbers(llama) -> None:
+    _, server = llama
+    with pytest.raises(ContextTooLong) as caught:
+        async for _ in server.model(ALIAS).stream(ask(5, "слово " * 10_000)):
+            pass
+    assert caught.value.window == WINDOW
+    assert (caught.value.prompt_tokens or 0) > WINDOW
