@@ -68,6 +68,9 @@ class TurnRequest:
     """The question already exists in the thread: what came after it is deleted first (edit,
     regenerate, retry). Its text is updated."""
     bypass_cache: bool = False
+    """Ask the model, and put its answer in place of the cached one (Regenerate)."""
+    take_cached: str | None = None
+    """Show this cached answer: the suggestion that the person took."""
     key_id: str | None = None
     """The API key that asked, where one did."""
     author: str = ""

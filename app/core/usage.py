@@ -40,7 +40,8 @@ class Outcome(StrEnum):
     """The process died in the middle; found at the next start."""
 
 
-CacheHit = Literal["exact", "near"]
+CacheHit = Literal["exact", "near", "taken", "miss"]
+"""`taken`: a suggestion the person took; `miss`: looked up in vain, and so asked of the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,8 @@ class CallRecord:
     streaming: bool = True
     saved_tokens: int | None = None
     """Tokens that compression or the cache spared."""
+    saved_rub: Decimal | None = None
+    """Money that the cache spared, where the spared call's cost is known."""
     parallel: int | None = None
     """Calls under way in this process when it began, itself included; 1 for a call alone."""
 

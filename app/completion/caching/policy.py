@@ -1,0 +1,74 @@
+"""What an administrator decides about the cache, kept with the other documents of the database."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import timedelta
+from typing import Any
+
+from app.completion.caching.analysis import Aliases
+from app.core.ports import KeyValueStore
+
+FRESH_SECONDS = 5.0
+"""How long a process goes by what it last read: a change reaches all replicas within that."""
+_SCOPE, _KEY = "answer_cache", "policy"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Limits and thresholds. Similarities run from 0 to 1."""
+
+    shared: bool = False
+    """One cache for all users (a public FAQ), instead of one for each."""
+    serve_from: float = 0.7
+    suggest_from: float = 0.5
+    vectors_from: float = 0.85
+    """Cosine from which the embedding model's word is enough to suggest; depends on the model."""
+    days: float = 14.0
+    entries: int = 50_000
+    """In all scopes together."""
+    aliases: str = ""
+    """A group a line: `ХДУ = Херсонський державний університет`."""
+
+    @property
+    def lifetime(self) -> timedelta:
+        return timedelta(days=self.days)
+
+    @property
+    def names(self) -> Aliases:
+        return Aliases.parse(self.aliases)
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any] | None) -> "Policy":
+        """From what is stored; fields that are missing or of another kind keep their defaults."""
+        default = asdict(cls())
+        kept: dict[str, Any] = {}
+        for field in fields(cls):
+            value = (stored or {}).get(field.name)
+            if isinstance(default[field.name], float) and type(value) is int:
+                value = float(value)
+            if type(value) is type(default[field.name]):
+                kept[field.name] = value
+        return cls(**kept)
+
+
+class Policies:
+    """Reads the policy at most every FRESH_SECONDS."""
+
+    def __init__(self, documents: KeyValueStore) -> None:
+        self._documents = documents
+        self._policy = Policy()
+        self._read_at: float | None = None
+
+    async def current(self) -> Policy:
+        """The policy in force."""
+        at = time.monotonic()
+        if self._read_at is None or at - self._read_at > FRESH_SECONDS:
+            self._policy = Policy.of(await self._documents.get(_SCOPE, _KEY))
+            self._read_at = at
+        return self._policy
+
+    async def change(self, policy: Policy) -> None:
+        """Puts a new policy in force."""
+        await self._documents.put(_SCOPE, _KEY, asdict(policy))
+        self._policy, self._read_at = policy, time.monotonic()
