@@ -45,7 +45,7 @@ def call_metrics(call: CallRecord) -> Entry:
         "cost": {"amount": str(call.cost.amount), "currency": call.cost.currency}
         if call.cost
         else None,
-        "cache": call.cache,
+        "cache": None if call.cache == "miss" else call.cache,
     }
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from app.core.events import TurnEvent
@@ -13,7 +13,7 @@ from app.core.ports import Call, Models
 from app.core.requests import ModelRequest
 from app.core.text import Text
 from app.core.turns import HistoryMessage, TurnRequest
-from app.core.usage import CallRecord
+from app.core.usage import CallRecord, Purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,9 @@ class TurnModels:
 
     def __init__(self, models: Models) -> None:
         self._models = models
-        self._calls: list[Call] = []
+        self._ledger: list[Call | CallRecord] = []
+        self.cache_missed = False
+        """The answer cache was asked in vain: kept with the call that answered instead."""
         self.resolve = models.resolve
         self.profile = models.profile
         self.states = models.states
@@ -64,13 +66,23 @@ class TurnModels:
     def call(self, ref: ModelRef, request: ModelRequest) -> Call:
         """A metered call, remembered."""
         call = self._models.call(ref, request)
-        self._calls.append(call)
+        self._ledger.append(call)
         return call
+
+    def enter(self, record: CallRecord) -> None:
+        """Counts an answer that took no call: one from the cache."""
+        self._ledger.append(record)
 
     @property
     def records(self) -> tuple[CallRecord, ...]:
         """What every call so far took, in order."""
-        return tuple(call.record for call in self._calls)
+        records = [c if isinstance(c, CallRecord) else c.record for c in self._ledger]
+        if self.cache_missed:
+            for place, record in enumerate(records):
+                if record.purpose in (Purpose.ANSWER, Purpose.SYNTHESIS):
+                    records[place] = replace(record, cache="miss")
+                    break
+        return tuple(records)
 
 
 @dataclass(frozen=True, slots=True)

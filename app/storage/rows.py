@@ -145,6 +145,7 @@ def call_values(call: CallRecord) -> Values:
         "request_id": call.request_id,
         "streaming": call.streaming,
         "saved_tokens": call.saved_tokens,
+        "saved_rub": call.saved_rub,
         "parallel": call.parallel,
     }
 

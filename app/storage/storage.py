@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from app.storage.answers import CachedAnswers
 from app.storage.compression import Compressions
 from app.storage.database import Database
 from app.storage.documents import Documents
@@ -33,6 +34,7 @@ class Storage:
         self.documents = Documents(self.database)
         self.usage = UsageRecords(self.database)
         self.keys = ApiKeys(self.database)
+        self.answers = CachedAnswers(self.database)
 
     async def open(self) -> "Storage":
         """Migrates the database, marks what a dead process left, and joins the living.

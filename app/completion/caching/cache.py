@@ -50,7 +50,7 @@ class Asked:
 class Hit:
     """An answer to serve."""
 
-    kind: Literal["exact", "near"]
+    kind: Literal["exact", "near", "taken"]
     entry: CachedAnswer
 
 

@@ -78,7 +78,9 @@ def question_language(text: str) -> Language | None:
     text = folded(text).casefold()
     cyrillic = _CYRILLIC.findall(text)
     if not cyrillic:
-        return "en" if _belongs(_LATIN.findall(text), "en") else None
+        latin = _LATIN.findall(text)
+        english = not LEXICONS["en"].functional.isdisjoint(latin) and _belongs(latin, "en")
+        return "en" if english else None
     if re.search("[іїєґ]", text):
         return "uk" if _belongs(cyrillic, "uk") else None
     if re.search("[ыэъ]", text):

@@ -39,6 +39,7 @@ usage = Table(
     Column("request_id", Words),
     Column("streaming", Boolean, nullable=False),
     Column("saved_tokens", Integer),
+    Column("saved_rub", Money),
     Column("parallel", Integer),
     Index("ix_usage_started_at", "started_at"),
     Index("ix_usage_user_id_started_at", "user_id", "started_at"),

@@ -1,0 +1,343 @@
+"""Modes that look into the answer cache first, and what is kept of a turn for the next time.
+
+A lookup gets a head start of PATIENCE_S: a hit within it costs the model nothing. After that the
+model is asked whatever the cache does, and a late hit counts only while no word has been said.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from app.completion.caching.cache import AnswerCache, Asked, Hit, Miss, Outcome, Suggestion
+from app.completion.caching.eligibility import LONGEST, lasting
+from app.completion.caching.scope import Scope, context_key, question_key
+from app.conversation.mode import Mode, TurnContext
+from app.conversation.sampling import sampling_of
+from app.conversation.streams import ended
+from app.core.caching import CachedAnswer
+from app.core.errors import KonsiliumError
+from app.core.events import StepDelta, StepEnded, StepKind, StepStarted, TurnEvent
+from app.core.models import ModelRef
+from app.core.options import ChatOptions, Scalar
+from app.core.ports import CallObserver
+from app.core.turns import SettledTurn, StepRecord, new_id, now
+from app.core.usage import CallRecord, Purpose, Usage
+from app.core.usage import Outcome as Ended
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 0.02
+"""How long the model is not asked because the cache may know; a lookup takes a few milliseconds."""
+NAME = "Konsilium"
+_TURNS_AT_MOST = 1000
+_OF_SCOPE = frozenset(
+    [
+        "model",
+        "temperature",
+        "max_tokens",
+        "system_prompt",
+        "answer_cache",
+        "compress_context",
+        "compress_every",
+        "compress_system_prompt",
+        "summary_model",
+        "window",
+        "overflow",
+    ]
+)
+"""Options that are in the scope already, by what they come to, or that change no answer."""
+
+
+class Remembering:
+    """Wraps modes with the cache, and keeps their answers: `wrap` the modes, and add `after` to
+    what happens after a turn."""
+
+    def __init__(self, cache: AnswerCache, observers: Sequence[CallObserver] = ()) -> None:
+        self.cache = cache
+        self._observers = observers
+        self._asked: OrderedDict[str, Asked] = OrderedDict()
+        """What the turns under way asked, by turn."""
+
+    def wrap(self, modes: Sequence[Mode]) -> tuple[Mode, ...]:
+        """The same modes, with a memory."""
+        return tuple(Cached(mode, self) for mode in modes)
+
+    async def asked(self, turn: TurnContext) -> Asked | None:
+        """What may be looked up and kept of this turn; None where nothing may."""
+        request = turn.request
+        images = any(message.images for message in turn.prompt.messages)
+        if request.question.attachments or images or not lasting(request.question.text):
+            return None
+        alone = not turn.prompt.history
+        scope = Scope(
+            owner=await self.cache.owner(f"user:{request.user_id}"),
+            model=turn.model,
+            digest=turn.models.profile(turn.model).digest,
+            sampling=sampling_of(request.options),
+            system=turn.prompt.system,
+            language=request.language,
+            mode=request.options.mode,
+            choices=_choices(request.options),
+        )
+        text = request.question.text
+        asked = Asked(
+            scope,
+            question_key(text) if alone else context_key(turn.prompt.messages),
+            text,
+            first=alone and len(text) <= LONGEST,
+            request_id=request.turn_id,
+        )
+        self._asked[request.turn_id] = asked
+        while len(self._asked) > _TURNS_AT_MOST:
+            self._asked.popitem(last=False)
+        return asked
+
+    async def after(self, settled: SettledTurn) -> None:
+        """Keeps the answer if it is whole; an edited or regenerated one replaces what was kept."""
+        request = settled.request
+        asked = self._asked.pop(request.turn_id, None)
+        if (entry_id := served_entry(settled.steps)) is not None:
+            await self.cache.served(entry_id)
+            return
+        if request.rewind:
+            await self.cache.purge(question_id=request.question.id)
+        if asked is None:
+            return
+        if request.bypass_cache:
+            await self.cache.forget(asked)
+        if (answer := whole_answer(settled)) is not None:
+            await self.cache.keep(asked, _entry(asked, answer, settled))
+
+    def replayed(self, turn: TurnContext, record: CallRecord) -> None:
+        """Counts an answer from the cache like a call."""
+        turn.models.enter(record)
+        for observer in self._observers:
+            observer.started(turn.ask((), step_id=record.step_id), str(record.model))
+            observer.ended(record)
+
+
+class Cached:
+    """Implements `Mode` over another mode."""
+
+    def __init__(self, mode: Mode, memory: Remembering) -> None:
+        self._mode = mode
+        self._memory = memory
+        self.id = mode.id
+        self.name = mode.name
+        self.description = mode.description
+        self.icon = mode.icon
+        self.options = mode.options
+        self.takes_interjections = mode.takes_interjections
+
+    async def respond(self, turn: TurnContext) -> AsyncGenerator[TurnEvent, None]:
+        choice = turn.request.options.text("answer_cache")
+        if choice == "off" and turn.request.take_cached is None:
+            answering = self._mode.respond(turn)
+        else:
+            answering = self._remembering(turn, near=choice == "near")
+        async with contextlib.aclosing(answering) as events:
+            async for event in events:
+                yield event
+
+    async def _remembering(
+        self, turn: TurnContext, *, near: bool
+    ) -> AsyncGenerator[TurnEvent, None]:
+        looking = asyncio.create_task(self._look(turn, near=near))
+        try:
+            await asyncio.wait([looking], timeout=PATIENCE_S)
+            if looking.done():
+                answering = self._known(turn, looking.result())
+            else:
+                answering = self._racing(turn, looking)
+            async with contextlib.aclosing(answering) as events:
+                async for event in events:
+                    yield event
+        finally:
+            await ended([looking])
+
+    async def _look(self, turn: TurnContext, *, near: bool) -> Outcome | None:
+        """What the cache knows; None where it is not asked."""
+        request, cache = turn.request, self._memory.cache
+        try:
+            asked = await self._memory.asked(turn)
+            if asked is None or request.bypass_cache:
+                return None
+            if request.take_cached is not None:
+                entry = await cache.entry(asked, request.take_cached)
+                return Hit("taken", entry) if entry else Miss()
+            if request.rewind:
+                await cache.purge(question_id=request.question.id)
+            return await cache.lookup(asked, near=near)
+        except KonsiliumError as error:
+            log.warning("answer cache: %s: %s", error.code, error.detail)
+            return None
+
+    async def _known(
+        self, turn: TurnContext, found: Outcome | None
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """All is known before the model is asked."""
+        if isinstance(found, Hit):
+            for event in self._replay(turn, found):
+                yield event
+            return
+        if isinstance(found, Suggestion):
+            for event in _offered(found.entry):
+                yield event
+        turn.models.cache_missed = found is not None
+        async with contextlib.aclosing(self._mode.respond(turn)) as events:
+            async for event in events:
+                yield event
+
+    async def _racing(
+        self, turn: TurnContext, looking: asyncio.Task[Outcome | None]
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """The model answers while the cache is still looking."""
+        turn.models.cache_missed = True
+        answering = self._mode.respond(turn)
+        said = judged = False
+        coming: asyncio.Task[TurnEvent | None] | None = None
+        try:
+            while True:
+                coming = coming or asyncio.create_task(_next(answering))
+                await asyncio.wait(
+                    {coming} if judged else {coming, looking},
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if looking.done() and not judged:
+                    judged = True
+                    found = looking.result()
+                    if isinstance(found, Hit) and not said and not coming.done():
+                        await ended([coming])
+                        for event in self._replay(turn, found):
+                            yield event
+                        return
+                    if isinstance(found, Hit | Suggestion):
+                        for event in _offered(found.entry):
+                            yield event
+                    turn.models.cache_missed = found is not None
+                if coming.done():
+                    following, coming = coming.result(), None
+                    if following is None:
+                        return
+                    said = said or isinstance(following, StepStarted)
+                    yield following
+        finally:
+            if coming is not None:
+                await ended([coming])
+            await answering.aclose()
+
+    def _replay(self, turn: TurnContext, hit: Hit) -> tuple[TurnEvent, ...]:
+        """The cached answer as the answer of this turn."""
+        entry, step_id, at = hit.entry, new_id(), time.perf_counter()
+        turn.models.cache_missed = False
+        note: dict[str, Any] = {"cache": facts(hit.kind, entry)}
+        if entry.title:
+            note["title"] = entry.title
+        record = CallRecord(
+            id=new_id(),
+            purpose=Purpose.ANSWER,
+            model=ModelRef.parse(entry.model),
+            started_at=now(),
+            outcome=Ended.COMPLETED,
+            usage=Usage(input_tokens=0, output_tokens=0),
+            first_token_s=0.0,
+            total_s=time.perf_counter() - at,
+            characters=len(entry.answer),
+            finish_reason="stop",
+            cache=hit.kind,
+            request_id=turn.request.turn_id,
+            step_id=step_id,
+            saved_tokens=entry.tokens,
+            saved_rub=entry.cost_rub,
+        )
+        self._memory.replayed(turn, record)
+        return (
+            StepStarted(step_id, StepKind.ANSWER, name=turn.model.name, note=note),
+            StepDelta(step_id, entry.answer),
+            StepEnded(step_id, call=record, finish_reason="stop"),
+        )
+
+
+async def _next(events: AsyncGenerator[TurnEvent, None]) -> TurnEvent | None:
+    return await anext(events, None)
+
+
+def facts(kind: str, entry: CachedAnswer) -> Mapping[str, Any]:
+    """What is said of an entry: JSON-able; `kind` is exact, near, taken or suggestion."""
+    return {
+        "kind": kind,
+        "entry_id": entry.id,
+        "asked": entry.question,
+        "at": entry.asked_at.isoformat(),
+        "saved_tokens": entry.tokens,
+        "saved_rub": None if entry.cost_rub is None else str(entry.cost_rub),
+    }
+
+
+def _offered(entry: CachedAnswer) -> tuple[TurnEvent, ...]:
+    step_id = new_id()
+    note = {"suggestion": facts("suggestion", entry)}
+    return StepStarted(step_id, StepKind.NOTICE, name=NAME, note=note), StepEnded(step_id)
+
+
+def _choices(options: ChatOptions) -> dict[str, Scalar]:
+    return {id: value for id, value in options.values.items() if id not in _OF_SCOPE}
+
+
+def served_entry(steps: Sequence[StepRecord]) -> str | None:
+    """The id of the cached answer that was shown, where one was."""
+    for step in steps:
+        if isinstance(cached := step.metadata.get("cache"), Mapping):
+            return str(cached.get("entry_id"))
+    return None
+
+
+def whole_answer(settled: SettledTurn) -> StepRecord | None:
+    """The turn's answer, if it is one, complete, and nothing of the turn went wrong.
+
+    None for a turn stopped, failed, cut off by length or a filter, with a failed step or call, with
+    several answers, or with words said into it.
+    """
+    if settled.outcome is not Ended.COMPLETED or settled.error is not None:
+        return None
+    below = settled.steps[1:]
+    answers = [step for step in below if step.kind is StepKind.ANSWER]
+    if len(answers) != 1 or any(step.kind is StepKind.QUESTION for step in below):
+        return None
+    if any(step.outcome is not Ended.COMPLETED or step.is_error for step in below):
+        return None
+    answer = answers[0]
+    spoken = [call for call in settled.calls if call.step_id == answer.id]
+    if not spoken or answer.parent_id != settled.request.turn_id or not answer.output.strip():
+        return None
+    complete = all(
+        call.outcome is Ended.COMPLETED and call.finish_reason == "stop" for call in settled.calls
+    )
+    return answer if complete else None
+
+
+def _entry(asked: Asked, answer: StepRecord, settled: SettledTurn) -> CachedAnswer:
+    request = settled.request
+    tokens = [
+        (call.usage.input_tokens or 0) + (call.usage.output_tokens or 0) for call in settled.calls
+    ]
+    costs = [call.cost.rub for call in settled.calls if call.cost is not None]
+    return CachedAnswer(
+        scope=asked.scope.key,
+        key=asked.key,
+        owner=asked.scope.owner,
+        question=asked.question,
+        answer=answer.output,
+        model=str(asked.scope.model),
+        title=answer.metadata.get("title"),
+        tokens=sum(tokens) or None,
+        cost_rub=sum(costs, Decimal(0)) if costs else None,
+        thread_id=request.thread_id,
+        turn_id=request.turn_id,
+        question_id=request.question.id,
+    )

@@ -1,0 +1,199 @@
+"""Cached answers in the database, shared by all processes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Row, and_, delete, func, insert, literal, select, true, union_all, update
+
+from app.core.caching import CachedAnswer, Found
+from app.core.turns import now
+from app.storage.database import Database
+from app.storage.tables import cached_answers, cached_terms
+
+NEWEST = 300
+"""Of the entries that hold a word, how many are looked at, latest first: a lookup's time has a bound
+however many answers there are."""
+NEWEST_VECTORS = 2000
+"""Of a scope's entries, how many are compared by vector."""
+
+
+class CachedAnswers:
+    """Implements `core.ports.AnswerStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def look_up(
+        self, scope: str, key: str, terms: Sequence[str], since: datetime, limit: int
+    ) -> Found:
+        """The entry of that key, and those that share most terms."""
+        alive = and_(cached_answers.c.scope == scope, cached_answers.c.asked_at >= since)
+        async with self._database.reading() as connection:
+            exact = (
+                await connection.execute(
+                    select(cached_answers).where(alive, cached_answers.c.key == key)
+                )
+            ).one_or_none()
+            if exact is not None or not terms:
+                return Found(_entry(exact) if exact is not None else None)
+            best = _sharing(scope, terms, limit).subquery()
+            found = await connection.execute(
+                select(cached_answers)
+                .join(best, best.c.seq == cached_answers.c.seq)
+                .where(cached_answers.c.asked_at >= since)
+                .order_by(best.c.shared.desc(), cached_answers.c.seq.desc())
+            )
+            return Found(None, tuple(_entry(row) for row in found))
+
+    async def nearest(
+        self, scope: str, vector: Sequence[float], since: datetime, limit: int
+    ) -> tuple[CachedAnswer, ...]:
+        """By cosine, over the latest NEWEST_VECTORS entries of the scope."""
+        width = len(vector) * 4
+        async with self._database.reading() as connection:
+            rows = (
+                await connection.execute(
+                    select(cached_answers.c.seq, cached_answers.c.vector)
+                    .where(
+                        cached_answers.c.scope == scope,
+                        cached_answers.c.asked_at >= since,
+                        func.length(cached_answers.c.vector) == width,
+                    )
+                    .order_by(cached_answers.c.seq.desc())
+                    .limit(NEWEST_VECTORS)
+                )
+            ).all()
+            if not rows:
+                return ()
+            kept = np.frombuffer(b"".join(row.vector for row in rows), np.float32)
+            alike = kept.reshape(len(rows), -1) @ np.asarray(vector, np.float32)
+            order = [rows[place].seq for place in np.argsort(-alike)[:limit]]
+            found = await connection.execute(
+                select(cached_answers).where(cached_answers.c.seq.in_(order))
+            )
+            by_seq = {row.seq: _entry(row) for row in found}
+        return tuple(by_seq[seq] for seq in order if seq in by_seq)
+
+    async def find(self, entry_id: str) -> CachedAnswer | None:
+        """The entry of that id."""
+        async with self._database.reading() as connection:
+            row = (
+                await connection.execute(
+                    select(cached_answers).where(cached_answers.c.id == entry_id)
+                )
+            ).one_or_none()
+        return _entry(row) if row is not None else None
+
+    async def put(self, answer: CachedAnswer, terms: Sequence[str]) -> None:
+        """Keeps it, in place of an entry with the same key."""
+        same = and_(cached_answers.c.scope == answer.scope, cached_answers.c.key == answer.key)
+        async with self._database.writing() as connection:
+            await connection.execute(delete(cached_answers).where(same))
+            seq = await connection.scalar(
+                insert(cached_answers).values(_values(answer)).returning(cached_answers.c.seq)
+            )
+            if terms:
+                words = [{"scope": answer.scope, "term": t, "seq": seq} for t in set(terms)]
+                await connection.execute(insert(cached_terms), words)
+
+    async def touch(self, entry_id: str) -> None:
+        """It was served just now."""
+        async with self._database.writing() as connection:
+            await connection.execute(
+                update(cached_answers).where(cached_answers.c.id == entry_id).values(used_at=now())
+            )
+
+    async def purge(self, *, entry_id: str | None = None, **wanted: str | None) -> int:
+        """Deletes what matches all that is given."""
+        given = {"id": entry_id, **wanted}
+        matching = [cached_answers.c[name] == v for name, v in given.items() if v is not None]
+        async with self._database.writing() as connection:
+            gone = await connection.execute(delete(cached_answers).where(true(), *matching))
+            return gone.rowcount
+
+    async def trim(self, since: datetime, limit: int) -> int:
+        """Deletes what is too old, and the longest unserved beyond the limit."""
+        spared = (
+            select(cached_answers.c.seq)
+            .order_by(cached_answers.c.used_at.desc(), cached_answers.c.seq.desc())
+            .offset(limit)
+        )
+        if self._database.sqlite:
+            spared = spared.limit(-1)  # SQLite knows no OFFSET without LIMIT
+        async with self._database.writing() as connection:
+            old = await connection.execute(
+                delete(cached_answers).where(cached_answers.c.asked_at < since)
+            )
+            many = await connection.execute(
+                delete(cached_answers).where(cached_answers.c.seq.in_(spared))
+            )
+            return old.rowcount + many.rowcount
+
+
+def _sharing(scope: str, terms: Sequence[str], limit: int) -> Any:
+    """How many of the terms each entry holds: `seq`, `shared`, most first."""
+    holding = [
+        select(
+            select(cached_terms.c.seq)
+            .where(cached_terms.c.scope == scope, cached_terms.c.term == term)
+            .order_by(cached_terms.c.seq.desc())
+            .limit(NEWEST)
+            .subquery()
+        )
+        for term in dict.fromkeys(terms)
+    ]
+    every = union_all(*holding).subquery()
+    shared = func.count(literal(1)).label("shared")
+    return (
+        select(every.c.seq, shared)
+        .group_by(every.c.seq)
+        .order_by(shared.desc(), every.c.seq.desc())
+        .limit(limit)
+    )
+
+
+def _values(answer: CachedAnswer) -> dict[str, Any]:
+    vector = answer.vector
+    return {
+        "id": answer.id,
+        "scope": answer.scope,
+        "key": answer.key,
+        "owner": answer.owner,
+        "question": answer.question,
+        "answer": answer.answer,
+        "model": answer.model,
+        "title": answer.title,
+        "tokens": answer.tokens,
+        "cost_rub": answer.cost_rub,
+        "thread_id": answer.thread_id,
+        "turn_id": answer.turn_id,
+        "question_id": answer.question_id,
+        "vector": None if vector is None else np.asarray(vector, np.float32).tobytes(),
+        "asked_at": answer.asked_at,
+        "used_at": answer.asked_at,
+    }
+
+
+def _entry(row: Row[Any]) -> CachedAnswer:
+    vector = None
+    if row.vector is not None:
+        vector = tuple(np.frombuffer(row.vector, np.float32).tolist())
+    return CachedAnswer(
+        scope=row.scope,
+        key=row.key,
+        owner=row.owner,
+        question=row.question,
+        answer=row.answer,
+        model=row.model,
+        title=row.title,
+        tokens=row.tokens,
+        cost_rub=row.cost_rub,
+        thread_id=row.thread_id,
+        turn_id=row.turn_id,
+        question_id=row.question_id,
+        vector=vector,
+        id=row.id,
+        asked_at=row.asked_at,
+    )

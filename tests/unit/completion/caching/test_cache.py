@@ -1,0 +1,249 @@
+"""The service: what is found, what is kept, what is forgotten, and that nothing leaks."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from app.completion.caching.cache import AnswerCache, Asked, Hit, Miss, Suggestion
+from app.completion.caching.policy import Policies, Policy
+from app.completion.caching.scope import SHARED, Scope, question_key
+from app.core.caching import CachedAnswer
+from app.core.errors import ServerUnavailable, StorageUnavailable
+from app.core.models import ModelRef
+from app.core.requests import Sampling
+from app.core.turns import now
+from tests.answers import MemoryAnswers, MemoryDocuments
+
+SCOPE = Scope("user:ann", ModelRef("ollama", "gemma2:2b"), system="Be kind.", language="uk")
+WHICH, WHICH_TOO = "Які є факультети в ХДУ?", "Які факультети є в ХДУ?"
+HOW_MANY = "Скільки факультетів у ХДУ?"
+
+
+class Counter:
+    def __init__(self):
+        self.outcomes = []
+
+    def looked_up(self, outcome, seconds):
+        self.outcomes.append(outcome)
+
+
+def a_cache(store=None, **fields):
+    return AnswerCache(store or MemoryAnswers(), Policies(MemoryDocuments()), **fields)
+
+
+def ask(question, scope=SCOPE, **fields):
+    return Asked(scope, question_key(question), question, **fields)
+
+
+def answer(asked, text="Їх одинадцять: ...", **fields):
+    return CachedAnswer(
+        scope=asked.scope.key,
+        key=asked.key,
+        owner=asked.scope.owner,
+        question=asked.question,
+        answer=text,
+        model=str(asked.scope.model),
+        **fields,
+    )
+
+
+async def keep(cache, question, scope=SCOPE, **fields):
+    asked = ask(question, scope)
+    entry = answer(asked, **fields)
+    await cache.keep(asked, entry)
+    return entry
+
+
+async def test_an_exact_question_a_near_one_and_one_alike():
+    counter = Counter()
+    cache = a_cache(observers=[counter])
+    entry = await keep(cache, WHICH)
+    assert await cache.lookup(ask(WHICH.upper()), near=True) == Hit("exact", entry)
+    assert await cache.lookup(ask(WHICH_TOO), near=True) == Hit("near", entry)
+    assert await cache.lookup(ask(HOW_MANY), near=True) == Suggestion(entry)
+    assert await cache.lookup(ask("Як варити гречку?"), near=True) == Miss()
+    assert counter.outcomes == ["exact", "near", "suggestion", "miss"]
+
+
+async def test_without_near_only_the_same_words_count():
+    cache = a_cache()
+    await keep(cache, WHICH)
+    assert await cache.lookup(ask(WHICH_TOO), near=False) == Miss()
+    assert isinstance(await cache.lookup(ask(WHICH), near=False), Hit)
+
+
+async def test_later_in_a_conversation_only_the_same_context_counts():
+    cache = a_cache()
+    await keep(cache, WHICH)
+    assert await cache.lookup(ask(WHICH_TOO, first=False), near=True) == Miss()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(SCOPE, owner="user:bob"),
+        replace(SCOPE, owner="key:1"),
+        replace(SCOPE, model=ModelRef("ollama", "qwen3:8b")),
+        replace(SCOPE, model=ModelRef("gpu2", "gemma2:2b")),
+        replace(SCOPE, digest="sha256:1"),
+        replace(SCOPE, system="Be rude."),
+        replace(SCOPE, sampling=Sampling(temperature=0.1)),
+        replace(SCOPE, sampling=Sampling(max_tokens=10)),
+        replace(SCOPE, sampling=Sampling(seed=1)),
+        replace(SCOPE, language="ru"),
+        replace(SCOPE, mode="consultation"),
+        replace(SCOPE, choices={"structured": True}),
+    ],
+    ids=lambda scope: str(scope)[:90],
+)
+async def test_nothing_leaves_its_scope(other):
+    store = MemoryAnswers()
+    cache = a_cache(store)
+    entry = await keep(cache, WHICH)
+    for question in (WHICH, WHICH_TOO, HOW_MANY):
+        assert await cache.lookup(ask(question, other), near=True) == Miss()
+    assert await cache.entry(ask(WHICH, other), entry.id) is None
+    assert await cache.entry(ask(WHICH), entry.id) == entry
+
+
+async def test_users_share_only_where_the_administrator_says_so():
+    cache = a_cache()
+    assert await cache.owner("user:ann") == "user:ann"
+    await cache.policies.change(Policy(shared=True))
+    assert await cache.owner("user:ann") == await cache.owner("user:bob") == SHARED
+
+
+async def test_an_answer_of_other_rules_is_not_found():
+    old = replace(SCOPE, owner="user:ann")
+    assert old.key == SCOPE.key
+    assert len({SCOPE.key, replace(SCOPE, owner="user:an").key}) == 2
+
+
+async def test_a_newer_answer_replaces_the_older():
+    store = MemoryAnswers()
+    cache = a_cache(store)
+    await keep(cache, WHICH, text="old")
+    await keep(cache, WHICH, text="new")
+    found = await cache.lookup(ask(WHICH), near=True)
+    assert isinstance(found, Hit)
+    assert found.entry.answer == "new"
+    assert len(store.entries) == 1
+
+
+async def test_a_dislike_removes_what_the_turn_left_and_what_it_showed():
+    store = MemoryAnswers()
+    cache = a_cache(store)
+    await keep(cache, WHICH, turn_id="t1")
+    await cache.dislike("t1")
+    assert store.entries == {}
+    shown = await keep(cache, WHICH, turn_id="t2")
+    await cache.dislike("t3", shown.id)
+    assert store.entries == {}
+
+
+async def test_a_dislike_that_comes_before_the_answer_is_kept_still_counts():
+    store = MemoryAnswers()
+    cache = a_cache(store)
+    await cache.dislike("t1")
+    await keep(cache, WHICH, turn_id="t1")
+    assert store.entries == {}
+
+
+@pytest.mark.parametrize("text", ["", "  \n"])
+async def test_an_empty_answer_is_not_kept(text):
+    store = MemoryAnswers()
+    await keep(a_cache(store), WHICH, text=text)
+    assert store.entries == {}
+
+
+async def test_old_answers_are_not_found():
+    cache = a_cache()
+    await cache.policies.change(Policy(days=14))
+    await keep(cache, WHICH, asked_at=now() - timedelta(days=15))
+    for question in (WHICH, WHICH_TOO):
+        assert await cache.lookup(ask(question), near=True) == Miss()
+
+
+async def test_the_longest_unserved_goes_first():
+    store = MemoryAnswers()
+    cache = a_cache(store)
+    await cache.policies.change(Policy(entries=2))
+    first = await keep(cache, "Як варити рис?")
+    second = await keep(cache, "Як варити гречку?")
+    await cache.served(first.id)
+    await keep(cache, "Як варити пшоно?")
+    await cache.trim()
+    assert first.id in store.entries
+    assert second.id not in store.entries
+
+
+async def test_purging_by_question_thread_owner_and_all():
+    store = MemoryAnswers()
+    cache = a_cache(store)
+    await keep(cache, "Як варити рис?", question_id="q1", thread_id="t1")
+    await keep(cache, "Як варити гречку?", question_id="q2", thread_id="t1")
+    await keep(cache, WHICH, replace(SCOPE, owner="user:bob"))
+    assert await cache.purge(question_id="q1") == 1
+    assert await cache.purge(thread_id="t1") == 1
+    assert await cache.purge(owner="user:ann") == 0
+    assert await cache.purge() == 1
+
+
+async def test_a_failing_database_is_a_miss():
+    store = MemoryAnswers()
+    cache = a_cache(store)
+    store.failing = StorageUnavailable("locked")
+    assert await cache.lookup(ask(WHICH), near=True) == Miss()
+
+
+async def test_aliases_take_effect_at_once():
+    cache = a_cache()
+    entry = await keep(cache, WHICH)
+    full = "Які факультети є в Херсонському державному університеті?"
+    assert await cache.lookup(ask(full), near=True) == Miss()
+    await cache.policies.change(Policy(aliases="ХДУ = Херсонський державний університет"))
+    assert await cache.lookup(ask(full), near=True) == Hit("near", entry)
+
+
+async def test_a_model_may_confirm_what_would_only_be_offered():
+    asked = []
+
+    async def check(known, new, request_id):
+        asked.append((known, new, request_id))
+        return True
+
+    cache = a_cache(check=check)
+    entry = await keep(cache, WHICH)
+    found = await cache.lookup(ask(HOW_MANY, request_id="r1"), near=True)
+    assert found == Hit("near", entry)
+    assert asked == [(WHICH, HOW_MANY, "r1")]
+
+
+@pytest.mark.parametrize("failure", [False, ServerUnavailable("down")])
+async def test_without_a_yes_it_is_only_offered(failure):
+    async def check(known, new, request_id):
+        if failure:
+            raise failure
+        return False
+
+    cache = a_cache(check=check)
+    entry = await keep(cache, WHICH)
+    assert await cache.lookup(ask(HOW_MANY), near=True) == Suggestion(entry)
+
+
+async def test_a_vector_offers_other_words_but_never_overrules_a_guard():
+    async def embed(text):
+        return [1.0, 0.0] if "гречк" in text or "крупу" in text else [0.0, 2.0]
+
+    cache = a_cache(embed=embed)
+    entry = await keep(cache, "Як зварити гречку?")
+    found = await cache.lookup(ask("Яким чином готують крупу?"), near=True)
+    assert isinstance(found, Suggestion)
+    assert found.entry.id == entry.id
+    assert await cache.lookup(ask("Чому не варити гречку?"), near=True) == Miss()
+
+
+async def test_a_policy_that_was_mangled_keeps_its_defaults():
+    stored = {"shared": "yes", "days": 3, "entries": 1.5, "aliases": None, "unknown": 1}
+    assert Policy.of(stored) == Policy(days=3.0)
