@@ -21,6 +21,25 @@
     true,
   );
 
+  /* Chainlit draws avatars at the outermost steps alone; specialists and candidates stand inside. The
+     name of a step is the id of its heading: "step-Физик". Styles are in konsilium.css. */
+  const faces = () => {
+    for (const heading of document.querySelectorAll('.step .step :is(button, p)[id^="step-"]')) {
+      const name = heading.id.slice("step-".length).split(" · ")[0];
+      const face = `url("/avatars/${encodeURIComponent(name)}")`;
+      if (heading.style.getPropertyValue("--k-face") !== face) heading.style.setProperty("--k-face", face);
+    }
+  };
+  let waiting = false;
+  new MutationObserver(() => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      faces();
+    });
+  }).observe(document.documentElement, { childList: true, subtree: true });
+
   const LOCALES = { ru: "ru-RU", uk: "uk-UA", en: "en-US" };
   const UNITS = {
     ru: { ms: "мс", s: "сек", min: "мин", h: "ч", speed: "ток/сек", bytes: ["Б", "КБ", "МБ", "ГБ", "ТБ"] },
@@ -86,17 +105,17 @@
       ? `${Number(value) < 9.95 ? decimal(value) : Math.round(Number(value))} ${UNITS[language(lang)].speed}`
       : DASH;
 
-  /** Bytes: 1717986918 -> "1.6 ГБ". */
+  /** Bytes in decimal units, as model servers count them: 1600000000 -> "1,6 ГБ" or "1.6 GB". */
   const bytes = (lang, value) => {
     if (!known(value)) return DASH;
     const names = UNITS[language(lang)].bytes;
     let size = Number(value);
     let step = 0;
-    while (size >= 1000 && step < names.length - 1) {
-      size /= 1024;
+    while (size >= 999.5 && step < names.length - 1) {
+      size /= 1000;
       step += 1;
     }
-    return `${step && size < 9.95 ? decimal(size) : Math.round(size)} ${names[step]}`;
+    return `${number(lang, size, step > 1 && size < 99.95 ? 1 : 0)} ${names[step]}`;
   };
 
   /** Money without losing small sums: "0" -> "0 ₽", "0.0042" -> "0.0042 ₽", "12.5" -> "12.50 ₽". */

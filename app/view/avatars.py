@@ -22,9 +22,15 @@ _FAMILY = re.compile(
     + "|".join(f"(?P<f{index}>{names})" for index, names in enumerate(_FAMILIES.values()))
     + ")(?![a-z])"
 )
-_COUNCIL = frozenset(
-    {"konsilium", "default", "coordinator", "координатор", "council", "консилиум", "консиліум"}
-)
+_OURS = {
+    "konsilium": (
+        *("", "default", "konsilium", "council", "консилиум", "консиліум"),
+        *("coordinator", "координатор", "candidates", "варианты ответа", "варіанти відповіді"),
+    ),
+    "thinking": ("thinking", "размышления", "роздуми"),
+}
+_COUNCIL = {name: file for file, names in _OURS.items() for name in names}
+"""What our own steps are called, and their pictures."""
 _MODEL = re.compile(r"[/:]|(?<![a-z0-9])\d+(?:\.\d+)?b(?![a-z])")
 """What names of models have and names of people have not: a server, a tag, a size."""
 
@@ -40,8 +46,8 @@ def avatar_svg(name: str) -> str:
     The same name has the same picture always and everywhere.
     """
     plain = name.strip().casefold()
-    if plain in _COUNCIL or not plain:
-        return _file("konsilium")
+    if plain in _COUNCIL:
+        return _file(_COUNCIL[plain])
     if found := _FAMILY.search(plain):
         return _file(list(_FAMILIES)[int(str(found.lastgroup)[1:])])
     if _MODEL.search(plain):
@@ -60,7 +66,7 @@ def _file(name: str) -> str:
 
 def _initial(name: str) -> str:
     colour = COLOURS[crc32(name.strip().casefold().encode()) % len(COLOURS)]
-    letter = next((character for character in name if character.isalnum()), "•").upper()[:1]
+    letter = _numbered(name) or next((c for c in name if c.isalnum()), "•").upper()[:1]
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">'
         f'<circle cx="32" cy="32" r="32" fill="{colour}"/>'
@@ -68,3 +74,9 @@ def _initial(name: str) -> str:
         f'font-family="system-ui, Segoe UI, Roboto, Noto Sans, sans-serif">{escape(letter)}</text>'
         "</svg>"
     )
+
+
+def _numbered(name: str) -> str | None:
+    """The number of "Candidate 2" and the like, which tells more than its letter."""
+    found = re.search(r"\s(\d)$", name.strip())
+    return found[1] if found else None

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { History, RotateCw, Zap } from "lucide-react";
 import { useChatData, useChatMessages } from "@chainlit/react-client";
 
-const { keep, known, newest, number, plural, words } = window.Konsilium;
+const { keep, known, money, newest, number, plural, words } = window.Konsilium;
 
 const TEXTS = {
   ru: {
@@ -41,7 +41,7 @@ function day(lang, at) {
 }
 
 function CacheNote({ data, callAction }) {
-  const { lang, kind, asked, at, saved_tokens: saved, turn_id: turnId, entry_id: entryId } = data;
+  const { lang, kind, asked, at, saved_tokens: saved, saved_rub: savedRub, turn_id: turnId, entry_id: entryId } = data;
   const text = words(lang, TEXTS);
   const { messages } = useChatMessages();
   const { loading } = useChatData();
@@ -56,10 +56,14 @@ function CacheNote({ data, callAction }) {
       setBusy(false);
     }
   };
+  const said = kind === "exact" ? text.same : text.near(asked);
+  const spared = [
+    known(saved) && saved > 0 && text.saved(saved, number(lang, saved)),
+    Number(savedRub) > 0 && money(lang, savedRub),
+  ].filter(Boolean).join(", ");
   const line = suggestion
     ? text.similar(asked)
-    : [kind === "near" ? text.near(asked) : text.same, at && day(lang, at)].filter(Boolean).join(", ") +
-      (known(saved) ? `; ${text.saved(saved, number(lang, saved))}` : "");
+    : [[said, at && day(lang, at)].filter(Boolean).join(", "), spared].filter(Boolean).join("; ");
   const Icon = suggestion ? History : Zap;
   return (
     <section data-testid="cache" className="k-note k-line" lang={lang}>

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { Award, Check, CircleX } from "lucide-react";
 import { useChatData } from "@chainlit/react-client";
 
-const { decimal, keep, known, plural, seconds, short, words } = window.Konsilium;
+const { decimal, keep, known, plural, words } = window.Konsilium;
 
 const TEXTS = {
   ru: {
@@ -11,39 +11,35 @@ const TEXTS = {
     chosen: "выбран",
     promote: "Выбрать этот",
     score: "оценка",
-    temperature: "температура",
-    tokens: "токенов",
-    by: "Отбор",
-    byPerson: "Выбрали вы",
-    selectors: { medoid: "самый типичный из всех", heuristic: "по признакам", judge: "модель-судья" },
+    by: {
+      medoid: "больше всего общего с остальными",
+      heuristic: "по длине, словам вопроса и строению",
+      judge: "так рассудила модель-судья",
+      person: "выбрали вы",
+    },
     vetoes: {
-      empty: "пустой", cut_off: "обрезан", language: "не тот язык", forbidden: "запретные слова",
-      structure: "нарушена структура", failed: "ошибка", stopped: "остановлен",
+      empty: "пустой", cut: "оборван", language: "не на том языке", forbidden: "запрещённые слова",
+      structure: "сломана разметка", failed: "ошибка",
     },
-    parts: {
-      similarity: "близость к остальным", length: "длина", keywords: "слова вопроса",
-      structure: "структура", forbidden: "запретные слова", judge: "оценка судьи",
-    },
+    parts: { length: "длина", keywords: "слова вопроса", structure: "строение", clean: "без запрещённых слов" },
   },
   uk: {
-    title: (count) => `Найкраща з ${count} ${plural("uk", count, ["варіанта", "варіантів", "варіантів"])}`,
+    title: (count) => `Найкращий з ${count} ${plural("uk", count, ["варіанта", "варіантів", "варіантів"])}`,
     candidate: (number) => `Варіант ${number}`,
     chosen: "вибрано",
     promote: "Вибрати цей",
     score: "оцінка",
-    temperature: "температура",
-    tokens: "токенів",
-    by: "Відбір",
-    byPerson: "Вибрали ви",
-    selectors: { medoid: "найтиповіший з усіх", heuristic: "за ознаками", judge: "модель-суддя" },
+    by: {
+      medoid: "найбільше спільного з рештою",
+      heuristic: "за довжиною, словами запитання та будовою",
+      judge: "так розсудила модель-суддя",
+      person: "вибрали ви",
+    },
     vetoes: {
-      empty: "порожній", cut_off: "обрізаний", language: "не та мова", forbidden: "заборонені слова",
-      structure: "порушено структуру", failed: "помилка", stopped: "зупинено",
+      empty: "порожній", cut: "обірваний", language: "не тією мовою", forbidden: "заборонені слова",
+      structure: "зламана розмітка", failed: "помилка",
     },
-    parts: {
-      similarity: "близькість до решти", length: "довжина", keywords: "слова запитання",
-      structure: "структура", forbidden: "заборонені слова", judge: "оцінка судді",
-    },
+    parts: { length: "довжина", keywords: "слова запитання", structure: "будова", clean: "без заборонених слів" },
   },
   en: {
     title: (count) => `The best of ${count} ${plural("en", count, ["candidate", "candidates"])}`,
@@ -51,62 +47,47 @@ const TEXTS = {
     chosen: "chosen",
     promote: "Choose this one",
     score: "score",
-    temperature: "temperature",
-    tokens: "tokens",
-    by: "Selected by",
-    byPerson: "Chosen by you",
-    selectors: { medoid: "the most typical of all", heuristic: "features", judge: "a judging model" },
+    by: {
+      medoid: "has the most in common with the others",
+      heuristic: "by length, the question's words and structure",
+      judge: "chosen by the judge model",
+      person: "chosen by you",
+    },
     vetoes: {
-      empty: "empty", cut_off: "cut off", language: "wrong language", forbidden: "forbidden words",
-      structure: "broken structure", failed: "failed", stopped: "stopped",
+      empty: "empty", cut: "cut off", language: "in another language", forbidden: "forbidden words",
+      structure: "broken structure", failed: "failed",
     },
-    parts: {
-      similarity: "closeness to the others", length: "length", keywords: "words of the question",
-      structure: "structure", forbidden: "forbidden words", judge: "the judge's score",
-    },
+    parts: { length: "length", keywords: "the question's words", structure: "structure", clean: "no forbidden words" },
   },
 };
 
-function Parts({ text, scores }) {
-  const parts = Object.entries(scores ?? {});
-  if (parts.length === 0) return null;
-  return (
-    <span className="k-small k-muted">
-      {parts.map(([name, value]) => `${text.parts[name] ?? name} ${decimal(value, 2)}`).join(" • ")}
-    </span>
-  );
-}
-
-function Candidate({ lang, text, candidate, number, chosen, busy, promote }) {
-  const vetoes = (candidate.vetoes ?? []).map((veto) => text.vetoes[veto] ?? veto);
-  const about = [
-    known(candidate.temperature) && `${text.temperature} ${decimal(candidate.temperature)}`,
-    known(candidate.seconds) && seconds(lang, candidate.seconds),
-    known(candidate.tokens) && `${short(candidate.tokens)} ${text.tokens}`,
-  ].filter(Boolean).join(" • ");
+function Candidate({ text, candidate, chosen, busy, promote }) {
+  const title = text.candidate(candidate.number);
+  const vetoes = candidate.vetoes ?? [];
+  const speechless = vetoes.includes("empty") || vetoes.includes("failed");
+  const parts = Object.entries(candidate.parts ?? {})
+    .map(([name, value]) => `${text.parts[name] ?? name} ${decimal(value, 2)}`);
   return (
     <li className={`k-candidate ${chosen ? "k-chosen" : ""}`}>
       <div className="k-model-text">
         <span>
-          <span className="k-strong">{candidate.name || text.candidate(number)}</span>
+          <span className="k-strong">{title}</span>
           {chosen && <span className="k-badge k-good"><Check aria-hidden="true" />{text.chosen}</span>}
           {vetoes.map((veto) => (
-            <span key={veto} className="k-badge k-bad"><CircleX aria-hidden="true" />{veto}</span>
+            <span key={veto} className="k-badge k-bad"><CircleX aria-hidden="true" />{text.vetoes[veto] ?? veto}</span>
           ))}
         </span>
-        {about && <span className="k-small k-muted">{about}</span>}
-        <Parts text={text} scores={candidate.scores} />
-        {candidate.reason && <span className="k-small">{candidate.reason}</span>}
+        {parts.length > 0 && <span className="k-small k-muted">{parts.join(" • ")}</span>}
       </div>
       <span className="k-actions">
-        {known(candidate.score) && (
+        {known(candidate.score) && !vetoes.length && (
           <span className="k-score" title={text.score}>
             <span className="sr-only">{text.score} </span>{decimal(candidate.score, 2)}
           </span>
         )}
-        {!chosen && !vetoes.length && (
+        {!chosen && !speechless && (
           <button type="button" className="k-button" disabled={busy} onClick={promote}
-            aria-label={`${text.promote}: ${candidate.name || text.candidate(number)}`}>
+            aria-label={`${text.promote}: ${title}`}>
             <Award aria-hidden="true" />{text.promote}
           </button>
         )}
@@ -116,7 +97,7 @@ function Candidate({ lang, text, candidate, number, chosen, busy, promote }) {
 }
 
 function Candidates({ data, callAction }) {
-  const { lang, turn_id: turnId, candidates = [], chosen, selector, by_person: byPerson } = data;
+  const { lang, turn_id: turnId, candidates = [], chosen, by, reason } = data;
   const text = words(lang, TEXTS);
   const { loading } = useChatData();
   const [asked, setAsked] = useState(false);
@@ -132,15 +113,13 @@ function Candidates({ data, callAction }) {
     <section data-testid="candidates" className="k-panel" lang={lang} aria-label={text.title(candidates.length)}>
       <div className="k-row-between">
         <span className="k-strong">{text.title(candidates.length)}</span>
-        <span className="k-muted">
-          {byPerson ? text.byPerson : selector && `${text.by}: ${text.selectors[selector] ?? selector}`}
-        </span>
+        <span className="k-muted">{text.by[by] ?? by}</span>
       </div>
+      {reason && <p className="k-muted">{reason}</p>}
       <ol className="k-candidates">
-        {candidates.map((candidate, index) => (
-          <Candidate key={candidate.step_id ?? index} lang={lang} text={text} candidate={candidate}
-            number={index + 1} chosen={candidate.step_id === chosen} busy={loading || asked}
-            promote={() => promote(candidate)} />
+        {candidates.map((candidate) => (
+          <Candidate key={candidate.step_id} text={text} candidate={candidate} busy={loading || asked}
+            chosen={candidate.step_id === chosen} promote={() => promote(candidate)} />
         ))}
       </ol>
     </section>

@@ -53,15 +53,20 @@ function PinForm({ text, callAction }) {
 }
 
 function CompressionNote({ data, callAction }) {
-  const { lang, from, to, before, after, text: notes, pinned = [], can_pin: canPin = false } = data;
+  const { lang, from, to, before, after, text: notes, can_pin: canPin = false } = data;
+  const pinned = Array.isArray(data.pinned) ? data.pinned : [];
   const text = words(lang, TEXTS);
   const [open, setOpen] = useState(false);
   const panel = useId();
+  const toggle = () => {
+    if (!open && !known(notes)) callAction({ name: "compression_text", payload: { turn_id: data.turn_id } });
+    setOpen(!open);
+  };
   const saved = known(before) && known(after) && before > 0 ? ` (−${percent(1 - after / before)})` : "";
   return (
     <section data-testid="compression" className="k-note" lang={lang}>
       <button type="button" className="k-summary" aria-expanded={open} aria-controls={panel}
-        title={text.details} onClick={() => setOpen(!open)}>
+        title={text.details} onClick={toggle}>
         <FoldVertical aria-hidden="true" />
         <span>
           {text.line(number(lang, from), number(lang, to))}
@@ -88,7 +93,7 @@ function CompressionNote({ data, callAction }) {
               ))}
             </ul>
           )}
-          <div className="k-notes">{notes}</div>
+          <div className="k-notes" aria-busy={!known(notes)}>{notes ?? "…"}</div>
           {canPin && <PinForm text={text} callAction={callAction} />}
         </div>
       )}

@@ -1,5 +1,7 @@
 import { useId, useState } from "react";
-import { ChevronDown, CirclePause, CircleStop, RotateCw, Scissors, StepForward, Zap } from "lucide-react";
+import {
+  ChevronDown, CirclePause, CircleStop, Gauge, RotateCw, Scissors, StepForward, TriangleAlert, Zap,
+} from "lucide-react";
 import { useChatData, useChatMessages } from "@chainlit/react-client";
 
 const { DASH, keep, known, newest, words, number, plural, seconds, short, windowSize, speed, money, percent } = window.Konsilium;
@@ -11,6 +13,10 @@ const TEXTS = {
     stopped: "остановлено",
     incomplete: "не завершено",
     cut: "обрезано лимитом токенов",
+    nearlyFull: "окно почти заполнено",
+    truncated: "сервер обрезал начало разговора",
+    dropped: (count) => `не отправлено ${count} ${plural("ru", count, ["старое сообщение", "старых сообщения", "старых сообщений"])}`,
+    system: "Сжатие системного промпта",
     cacheExact: "из кеша",
     cacheNear: "из кеша, похожий вопрос",
     continue: "Продолжить",
@@ -53,6 +59,10 @@ const TEXTS = {
     stopped: "зупинено",
     incomplete: "не завершено",
     cut: "обрізано лімітом токенів",
+    nearlyFull: "вікно майже заповнене",
+    truncated: "сервер обрізав початок розмови",
+    dropped: (count) => `не надіслано ${count} ${plural("uk", count, ["старе повідомлення", "старі повідомлення", "старих повідомлень"])}`,
+    system: "Стиснення системного промпту",
     cacheExact: "з кешу",
     cacheNear: "з кешу, схоже запитання",
     continue: "Продовжити",
@@ -95,6 +105,10 @@ const TEXTS = {
     stopped: "stopped",
     incomplete: "incomplete",
     cut: "cut off by the token limit",
+    nearlyFull: "the window is nearly full",
+    truncated: "the server cut off the beginning",
+    dropped: (count) => `${count} old ${plural("en", count, ["message", "messages"])} left out`,
+    system: "System prompt compression",
     cacheExact: "from cache",
     cacheNear: "from cache, a similar question",
     continue: "Continue",
@@ -158,9 +172,27 @@ function Marks({ entry, text }) {
   else if (entry.outcome === "failed" || entry.outcome === "interrupted")
     marks.push(["bad", CirclePause, text.incomplete]);
   else if (entry.finish_reason === "length") marks.push(["warn", Scissors, text.cut]);
+  if (entry.window?.truncated) marks.push(["bad", TriangleAlert, text.truncated]);
+  else if (entry.window?.warning) marks.push(["warn", Gauge, text.nearlyFull]);
+  if (entry.compression?.dropped)
+    marks.push(["warn", Scissors, text.dropped(entry.compression.dropped)]);
   return marks.map(([tone, icon, label]) => (
     <Mark key={label} tone={tone} icon={icon}>{label}</Mark>
   ));
+}
+
+function Saved({ lang, text, title, before, after }) {
+  if (!known(before) || !known(after)) return null;
+  const saved = before - after;
+  return (
+    <p className="k-row-between">
+      <span className="k-muted">{title}</span>
+      <span>
+        {number(lang, before)} → {number(lang, after)}
+        {saved > 0 && `, ${text.saved(saved, number(lang, saved))}`}
+      </span>
+    </p>
+  );
 }
 
 function WindowBar({ lang, text, used, size }) {
@@ -227,7 +259,7 @@ function Calls({ lang, text, calls, total, tokens }) {
 }
 
 function MetricsCard({ data, callAction }) {
-  const { lang, entry = {}, turn_id: turnId, last = true } = data;
+  const { lang, entry = {}, turn_id: turnId, last = true, compact = false } = data;
   const text = words(lang, TEXTS);
   const [open, setOpen] = useState(false);
   const [asked, setAsked] = useState(null);
@@ -266,7 +298,6 @@ function MetricsCard({ data, callAction }) {
     [text.finish, text.reasons[entry.finish_reason] || entry.finish_reason || DASH],
   ].filter(Boolean);
   const facts = entry.compression ?? {};
-  const compressed = known(facts.before) && known(facts.after);
 
   return (
     <section data-testid="metrics" className="k-metrics" lang={lang}>
@@ -280,7 +311,7 @@ function MetricsCard({ data, callAction }) {
           <ChevronDown aria-hidden="true" className={open ? "k-turned" : ""} />
         </button>
         <Marks entry={entry} text={text} />
-        {newest(messages, turnId, last) && (
+        {!compact && newest(messages, turnId, last) && (
           <span className="k-actions">
             {unfinished && (
               <button type="button" className="k-button" disabled={loading || asked !== null}
@@ -304,15 +335,8 @@ function MetricsCard({ data, callAction }) {
             ))}
           </dl>
           {entry.window && <WindowBar lang={lang} text={text} {...entry.window} />}
-          {compressed && (
-            <p className="k-row-between">
-              <span className="k-muted">{text.compression}</span>
-              <span>
-                {number(lang, facts.before)} → {number(lang, facts.after)},{" "}
-                {text.saved(facts.before - facts.after, number(lang, facts.before - facts.after))}
-              </span>
-            </p>
-          )}
+          <Saved lang={lang} text={text} title={text.compression} {...facts} />
+          <Saved lang={lang} text={text} title={text.system} {...facts.system} />
           {entry.calls?.length > 0 && (
             <Calls lang={lang} text={text} calls={entry.calls} total={entry.total} tokens={tokens} />
           )}

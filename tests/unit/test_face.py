@@ -268,6 +268,7 @@ def test_chainlit_leaves_the_tree_clean_by_ignoring_what_it_writes_at_import():
         ("Konsilium", "konsilium"),
         ("Координатор", "konsilium"),
         ("", "konsilium"),
+        ("Роздуми", "thinking"),
     ],
 )
 def test_a_model_and_the_council_have_their_own_pictures(name, file):
@@ -276,7 +277,14 @@ def test_a_model_and_the_council_have_their_own_pictures(name, file):
 
 @pytest.mark.parametrize(
     ("name", "initial"),
-    [("Физик", "Ф"), ("їжак", "Ї"), ("Philosopher", "P"), ("«Юрист»", "Ю"), ("?", "•")],
+    [
+        ("Физик", "Ф"),
+        ("їжак", "Ї"),
+        ("Philosopher", "P"),
+        ("«Юрист»", "Ю"),
+        ("?", "•"),
+        ("Вариант 2", "2"),
+    ],
 )
 def test_people_and_roles_have_their_initial(name, initial):
     assert f">{initial}</text>" in avatar_svg(name)
