@@ -11,8 +11,11 @@ from app.access.people import People
 from app.completion.catalogue import Catalogue
 from app.completion.models import Models
 from app.completion.pricing import Prices
+from app.conversation.compression.compressor import Compressor
+from app.conversation.compression.prompt import FittedPrompt
+from app.conversation.compression.thread import ThreadNotes
 from app.conversation.modes import MODES
-from app.conversation.prompt import WholeHistory
+from app.conversation.tokens import Calibration
 from app.conversation.turn import Turns
 from app.observability.logs import configure_logging
 from app.observability.prometheus import CallMetrics
@@ -35,6 +38,8 @@ class Application:
     catalogue: Catalogue
     models: Models
     turns: Turns
+    compressor: Compressor
+    notes: ThreadNotes
     metrics: CallMetrics
     people: People
     background: set["asyncio.Task[None]"]
@@ -58,6 +63,7 @@ class Application:
     async def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
         """Lets answers finish for a while, stores what they wrote, and closes everything."""
         await self.turns.drain(grace_seconds)
+        await self.compressor.aclose()
         for task in self.background:
             task.cancel()
         await self.catalogue.aclose()
@@ -73,10 +79,25 @@ def build(settings: Settings) -> Application:
     models = Models(
         catalogue, Prices(settings.data_dir), default=settings.model_name, observers=[metrics]
     )
-    turns = Turns(storage.turns, models, WholeHistory(), MODES)
+    calibration = Calibration(storage.documents)
+    compressor = Compressor(
+        storage.compressions,
+        storage.conversations,
+        models,
+        calibration,
+        usage=storage.usage,
+        shared=storage.documents,
+        default_model=settings.summary_model or "",
+    )
+    notes = ThreadNotes(storage.compressions, storage.conversations, compressor, calibration)
+    prompts = FittedPrompt(storage.compressions, calibration, compressor)
+    follow_ups = (prompts.after_turn, compressor.after_turn)
+    turns = Turns(storage.turns, models, prompts, MODES, follow_ups)
     people = People(storage.users)
     people.on_revoked(lambda user: turns.abandon_all(user.id))
-    return Application(settings, storage, catalogue, models, turns, metrics, people, set())
+    return Application(
+        settings, storage, catalogue, models, turns, compressor, notes, metrics, people, set()
+    )
 
 
 def secrets_of(settings: Settings) -> Iterator[str]:

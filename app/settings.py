@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     openai_servers: SecretStr | None = None
     embedded_model: str | None = None
     embedding_model: str | None = None
+    summary_model: str | None = None
 
     # Storage
     database_url: SecretStr | None = None

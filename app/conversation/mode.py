@@ -28,6 +28,8 @@ class Prompt:
     window: int | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     """JSON-able facts about the compression, as `compression.prompt` lists them."""
+    notes: str = ""
+    """What stands for earlier messages, as the model sees it."""
 
     @property
     def system(self) -> str:

@@ -106,7 +106,7 @@ class TurnState:
         """What the turn works with, once it is known."""
         self.model, self.profile, self.prompt = model, profile, prompt
         if prompt.facts.get("news"):
-            self._say("compression", prompt.facts)
+            self._say("compression", {**prompt.facts, "text": prompt.notes})
         self._notify()
 
     def apply(self, event: TurnEvent) -> None:

@@ -3,7 +3,9 @@
 `Prompt.facts` of a compressed prompt, JSON-able: {"from", "to" (numbers of the messages that notes
 stand for, from 1), "before", "after" (tokens), "blocks", "version", "news" (true in the first turn
 that uses this version: the chat says so), "system": {"before", "after"}, "pinned", "dropped" (oldest
-messages left out because the person allowed it)}; what does not apply is not there.
+messages left out because the person allowed it)}; what does not apply is not there. They come under
+each answer as `metrics["compression"]`, and with news also in a NOTICE step of the turn, before the
+answer, as `metadata["compression"]` with the notes themselves as "text".
 """
 
 import logging
@@ -80,6 +82,7 @@ class FittedPrompt:
             likely=scale.likely(bound),
             window=window,
             facts=facts,
+            notes=layout.notes,
         )
 
     async def after_turn(self, turn: SettledTurn) -> None:
