@@ -69,11 +69,18 @@ def page(chromium: Browser, app: Process) -> Iterator[Page]:
 
 
 def visitor(
-    chromium: Browser, url: str, *, language: str = "ru-RU", dark: bool = False, width: int = 1280
+    chromium: Browser,
+    url: str,
+    *,
+    language: str = "ru-RU",
+    dark: bool = False,
+    width: int = 1280,
+    zone: str | None = None,
 ) -> Iterator[Page]:
     """A page in a context of its own; fails where the page asked anyone but the app for anything."""
     context = chromium.new_context(
         locale=language,
+        timezone_id=zone,
         color_scheme="dark" if dark else "light",
         viewport={"width": width, "height": 844 if width < 600 else 860},
     )
