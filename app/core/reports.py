@@ -25,8 +25,8 @@ class UsageSummary:
     """Model calls added up. What is not known of any of them is None."""
 
     calls: int = 0
-    turns: int = 0
-    """Questions that these calls answered."""
+    turns: int | None = 0
+    """Questions that these calls answered; of a group it is not counted."""
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None

@@ -7,6 +7,7 @@ each query reads the period once, in well under 200 ms on SQLite.
 
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
@@ -40,9 +41,10 @@ class StoredUsage:
     async def summary(self, over: UsageFilter) -> UsageSummary:
         """See `UsageReports.summary`."""
         async with self._database.reading() as connection:
-            (row,) = await connection.execute(select(*_sums()).where(_matching(over)))
+            turns = func.count(usage.c.turn_id.distinct()).label("turns")
+            (row,) = await connection.execute(select(turns, *_sums()).where(_matching(over)))
             times = await _first_tokens(connection, over, ())
-        return _summary(row, times[()])
+        return replace(_summary(row, times[()]), turns=row.turns)
 
     async def groups(self, over: UsageFilter, by: Dimension) -> list[UsageGroup]:
         """See `UsageReports.groups`."""
@@ -135,7 +137,6 @@ def _sums() -> tuple[ColumnElement[Any], ...]:
 
     return (
         func.count().label("calls"),
-        func.count(c.turn_id.distinct()).label("turns"),
         func.sum(c.input_tokens).label("input_tokens"),
         func.sum(c.output_tokens).label("output_tokens"),
         func.sum(c.cached_tokens).label("cached_tokens"),
@@ -155,16 +156,14 @@ def _sums() -> tuple[ColumnElement[Any], ...]:
     )
 
 
-_COPIED = tuple(
-    name
-    for name in UsageSummary.__slots__
-    if name not in ("tokens_per_second",) and not name.startswith("first_token")
-)
+_DERIVED = ("turns", "tokens_per_second", "first_token_median_s", "first_token_p95_s")
+_COPIED = tuple(field.name for field in fields(UsageSummary) if field.name not in _DERIVED)
 
 
 def _summary(row: AnyRow, times: Sequence[tuple[int, int]]) -> UsageSummary:
     values = row._mapping
     return UsageSummary(
+        turns=None,
         **{name: values[name] for name in _COPIED},
         tokens_per_second=row.timed_tokens / row.timed_s if row.timed_tokens else None,
         first_token_median_s=percentile(times, 50),

@@ -1,6 +1,7 @@
 """What SQL adds up is what adding the records up one by one gives, on both databases."""
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -109,7 +110,7 @@ async def test_groups_are_exact_and_in_order(reports, by, key):
         wanted[key(row)].append(row)
     groups = await reports.groups(UsageFilter(zone="Europe/Kyiv"), by)
     assert {group.key: group.summary for group in groups} == {
-        name: expected(rows) for name, rows in wanted.items()
+        name: replace(expected(rows), turns=None) for name, rows in wanted.items()
     }
     keys = [group.key for group in groups]
     by_size = sorted(wanted, key=lambda name: (-len(wanted[name]), name))
