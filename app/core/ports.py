@@ -480,6 +480,14 @@ class PassThrough(Protocol):
         ...
 
 
+@runtime_checkable
+class PassesThrough(Protocol):
+    """A `ModelServer` that can be asked without translation."""
+
+    @property
+    def raw(self) -> PassThrough: ...
+
+
 class KeyStore(Protocol):
     """Where API keys are kept. A failed read or write raises StorageUnavailable."""
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from app.core.events import Finished, ModelEvent, ReasoningDelta, TextDelta, ToolCallDelta
 from app.core.usage import Usage
-from app.gateway.openai.sse import encode
+from app.gateway.openai.sse import DONE, encode
 
 Json = dict[str, Any]
 
@@ -121,6 +121,25 @@ def completion(head: Head, events: Iterable[ModelEvent]) -> Json:
     else:
         choice["message"] = _message("".join(text), "".join(thinking), tools)
     return head.fields(chunk=False) | {"choices": [choice], "usage": usage_json(usage)}
+
+
+def chunks_of(answer: Json, *, wants_usage: bool) -> bytes:
+    """A whole answer as a stream of one chunk: from servers that do not stream what was asked to be."""
+    head = {name: value for name, value in answer.items() if name not in ("choices", "usage")}
+    if head.get("object") == "chat.completion":
+        head["object"] = "chat.completion.chunk"
+    choices = []
+    for choice in answer["choices"]:
+        spoken = {name: value for name, value in choice.items() if name != "message"}
+        if isinstance(message := choice.get("message"), dict):
+            calls = message.get("tool_calls")
+            numbered = [{"index": at, **call} for at, call in enumerate(calls or ())]
+            spoken["delta"] = message | ({"tool_calls": numbered} if numbered else {})
+        choices.append(spoken | {"finish_reason": choice.get("finish_reason") or "stop"})
+    stream = encode(head | {"choices": choices})
+    if wants_usage and answer.get("usage"):
+        stream += encode(head | {"choices": [], "usage": answer["usage"]})
+    return stream + DONE
 
 
 def _message(text: str, thinking: str, tools: dict[int, Json]) -> Json:

@@ -19,6 +19,7 @@ from app.core.turns import new_id, now
 from app.core.usage import CallRecord, Outcome, Purpose, TokenGaps, Usage
 from app.gateway.desk import CHARACTERS_PER_TOKEN, Desk
 from app.gateway.openai.asked import Asked
+from app.gateway.openai.chunks import chunks_of
 from app.gateway.openai.sse import EventSplitter, Watch, fault, usage_of
 
 T = TypeVar("T")
@@ -56,10 +57,13 @@ class Passed:
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         meter = Meter(self._desk, self._ref, self._asked)
         watch, splitter, answer = self._watch(), EventSplitter(), None
+        held = b""  # the role: until a word comes, another server may still answer instead
         try:
             deadline = self._clock() + self._first_token
             answer = await self._by(deadline, self._open(), watch)
-            _check_stream(answer)
+            if not _is_stream(answer):
+                yield await self._unstreamed(answer, deadline, meter)
+                return
             while True:
                 seen, finished = watch.events, watch.finish_reason
                 data = await self._by(deadline, answer.next(), watch)
@@ -71,11 +75,14 @@ class Passed:
                     deadline = self._clock() + self._desk.pace.silence
                 if watch.finish_reason and not finished:
                     deadline = self._clock() + ENDING_SECONDS
-                if block:
-                    yield block
+                if not watch.spoken:
+                    held += b"" if block.startswith(b":") else block
+                elif block:
+                    yield held + block if held else block
+                    held = b""
             block += watch.closing(splitter.rest())
             meter.completed(watch.usage, watch.finish_reason, watch.events)
-            yield block
+            yield held + block
         except KonsiliumError as error:
             meter.failed(error, watch.events)
             self._place(error)
@@ -93,10 +100,7 @@ class Passed:
             answer = await self._by(deadline, self._open(), None)
             body = await self._read(answer, deadline)
             complete = True
-            parsed = parse_answer(body)
-            choices = parsed["choices"]
-            reason = choices[0].get("finish_reason") if choices else None
-            meter.completed(usage_of(parsed.get("usage") or {}), reason, None)
+            meter.answered(parse_answer(body))
             return body
         except KonsiliumError as error:
             meter.failed(error, 0)
@@ -106,6 +110,11 @@ class Passed:
             if answer is not None:
                 await answer.close(whole=complete)
             meter.close(0)
+
+    async def _unstreamed(self, answer: RawAnswer, deadline: float, meter: "Meter") -> bytes:
+        parsed = parse_answer(await self._read(answer, deadline))
+        meter.answered(parsed)
+        return chunks_of(parsed, wants_usage=self._asked.envelope.wants_usage)
 
     def _open(self) -> Awaitable[RawAnswer]:
         return self._raw.open(self._path, self._body(), model=self._ref.name)
@@ -134,10 +143,14 @@ class Passed:
         error.server, error.model = error.server or self._ref.server, error.model or self._ref.name
 
 
-def _check_stream(answer: RawAnswer) -> None:
+def _is_stream(answer: RawAnswer) -> bool:
+    """Whether events come; a whole JSON object is the other thing one can read."""
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in ("", "text/event-stream", "application/octet-stream", "text/plain"):
-        raise MalformedAnswer(f"asked for a stream of events, got {kind}")
+    if kind in ("", "text/event-stream", "application/octet-stream", "text/plain"):
+        return True
+    if kind == "application/json":
+        return False
+    raise MalformedAnswer(f"asked for a stream of events, got {kind}")
 
 
 def parse_answer(body: bytes) -> dict[str, Any]:
@@ -206,6 +219,12 @@ class Meter:
             usage=usage if usage.output_tokens is not None else self._estimate(events),
             finish_reason=finish_reason,
         )
+
+    def answered(self, answer: dict[str, Any]) -> None:
+        """A whole answer has come."""
+        choices, usage = answer["choices"], answer.get("usage")
+        reason = choices[0].get("finish_reason") if choices else None
+        self.completed(usage_of(usage if isinstance(usage, dict) else {}), reason, None)
 
     def failed(self, error: KonsiliumError, events: int) -> None:
         self._record = replace(

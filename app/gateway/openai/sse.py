@@ -93,6 +93,16 @@ _REASONS = {
     "max_tokens": "length",
     "model_length": "length",
 }
+_CONTENT = (
+    "content",
+    "text",
+    "reasoning_content",
+    "reasoning",
+    "tool_calls",
+    "function_call",
+    "refusal",
+    "audio",
+)
 _BROKEN = {"error", "insufficient_system_resource", "abort"}
 
 
@@ -111,7 +121,10 @@ class Watch:
     finish_reason: str | None = None
     done: bool = False
     events: int = 0
+    """Events from the first content on: about as many as tokens."""
     started: bool = False
+    spoken: bool = False
+    """Something of the answer has come, more than its role."""
     tool_calls: bool = False
     last: Chunk = field(default_factory=dict)
     """The last chunk with a choice: what a closing chunk of ours is modelled on."""
@@ -121,7 +134,7 @@ class Watch:
 
         Raises ServerFault where the server says that it failed, MalformedAnswer where it is not JSON.
         """
-        if self.started and not self.done and _MARKS.search(block) is None:
+        if self.spoken and not self.done and _MARKS.search(block) is None:
             self.events += block.count(b"\n\n")
             return block
         return b"".join(map(self._event, _events(block)))
@@ -129,7 +142,7 @@ class Watch:
     def _event(self, event: bytes) -> bytes:
         if self.done:
             return b""
-        if self.started and _MARKS.search(event) is None:
+        if self.spoken and _MARKS.search(event) is None:
             self.events += 1
             return event
         data = payload(event)
@@ -141,8 +154,8 @@ class Watch:
         chunk = _parsed(data)
         if (error := chunk.get("error")) and isinstance(error, dict | str):
             raise fault(error)
-        self.events += 1
         changed = self._mend(chunk)
+        self.events += self.spoken
         if not chunk:
             return b""
         return encode(chunk) if changed else event
@@ -178,6 +191,8 @@ class Watch:
         if isinstance(delta, dict) and delta.get("tool_calls"):
             self.tool_calls = True
         reason = choice.get("finish_reason")
+        said = delta if isinstance(delta, dict) else choice
+        self.spoken = self.spoken or bool(reason) or any(map(said.get, _CONTENT))
         if isinstance(reason, str):
             if reason in _BROKEN:
                 raise ServerFault(f"the model stopped: {reason}")

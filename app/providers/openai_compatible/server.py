@@ -13,6 +13,7 @@ from app.providers.openai_compatible import listing
 from app.providers.openai_compatible.chat import OpenAICompatibleModel
 from app.providers.openai_compatible.client import OpenAIClient
 from app.providers.openai_compatible.presets import Preset
+from app.providers.openai_compatible.raw import RawOpenAI
 from app.providers.openai_compatible.wire import usage_of
 from app.providers.patience import CLOUD, LOCAL, Timeouts
 from app.providers.refusals import not_the_protocol
@@ -32,6 +33,8 @@ class OpenAICompatibleServer:
         self._preset = preset
         self._timeouts = timeouts or (LOCAL if preset.local else CLOUD)
         self._client = OpenAIClient(preset, key, self._timeouts, project=project)
+        self.raw = RawOpenAI(preset, key, project=project, connect_s=self._timeouts.connect)
+        """The same server without translation, for the gateway."""
 
     @property
     def name(self) -> str:
@@ -47,6 +50,7 @@ class OpenAICompatibleServer:
 
     async def aclose(self) -> None:
         await self._client.aclose()
+        await self.raw.aclose()
 
     async def state(self) -> ServerState:
         """Its models, now; where it is down, why."""

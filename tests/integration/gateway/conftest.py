@@ -1,0 +1,97 @@
+"""A gateway over simulated servers: Ollama translated, OpenAI passed through."""
+
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from app.completion.catalogue import Catalogue
+from app.completion.models import Models
+from app.completion.pricing import Prices
+from app.conversation.modes import MODES
+from app.core.ports import ModelServer, PassesThrough
+from app.gateway.desk import Desk, Pace
+from app.providers.ollama import OllamaServer
+from app.providers.openai_compatible import OpenAICompatibleServer, any_server
+from app.providers.patience import Timeouts
+from tests.gateway import MemoryKeys, gateway, make_desk
+from tests.simulators import OllamaSimulator, OpenAISimulator
+from tests.simulators.base import Simulator
+
+BRISK = Pace(
+    heartbeat=0.2,
+    slow_reader=1.0,
+    tick=0.1,
+    first_token_local=1.5,
+    first_token_cloud=1.5,
+    silence=1.0,
+)
+
+IMPATIENT = Timeouts(connect=1.0, first_token=1.5, silence=1.0, listing=0.5, ending=0.3)
+
+
+@dataclass
+class House:
+    """All of it, and what happened."""
+
+    url: str
+    desk: Desk
+    store: MemoryKeys
+    ollama: OllamaSimulator
+    openai: OpenAISimulator
+    servers: Sequence[ModelServer] = field(default_factory=list)
+
+    @property
+    def base(self) -> str:
+        """What a client of OpenAI's API is given."""
+        return self.url + "/v1"
+
+    async def serve(self, *models: str) -> None:
+        """Both simulators have these models from now on, and the gateway knows."""
+        for simulator in (self.ollama, self.openai):
+            simulator.set_models([*simulator.models, *models])
+        await self.desk.models.refresh()
+
+    async def idle(self, within: float = 1.0) -> bool:
+        """Whether no simulator is writing an answer any more, within so many seconds."""
+        return await self.ollama.idle(within) and await self.openai.idle(within)
+
+
+@contextlib.asynccontextmanager
+async def open_house(**fields: Any) -> AsyncGenerator[House, None]:
+    """A served gateway over two simulators, with every collaborator but the database real."""
+    async with (
+        OllamaSimulator(["echo", "embed-m3"]) as ollama,
+        OpenAISimulator(["echo", "embed-m3"]) as openai,
+    ):
+        servers: list[ModelServer] = [
+            OllamaServer("ollama", ollama.url, timeouts=IMPATIENT),
+            OpenAICompatibleServer(any_server("gpu", openai.base_url), timeouts=IMPATIENT),
+        ]
+        catalogue = Catalogue(servers)
+        prices = Prices()
+        models = Models(catalogue, prices)
+        await models.refresh()
+        store = MemoryKeys()
+        desk = make_desk(
+            models,
+            store,
+            modes=MODES,
+            raw={s.name: s.raw for s in servers if isinstance(s, PassesThrough)},
+            price=lambda ref, usage: prices.cost(prices.price(ref, models.profile(ref)), usage),
+            **({"pace": BRISK} | fields),
+        )
+        async with gateway(desk) as url:
+            yield House(url, desk, store, ollama, openai, servers)
+        await catalogue.aclose()
+
+
+@pytest.fixture
+async def house() -> AsyncGenerator[House, None]:
+    async with open_house() as house:
+        yield house
+
+
+__all__ = ["House", "Simulator", "house", "open_house"]
