@@ -4,8 +4,9 @@ from app.conversation.mode import Mode
 from app.conversation.modes.best_of import BestOf
 from app.conversation.modes.chat import Chat
 from app.conversation.modes.consultation import Consultation
+from app.conversation.modes.dialogue import Dialogue
 
-MODES: tuple[Mode, ...] = (Chat(), Consultation(), BestOf())
+MODES: tuple[Mode, ...] = (Chat(), Consultation(), Dialogue(), BestOf())
 
 
 def mode_named(mode_id: str) -> Mode:

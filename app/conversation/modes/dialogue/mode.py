@@ -1,0 +1,251 @@
+"""Dialogue: two to four models talk about a topic, and the person may pause, put in a word, go on.
+
+A later question in the same thread goes on with the conversation: the participants' earlier turns are
+found in the history by their names. `continuation` makes the question of "N more turns".
+"""
+
+import contextlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
+
+from app.conversation.limits import TimedCall, deadline_in, passed
+from app.conversation.mode import TurnContext
+from app.conversation.modes.dialogue import prompts
+from app.conversation.modes.dialogue.ending import Voice, is_courtesy, repeats
+from app.conversation.modes.dialogue.options import MOST_TURNS, OPTIONS
+from app.conversation.modes.dialogue.participants import (
+    ParticipantsInvalid,
+    default_participants,
+    parse_participants,
+)
+from app.conversation.modes.dialogue.transcript import Transcript
+from app.conversation.sampling import sampling_of
+from app.conversation.speech import Speech
+from app.conversation.state import error_facts
+from app.core.errors import BadRequest, EmptyAnswer, KonsiliumError
+from app.core.events import (
+    Progress,
+    StepDelta,
+    StepEnded,
+    StepKind,
+    StepNoted,
+    StepStarted,
+    TurnEvent,
+)
+from app.core.models import ModelRef
+from app.core.options import ChatOptions, Option
+from app.core.text import Language, Text, plural
+from app.core.turns import new_id
+from app.core.usage import Outcome, Purpose
+
+Events = AsyncGenerator[TurnEvent, None]
+
+COLOURS = ("#3b82f6", "#d97706", "#059669", "#a855f7")
+"""One a participant; each stands 3:1 against both a white and a near-black ground."""
+MOST_IN_ALL = 60
+"""Turns of one request, however often a person puts in a word."""
+
+
+class Dialogue:
+    id = "dialogue"
+    name = Text(ru="Диалог моделей", uk="Діалог моделей", en="Dialogue of models")
+    description = Text(
+        ru="Модели беседуют между собой, вы можете вмешаться",
+        uk="Моделі розмовляють між собою, ви можете втрутитися",
+        en="Models talk to each other, and you may join in",
+    )
+    icon = "messages-square"
+    options: tuple[Option, ...] = OPTIONS
+    takes_interjections = True
+
+    async def respond(self, turn: TurnContext) -> AsyncGenerator[TurnEvent, None]:
+        async with contextlib.aclosing(_Conversation(turn).events()) as events:
+            async for event in events:
+                yield event
+
+
+def continuation(options: ChatOptions, turns: int, language: Language) -> tuple[str, ChatOptions]:
+    """The question and the options of a TurnRequest that goes on for so many more turns."""
+    counted = plural(turns, *prompts.TURNS).format(n=turns)
+    text = prompts.CONTINUE[language].format(turns=counted[language])
+    return text, replace(options, values={**options.values, "dialogue_turns": turns})
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Why it is over, and who brought that about."""
+
+    reason: str
+    name: str = ""
+
+
+class _Conversation:
+    """One request's share of a conversation."""
+
+    def __init__(self, turn: TurnContext) -> None:
+        options = turn.request.options
+        try:
+            participants = parse_participants(options.text("dialogue_participants"))
+        except ParticipantsInvalid as error:
+            raise BadRequest(f"participants: {error.problem[turn.request.language]}") from error
+        self._turn = turn
+        self._language: Language = turn.request.language
+        self._participants = participants or default_participants(self._language)
+        self._models = [
+            turn.models.resolve(one.model) if one.model else turn.model
+            for one in self._participants
+        ]
+        self._transcript = Transcript.of(turn, self._participants)
+        self._tokens = int(options.number("dialogue_tokens"))
+        self._remaining = min(MOST_TURNS, int(options.number("dialogue_turns")) or 6)
+        self._deadline = deadline_in(options.number("dialogue_seconds"))
+        self._present = set(range(len(self._participants)))
+        self._last = self._transcript.last_speaker()
+        self._spoken = 0
+        self._silent = 0
+        self._end: _End | None = None
+
+    async def events(self) -> Events:
+        while True:
+            async with contextlib.aclosing(self._interjections()) as events:
+                async for event in events:
+                    yield event
+            if self._end or not self._remaining or self._spoken >= MOST_IN_ALL:
+                break
+            if passed(self._deadline):
+                self._end = _End("time")
+                break
+            async with contextlib.aclosing(self._speech(self._next())) as events:
+                async for event in events:
+                    yield event
+        async with contextlib.aclosing(self._closing(self._end or _End("turns"))) as events:
+            async for event in events:
+                yield event
+
+    def _next(self) -> int:
+        count = len(self._participants)
+        following = ((self._last + step) % count for step in range(1, count + 1))
+        return next(speaker for speaker in following if speaker in self._present)
+
+    async def _interjections(self) -> Events:
+        """Waits while paused; what the person typed meanwhile enters the conversation, and everybody
+        gets a turn to answer it."""
+        inbox = self._turn.inbox
+        if inbox.paused:
+            yield Progress(prompts.PAUSED)
+            await inbox.going()
+        for text in inbox.take():
+            step = StepStarted(new_id(), StepKind.QUESTION, self._turn.request.author)
+            yield step
+            yield StepDelta(step.step_id, text)
+            yield StepEnded(step.step_id)
+            self._transcript.add(self._transcript.person, text)
+            self._remaining = max(self._remaining, len(self._present))
+            self._end = None
+
+    async def _speech(self, speaker: int) -> Events:
+        """One turn of one participant, under its own name."""
+        one, model = self._participants[speaker], self._models[speaker]
+        yield Progress(prompts.SPEAKING.format(name=one.name))
+        step = StepStarted(
+            new_id(),
+            StepKind.ANSWER,
+            one.name,
+            note={
+                "participant": {
+                    "name": one.name,
+                    "model": str(model),
+                    "number": speaker,
+                    "color": COLOURS[speaker % len(COLOURS)],
+                }
+            },
+        )
+        voice = Voice(one.name)
+        self._remaining -= 1
+        self._spoken += 1
+        self._last = speaker
+        shown: list[str] = []
+        failure: KonsiliumError | None = None
+        try:
+            speech = self._asked(speaker, model, step, voice)
+            async with contextlib.aclosing(speech.events()) as events:
+                async for event in events:
+                    if isinstance(event, StepDelta) and event.step_id == step.step_id:
+                        shown.append(event.text)
+                    yield event
+            if rest := voice.rest():
+                shown.append(rest)
+                yield StepDelta(step.step_id, rest)
+            if speech.ended is not None:
+                yield speech.ended
+        except KonsiliumError as error:
+            failure = error
+        text = "".join(shown).strip()
+        if failure is not None:
+            async with contextlib.aclosing(self._failed(speaker, failure)) as events:
+                async for event in events:
+                    yield event
+        self._heard(speaker, text, voice.ended)
+
+    def _asked(self, speaker: int, model: ModelRef, step: StepStarted, voice: Voice) -> Speech:
+        turn = self._turn
+        window = turn.models.profile(model).window
+        request = turn.ask(
+            self._transcript.messages(speaker, window, self._tokens or 500),
+            sampling=replace(sampling_of(turn.request.options), max_tokens=self._tokens or None),
+            purpose=Purpose.DIALOGUE,
+            step_id=step.step_id,
+        )
+        call = TimedCall(turn.models.call(model, request), self._deadline)
+        return Speech(step, call, keep_open=True, visible=voice.visible)
+
+    async def _failed(self, speaker: int, error: KonsiliumError) -> Events:
+        """One who cannot answer leaves; a conversation of one is an error."""
+        if passed(self._deadline):
+            self._end = _End("time")
+            return
+        self._present.discard(speaker)
+        if len(self._present) < 2:
+            raise error
+        name = self._participants[speaker].name
+        step = StepStarted(new_id(), StepKind.NOTICE, "Konsilium")
+        yield step
+        yield StepDelta(step.step_id, prompts.LEFT[self._language].format(name=name))
+        yield StepNoted(step.step_id, {"left": {"name": name, **error_facts(error)}})
+        yield StepEnded(step.step_id, Outcome.COMPLETED)
+
+    def _heard(self, speaker: int, text: str, marked: bool) -> None:
+        """Takes the turn in and sees whether the conversation is over."""
+        name = self._participants[speaker].name
+        if not text:
+            self._silent += speaker in self._present
+            if marked:
+                self._end = self._end or _End("mark", name)
+            elif self._silent >= len(self._present):
+                self._end = self._end or _End("silence")
+            return
+        self._silent = 0
+        before = self._transcript.lines[-1]
+        repeated = repeats(text, self._transcript.own(speaker))
+        self._transcript.add(name, text, speaker)
+        if marked:
+            self._end = self._end or _End("mark", name)
+        elif repeated:
+            self._end = self._end or _End("repetition", name)
+        elif before.speaker is not None and is_courtesy(before.text) and is_courtesy(text):
+            self._end = self._end or _End("courtesy")
+
+    async def _closing(self, end: _End) -> Events:
+        """A line of ours that says why it ended; the view offers to go on beside it."""
+        if end.reason == "silence" and not any(
+            line.speaker is not None for line in self._transcript.lines
+        ):
+            raise EmptyAnswer("no participant said a word")
+        step = StepStarted(new_id(), StepKind.NOTICE, "Konsilium")
+        yield step
+        yield StepDelta(
+            step.step_id, prompts.ENDS[end.reason][self._language].format(name=end.name)
+        )
+        facts = {"ended": end.reason, "name": end.name, "spoken": self._spoken}
+        yield StepNoted(step.step_id, {"dialogue": facts})
+        yield StepEnded(step.step_id)

@@ -1,0 +1,65 @@
+"""What a person can set about a dialogue."""
+
+from app.core.options import Option
+from app.core.text import Text
+
+MOST_TURNS = 40
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        id="dialogue_participants",
+        kind="participants",
+        label=Text(ru="Участники", uk="Учасники", en="Participants"),
+        hint=Text(
+            ru="От двух до четырёх: имя, модель, системный промпт",
+            uk="Від двох до чотирьох: ім'я, модель, системний промпт",
+            en="Two to four: a name, a model, a system prompt",
+        ),
+        default="",
+        lines=6,
+        group="mode",
+    ),
+    Option(
+        id="dialogue_turns",
+        kind="number",
+        label=Text(ru="Реплик", uk="Реплік", en="Turns"),
+        hint=Text(
+            ru="Всего, на всех участников",
+            uk="Усього, на всіх учасників",
+            en="In all, of everybody",
+        ),
+        default=6,
+        minimum=1,
+        maximum=MOST_TURNS,
+        step=1,
+        group="mode",
+    ),
+    Option(
+        id="dialogue_tokens",
+        kind="number",
+        label=Text(
+            ru="Длина реплики, токенов",
+            uk="Довжина репліки, токенів",
+            en="Length of a turn, tokens",
+        ),
+        hint=Text(ru="0 — без предела", uk="0 — без межі", en="0 is no limit"),
+        default=500,
+        minimum=0,
+        maximum=100_000,
+        step=1,
+        group="mode",
+    ),
+    Option(
+        id="dialogue_seconds",
+        kind="number",
+        label=Text(
+            ru="Время на беседу, секунд", uk="Час на бесіду, секунд", en="Time in all, seconds"
+        ),
+        hint=Text(ru="0 — без предела", uk="0 — без межі", en="0 is no limit"),
+        default=1800,
+        minimum=0,
+        maximum=86_400,
+        step=1,
+        group="mode",
+    ),
+)

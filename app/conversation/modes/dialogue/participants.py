@@ -1,0 +1,131 @@
+"""Who talks: the value of the option `dialogue_participants`, JSON text.
+
+    [{"name": "Оптимист", "model": "ollama/gemma2:2b", "system": "Ты ищешь сильные стороны…"},
+     {"name": "Скептик", "model": "", "system": "Ты ищешь слабые места…"}]
+
+A list of 2 to 4 objects. `name`: 1 to 40 characters, each name once, letter case aside. `model`:
+`server/model`, or "" (or absent) for the conversation's own. `system`: the participant's system
+prompt, up to 8,000 characters, may be "". Unknown keys are ignored. The empty text stands for two
+participants of ours in the reader's language. A preset is such a text under a name.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from app.core.text import Language, Text
+
+LEAST, MOST = 2, 4
+LONGEST_NAME = 40
+LONGEST_SYSTEM = 8000
+
+NOT_READABLE = Text(
+    ru="Список участников не читается: нужен список JSON.",
+    uk="Список учасників не читається: потрібен список JSON.",
+    en="The participants cannot be read: a JSON list is needed.",
+)
+WRONG_NUMBER = Text(
+    ru="Участников должно быть от {least} до {most}, а их {n}.",
+    uk="Учасників має бути від {least} до {most}, а їх {n}.",
+    en="There must be {least} to {most} participants, not {n}.",
+)
+NO_NAME = Text(
+    ru="У участника {n} нет имени.",
+    uk="В учасника {n} немає імені.",
+    en="Participant {n} has no name.",
+)
+LONG_NAME = Text(
+    ru="Имя участника {n} длиннее {most} символов.",
+    uk="Ім'я учасника {n} довше за {most} символів.",
+    en="The name of participant {n} is longer than {most} characters.",
+)
+SAME_NAME = Text(
+    ru="Имя «{name}» у двух участников.",
+    uk="Ім'я «{name}» у двох учасників.",
+    en='Two participants are called "{name}".',
+)
+LONG_SYSTEM = Text(
+    ru="Системный промпт участника «{name}» длиннее {most} символов.",
+    uk="Системний промпт учасника «{name}» довший за {most} символів.",
+    en='The system prompt of "{name}" is longer than {most} characters.',
+)
+
+OPTIMIST = Text(ru="Оптимист", uk="Оптиміст", en="Optimist")
+OPTIMIST_PROMPT = Text(
+    ru="Ты ищешь сильные стороны и возможности, предлагаешь, как сделать, чтобы получилось.",
+    uk="Ти шукаєш сильні сторони й можливості, пропонуєш, як зробити, щоб вийшло.",
+    en="You look for strengths and chances, and propose how to make it work.",
+)
+SKEPTIC = Text(ru="Скептик", uk="Скептик", en="Skeptic")
+SKEPTIC_PROMPT = Text(
+    ru="Ты ищешь слабые места и риски, требуешь доказательств, признаёшь правоту, когда тебя убедили.",
+    uk="Ти шукаєш слабкі місця й ризики, вимагаєш доказів, визнаєш рацію, коли тебе переконали.",
+    en="You look for weak points and risks, ask for evidence, and concede when you are convinced.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """One voice of a dialogue."""
+
+    name: str
+    model: str = ""
+    system: str = ""
+
+
+class ParticipantsInvalid(ValueError):
+    """The form cannot be used as it is; `problem` says why, for the person."""
+
+    def __init__(self, problem: Text) -> None:
+        super().__init__(problem.en)
+        self.problem = problem
+
+
+def default_participants(language: Language) -> tuple[Participant, ...]:
+    """Who talks where nobody was set up: an optimist and a skeptic, both on the conversation's model."""
+    return (
+        Participant(OPTIMIST[language], system=OPTIMIST_PROMPT[language]),
+        Participant(SKEPTIC[language], system=SKEPTIC_PROMPT[language]),
+    )
+
+
+def parse_participants(value: str) -> tuple[Participant, ...]:
+    """The participants of the option's value; none for the empty text. Raises ParticipantsInvalid."""
+    if not value.strip():
+        return ()
+    try:
+        listed = json.loads(value)
+    except ValueError as error:
+        raise ParticipantsInvalid(NOT_READABLE) from error
+    if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
+        raise ParticipantsInvalid(NOT_READABLE)
+    if not LEAST <= len(listed) <= MOST:
+        raise ParticipantsInvalid(WRONG_NUMBER.format(least=LEAST, most=MOST, n=len(listed)))
+    participants = tuple(_participant(one, number) for number, one in enumerate(listed, 1))
+    names = [one.name.casefold() for one in participants]
+    for one in participants:
+        if names.count(one.name.casefold()) > 1:
+            raise ParticipantsInvalid(SAME_NAME.format(name=one.name))
+    return participants
+
+
+def written_participants(participants: Sequence[Participant]) -> str:
+    """The option's value for these participants."""
+    return json.dumps([asdict(one) for one in participants], ensure_ascii=False)
+
+
+def _participant(fields: Mapping[str, object], number: int) -> Participant:
+    name = " ".join(_text(fields, "name").split())
+    if not name:
+        raise ParticipantsInvalid(NO_NAME.format(n=number))
+    if len(name) > LONGEST_NAME:
+        raise ParticipantsInvalid(LONG_NAME.format(n=number, most=LONGEST_NAME))
+    system = _text(fields, "system")
+    if len(system) > LONGEST_SYSTEM:
+        raise ParticipantsInvalid(LONG_SYSTEM.format(name=name, most=LONGEST_SYSTEM))
+    return Participant(name, _text(fields, "model"), system)
+
+
+def _text(fields: Mapping[str, object], key: str) -> str:
+    value = fields.get(key)
+    return value.strip() if isinstance(value, str) else ""
