@@ -45,8 +45,7 @@ class Models:
         self.subscribe = catalogue.subscribe
 
     async def refresh(self) -> tuple[ServerState, ...]:
-        """Asks all servers at once, and reads the price table again where it changed."""
-        self._prices.reload()
+        """Asks all servers at once, 3 s at most each."""
         return await self._catalogue.refresh()
 
     def resolve(self, name: str) -> ModelRef:

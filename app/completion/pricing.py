@@ -1,6 +1,7 @@
 """What a call costs: a dated table that an administrator edits, else the server's own price."""
 
 import logging
+import time
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 SHIPPED = Path(__file__).with_name("prices.toml")
 FILE_NAME = "prices.toml"
 """In DATA_DIR."""
+
+CHECK_SECONDS = 5.0
+"""How often the administrator's file is looked at, at most."""
 
 FREE = Price("RUB", Decimal(0), Decimal(0))
 THOUSAND = Decimal(1000)
@@ -41,8 +45,12 @@ class PriceTable:
 class Prices:
     """The table in force: the shipped one under the administrator's, read again when it changes."""
 
-    def __init__(self, data_dir: Path | None = None) -> None:
+    def __init__(
+        self, data_dir: Path | None = None, *, check_seconds: float = CHECK_SECONDS
+    ) -> None:
         """Raises SettingsInvalid where the administrator's file cannot be read."""
+        self._check_seconds = check_seconds
+        self._checked = time.monotonic()
         self._path = data_dir / FILE_NAME if data_dir else None
         self._shipped = read_table(SHIPPED)
         self._seen: float | None = None
@@ -51,6 +59,7 @@ class Prices:
 
     def price(self, ref: ModelRef, profile: ModelProfile | None) -> Price | None:
         """Per 1,000 tokens; free where the model is local, None where nobody knows."""
+        self._read_if_due()
         listed = self.table.price(ref)
         if listed is not None:
             return listed
@@ -78,9 +87,11 @@ class Prices:
         """An amount in roubles, by the table's rate."""
         return amount if currency == "RUB" else amount * self.table.usd_rub
 
-    def reload(self) -> None:
-        """Reads the administrator's file again if it changed; a broken one is logged, and what was
-        in force stays."""
+    def _read_if_due(self) -> None:
+        """A file that was broken meanwhile is logged, and what was in force stays."""
+        if time.monotonic() - self._checked < self._check_seconds:
+            return
+        self._checked = time.monotonic()
         try:
             self._read()
         except SettingsInvalid as error:
@@ -96,8 +107,7 @@ class Prices:
         if changed is None:
             self.table = self._shipped
             return
-        own = read_table(self._path, below=self._shipped)
-        self.table = own
+        self.table = read_table(self._path, below=self._shipped)
 
 
 def read_table(path: Path, below: PriceTable | None = None) -> PriceTable:

@@ -25,6 +25,9 @@ from app.core.errors import (
 
 DETAIL_CHARACTERS = 500
 
+WRONG_SHAPE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What reading JSON of another shape than the protocol's raises: translate it, never let it rise."""
+
 _TOO_LONG = re.compile(
     r"context.{0,20}(length|window|size)|maximum context|too many tokens|prompt is too long"
     r"|exceeds the available context|input length exceeds|number of input tokens",

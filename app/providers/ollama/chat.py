@@ -20,7 +20,7 @@ from app.providers.lines import Lines, LineTooLong
 from app.providers.ollama.failures import lost
 from app.providers.ollama.wire import AnswerReader, chat_body
 from app.providers.patience import Patience, Timeouts
-from app.providers.refusals import not_the_protocol, refusal, spoken_refusal
+from app.providers.refusals import WRONG_SHAPE, not_the_protocol, refusal, spoken_refusal
 
 
 class OllamaModel:
@@ -54,7 +54,7 @@ class OllamaModel:
             async with contextlib.aclosing(self._chunks(request, patience)) as batches:
                 async for batch in batches:
                     for chunk in batch:
-                        for event in reader.read(chunk):
+                        for event in self._read(reader, chunk):
                             if type(event) is Finished:
                                 finished = event
                                 patience.ending()
@@ -86,6 +86,12 @@ class OllamaModel:
         rest = lines.rest()
         if rest:
             yield iter((self._parse(rest, torn=True),))
+
+    def _read(self, reader: AnswerReader, chunk: dict[str, Any]) -> list[ModelEvent]:
+        try:
+            return reader.read(chunk)
+        except WRONG_SHAPE as error:
+            raise not_the_protocol(self._server, self._name, repr(chunk).encode()) from error
 
     def _parse(self, line: bytes, *, torn: bool = False) -> dict[str, Any]:
         if not line or line.isspace():

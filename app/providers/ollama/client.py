@@ -1,5 +1,6 @@
 """The way to one Ollama server: one connection pool under our streaming client and the package's."""
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any, TypeVar
 
@@ -7,7 +8,7 @@ import httpx
 import ollama
 import pydantic
 
-from app.core.errors import ServerUnavailable
+from app.core.errors import FirstTokenTimeout, ServerUnavailable
 from app.providers.ollama.failures import lost
 from app.providers.patience import Timeouts
 from app.providers.pool import Pool
@@ -22,6 +23,7 @@ class OllamaClient:
     def __init__(self, server: str, url: str, timeouts: Timeouts) -> None:
         self.server = server
         self.url = url
+        self._seconds = timeouts.first_token  # any of the package's calls may load a model
         pool = Pool(timeouts, trust_env=False)
         untimed = httpx.Timeout(None)  # the pool and Patience have the limits
         self.http = httpx.AsyncClient(base_url=url, transport=pool, timeout=untimed)
@@ -77,7 +79,11 @@ class OllamaClient:
 
     async def _asked(self, answer: Awaitable[T], model: str) -> T:
         try:
-            return await answer
+            async with asyncio.timeout(self._seconds):
+                return await answer
+        except TimeoutError as error:
+            late = f"nothing within {self._seconds:g} s"
+            raise FirstTokenTimeout(late, server=self.server, model=model) from error
         except ollama.ResponseError as error:
             body = error.error.encode()
             raise refusal(self.server, model, error.status_code, body, {}) from error

@@ -14,6 +14,7 @@ from app.core.models import Capability, LoadState, ModelProfile, ServerState
 from app.core.turns import now
 from app.providers.ollama import listing
 from app.providers.ollama.client import OllamaClient
+from app.providers.refusals import WRONG_SHAPE, not_the_protocol
 
 DEFAULT_NUM_CTX = 8192
 """Tokens of context asked for where neither a loaded copy nor the Modelfile says otherwise. Ollama's
@@ -52,11 +53,13 @@ class Inventory:
             return self._state(error=error)
         latency = time.perf_counter() - start
         models: list[dict[str, Any]] = tags.get("models") or []
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, *WRONG_SHAPE):
             async with asyncio.timeout(max(0.1, self._listing_seconds - latency)):
                 await self._show_new(models)
-        loads = {entry["name"]: listing.load_state(entry) for entry in running.get("models") or []}
-        profiles = tuple(self._profile(tag, loads.get(tag["name"])) for tag in models)
+        try:
+            profiles = self._profiles(models, running)
+        except WRONG_SHAPE as error:
+            return self._state(error=not_the_protocol(client.server, None, repr(error).encode()))
         self._known = {profile.ref.name: profile for profile in profiles}
         return self._state(profiles, version=version.get("version"), latency_s=latency)
 
@@ -90,6 +93,12 @@ class Inventory:
                     self._shown[_key(tag)] = await self._client.show(tag["name"])
 
         await asyncio.gather(*(show(tag) for tag in tags if _key(tag) not in self._shown))
+
+    def _profiles(
+        self, tags: Sequence[Mapping[str, Any]], running: Mapping[str, Any]
+    ) -> tuple[ModelProfile, ...]:
+        loads = {entry["name"]: listing.load_state(entry) for entry in running.get("models") or []}
+        return tuple(self._profile(tag, loads.get(tag["name"])) for tag in tags)
 
     def _profile(self, tag: Mapping[str, Any], load: LoadState | None) -> ModelProfile:
         shown = self._shown.get(_key(tag))

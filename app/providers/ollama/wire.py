@@ -138,14 +138,17 @@ class AnswerReader:
         self._logprobs: list[Any] = []
 
     def read(self, chunk: Mapping[str, Any]) -> list[ModelEvent]:
-        """The events of one chunk that is not an error; the last of the last chunk is `Finished`."""
+        """The events of one chunk that is not an error; the last of the last chunk is `Finished`.
+
+        Raises one of `WRONG_SHAPE` where it is not of the protocol.
+        """
         events: list[ModelEvent] = []
         message = chunk.get("message")
         if message:
             if thinking := message.get("thinking"):
-                events.append(ReasoningDelta(thinking))
+                events.append(ReasoningDelta(_text(thinking)))
             if content := message.get("content"):
-                events.append(TextDelta(content))
+                events.append(TextDelta(_text(content)))
             if calls := message.get("tool_calls"):
                 events.extend(self._tool_call(call) for call in calls)
         if logprobs := chunk.get("logprobs"):
@@ -176,16 +179,26 @@ class AnswerReader:
         )
 
 
+def _text(value: object) -> str:
+    if type(value) is not str:
+        raise TypeError(f"text expected, not {value!r}")
+    return value
+
+
 def usage(chunk: Mapping[str, Any]) -> Usage:
     """The counts of a last chunk. Zeros are omitted on the wire: no eval_count beside a duration is 0."""
     timed = "total_duration" in chunk
     return Usage(
-        input_tokens=chunk.get("prompt_eval_count"),
-        output_tokens=chunk.get("eval_count", 0 if timed else None),
+        input_tokens=_count(chunk.get("prompt_eval_count")),
+        output_tokens=_count(chunk.get("eval_count", 0 if timed else None)),
         load_s=_seconds(chunk.get("load_duration")),
         prompt_s=_seconds(chunk.get("prompt_eval_duration")),
         generation_s=_seconds(chunk.get("eval_duration")),
     )
+
+
+def _count(value: int | None) -> int | None:
+    return None if value is None else int(value)
 
 
 def _seconds(nanoseconds: int | None) -> float | None:

@@ -16,7 +16,7 @@ from app.providers.openai_compatible.client import OpenAIClient
 from app.providers.openai_compatible.sse import EventReader
 from app.providers.openai_compatible.wire import AnswerReader, chat_body
 from app.providers.patience import Patience, Timeouts
-from app.providers.refusals import not_the_protocol, spoken_refusal
+from app.providers.refusals import WRONG_SHAPE, not_the_protocol, spoken_refusal
 
 DONE = b"[DONE]"
 SSE_STARTS = (b"d", b"e", b"i", b"r", b":", b"\xef")
@@ -49,7 +49,7 @@ class OpenAICompatibleModel:
                             done = True
                             patience.ending()
                             continue
-                        for event in reader.read(chunk):
+                        for event in self._read(reader, chunk):
                             patience.content()
                             yield event
                         if reader.complete:
@@ -92,6 +92,12 @@ class OpenAICompatibleModel:
             yield iter((self._whole(b"".join(plain)), None))
         else:
             yield map(self._torn, events.rest())
+
+    def _read(self, reader: AnswerReader, chunk: dict[str, Any]) -> list[ModelEvent]:
+        try:
+            return reader.read(chunk)
+        except WRONG_SHAPE as error:
+            raise not_the_protocol(self._server, self._name, repr(chunk).encode()) from error
 
     def _parse(self, data: bytes) -> dict[str, Any] | None:
         if data == DONE or data.strip() == DONE:

@@ -1,5 +1,6 @@
 """The way to one OpenAI-compatible server: the `openai` package over one connection pool of ours."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ from openai import AsyncOpenAI, AsyncStream
 
 from app.core.errors import (
     ConnectionLost,
+    FirstTokenTimeout,
     KonsiliumError,
     MalformedAnswer,
     ServerBusy,
@@ -97,15 +99,21 @@ class OpenAIClient:
             raise self.failure(error) from error
         return self._object(response)
 
-    async def embeddings(self, model: str, texts: Sequence[str]) -> dict[str, Any]:
-        """POST /embeddings, floats."""
+    async def embeddings(self, model: str, texts: Sequence[str], seconds: float) -> dict[str, Any]:
+        """POST /embeddings, floats, within so many seconds."""
         body = {
             "model": self.preset.names.id(model),
             "input": texts[0] if len(texts) == 1 else list(texts),
             "encoding_format": "float",
         }
         try:
-            response = await self._openai.post("/embeddings", cast_to=httpx2.Response, body=body)
+            async with asyncio.timeout(seconds):
+                response = await self._openai.post(
+                    "/embeddings", cast_to=httpx2.Response, body=body
+                )
+        except TimeoutError as error:
+            late = f"nothing within {seconds:g} s"
+            raise FirstTokenTimeout(late, server=self.server, model=model) from error
         except (openai.OpenAIError, httpx2.HTTPError) as error:
             raise self.failure(error, model) from error
         return self._object(response)

@@ -16,7 +16,7 @@ from app.providers.openai_compatible.presets import Preset
 from app.providers.openai_compatible.raw import RawOpenAI
 from app.providers.openai_compatible.wire import usage_of
 from app.providers.patience import CLOUD, LOCAL, Timeouts
-from app.providers.refusals import not_the_protocol
+from app.providers.refusals import WRONG_SHAPE, not_the_protocol
 
 
 class OpenAICompatibleServer:
@@ -64,14 +64,10 @@ class OpenAICompatibleServer:
         except KonsiliumError as error:
             return self._state(error=error)
         latency = time.perf_counter() - start
-        entries = listed.get("data")
-        if not isinstance(entries, list):
-            return self._state(error=not_the_protocol(self.name, None, str(listed).encode()))
-        profiles = (
-            listing.profile(self._preset, entry, window)
-            for entry in entries
-            if isinstance(entry, dict) and isinstance(entry.get("id"), str)
-        )
+        try:
+            profiles = [listing.profile(self._preset, row, window) for row in listed["data"]]
+        except WRONG_SHAPE:
+            return self._state(error=not_the_protocol(self.name, None, repr(listed).encode()))
         unique = {profile.ref: profile for profile in profiles if profile is not None}
         return self._state(models=tuple(unique.values()), latency_s=latency)
 
@@ -82,12 +78,15 @@ class OpenAICompatibleServer:
         step = self._preset.embeddings_at_once
         for start in range(0, len(texts), step):
             batch = texts[start : start + step]
-            answer = await self._client.embeddings(model, batch)
-            data = answer.get("data")
-            if not isinstance(data, list) or len(data) != len(batch):
-                raise not_the_protocol(self.name, model, str(answer)[:200].encode())
-            vectors += [row["embedding"] for row in sorted(data, key=lambda r: r.get("index", 0))]
-            tokens += usage_of(answer.get("usage") or {}).input_tokens or 0
+            answer = await self._client.embeddings(model, batch, self._timeouts.first_token)
+            try:
+                rows = sorted(answer["data"], key=lambda row: row.get("index", 0))
+                vectors += [row["embedding"] for row in rows]
+                tokens += usage_of(answer.get("usage") or {}).input_tokens or 0
+            except WRONG_SHAPE as error:
+                raise not_the_protocol(self.name, model, repr(answer).encode()) from error
+            if len(rows) != len(batch):
+                raise not_the_protocol(self.name, model, b"another number of vectors than texts")
         return vectors, Usage(input_tokens=tokens or None)
 
     async def _window(self) -> int | None:

@@ -2,6 +2,8 @@
 
 from app.providers.lines import Lines
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 
 class EventReader:
     """Gives the data of each event. Comments, names and ids of events are passed over."""
@@ -17,6 +19,8 @@ class EventReader:
             piece = self._with_line_feeds(piece)
         events: list[bytes] = []
         for line in self._lines.feed(piece):
+            if line.startswith(BYTE_ORDER_MARK):
+                line = line[3:]
             if line.startswith(b"data:"):
                 self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
             elif not line and self._data:

@@ -116,7 +116,10 @@ class AnswerReader:
         return self._reason is not None
 
     def read(self, chunk: Mapping[str, Any]) -> list[ModelEvent]:
-        """The events of one chunk that is not an error event."""
+        """The events of one chunk that is not an error event.
+
+        Raises one of `WRONG_SHAPE` where it is not of the protocol.
+        """
         if usage := chunk.get("usage"):
             self._usage = usage_of(usage, chunk.get("timings"))
         choices = chunk.get("choices")
@@ -127,9 +130,9 @@ class AnswerReader:
         said = choice.get("delta") or choice.get("message")
         if said:
             if thinking := said.get("reasoning_content") or said.get("reasoning"):
-                events.append(ReasoningDelta(thinking))
+                events.append(ReasoningDelta(_text(thinking)))
             if text := said.get("content") or said.get("refusal"):
-                events.append(TextDelta(text))
+                events.append(TextDelta(_text(text)))
             if calls := said.get("tool_calls"):
                 self._tool_calls = True
                 events.extend(_tool_call(index, call) for index, call in enumerate(calls))
@@ -154,6 +157,15 @@ class AnswerReader:
         self._reason = FINISH_REASONS.get(reason, "tool_calls" if self._tool_calls else "stop")
         if fingerprint := chunk.get("system_fingerprint"):
             self._extra["system_fingerprint"] = fingerprint
+
+
+def _text(value: object) -> str:
+    """Some servers send content as parts, `[{"type": "text", "text": ...}]`."""
+    if type(value) is str:
+        return value
+    if isinstance(value, list):
+        return "".join(str(part["text"]) for part in value if part.get("type") == "text")
+    raise TypeError(f"text expected, not {value!r}")
 
 
 def _tool_call(position: int, call: Mapping[str, Any]) -> ToolCallDelta:
