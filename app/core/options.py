@@ -12,6 +12,8 @@ from typing import Any, Literal
 from app.core.text import Text
 
 Scalar = str | int | float | bool | None
+UNSET = "-"
+"""What a list of the panel says where nothing is chosen: the browser's lists take no empty value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,9 @@ class Option:
             case "select":
                 known = {choice.value for choice in self.choices}
                 return value if isinstance(value, str) and value in known else self.default
-            case "text" | "model":
+            case "model":
+                return value if isinstance(value, str) and value != UNSET else self.default
+            case "text":
                 return value if isinstance(value, str) else self.default
             case "participants":
                 listed = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value

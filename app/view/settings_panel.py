@@ -9,7 +9,7 @@ from chainlit.mode import ModeOption
 
 from app.conversation.mode import Mode
 from app.core.models import ServerState
-from app.core.options import CHAT_OPTIONS, ChatOptions, Option
+from app.core.options import CHAT_OPTIONS, UNSET, ChatOptions, Option
 from app.core.text import Language, Text
 from app.view.model_labels import chat_models, model_label, troubles
 
@@ -110,10 +110,10 @@ def _model_select(
     if isinstance(value, str) and value and value not in known:
         items = {value: value, **items}
     if common["id"] != "model":  # only the conversation's own model is never left unset
-        items = {AS_CONVERSATION[language]: "", **items}
+        items = {AS_CONVERSATION[language]: UNSET, **items}
     if not items:
-        items = {NO_MODELS[language]: ""}
+        items = {NO_MODELS[language]: UNSET}
     description = troubles(states, language) or common["description"]
     return Select(
-        **common | {"description": description}, items=items, initial_value=str(value or "")
+        **common | {"description": description}, items=items, initial_value=str(value or UNSET)
     )

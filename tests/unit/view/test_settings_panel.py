@@ -3,7 +3,7 @@
 from app.conversation.modes import MODES
 from app.core.errors import ServerUnavailable
 from app.core.models import LoadState, ModelProfile, ModelRef, ServerState
-from app.core.options import CHAT_OPTIONS, ChatOptions
+from app.core.options import CHAT_OPTIONS, UNSET, ChatOptions
 from app.core.turns import now
 from app.view.model_labels import model_label, troubles
 from app.view.settings_panel import pickers, widgets
@@ -34,6 +34,17 @@ def test_every_option_is_in_the_panel_in_every_language():
     for language in ("ru", "uk", "en"):
         panel = widgets({}, MODES[0], [UP], language)
         assert [widget.id for widget in panel] == [option.id for option in CHAT_OPTIONS]
+
+
+def test_no_list_holds_an_empty_value_which_would_break_the_page():
+    for states in ([], [UP, DOWN]):
+        for mode in MODES:
+            for widget in widgets({}, mode, states, "ru"):
+                assert "" not in (getattr(widget, "items", None) or {}).values(), widget.id
+
+
+def test_nothing_chosen_in_a_list_is_nothing():
+    assert ChatOptions.clean({"model": UNSET, "summary_model": UNSET}, "chat").text("model") == ""
 
 
 def test_an_option_that_needs_a_switch_is_disabled_without_it():
