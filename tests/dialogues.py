@@ -20,6 +20,7 @@ from app.core.errors import KonsiliumError, NotFound
 from app.core.models import ModelRef
 from app.core.options import ChatOptions
 from app.core.ports import UsageLog
+from app.core.requests import ModelRequest
 from app.core.turns import HistoryMessage, Question, SettledTurn, TurnRequest, new_id
 from app.core.usage import Outcome
 from tests.fakes import Script, ScriptedModels
@@ -192,8 +193,8 @@ def honest(facts: Sequence[Planted], drops: float = 0.0, seed: int = 3) -> Scrip
     """Notes with every planted fact of the material, of an overturned one the last; drops a share."""
     rng = random.Random(seed)
 
-    def answer(request: object) -> Script:
-        material = request.messages[-1].text  # type: ignore[attr-defined]  # a ModelRequest
+    def answer(request: ModelRequest) -> Script:
+        material = request.messages[-1].text
         found = [fact for fact in facts if fact.said in material]
         overturned = {fact.stale for fact in found if fact.stale}
         notes: dict[str, list[str]] = {"constraints": [], "decisions": [], "facts": []}
@@ -206,10 +207,24 @@ def honest(facts: Sequence[Planted], drops: float = 0.0, seed: int = 3) -> Scrip
     return answer
 
 
+def wordy(facts: Sequence[Planted]) -> Script:
+    """Honest, and a line of its own on every question besides."""
+    plain = honest(facts)
+
+    def answer(request: ModelRequest) -> Script:
+        assert callable(plain)
+        notes = json.loads(str(plain(request)))
+        asked = re.findall(r"^\[user\] .*?([^.]*)\.?$", request.messages[-1].text, re.MULTILINE)
+        notes["facts"] += [f"question: {' '.join(words.split()[:9])}" for words in asked]
+        return json.dumps(notes)
+
+    return answer
+
+
 def liar(facts: Sequence[Planted]) -> Script:
     """Notes full of what nobody said."""
 
-    def answer(request: object) -> Script:
+    def answer(request: ModelRequest) -> Script:
         return json.dumps(
             {
                 "goal": "sell 999 licences to Bogus Industries",
@@ -285,7 +300,19 @@ class Talk:
         **options: object,
     ) -> None:
         self.threads = threads or MemoryThreads()
-        self.models = ScriptedModels({"model": "Hello", "small": summariser or "{}"}, window=window)
+        self.summaries: list[str] = []
+
+        def summarised(request: ModelRequest) -> Script:
+            script: Script = summariser or "{}"
+            while callable(script):
+                script = script(request)
+            if isinstance(script, str):
+                self.summaries.append(script)
+            return script
+
+        self.models = ScriptedModels(
+            {"model": "Hello", "small": summarised}, window=window, local=local
+        )
         self.options = ChatOptions.clean(
             {"compress_context": True, "summary_model": "small", "model": "model"} | options, "chat"
         )

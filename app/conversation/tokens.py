@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from app.core.errors import StorageUnavailable
 from app.core.messages import Message
@@ -28,6 +29,7 @@ _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U0001f000-\U0001fa
 _CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 
 
+@lru_cache(maxsize=2048)
 def text_tokens(text: str) -> int:
     """An upper bound: Cyrillic letters / 2.5, Latin and all else / 3.5, code / 3, CJK one each."""
     code = sum(len(block) for block in _CODE.findall(text))
