@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from app.access.budgets import check_budget
 from app.access.keys import KeyRing
 from app.access.limits import Limits
+from app.completion.caching.cache import AnswerCache
 from app.completion.routing import Router
 from app.conversation.mode import Mode
 from app.conversation.turn import Turns
@@ -54,6 +55,8 @@ class Desk:
     raw: Mapping[str, PassThrough] = field(default_factory=dict)
     """Servers, by name, whose answers need no translation."""
     observer: CallObserver | None = None
+    answers: AnswerCache | None = None
+    """Answers of keys that have a cache."""
     price: Callable[[ModelRef, Usage], Cost | None] = lambda ref, usage: None
     pace: Pace = Pace()
 

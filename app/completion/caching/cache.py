@@ -5,11 +5,11 @@ import logging
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from app.completion.caching.analysis import Aliases, Analysis, analyse
 from app.completion.caching.matching import Verdict, compare, terms_of
@@ -90,6 +90,8 @@ class AnswerCache:
         self._clock = clock
         self._disliked: OrderedDict[str, None] = OrderedDict()
         self._kept = 0
+        self._writing: set[asyncio.Task[None]] = set()
+        self._in_turn = asyncio.Lock()
 
     async def owner(self, own: str) -> str:
         """Whose cache one who asks belongs to: `own` (`user:<id>`), unless all share one."""
@@ -132,6 +134,24 @@ class AnswerCache:
         self._kept += 1
         if self._kept % TRIM_EVERY == 1:
             await self.trim()
+
+    def later(self, writing: Coroutine[Any, Any, None]) -> None:
+        """Does that write (`keep`, `forget`, `served`) in the background, in the order given."""
+        task = asyncio.create_task(self._write(writing))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+
+    async def drain(self) -> None:
+        """Waits for the writes in the background."""
+        while self._writing:
+            await asyncio.wait(self._writing)
+
+    async def _write(self, writing: Coroutine[Any, Any, None]) -> None:
+        async with self._in_turn:
+            try:
+                await writing
+            except KonsiliumError as error:
+                log.warning("answer cache: %s: %s", error.code, error.detail)
 
     async def served(self, entry_id: str) -> None:
         """Notes that an entry was shown: it stays longest."""

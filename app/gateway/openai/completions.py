@@ -13,6 +13,7 @@ from app.gateway.http import Exchange
 from app.gateway.openai.asked import Answering, Asked
 from app.gateway.openai.council import Council
 from app.gateway.openai.passed import Passed
+from app.gateway.openai.remembered import from_cache
 from app.gateway.openai.requests import envelope
 from app.gateway.openai.sse import DONE, encode
 from app.gateway.openai.translated import Translated
@@ -40,7 +41,11 @@ class Completions:
         if mode:
             tries = [self._council.answering(mode, asked)]
         else:
-            tries = [self._answering(ref, asked) for ref in targets]
+            remembered = await from_cache(self._desk, x, asked, targets[0])
+            tries = [
+                *remembered,
+                *(self._answering(ref, asked) for ref in targets[len(remembered) :]),
+            ]
         async with x.while_connected():
             if head.stream:
                 await self._stream(x, tries, targets)

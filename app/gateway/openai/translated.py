@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from app.core.models import ModelRef
 from app.core.ports import Call
+from app.core.requests import ModelRequest
 from app.gateway.batches import batched
 from app.gateway.desk import Desk
 from app.gateway.openai.asked import Asked
@@ -15,16 +16,21 @@ from app.gateway.openai.requests import chat_request, legacy_request
 from app.gateway.openai.sse import DONE
 
 
+def model_request(asked: Asked) -> ModelRequest:
+    """What is asked, as our own value. Raises InvalidField."""
+    build = legacy_request if asked.legacy else chat_request
+    return build(asked.body, asked.request_id)
+
+
 class Translated:
     """One call through `Models`."""
 
-    def __init__(self, desk: Desk, ref: ModelRef, asked: Asked) -> None:
+    def __init__(self, desk: Desk, ref: ModelRef, asked: Asked, call: Call | None = None) -> None:
+        """`call` answers instead of the model's own: one from the cache, or one that is kept."""
         self._desk = desk
         self._asked = asked
         self._head = Head.new(str(ref), legacy=asked.legacy)
-        build = legacy_request if asked.legacy else chat_request
-        request = build(asked.body, asked.request_id)
-        self._call: Call = desk.models.call(ref, request)
+        self._call: Call = call or desk.models.call(ref, model_request(asked))
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         try:

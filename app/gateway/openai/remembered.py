@@ -1,0 +1,50 @@
+"""Answers from the cache, for keys that have one: a hit is streamed like an answer."""
+
+import logging
+
+from app.completion.caching.cache import Hit, Miss
+from app.completion.caching.calls import HEADER, Kept, Replayed, asked_of, header_of, known
+from app.core.errors import StorageUnavailable
+from app.core.models import ModelRef
+from app.gateway.desk import Desk
+from app.gateway.errors import HttpError
+from app.gateway.http import Exchange
+from app.gateway.openai.asked import Answering, Asked
+from app.gateway.openai.translated import Translated, model_request
+
+log = logging.getLogger(__name__)
+
+
+async def from_cache(desk: Desk, x: Exchange, asked: Asked, ref: ModelRef) -> tuple[Answering, ...]:
+    """The cached answer, or the first model's, which is kept; none where the cache has no say.
+
+    Puts `x-konsilium-cache` on the answer. `bypass` in the request asks the model and replaces.
+    """
+    cache, key = desk.answers, asked.caller.key
+    if cache is None or key is None or key.cache == "off":
+        return ()
+    try:
+        request = model_request(asked)
+        owner = await cache.owner(f"key:{key.id}")
+    except HttpError:
+        return ()  # a form that only the server itself understands
+    except StorageUnavailable as error:
+        log.warning("answer cache: %s", error.detail)
+        return ()
+    question = asked_of(
+        request,
+        ref,
+        owner=owner,
+        digest=desk.models.profile(ref).digest,
+        kind="completions" if asked.legacy else "chat/completions",
+    )
+    if question is None:
+        return ()
+    bypass = x.header(HEADER).strip().lower() == "bypass"
+    found = Miss() if bypass else await known(cache, question, near=key.cache == "near")
+    x.extra.append((HEADER, header_of(found)))
+    if isinstance(found, Hit):
+        cache.later(cache.served(found.entry.id))
+        return (Translated(desk, ref, asked, Replayed(found, asked.request_id)),)
+    call = Kept(desk.models.call(ref, request), cache, question, replaces=bypass)
+    return (Translated(desk, ref, asked, call),)
