@@ -335,14 +335,12 @@ async def test_a_hit_that_comes_after_the_first_words_is_only_offered():
     answers = SlowAnswers()
     house = House(answers=answers)
     await house.ask(WHICH)
-    going_on = asyncio.Event()
     house.models.scripts["model"] = ["Їх", timedelta(seconds=0.05), " одинадцять."]
     answers.let.clear()
     turn = await house.turns.start(house.request(WHICH))
     while not turn.state.steps:
         await asyncio.sleep(0.001)
     answers.let.set()
-    going_on.set()
     state = await turn.wait()
     assert suggestion_of(state)["asked"] == WHICH
     assert answer_of(state).text == "Їх одинадцять."
