@@ -30,8 +30,8 @@ Names made of no such words (`gemma2:2b`) behave as `echo`.
 | `paced-Nms` | a token every N ms (also `paced-Ns`) |
 | `slow-first-Ns` | the first token after N seconds (also `Nms`), headers with it as Ollama does |
 | `load-Ns` | loads for N seconds at its first use; Ollama shows it in `/api/ps` |
-| `comments` | OpenAI: comments and blank lines between the events |
-| `crlf` | lines end in CR LF (OpenAI) |
+| `comments` | comments (OpenAI) and blank lines between the events |
+| `crlf` | lines end in CR LF |
 | `split-N` | bytes go out N at a time, each in a packet of its own (`utf8-split` is `split-1`) |
 | `glued` | everything in one packet |
 | `error-S` | refused with status S, in the server's own form; 500 with a page of HTML |

@@ -28,7 +28,8 @@ class OllamaFraming(Framing):
         self._model, self._prompt, self._script, self._load_s = model, prompt, script, load_s
 
     def token(self, text: str) -> bytes:
-        return _line(self._model, text)
+        line = _line(self._model, text)
+        return line.replace(b"\n", b"\r\n") if self._script.crlf else line
 
     def thought(self, text: str) -> bytes:
         return self._said({"role": "assistant", "content": "", "thinking": text})

@@ -1,0 +1,272 @@
+"""An Ollama server's models: listed, loaded, fetched, removed, and called with one num_ctx each."""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.core.errors import (
+    IncompleteAnswer,
+    ModelNotFound,
+    ServerFault,
+    ServerUnavailable,
+    SilenceTimeout,
+    Unsupported,
+)
+from app.core.messages import Message
+from app.core.models import Capability, ModelProfile
+from app.core.ports import ModelServer, ModelStore
+from app.core.requests import ModelRequest
+from app.providers.ollama import OllamaServer
+from app.providers.patience import Timeouts
+from tests.simulators import OllamaSimulator
+from tests.simulators.base import SimModel
+
+QUICK = Timeouts(connect=1.0, first_token=5.0, silence=0.3, listing=0.5, ending=0.3)
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[OllamaSimulator]:
+    models = [
+        SimModel("gemma2:2b", context_length=8192),
+        SimModel("small", context_length=2048),
+        SimModel("own", num_ctx=16384, context_length=131072),
+        "thinking",
+        "tools",
+        "nomic-embed-text",
+    ]
+    async with OllamaSimulator(models) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def server(simulator: OllamaSimulator) -> AsyncIterator[OllamaServer]:
+    server = OllamaServer("ollama", simulator.url, timeouts=QUICK)
+    yield server
+    await server.aclose()
+
+
+async def models_of(server: ModelServer) -> dict[str, ModelProfile]:
+    state = await server.state()
+    assert state.error is None
+    return {model.ref.name: model for model in state.models}
+
+
+async def ask(server: ModelServer, model: str) -> None:
+    async for _ in server.model(model).stream(ModelRequest((Message.user("hi"),))):
+        pass
+
+
+async def test_models_come_with_size_window_and_capabilities(server: OllamaServer) -> None:
+    state = await server.state()
+    assert (state.name, state.kind, state.version) == ("ollama", "ollama", "0.17.0")
+    assert state.reachable
+    assert (state.latency_s or 9) < 1
+    models = await models_of(server)
+    gemma = models["gemma2:2b"]
+    assert (gemma.size_bytes, gemma.family, gemma.quantization) == (1_629_518_495, "gemma2", "Q4_0")
+    assert gemma.local
+    assert gemma.modified_at is not None
+    assert gemma.modified_at.tzinfo is not None
+    assert models["thinking"].can(Capability.THINKING)
+    assert models["tools"].can(Capability.TOOLS)
+    assert models["nomic-embed-text"].capabilities == frozenset({Capability.EMBEDDING})
+
+
+async def test_a_window_is_known_before_a_model_is_loaded(server: OllamaServer) -> None:
+    models = await models_of(server)
+    assert models["gemma2:2b"].window == 8192
+    assert models["small"].window == 2048, "never more than the model was made for"
+    assert models["own"].window == 16384, "the Modelfile's own"
+
+
+async def test_a_loaded_model_shows_where_and_with_which_window(
+    server: OllamaServer, simulator: OllamaSimulator
+) -> None:
+    await ask(server, "gemma2:2b")
+    load = (await models_of(server))["gemma2:2b"].load
+    assert load is not None
+    assert load.gpu_share == 1.0
+    assert load.context_length == 8192
+    assert load.expires_at is not None
+
+
+async def test_one_num_ctx_is_used_for_loading_and_every_call(
+    server: OllamaServer, simulator: OllamaSimulator
+) -> None:
+    await server.state()
+    await server.load("own")
+    for _ in range(3):
+        await ask(server, "own")
+        await server.state()
+    assert simulator.reloads == []
+    sent = {body["options"]["num_ctx"] for body in simulator.bodies("/api/chat")}
+    assert sent == {16384}
+
+
+async def test_a_model_somebody_else_loaded_is_not_loaded_again(
+    server: OllamaServer, simulator: OllamaSimulator
+) -> None:
+    simulator.loaded.add("gemma2:2b")
+    simulator.contexts["gemma2:2b"] = 4096
+    assert (await models_of(server))["gemma2:2b"].window == 4096
+    await ask(server, "gemma2:2b")
+    assert simulator.reloads == []
+
+
+async def test_a_configured_num_ctx_is_for_every_model(simulator: OllamaSimulator) -> None:
+    server = OllamaServer("o", simulator.url, num_ctx=4000)
+    assert (await models_of(server))["own"].window == 4000
+    await ask(server, "own")
+    assert simulator.bodies("/api/chat")[0]["options"]["num_ctx"] == 4000
+    await server.aclose()
+
+
+async def test_facts_are_asked_once_and_again_where_a_model_changed(
+    server: OllamaServer, simulator: OllamaSimulator
+) -> None:
+    for _ in range(3):
+        await server.state()
+    assert len(simulator.bodies("/api/show")) == 6
+    simulator.models["small"] = SimModel("small", context_length=1024, digest="f" * 64)
+    assert (await models_of(server))["small"].window == 1024
+
+
+async def test_a_server_that_is_down_says_why_and_one_that_is_back_is_back(
+    server: OllamaServer, simulator: OllamaSimulator
+) -> None:
+    await simulator.stop()
+    state = await server.state()
+    assert isinstance(state.error, ServerUnavailable)
+    assert "refused" in state.error.detail
+    await simulator.start()
+    assert (await server.state()).reachable
+
+
+async def test_a_server_that_does_not_answer_is_given_up(
+    server: OllamaServer, simulator: OllamaSimulator
+) -> None:
+    simulator.latency = 5.0
+    start = time.perf_counter()
+    state = await server.state()
+    assert time.perf_counter() - start < 1.0
+    assert isinstance(state.error, ServerUnavailable)
+
+
+async def test_texts_become_vectors(server: OllamaServer) -> None:
+    vectors, usage = await server.embed("nomic-embed-text", ["один", "два три"])
+    assert len(vectors) == 2
+    assert len(vectors[0]) == 64
+    assert usage.input_tokens == 3
+    with pytest.raises(ModelNotFound):
+        await server.embed("nobody", ["x"])
+    with pytest.raises(Unsupported):
+        await server.embed("gemma2:2b", ["x"])
+
+
+async def test_a_model_is_loaded_and_unloaded(
+    server: OllamaServer, simulator: OllamaSimulator
+) -> None:
+    await server.load("gemma2:2b")
+    assert simulator.loaded == {"gemma2:2b"}
+    await server.unload("gemma2:2b")
+    assert simulator.loaded == set()
+
+
+async def test_a_model_is_removed_once(server: OllamaServer, simulator: OllamaSimulator) -> None:
+    await server.remove("small")
+    assert "small" not in simulator.models
+    with pytest.raises(ModelNotFound):
+        await server.remove("small")
+
+
+async def test_a_pull_tells_how_much_of_each_layer_has_come(
+    server: OllamaServer, simulator: OllamaSimulator
+) -> None:
+    assert isinstance(server, ModelStore)
+    lines = [line async for line in server.pull("qwen3:8b")]
+    assert lines[0].status == "pulling manifest"
+    assert lines[-1].status == "success"
+    layers = {line.digest: line.total for line in lines if line.digest}
+    assert sorted(layers.values()) == [50_000_000, 1_000_000_000]  # type: ignore[type-var]  # a layer has a total
+    assert "qwen3:8b" in simulator.models
+
+
+async def test_a_pull_that_breaks_says_why_and_goes_on_from_there(
+    server: OllamaServer, simulator: OllamaSimulator
+) -> None:
+    with pytest.raises(ServerFault, match="unexpected EOF"):
+        async for _ in server.pull("pull-error"):
+            pass
+    again = [line.completed async for line in server.pull("pull-error") if line.completed]
+    assert again[0] > 500_000_000
+
+
+async def test_a_pull_that_is_closed_is_cancelled_and_resumes(
+    server: OllamaServer, simulator: OllamaSimulator
+) -> None:
+    async with contextlib.aclosing(server.pull("pull-slow")) as lines:
+        async for line in lines:
+            if (line.completed or 0) > 100_000_000:
+                break
+    await asyncio.sleep(0.3)
+    have = max(simulator.pulled.values())
+    assert have < 500_000_000, "the server stopped fetching"
+    async with contextlib.aclosing(server.pull("pull-slow")) as lines:
+        async for line in lines:
+            if line.completed:
+                assert line.completed > have
+                break
+
+
+async def test_a_pull_that_stalls_is_given_up(server: OllamaServer) -> None:
+    with pytest.raises(SilenceTimeout):
+        async for _ in server.pull("pull-stall"):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("model", "why"), [("pull-full", "no space left"), ("pull-unknown", "does not exist")]
+)
+async def test_a_pull_that_cannot_be_says_why(server: OllamaServer, model: str, why: str) -> None:
+    with pytest.raises(Exception, match=why) as caught:
+        async for _ in server.pull(model):
+            pass
+    assert not isinstance(caught.value, IncompleteAnswer)
+
+
+async def test_a_key_of_the_environment_goes_to_nobody(simulator: OllamaSimulator) -> None:
+    os.environ["OLLAMA_API_KEY"] = "borrowed"
+    try:
+        server = OllamaServer("o", simulator.url)
+        await server.state()
+        await server.load("gemma2:2b")
+        await ask(server, "gemma2:2b")
+        await server.embed("nomic-embed-text", ["x"])
+        await server.aclose()
+    finally:
+        del os.environ["OLLAMA_API_KEY"]
+    assert len(simulator.requests) > 8
+    assert not any("authorization" in request.headers for request in simulator.requests)
+
+
+async def test_the_request_id_goes_through(
+    server: OllamaServer, simulator: OllamaSimulator
+) -> None:
+    request = ModelRequest((Message.user("hi"),), request_id="turn-7")
+    async for _ in server.model("gemma2:2b").stream(request):
+        pass
+    assert simulator.requests[-1].headers["x-request-id"] == "turn-7"
+
+
+async def test_a_hundred_connections_are_all_closed_in_the_end(simulator: OllamaSimulator) -> None:
+    simulator.set_models(["len-50+paced-2ms"])
+    server = OllamaServer("o", simulator.url, timeouts=QUICK)
+    await asyncio.gather(*(ask(server, "len-50+paced-2ms") for _ in range(100)))
+    assert {generation.ended for generation in simulator.generations} == {"done"}
+    await server.aclose()
+    await asyncio.sleep(0.05)
+    assert simulator.open_connections == 0
