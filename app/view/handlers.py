@@ -134,6 +134,4 @@ async def guarded(browser: Browser, work: Awaitable[Any]) -> None:
 
 async def _toast(browser: Browser, code: str) -> None:
     advice = advice_for({"code": code}, browser.language)
-    await browser.emit(
-        "toast", {"message": f"{advice['title']}. {advice['text']}", "type": "error"}
-    )
+    await browser.emit("toast", {"message": advice["title"], "type": "error"})
