@@ -22,7 +22,7 @@ from app.view.guide import Guide
 from app.view.handlers import register
 from app.view.http_errors import answer_errors
 from app.view.project_routes import project_router, serve_clean_pages
-from app.view.routes import chat_router, put_first
+from app.view.routes import put_first
 
 if config.run.ci:  # with CI in the environment Chainlit makes up a key; it is no server of ours
     os.environ.pop("OPENAI_API_KEY", None)
@@ -64,6 +64,4 @@ server.add_middleware(
     people=application.people,
     origins=Origins.of(settings.auth_mode, settings.allowed_hosts),
 )
-put_first(
-    [chat_router(chat), project_router(settings.app_language), files_router(storage.elements)]
-)
+put_first([project_router(settings.app_language), files_router(storage.elements)])

@@ -31,8 +31,8 @@ from tests.processes import (
     temporary_folder,
 )
 
-PACED = "paced"
-"""The simulator's model that speaks its first token after 100 ms, then 50 tokens a second."""
+PACED = "slow-first-100ms+paced-20ms+len-150"
+"""Speaks its first token after 100 ms, then 50 a second, for three seconds."""
 BURST = "burst-2000"
 """2,000 tokens, as fast as they can be taken."""
 
@@ -174,7 +174,7 @@ async def run(report: Report) -> None:
     counts = (1, 8) if report.quick else (1, 8, 50)
     with temporary_folder() as name:
         folder = Path(name)
-        server = simulator("ollama", folder)
+        server = simulator("ollama", folder, PACED, BURST)
         with running(server):
             ours = konsilium(folder / "ours", OLLAMA_HOST=server.url)
             await _first_tokens(report, ours, plain_app(folder, server.url, PACED), server, counts)

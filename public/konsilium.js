@@ -9,6 +9,9 @@
     /* Storage is closed to us (private mode): the page keeps its default theme. */
   }
 
+  /* What the page does by itself and the server should know goes through the chat's own socket. */
+  const tell = (message) => window.postMessage({ konsilium: message }, window.location.origin);
+
   /* The header's link to the model servers opens a panel of the chat, not a page. */
   document.addEventListener(
     "click",
@@ -16,7 +19,7 @@
       const link = event.target.closest?.('a[href="#servers"]');
       if (!link) return;
       event.preventDefault();
-      window.postMessage("konsilium:servers", window.location.origin);
+      tell({ event: "servers" });
     },
     true,
   );
@@ -39,6 +42,33 @@
       faces();
     });
   }).observe(document.documentElement, { childList: true, subtree: true });
+
+  /* Lists are made fresh when the panel or a picker is opened. */
+  const OPENERS = '#chat-settings-open-modal, [id^="mode-picker-trigger-"]';
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.(OPENERS)) tell({ event: "opened" });
+  });
+
+  /* A choice in the composer holds at once, also for an edit or a retry, not only for the next message. */
+  const shown = () =>
+    Object.fromEntries(
+      [...document.querySelectorAll('[id^="mode-picker-trigger-"]')].map((trigger) => [
+        trigger.id.replace("mode-picker-trigger-", ""),
+        trigger.textContent.trim(),
+      ]),
+    );
+  const watchChoice = (event) => {
+    const popover = event.target.closest?.('[id^="mode-picker-popover-"], [id^="mode-picker-trigger-"]');
+    if (!popover || (event.type === "keydown" && event.key !== "Enter")) return;
+    const before = shown();
+    setTimeout(() => {
+      for (const [picker, name] of Object.entries(shown())) {
+        if (name !== before[picker]) tell({ event: "picked", picker, name });
+      }
+    }, 50);
+  };
+  document.addEventListener("click", watchChoice, true);
+  document.addEventListener("keydown", watchChoice, true);
 
   const LOCALES = { ru: "ru-RU", uk: "uk-UA", en: "en-US" };
   const UNITS = {

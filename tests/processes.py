@@ -122,10 +122,11 @@ def konsilium(folder: Path, **variables: str) -> Process:
     return Process(command, f"http://127.0.0.1:{port}", environment, folder / "app.log")
 
 
-def simulator(kind: str, folder: Path) -> Process:
+def simulator(kind: str, folder: Path, *models: str) -> Process:
     """A simulated model server (`ollama` or `openai`) in a process of its own."""
     port = free_port()
     command = [sys.executable, "-m", "tests.simulators", kind, "--port", str(port)]
+    command += ["--models", ",".join(models)] if models else []
     ready = "/api/version" if kind == "ollama" else "/v1/models"
     url = f"http://127.0.0.1:{port}"
     return Process(command, url, clean_environment(), folder / f"{kind}.log", ready)

@@ -162,6 +162,14 @@ class Chat:
         await self.show_panel(browser)
         await self._keep_choices(browser)
 
+    async def picked(self, browser: Browser, picker: str, name: str) -> None:
+        """The person chose in the composer: it holds at once, for an edit and a retry too."""
+        composer = pickers(browser.options, self._modes, self._models.states(), browser.language)
+        options = [o for p in composer if p.id == picker for o in p.options if o.name == name]
+        if options and browser.choose({picker: options[0].id}):
+            await self._send_widgets(browser, browser.options.values)
+            await self._keep_choices(browser)
+
     async def editing(self, browser: Browser, choices: Mapping[str, Any]) -> None:
         """The person is changing the panel: options that need a switch follow it at once."""
         await self._send_widgets(browser, {**browser.options.values, **choices})
@@ -238,6 +246,7 @@ class Chat:
         question = await self._conversations.question(browser.user_id, browser.thread_id, step_id)
         if text is not None:
             question = replace(question, text=text)
+            await browser.emit("update_message", {"id": question.id, "output": text})
         request = replace(self._request(browser, question), rewind=True, bypass_cache=bypass_cache)
         await self._run(browser, request)
 
@@ -263,12 +272,18 @@ class Chat:
         else:
             follower = Follower(turn, browser, self._models)
             self._follow(browser, follower.follow())
+            if request.rewind:
+                await self._renamed(browser, request.question.text)
             state = await turn.wait()
             if state.settled and state.settled.title:
-                interaction = {"interaction": state.settled.title, "thread_id": request.thread_id}
-                await browser.emit("first_interaction", interaction)
+                await self._renamed(browser, state.settled.title)
         finally:
             await browser.emit("task_end", {})
+
+    async def _renamed(self, browser: Browser, title: str) -> None:
+        """The list of threads is fetched anew, with the name this one has now."""
+        interaction = {"interaction": title, "thread_id": browser.thread_id}
+        await browser.emit("first_interaction", interaction)
 
     async def _say_unstored(
         self, browser: Browser, request: TurnRequest, error: KonsiliumError

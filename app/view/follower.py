@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 from app.conversation.state import LiveStep, TurnState
 from app.conversation.turn import RunningTurn
-from app.core.models import LoadState
 from app.core.ports import Models
 from app.core.text import Language, Text
 from app.core.turns import new_id, now
@@ -174,19 +173,17 @@ class Follower:
         started = self._clock()
         await asyncio.sleep(self._patience)
         while not self._state.steps and self._state.outcome is Outcome.RUNNING:
-            text = await self._reason_to_wait()
-            if self._state.steps or self._state.outcome is not Outcome.RUNNING:
-                return
+            text = self._reason_to_wait()
             await self._show_progress(text.format(seconds=round(self._clock() - started)))
             await asyncio.sleep(1.0)
 
-    async def _reason_to_wait(self) -> Text:
-        state = self._state
-        if state.model is None or state.profile is None or not state.profile.local:
+    def _reason_to_wait(self) -> Text:
+        """A model that was not in memory when the turn began is being loaded: `/api/ps` shows it from
+        the start of its loading on, so that asking again would not tell the two apart."""
+        profile = self._state.profile
+        if profile is None or not profile.local:
             return WAITING
-        await self._models.refresh()
-        load: LoadState | None = self._models.profile(state.model).load
-        return LOADING if load is None else READING
+        return LOADING if profile.load is None else READING
 
     async def _show_progress(self, progress: Text) -> None:
         at = stamp(now())

@@ -67,6 +67,11 @@ def _lifecycle(chat: Chat, guide: Guide) -> None:
     async def editing(choices: dict[str, Any]) -> None:
         await guarded(browser(), chat.editing(browser(), choices))
 
+    async def told(message: object) -> None:
+        said = message.get("konsilium") if isinstance(message, dict) else None
+        if isinstance(said, dict):
+            await guarded(browser(), _page_says(chat, browser(), said))
+
     async def ended() -> None:
         guide.left(browser())  # a running turn goes on: this fires on every lost connection
 
@@ -75,7 +80,17 @@ def _lifecycle(chat: Chat, guide: Guide) -> None:
     config.code.on_message = said
     config.code.on_settings_update = chosen
     config.code.on_settings_edit = editing
+    config.code.on_window_message = told
     config.code.on_chat_end = ended
+
+
+async def _page_says(chat: Chat, browser: Browser, said: dict[str, Any]) -> None:
+    """What public/konsilium.js tells of the page: see there."""
+    match said:
+        case {"event": "opened"}:
+            await chat.opened(browser)
+        case {"event": "picked", "picker": str(picker), "name": str(name)}:
+            await chat.picked(browser, picker, name)
 
 
 def _socket_events(chat: Chat) -> None:

@@ -1,5 +1,6 @@
 """The settings panel and the composer's pickers, made from the options and the catalogue."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ from chainlit.mode import Mode as Picker
 from chainlit.mode import ModeOption
 
 from app.conversation.mode import Mode
-from app.core.models import ServerState
+from app.core.models import ModelProfile, ModelRef, ServerState
 from app.core.options import CHAT_OPTIONS, UNSET, ChatOptions, Option
 from app.core.text import Language, Text
 from app.view.model_labels import chat_models, model_label, troubles
@@ -36,11 +37,12 @@ def pickers(
     """The composer's pickers: the mode (where there is a choice) and the model."""
     profiles = chat_models(states)
     several = len({profile.ref.server for profile in profiles}) > 1
+    names = _distinct_names(profiles)
     chosen = options.text("model")
     models = [
         ModeOption(
             id=str(profile.ref),
-            name=profile.ref.name,
+            name=names[profile.ref],
             description=model_label(profile, language, with_server=several),
             icon="cpu" if profile.local else "cloud",
             default=str(profile.ref) == chosen,
@@ -48,7 +50,7 @@ def pickers(
         for profile in profiles
     ]
     if not models:
-        models = [ModeOption(id="", name=NO_MODELS[language], icon="unplug", default=True)]
+        models = [ModeOption(id=UNSET, name=NO_MODELS[language], icon="unplug", default=True)]
     ways = [
         ModeOption(
             id=way.id,
@@ -63,6 +65,13 @@ def pickers(
         Picker(id="mode", name=PICK_MODE[language], options=ways),
         Picker(id="model", name=PICK_MODEL[language], options=models),
     ]
+
+
+def _distinct_names(profiles: Sequence[ModelProfile]) -> dict[ModelRef, str]:
+    """Short names; a model that several servers have is named with its server."""
+    count = Counter(profile.ref.name for profile in profiles)
+    refs = [profile.ref for profile in profiles]
+    return {ref: ref.name if count[ref.name] == 1 else f"{ref.name} · {ref.server}" for ref in refs}
 
 
 def _widget(

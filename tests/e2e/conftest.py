@@ -25,6 +25,9 @@ FLAGS = [
 ]
 PICTURES = ROOT / "test-output" / "screenshots"
 
+STORY = "paced-30ms+len-400"
+MODELS = ("echo", STORY, "thinking", "load-5s", "error-503", "reset-after-5", "length")
+
 expect.set_options(timeout=15_000)
 
 
@@ -46,7 +49,7 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """A simulated Ollama, shared: its faults are chosen by the model's name."""
-    server = simulator("ollama", tmp_path_factory.mktemp("ollama"))
+    server = simulator("ollama", tmp_path_factory.mktemp("ollama"), *MODELS)
     with running(server):
         yield server
 
@@ -121,6 +124,7 @@ def pick(page: Page, picker: str, option: str) -> None:
     """Chooses in one of the composer's pickers (`model`, `mode`)."""
     page.locator(f"#mode-picker-trigger-{picker}").click()
     page.get_by_role("option", name=option).first.click()
+    expect(page.locator(f"#mode-picker-trigger-{picker}")).to_contain_text(option)
 
 
 def metrics(page: Page) -> Locator:
@@ -141,7 +145,7 @@ class ServerLog:
     def open_generations_within(self, seconds: float) -> int:
         """How many answers are still being generated, once that has settled or the time is up."""
         deadline = time.monotonic() + seconds
-        while (count := int(self.look()["generating"])) and time.monotonic() < deadline:
+        while (count := int(self.look()["open_generations"])) and time.monotonic() < deadline:
             time.sleep(0.02)
         return count
 
