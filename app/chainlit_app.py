@@ -21,7 +21,7 @@ from app.view.files import files_router
 from app.view.guide import Guide
 from app.view.handlers import register
 from app.view.http_errors import answer_errors
-from app.view.project_routes import project_router, serve_clean_pages
+from app.view.project_routes import TAGS, project_router, serve_clean_pages
 from app.view.routes import put_first
 
 if config.run.ci:  # with CI in the environment Chainlit makes up a key; it is no server of ours
@@ -46,7 +46,7 @@ data_layer = DataLayer(
 config.code.data_layer = lambda: data_layer
 config.code.on_app_startup = application.start
 config.code.on_app_shutdown = application.stop
-config.ui.language = settings.app_language
+config.ui.language = settings.app_language and TAGS[settings.app_language]
 register(chat, guide, {})
 serve_clean_pages()
 if settings.auth_mode == "local":

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -102,10 +103,12 @@ class Process:
 def app_root(folder: Path) -> Path:
     """A root of its own for Chainlit, which keeps uploads there and deletes them at its end."""
     folder.mkdir(parents=True, exist_ok=True)
-    for source in (ROOT / "public", ROOT / ".chainlit", *ROOT.glob("chainlit*.md")):
+    for source in (ROOT / "public", ROOT / ".chainlit"):
         link = folder / source.name
         if not link.exists():
             link.symlink_to(source)
+    for page in ROOT.glob("chainlit*.md"):  # Chainlit reads none that a link takes out of its root
+        shutil.copy(page, folder)
     return folder
 
 

@@ -84,6 +84,8 @@ def _step(record: StepRecord, language: Language) -> StepDict:
 
 
 def _avatar(record: StepRecord) -> str:
+    if record.kind == StepKind.REASONING:
+        return "thinking"
     named = record.metadata.get("avatar")
     return avatar_name(named if isinstance(named, str) else record.name or APP_NAME)
 
