@@ -14,7 +14,8 @@ _SQLITE = (
            replace(replace(output, 'ё', 'е'), 'Ё', 'Е') AS said
     FROM steps WHERE kind IN ('question', 'answer', 'interjection')""",
     """CREATE VIRTUAL TABLE spoken_index USING fts5(
-    owner, said, content='spoken', content_rowid='seq', tokenize='unicode61', prefix='2 3')""",
+    owner, said, content='spoken', content_rowid='seq', tokenize='unicode61', detail='column',
+    prefix='2 3 4 5')""",
     """CREATE TRIGGER spoken_insert AFTER INSERT ON steps WHEN new.kind IN ('question', 'answer', 'interjection') BEGIN
     INSERT INTO spoken_index(rowid, owner, said)
     VALUES (new.seq, replace(new.user_id, '-', ''),

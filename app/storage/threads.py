@@ -39,7 +39,7 @@ from app.storage.tables import elements, feedback, steps, threads, users
 from app.storage.turns import write_steps
 from app.storage.upsert import upsert
 
-_SCAN = 400
+_SCAN = 1_000
 """Matching messages looked at per round of a search."""
 
 

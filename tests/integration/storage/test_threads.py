@@ -1,0 +1,195 @@
+"""Threads are named, shared, starred, judged and deleted with all that is theirs."""
+
+import pytest
+from sqlalchemy import func, select
+
+from app.core.errors import NotFound
+from app.core.messages import ImagePart
+from app.core.threads import ElementRecord, FeedbackRecord
+from app.core.turns import Attachment, Question, new_id
+from app.storage.tables import elements, feedback, running_turns, steps, threads, usage
+from tests.integration.storage.turns import a_request, begin, say
+
+
+async def count(storage, table):
+    async with storage.database.reading() as connection:
+        return await connection.scalar(select(func.count()).select_from(table))
+
+
+def files_of(storage, thread_id):
+    folder = storage.files.path(thread_id, "x").parent
+    return sorted(file.name for file in folder.glob("*")) if folder.exists() else []
+
+
+async def a_full_thread(storage, user):
+    image = Attachment("e2", "b.png", "image/png", image=ImagePart(b"small", "image/png"))
+    settled = await say(storage, user, question=Question(new_id(), "See this", (image,)))
+    question = settled.request.question.id
+    for id, content in (("e1", b"text"), ("e2", b"big")):
+        element = ElementRecord(id, "t1", "file", f"{id}.bin", question, "image/png")
+        await storage.elements.write(element, user.id, content)
+    verdict = FeedbackRecord(new_id(), settled.request.turn_id, 1, "good")
+    await storage.threads.judge(verdict, user.id)
+    return settled
+
+
+async def test_deleting_a_thread_takes_everything_but_the_usage(storage, ann):
+    await a_full_thread(storage, ann)
+    await begin(storage, a_request(ann, "Still running?"))
+    assert files_of(storage, "t1") == ["e1", "e2", "e2.image"]
+    await storage.threads.delete("t1", ann.id)
+    for table in (threads, steps, elements, feedback, running_turns):
+        assert await count(storage, table) == 0
+    assert await count(storage, usage) == 1
+    assert files_of(storage, "t1") == []
+
+
+async def test_a_turn_that_ends_after_its_thread_is_gone_leaves_its_usage_alone(storage, ann):
+    from app.core.usage import Outcome
+    from tests.integration.storage.turns import a_call
+
+    state, _ = await begin(storage, a_request(ann))
+    await storage.threads.delete("t1", ann.id)
+    await storage.turns.checkpoint([state.turn_record()])
+    await storage.turns.settle(state.settle(Outcome.STOPPED, None, (a_call(),)))
+    assert await count(storage, threads) == await count(storage, steps) == 0
+    assert await count(storage, usage) == 1
+
+
+async def test_a_settled_turn_is_counted_once_however_often_it_is_stored(storage, ann):
+    settled = await say(storage, ann)
+    await storage.turns.settle(settled)
+    assert await count(storage, usage) == 1
+    assert await count(storage, steps) == 3
+
+
+async def test_rewinding_takes_files_and_feedback_of_what_came_after(storage, ann):
+    first = await say(storage, ann, "One?")
+    second = await say(storage, ann, "Two?")
+    await storage.threads.judge(FeedbackRecord("f", second.request.turn_id, 0), ann.id)
+    made = ElementRecord("e1", "t1", "image", "plot", second.steps[-1].id)
+    await storage.elements.write(made, ann.id, b"plot")
+    asked = first.request.question
+    await begin(storage, a_request(ann, question=asked, rewind=True))
+    assert await count(storage, elements) == await count(storage, feedback) == 0
+    assert files_of(storage, "t1") == []
+    assert await count(storage, usage) == 2
+
+
+async def test_a_question_asked_anew_keeps_its_files(storage, ann):
+    settled = await a_full_thread(storage, ann)
+    asked = await storage.conversations.question(ann.id, "t1", settled.request.turn_id)
+    assert asked.text == "See this"
+    assert [a.image.data for a in asked.attachments] == [b"small"]
+    await begin(storage, a_request(ann, question=asked, rewind=True))
+    assert files_of(storage, "t1") == ["e1", "e2", "e2.image"]
+    assert await storage.conversations.question(ann.id, "t1", asked.id) == asked
+
+
+async def test_a_first_question_edited_renames_the_thread_unless_a_person_did(storage, ann):
+    settled = await say(storage, ann, "Old words", title="A title")
+    asked = Question(settled.request.question.id, "New words")
+    await begin(storage, a_request(ann, question=asked, rewind=True))
+    assert (await storage.threads.find("t1", ann.id)).title == "New words"
+    await storage.threads.rename("t1", ann.id, "Mine")
+    await begin(storage, a_request(ann, question=Question(asked.id, "Newer"), rewind=True))
+    assert (await storage.threads.find("t1", ann.id)).title == "Mine"
+
+
+async def test_favorites_last_through_edits_and_come_latest_first(storage, ann, bob):
+    settled = [await say(storage, ann, text) for text in ("One?", "Two?")]
+    for turn in settled:
+        await storage.threads.mark_favorite(turn.request.question.id, ann.id, True)
+    assert [s.output for s in await storage.threads.favorites(ann.id)] == ["Two?", "One?"]
+    edited = Question(settled[0].request.question.id, "One, edited?")
+    await begin(storage, a_request(ann, question=edited, rewind=True))
+    (left,) = await storage.threads.favorites(ann.id)
+    assert (left.output, left.metadata["favorite"]) == ("One, edited?", True)
+    with pytest.raises(NotFound):
+        await storage.threads.mark_favorite(edited.id, bob.id, False)
+    await storage.threads.mark_favorite(edited.id, ann.id, False)
+    assert await storage.threads.favorites(ann.id) == ()
+
+
+async def test_feedback_replaces_itself_and_filters_the_list(storage, ann, bob):
+    settled = await say(storage, ann)
+    await say(storage, ann, thread="t2")
+    turn = settled.request.turn_id
+    first = await storage.threads.judge(FeedbackRecord("f1", turn, 0), ann.id)
+    again = await storage.threads.judge(FeedbackRecord("f2", turn, 1, "yes"), ann.id)
+    assert first == again == "f1"
+    for value, ids in ((1, ["t1"]), (0, [])):
+        page = await storage.threads.page(ann.id, limit=9, feedback=value)
+        assert [thread.id for thread in page.items] == ids
+    with pytest.raises(NotFound):
+        await storage.threads.withdraw("f1", bob.id)
+    await storage.threads.withdraw("f1", ann.id)
+    assert (await storage.threads.contents("t1", ann.id)).feedback == ()
+
+
+async def test_sharing_opens_a_thread_to_readers_until_it_is_taken_back(storage, ann, bob):
+    await a_full_thread(storage, ann)
+    with pytest.raises(NotFound):
+        await storage.threads.share("t1", bob.id, True)
+    await storage.threads.share("t1", ann.id, True)
+    assert (await storage.threads.contents("t1", bob.id)).thread.shared_at is not None
+    assert (await storage.elements.find("t1", "e1", bob.id)).name == "e1.bin"
+    await storage.threads.share("t1", ann.id, False)
+    with pytest.raises(NotFound):
+        await storage.threads.contents("t1", bob.id)
+    with pytest.raises(NotFound):
+        await storage.elements.find("t1", "e1", bob.id)
+
+
+async def test_ids_from_the_browser_reach_nothing_of_anothers(storage, ann, bob):
+    theirs = await a_full_thread(storage, ann)
+    await say(storage, bob, "Mine", thread="t2")
+    question = theirs.request.question.id
+    stolen = ElementRecord("e1", "t2", "custom", "Card", props={"x": 1})
+    hung = ElementRecord("e9", "t2", "custom", "Card", question, props={"x": 1})
+    inside = ElementRecord("e9", "t1", "custom", "Card", props={"x": 1})
+    for element in (stolen, hung, inside):
+        with pytest.raises(NotFound):
+            await storage.elements.write(element, bob.id, b"theft")
+    with pytest.raises(NotFound):
+        await storage.elements.delete("e1", bob.id)
+    with pytest.raises(NotFound):
+        await storage.conversations.question(bob.id, "t1", question)
+    for thread in ("t1", "t2"):
+        with pytest.raises(NotFound):
+            await begin(storage, a_request(bob, thread=thread, question=Question(question, "!")))
+    await storage.threads.delete_step(question, bob.id)
+    stored = await storage.threads.contents("t1", ann.id)
+    assert stored.steps[0].output == "See this"
+    assert len(stored.elements) == 2
+
+
+async def test_deleting_a_step_takes_all_below_it(storage, ann):
+    first = await say(storage, ann, "One?")
+    await say(storage, ann, "Two?")
+    await storage.threads.delete_step(first.request.question.id, ann.id)
+    stored = await storage.threads.contents("t1", ann.id)
+    assert [s.output for s in stored.steps] == ["Two?", "", "Hi!"]
+
+
+async def test_choices_are_kept_with_the_thread(storage, ann, bob):
+    await storage.conversations.keep_settings(ann.id, "t1", {"model": "too/early"})
+    await say(storage, ann)
+    metadata = (await storage.threads.find("t1", ann.id)).metadata
+    assert metadata["chat_settings"]["mode"] == "chat"
+    await storage.conversations.keep_settings(ann.id, "t1", {"model": "a/b"})
+    await storage.conversations.keep_settings(bob.id, "t1", {"model": "not/his"})
+    metadata = (await storage.threads.find("t1", ann.id)).metadata
+    assert metadata["chat_settings"] == {"model": "a/b"}
+
+
+async def test_documents_are_kept_by_scope_and_key(storage):
+    await storage.documents.put("s", "k", {"a": [1, {"b": "ї\x00"}]})
+    await storage.documents.put("s", "k", {"a": 2})
+    await storage.documents.put("other", "k", {"z": None})
+    assert await storage.documents.get("s", "k") == {"a": 2}
+    assert await storage.documents.items("s") == {"k": {"a": 2}}
+    await storage.documents.delete("s", "k")
+    await storage.documents.delete("s", "k")
+    assert await storage.documents.get("s", "k") is None
+    assert await storage.documents.get("other", "k") == {"z": None}
