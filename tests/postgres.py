@@ -60,10 +60,12 @@ class Postgres:
             self._server.wait(timeout=30)
             self._server = None
 
-    def database(self) -> str:
-        """The URL of a new, empty database."""
+    def database(self, like: str | None = None) -> str:
+        """The URL of a new database: empty, or a copy of the one at the URL `like`."""
         name = f"test_{uuid4().hex}"
-        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "konsilium", name)
+        server = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "konsilium")
+        template = ("-T", like.rpartition("/")[2]) if like else ()
+        self._run("createdb", *server, *template, name)
         return f"postgresql+asyncpg://konsilium@127.0.0.1:{self.port}/{name}"
 
     def _answers(self) -> bool:

@@ -1,10 +1,32 @@
 """Every test of the stores runs on SQLite and on PostgreSQL."""
 
+import asyncio
+import shutil
+
 import pytest
 import pytest_asyncio
 
+from app.storage.database import Database
+from app.storage.migrations import apply
 from app.storage.storage import Storage
 from tests.postgres import running_postgres
+
+BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+def sqlite_url(folder):
+    return f"sqlite+aiosqlite:///{folder / 'konsilium.db'}"
+
+
+def migrate(url):
+    """Brings an empty database up to date."""
+
+    async def upgrade():
+        database = Database(url)
+        await apply.upgrade(database)
+        await database.aclose()
+
+    asyncio.run(upgrade())
 
 
 @pytest.fixture(scope="session")
@@ -13,12 +35,36 @@ def postgres():
         yield server
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def url(request, tmp_path):
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres):
+    url = postgres.database()
+    migrate(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("migrated")
+    migrate(sqlite_url(folder))
+    return folder / "konsilium.db"
+
+
+@pytest.fixture(params=BOTH)
+def empty_url(request, tmp_path):
     """The URL of an empty database."""
     if request.param == "postgres":
         return request.getfixturevalue("postgres").database()
-    return f"sqlite+aiosqlite:///{tmp_path / 'konsilium.db'}"
+    return sqlite_url(tmp_path)
+
+
+@pytest.fixture(params=BOTH)
+def url(request, tmp_path):
+    """The URL of a database that is up to date."""
+    if request.param == "postgres":
+        like = request.getfixturevalue("migrated_postgres")
+        return request.getfixturevalue("postgres").database(like)
+    shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "konsilium.db")
+    return sqlite_url(tmp_path)
 
 
 @pytest_asyncio.fixture

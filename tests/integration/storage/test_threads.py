@@ -7,8 +7,9 @@ from app.core.errors import NotFound
 from app.core.messages import ImagePart
 from app.core.threads import ElementRecord, FeedbackRecord
 from app.core.turns import Attachment, Question, new_id
+from app.core.usage import Outcome
 from app.storage.tables import elements, feedback, running_turns, steps, threads, usage
-from tests.integration.storage.turns import a_request, begin, say
+from tests.integration.storage.turns import a_call, a_request, begin, say
 
 
 async def count(storage, table):
@@ -45,9 +46,6 @@ async def test_deleting_a_thread_takes_everything_but_the_usage(storage, ann):
 
 
 async def test_a_turn_that_ends_after_its_thread_is_gone_leaves_its_usage_alone(storage, ann):
-    from app.core.usage import Outcome
-    from tests.integration.storage.turns import a_call
-
     state, _ = await begin(storage, a_request(ann))
     await storage.threads.delete("t1", ann.id)
     await storage.turns.checkpoint([state.turn_record()])

@@ -1,0 +1,100 @@
+"""Migrations go up, down and up, match the tables, and lose nothing on the way."""
+
+import asyncio
+import sqlite3
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from app.storage.database import Database
+from app.storage.migrations import apply
+from app.storage.storage import Storage
+from app.storage.tables import metadata
+from tests.integration.storage.conftest import sqlite_url
+from tests.integration.storage.turns import say
+
+UNSEEN = ("spoken_index", "said")
+"""What search adds past the tables: FTS5's own tables, PostgreSQL's column."""
+
+
+async def test_up_down_and_up_again(empty_url):
+    database = Database(empty_url)
+    await apply.upgrade(database)
+    assert await apply.is_current(database)
+    await apply.downgrade(database, "base")
+    assert not await apply.is_current(database)
+    await apply.upgrade(database)
+    assert await apply.is_current(database)
+    await database.aclose()
+
+
+async def test_the_database_is_what_the_tables_say(url):
+    database = Database(url)
+
+    def differences(connection):
+        def include(thing, name, kind, reflected, compare_to):
+            return not (name or "").startswith(UNSEEN) and name != "ix_steps_said"
+
+        context = MigrationContext.configure(
+            connection, opts={"include_object": include, "compare_type": database.sqlite is False}
+        )
+        return compare_metadata(context, metadata)
+
+    async with database.reading() as connection:
+        assert await connection.run_sync(differences) == []
+    await database.aclose()
+
+
+async def test_several_processes_that_start_at_once_migrate_once(empty_url):
+    databases = [Database(empty_url) for _ in range(4)]
+    await asyncio.gather(*(apply.upgrade(database) for database in databases))
+    for database in databases:
+        assert await apply.is_current(database)
+        await database.aclose()
+
+
+async def test_a_sqlite_file_is_copied_before_it_is_migrated(tmp_path):
+    url = sqlite_url(tmp_path)
+    database = Database(url)
+    assert await apply.upgrade(database, "0001_initial") is None
+    async with database.writing() as connection:
+        await connection.execute(text("INSERT INTO documents VALUES ('s', 'k', '{}')"))
+    backup = await apply.upgrade(database)
+    assert backup is not None
+    with sqlite3.connect(backup) as copy:
+        assert copy.execute("SELECT key FROM documents").fetchall() == [("k",)]
+        assert copy.execute("SELECT * FROM alembic_version").fetchall() == [("0001_initial",)]
+    copy.close()
+    assert await apply.upgrade(database) is None
+    await database.aclose()
+
+
+async def test_a_migration_that_fails_changes_nothing(empty_url):
+    database = Database(empty_url)
+    async with database.writing() as connection:
+        await connection.execute(text("CREATE TABLE usage (id text)"))
+    with pytest.raises(Exception, match="usage"):
+        await apply.upgrade(database)
+    async with database.reading() as connection:
+        left = await connection.run_sync(
+            lambda c: MigrationContext.configure(c).get_current_heads()
+        )
+    assert left == ()
+    async with database.writing() as connection:
+        await connection.execute(text("DROP TABLE usage"))
+    await apply.upgrade(database)
+    await database.aclose()
+
+
+async def test_threads_outlive_a_restart(url, tmp_path):
+    for number in range(2):
+        storage = await Storage(url, tmp_path).open()
+        ann = await storage.users.add("ann")
+        await say(storage, ann, f"Question {number}")
+        page = await storage.threads.page(ann.id, limit=5)
+        assert [thread.title for thread in page.items] == ["Question 0"]
+        stored = await storage.threads.contents("t1", ann.id)
+        assert len(stored.steps) == 3 * (number + 1)
+        await storage.aclose()
