@@ -121,9 +121,10 @@ class Race:
         in_notes = re.findall(r"mark\d+", notes)
         verbatim = re.findall(r"mark\d+", whole(prompt).replace(notes, ""))
         assert in_notes + verbatim == [*marks, question[:7]]
-        assert all(fact in notes for fact in self.pinned)
-        assert [message.role for message in prompt.messages] == [
-            "user" if at % 2 == 0 else "assistant" for at in range(len(prompt.messages))
+        assert all(fact in prompt.system for fact in self.pinned)
+        said = [message for message in prompt.messages if message.role != "system"]
+        assert [message.role for message in said] == [
+            "user" if at % 2 == 0 else "assistant" for at in range(len(said))
         ]
         assert len(in_notes) == prompt.facts.get("to", 0)
         self.noted += bool(in_notes)

@@ -39,11 +39,11 @@ def test_the_order_is_system_pinned_blocks_recent_question():
     )
     layout = lay_out("Be brief.", head, history, QUESTION)
     system, first, *rest = layout.messages
-    assert system.text == "Be brief."
+    assert system.text.startswith("Be brief.")
+    assert system.text.endswith("- The demo is on Monday.")
     assert [part in first.text for part in ("old goal", "new goal")] == [False, True]
     places = [
-        first.text.index(part)
-        for part in ("The demo is on Monday.", "first: 1", "second: 2", "Goal: new goal", "user 2")
+        first.text.index(part) for part in ("first: 1", "second: 2", "Goal: new goal", "user 2")
     ]
     assert places == sorted(places)
     assert [message.role for message in layout.messages[1:]] == ["user", "assistant"] * 2 + ["user"]
@@ -143,5 +143,6 @@ def test_notes_cannot_break_out_of_their_tag():
 
 def test_pinned_facts_stand_without_any_block():
     layout = lay_out("", Head(pinned=(PinnedFact("Budget: 700"),)), (), QUESTION)
-    assert texts(layout)[0].endswith("And now?")
-    assert "! Budget: 700" in texts(layout)[0]
+    assert [message.role for message in layout.messages] == ["system", "user"]
+    assert "- Budget: 700" in texts(layout)[0]
+    assert texts(layout)[1] == "And now?"
