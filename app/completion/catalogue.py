@@ -42,6 +42,14 @@ class Catalogue:
         """By name, in the order they were configured."""
         return self._servers
 
+    def add(self, server: ModelServer) -> None:
+        """One more server from now on; it is asked with the next refresh. Raises ValueError where
+        its name is taken."""
+        if server.name in self._servers:
+            raise ValueError(f"a server {server.name} is there already")
+        self._servers[server.name] = server
+        self._known[server.name] = {}
+
     def states(self) -> tuple[ServerState, ...]:
         """As last seen; a server not asked yet is neither reachable nor in error."""
         return tuple(self._states.get(name, _unasked(s)) for name, s in self._servers.items())

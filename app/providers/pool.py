@@ -19,7 +19,11 @@ from yarl import URL
 
 from app.providers.patience import Timeouts
 
-KEEP_ALIVE_SECONDS = 30.0
+KEEP_ALIVE_SECONDS = 4.0
+"""For an unused connection. Below uvicorn's 5 s, behind which many servers sit: whoever closes first
+meets no request."""
+CLOUD_KEEP_ALIVE_SECONDS = 30.0
+"""Clouds keep theirs for a minute and more, and a new one costs a TLS handshake."""
 READ_BUFFER_BYTES = 2**17
 """Beyond twice this much unread the server is paced, not our memory."""
 
@@ -30,9 +34,9 @@ _NOT_OURS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 class Pool(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
     """Lives as long as its server; makes no retries, follows no redirects, keeps no cookies."""
 
-    def __init__(self, timeouts: Timeouts, *, trust_env: bool = True) -> None:
-        """`trust_env`: go by the proxies of the environment."""
-        self._trust_env = trust_env
+    def __init__(self, timeouts: Timeouts, *, local: bool) -> None:
+        """`local`: a server of this network, which the environment's proxies do not lead to."""
+        self._local = local
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect)
         self._session: aiohttp.ClientSession | None = None
         self._ssl: ssl.SSLContext | None = None
@@ -42,12 +46,12 @@ class Pool(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
         if self._session is None:
             connector = aiohttp.TCPConnector(
                 limit=0,  # queues in front of local models are ours, not the pool's
-                keepalive_timeout=KEEP_ALIVE_SECONDS,
+                keepalive_timeout=KEEP_ALIVE_SECONDS if self._local else CLOUD_KEEP_ALIVE_SECONDS,
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 timeout=self._timeout,
-                trust_env=self._trust_env,
+                trust_env=not self._local,
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=_NOT_OURS,

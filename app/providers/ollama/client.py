@@ -24,7 +24,7 @@ class OllamaClient:
         self.server = server
         self.url = url
         self._seconds = timeouts.first_token  # any of the package's calls may load a model
-        pool = Pool(timeouts, trust_env=False)
+        pool = Pool(timeouts, local=True)
         untimed = httpx.Timeout(None)  # the pool and Patience have the limits
         self.http = httpx.AsyncClient(base_url=url, transport=pool, timeout=untimed)
         self._package = ollama.AsyncClient(

@@ -56,7 +56,7 @@ class OpenAIClient:
             headers["OpenAI-Project"] = project
         self._headers = {name.lower(): value for name, value in headers.items()}
         self._http = httpx2.AsyncClient(
-            transport=Pool(timeouts, trust_env=not preset.local),
+            transport=Pool(timeouts, local=preset.local),
             timeout=None,  # the pool and Patience have them
             event_hooks={"request": [self._only_own_headers]},
         )
