@@ -46,6 +46,7 @@ class Application:
 
     async def start(self) -> None:
         """Opens the database and looks for models. Raises StorageUnavailable."""
+        log_as(self.settings)  # again: the server has set up handlers of its own meanwhile
         await self.storage.open()
         await self._receive_people()
         self.background.add(asyncio.create_task(self.catalogue.run()))
@@ -72,7 +73,7 @@ class Application:
 
 def build(settings: Settings) -> Application:
     """The application of these settings; nothing is opened or asked yet. Raises SettingsInvalid."""
-    configure_logging(settings.log_level, settings.log_format, secrets_of(settings))
+    log_as(settings)
     storage = Storage(settings.database, settings.data_dir)
     catalogue = Catalogue(servers_from(settings))
     metrics = CallMetrics()
@@ -100,9 +101,16 @@ def build(settings: Settings) -> Application:
     )
 
 
+def log_as(settings: Settings) -> None:
+    """Makes this process log as the settings say."""
+    configure_logging(settings.log_level, settings.log_format, secrets_of(settings))
+
+
 def secrets_of(settings: Settings) -> Iterator[str]:
-    """Every secret of the settings, to be kept out of the log."""
+    """Every secret of the settings, to be kept out of the log; of `name=url|key` lists each key."""
     for name in type(settings).model_fields:
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
-            yield value.get_secret_value()
+            secret = value.get_secret_value()
+            yield secret
+            yield from (entry.partition("|")[2].strip() for entry in secret.split(","))

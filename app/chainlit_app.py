@@ -8,11 +8,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run by path, not
 
 from chainlit.config import config
 from chainlit.server import app as server
+from chainlit.server import sio
 
 from app.access.origins import Origins, require_loopback
 from app.attachments import AttachmentLimits
 from app.bootstrap import build
 from app.conversation.modes import MODES
+from app.gateway.dashboard import dashboard_router, metrics_router
+from app.observability.prometheus import CONTENT_TYPE
 from app.settings import load_settings
 from app.view import sign_in
 from app.view.chat import Chat
@@ -23,9 +26,12 @@ from app.view.handlers import register
 from app.view.http_errors import answer_errors
 from app.view.project_routes import TAGS, project_router, serve_clean_pages
 from app.view.routes import put_first
+from app.view.visitor import signed_in
 
 if config.run.ci:  # with CI in the environment Chainlit makes up a key; it is no server of ours
     os.environ.pop("OPENAI_API_KEY", None)
+
+PUBLIC = Path(__file__).resolve().parents[1] / "public"
 
 settings = load_settings()
 application = build(settings)
@@ -64,4 +70,16 @@ server.add_middleware(
     people=application.people,
     origins=Origins.of(settings.auth_mode, settings.allowed_hosts),
 )
-put_first([project_router(settings.app_language), files_router(storage.elements)])
+application.metrics.watch(
+    open_chats=lambda: len(sio.eio.sockets), turns=lambda: turns.count, queue=dict
+)
+who = signed_in(application.people, local=settings.auth_mode == "local")
+root = config.run.root_path
+put_first(
+    [
+        project_router(settings.app_language),
+        files_router(storage.elements),
+        dashboard_router(storage.reports, who, PUBLIC, settings.app_language, root),
+        metrics_router(application.metrics.exposition, CONTENT_TYPE, who, root),
+    ]
+)

@@ -37,7 +37,7 @@ _CREDENTIAL = re.compile(
     r"""(?ix)
     (?P<lead> (?:bearer|api-key|basic) \s+ | (?:api[-_]?key|token|password|secret) ["']? \s*[=:]\s* ["']? )
     (?P<secret> [^\s"',;&]{8,} )
-    | \b (?: sk | kons | AQVN ) [-_]? [A-Za-z0-9_-]{16,}
+    | \b (?: sk- | AQVN ) [A-Za-z0-9_-]{16,}
     | (?<=://) [^\s/:@]+ : [^\s/@]+ (?=@)
     """
 )
@@ -135,6 +135,7 @@ def configure_logging(
         logging.getLogger(name).setLevel(level)
     for name in SPOKEN_FROM_INFO:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level)))
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
     logging.captureWarnings(True)
 
 

@@ -15,6 +15,7 @@ from app.storage.processes import Process
 from app.storage.threads import Threads
 from app.storage.turns import StoredTurns
 from app.storage.usage import UsageRecords
+from app.storage.usage_queries import StoredUsage
 from app.storage.users import Users
 
 
@@ -33,6 +34,7 @@ class Storage:
         self.users = Users(self.database)
         self.documents = Documents(self.database)
         self.usage = UsageRecords(self.database)
+        self.reports = StoredUsage(self.database)
         self.keys = ApiKeys(self.database)
         self.answers = CachedAnswers(self.database)
 

@@ -1,5 +1,6 @@
 """Who is behind the request or the socket being served."""
 
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -7,7 +8,9 @@ from chainlit.config import config
 from chainlit.context import context_var
 from chainlit.session import WebsocketSession
 from chainlit.user import PersistedUser
+from starlette.requests import Request
 
+from app.access.people import People
 from app.core.text import Language, language_of
 
 
@@ -19,6 +22,14 @@ class Visitor:
     identifier: str | None = None
     accept_language: str = ""
     address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A signed-in user, as routes beside the chat ask for one."""
+
+    user_id: str
+    admin: bool
 
 
 STRANGER = Visitor()
@@ -47,3 +58,17 @@ def reading_language() -> Language:
     session = socket_session()
     said = session.language if session is not None else visitor.get().accept_language.split(",")[0]
     return language_of(config.ui.language or said)
+
+
+def signed_in(people: People, *, local: bool) -> Callable[[Request], Awaitable[Person | None]]:
+    """Who a request to our own routes comes from. In AUTH_MODE=local it is always the one user: the
+    doors let nobody in from another machine or another site's page."""
+
+    async def who(_request: Request) -> Person | None:
+        identifier = visitor.get().identifier
+        user = await people.known(identifier) if identifier else None
+        if user is None and local:
+            user = await people.local()
+        return Person(user.id, user.role == "admin") if user and user.enabled else None
+
+    return who

@@ -51,10 +51,15 @@ class Asked:
 
 
 def dashboard_router(
-    reports: UsageReports, identify: Identify, public: Path, forced: Language | None = None
+    reports: UsageReports,
+    identify: Identify,
+    public: Path,
+    forced: Language | None = None,
+    root: str = "",
 ) -> APIRouter:
-    """The page, its JSON and its CSV. `forced` (APP_LANGUAGE) overrides the browser's language."""
-    router = APIRouter(prefix="/dashboard", include_in_schema=False)
+    """The page, its JSON and its CSV. `forced` (APP_LANGUAGE) overrides the browser's language;
+    `root` is the path under which the whole app is served."""
+    router = APIRouter(prefix=f"{root}/dashboard", include_in_schema=False)
 
     async def asked(
         request: Request,
@@ -109,10 +114,10 @@ def dashboard_router(
 
 
 def metrics_router(
-    exposition: Callable[[], bytes], content_type: str, identify: Identify
+    exposition: Callable[[], bytes], content_type: str, identify: Identify, root: str = ""
 ) -> APIRouter:
     """`/metrics`: open to programs on this machine, to others with a key."""
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter(prefix=root, include_in_schema=False)
 
     @router.get("/metrics")
     async def metrics(request: Request) -> Response:
