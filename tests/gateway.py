@@ -25,6 +25,11 @@ from app.gateway.ledger import Ledger
 LOCAL = Caller("local-user", "Me", admin=True)
 
 
+async def me() -> Caller:
+    """The one user of this machine."""
+    return LOCAL
+
+
 class MemoryKeys:
     """Implements `KeyStore` and `GatewayLog`."""
 
@@ -78,7 +83,7 @@ def make_desk(models: Models, keys: MemoryKeys | None = None, **fields: Any) -> 
     defaults: dict[str, Any] = {
         "models": models,
         "router": Router(models),
-        "door": Door(ring, local=LOCAL),
+        "door": Door(ring, local=me),
         "keys": ring,
         "limits": limits,
         "ledger": Ledger(store, ring, limits),

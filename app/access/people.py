@@ -119,6 +119,10 @@ class People:
             self._local = await self._users.add(LOCAL, role="admin")
         return self._local
 
+    def is_out(self, user_id: str) -> bool:
+        """Whether that user was disabled; at most 1 s behind."""
+        return user_id in self._disabled
+
     # -- word of those who are out ----------------------------------------------------------------
 
     def on_revoked(self, callback: Revoked) -> None:

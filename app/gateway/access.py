@@ -40,7 +40,7 @@ _FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip")
 class Door:
     """Lets requests in.
 
-    `local` is the caller of requests without a key in AUTH_MODE=local; None demands a key. They must
+    `local` tells the caller of requests without a key in AUTH_MODE=local; None demands a key. They must
     come from this machine, name it in Host, not come through a proxy, and not be sent by another
     site's page: a page anywhere can make a browser call 127.0.0.1.
     """
@@ -49,24 +49,27 @@ class Door:
         self,
         keys: KeyRing,
         *,
-        local: Caller | None = None,
+        local: Callable[[], Awaitable[Caller]] | None = None,
         require_key: bool = False,
         signed_in: SignedIn | None = None,
         hosts: frozenset[str] = frozenset(),
+        shut_out: Callable[[str], bool] = lambda user_id: False,
     ) -> None:
         self._keys = keys
         self._local = None if require_key else local
         self._signed_in = signed_in
+        self._shut_out = shut_out
+        """Whether a user was disabled: their keys open nothing any more."""
         self._hosts = hosts | {"localhost", "127.0.0.1", "::1"}
 
     async def caller(self, x: Exchange, *, cookies: bool = False) -> Caller:
         """Who asks. Raises NotSignedIn; `cookies` accepts a signed-in browser too."""
         if secret := _bearer(x):
             key = await self._keys.find(secret)
-            if key is not None:
+            if key is not None and not self._shut_out(key.user_id):
                 return Caller(key.user_id, key.name, key.admin, key)
         if self._local is not None and self._from_here(x):
-            return self._local
+            return await self._local()
         if cookies and self._signed_in is not None and self._same_site(x):
             caller = await self._signed_in(_cookies(x.header(b"cookie")))
             if caller is not None:

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.tracing import request_id
 from app.gateway.desk import Desk
-from app.gateway.errors import HttpError, NoSuchPath, WrongMethod, answer_to
-from app.gateway.http import App, ClientGone, Exchange, Receive, Scope, Send
+from app.gateway.errors import BodyTooLarge, HttpError, NoSuchPath, WrongMethod, answer_to
+from app.gateway.http import MAX_BODY_BYTES, App, ClientGone, Exchange, Receive, Scope, Send
 from app.gateway.openai.catalogue import Catalogue
 from app.gateway.openai.completions import Completions
 from app.gateway.openai.council import Council
@@ -47,10 +47,12 @@ class Gateway:
         x = Exchange(scope, receive, send)
         token = request_id.set(x.request_id)
         try:
-            if self._rest is not None and is_under(x.path, "/api") and x.method != "OPTIONS":
-                await self._rest(scope, receive, send)
-            else:
+            if self._rest is None or not is_under(x.path, "/api"):
                 await self._serve(x)
+            elif (length := x.header(b"content-length")).isdigit() and int(length) > MAX_BODY_BYTES:
+                await x.reply_error(BodyTooLarge("The request's body is too large."))
+            else:
+                await self._rest(scope, receive, send)
         finally:
             request_id.reset(token)
 

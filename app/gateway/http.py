@@ -6,32 +6,17 @@ import json
 import logging
 import re
 from collections.abc import AsyncGenerator, Iterable
-from typing import Any, Protocol
+from typing import Any
 from uuid import uuid4
+
+from starlette.types import ASGIApp as App
+from starlette.types import Message, Receive, Scope, Send
 
 from app.gateway.errors import Answer, BodyTooLarge, InvalidField, answer_to
 
 log = logging.getLogger(__name__)
 
-Scope = dict[str, Any]
-Message = dict[str, Any]
 Header = tuple[bytes, bytes]
-
-
-class Receive(Protocol):
-    async def __call__(self) -> Message: ...
-
-
-class Send(Protocol):
-    async def __call__(self, message: Message, /) -> None: ...
-
-
-class App(Protocol):
-    """An ASGI application."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
-
-
 MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_DEPTH = 64
 CORS: tuple[Header, ...] = (
@@ -246,3 +231,6 @@ def _deeper(value: object, levels: int) -> bool:
         return True
     inner: Iterable[object] = value.values() if isinstance(value, dict) else value
     return any(_deeper(item, levels - 1) for item in inner)
+
+
+__all__ = ["App", "ClientGone", "Exchange", "Header", "Message", "Receive", "Scope", "Send"]

@@ -1,0 +1,103 @@
+"""The REST application: routes, errors in one form, its description."""
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse
+from swagger_ui_bundle import swagger_ui_path
+
+from app.core.errors import KonsiliumError
+from app.gateway.errors import Answer, HttpError, answer_to
+from app.gateway.rest import chat, chats, keys, models
+from app.gateway.rest.desk import RestDesk
+from app.gateway.rest.shapes import Refusal
+
+log = logging.getLogger(__name__)
+
+_ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Refusal} for status in (400, 401, 403, 404, 413, 422, 429, 500, 502, 503, 504)
+}
+_DOCS = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Konsilium API</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="stylesheet" href="docs/swagger-ui.css"></head>
+<body><div id="docs"></div><script src="docs/swagger-ui-bundle.js"></script><script>
+fetch("openapi.json").then(answer => answer.json()).then(spec => {
+  spec.openapi = "3.0.3";  // the bundled page knows no 3.1; what differs is not used here
+  SwaggerUIBundle({spec, dom_id: "#docs", deepLinking: true});
+});
+</script></body></html>"""
+
+
+def build_rest(desk: RestDesk) -> FastAPI:
+    """The application under /api."""
+    app = FastAPI(
+        title="Konsilium",
+        version="1",
+        description="Threads, chats, models and keys. Send `Authorization: Bearer <key>`, or come "
+        "with the browser's cookie. The OpenAI-compatible gateway is under /v1.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        responses=_REFUSALS,
+        swagger_ui_oauth2_redirect_url=None,
+        separate_input_output_schemas=False,
+    )
+    app.state.desk = desk
+    for each in (models, chats, chat, keys):
+        app.include_router(each.router)
+    for kind in (KonsiliumError, HttpError, Exception):
+        app.add_exception_handler(kind, _refuse)
+    app.add_exception_handler(RequestValidationError, _refuse_shape)
+    app.add_exception_handler(HTTPException, _refuse_path)
+    app.add_api_route("/api/docs", _docs, include_in_schema=False)
+    app.add_api_route("/api/docs/{name}", _asset, include_in_schema=False)
+    return app
+
+
+async def _docs() -> HTMLResponse:
+    return HTMLResponse(_DOCS)
+
+
+async def _asset(name: str) -> Response:
+    if name not in _ASSETS:
+        raise HTTPException(404)
+    return FileResponse(f"{swagger_ui_path}/{name}", media_type=_ASSETS[name])
+
+
+def _json(answer: Answer) -> JSONResponse:
+    headers = {name.decode(): value.decode() for name, value in answer.headers}
+    body = {"error": answer.message, "code": answer.code}
+    return JSONResponse(body, answer.status, headers)
+
+
+async def _refuse(request: Request, error: Exception) -> JSONResponse:
+    answer = answer_to(error)
+    if answer.status >= 500:
+        unexpected = None if isinstance(error, KonsiliumError) else error
+        log.error("%s %s: %s", request.method, request.url.path, error, exc_info=unexpected)
+    return _json(answer)
+
+
+async def _refuse_shape(request: Request, error: Exception) -> JSONResponse:
+    problems = error.errors() if isinstance(error, RequestValidationError) else []
+    said = "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc'] if part != 'body')}: {problem['msg']}"
+        for problem in problems
+    )
+    return _json(Answer(422, "invalid_request_error", said or "Invalid request.", "invalid_value"))
+
+
+async def _refuse_path(request: Request, error: Exception) -> JSONResponse:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    said = {404: "Unknown path.", 405: "The method is not allowed here."}.get(status, str(error))
+    code = {404: "unknown_url", 405: "method_not_allowed"}.get(status, "invalid_request")
+    response = _json(Answer(status, "invalid_request_error", said, code))
+    if isinstance(error, HTTPException) and error.headers:
+        response.headers.update(error.headers)
+    return response

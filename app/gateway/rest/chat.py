@@ -1,0 +1,241 @@
+"""/api/chat: a question to a thread, answered at once or as a stream. A client that leaves ends
+nothing: the answer is in the thread; `cancel` stops it."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+
+from app.conversation.state import TurnState
+from app.conversation.turn import RunningTurn
+from app.core.errors import BadRequest, ModelNotFound
+from app.core.events import StepKind, TextDelta
+from app.core.options import ChatOptions
+from app.core.turns import Question as Asked
+from app.core.turns import TurnRequest, new_id
+from app.gateway.access import Caller
+from app.gateway.errors import answer_to
+from app.gateway.openai.sse import PING, encode
+from app.gateway.rest.chats import make_thread, own_thread
+from app.gateway.rest.desk import CountedCaller, RestDesk, TheCaller, TheDesk
+from app.gateway.rest.shapes import (
+    Agent,
+    Dialogue,
+    Done,
+    Question,
+    Reply,
+    TokenUsage,
+    WindowUsage,
+)
+from app.gateway.telling import Telling
+
+router = APIRouter(prefix="/api/chat", tags=["chat"])
+DIALOGUE = "dialogue"
+
+
+@router.post("")
+async def chat(desk: TheDesk, caller: CountedCaller, question: Question) -> Reply:
+    """Asks, and waits for the whole answer."""
+    return await _answer(await _start(desk, caller, await _wish(desk, caller, question)))
+
+
+@router.post(
+    "/stream",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
+async def chat_stream(
+    desk: TheDesk, caller: CountedCaller, question: Question
+) -> StreamingResponse:
+    """Asks, and sends the answer as it is written: `{"taskId", "chatId"}`, then `{"chunk"}` and
+    `{"progress"}`, at last `{"done": true, "taskId", …}` with all of `Reply`, or `{"error"}`."""
+    turn = await _start(desk, caller, await _wish(desk, caller, question))
+    headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+    heartbeat = desk.gateway.pace.heartbeat
+    return StreamingResponse(
+        _events(turn, heartbeat), media_type="text/event-stream", headers=headers
+    )
+
+
+@router.post("/cancel/{task_id}")
+async def cancel(desk: TheDesk, caller: TheCaller, task_id: str) -> Done:
+    """Stops an answer, upstream too; what was written stays in the thread."""
+    await desk.stop(caller, task_id)
+    return Done()
+
+
+@router.post("/multi-model")
+async def multi_model(desk: TheDesk, caller: CountedCaller, dialogue: Dialogue) -> Reply:
+    """Lets two to four models talk, each with its system prompt."""
+    names = [speaker.name or f"{n}" for n, speaker in enumerate(dialogue.models, 1)]
+    participants = [
+        {"name": name, "model": speaker.model, "system": speaker.system_prompt}
+        for name, speaker in zip(names, dialogue.models, strict=True)
+    ]
+    for speaker in dialogue.models:
+        if speaker.model:
+            desk.gateway.candidates(caller, speaker.model)
+    wish = _Wish(
+        dialogue.message,
+        await _thread(desk, caller, dialogue.chat_id, dialogue.message),
+        DIALOGUE,
+        {
+            "model": dialogue.models[0].model or None,
+            "dialogue_participants": json.dumps(participants, ensure_ascii=False),
+            "dialogue_turns": dialogue.turns,
+        },
+    )
+    return await _answer(await _start(desk, caller, wish))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    text: str
+    thread_id: str
+    mode: str
+    options: dict[str, Any]
+
+
+async def _wish(desk: RestDesk, caller: Caller, question: Question) -> _Wish:
+    given: dict[str, Any] = {
+        "model": question.model,
+        "temperature": question.temperature,
+        "max_tokens": question.max_tokens,
+        "system_prompt": question.system_prompt,
+        "compress_context": question.compress_context,
+        "compress_system_prompt": question.compress_system_prompt,
+    }
+    chosen = question.options | {k: v for k, v in given.items() if v is not None}
+    thread_id = await _thread(desk, caller, question.chat_id, question.message)
+    kept = (await own_thread(desk, caller, thread_id)).metadata.get("chat_settings")
+    stored = dict(kept) if isinstance(kept, dict) else {}
+    mode = question.mode or str(stored.get("mode") or "chat")
+    return _Wish(question.message, thread_id, mode, stored | chosen)
+
+
+async def _thread(desk: RestDesk, caller: Caller, chat_id: str | None, text: str) -> str:
+    if chat_id is None:
+        return await make_thread(desk, caller, "")
+    return (await own_thread(desk, caller, chat_id)).id
+
+
+async def _start(desk: RestDesk, caller: Caller, wish: _Wish) -> RunningTurn:
+    mode = next((mode for mode in desk.modes if mode.id == wish.mode), None)
+    if mode is None:
+        known = ", ".join(mode.id for mode in desk.modes)
+        raise BadRequest(f"There is no mode {wish.mode!r}; there are {known}.")
+    options = ChatOptions.clean(wish.options, mode.id, mode.options)
+    model = options.text("model")
+    ref = desk.gateway.candidates(caller, model)[0] if model else desk.gateway.models.resolve("")
+    if not caller.may_use(str(ref)):
+        raise ModelNotFound("not for this key", server=ref.server, model=ref.name)
+    options = ChatOptions(mode.id, {**options.values, "model": str(ref)})
+    request = TurnRequest(
+        thread_id=wish.thread_id,
+        user_id=caller.user_id,
+        question=Asked(new_id(), wish.text),
+        options=options,
+        key_id=caller.key.id if caller.key else None,
+        author=caller.name,
+    )
+    turn = await desk.turns.start(request)
+    following = asyncio.create_task(desk.follow(turn))
+    _following.add(following)
+    following.add_done_callback(_following.discard)
+    return turn
+
+
+_following: set[asyncio.Task[None]] = set()
+
+
+async def _answer(turn: RunningTurn) -> Reply:
+    state = await turn.wait()
+    if state.error is not None:
+        raise state.error
+    return _reply(state)
+
+
+async def _events(turn: RunningTurn, heartbeat: float) -> AsyncGenerator[bytes, None]:
+    state = turn.state
+    task = {"taskId": turn.request.turn_id, "chatId": turn.request.thread_id}
+    yield encode(task)
+    changed = state.subscribe()
+    telling = Telling(state, speakers=turn.mode.takes_interjections)
+    try:
+        while not state.done:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(heartbeat):
+                    await changed.wait()
+            if not changed.is_set():
+                yield PING
+                continue
+            changed.clear()
+            for event in telling.news():
+                if isinstance(event, TextDelta):
+                    yield encode({"chunk": event.text})
+                elif text := getattr(event, "text", ""):
+                    yield encode({"progress": text})
+    finally:
+        state.unsubscribe(changed)
+    if state.error is not None:
+        answer = answer_to(state.error)
+        yield encode({"error": answer.message, "code": answer.code, **task})
+    else:
+        yield encode({"done": True, **task, **_reply(state).model_dump(mode="json", by_alias=True)})
+
+
+def _reply(state: TurnState) -> Reply:
+    answers = [step for step in state.steps.values() if step.kind is StepKind.ANSWER and step.text]
+    agents = [step for step in state.steps.values() if step.kind is StepKind.SPECIALIST]
+    if len(answers) > 1 and not agents:
+        agents = answers
+    settled = state.settled
+    return Reply(
+        response="\n\n".join(
+            step.text for step in (answers if agents is answers else answers[-1:])
+        ),
+        title=settled.title if settled else None,
+        chat_id=state.request.thread_id,
+        task_id=state.request.turn_id,
+        is_multi_agent=bool(agents),
+        agents=[Agent(role=step.name, content=step.text) for step in agents] or None,
+        token_usage=_tokens(state),
+        context_window_usage=_window(state),
+        outcome=str(state.outcome),
+    )
+
+
+def _tokens(state: TurnState) -> TokenUsage:
+    calls = state.settled.calls if state.settled else ()
+    taken = [call.usage.input_tokens for call in calls if call.usage.input_tokens is not None]
+    given = [call.usage.output_tokens for call in calls if call.usage.output_tokens is not None]
+    costs = [call.cost.rub for call in calls if call.cost is not None]
+    return TokenUsage(
+        input_tokens=sum(taken) if taken else None,
+        output_tokens=sum(given) if given else None,
+        total_tokens=sum(taken) + sum(given) if taken or given else None,
+        estimated_cost_rub=float(sum(costs)) if costs else None,
+        model_name=str(state.model) if state.model else None,
+    )
+
+
+def _window(state: TurnState) -> WindowUsage:
+    answers = [s for s in state.steps.values() if s.kind is StepKind.ANSWER and s.call is not None]
+    usage = answers[-1].call.usage if answers and answers[-1].call else None
+    used = state.prompt.tokens if state.prompt else None
+    if usage is not None and usage.input_tokens is not None:
+        used = usage.input_tokens + (usage.output_tokens or 0)
+    size = (state.prompt.window if state.prompt else None) or (
+        state.profile.window if state.profile else None
+    )
+    return WindowUsage(
+        current_tokens=used,
+        max_tokens=size,
+        usage_percent=round(100 * used / size, 2) if used is not None and size else None,
+        is_compressed=bool(state.prompt and state.prompt.facts.get("before")),
+    )

@@ -1,0 +1,141 @@
+"""/api/chats: the very threads of the sidebar."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from app.core.errors import NotFound
+from app.core.events import StepKind
+from app.core.threads import StoredThread, ThreadRecord
+from app.core.turns import new_id
+from app.gateway.access import Caller
+from app.gateway.rest.desk import RestDesk, TheCaller, TheDesk
+from app.gateway.rest.shapes import (
+    Chat,
+    ChatMade,
+    Chats,
+    Done,
+    Messages,
+    NewChat,
+    Renamed,
+    Said,
+    Session,
+    SessionMade,
+)
+
+router = APIRouter(prefix="/api", tags=["chats"])
+UNTITLED = "New chat"
+
+
+@router.get("/chats")
+async def chats(
+    desk: TheDesk,
+    caller: TheCaller,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
+    search: Annotated[str | None, Query(max_length=500)] = None,
+) -> Chats:
+    """Your threads, those with the latest words first."""
+    page = await desk.threads.page(caller.user_id, limit=limit, cursor=cursor, search=search)
+    return Chats(chats=[_chat(thread) for thread in page.items], next=page.next)
+
+
+@router.post("/chats", status_code=201)
+async def make_chat(desk: TheDesk, caller: TheCaller, new: NewChat) -> ChatMade:
+    """A new thread. Without a title it is listed once something was said in it."""
+    return ChatMade(chat_id=await make_thread(desk, caller, new.title), title=new.title)
+
+
+@router.patch("/chats/{chat_id}")
+async def rename_chat(desk: TheDesk, caller: TheCaller, chat_id: str, new: Renamed) -> Chat:
+    """Names a thread."""
+    await desk.threads.rename(chat_id, caller.user_id, new.title)
+    return _chat(await desk.threads.find(chat_id, caller.user_id))
+
+
+@router.delete("/chats/{chat_id}")
+async def delete_chat(desk: TheDesk, caller: TheCaller, chat_id: str) -> Done:
+    """Deletes a thread with all that was said in it; an answer under way is stopped."""
+    thread = await own_thread(desk, caller, chat_id)
+    await desk.turns.abandon(thread.id)
+    await desk.threads.delete(chat_id, caller.user_id)
+    return Done()
+
+
+@router.get("/chats/{chat_id}/messages")
+async def messages(desk: TheDesk, caller: TheCaller, chat_id: str) -> Messages:
+    """What was said in a thread, in order."""
+    await own_thread(desk, caller, chat_id)
+    return Messages(messages=_said(await desk.threads.contents(chat_id, caller.user_id)))
+
+
+@router.post("/chat/session", status_code=201)
+async def make_session(desk: TheDesk, caller: TheCaller, new: NewChat) -> SessionMade:
+    """A new thread, under its older name."""
+    return SessionMade(session_id=await make_thread(desk, caller, new.title), title=new.title)
+
+
+@router.get("/chat/session/{session_id}")
+async def session(desk: TheDesk, caller: TheCaller, session_id: str) -> Session:
+    """A thread with all that was said in it, under its older name."""
+    thread = await own_thread(desk, caller, session_id)
+    contents = await desk.threads.contents(session_id, caller.user_id)
+    chat = _chat(thread)
+    return Session(
+        session_id=chat.id,
+        title=chat.title,
+        created_at=chat.created_at,
+        updated_at=chat.updated_at,
+        messages=_said(contents),
+    )
+
+
+async def make_thread(desk: RestDesk, caller: Caller, title: str) -> str:
+    """The id of a new thread of the caller's."""
+    thread_id = new_id()
+    if title.strip():
+        await desk.threads.suggest_title(thread_id, caller.user_id, title)
+        await desk.threads.rename(thread_id, caller.user_id, title)
+    else:
+        await desk.threads.ensure(thread_id, caller.user_id)
+    return thread_id
+
+
+async def own_thread(desk: RestDesk, caller: Caller, thread_id: str) -> ThreadRecord:
+    """The caller's own thread; one that is merely shared with them is NotFound too."""
+    try:
+        thread = await desk.threads.find(thread_id, caller.user_id)
+    except NotFound as error:
+        raise NotFound("Chat not found") from error
+    if thread.user_id != caller.user_id:
+        raise NotFound("Chat not found")
+    return thread
+
+
+def _chat(thread: ThreadRecord) -> Chat:
+    return Chat(
+        id=thread.id,
+        title=thread.title or UNTITLED,
+        created_at=_ms(thread.created_at),
+        updated_at=_ms(thread.active_at),
+    )
+
+
+def _said(contents: StoredThread) -> list[Said]:
+    return [
+        Said(
+            id=step.id,
+            chat_id=step.thread_id,
+            role="user" if step.kind == "question" else "assistant",
+            content=step.output,
+            timestamp=_ms(step.created_at),
+            name=step.name,
+        )
+        for step in contents.steps
+        if step.kind in ("question", StepKind.ANSWER)
+    ]
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

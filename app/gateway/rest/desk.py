@@ -1,0 +1,111 @@
+"""What the REST routes work with."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request, Response
+
+from app.conversation.mode import Mode
+from app.conversation.turn import RunningTurn, Turns
+from app.core.errors import NotAllowed, NotFound
+from app.core.ports import KeyValueStore, ThreadStore, UserStore
+from app.core.turns import now
+from app.gateway.access import Caller
+from app.gateway.desk import Desk
+from app.gateway.http import Exchange, Message
+
+STOPS = "stops"
+"""The scope of documents by which a turn is stopped in another process: turn id -> who asked."""
+LOOK_SECONDS = 0.25
+ACKNOWLEDGE_SECONDS = 1.5
+
+
+@dataclass(frozen=True)
+class RestDesk:
+    """The collaborators of /api."""
+
+    gateway: Desk
+    turns: Turns
+    threads: ThreadStore
+    users: UserStore
+    documents: KeyValueStore
+    modes: tuple[Mode, ...]
+    running: dict[str, RunningTurn] = field(default_factory=dict)
+    """Turns asked for by /api in this process, by id."""
+
+    async def follow(self, turn: RunningTurn) -> None:
+        """Keeps the turn where it can be found, and stops it when another process is asked to."""
+        turn_id = turn.request.turn_id
+        self.running[turn_id] = turn
+        ended = asyncio.create_task(turn.wait())
+        try:
+            while not (await asyncio.wait([ended], timeout=LOOK_SECONDS))[0]:
+                asked = await self.documents.get(STOPS, turn_id)
+                if asked is not None and asked.get("user") == turn.request.user_id:
+                    turn.stop()
+                    await self.documents.delete(STOPS, turn_id)
+        finally:
+            ended.cancel()
+            self.running.pop(turn_id, None)
+
+    async def stop(self, caller: Caller, turn_id: str) -> None:
+        """Stops a running turn, wherever it runs. Raises NotFound where none of the caller's does."""
+        turn = self.running.get(turn_id)
+        if turn is not None:
+            if turn.request.user_id != caller.user_id:
+                raise NotFound("There is no such task.")
+            turn.stop()
+            await turn.wait()
+            return
+        await self.documents.put(STOPS, turn_id, {"user": caller.user_id, "at": now().isoformat()})
+        until = asyncio.get_running_loop().time() + ACKNOWLEDGE_SECONDS
+        while asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(LOOK_SECONDS / 2)
+            if await self.documents.get(STOPS, turn_id) is None:
+                return
+        await self.documents.delete(STOPS, turn_id)
+        raise NotFound("There is no such task, or it is over.")
+
+
+def desk_of(request: Request) -> RestDesk:
+    """The collaborators, as the application was given them."""
+    desk = request.app.state.desk
+    if not isinstance(desk, RestDesk):
+        raise TypeError("the application has no desk")
+    return desk
+
+
+async def caller_of(request: Request) -> Caller:
+    """Who asks: a key, the browser's cookie, or the one user of this machine."""
+    x = Exchange(request.scope, request.receive, _nothing)
+    return await desk_of(request).gateway.door.caller(x, cookies=True)
+
+
+async def counted(request: Request, response: Response) -> Caller:
+    """The same, counted against the key's limits."""
+    x = Exchange(request.scope, request.receive, _nothing)
+    gateway = desk_of(request).gateway
+    caller = await gateway.door.caller(x, cookies=True)
+    await gateway.admit(x, caller, 0)
+    for name, value in x.extra:
+        response.headers[name.decode()] = value.decode()
+    return caller
+
+
+async def administrator(request: Request) -> Caller:
+    """The same, and they may manage keys."""
+    caller = await caller_of(request)
+    if not caller.admin:
+        raise NotAllowed("This is for administrators.")
+    return caller
+
+
+async def _nothing(message: Message) -> None:
+    raise RuntimeError("the framework answers, not this exchange")
+
+
+TheDesk = Annotated[RestDesk, Depends(desk_of)]
+TheCaller = Annotated[Caller, Depends(caller_of)]
+CountedCaller = Annotated[Caller, Depends(counted)]
+Administrator = Annotated[Caller, Depends(administrator)]

@@ -1,0 +1,280 @@
+"""What /api takes and gives, in camelCase; docs and checks are made from it."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
+
+Id = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)]
+"""An id; a whole number is taken for its digits, as older clients send it."""
+
+
+def camel(*examples: dict[str, Any]) -> ConfigDict:
+    """snake_case here, camelCase on the wire; with examples for the description."""
+    shown: JsonDict = {"examples": list(examples)} if examples else {}
+    return ConfigDict(alias_generator=to_camel, populate_by_name=True, json_schema_extra=shown)
+
+
+class Shape(BaseModel):
+    """A value of the API."""
+
+    model_config = camel()
+
+
+class Refusal(Shape):
+    """Why a request was not served."""
+
+    error: str
+    code: str | None = None
+
+
+class LoadedModel(Shape):
+    """A model in a local server's memory."""
+
+    size_bytes: int
+    gpu_share: float = Field(description="0.0 wholly on the CPU, 1.0 wholly on the GPU")
+    context_length: int | None
+    expires_at: datetime | None
+
+
+class Model(Shape):
+    """One model of one server."""
+
+    id: str = Field(description="`server/model`, as everywhere", examples=["ollama/gemma2:2b"])
+    name: str
+    size_bytes: int | None
+    parameter_size: str | None
+    quantization: str | None
+    family: str | None
+    window: int | None = Field(description="Context window in tokens")
+    capabilities: list[str]
+    loaded: LoadedModel | None
+
+
+class Server(Shape):
+    """A server as it was when last seen."""
+
+    name: str
+    kind: str
+    url: str | None = Field(description="For administrators only")
+    local: bool
+    reachable: bool
+    error: str | None
+    version: str | None
+    latency_ms: float | None
+    checked_at: datetime | None
+    models: list[Model]
+
+
+class Servers(Shape):
+    servers: list[Server]
+
+
+class ServerModels(Shape):
+    server: str
+    models: list[Model]
+
+
+class Chat(Shape):
+    """A thread, the same one as in the sidebar. Times are milliseconds since 1970."""
+
+    id: str
+    title: str
+    created_at: int
+    updated_at: int
+
+
+class Chats(Shape):
+    chats: list[Chat]
+    next: str | None = Field(default=None, description="Cursor of the next page; null on the last")
+
+
+class NewChat(Shape):
+    model_config = camel({"title": "Квантовая физика"})
+    title: str = Field(
+        default="", max_length=500, description="Empty: named after its first message"
+    )
+
+
+class ChatMade(Shape):
+    chat_id: str
+    title: str
+
+
+class Renamed(Shape):
+    title: str = Field(min_length=1, max_length=500)
+
+
+class Done(Shape):
+    success: bool = True
+
+
+class Said(Shape):
+    """One message of a thread."""
+
+    id: str
+    chat_id: str
+    role: str = Field(description="user or assistant")
+    content: str
+    timestamp: int
+    name: str = Field(default="", description="Who speaks")
+
+
+class Messages(Shape):
+    messages: list[Said]
+
+
+class Session(Shape):
+    """A thread under its older name."""
+
+    session_id: str
+    title: str
+    created_at: int
+    updated_at: int
+    messages: list[Said]
+
+
+class SessionMade(Shape):
+    session_id: str
+    title: str
+
+
+class Question(Shape):
+    """A message to a thread."""
+
+    model_config = camel(
+        {"message": "Как сварить борщ?", "temperature": 0.7},
+        {"message": "Оцени план", "mode": "consultation", "model": "ollama/gemma2:2b"},
+    )
+    message: str = Field(min_length=1, max_length=1_000_000)
+    chat_id: Id | None = Field(default=None, description="None begins a new thread")
+    model: str | None = Field(default=None, max_length=500)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    max_tokens: int | None = Field(default=None, ge=0, le=200_000)
+    system_prompt: str | None = Field(default=None, max_length=200_000)
+    compress_context: bool | None = None
+    compress_system_prompt: bool | None = None
+    mode: str | None = Field(default=None, description="chat, consultation, dialogue, best_of")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Further settings by their ids"
+    )
+
+
+class Speaker(Shape):
+    """One participant of a dialogue of models."""
+
+    model: str = Field(default="", max_length=500)
+    name: str = Field(default="", max_length=40)
+    system_prompt: str = Field(default="", max_length=8000)
+
+
+class Dialogue(Shape):
+    """A conversation of two to four models."""
+
+    model_config = camel(
+        {
+            "message": "Нужен ли городу трамвай?",
+            "models": [
+                {"name": "За", "systemPrompt": "Ты за."},
+                {"name": "Против", "systemPrompt": "Ты против."},
+            ],
+            "turns": 4,
+        }
+    )
+    message: str = Field(min_length=1, max_length=100_000, description="What it is about")
+    models: list[Speaker] = Field(min_length=2, max_length=4)
+    turns: int = Field(default=6, ge=1, le=40)
+    chat_id: Id | None = None
+
+
+class Agent(Shape):
+    """What one participant said."""
+
+    role: str
+    content: str
+
+
+class TokenUsage(Shape):
+    """Sums over all model calls of the answer; unknown is null."""
+
+    input_tokens: int | None
+    output_tokens: int | None
+    total_tokens: int | None
+    estimated_cost_rub: float | None
+    model_name: str | None
+
+
+class WindowUsage(Shape):
+    """How full the model's context window is."""
+
+    current_tokens: int | None
+    max_tokens: int | None
+    usage_percent: float | None
+    is_compressed: bool
+
+
+class Reply(Shape):
+    """An answer."""
+
+    response: str
+    title: str | None
+    chat_id: str
+    task_id: str
+    is_multi_agent: bool
+    agents: list[Agent] | None
+    token_usage: TokenUsage
+    context_window_usage: WindowUsage
+    outcome: str = Field(description="completed, or stopped")
+
+
+class NewKey(Shape):
+    """A key to be made."""
+
+    model_config = camel(
+        {"name": "ci", "models": ["ollama/*"], "rpm": 60, "tpm": 100000, "budgetRub": "500"}
+    )
+    name: str = Field(min_length=1, max_length=200)
+    models: list[str] = Field(
+        default=["*"], max_length=200, description="Globs over `server/model`"
+    )
+    rpm: int | None = Field(default=None, gt=0, le=10**9)
+    tpm: int | None = Field(default=None, gt=0, le=10**9)
+    budget_rub: Decimal | None = Field(
+        default=None, gt=0, le=10**9, description="Roubles a calendar month"
+    )
+    expires_at: datetime | None = None
+    admin: bool = False
+    cache: str = Field(default="off", pattern="^(off|exact|near)$")
+    user: str | None = Field(default=None, description="Identifier of its user; none: who makes it")
+
+
+class Key(Shape):
+    """A key as it can be shown."""
+
+    id: str
+    name: str
+    prefix: str
+    models: list[str]
+    rpm: int | None
+    tpm: int | None
+    budget_rub: Decimal | None
+    spent_rub: Decimal = Field(description="In the present calendar month")
+    admin: bool
+    cache: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class KeyMade(Key):
+    """With the key itself, for the only time."""
+
+    key: str
+
+
+class Keys(Shape):
+    keys: list[Key]
