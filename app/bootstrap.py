@@ -2,21 +2,32 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from app.access.keys import KeyRing
+from app.access.limits import Limits
 from app.access.people import People
 from app.completion.catalogue import Catalogue
 from app.completion.models import Models
 from app.completion.pricing import Prices
+from app.completion.routing import Router
 from app.conversation.compression.compressor import Compressor
 from app.conversation.compression.prompt import FittedPrompt
 from app.conversation.compression.thread import ThreadNotes
 from app.conversation.modes import MODES
 from app.conversation.tokens import Calibration
 from app.conversation.turn import Turns
+from app.core.people import User
+from app.core.ports import PassesThrough
+from app.gateway.access import Caller, Door
+from app.gateway.app import Gateway
+from app.gateway.desk import Desk
+from app.gateway.ledger import Ledger
+from app.gateway.rest.app import build_rest
+from app.gateway.rest.desk import RestDesk
 from app.observability.logs import configure_logging
 from app.observability.prometheus import CallMetrics
 from app.providers.configured import servers_from
@@ -27,6 +38,9 @@ log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 20.0
 """How long a shutdown lets answers finish."""
+
+Identify = Callable[[Mapping[str, str]], str | None]
+"""The identifier of the user whom a browser's cookies sign in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +56,8 @@ class Application:
     notes: ThreadNotes
     metrics: CallMetrics
     people: People
+    router: Router
+    gateway: Gateway
     background: set["asyncio.Task[None]"]
 
     async def start(self) -> None:
@@ -63,7 +79,7 @@ class Application:
 
     async def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
         """Lets answers finish for a while, stores what they wrote, and closes everything."""
-        await self.turns.drain(grace_seconds)
+        await asyncio.gather(self.turns.drain(grace_seconds), self.gateway.drain(grace_seconds))
         await self.compressor.aclose()
         for task in self.background:
             task.cancel()
@@ -71,15 +87,17 @@ class Application:
         await self.storage.aclose()
 
 
-def build(settings: Settings) -> Application:
-    """The application of these settings; nothing is opened or asked yet. Raises SettingsInvalid."""
+def build(settings: Settings, identify: Identify | None = None) -> Application:
+    """The application of these settings; nothing is opened or asked yet. Raises SettingsInvalid.
+
+    `identify` lets signed-in browsers use /api.
+    """
     log_as(settings)
     storage = Storage(settings.database, settings.data_dir)
     catalogue = Catalogue(servers_from(settings))
     metrics = CallMetrics()
-    models = Models(
-        catalogue, Prices(settings.data_dir), default=settings.model_name, observers=[metrics]
-    )
+    prices = Prices(settings.data_dir)
+    models = Models(catalogue, prices, default=settings.model_name, observers=[metrics])
     calibration = Calibration(storage.documents)
     compressor = Compressor(
         storage.compressions,
@@ -96,9 +114,64 @@ def build(settings: Settings) -> Application:
     turns = Turns(storage.turns, models, prompts, MODES, follow_ups)
     people = People(storage.users)
     people.on_revoked(lambda user: turns.abandon_all(user.id))
-    return Application(
-        settings, storage, catalogue, models, turns, compressor, notes, metrics, people, set()
+    router = Router(models)
+    ring = KeyRing(storage.keys)
+    limits = Limits(settings.redis_url.get_secret_value() if settings.redis_url else None)
+    desk = Desk(
+        models=models,
+        router=router,
+        door=_door(settings, ring, people, identify),
+        keys=ring,
+        limits=limits,
+        ledger=Ledger(storage.keys, ring, limits),
+        modes=MODES,
+        raw={
+            name: server.raw
+            for name, server in catalogue.servers.items()
+            if isinstance(server, PassesThrough)
+        },
+        observer=metrics,
+        price=lambda ref, usage: prices.cost(prices.price(ref, models.profile(ref)), usage),
     )
+    rest = RestDesk(desk, turns, storage.threads, storage.users, storage.documents, MODES)
+    gateway = Gateway(desk, build_rest(rest))
+    return Application(
+        settings,
+        storage,
+        catalogue,
+        models,
+        turns,
+        compressor,
+        notes,
+        metrics,
+        people,
+        router,
+        gateway,
+        set(),
+    )
+
+
+def _door(settings: Settings, ring: KeyRing, people: People, identify: Identify | None) -> Door:
+    async def local() -> Caller:
+        return _caller(await people.local())
+
+    async def signed_in(cookies: Mapping[str, str]) -> Caller | None:
+        identifier = identify(cookies) if identify else None
+        user = await people.known(identifier) if identifier else None
+        return _caller(user) if user is not None and user.enabled else None
+
+    return Door(
+        ring,
+        local=local if settings.auth_mode == "local" else None,
+        require_key=settings.require_api_key,
+        signed_in=signed_in,
+        hosts=frozenset(name.strip() for name in settings.allowed_hosts.split(",") if name.strip()),
+        shut_out=people.is_out,
+    )
+
+
+def _caller(user: User) -> Caller:
+    return Caller(user.id, user.display_name or user.identifier, user.role == "admin")
 
 
 def log_as(settings: Settings) -> None:

@@ -14,6 +14,7 @@ from app.access.origins import Origins, require_loopback
 from app.attachments import AttachmentLimits
 from app.bootstrap import build
 from app.conversation.modes import MODES
+from app.gateway.app import InFront
 from app.gateway.dashboard import dashboard_router, metrics_router
 from app.observability.prometheus import CONTENT_TYPE
 from app.settings import load_settings
@@ -34,7 +35,7 @@ if config.run.ci:  # with CI in the environment Chainlit makes up a key; it is n
 PUBLIC = Path(__file__).resolve().parents[1] / "public"
 
 settings = load_settings()
-application = build(settings)
+application = build(settings, identify=sign_in.identifier_of)
 storage, models, turns = application.storage, application.models, application.turns
 
 guide = Guide(models)
@@ -70,8 +71,11 @@ server.add_middleware(
     people=application.people,
     origins=Origins.of(settings.auth_mode, settings.allowed_hosts),
 )
+server.add_middleware(InFront, gateway=application.gateway)  # added last, it stands first
 application.metrics.watch(
-    open_chats=lambda: len(sio.eio.sockets), turns=lambda: turns.count, queue=dict
+    open_chats=lambda: len(sio.eio.sockets),
+    turns=lambda: turns.count,
+    queue=application.router.waiting,
 )
 who = signed_in(application.people, local=settings.auth_mode == "local")
 root = config.run.root_path

@@ -66,7 +66,7 @@ class Router:
     ) -> None:
         self._models = models
         self._parallel = parallel
-        self._waiting = waiting
+        self._most_waiting = waiting
         self._rest_seconds = rest_seconds
         self._clock = clock
         self._lanes: dict[str, _Lane] = {}
@@ -126,6 +126,10 @@ class Router:
             name: QueueLength(lane.running, len(lane.waiting)) for name, lane in self._lanes.items()
         }
 
+    def waiting(self) -> dict[str, int]:
+        """How many calls wait for each server: for the metrics."""
+        return {name: len(lane.waiting) for name, lane in self._lanes.items()}
+
     def resting(self, server: str) -> bool:
         """Whether the server failed lately and is asked last."""
         return self._lane(server).resting_until > self._clock()
@@ -141,7 +145,7 @@ class Router:
         if lane.running < self._parallel and not lane.waiting:
             lane.running += 1
             return
-        if len(lane.waiting) >= self._waiting:
+        if len(lane.waiting) >= self._most_waiting:
             raise ServerBusy(
                 f"The queue of {server} is full: {lane.running} under way, {len(lane.waiting)}"
                 " waiting.",

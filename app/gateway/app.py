@@ -93,16 +93,17 @@ def is_under(path: str, root: str) -> bool:
     return path == root or path.startswith(root + "/")
 
 
-def in_front(gateway: App, app: App) -> App:
-    """`app` with /v1 and /api taken from it before any of its middleware sees them."""
+class InFront:
+    """Middleware: takes /v1 and /api from an application before anything of its own sees them."""
 
-    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        ours = scope["type"] == "http" and (
-            is_under(scope["path"], "/v1") or is_under(scope["path"], "/api")
-        )
-        await (gateway if ours else app)(scope, receive, send)
+    def __init__(self, app: App, gateway: App) -> None:
+        self._app = app
+        self._gateway = gateway
 
-    return dispatch
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope.get("path", "")
+        ours = scope["type"] == "http" and (is_under(path, "/v1") or is_under(path, "/api"))
+        await (self._gateway if ours else self._app)(scope, receive, send)
 
 
 def log_failure(error: Exception, x: Exchange) -> None:

@@ -7,7 +7,7 @@ the one user's cookie, so that no sign-in page is ever seen and deep links open.
 
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from chainlit.auth import create_jwt
@@ -225,6 +225,15 @@ async def _admit(people: People, user: ChainlitUser) -> ChainlitUser | None:
         return None
     known = await people.known(user.identifier)
     return user if known is None or known.enabled else None
+
+
+def identifier_of(cookies: Mapping[str, str]) -> str | None:
+    """Whom a browser's cookies sign in, disabled or not; None without a valid token."""
+    token = get_token_from_cookies(dict(cookies))
+    try:
+        return decode_jwt(token).identifier if token else None
+    except (InvalidTokenError, TypeError, KeyError):
+        return None
 
 
 def _token(headers: Headers) -> str | None:

@@ -1,0 +1,95 @@
+"""python -m app gateway: the gateway alone, without Chainlit, over the same database."""
+
+import argparse
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+
+from app.access.origins import require_loopback
+from app.bootstrap import GRACE_SECONDS, Application, build
+from app.cli.terminal import Terminal
+from app.gateway.app import is_under
+from app.gateway.health import health
+from app.gateway.http import App, Exchange, Receive, Scope, Send
+from app.settings import load_settings
+
+KEEP_ALIVE_SECONDS = 75
+"""Longer than clients and proxies keep an idle connection: who closes first meets no request."""
+
+
+def register(subparsers: Any) -> None:
+    """Adds the command."""
+    command = subparsers.add_parser("gateway", help="serve /v1 and /api alone, without the chat")
+    command.add_argument("--host", help="address to listen on (HOST)")
+    command.add_argument("--port", type=int, default=8080, help="8080 unless given")
+    command.add_argument("--workers", type=int, default=1, help="processes on the one port")
+    command.set_defaults(run=serve)
+
+
+def serve(args: argparse.Namespace, terminal: Terminal) -> int:
+    """Serves until told to stop; streams then have 20 s to finish."""
+    settings = terminal.settings
+    host = args.host or settings.host
+    if settings.auth_mode == "local":
+        require_loopback(host)
+    uvicorn.run(
+        "app.cli.gateway:application",
+        factory=True,
+        host=host,
+        port=args.port,
+        workers=args.workers,
+        loop="auto",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=round(GRACE_SECONDS),
+    )
+    return 0
+
+
+def application() -> App:
+    """What each worker runs."""
+    built = build(load_settings())
+    access = logging.getLogger("uvicorn.access")  # a line a request costs as much as the request
+    access.handlers.clear()
+    access.propagate = False
+    return _Alone(built)
+
+
+class _Alone:
+    """The gateway with /health and a lifespan of its own."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http" and is_under(scope["path"], "/health"):
+            status, body = await health(self._application.storage.keys, self._application.models)
+            await Exchange(scope, receive, send).reply_json(body, status)
+        else:
+            await self._application.gateway(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with _running(self._application):
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+@asynccontextmanager
+async def _running(application: Application) -> AsyncIterator[None]:
+    await application.start()
+    try:
+        yield
+    finally:
+        await application.stop()
