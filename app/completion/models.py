@@ -1,6 +1,7 @@
 """Every model of every server, by its address."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rapidfuzz import fuzz, process
 
@@ -67,12 +68,13 @@ class Models:
         return found
 
     def profile(self, ref: ModelRef) -> ModelProfile:
-        """What is known of the model; only its ref, and whether it is local, where nothing is."""
+        """What is known of the model, its price from the table; only its ref, price, and whether it is
+        local, where nothing is."""
         known = self._catalogue.profile(ref)
-        if known is not None:
-            return known
-        server = self._catalogue.servers.get(ref.server)
-        return ModelProfile(ref, local=server is not None and server.local)
+        if known is None:
+            server = self._catalogue.servers.get(ref.server)
+            known = ModelProfile(ref, local=server is not None and server.local)
+        return replace(known, price=self._prices.price(ref, known))
 
     def call(self, ref: ModelRef, request: ModelRequest) -> MeteredCall:
         """A call of that model, metered; retried before its first token where it is not local."""

@@ -90,7 +90,7 @@ class ModelProfile:
     family: str | None = None
     digest: str | None = None
     price: Price | None = None
-    """What the server itself says it costs; the price table may know more."""
+    """What the server itself says it costs; from `Models.profile`, what the price table says."""
     load: LoadState | None = None
     local: bool = False
     """Runs on a machine of ours: free, worth waiting for, never retried."""

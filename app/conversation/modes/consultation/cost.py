@@ -44,13 +44,13 @@ def estimate(
     calls.append((coordinator, prompt_tokens + INSTRUCTIONS + heard, TYPICAL_SYNTHESIS))
     money: dict[Currency, Decimal] | None = {}
     for profile, read, written in calls:
-        if money is None or profile.local:
-            continue
-        if (price := profile.price) is None:
+        price = profile.price
+        if price is None and not profile.local:
             money = None
+        if money is None or price is None:
             continue
-        spent = (price.input * read + price.output * written) / 1000
-        money[price.currency] = money.get(price.currency, Decimal(0)) + spent
+        if spent := (price.input * read + price.output * written) / 1000:
+            money[price.currency] = money.get(price.currency, Decimal(0)) + spent
     return Estimate(len(calls), sum(read + written for _, read, written in calls), money)
 
 

@@ -103,9 +103,9 @@ def _alike(one: Specialist, other: Specialist) -> bool:
 def _specialist(item: object) -> Specialist | None:
     if isinstance(item, str):
         item = {"role": item}
-    if not isinstance(item, Mapping) or not _text(item.get("role")):
-        return None
-    role = _text(item["role"])[:LONGEST_ROLE]
+    role = _text(item.get("role"))[:LONGEST_ROLE] if isinstance(item, Mapping) else ""
+    if not isinstance(item, Mapping) or not any(map(str.isalpha, role)):
+        return None  # also the "…" of the example, from a model that repeats it
     one = Specialist(role[0].upper() + role[1:])
     question, model = _text(item.get("question"))[:LONGEST_QUESTION], _text(item.get("model"))
     return replace(one, question=question, model=model)
