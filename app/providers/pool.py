@@ -9,7 +9,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import AsyncIterator
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -56,6 +56,7 @@ class Pool(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=_NOT_OURS,
                 read_bufsize=READ_BUFFER_BYTES,
+                trace_configs=[_tracing()],
             )
         return self._session
 
@@ -72,14 +73,7 @@ class Pool(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
         http: ModuleType = httpx2 if isinstance(request, httpx2.Request) else httpx
         body = await request.aread()
         try:
-            response = await self._open().request(
-                request.method,
-                URL(str(request.url), encoded=True),
-                headers=list(request.headers.multi_items()),
-                data=body or None,
-                allow_redirects=False,
-                ssl=self._tls(request.url.scheme),
-            )
+            response = await self._send(request, body)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise _as_their_error(http, error, request) from error
         return http.Response(
@@ -89,11 +83,41 @@ class Pool(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
             request=request,
         )
 
+    async def _send(self, request: Any, body: bytes) -> aiohttp.ClientResponse:
+        """Sends it, and again where a kept connection turns out to be closed by then: such a request
+        was never read. llama.cpp closes now and then after a stream, just as the next call goes out."""
+        while True:
+            sent = SimpleNamespace(reused=False)
+            try:
+                return await self._open().request(
+                    request.method,
+                    URL(str(request.url), encoded=True),
+                    headers=list(request.headers.multi_items()),
+                    data=body or None,
+                    allow_redirects=False,
+                    ssl=self._tls(request.url.scheme),
+                    trace_request_ctx=sent,
+                )
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                if not sent.reused:
+                    raise
+
     async def aclose(self) -> None:
         """Closes every connection."""
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    """Marks a request's context where it went out on a kept connection."""
+
+    async def reused(_: object, context: SimpleNamespace, __: object) -> None:
+        context.trace_request_ctx.reused = True
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_connection_reuseconn.append(reused)
+    return tracing
 
 
 class _Body(httpx.AsyncByteStream, httpx2.AsyncByteStream):

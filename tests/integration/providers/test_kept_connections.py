@@ -1,0 +1,56 @@
+"""A kept connection that the server closes just as the next request goes out costs nobody an answer."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from app.providers.patience import LOCAL
+from app.providers.pool import Pool
+
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nkeep-alive: timeout=5\r\n\r\nok"
+
+
+async def requests_to(handle, count):
+    """The statuses of `count` requests, one after another, to a server of raw sockets."""
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    pool = Pool(LOCAL, local=True)
+    try:
+        async with httpx.AsyncClient(transport=pool) as client:
+            return [
+                (await client.post(f"http://127.0.0.1:{port}/", json={"n": n})).status_code
+                for n in range(count)
+            ]
+    finally:
+        await pool.aclose()
+        server.close()
+
+
+async def test_a_connection_closed_after_its_first_answer_is_not_an_error() -> None:
+    connections = 0
+
+    async def answer_once(reader, writer):
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"}")
+        writer.write(ANSWER)
+        await reader.read(1)  # the next request has begun to come
+        writer.close()
+
+    assert await requests_to(answer_once, 3) == [200, 200, 200]
+    assert connections == 3
+
+
+async def test_a_fresh_connection_closed_without_a_word_is_one() -> None:
+    connections = 0
+
+    async def hang_up(reader, writer):
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"}")
+        writer.close()
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        await requests_to(hang_up, 1)
+    assert connections == 1
