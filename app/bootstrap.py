@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import SecretStr
@@ -10,16 +10,20 @@ from pydantic import SecretStr
 from app.access.keys import KeyRing
 from app.access.limits import Limits
 from app.access.people import People
+from app.completion.caching.cache import AnswerCache, Embed
+from app.completion.caching.policy import Policies
 from app.completion.catalogue import Catalogue
 from app.completion.models import Models
 from app.completion.pricing import Prices
 from app.completion.routing import Router
+from app.conversation.cached import Remembering
 from app.conversation.compression.compressor import Compressor
 from app.conversation.compression.prompt import FittedPrompt
 from app.conversation.compression.thread import ThreadNotes
 from app.conversation.modes import MODES
 from app.conversation.tokens import Calibration
 from app.conversation.turn import Turns
+from app.core.models import ModelRef
 from app.core.people import User
 from app.core.ports import PassesThrough
 from app.gateway.access import Caller, Door
@@ -54,6 +58,7 @@ class Application:
     turns: Turns
     compressor: Compressor
     notes: ThreadNotes
+    answers: AnswerCache
     metrics: CallMetrics
     people: People
     router: Router
@@ -81,6 +86,7 @@ class Application:
         """Lets answers finish for a while, stores what they wrote, and closes everything."""
         await asyncio.gather(self.turns.drain(grace_seconds), self.gateway.drain(grace_seconds))
         await self.compressor.aclose()
+        await self.answers.drain()
         for task in self.background:
             task.cancel()
         await self.catalogue.aclose()
@@ -110,8 +116,11 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
     )
     notes = ThreadNotes(storage.compressions, storage.conversations, compressor, calibration)
     prompts = FittedPrompt(storage.compressions, calibration, compressor)
-    follow_ups = (prompts.after_turn, compressor.after_turn)
-    turns = Turns(storage.turns, models, prompts, MODES, follow_ups)
+    embed = _embedding(settings, models)
+    answers = AnswerCache(storage.answers, Policies(storage.documents), embed=embed)
+    memory = Remembering(answers, [metrics])
+    follow_ups = (prompts.after_turn, compressor.after_turn, memory.after)
+    turns = Turns(storage.turns, models, prompts, memory.wrap(MODES), follow_ups)
     people = People(storage.users)
     people.on_revoked(lambda user: turns.abandon_all(user.id))
     router = Router(models)
@@ -131,6 +140,7 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
             if isinstance(server, PassesThrough)
         },
         observer=metrics,
+        answers=answers,
         price=lambda ref, usage: prices.cost(prices.price(ref, models.profile(ref)), usage),
     )
     rest = RestDesk(desk, turns, storage.threads, storage.users, storage.documents, MODES)
@@ -143,12 +153,26 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
         turns,
         compressor,
         notes,
+        answers,
         metrics,
         people,
         router,
         gateway,
         set(),
     )
+
+
+def _embedding(settings: Settings, models: Models) -> Embed | None:
+    """What makes a question's vector, where EMBEDDING_MODEL names a model."""
+    name = settings.embedding_model
+    if not name:
+        return None
+
+    async def embed(question: str) -> Sequence[float]:
+        vectors, _ = await models.embed(ModelRef.parse(name), [question])
+        return vectors[0]
+
+    return embed
 
 
 def _door(settings: Settings, ring: KeyRing, people: People, identify: Identify | None) -> Door:
