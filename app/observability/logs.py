@@ -41,13 +41,24 @@ _CREDENTIAL = re.compile(
     | (?<=://) [^\s/:@]+ : [^\s/@]+ (?=@)
     """
 )
+_SPOKEN = re.compile(
+    r"""(?isx)
+    (?P<lead> \\? ["'] (?: content | text | input | prompt | thinking | reasoning | reasoning_content
+        | response | arguments | answer | title ) \\? ["'] \s* : \s* )
+    (?P<quote> \\? ["'] ) .*? (?: (?<! \\ ) (?P=quote) | \Z )
+    """
+)
+"""A server that refuses a request may quote it, and half an answer is no JSON: what such JSON says
+under these names is people's and models' words."""
 MASK = "***"
 
 
 class Redaction:
-    """Masks the secrets it was told and whatever looks like a credential."""
+    """Masks the secrets it was told, whatever looks like a credential and, unless `words` may be
+    shown, what a conversation says where an error quotes it."""
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, secrets: Iterable[str] = (), *, words: bool = False) -> None:
+        self._words = words
         known = sorted({s for s in secrets if len(s) >= 6}, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
@@ -55,6 +66,8 @@ class Redaction:
         """The line without secrets."""
         if self._known is not None:
             line = self._known.sub(MASK, line)
+        if not self._words:
+            line = _SPOKEN.sub(lambda found: f"{found['lead']}{MASK}", line)
         return _CREDENTIAL.sub(lambda found: (found["lead"] or "") + MASK, line)
 
 
@@ -122,7 +135,8 @@ def configure_logging(
     """
     lines = JsonLines if form == "json" else TextLines
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(lines(Redaction(secrets), whole_errors=level == "DEBUG"))
+    whole = level == "DEBUG"
+    handler.setFormatter(lines(Redaction(secrets, words=whole), whole_errors=whole))
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(max(logging.WARNING, logging.getLevelName(level)))
     for name in list(logging.root.manager.loggerDict):

@@ -17,6 +17,7 @@ from app.core.text import same
 from app.core.tracing import request_id
 from app.core.turns import Question, TurnRequest, new_id
 from app.observability.logs import MASK, Redaction, configure_logging
+from app.providers.refusals import not_the_protocol, refusal
 from tests.fakes import MemoryStore, ScriptedModels
 
 SAID = "the harvest moon is a secret"
@@ -43,6 +44,20 @@ def log():
         logger = logging.getLogger(name)
         logger.setLevel(level)
         logger.propagate, logger.handlers = propagate, handlers
+
+
+ECHO = json.dumps(
+    {
+        "detail": [
+            {
+                "type": "missing",
+                "loc": ["body", "model"],
+                "input": {"messages": [{"role": "user", "content": f'"{SAID}" is it'}]},
+            }
+        ]
+    }
+).encode()
+HALF = json.dumps({"message": {"role": "assistant", "content": ANSWERED}}).encode()[:-12]
 
 
 class Tactless:
@@ -76,15 +91,17 @@ async def a_turn(models, modes=MODES):
         (ANSWERED, MODES),
         ([ANSWERED, ServerFault(f"500 for key {KEY}", server="fake")], MODES),
         (ANSWERED, (Tactless(),)),
+        ([refusal("fake", "m", 422, ECHO, {})], MODES),
+        ([not_the_protocol("fake", "m", HALF)], MODES),
     ],
-    ids=["completed", "failed", "bug"],
+    ids=["completed", "failed", "bug", "quoted by the server", "half a line"],
 )
 async def test_the_log_of_a_whole_turn_has_neither_its_words_nor_the_key(log, form, script, modes):
     stream = log(form)
     turn_id = await a_turn(ScriptedModels({"model": script}), modes)
     lines = stream.getvalue()
-    assert SAID not in lines
-    assert ANSWERED not in lines
+    assert SAID[:12] not in lines
+    assert ANSWERED[:12] not in lines
     assert KEY not in lines
     if script != ANSWERED or modes is not MODES:
         assert turn_id in lines
