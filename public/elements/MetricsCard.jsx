@@ -272,7 +272,7 @@ function MetricsCard({ data, callAction }) {
   const tokens = (row) => {
     const sign = row.estimated ? "≈" : "";
     const side = (value) => (known(value) ? sign + short(value) : DASH);
-    return `${side(row.input_tokens)} → ${side(row.output_tokens)}`;
+    return `${side(row.input_tokens)}\u2009→\u2009${side(row.output_tokens)}`;
   };
   const ask = async (name) => {
     setAsked(name);
@@ -283,6 +283,7 @@ function MetricsCard({ data, callAction }) {
     }
   };
 
+  const whole = !compact && Boolean(entry.window); // of the turn's answer, not of a part of it
   const unfinished =
     entry.finish_reason === "length" || ["stopped", "failed", "interrupted"].includes(entry.outcome);
   const rows = [
@@ -311,7 +312,7 @@ function MetricsCard({ data, callAction }) {
           <ChevronDown aria-hidden="true" className={open ? "k-turned" : ""} />
         </button>
         <Marks entry={entry} text={text} />
-        {!compact && newest(messages, turnId, last) && (
+        {whole && newest(messages, turnId, last) && (
           <span className="k-actions">
             {unfinished && (
               <button type="button" className="k-button" disabled={loading || asked !== null}

@@ -104,8 +104,8 @@ function Participant({ text, number, one, models, removable, change, remove }) {
         </button>
       </div>
       <label className="k-label">{text.prompt}
-        <textarea className="k-field" rows={2} value={one.system_prompt ?? ""} placeholder={text.promptHint}
-          onChange={set("system_prompt")} />
+        <textarea className="k-field" rows={2} value={one.system ?? ""} maxLength={8000} placeholder={text.promptHint}
+          onChange={set("system")} />
       </label>
     </fieldset>
   );
@@ -114,7 +114,7 @@ function Participant({ text, number, one, models, removable, change, remove }) {
 function Participants({ data, callAction }) {
   const { lang, models = [], presets = [] } = data;
   const text = words(lang, TEXTS);
-  const blank = (number) => ({ name: text.participant(number), model: "", system_prompt: "" });
+  const blank = (number) => ({ name: text.participant(number), model: "", system: "" });
   const given = data.participants?.length ? data.participants : [blank(1), blank(2)];
   const [participants, setParticipants] = useState(given);
   const [preset, setPreset] = useState("");

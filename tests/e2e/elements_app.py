@@ -121,11 +121,13 @@ ELEMENTS: list[tuple[str, dict[str, Any]]] = [
         {
             "models": [{"value": "ollama/gemma2:2b"}],
             "participants": [
-                {"name": "Физик", "model": "ollama/gemma2:2b", "system_prompt": ""},
-                {"name": "Философ", "model": "", "system_prompt": ""},
+                {"name": "Физик", "model": "ollama/gemma2:2b", "system": ""},
+                {"name": "Философ", "model": "", "system": ""},
             ],
         },
     ),
+    ("Dialogue", {"state": "running"}),
+    ("Dialogue", {"state": "ended"}),
     (
         "Servers",
         {

@@ -17,6 +17,7 @@ TEST_IDS = {
     "compression": 1,
     "cache": 2,
     "participants": 1,
+    "dialogue": 2,
     "servers": 1,
 }
 LINES = {
