@@ -26,7 +26,11 @@ class MemoryAnswers:
         self._ready()
         alive = [e for e in self.entries.values() if e.scope == scope and e.asked_at >= since]
         exact = next((entry for entry in alive if entry.key == key), None)
-        shared = [(len(self.terms[e.id] & set(terms)), e.asked_at, e.id, e) for e in alive]
+        weights = {term: 1 if place else len(terms) for place, term in enumerate(terms)}
+        shared = [
+            (sum(weights.get(term, 0) for term in self.terms[e.id]), e.asked_at, e.id, e)
+            for e in alive
+        ]
         best = heapq.nlargest(limit, [row for row in shared if row[0]])
         return Found(exact, tuple(row[-1] for row in best))
 

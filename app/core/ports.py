@@ -222,8 +222,8 @@ class AnswerStore(Protocol):
     async def look_up(
         self, scope: str, key: str, terms: Sequence[str], since: datetime, limit: int
     ) -> Found:
-        """The entry of that key, and up to `limit` entries of the scope that share most `terms`;
-        nothing asked before `since`. No terms, no candidates."""
+        """The entry of that key, and up to `limit` entries of the scope that share most `terms`, of
+        which the first outweighs the others; nothing asked before `since`. No terms, no candidates."""
         ...
 
     async def nearest(

@@ -133,19 +133,19 @@ class CachedAnswers:
 
 
 def _sharing(scope: str, terms: Sequence[str], limit: int) -> Any:
-    """How many of the terms each entry holds: `seq`, `shared`, most first."""
+    """How many of the terms each entry holds, the first counting as all: `seq`, `shared`, most first."""
     holding = [
         select(
-            select(cached_terms.c.seq)
+            select(cached_terms.c.seq, literal(1 if place else len(terms)).label("weight"))
             .where(cached_terms.c.scope == scope, cached_terms.c.term == term)
             .order_by(cached_terms.c.seq.desc())
             .limit(NEWEST)
             .subquery()
         )
-        for term in dict.fromkeys(terms)
+        for place, term in enumerate(terms)
     ]
     every = union_all(*holding).subquery()
-    shared = func.count(literal(1)).label("shared")
+    shared = func.sum(every.c.weight).label("shared")
     return (
         select(every.c.seq, shared)
         .group_by(every.c.seq)

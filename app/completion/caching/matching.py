@@ -252,6 +252,12 @@ def _reversed(one: str, other: str, where: Analysis) -> bool:
 
 
 def terms_of(analysis: Analysis) -> Sequence[str]:
-    """What a question is found again by: its words, most telling first, without repeats."""
-    counted = Counter({item.lemma: item.weight for item in analysis.content})
-    return [term for term, _ in counted.most_common()]
+    """What a question is found again by: first its gist, then its words, most telling first.
+
+    The gist is all its concepts at once: questions that may share an answer have the same one. Empty
+    for a question without content.
+    """
+    weights = {item.lemma: item.weight for item in analysis.content}
+    concepts = " ".join(sorted(item.concept for item in analysis.content))
+    words = [term for term, _ in Counter(weights).most_common()]
+    return [f"#{concepts}", *words] if words else []

@@ -54,6 +54,13 @@ async def test_candidates_share_words_most_first_and_stay_in_their_scope(storage
     assert (await look(storage.answers, terms=["рис"], scope="s3")).candidates == ()
 
 
+async def test_the_first_term_outweighs_all_others(storage):
+    await storage.answers.put(an_answer("gist"), ["#gist"])
+    await storage.answers.put(an_answer("words"), ["варити", "рис", "швидко"])
+    found = await look(storage.answers, terms=["#gist", "варити", "рис", "швидко"])
+    assert [entry.question for entry in found.candidates] == ["gist", "words"]
+
+
 async def test_the_same_key_is_replaced_with_its_words(storage):
     await storage.answers.put(an_answer(answer="old"), ["рис"])
     await storage.answers.put(an_answer(answer="new"), ["гречка"])

@@ -1,0 +1,360 @@
+"""The answer cache: how right it is on the labelled pairs, how quick with many answers kept, and what
+a miss adds to the first token."""
+
+import itertools
+import math
+import random
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import insert
+
+from app.completion.caching.analysis import Analysis, analyse
+from app.completion.caching.cache import AnswerCache, Asked, Hit
+from app.completion.caching.matching import compare, terms_of
+from app.completion.caching.policy import Policies
+from app.completion.caching.scope import Scope, question_key
+from app.conversation.cached import Remembering
+from app.conversation.modes import MODES
+from app.conversation.prompt import WholeHistory
+from app.conversation.turn import Turns
+from app.core.models import ModelRef
+from app.core.options import ChatOptions
+from app.core.turns import Question, TurnRequest, new_id, now
+from app.storage.storage import Storage
+from app.storage.tables import cached_answers, cached_terms
+from bench.report import Report
+from tests.data.questions.load import LANGUAGES, Pair, Split, pairs
+from tests.fakes import ScriptedModels
+
+SCOPE = Scope("user:bench", ModelRef("fake", "model"), language="uk")
+
+
+def wilson(right: int, of: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson's score)."""
+    if not of:
+        return 0.0, 1.0
+    share = right / of
+    middle = share + z * z / (2 * of)
+    spread = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
+    return (middle - spread) / (1 + z * z / of), min(1.0, (middle + spread) / (1 + z * z / of))
+
+
+def verdicts(of: Iterable[Pair]) -> Counter[tuple[bool, str]]:
+    """How many pairs, same or not, came to serve, suggest or different."""
+    counted: Counter[tuple[bool, str]] = Counter()
+    for pair in of:
+        one, other = analyse(pair.first), analyse(pair.second)
+        kind = compare(one, other).kind if one and other else "different"
+        counted[pair.same, kind] += 1
+    return counted
+
+
+def judge(report: Report, name: str, of: tuple[Pair, ...], *, goals: bool) -> None:
+    """Precision and recall of what is served, and of what is served or suggested."""
+    counted = verdicts(of)
+    same = sum(number for (truth, _), number in counted.items() if truth)
+    for label, kinds, precision_goal, recall_goal in (
+        ("served", ("serve",), 0.99, 0.15),
+        ("offered (served or suggested)", ("serve", "suggest"), 0.80, 0.50),
+        ("only suggested", ("suggest",), None, None),
+    ):
+        true = sum(counted[True, kind] for kind in kinds)
+        false = sum(counted[False, kind] for kind in kinds)
+        for what, of_all, goal in (
+            ("precision", true + false, precision_goal),
+            ("recall", same, recall_goal),
+        ):
+            low, high = wilson(true, of_all)
+            report.add(
+                "cache",
+                f"{name}: {label}, {what} ({true}/{of_all}, 95 % {low:.2f}-{high:.2f})",
+                true / of_all if of_all else 1.0,
+                "",
+                goal if goals else None,
+                at_least=True,
+            )
+    report.add("cache", f"{name}: false hits", counted[False, "serve"], "", 0 if goals else None)
+
+
+def cross_pairs(report: Report) -> None:
+    """All questions against all: what is not labelled the same must not be served."""
+    labelled = pairs()
+    same = {frozenset((pair.first, pair.second)) for pair in labelled if pair.same}
+    questions = sorted({text for pair in labelled for text in (pair.first, pair.second)})
+    analyses = {text: analyse(text) for text in questions}
+    tried = false = 0
+    for one, other in itertools.combinations(questions, 2):
+        if frozenset((one, other)) in same:
+            continue
+        tried += 1
+        a, b = analyses[one], analyses[other]
+        false += bool(a and b and compare(a, b).kind == "serve")
+    name = f"false hits of 10,000 among {tried:,} cross pairs of {len(questions):,} questions"
+    report.add("cache", name, false / tried * 10_000, "", 1)
+
+
+VERBS = [
+    "купити",
+    "продати",
+    "відремонтувати",
+    "замовити",
+    "повернути",
+    "обрати",
+    "перевірити",
+    "оформити",
+    "знайти",
+    "доставити",
+    "застрахувати",
+    "пофарбувати",
+    "розібрати",
+    "зібрати",
+    "перевезти",
+    "здати",
+    "отримати",
+    "змінити",
+    "скасувати",
+    "відновити",
+    "зареєструвати",
+    "оновити",
+    "почистити",
+    "зберегти",
+    "перенести",
+    "оплатити",
+    "виміряти",
+    "встановити",
+    "налаштувати",
+    "замінити",
+]
+NOUNS = [
+    "холодильник",
+    "велосипед",
+    "паспорт",
+    "квиток",
+    "телефон",
+    "ноутбук",
+    "диван",
+    "килим",
+    "принтер",
+    "годинник",
+    "автомобіль",
+    "договір",
+    "рахунок",
+    "абонемент",
+    "пилосос",
+    "матрац",
+    "шафу",
+    "підлогу",
+    "стелю",
+    "двері",
+    "вікно",
+    "батарею",
+    "кран",
+    "душ",
+    "телевізор",
+    "монітор",
+    "клавіатуру",
+    "навушники",
+    "камеру",
+    "об'єктив",
+    "окуляри",
+    "сумку",
+    "валізу",
+    "куртку",
+    "черевики",
+    "намет",
+    "човен",
+    "весло",
+    "мотоцикл",
+    "скутер",
+    "причіп",
+    "генератор",
+    "насос",
+    "котел",
+    "бойлер",
+    "камін",
+    "люстру",
+    "лампу",
+    "розетку",
+    "дзеркало",
+    "полицю",
+]
+PLACES = [
+    "Києві",
+    "Львові",
+    "Одесі",
+    "Харкові",
+    "Полтаві",
+    "Черкасах",
+    "Чернівцях",
+    "Луцьку",
+    "Рівному",
+    "Ужгороді",
+    "Херсоні",
+    "Миколаєві",
+    "Сумах",
+    "Чернігові",
+    "Житомирі",
+    "Вінниці",
+    "Тернополі",
+    "Запоріжжі",
+    "Дніпрі",
+    "Умані",
+    "Ніжині",
+    "Коломиї",
+    "Трускавці",
+    "Мукачеві",
+    "Бердянську",
+    "Ізмаїлі",
+    "Каневі",
+    "Острозі",
+    "Дубні",
+    "Бродах",
+    "Стрию",
+    "Самборі",
+    "Галичі",
+    "Хусті",
+]
+SHAPES = ("Як {} {} у {}?", "Де {} {} у {}?", "Чи можна {} {} у {}?")
+
+
+def questions(number: int) -> Iterator[str]:
+    """Different questions, in a shuffled order that is always the same."""
+    all_of_them = list(itertools.product(SHAPES, VERBS, NOUNS, PLACES))
+    random.Random(7).shuffle(all_of_them)
+    for shape, *words in all_of_them[:number]:
+        yield shape.format(*words)
+
+
+async def fill(storage: Storage, number: int, scope: str) -> list[str]:
+    """Keeps that many answers in one scope, as `put` does but in one transaction."""
+    kept = list(questions(number))
+    start = now() - timedelta(days=1)
+    answers, words = [], []
+    for seq, question in enumerate(kept, 1):
+        at = start + timedelta(seconds=seq)
+        row = {"seq": seq, "id": new_id(), "scope": scope, "key": question_key(question)}
+        row |= {"owner": "user:bench", "question": question, "answer": "Отак. " * 60}
+        answers.append(row | {"model": "fake/model", "asked_at": at, "used_at": at})
+        analysis = analyse(question)
+        words += [
+            {"scope": scope, "term": term, "seq": seq}
+            for term in set(terms_of(analysis) if analysis else ())
+        ]
+    async with storage.database.writing() as connection:
+        await connection.execute(insert(cached_answers), answers)
+        await connection.execute(insert(cached_terms), words)
+    return kept
+
+
+async def lookups(report: Report, folder: Path, number: int) -> None:
+    """Hits and misses one after another, every question new to the process."""
+    storage = await Storage(f"sqlite+aiosqlite:///{folder / 'bench.db'}", folder).open()
+    try:
+        kept = await fill(storage, number, SCOPE.key)
+        cache = AnswerCache(storage.answers, Policies(storage.documents))
+        sample = random.Random(3).sample(kept, min(400, number // 4))
+        kinds = {
+            "exact": [text.upper() for text in sample[::2]],
+            "near": [reworded(text) for text in sample[1::2]],
+            "miss": [f"{text.removesuffix('?')} для мого дідуся?" for text in sample],
+            "nothing alike": [f"Чому зникли динозаври {n}?" for n in range(len(sample) // 2)],
+        }
+        await cache.lookup(Asked(SCOPE, question_key("?"), "Чому зникли динозаври?"), near=True)
+        times: dict[str, list[float]] = {}
+        served: Counter[str] = Counter()
+        for kind, texts in kinds.items():
+            for text in texts:
+                asked = Asked(SCOPE, question_key(text), text)
+                start = time.perf_counter()
+                found = await cache.lookup(asked, near=True)
+                times.setdefault(kind, []).append((time.perf_counter() - start) * 1000)
+                served[kind] += isinstance(found, Hit)
+        assert served["exact"] == len(kinds["exact"])
+        assert served["near"] == len(kinds["near"]), (served, len(kinds["near"]))
+        assert served["miss"] == served["nothing alike"] == 0
+        every = [ms for some in times.values() for ms in some]
+        name = f"lookup among {number:,} answers"
+        report.add("cache", f"{name}, median", statistics.median(every), "ms", 5)
+        report.add("cache", f"{name}, 95th percentile", percentile(every, 95), "ms")
+        for kind, some in times.items():
+            report.add("cache", f"{name}, {kind}, median", statistics.median(some), "ms")
+        await first_tokens(report, storage, cache, quick=number < 10_000)
+    finally:
+        await storage.aclose()
+
+
+def reworded(question: str) -> str:
+    """The same question with its place moved: near, not exact."""
+    words = question.removesuffix("?").split()
+    return f"Підкажіть, {' '.join((*words[:-2],))} {' '.join(words[-2:])}, будь ласка?"
+
+
+def percentile(values: list[float], share: int) -> float:
+    return statistics.quantiles(values, n=100)[share - 1]
+
+
+async def first_tokens(
+    report: Report, storage: Storage, cache: AnswerCache, *, quick: bool
+) -> None:
+    """From the start of a turn to the first words, without the cache and with a miss in it."""
+    user = await storage.users.add("bench")
+    memory = Remembering(cache)
+    models = ScriptedModels({"model": "Так."})
+    turns = Turns(storage.turns, models, WholeHistory(), memory.wrap(MODES))
+    times: dict[str, list[float]] = {"off": [], "near": []}
+    for number in range(40 if quick else 300):
+        for choice, taken in times.items():
+            text = f"Чому кит {number} співає у {PLACES[number % len(PLACES)]}?"
+            options = ChatOptions.clean({"answer_cache": choice}, "chat")
+            request = TurnRequest(new_id(), user.id, Question(new_id(), text), options, "uk")
+            start = time.perf_counter()
+            turn = await turns.start(request)
+            changed = turn.state.subscribe()
+            while not any(step.text for step in turn.state.steps.values()):
+                changed.clear()
+                await changed.wait()
+            taken.append((time.perf_counter() - start) * 1000)
+            await turn.wait()
+    await turns.drain(5)
+    off, near = (statistics.median(times[choice]) for choice in ("off", "near"))
+    report.add("cache", "first token of a turn, cache off, median", off, "ms")
+    report.add("cache", "first token of a turn, cache missed, median", near, "ms")
+    report.add("cache", "what a miss adds to the first token, median", near - off, "ms", 5)
+
+
+def compare_speed(report: Report) -> None:
+    """The pure core: one question taken apart, and one comparison."""
+    texts = [pair.first for pair in pairs("tuning")]
+    start = time.perf_counter()
+    analyses: list[Analysis] = [a for text in texts if (a := analyse(text))]
+    report.add("cache", "taking a question apart", per(start, len(texts)) * 1e6, "µs")
+    tried = list(itertools.islice(itertools.combinations(analyses, 2), 5000))
+    start = time.perf_counter()
+    for one, other in tried:
+        compare(one, other)
+    report.add("cache", "comparing two", per(start, len(tried)) * 1e6, "µs")
+
+
+def per(start: float, number: int) -> float:
+    return (time.perf_counter() - start) / number
+
+
+async def run(report: Report) -> None:
+    """All of it."""
+    parts: tuple[Split, ...] = ("test", "later")
+    for part in parts:
+        judge(report, f"{part} part", pairs(part), goals=True)
+        for language in LANGUAGES:
+            some = tuple(pair for pair in pairs(part) if pair.language == language)
+            judge(report, f"{part} part, {language}", some, goals=False)
+    if not report.quick:
+        cross_pairs(report)
+    compare_speed(report)
+    with tempfile.TemporaryDirectory() as folder:
+        await lookups(report, Path(folder), 2_000 if report.quick else 50_000)
