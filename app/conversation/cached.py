@@ -1,7 +1,7 @@
 """Modes that look into the answer cache first, and what is kept of a turn for the next time.
 
-A lookup gets a head start of PATIENCE_S: a hit within it costs the model nothing. After that the
-model is asked whatever the cache does, and a late hit counts only while no word has been said.
+The lookup runs beside the model's call, and a hit ends that while no word has been said. Where this
+process has reason to expect a hit, it waits up to PATIENCE_S first, so that no model is bothered.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from app.completion.caching.cache import AnswerCache, Asked, Hit, Miss, Outcome, Suggestion
+from app.completion.caching.cache import AnswerCache, Asked, Hit, Miss, Outcome
 from app.completion.caching.eligibility import LONGEST, lasting
 from app.completion.caching.scope import Scope, context_key, question_key
 from app.conversation.mode import Mode, TurnContext
@@ -25,14 +25,14 @@ from app.core.events import StepDelta, StepEnded, StepKind, StepStarted, TurnEve
 from app.core.models import ModelRef
 from app.core.options import ChatOptions, Scalar
 from app.core.ports import CallObserver
-from app.core.turns import SettledTurn, StepRecord, new_id, now
+from app.core.turns import SettledTurn, StepRecord, TurnRequest, new_id, now
 from app.core.usage import CallRecord, Purpose, Usage
 from app.core.usage import Outcome as Ended
 
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 0.02
-"""How long the model is not asked because the cache may know; a lookup takes a few milliseconds."""
+"""How long the model is not asked because a hit is expected; a lookup takes a few milliseconds."""
 NAME = "Konsilium"
 _TURNS_AT_MOST = 1000
 _OF_SCOPE = frozenset(
@@ -74,8 +74,13 @@ class Remembering:
         if request.question.attachments or images or not lasting(request.question.text):
             return None
         alone = not turn.prompt.history
+        try:
+            owner = await self.cache.owner(f"user:{request.user_id}")
+        except KonsiliumError as error:
+            log.warning("answer cache: %s: %s", error.code, error.detail)
+            return None
         scope = Scope(
-            owner=await self.cache.owner(f"user:{request.user_id}"),
+            owner=owner,
             model=turn.model,
             digest=turn.models.profile(turn.model).digest,
             sampling=sampling_of(request.options),
@@ -147,89 +152,81 @@ class Cached:
     async def _remembering(
         self, turn: TurnContext, *, near: bool
     ) -> AsyncGenerator[TurnEvent, None]:
-        looking = asyncio.create_task(self._look(turn, near=near))
+        asked = await self._memory.asked(turn)
+        if asked is None or turn.request.bypass_cache:
+            answering = self._mode.respond(turn)
+        else:
+            answering = self._beside(turn, asked, near=near)
+        async with contextlib.aclosing(answering) as events:
+            async for event in events:
+                yield event
+
+    async def _beside(
+        self, turn: TurnContext, asked: Asked, *, near: bool
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """The lookup and the model's answer; the model waits only where a hit is likely."""
+        looking = asyncio.create_task(self._look(turn.request, asked, near=near))
         try:
-            await asyncio.wait([looking], timeout=PATIENCE_S)
-            if looking.done():
-                answering = self._known(turn, looking.result())
-            else:
-                answering = self._racing(turn, looking)
+            if turn.request.take_cached or await self._memory.cache.likely(asked, near=near):
+                await asyncio.wait([looking], timeout=PATIENCE_S)
+            if looking.done() and isinstance(hit := looking.result(), Hit):
+                for event in self._replay(turn, hit):
+                    yield event
+                return
+            answering = self._racing(turn, looking)
             async with contextlib.aclosing(answering) as events:
                 async for event in events:
                     yield event
         finally:
             await ended([looking])
 
-    async def _look(self, turn: TurnContext, *, near: bool) -> Outcome | None:
-        """What the cache knows; None where it is not asked."""
-        request, cache = turn.request, self._memory.cache
+    async def _look(self, request: TurnRequest, asked: Asked, *, near: bool) -> Outcome:
+        cache = self._memory.cache
         try:
-            asked = await self._memory.asked(turn)
-            if asked is None or request.bypass_cache:
-                return None
             if request.take_cached is not None:
                 entry = await cache.entry(asked, request.take_cached)
                 return Hit("taken", entry) if entry else Miss()
             if request.rewind:
                 await cache.purge(question_id=request.question.id)
-            return await cache.lookup(asked, near=near)
         except KonsiliumError as error:
             log.warning("answer cache: %s: %s", error.code, error.detail)
-            return None
-
-    async def _known(
-        self, turn: TurnContext, found: Outcome | None
-    ) -> AsyncGenerator[TurnEvent, None]:
-        """All is known before the model is asked."""
-        if isinstance(found, Hit):
-            for event in self._replay(turn, found):
-                yield event
-            return
-        if isinstance(found, Suggestion):
-            for event in _offered(found.entry):
-                yield event
-        turn.models.cache_missed = found is not None
-        async with contextlib.aclosing(self._mode.respond(turn)) as events:
-            async for event in events:
-                yield event
+            return Miss()
+        return await cache.lookup(asked, near=near)
 
     async def _racing(
-        self, turn: TurnContext, looking: asyncio.Task[Outcome | None]
+        self, turn: TurnContext, looking: asyncio.Task[Outcome]
     ) -> AsyncGenerator[TurnEvent, None]:
-        """The model answers while the cache is still looking."""
+        """The model answers while the cache is still looking, and goes on when it has looked."""
         turn.models.cache_missed = True
-        answering = self._mode.respond(turn)
-        said = judged = False
-        coming: asyncio.Task[TurnEvent | None] | None = None
-        try:
-            while True:
-                coming = coming or asyncio.create_task(_next(answering))
-                await asyncio.wait(
-                    {coming} if judged else {coming, looking},
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                if looking.done() and not judged:
-                    judged = True
-                    found = looking.result()
-                    if isinstance(found, Hit) and not said and not coming.done():
-                        await ended([coming])
-                        for event in self._replay(turn, found):
-                            yield event
+        async with contextlib.aclosing(self._mode.respond(turn)) as answering:
+            said = False
+            coming = asyncio.create_task(_next(answering))
+            try:
+                while True:
+                    await asyncio.wait({coming, looking}, return_when=asyncio.FIRST_COMPLETED)
+                    if looking.done():
+                        break
+                    if (event := coming.result()) is None:
                         return
-                    if isinstance(found, Hit | Suggestion):
-                        for event in _offered(found.entry):
-                            yield event
-                    turn.models.cache_missed = found is not None
-                if coming.done():
-                    following, coming = coming.result(), None
-                    if following is None:
-                        return
-                    said = said or isinstance(following, StepStarted)
-                    yield following
-        finally:
-            if coming is not None:
+                    said = said or isinstance(event, StepStarted)
+                    yield event
+                    coming = asyncio.create_task(_next(answering))
+                found = looking.result()
+                if isinstance(found, Hit) and not said and not coming.done():
+                    await ended([coming])
+                    for event in self._replay(turn, found):
+                        yield event
+                    return
+                if not isinstance(found, Miss):
+                    for event in _offered(found.entry):
+                        yield event
+                if (event := await coming) is None:
+                    return
+                yield event
+            finally:
                 await ended([coming])
-            await answering.aclose()
+            async for event in answering:
+                yield event
 
     def _replay(self, turn: TurnContext, hit: Hit) -> tuple[TurnEvent, ...]:
         """The cached answer as the answer of this turn."""

@@ -2,10 +2,24 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Row, and_, delete, func, insert, literal, select, true, union_all, update
+from sqlalchemy import (
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    true,
+    union_all,
+    update,
+)
 
 from app.core.caching import CachedAnswer, Found
 from app.core.turns import now
@@ -29,22 +43,14 @@ class CachedAnswers:
         self, scope: str, key: str, terms: Sequence[str], since: datetime, limit: int
     ) -> Found:
         """The entry of that key, and those that share most terms."""
-        alive = and_(cached_answers.c.scope == scope, cached_answers.c.asked_at >= since)
+        values: dict[str, Any] = {"scope": scope, "key": key, "since": since}
         async with self._database.reading() as connection:
-            exact = (
-                await connection.execute(
-                    select(cached_answers).where(alive, cached_answers.c.key == key)
-                )
-            ).one_or_none()
+            exact = (await connection.execute(_EXACT, values)).one_or_none()
             if exact is not None or not terms:
                 return Found(_entry(exact) if exact is not None else None)
-            best = _sharing(scope, terms, limit).subquery()
-            found = await connection.execute(
-                select(cached_answers)
-                .join(best, best.c.seq == cached_answers.c.seq)
-                .where(cached_answers.c.asked_at >= since)
-                .order_by(best.c.shared.desc(), cached_answers.c.seq.desc())
-            )
+            named = {f"term_{place}": term for place, term in enumerate(terms)}
+            statement = _sharing(len(terms))
+            found = await connection.execute(statement, values | named | {"most": limit})
             return Found(None, tuple(_entry(row) for row in found))
 
     async def nearest(
@@ -132,25 +138,43 @@ class CachedAnswers:
             return old.rowcount + many.rowcount
 
 
-def _sharing(scope: str, terms: Sequence[str], limit: int) -> Any:
-    """How many of the terms each entry holds, the first counting as all: `seq`, `shared`, most first."""
+_EXACT = select(cached_answers).where(
+    cached_answers.c.scope == bindparam("scope"),
+    cached_answers.c.key == bindparam("key"),
+    cached_answers.c.asked_at >= bindparam("since"),
+)
+
+
+@cache
+def _sharing(terms: int) -> Select[Any]:
+    """The entries that share most of so many terms, of which the first counts as all the others."""
     holding = [
         select(
-            select(cached_terms.c.seq, literal(1 if place else len(terms)).label("weight"))
-            .where(cached_terms.c.scope == scope, cached_terms.c.term == term)
+            select(cached_terms.c.seq, literal(1 if place else terms).label("weight"))
+            .where(
+                cached_terms.c.scope == bindparam("scope"),
+                cached_terms.c.term == bindparam(f"term_{place}"),
+            )
             .order_by(cached_terms.c.seq.desc())
             .limit(NEWEST)
             .subquery()
         )
-        for place, term in enumerate(terms)
+        for place in range(terms)
     ]
     every = union_all(*holding).subquery()
     shared = func.sum(every.c.weight).label("shared")
-    return (
+    best = (
         select(every.c.seq, shared)
         .group_by(every.c.seq)
         .order_by(shared.desc(), every.c.seq.desc())
-        .limit(limit)
+        .limit(bindparam("most"))
+        .subquery()
+    )
+    return (
+        select(cached_answers)
+        .join(best, best.c.seq == cached_answers.c.seq)
+        .where(cached_answers.c.asked_at >= bindparam("since"))
+        .order_by(best.c.shared.desc(), cached_answers.c.seq.desc())
     )
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Literal
 
 from app.completion.caching.lexicon import LEXICONS, Lexicon
@@ -44,7 +44,7 @@ class Item:
         ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Analysis:
     """All that the guards look at."""
 
@@ -59,7 +59,7 @@ class Analysis:
     """Opposites that occur: the axis, and which end of it."""
     particles: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def content(self) -> tuple[Item, ...]:
         """The items without light words."""
         return tuple(item for item in self.items if item.kind != "light")

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from app.completion.caching.analysis import Aliases, Analysis, analyse
+from app.completion.caching.hints import Hints
 from app.completion.caching.matching import Verdict, compare, terms_of
 from app.completion.caching.policy import Policies, Policy
 from app.completion.caching.scope import SHARED, Scope
@@ -23,7 +24,7 @@ from app.core.turns import now
 
 log = logging.getLogger(__name__)
 
-CANDIDATES = 24
+CANDIDATES = 12
 TERMS = 12
 TRIM_EVERY = 50
 """Answers kept between two looks at the limits."""
@@ -89,6 +90,7 @@ class AnswerCache:
         self._observers = observers
         self._clock = clock
         self._disliked: OrderedDict[str, None] = OrderedDict()
+        self._hints = Hints()
         self._kept = 0
         self._writing: set[asyncio.Task[None]] = set()
         self._in_turn = asyncio.Lock()
@@ -96,6 +98,17 @@ class AnswerCache:
     async def owner(self, own: str) -> str:
         """Whose cache one who asks belongs to: `own` (`user:<id>`), unless all share one."""
         return SHARED if (await self.policies.current()).shared else own
+
+    async def likely(self, asked: Asked, *, near: bool) -> bool:
+        """Whether this process has seen an entry that should be served: worth waiting for."""
+        scope = asked.scope.key
+        if (scope, asked.key) in self._hints:
+            return True
+        if not (near and asked.first):
+            return False
+        question = await taken_apart(asked.question, (await self.policies.current()).names)
+        terms = terms_of(question) if question else ()
+        return bool(terms) and (scope, terms[0]) in self._hints
 
     async def lookup(self, asked: Asked, *, near: bool) -> Outcome:
         """What is known; with `near`, other words may match too. A failure is a miss, and logged."""
@@ -131,6 +144,7 @@ class AnswerCache:
             terms = terms_of(analysis)[:TERMS] if analysis else ()
             answer = replace(answer, vector=await self._vector(asked.question))
         await self._store.put(answer, terms)
+        self._hints.note(asked.scope.key, asked.key, *terms[:1])
         self._kept += 1
         if self._kept % TRIM_EVERY == 1:
             await self.trim()
@@ -195,10 +209,16 @@ class AnswerCache:
         terms = terms_of(question)[:TERMS] if question else ()
         found = await self._store.look_up(asked.scope.key, asked.key, terms, since, CANDIDATES)
         if found.exact is not None:
+            self._hints.note(asked.scope.key, asked.key)
             return Hit("exact", found.exact)
+        self._hints.drop(asked.scope.key, asked.key)
         if question is None:
             return Miss()
         best = judged(question, found.candidates, policy)
+        if isinstance(best, Hit):
+            self._hints.note(asked.scope.key, *terms[:1])
+        elif terms:
+            self._hints.drop(asked.scope.key, terms[0])
         if isinstance(best, Miss):
             best = await self._by_vector(asked, question, policy, since)
         if isinstance(best, Suggestion) and await self._confirmed(asked, best.entry):

@@ -1,5 +1,7 @@
 """What an administrator decides about the cache, kept with the other documents of the database."""
 
+import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -7,10 +9,13 @@ from datetime import timedelta
 from typing import Any
 
 from app.completion.caching.analysis import Aliases
+from app.core.errors import KonsiliumError
 from app.core.ports import KeyValueStore
 
+log = logging.getLogger(__name__)
+
 FRESH_SECONDS = 5.0
-"""How long a process goes by what it last read: a change reaches all replicas within that."""
+"""How long a process goes by what it last read: a change reaches all replicas within that, and one lookup."""
 _SCOPE, _KEY = "answer_cache", "policy"
 
 
@@ -59,14 +64,28 @@ class Policies:
         self._documents = documents
         self._policy = Policy()
         self._read_at: float | None = None
+        self._reading: asyncio.Task[None] | None = None
 
     async def current(self) -> Policy:
-        """The policy in force."""
-        at = time.monotonic()
-        if self._read_at is None or at - self._read_at > FRESH_SECONDS:
-            self._policy = Policy.of(await self._documents.get(_SCOPE, _KEY))
-            self._read_at = at
+        """The policy in force. Waits for the database at the first call only: later ones take what is
+        known, and have it read again behind them."""
+        if self._read_at is None:
+            await self._read()
+        elif time.monotonic() - self._read_at > FRESH_SECONDS and self._reading is None:
+            self._reading = asyncio.create_task(self._read_again())
         return self._policy
+
+    async def _read(self) -> None:
+        self._policy = Policy.of(await self._documents.get(_SCOPE, _KEY))
+        self._read_at = time.monotonic()
+
+    async def _read_again(self) -> None:
+        try:
+            await self._read()
+        except KonsiliumError as error:
+            log.warning("the cache's policy stays as it was: %s: %s", error.code, error.detail)
+        finally:
+            self._reading = None
 
     async def change(self, policy: Policy) -> None:
         """Puts a new policy in force."""

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 
 from app.completion.caching.text import normalise
 from app.core.messages import Message
@@ -17,7 +18,7 @@ SHARED = "shared"
 """The owner of entries that an administrator shares among users."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scope:
     """Whoever asks, whatever answers, and how: an answer never leaves its scope."""
 
@@ -33,7 +34,7 @@ class Scope:
     choices: Mapping[str, Scalar] = field(default_factory=dict)
     """Every other choice that could change an answer."""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """SHA-256 of it all."""
         return _hash({"version": VERSION, **asdict(self)})
