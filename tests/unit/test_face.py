@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.conversation.modes import MODES
 from app.core.options import CHAT_OPTIONS
 from app.settings import Settings
 from app.view.avatars import AVATARS, COLOURS, avatar_name, avatar_svg
@@ -300,6 +301,13 @@ def test_a_name_for_the_avatar_address_holds_nothing_that_would_cut_it():
     assert avatar_name("gemma2:2b") == "gemma2:2b"
 
 
-def test_every_option_of_the_panel_is_documented():
+def test_every_option_of_the_panel_and_of_the_modes_is_documented():
     page = (ROOT / "docs/settings.md").read_text("utf-8")
-    assert [option.id for option in CHAT_OPTIONS if f"`{option.id}`" not in page] == []
+    options = (*CHAT_OPTIONS, *(option for mode in MODES for option in mode.options))
+    assert [option.id for option in options if f"`{option.id}`" not in page] == []
+
+
+@pytest.mark.parametrize(("tag", "language"), [("ru-RU", "ru"), ("uk-UA", "uk"), ("en-US", "en")])
+def test_the_help_page_names_every_mode_as_the_picker_does(tag, language):
+    page = (ROOT / f"chainlit_{tag}.md").read_text("utf-8")
+    assert [mode.id for mode in MODES if f"| {mode.name[language]} |" not in page] == []
