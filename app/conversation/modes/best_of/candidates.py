@@ -106,17 +106,25 @@ async def written(
                 spoken(turn, step, request, deadline=deadline)
             ) as events:
                 async for event in events:
-                    if event is not step:  # it stands there already
-                        candidate.see(event)
-                        ended = ended or (
-                            isinstance(event, StepEnded) and event.step_id == step.step_id
-                        )
-                        yield event
+                    if event is step:
+                        continue  # it stands there already
+                    candidate.see(event)
+                    ended = ended or (
+                        isinstance(event, StepEnded) and event.step_id == step.step_id
+                    )
+                    yield _inside(step, event)
         except KonsiliumError as error:
             candidate.error = error
             yield StepNoted(step.step_id, {"error": error_facts(error)})
             if not ended:
                 yield StepEnded(step.step_id, Outcome.FAILED, error=error)
+
+
+def _inside(step: StepStarted, event: TurnEvent) -> TurnEvent:
+    """The candidate's thinking stands in its own step."""
+    if isinstance(event, StepStarted):
+        return replace(event, parent_id=step.step_id)
+    return event
 
 
 def candidates(base: Sampling, count: int) -> list[Candidate]:

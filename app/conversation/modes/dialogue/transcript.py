@@ -7,7 +7,7 @@ from app.conversation.language import language_of_text
 from app.conversation.mode import TurnContext
 from app.conversation.modes.dialogue import prompts
 from app.conversation.modes.dialogue.participants import Participant
-from app.core.messages import Message
+from app.core.messages import ImagePart, Message
 from app.core.text import Language
 
 CHARACTERS_A_TOKEN = 2.5
@@ -37,6 +37,8 @@ class Transcript:
     language: Language
     system: str = ""
     """The person's own system prompt, for everybody."""
+    images: tuple[ImagePart, ...] = ()
+    """Those that came with the question; everybody sees them."""
     lines: list[Line] = field(default_factory=list)
 
     @classmethod
@@ -56,7 +58,13 @@ class Transcript:
             if message.text.strip():
                 lines.append(Line(name, message.text, speaker))
         transcript = cls(
-            participants, topic or question, person, language, turn.prompt.system, lines
+            participants,
+            topic or question,
+            person,
+            language,
+            system=turn.prompt.system,
+            images=turn.prompt.question.images,
+            lines=lines,
         )
         transcript.add(person, turn.prompt.question.text)
         return transcript
@@ -96,8 +104,9 @@ class Transcript:
             turns[-1] = (False, f"{turns[-1][1]}\n\n---\n{anchor}")
         else:
             turns.append((False, anchor))
-        said = (Message.assistant(text) if mine else Message.user(text) for mine, text in turns)
-        return (Message.system(system), *said)
+        *before, (_, last) = turns
+        said = (Message.assistant(text) if mine else Message.user(text) for mine, text in before)
+        return (Message.system(system), *said, Message.user(last, *self.images))
 
     def _recent(self, room: float) -> list[Line]:
         kept: list[Line] = []

@@ -20,7 +20,7 @@ from app.conversation.modes.best_of.selection import (
     vetoes,
 )
 from app.core.errors import ConnectionLost, FirstTokenTimeout, KonsiliumError, NotFound, RateLimited
-from app.core.events import Finished, StepKind, StepNoted, StepStarted
+from app.core.events import Finished, ReasoningDelta, StepKind, StepNoted, StepStarted
 from app.core.requests import Sampling
 from app.core.usage import Outcome, Purpose, Usage
 from tests.clock import in_virtual_time
@@ -131,6 +131,13 @@ async def test_titled_candidates_give_the_answer_its_title():
     stage = a_stage('{"title": "Столица", "message": "Канберра."}', structured=True)
     await stage.play()
     assert (stage.answer.text, stage.answer.note["title"]) == ("Канберра.", "Столица")
+
+
+async def test_a_candidates_thinking_stands_inside_its_step():
+    stage = a_stage([ReasoningDelta("хм"), ALIKE_1])
+    await stage.play()
+    parents = {s.parent_id for s in stage.steps(StepKind.REASONING)}
+    assert parents == {s.id for s in stage.steps(StepKind.CANDIDATE)}
 
 
 # -- vetoes -----------------------------------------------------------------------------------------
