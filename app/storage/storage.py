@@ -23,6 +23,8 @@ class Storage:
     """The stores of one database and one folder: `await Storage(url, folder).open()`."""
 
     def __init__(self, url: str, data_dir: Path) -> None:
+        self.url = url
+        self.data_dir = data_dir
         self.database = Database(url)
         self.files = LocalFiles(data_dir / "files")
         self.process = Process(self.database)

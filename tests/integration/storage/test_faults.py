@@ -1,0 +1,214 @@
+"""What really goes wrong: killed processes, a full disk, a locked file, a database that goes away."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from app.conversation.modes import MODES
+from app.conversation.prompt import WholeHistory
+from app.conversation.turn import Turns
+from app.core.errors import StorageUnavailable
+from app.core.turns import now
+from app.core.usage import Outcome
+from app.storage.storage import Storage
+from app.storage.tables import processes, steps
+from tests.fakes import ScriptedModels
+from tests.integration.storage.conftest import sqlite_url
+from tests.integration.storage.turns import a_request, begin, say
+from tests.integration.storage.writers import write
+from tests.postgres import running_postgres
+
+
+@contextlib.asynccontextmanager
+async def another_process(module, *arguments):
+    """A Python process of its own; killed at the end, if it is still there."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module, *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def half_an_answer(url, tmp_path, user, thread="t1"):
+    module = "tests.integration.storage.living"
+    async with another_process(module, url, str(tmp_path), user.id, thread) as process:
+        assert await asyncio.wait_for(process.stdout.readline(), 30) == b"written\n"
+        yield process
+
+
+async def last_step(storage, user, thread="t1"):
+    step = (await storage.threads.contents(thread, user.id)).steps[-1]
+    return step.output, step.outcome
+
+
+async def test_a_killed_process_leaves_the_question_and_half_the_answer(url, tmp_path):
+    storage = await Storage(url, tmp_path).open()
+    ann = await storage.users.add("ann")
+    async with half_an_answer(url, tmp_path, ann) as process:
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+    await storage.aclose()
+    storage = await Storage(url, tmp_path).open()
+    stored = await storage.threads.contents("t1", ann.id)
+    assert [(s.output, s.outcome) for s in stored.steps] == [
+        ("Will it last?", Outcome.COMPLETED),
+        ("", Outcome.INTERRUPTED),
+        ("Half an answ", Outcome.INTERRUPTED),
+    ]
+    _, history = await begin(storage, a_request(ann, "And now?"))
+    assert [m.text for m in history] == ["Will it last?", "Half an answ"]
+    await storage.aclose()
+
+
+async def test_turns_of_a_living_process_are_left_alone_until_it_dies(url, tmp_path):
+    storage = await Storage(url, tmp_path).open()
+    ann = await storage.users.add("ann")
+    async with half_an_answer(url, tmp_path, ann) as process:
+        assert await storage.process.beat() == 0
+        assert await last_step(storage, ann) == ("Half an answ", Outcome.RUNNING)
+        process.kill()
+        await process.wait()
+        assert await storage.process.beat() == 1
+    assert await last_step(storage, ann) == ("Half an answ", Outcome.INTERRUPTED)
+    await storage.aclose()
+
+
+async def test_a_process_on_another_machine_is_dead_after_a_minute_of_silence(storage, ann):
+    await begin(storage, a_request(ann))
+    for silent, interrupted in ((timedelta(seconds=30), 0), (timedelta(seconds=90), 1)):
+        async with storage.database.writing() as connection:
+            elsewhere = {"host": "elsewhere", "seen_at": now() - silent}
+            await connection.execute(processes.update().values(elsewhere))
+        other = Storage(str(storage.url), storage.data_dir)
+        assert await other.process.beat() == interrupted
+        await other.process.leave()
+        await other.database.aclose()
+
+
+async def test_a_full_disk_is_said_and_writing_goes_on_when_there_is_room(tmp_path):
+    storage = await Storage(sqlite_url(tmp_path), tmp_path).open()
+    ann = await storage.users.add("ann")
+    await say(storage, ann, "Before")
+    async with limited_pages(storage) as lift:
+        with pytest.raises(StorageUnavailable, match="full"):
+            await begin(storage, a_request(ann, "x" * 1_000_000))
+        assert len((await storage.threads.contents("t1", ann.id)).steps) == 3
+        await lift()
+        await say(storage, ann, "After")
+    assert len((await storage.threads.contents("t1", ann.id)).steps) == 6
+    await storage.aclose()
+
+
+@contextlib.asynccontextmanager
+async def limited_pages(storage):
+    """SQLite's own quota: the file may not grow. What it answers is what a full disk answers."""
+
+    async def limit(pages):
+        async with storage.database.writing() as connection:
+            await connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    await limit(1)
+    yield lambda: limit(2**30)
+
+
+async def test_a_file_that_the_disk_refuses_leaves_nothing_behind(storage):
+    """The file system itself refuses: this process may write no file past 1 MB."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        with pytest.raises(StorageUnavailable):
+            await storage.files.write("t1", "e1", b"x" * 2_000_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    folder = storage.files.path("t1", "e1").parent
+    assert os.listdir(folder) == []
+    await storage.files.write("t1", "e1", b"x" * 2_000_000)
+    assert os.listdir(folder) == ["e1"]
+
+
+async def test_a_file_locked_for_three_seconds_is_waited_for_without_blocking(tmp_path):
+    storage = await Storage(sqlite_url(tmp_path), tmp_path).open()
+    ann = await storage.users.add("ann")
+    locked = threading.Event()
+
+    def hold():
+        with contextlib.closing(sqlite3.connect(tmp_path / "konsilium.db")) as other:
+            other.execute("BEGIN IMMEDIATE")
+            locked.set()
+            time.sleep(3)
+            other.rollback()
+
+    holding = asyncio.create_task(asyncio.to_thread(hold))
+    await asyncio.to_thread(locked.wait)
+    pauses = []
+
+    async def tick():
+        while True:
+            start = time.perf_counter()
+            await asyncio.sleep(0.01)
+            pauses.append(time.perf_counter() - start)
+
+    ticking = asyncio.create_task(tick())
+    start = time.perf_counter()
+    await say(storage, ann, "Patience?")
+    waited = time.perf_counter() - start
+    ticking.cancel()
+    await holding
+    assert 2 < waited < 10
+    assert max(pauses) < 1
+    assert len((await storage.threads.contents("t1", ann.id)).steps) == 3
+    await storage.aclose()
+
+
+async def test_two_processes_of_many_users_lose_nothing(url, tmp_path):
+    storage = await Storage(url, tmp_path).open()
+    module = "tests.integration.storage.writers"
+    async with another_process(module, url, str(tmp_path), "b", "25", "3") as process:
+        await write(storage, "a", 25, 3)
+        assert await asyncio.wait_for(process.wait(), 100) == 0
+    async with storage.database.reading() as connection:
+        answers = select(func.count()).where(steps.c.output == "Hi!")
+        assert await connection.scalar(answers) == 2 * 25 * 3
+    await storage.aclose()
+
+
+async def test_postgresql_goes_away_in_mid_answer_and_comes_back(tmp_path):
+    with running_postgres() as server:
+        storage = await Storage(server.database(), tmp_path).open()
+        ann = await storage.users.add("ann")
+        models = ScriptedModels({"model": ["Half", timedelta(seconds=0.6), " whole"]})
+        turns = Turns(
+            storage.turns,
+            models,
+            WholeHistory(),
+            MODES,
+            checkpoint_seconds=0.1,
+            retry_writes_after=[0.5] * 60,
+        )
+        turn = await turns.start(a_request(ann, "Will it last?"))
+        await asyncio.to_thread(server.stop)
+        while not turn.state.unstored:
+            await asyncio.sleep(0.02)
+        with pytest.raises(StorageUnavailable):
+            await storage.threads.page(ann.id, limit=5)
+        await asyncio.to_thread(server.start)
+        state = await asyncio.wait_for(turn.wait(), 30)
+        assert (state.outcome, state.unstored) == (Outcome.COMPLETED, False)
+        assert await last_step(storage, ann) == ("Half whole", Outcome.COMPLETED)
+        await storage.aclose()
