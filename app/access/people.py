@@ -72,12 +72,16 @@ class People:
         return user
 
     async def add(
-        self, identifier: str, password: str | None, role: Role = "user", name: str | None = None
+        self,
+        identifier: str,
+        password: str | None,
+        role: Role | None = None,
+        name: str | None = None,
     ) -> User:
-        """A new user, or a new password and role for the one there is."""
+        """A new user, or a new password, role or name for the one there is; None leaves it."""
         hashed = await self._passwords.hash(password) if password is not None else None
         user = await self._users.add(
-            identifier.strip(), display_name=name, role=role, password_hash=hashed
+            identifier.strip(), display_name=name, role=role or "user", password_hash=hashed
         )
         changes = {"role": role, "password_hash": hashed, "display_name": name}
         wanted = {key: value for key, value in changes.items() if value is not None}

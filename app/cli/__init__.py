@@ -12,13 +12,13 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from app.cli import doctor, gateway, keys, models
+from app.cli import db, doctor, gateway, keys, models, users
 from app.cli.terminal import Terminal, language_of_environment
 from app.core.errors import KonsiliumError, SettingsInvalid
 from app.core.text import Text
 from app.settings import load_settings
 
-GROUPS = (doctor, models, keys, gateway)
+GROUPS = (doctor, models, users, keys, db, gateway)
 
 INVALID = Text(
     ru="Неверная настройка {why}", uk="Хибне налаштування {why}", en="Wrong setting {why}"

@@ -30,8 +30,10 @@ class Terminal:
         settings: Settings | None = None,
         out: TextIO | None = None,
         err: TextIO | None = None,
+        stdin: TextIO | None = None,
     ) -> None:
         self.language = language
+        self.stdin = stdin or sys.stdin
         self._settings = settings
         self._out, self._err = out or sys.stdout, err or sys.stderr
         self._rewriting = False
@@ -77,7 +79,7 @@ class Terminal:
 
     def ask(self, question: Text) -> bool:
         """Yes or no; no where nobody is there to answer."""
-        if not sys.stdin.isatty():
+        if not self.stdin.isatty():
             return False
         yes = ("y", "yes", "д", "да", "т", "так")
         return input(f"{self.words(question)} ").strip().lower() in yes

@@ -53,6 +53,17 @@ async def is_current(database: Database) -> bool:
         return present == wanted
 
 
+def latest() -> frozenset[str]:
+    """The revisions that this version brings a database to."""
+    return frozenset(ScriptDirectory.from_config(_config()).get_heads())
+
+
+def all_revisions() -> frozenset[str]:
+    """Every revision that this version knows."""
+    script = ScriptDirectory.from_config(_config())
+    return frozenset(revision.revision for revision in script.walk_revisions())
+
+
 def _config(connection: Connection | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))

@@ -1,0 +1,138 @@
+"""A thread to take along: Markdown to read, JSON to work with."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from app.core.events import StepKind
+from app.core.text import Language, Text
+from app.core.threads import StoredThread
+from app.core.turns import StepRecord
+from app.core.usage import Outcome
+
+UNNAMED = Text(ru="Разговор", uk="Розмова", en="Conversation")
+YOU = Text(ru="Вы", uk="Ви", en="You")
+THINKING = Text(ru="размышления", uk="роздуми", en="thinking")
+FILES = Text(ru="Файлы", uk="Файли", en="Files")
+UNFINISHED = Text(
+    ru="Ответ не закончен.", uk="Відповідь не закінчено.", en="The answer is unfinished."
+)
+
+_SAID = ("question", StepKind.QUESTION, StepKind.ANSWER)
+_HIDDEN = ("turn", StepKind.NOTICE)
+_UNFINISHED = (Outcome.STOPPED, Outcome.FAILED, Outcome.INTERRUPTED)
+
+
+def as_markdown(stored: StoredThread, language: Language) -> str:
+    """What was said, message by message; how an answer came about is folded away before it."""
+    thread = stored.thread
+    title = thread.title or UNNAMED[language]
+    parts = [f"# {title}", f"*{_day(thread.created_at)} — {_day(thread.active_at)}*"]
+    files = _files_by_step(stored)
+    children = _children(stored.steps)
+    shown = {step.id for step in stored.steps if step.kind in _SAID}
+    for step in stored.steps:
+        if step.kind in _SAID:
+            parts += _message(step, files.get(step.id, ()), language)
+        elif step.kind not in _HIDDEN and _is_root(step, stored.steps):
+            parts.append(_folded(step, children, shown, language))
+    return "\n\n".join(parts) + "\n"
+
+
+def as_json(stored: StoredThread) -> str:
+    """Everything that is kept of the thread, as one JSON document."""
+    thread = stored.thread
+    document = {
+        "id": thread.id,
+        "title": thread.title,
+        "created_at": thread.created_at.isoformat(),
+        "active_at": thread.active_at.isoformat(),
+        "settings": thread.metadata.get("chat_settings"),
+        "steps": [_step(step) for step in stored.steps],
+        "files": [
+            {"id": e.id, "step_id": e.step_id, "name": e.name, "mime": e.mime, "url": e.url}
+            for e in stored.elements
+        ],
+        "feedback": [
+            {"step_id": f.step_id, "value": f.value, "comment": f.comment} for f in stored.feedback
+        ],
+    }
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
+def _step(step: StepRecord) -> dict[str, Any]:
+    return {
+        "id": step.id,
+        "parent_id": step.parent_id,
+        "turn_id": step.turn_id,
+        "kind": str(step.kind),
+        "name": step.name,
+        "input": step.input,
+        "output": step.output,
+        "metadata": dict(step.metadata),
+        "outcome": step.outcome.value,
+        "created_at": step.created_at.isoformat(),
+        "ended_at": step.ended_at.isoformat() if step.ended_at else None,
+    }
+
+
+def _message(step: StepRecord, files: Sequence[str], language: Language) -> list[str]:
+    said = step.kind == StepKind.ANSWER
+    parts = [f"## {step.name if said else step.name or YOU[language]}"]
+    if title := step.metadata.get("title"):
+        parts.append(f"### {title}")
+    if step.output:
+        parts.append(step.output)
+    if files:
+        parts.append(f"{FILES[language]}: {', '.join(files)}")
+    if said and step.outcome in _UNFINISHED:
+        parts.append(f"*{UNFINISHED[language]}*")
+    return parts
+
+
+def _folded(
+    step: StepRecord,
+    children: Mapping[str | None, Sequence[StepRecord]],
+    shown: set[str],
+    language: Language,
+) -> str:
+    """A step and all below it, in HTML that Markdown readers fold."""
+    name = THINKING[language] if step.kind == StepKind.REASONING else step.name
+    inner = [text for text in (step.input, step.output) if text]
+    inner += [
+        _folded(child, children, shown, language)
+        for child in children.get(step.id, ())
+        if child.id not in shown
+    ]
+    body = "\n\n".join(inner)
+    return f"<details>\n<summary>{_escaped(name)}</summary>\n\n{body}\n\n</details>"
+
+
+def _is_root(step: StepRecord, steps: Sequence[StepRecord]) -> bool:
+    """Whether it hangs below no step that is folded itself."""
+    folded = {s.id for s in steps if s.kind not in (*_SAID, *_HIDDEN)}
+    return step.parent_id not in folded
+
+
+def _children(steps: Sequence[StepRecord]) -> dict[str | None, list[StepRecord]]:
+    below: dict[str | None, list[StepRecord]] = {}
+    for step in steps:
+        below.setdefault(step.parent_id, []).append(step)
+    return below
+
+
+def _files_by_step(stored: StoredThread) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for element in stored.elements:
+        if element.step_id is not None and element.type != "custom":
+            names.setdefault(element.step_id, []).append(element.name)
+    return names
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
