@@ -2,13 +2,14 @@
 
 httpx's own transport parses each chunk of a stream in Python: 9 µs a token where aiohttp's C parser,
 which also joins what has come together, takes 0.7. The `ollama` package speaks through httpx and
-`openai` through httpx2; both get this transport, so a server has one pool whoever calls it.
+`openai` through httpx2; both get this transport, and whoever passes bytes through untranslated gets
+the pool itself: a server has one, whoever calls it.
 """
 
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -22,10 +23,10 @@ from app.providers.patience import Timeouts
 KEEP_ALIVE_SECONDS = 4.0
 """For an unused connection. Below uvicorn's 5 s, behind which many servers sit: whoever closes first
 meets no request."""
+STALE_SECONDS = 0.5
+"""Within which a connection closed before the request was read shows."""
 CLOUD_KEEP_ALIVE_SECONDS = 30.0
 """Clouds keep theirs for a minute and more, and a new one costs a TLS handshake."""
-READ_BUFFER_BYTES = 2**17
-"""Beyond twice this much unread the server is paced, not our memory."""
 
 _NOT_OURS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 """Headers aiohttp would add by itself: the client above has said all there is to say."""
@@ -41,8 +42,9 @@ class Pool(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
         self._session: aiohttp.ClientSession | None = None
         self._ssl: ssl.SSLContext | None = None
 
-    def _open(self) -> aiohttp.ClientSession:
-        """The session, made at the first request: it belongs to the running loop."""
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The pool itself, made at the first request: it belongs to the running loop."""
         if self._session is None:
             connector = aiohttp.TCPConnector(
                 limit=0,  # queues in front of local models are ours, not the pool's
@@ -52,10 +54,8 @@ class Pool(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
                 connector=connector,
                 timeout=self._timeout,
                 trust_env=not self._local,
-                auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=_NOT_OURS,
-                read_bufsize=READ_BUFFER_BYTES,
                 trace_configs=[_tracing()],
             )
         return self._session
@@ -73,7 +73,12 @@ class Pool(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
         http: ModuleType = httpx2 if isinstance(request, httpx2.Request) else httpx
         body = await request.aread()
         try:
-            response = await self._send(request, body)
+            response = await self.send(
+                request.method,
+                URL(str(request.url), encoded=True),
+                list(request.headers.multi_items()),
+                body,
+            )
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise _as_their_error(http, error, request) from error
         return http.Response(
@@ -83,23 +88,37 @@ class Pool(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
             request=request,
         )
 
-    async def _send(self, request: Any, body: bytes) -> aiohttp.ClientResponse:
-        """Sends it, and again where a kept connection turns out to be closed by then: such a request
-        was never read. llama.cpp closes now and then after a stream, just as the next call goes out."""
+    async def send(
+        self,
+        method: str,
+        url: URL,
+        headers: Iterable[tuple[str, str]],
+        body: bytes,
+        *,
+        decompress: bool = False,
+    ) -> aiohttp.ClientResponse:
+        """Sends a request, and again where a kept connection turns out to be closed by then.
+
+        Such a request was never read: llama.cpp closes now and then after a stream, just as the next
+        call goes out. That shows at once; a server that closes later may have begun to work.
+        """
+        clock = asyncio.get_running_loop().time
         while True:
             sent = SimpleNamespace(reused=False)
+            start = clock()
             try:
-                return await self._open().request(
-                    request.method,
-                    URL(str(request.url), encoded=True),
-                    headers=list(request.headers.multi_items()),
+                return await self.session.request(
+                    method,
+                    url,
+                    headers=list(headers),
                     data=body or None,
                     allow_redirects=False,
-                    ssl=self._tls(request.url.scheme),
+                    auto_decompress=decompress,
+                    ssl=self._tls(url.scheme),
                     trace_request_ctx=sent,
                 )
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-                if not sent.reused:
+                if not sent.reused or clock() - start > STALE_SECONDS:
                     raise
 
     async def aclose(self) -> None:

@@ -17,7 +17,6 @@ from app.core.errors import (
     ServerUnavailable,
 )
 from app.providers.openai_compatible.presets import Preset
-from app.providers.patience import Timeouts
 from app.providers.pool import Pool
 from app.providers.refusals import not_the_protocol, refusal
 
@@ -43,9 +42,7 @@ and OPENAI_CUSTOM_HEADERS hold in the environment, to any server."""
 class OpenAIClient:
     """Requests to one server; retries are ours (completion.retrying), so the package makes none."""
 
-    def __init__(
-        self, preset: Preset, key: str, timeouts: Timeouts, *, project: str | None = None
-    ) -> None:
+    def __init__(self, preset: Preset, key: str, pool: Pool, *, project: str | None = None) -> None:
         self.preset = preset
         self.server = preset.name
         self._key = key
@@ -56,7 +53,7 @@ class OpenAIClient:
             headers["OpenAI-Project"] = project
         self._headers = {name.lower(): value for name, value in headers.items()}
         self._http = httpx2.AsyncClient(
-            transport=Pool(timeouts, local=preset.local),
+            transport=pool,
             timeout=None,  # the pool and Patience have them
             event_hooks={"request": [self._only_own_headers]},
         )

@@ -16,6 +16,7 @@ from app.providers.openai_compatible.presets import Preset
 from app.providers.openai_compatible.raw import RawOpenAI
 from app.providers.openai_compatible.wire import usage_of
 from app.providers.patience import CLOUD, LOCAL, Timeouts
+from app.providers.pool import Pool
 from app.providers.refusals import WRONG_SHAPE, not_the_protocol
 
 
@@ -32,8 +33,9 @@ class OpenAICompatibleServer:
     ) -> None:
         self._preset = preset
         self._timeouts = timeouts or (LOCAL if preset.local else CLOUD)
-        self._client = OpenAIClient(preset, key, self._timeouts, project=project)
-        self.raw = RawOpenAI(preset, key, project=project, connect_s=self._timeouts.connect)
+        pool = Pool(self._timeouts, local=preset.local)
+        self._client = OpenAIClient(preset, key, pool, project=project)
+        self.raw = RawOpenAI(preset, key, pool, project=project)
         """The same server without translation, for the gateway."""
 
     @property
@@ -50,7 +52,6 @@ class OpenAICompatibleServer:
 
     async def aclose(self) -> None:
         await self._client.aclose()
-        await self.raw.aclose()
 
     async def state(self) -> ServerState:
         """Its models, now; where it is down, why."""
