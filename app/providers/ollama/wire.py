@@ -20,6 +20,7 @@ from app.core.events import (
 from app.core.messages import Message
 from app.core.requests import JsonSchema, ModelRequest
 from app.core.usage import Usage
+from app.providers.thinking import ThinkTags
 
 OPTIONS = frozenset(
     {
@@ -136,6 +137,7 @@ class AnswerReader:
     def __init__(self) -> None:
         self._tool_calls = 0
         self._logprobs: list[Any] = []
+        self._tags = ThinkTags()
 
     def read(self, chunk: Mapping[str, Any]) -> list[ModelEvent]:
         """The events of one chunk that is not an error; the last of the last chunk is `Finished`.
@@ -148,12 +150,16 @@ class AnswerReader:
             if thinking := message.get("thinking"):
                 events.append(ReasoningDelta(_text(thinking)))
             if content := message.get("content"):
-                events.append(TextDelta(_text(content)))
+                if self._tags.over:
+                    events.append(TextDelta(_text(content)))
+                else:
+                    events += self._tags.split(_text(content))
             if calls := message.get("tool_calls"):
                 events.extend(self._tool_call(call) for call in calls)
         if logprobs := chunk.get("logprobs"):
             self._logprobs.extend(logprobs)
         if chunk.get("done"):
+            events += self._tags.rest()
             events.append(self._finished(chunk))
         return events
 

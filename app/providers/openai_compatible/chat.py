@@ -63,6 +63,8 @@ class OpenAICompatibleModel:
                 server=self._server,
                 model=self._name,
             )
+        for event in reader.held_back():
+            yield event
         yield reader.finished()
 
     async def _chunks(

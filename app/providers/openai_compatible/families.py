@@ -1,6 +1,7 @@
 """What is known of model families where a server's list says no more than an id.
 
-Windows of Yandex' models: the AI Studio documentation, as of August 2026.
+Windows of Yandex' models: the AI Studio documentation, as of August 2026; of OpenAI's: its pages of
+models, as of 2025.
 """
 
 import re
@@ -20,10 +21,14 @@ class Family:
     pattern: re.Pattern[str]
     capabilities: frozenset[C]
     window: int | None = None
+    sampled: bool = True
+    """Takes a temperature: OpenAI's reasoning models refuse any but their own."""
 
 
-def _family(pattern: str, capabilities: frozenset[C], window: int | None = None) -> Family:
-    return Family(re.compile(pattern, re.IGNORECASE), capabilities, window)
+def _family(
+    pattern: str, capabilities: frozenset[C], window: int | None = None, *, sampled: bool = True
+) -> Family:
+    return Family(re.compile(pattern, re.IGNORECASE), capabilities, window, sampled)
 
 
 FAMILIES = (
@@ -40,6 +45,10 @@ FAMILIES = (
     _family(r"qwen3\.6-35b|qwen3-235b", THINKING, 262_144),
     _family(r"gpt-oss", THINKING, 131_072),
     _family(r"gemma-?3", SEEING, 131_072),
+    _family(r"^gpt-4o", SEEING, 128_000),
+    _family(r"^gpt-4\.1", SEEING, 1_047_576),
+    _family(r"^gpt-5", SEEING | THINKING, 400_000, sampled=False),
+    _family(r"^o[134]\b", SEEING | THINKING, 200_000, sampled=False),
     _family(r"gpt-4o|gpt-4\.1|gpt-5|\bo[34]\b|claude|gemini|-vl\b|vision|llava|pixtral", SEEING),
     _family(r"reasoner|qwq|-r1\b|thinking", THINKING),
 )

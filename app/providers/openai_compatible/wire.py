@@ -6,6 +6,7 @@ content or after it, usage in a chunk of its own, reasoning as `reasoning_conten
 
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from app.core.errors import ServerBusy, ServerFault
@@ -18,9 +19,11 @@ from app.core.events import (
     ToolCallDelta,
 )
 from app.core.messages import ImagePart, Message, TextPart
-from app.core.requests import JsonSchema, ModelRequest, ResponseFormat
+from app.core.requests import JsonSchema, ModelRequest, ResponseFormat, Sampling
 from app.core.usage import Usage
+from app.providers.openai_compatible.families import family_of
 from app.providers.openai_compatible.presets import Preset
+from app.providers.thinking import ThinkTags
 
 FINISH_REASONS: Mapping[str, FinishReason] = {
     "stop": "stop",
@@ -35,7 +38,7 @@ FINISH_REASONS: Mapping[str, FinishReason] = {
 
 def chat_body(preset: Preset, model: str, request: ModelRequest) -> dict[str, Any]:
     """The body of POST /chat/completions, streaming. `extra` goes through as it is."""
-    sampling = request.sampling
+    sampling = request.sampling if family_of(model).sampled else _unsampled(request.sampling)
     body: dict[str, Any] = {
         "model": preset.names.id(model),
         "messages": [_message(message) for message in request.messages],
@@ -51,6 +54,11 @@ def chat_body(preset: Preset, model: str, request: ModelRequest) -> dict[str, An
         "stream_options": {"include_usage": True} if preset.stream_usage else None,
     }
     return {key: value for key, value in body.items() if value is not None} | dict(request.extra)
+
+
+def _unsampled(sampling: Sampling) -> Sampling:
+    """For models that refuse any temperature but their own."""
+    return replace(sampling, temperature=None, top_p=None)
 
 
 def _response_format(wanted: ResponseFormat | None) -> dict[str, Any] | None:
@@ -109,6 +117,7 @@ class AnswerReader:
         self._tool_calls = False
         self._logprobs: list[Any] = []
         self._extra: dict[str, Any] = {}
+        self._tags = ThinkTags()
 
     @property
     def complete(self) -> bool:
@@ -132,7 +141,10 @@ class AnswerReader:
             if thinking := said.get("reasoning_content") or said.get("reasoning"):
                 events.append(ReasoningDelta(_text(thinking)))
             if text := said.get("content") or said.get("refusal"):
-                events.append(TextDelta(_text(text)))
+                if self._tags.over:
+                    events.append(TextDelta(_text(text)))
+                else:
+                    events += self._tags.split(_text(text))
             if calls := said.get("tool_calls"):
                 self._tool_calls = True
                 events.extend(_tool_call(index, call) for index, call in enumerate(calls))
@@ -141,6 +153,10 @@ class AnswerReader:
         if reason := choice.get("finish_reason"):
             self._end(reason, chunk)
         return events
+
+    def held_back(self) -> list[ModelEvent]:
+        """What might have been half a tag, once the stream is over."""
+        return self._tags.rest()
 
     def finished(self) -> Finished:
         """The end, once the stream is over."""

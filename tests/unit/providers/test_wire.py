@@ -103,9 +103,29 @@ def test_openai_itself_wants_max_completion_tokens() -> None:
     assert "temperature" not in body
 
 
+def test_a_model_with_a_temperature_of_its_own_is_sent_none() -> None:
+    request = ModelRequest(PLAIN.messages, Sampling(temperature=0.7, top_p=0.9))
+    assert openai.chat_body(PRESETS["openai"], "gpt-4o", request)["temperature"] == 0.7
+    for model in ("o3", "o4-mini", "gpt-5-mini"):
+        body = openai.chat_body(PRESETS["openai"], model, request)
+        assert not {"temperature", "top_p"} & body.keys()
+
+
+def test_thinking_in_tags_comes_apart_in_both_protocols() -> None:
+    pieces = ["<thi", "nk>hm</think", ">\n\nyes", "!"]
+    chunks = [choice({"content": piece}) for piece in pieces]
+    expected = [ReasoningDelta("hm"), TextDelta("yes"), TextDelta("!")]
+    assert openai_events(*chunks)[:-1] == expected
+    reader = ollama.AnswerReader()
+    said = [e for p in pieces for e in reader.read({"message": {"content": p}})]
+    assert said == expected
+    assert reader.read({"done": True})[:-1] == []
+
+
 def openai_events(*chunks: dict[str, Any]) -> list[object]:
     reader = openai.AnswerReader("s", "m")
-    return [*(event for chunk in chunks for event in reader.read(chunk)), reader.finished()]
+    said = [event for chunk in chunks for event in reader.read(chunk)]
+    return [*said, *reader.held_back(), reader.finished()]
 
 
 def choice(delta: dict[str, Any] | None, reason: str | None = None) -> dict[str, Any]:
