@@ -23,7 +23,7 @@ from app.providers.openai_compatible import OpenAICompatibleServer, any_server
 from app.providers.patience import Timeouts
 from tests.simulators import OllamaSimulator, OpenAISimulator
 
-QUICK = Timeouts(connect=1.0, first_token=0.5, silence=0.3, listing=1.0, ending=0.2)
+TIMEOUTS = Timeouts(connect=5.0, first_token=1.5, silence=1.5, listing=5.0, ending=0.5)
 REQUEST = ModelRequest((Message.user("Скільки буде два плюс два?"),))
 MODELS = (
     "echo",
@@ -64,8 +64,8 @@ async def house() -> AsyncIterator[House]:
     async with OllamaSimulator(MODELS) as ollama, OpenAISimulator(MODELS) as cloud:
         far = replace(any_server("cloud", cloud.base_url), local=False)
         servers: list[ModelServer] = [
-            OllamaServer("ollama", ollama.url, timeouts=QUICK),
-            OpenAICompatibleServer(far, "key", timeouts=QUICK),
+            OllamaServer("ollama", ollama.url, timeouts=TIMEOUTS),
+            OpenAICompatibleServer(far, "key", timeouts=TIMEOUTS),
         ]
         catalogue = Catalogue(servers)
         models = Models(catalogue, Prices(), default="ollama/echo")

@@ -25,7 +25,7 @@ from app.providers.patience import Timeouts
 from tests.simulators import OllamaSimulator
 from tests.simulators.base import SimModel
 
-QUICK = Timeouts(connect=1.0, first_token=5.0, silence=0.3, listing=0.5, ending=0.3)
+QUICK = Timeouts(connect=5.0, first_token=10.0, silence=2.0, listing=1.0, ending=0.5)
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ async def test_a_server_that_does_not_answer_is_given_up(
     simulator.latency = 5.0
     start = time.perf_counter()
     state = await server.state()
-    assert time.perf_counter() - start < 1.0
+    assert time.perf_counter() - start < 3.0
     assert isinstance(state.error, ServerUnavailable)
 
 

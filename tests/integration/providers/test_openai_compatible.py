@@ -17,7 +17,7 @@ from app.providers.patience import Timeouts
 from tests.simulators import OpenAISimulator
 from tests.simulators.base import SimModel
 
-QUICK = Timeouts(connect=1.0, first_token=1.0, silence=0.3, listing=0.5, ending=0.3)
+QUICK = Timeouts(connect=5.0, first_token=10.0, silence=10.0, listing=5.0, ending=0.5)
 KEY = "secret-key-77"
 
 
