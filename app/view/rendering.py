@@ -25,6 +25,10 @@ APP_NAME = "Konsilium"
 REASONING = Text(ru="размышления", uk="роздуми", en="thinking")
 
 
+_MEASURED = (StepKind.ANSWER, StepKind.SPECIALIST, StepKind.CANDIDATE)
+"""Steps with their numbers under them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Drawing:
     """What the browser is sent for one step."""
@@ -41,7 +45,10 @@ def draw(
     elements: list[ElementDict] = []
     if facts := record.metadata.get("error"):
         elements.append(_error_card(record, facts, language, ollama))
-    if (entry := record.metadata.get("metrics")) and record.kind == StepKind.ANSWER:
+    if (cached := record.metadata.get("cache")) and record.kind == StepKind.ANSWER:
+        props = {"lang": language, "turn_id": record.turn_id, **cached}
+        elements.append(element(record.id, record.thread_id, "CacheNote", props))
+    if (entry := record.metadata.get("metrics")) and record.kind in _MEASURED:
         elements.append(metrics_card(record, entry, language))
     return Drawing(step, tuple(elements))
 
@@ -127,9 +134,8 @@ def metrics_card(record: StepRecord, entry: Mapping[str, Any], language: Languag
         "entry": dict(entry),
         "turn_id": record.turn_id,
         "step_id": record.id,
+        "compact": record.kind != StepKind.ANSWER,
     }
-    if cache := record.metadata.get("cache"):
-        props["cache"] = cache
     return element(record.id, record.thread_id, "MetricsCard", props)
 
 

@@ -1,0 +1,39 @@
+"""What hangs on a step in the browser."""
+
+from typing import Any
+
+import pytest
+
+from app.core.events import StepKind
+from app.core.turns import StepRecord
+from app.view.rendering import draw
+
+ENTRY = {"seconds": 1.0}
+
+
+def step(kind: StepKind, **metadata: Any) -> StepRecord:
+    return StepRecord("1", "t", "tool", "Физик", kind, turn_id="turn", metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    ("kind", "compact"),
+    [(StepKind.ANSWER, False), (StepKind.SPECIALIST, True), (StepKind.CANDIDATE, True)],
+)
+def test_numbers_hang_under_answers_and_in_short_under_their_parts(kind, compact):
+    (card,) = draw(step(kind, metrics=ENTRY), "ru").elements
+    props = card["props"] or {}
+    assert card["name"] == "MetricsCard"
+    assert props["entry"] == ENTRY
+    assert props["compact"] is compact
+
+
+@pytest.mark.parametrize("kind", [StepKind.PLAN, StepKind.GROUP, StepKind.REASONING])
+def test_other_steps_show_no_numbers(kind):
+    assert draw(step(kind, metrics=ENTRY), "ru").elements == ()
+
+
+def test_an_answer_from_the_cache_says_so():
+    cached = {"kind": "near", "asked": "Какие факультеты?", "saved_tokens": 412}
+    note, _ = draw(step(StepKind.ANSWER, cache=cached, metrics=ENTRY), "uk").elements
+    assert note["name"] == "CacheNote"
+    assert note["props"] == {"lang": "uk", "turn_id": "turn", **cached}
