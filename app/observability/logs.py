@@ -17,7 +17,7 @@ from app.core.errors import KonsiliumError
 from app.core.tracing import request_id
 
 OURS = ("app", "konsilium", "__main__")
-SPOKEN_FROM_INFO = ("chainlit", "uvicorn", "alembic")
+SPOKEN_FROM_INFO = ("chainlit", "alembic")
 """Libraries whose INFO is about the service, not about what goes through it."""
 
 _NAMES_NO_VALUES = (
@@ -149,7 +149,6 @@ def configure_logging(
         logging.getLogger(name).setLevel(level)
     for name in SPOKEN_FROM_INFO:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level)))
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
     logging.captureWarnings(True)
 
 

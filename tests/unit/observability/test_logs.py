@@ -159,5 +159,5 @@ def test_libraries_that_quote_bodies_are_silent_below_warning(log):
     library.info("HTTP Request: POST http://x %s", SAID)
     logging.getLogger("openai._base_client").debug("Request options: %s", SAID)
     assert stream.getvalue() == ""
-    logging.getLogger("uvicorn.error").info("Started")
+    logging.getLogger("chainlit").info("Started")
     assert "Started" in stream.getvalue()

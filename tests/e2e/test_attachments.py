@@ -1,0 +1,61 @@
+"""Files in the chat: read, asked about, refused in words, and still there after a reload."""
+
+from playwright.sync_api import Page, expect
+
+from tests.attachment_files import a_docx, a_pdf, a_png
+from tests.e2e.conftest import ask, metrics, picture
+
+ANSWER = '[data-step-type="assistant_message"]'
+
+
+def attach(page: Page, *files: tuple[str, str, bytes]) -> None:
+    """Puts files into the composer and waits until each is uploaded."""
+    expect(page.locator("#mode-picker-trigger-model")).to_contain_text("echo")  # connected
+    for name, mime, content in files:
+        with page.expect_response("**/project/file?*") as response:
+            page.locator("#upload-button-input").set_input_files(
+                {"name": name, "mimeType": mime, "buffer": content}
+            )
+        assert response.value.ok
+
+
+def test_a_pdf_is_asked_about_and_is_still_there_after_a_reload(page: Page):
+    attach(page, ("report.pdf", "application/pdf", a_pdf("Revenue grew by 12 percent")))
+    picture(page, "attachment-in-the-composer")
+    ask(page, "О чём отчёт?")
+    expect(page.locator(ANSWER).last).to_contain_text("Revenue grew by 12 percent")
+    expect(metrics(page).last).to_contain_text("⏱")
+    picture(page, "attachment-answered")
+    page.reload()
+    expect(page.locator('[data-step-type="user_message"]').first).to_contain_text("О чём отчёт?")
+    expect(page.get_by_text("report.pdf").first).to_be_visible()
+    ask(page, "А ещё раз?")
+    expect(page.locator(ANSWER).last).to_contain_text("А ещё раз?")
+
+
+def test_several_files_of_several_kinds_come_together(page: Page):
+    attach(
+        page,
+        ("plan.docx", "", a_docx()),
+        ("prices.csv", "text/csv", "чай;42".encode("cp1251")),
+        ("main.py", "text/x-python", b"print('hello')"),
+    )
+    ask(page, "Сравни файлы")
+    answer = page.locator(ANSWER).last
+    for words in ("Привет from Word", "чай;42", "print('hello')", "Сравни файлы"):
+        expect(answer).to_contain_text(words)
+
+
+def test_an_image_for_a_model_without_vision_is_refused_in_words(page: Page):
+    attach(page, ("photo.png", "image/png", a_png(40, 40)))
+    ask(page, "Что на фото?")
+    expect(page.get_by_text("не видит изображений").first).to_be_visible()
+    picture(page, "attachment-image-refused")
+
+
+def test_a_file_that_lies_is_refused_in_words(page: Page):
+    attach(page, ("report.pdf", "application/pdf", a_png(40, 40)))
+    ask(page, "О чём это?")
+    expect(
+        page.get_by_text("по имени это документ PDF, а внутри изображение").first
+    ).to_be_visible()
