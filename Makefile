@@ -7,6 +7,8 @@ BIN := .venv/bin
 
 .PHONY: run test check bench soak format clean
 
+# Compressing each word for a browser on the same machine costs more than it saves.
+run: export UVICORN_WS_PER_MESSAGE_DEFLATE ?= false
 run: .venv/.runtime  ## the app on http://127.0.0.1:8000
 	@$(BIN)/chainlit run app/chainlit_app.py --headless --host $(HOST) --port $(PORT)
 

@@ -21,6 +21,7 @@ from app.settings import load_settings
 from app.view import sign_in
 from app.view.chat import Chat
 from app.view.data_layer import DataLayer
+from app.view.event_loop import restore_event_loop
 from app.view.files import files_router
 from app.view.guide import Guide
 from app.view.handlers import register
@@ -31,6 +32,8 @@ from app.view.visitor import signed_in
 
 if config.run.ci:  # with CI in the environment Chainlit makes up a key; it is no server of ours
     os.environ.pop("OPENAI_API_KEY", None)
+
+restore_event_loop()
 
 PUBLIC = Path(__file__).resolve().parents[1] / "public"
 

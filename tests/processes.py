@@ -118,6 +118,7 @@ def konsilium(folder: Path, **variables: str) -> Process:
     environment = clean_environment(
         CHAINLIT_APP_ROOT=str(app_root(folder / "root")),
         DATA_DIR=str(folder / "data"),
+        UVICORN_WS_PER_MESSAGE_DEFLATE="false",
         **variables,
     )
     app = str(ROOT / "app" / "chainlit_app.py")

@@ -156,7 +156,8 @@ def spoken(
     """`answer` for a step and a request of the caller's own; by `deadline` it raises LimitReached."""
 
     def call(request: ModelRequest) -> Call:
-        return TimedCall(turn.models.call(turn.model, request), deadline)
+        call = turn.models.call(turn.model, request)
+        return TimedCall(call, deadline) if deadline is not None else call
 
     if turn.request.options.on("structured"):
         return _structured(turn, step, request, call, before, after)
