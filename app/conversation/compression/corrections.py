@@ -59,42 +59,64 @@ _COMMON = frozenset(
 class Correction:
     """A sentence that takes something back, as comparable words."""
 
-    at: int
-    """Index of its message in the history."""
     old: tuple[frozenset[str], ...]
     """Each value it names as no longer true; empty where it only gives the new one."""
     new: frozenset[str]
     """All its words but the old values."""
     values: frozenset[str]
     """The exact values among the new words."""
+    about: frozenset[str]
+    """What it speaks of."""
     cue: bool
     lifts: bool
     """It allows what was forbidden."""
 
 
-def corrections(messages: Sequence[HistoryMessage]) -> tuple[Correction, ...]:
-    """Every correction by the user, in order."""
-    return tuple(
-        Correction(at, *parsed)
-        for at, message in enumerate(messages)
-        if message.role == "user"
-        for parsed in _parsed(message.text[:4000])
-    )
+class Corrections:
+    """The corrections of a conversation, in order, to be found by the words of a note."""
 
+    def __init__(self, messages: Sequence[HistoryMessage]) -> None:
+        """All that the user corrected in those messages."""
+        self.found: list[tuple[int, Correction]] = []
+        """Each with the index of its message."""
+        self._by_old: dict[str, list[int]] = {}
+        self._by_new: dict[str, list[int]] = {}
+        for at, message in enumerate(messages):
+            if message.role == "user":
+                for correction in _parsed(message.text[:4000]):
+                    self._add(at, correction)
 
-_Parsed = tuple[tuple[frozenset[str], ...], frozenset[str], frozenset[str], bool, bool]
+    def _add(self, at: int, correction: Correction) -> None:
+        number = len(self.found)
+        self.found.append((at, correction))
+        for old in correction.old:
+            self._by_old.setdefault(min(old), []).append(number)
+        for word in correction.new:
+            self._by_new.setdefault(word, []).append(number)
+
+    def touching(self, line: "_Line", since: int) -> list[int]:
+        """Numbers of those from message `since` on that may be about the note, in order."""
+        numbers = {n for word in line.affirmed for n in self._by_old.get(word, ())}
+        numbers |= {n for word in line.about for n in self._by_new.get(word, ())}
+        return sorted(number for number in numbers if self.found[number][0] >= since)
+
+    def restored(self, value: frozenset[str], after: int) -> bool:
+        """Whether a correction later than number `after` names that value as true again."""
+        exact = frozenset(word for word in value if not word.isalpha()) or value
+        again = self._by_new.get(min(exact), ())
+        return any(exact <= self.found[number][1].new for number in again if number > after)
 
 
 @lru_cache(maxsize=4096)
-def _parsed(text: str) -> tuple[_Parsed, ...]:
-    found: list[_Parsed] = []
+def _parsed(text: str) -> tuple[Correction, ...]:
+    found: list[Correction] = []
     for sentence in sentences(text):
         old = denied(sentence)
         cue, lifts = bool(_CUE.search(sentence)), bool(_LIFT.search(sentence))
         if old or cue or lifts:
             new = frozenset(words(sentence)).difference(*old)
-            exact = frozenset(word for value in values(sentence) for word in words(value))
-            found.append((old, new, exact & new, cue, lifts))
+            exact = frozenset(word for value in values(sentence) for word in words(value)) & new
+            found.append(Correction(old, new, exact, _topic(new) - exact, cue, lifts))
     return tuple(found)
 
 
@@ -130,15 +152,13 @@ def _topic(found: Iterable[str]) -> frozenset[str]:
     return frozenset(word for word in found if len(word) > 3) - _COMMON
 
 
-def is_stale(note: str, since: int, said: Sequence[Correction]) -> bool:
+def is_stale(note: str, since: int, said: Corrections) -> bool:
     """Whether a note on messages from index `since` on no longer holds, by what was said since."""
     line = _line(note)
-    relevant = [correction for correction in said if correction.at >= since]
-    for number, correction in enumerate(relevant):
-        taken = _taken_back(correction, line)
+    for number in said.touching(line, since):
+        taken = _taken_back(said.found[number][1], line)
         if taken is not None:
-            exact = frozenset(word for word in taken if not word.isalpha()) or taken
-            return not any(exact <= again.new for again in relevant[number + 1 :])
+            return not said.restored(taken, number)
     return False
 
 
@@ -150,7 +170,7 @@ def _taken_back(correction: Correction, line: _Line) -> frozenset[str] | None:
     if correction.values and correction.values <= line.affirmed:
         return None  # the note says the new value already
     for old in correction.old:
-        about = _topic(correction.new) - correction.values
+        about = correction.about
         if old <= line.affirmed and (not about or about & line.affirmed):
             return old
     if correction.cue and line.about and line.about <= correction.new:

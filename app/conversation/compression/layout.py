@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from app.conversation.compression.corrections import Correction, corrections, is_stale
+from app.conversation.compression.corrections import Corrections, is_stale
 from app.conversation.compression.ledger import figures, words
 from app.conversation.tokens import prompt_tokens, text_tokens
 from app.core.compression import Block, Head, Notes, PinnedFact
@@ -53,9 +53,10 @@ def standing(blocks: Sequence[Block], history: Sequence[HistoryMessage]) -> tupl
     A block that reaches into the last turns does not count now; it may again as the thread grows.
     """
     found: list[Block] = []
+    limit = tail_start(history) if blocks else 0
     for block, (start, end) in zip(blocks, spans(blocks), strict=True):
         messages = history[start:end]
-        if end > tail_start(history) or block.source_hash != source_hash(messages):
+        if end > limit or block.source_hash != source_hash(messages):
             break
         found.append(block)
     return tuple(found)
@@ -86,7 +87,7 @@ def block_tokens(notes: Notes) -> int:
     return text_tokens("\n".join(block_lines(notes)))
 
 
-def render(blocks: Sequence[Block], said: Sequence[Correction]) -> str:
+def render(blocks: Sequence[Block], said: Corrections) -> str:
     """The notes as one delimited text; empty where there are none.
 
     What stands first changes least: the blocks in order; the present state of the conversation (goal,
@@ -159,9 +160,7 @@ def _rivals(earlier: str, later: str) -> bool:
     return bool(first and second and first != second)
 
 
-def _holding(
-    notes: Notes, start: int, said: Sequence[Correction], replaced: frozenset[str]
-) -> Notes:
+def _holding(notes: Notes, start: int, said: Corrections, replaced: frozenset[str]) -> Notes:
     """The notes without what has been corrected since."""
 
     def holds(line: str) -> bool:
@@ -224,7 +223,7 @@ def lay_out(
     covered = sum(len(block.message_ids) for block in blocks)
     recent = history[covered + drop :]
     asked = HistoryMessage(question.id, "user", question.text)
-    notes = render(blocks, corrections((*history, asked)))
+    notes = render(blocks, Corrections((*history, asked)))
     messages = [*(message.as_message() for message in recent), question.as_message()]
     if notes:
         messages = _with_notes(notes, messages)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.conversation.compression.layout import block_tokens, tail_start
-from app.conversation.tokens import prompt_tokens
+from app.conversation.tokens import message_tokens, prompt_tokens
 from app.core.compression import Block
 from app.core.turns import HistoryMessage
 
@@ -63,9 +63,15 @@ def next_span(now: Situation) -> tuple[int, int] | None:
 
 def _cut(history: Sequence[HistoryMessage], start: int, end: int, room: int) -> int:
     """The last beginning of a turn that keeps the span within `room`; one turn at least."""
-    turns = [at for at in range(start + 1, end) if history[at].role == "user"] + [end]
-    fitting = [at for at in turns if _tokens(history[start:at]) <= room]
-    return fitting[-1] if fitting else turns[0]
+    cut = end
+    for at in range(start, end):
+        room -= message_tokens(history[at].as_message())
+        if at + 1 == end or history[at + 1].role == "user":
+            if room >= 0 or cut == end:
+                cut = at + 1
+            if room < 0:
+                break
+    return cut
 
 
 def merge_span(now: Situation) -> tuple[int, int] | None:

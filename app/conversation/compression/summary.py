@@ -6,7 +6,7 @@ from typing import Any
 
 import json_repair
 
-from app.conversation.compression.corrections import Correction, corrections, denied, is_stale
+from app.conversation.compression.corrections import Corrections, denied, is_stale
 from app.conversation.compression.ledger import Item, items, missing, unfounded, vocabulary, words
 from app.conversation.tokens import text_tokens
 from app.core.compression import Notes
@@ -108,7 +108,7 @@ class Checked:
 def check(notes: Notes, span: Sequence[HistoryMessage]) -> Checked:
     """Both ways: nothing invented stays in, nothing binding stays out."""
     kept, lies = _founded(notes, span)
-    taken_back = corrections(span)
+    taken_back = Corrections(span)
     kept = _each_list(kept, lambda line: not is_stale(line, 0, taken_back))
     ledger = [item for item in items(span) if _holds(item, taken_back)]
     absent = missing(ledger, (kept.goal, kept.course, *kept.open, *kept.lasting))
@@ -127,7 +127,7 @@ def check(notes: Notes, span: Sequence[HistoryMessage]) -> Checked:
     )
 
 
-def _holds(item: Item, taken_back: Sequence[Correction]) -> bool:
+def _holds(item: Item, taken_back: Corrections) -> bool:
     """Whether an item is still so: not corrected later, nor the old value in a correction itself."""
     value = set(words(item.value))
     if any(value <= old for old in denied(item.sentence)):

@@ -2,13 +2,13 @@
 
 import pytest
 
-from app.conversation.compression.corrections import corrections, is_stale
+from app.conversation.compression.corrections import Corrections, is_stale
 from app.core.turns import HistoryMessage
 
 
 def stale(note, *said, since=0):
     messages = [HistoryMessage(str(at), "user", text) for at, text in enumerate(said)]
-    return is_stale(note, since, corrections(messages))
+    return is_stale(note, since, Corrections(messages))
 
 
 @pytest.mark.parametrize(
@@ -66,4 +66,4 @@ def test_a_correction_before_the_note_does_not_touch_it():
 
 def test_only_the_user_corrects():
     message = HistoryMessage("1", "assistant", "The budget is 700 EUR, not 500 EUR.")
-    assert corrections([message]) == ()
+    assert Corrections([message]).found == []

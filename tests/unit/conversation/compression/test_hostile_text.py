@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from app.conversation.compression.corrections import corrections, is_stale
+from app.conversation.compression.corrections import Corrections, is_stale
 from app.conversation.compression.ledger import items, missing, unfounded, vocabulary
 from app.core.turns import HistoryMessage
 
@@ -21,8 +21,20 @@ def test_no_text_takes_long(piece):
         message = HistoryMessage("1", role, text)
         start = time.perf_counter()
         found = items([message])
-        said = corrections([message])
+        said = Corrections([message])
         missing(found[:50], [text[:300]])
         unfounded(text[:300], vocabulary([message]))
         is_stale(text[:300], 0, said)
         assert time.perf_counter() - start < 1.0
+
+
+def test_a_conversation_full_of_corrections_is_read_quickly():
+    turns = 1500
+    messages = [
+        HistoryMessage(str(at), "user", f"The knob is {3000 + at}, not {7000 + at}.")
+        for at in range(turns)
+    ]
+    start = time.perf_counter()
+    said = Corrections(messages)
+    assert all(is_stale(f"knob: {7000 + at}", 0, said) for at in range(turns))
+    assert time.perf_counter() - start < 2.0
