@@ -15,16 +15,18 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     true,
     union_all,
     update,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.caching import CachedAnswer, Found
 from app.core.turns import now
 from app.storage.database import Database
-from app.storage.tables import cached_answers, cached_terms
+from app.storage.tables import cached_answers, cached_terms, feedback, steps
 
 NEWEST = 300
 """Of the entries that hold a word, how many are looked at, latest first: a lookup's time has a bound
@@ -93,10 +95,13 @@ class CachedAnswers:
         return _entry(row) if row is not None else None
 
     async def put(self, answer: CachedAnswer, terms: Sequence[str]) -> None:
-        """Keeps it, in place of an entry with the same key."""
+        """Keeps it, in place of an entry with the same key; one of a turn that was disliked or is
+        gone is not kept."""
         same = and_(cached_answers.c.scope == answer.scope, cached_answers.c.key == answer.key)
         async with self._database.writing() as connection:
             await connection.execute(delete(cached_answers).where(same))
+            if answer.turn_id is not None and not await _stands(connection, answer.turn_id):
+                return
             seq = await connection.scalar(
                 insert(cached_answers).values(_values(answer)).returning(cached_answers.c.seq)
             )
@@ -136,6 +141,40 @@ class CachedAnswers:
                 delete(cached_answers).where(cached_answers.c.seq.in_(spared))
             )
             return old.rowcount + many.rowcount
+
+
+async def _stands(connection: AsyncConnection, turn_id: str) -> bool:
+    """Whether the turn is there and nobody disliked it. A verdict given meanwhile waits for this
+    transaction, and then finds what it kept."""
+    turn = select(steps.c.id).where(steps.c.id == turn_id).with_for_update()
+    if await connection.scalar(turn) is None:
+        return False
+    disliked = (
+        select(feedback.c.id)
+        .join(steps, steps.c.id == feedback.c.step_id)
+        .where(steps.c.turn_id == turn_id, feedback.c.value == 0)
+    )
+    return await connection.scalar(disliked.limit(1)) is None
+
+
+async def drop_disliked(connection: AsyncConnection, turn_id: str) -> None:
+    """Deletes the answer that the turn left, and the one it showed."""
+    written = select(steps.c.metadata).where(steps.c.turn_id == turn_id)
+    shown = [
+        noted["entry_id"]
+        for metadata in (await connection.scalars(written)).all()
+        if isinstance(noted := metadata.get("cache"), dict) and "entry_id" in noted
+    ]
+    await connection.execute(
+        delete(cached_answers).where(
+            or_(cached_answers.c.turn_id == turn_id, cached_answers.c.id.in_(shown))
+        )
+    )
+
+
+async def drop_of_thread(connection: AsyncConnection, thread_id: str) -> None:
+    """Deletes the answers that came of a thread."""
+    await connection.execute(delete(cached_answers).where(cached_answers.c.thread_id == thread_id))
 
 
 _EXACT = select(cached_answers).where(

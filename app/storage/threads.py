@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.core.errors import NotFound
 from app.core.threads import FeedbackRecord, Page, StoredThread, ThreadRecord, title_of
 from app.core.turns import StepRecord, now
+from app.storage.answers import drop_disliked, drop_of_thread
 from app.storage.database import Database
 from app.storage.files import LocalFiles
 from app.storage.rows import (
@@ -185,6 +186,7 @@ class Threads:
             )
             if not gone.rowcount:
                 raise NotFound(f"thread {thread_id} of {user_id}")
+            await drop_of_thread(connection, thread_id)
         await self._files.delete(thread_id)
 
     async def write_step(self, step: StepRecord, user_id: str) -> None:
@@ -238,16 +240,20 @@ class Threads:
     async def judge(self, verdict: FeedbackRecord, user_id: str) -> str:
         """See `ThreadStore.judge`."""
         async with self._database.writing() as connection:
-            thread_id = await connection.scalar(
-                select(steps.c.thread_id).where(
-                    steps.c.id == verdict.step_id, steps.c.user_id == user_id
+            judged = (
+                await connection.execute(
+                    select(steps.c.thread_id, steps.c.turn_id).where(
+                        steps.c.id == verdict.step_id, steps.c.user_id == user_id
+                    )
                 )
-            )
-            if thread_id is None:
+            ).one_or_none()
+            if judged is None:
                 raise NotFound(f"step {verdict.step_id} of {user_id}")
-            row = {"id": verdict.id, "step_id": verdict.step_id, "thread_id": thread_id}
+            row = {"id": verdict.id, "step_id": verdict.step_id, "thread_id": judged.thread_id}
             row |= {"value": verdict.value, "comment": verdict.comment, "created_at": now()}
             await upsert(connection, feedback, [row], ["step_id"], ["value", "comment"])
+            if verdict.value == 0 and judged.turn_id is not None:
+                await drop_disliked(connection, judged.turn_id)
             kept: str = (
                 await connection.execute(
                     select(feedback.c.id).where(feedback.c.step_id == verdict.step_id)

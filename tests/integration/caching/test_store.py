@@ -7,8 +7,10 @@ from decimal import Decimal
 import pytest
 
 from app.core.caching import CachedAnswer
+from app.core.threads import FeedbackRecord
 from app.core.turns import now
 from app.storage.storage import Storage
+from tests.integration.storage.turns import say
 
 LONG_AGO = now() - timedelta(days=3650)
 
@@ -28,7 +30,6 @@ async def test_an_answer_comes_back_as_it_was_kept(storage):
         tokens=412,
         cost_rub=Decimal("0.123456789"),
         thread_id="t1",
-        turn_id="u1",
         question_id="q1",
         vector=(0.6, 0.8),
     )
@@ -77,7 +78,7 @@ async def test_what_is_too_old_is_not_found(storage):
     assert (found.exact, found.candidates) == (None, ())
 
 
-@pytest.mark.parametrize("by", ["owner", "thread_id", "turn_id", "question_id", "model", "scope"])
+@pytest.mark.parametrize("by", ["owner", "thread_id", "question_id", "model", "scope"])
 async def test_purging_takes_what_matches_and_its_words(storage, by):
     mine = an_answer("a", **{by: "mine/1"})
     other = an_answer("b", **{by: "other/1"})
@@ -111,6 +112,50 @@ async def test_the_nearest_by_vector(storage):
     found = await storage.answers.nearest("s1", (0.0, 1.0), LONG_AGO, 2)
     assert [entry.question for entry in found] == ["b", "a"]
     assert await storage.answers.nearest("s2", (0.0, 1.0), LONG_AGO, 2) == ()
+
+
+async def test_a_dislike_removes_what_a_turn_left_and_what_it_showed(storage, ann):
+    settled = await say(storage, ann)
+    turn, answer = settled.steps[0].id, settled.steps[1].id
+    left, other = an_answer("a", turn_id=turn, thread_id="t1"), an_answer("b")
+    await storage.answers.put(left, [])
+    await storage.answers.put(other, [])
+    await storage.threads.judge(FeedbackRecord("f1", answer, 1), ann.id)
+    assert await storage.answers.find(left.id) is not None
+    await storage.threads.judge(FeedbackRecord("f2", turn, 0), ann.id)
+    assert await storage.answers.find(left.id) is None
+    assert await storage.answers.find(other.id) is not None
+
+
+async def test_a_dislike_removes_the_cached_answer_that_was_shown(storage, ann):
+    shown = an_answer("a")
+    await storage.answers.put(shown, [])
+    settled = await say(storage, ann)
+    step = settled.steps[1]
+    noted = replace(step, metadata={**step.metadata, "cache": {"entry_id": shown.id}})
+    await storage.threads.write_step(noted, ann.id)
+    await storage.threads.judge(FeedbackRecord("f1", settled.steps[0].id, 0), ann.id)
+    assert await storage.answers.find(shown.id) is None
+
+
+async def test_a_disliked_answer_cannot_be_kept_afterwards(storage, ann):
+    settled = await say(storage, ann)
+    turn = settled.steps[0].id
+    await storage.threads.judge(FeedbackRecord("f2", turn, 0), ann.id)
+    answer = an_answer(turn_id=turn)
+    await storage.answers.put(answer, ["рис"])
+    assert await storage.answers.find(answer.id) is None
+
+
+async def test_a_deleted_thread_takes_its_answers_along(storage, ann):
+    settled = await say(storage, ann)
+    turn = settled.steps[0].id
+    answer = an_answer(turn_id=turn, thread_id="t1")
+    await storage.answers.put(answer, ["рис"])
+    await storage.threads.delete("t1", ann.id)
+    assert await storage.answers.find(answer.id) is None
+    await storage.answers.put(answer, ["рис"])
+    assert await storage.answers.find(answer.id) is None, "its turn is gone"
 
 
 async def test_a_second_process_finds_it_at_once(storage, url, tmp_path):
