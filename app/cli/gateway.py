@@ -47,6 +47,7 @@ def serve(args: argparse.Namespace, terminal: Terminal) -> int:
         lifespan="on",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=round(GRACE_SECONDS),

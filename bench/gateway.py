@@ -1,0 +1,295 @@
+"""The gateway beside the upstream asked directly and nginx without buffers, in one run: first token,
+gaps, full speed, small requests, memory. One worker, a checked key, two cores for everybody."""
+
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import psutil
+
+from bench.report import Report
+from tests.processes import (
+    Process,
+    clean_environment,
+    free_port,
+    running,
+    simulator,
+    temporary_folder,
+)
+
+PACED = "slow-first-100ms+paced-20ms+len-150"
+"""Speaks its first token after 100 ms, then 50 a second, for three seconds."""
+BURST = "burst-2000"
+SMALL = "say-ok"
+BENCH = "gateway"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to ask, and by which names."""
+
+    name: str
+    url: str
+    prefix: str = ""
+    key: str = "none"
+
+    def body(self, model: str, *, stream: bool) -> bytes:
+        messages = [{"role": "user", "content": "Hello there, how are you?"}]
+        asked = {"model": self.prefix + model, "messages": messages, "stream": stream}
+        return json.dumps(asked).encode()
+
+
+@dataclass
+class Stream:
+    """One streamed answer as its reader saw it."""
+
+    first: float = 0.0
+    gaps: list[float] = field(default_factory=list)
+    tokens: int = 0
+    complete: bool = False
+
+
+def session(target: Target) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        headers={"authorization": f"Bearer {target.key}", "content-type": "application/json"},
+        timeout=aiohttp.ClientTimeout(total=120),
+    )
+
+
+async def stream(http: aiohttp.ClientSession, target: Target, model: str) -> Stream:
+    """Reads one answer, noting when its words came."""
+    seen = Stream()
+    start = last = time.perf_counter()
+    tail = b""
+    async with http.post(
+        target.url + "/v1/chat/completions", data=target.body(model, stream=True)
+    ) as answer:
+        answer.raise_for_status()
+        while data := await answer.content.readany():
+            at = time.perf_counter()
+            tokens = data.count(b'"content"')
+            if tokens and not seen.first:
+                if b'"content":""' not in data.replace(b'": ""', b'":""') or tokens > 1:
+                    seen.first = at - start
+            elif tokens:
+                seen.gaps.append(at - last)
+            last = at
+            seen.tokens += tokens
+            tail = (tail + data)[-64:]
+    seen.complete = tail.endswith(b"data: [DONE]\n\n")
+    return seen
+
+
+async def paced(targets: list[Target], report: Report) -> None:
+    """50 streams at 50 tokens a second, target after target, three times over: the first tokens
+    beside those of the upstream (first of the targets) in the same round, and the later gaps."""
+    rounds: dict[str, list[tuple[float, float, float]]] = {target.name: [] for target in targets}
+    for _ in range(1 if report.quick else 3):
+        for target in targets:
+            rounds[target.name].append(await paced_round(target))
+    own = rounds[targets[0].name]
+    for target in targets:
+        p50, p99, gap = (statistics.median(each) for each in zip(*rounds[target.name], strict=True))
+        note(report, target, "first token, 50 streams, median", p50, "ms")
+        note(report, target, "first token, 50 streams, 99th", p99, "ms")
+        goal = 100.0 if target.prefix else None
+        report.add(BENCH, f"{target.name}: gap, 99.9th", gap, "ms", goal)
+        if target.prefix:
+            beside = list(zip(rounds[target.name], own, strict=True))
+            added = statistics.median(mine[0] - its[0] for mine, its in beside)
+            late = statistics.median(mine[1] - its[1] for mine, its in beside)
+            name = f"{target.name}: first token after upstream"
+            report.add(BENCH, f"{name}, median", added, "ms", 15)
+            report.add(BENCH, f"{name}, 99th", late, "ms", 40)
+
+
+async def paced_round(target: Target) -> tuple[float, float, float]:
+    """Milliseconds: first token at the median and the 99th percentile, gap at the 99.9th."""
+    async with session(target) as http:
+        await asyncio.gather(*(whole(http, target) for _ in range(50)))  # connections, for all
+        streams = await asyncio.gather(*(stream(http, target, PACED) for _ in range(50)))
+    assert all(s.complete for s in streams), "a stream was cut"
+    firsts = sorted(s.first * 1000 for s in streams)
+    gaps = sorted(gap * 1000 for s in streams for gap in s.gaps)
+    return statistics.median(firsts), firsts[-1], gaps[int(len(gaps) * 0.999)]
+
+
+async def full_speed(target: Target, report: Report, goal: float | None) -> None:
+    """8 streams of 2,000 tokens, unpaced, several times over."""
+    rounds = 2 if report.quick else 5
+    async with session(target) as http:
+        await stream(http, target, BURST)
+        start = time.perf_counter()
+        tokens = 0
+        for _ in range(rounds):
+            streams = await asyncio.gather(*(stream(http, target, BURST) for _ in range(8)))
+            assert all(s.complete for s in streams), "a stream was cut"
+            tokens += 8 * 2000
+        seconds = time.perf_counter() - start
+    report.add(
+        BENCH, f"{target.name}: full speed", tokens / seconds, "tokens/s", goal, at_least=True
+    )
+
+
+async def small(target: Target, report: Report, goal: float | None) -> None:
+    """One-token answers, not streamed, 8 at once."""
+    seconds = 1.0 if report.quick else 5.0
+    async with session(target) as http:
+        await whole(http, target)
+        until = time.perf_counter() + seconds
+
+        async def ask() -> int:
+            count = 0
+            while time.perf_counter() < until:
+                await whole(http, target)
+                count += 1
+            return count
+
+        start = time.perf_counter()
+        counts = await asyncio.gather(*(ask() for _ in range(8)))
+        took = time.perf_counter() - start
+    report.add(
+        BENCH,
+        f"{target.name}: small requests",
+        sum(counts) / took,
+        "requests/s",
+        goal,
+        at_least=True,
+    )
+
+
+async def whole(http: aiohttp.ClientSession, target: Target) -> None:
+    async with http.post(
+        target.url + "/v1/chat/completions", data=target.body(SMALL, stream=False)
+    ) as answer:
+        answer.raise_for_status()
+        await answer.read()
+
+
+async def leave_early(http: aiohttp.ClientSession, target: Target) -> None:
+    """Asks for a stream, reads a little and goes."""
+    async with http.post(
+        target.url + "/v1/chat/completions", data=target.body(PACED, stream=True)
+    ) as answer:
+        await answer.content.readany()
+        answer.close()
+
+
+async def memory(target: Target, report: Report, process: Process) -> None:
+    """What many requests and many abandoned streams leave behind."""
+    requests, abandoned = (2_000, 100) if report.quick else (100_000, 1_000)
+    async with session(target) as http:
+
+        async def each(count: int, work: Callable[[], Awaitable[None]]) -> None:
+            for _ in range(count):
+                await work()
+
+        async def many(count: int, work: Callable[[], Awaitable[None]]) -> None:
+            await asyncio.gather(*(each(count // 20, work) for _ in range(20)))
+
+        await many(2_000, lambda: whole(http, target))
+        await many(40, lambda: leave_early(http, target))
+        before = rss(process)
+        await many(requests, lambda: whole(http, target))
+        await asyncio.sleep(1.5)
+        report.add(BENCH, f"memory grown by {requests:,} requests", rss(process) - before, "MB", 10)
+        before = rss(process)
+        await many(abandoned, lambda: leave_early(http, target))
+        await asyncio.sleep(1.5)
+        grown = rss(process) - before
+        report.add(BENCH, f"memory grown by {abandoned:,} abandoned streams", grown, "MB", 10)
+        report.add(BENCH, "memory at the end", rss(process), "MB")
+
+
+def rss(process: Process) -> float:
+    return float(psutil.Process(process.pid).memory_info().rss / 1e6)
+
+
+def note(report: Report, target: Target, name: str, value: float, unit: str) -> None:
+    report.add(BENCH, f"{target.name}: {name}", value, unit)
+
+
+def gateway_process(folder: Path, ollama: Process, openai: Process) -> tuple[Process, str]:
+    """The gateway alone, one worker, demanding a key; and such a key."""
+    port = free_port()
+    environment = clean_environment(
+        DATA_DIR=str(folder / "data"),
+        OLLAMA_HOST=f"ollama={ollama.url}",
+        OPENAI_SERVERS=f"gpu={openai.url}/v1",
+        REQUIRE_API_KEY="1",
+        LOG_LEVEL="WARNING",
+    )
+    create = ["keys", "create", "--name", "bench", "--rpm", "100000000", "--tpm", "1000000000000"]
+    made = subprocess.run(
+        [sys.executable, "-m", "app", *create], env=environment, capture_output=True, check=True
+    )
+    command = [sys.executable, "-m", "app", "gateway", "--port", str(port)]
+    url = f"http://127.0.0.1:{port}"
+    process = Process(command, url, environment, folder / "gateway.log", "/health")
+    return process, made.stdout.decode().strip()
+
+
+def nginx_process(folder: Path, upstream: str) -> Process:
+    """nginx as a plain proxy without buffers, one worker, connections kept."""
+    port = free_port()
+    config = folder / "nginx.conf"
+    config.write_text(
+        f"""daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
+        events {{ worker_connections 1024; }}
+        http {{ access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+          fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+          upstream sim {{ server {upstream.removeprefix("http://")}; keepalive 64; }}
+          server {{ listen 127.0.0.1:{port};
+            location / {{ proxy_pass http://sim; proxy_buffering off; proxy_http_version 1.1;
+              proxy_set_header Connection ""; proxy_read_timeout 300; }} }} }}"""
+    )
+    command = ["nginx", "-c", str(config), "-p", str(folder)]
+    url = f"http://127.0.0.1:{port}"
+    environment = clean_environment(PATH="/usr/sbin:/usr/bin:/sbin:/bin")
+    return Process(command, url, environment, folder / "nginx.out", "/v1/models")
+
+
+@contextmanager
+def house() -> Iterator[tuple[dict[str, Target], Process]]:
+    """All processes, by the names their figures are given under."""
+    with temporary_folder() as name:
+        folder = Path(name)
+        models = (PACED, BURST, SMALL)
+        ollama, openai = simulator("ollama", folder, *models), simulator("openai", folder, *models)
+        with running(ollama, openai):
+            gateway, key = gateway_process(folder, ollama, openai)
+            nginx = nginx_process(folder, openai.url)
+            with running(gateway, nginx):
+                yield (
+                    {
+                        "upstream": Target("upstream", openai.url),
+                        "nginx": Target("nginx", nginx.url),
+                        "passed": Target("gateway, OpenAI", gateway.url, "gpu/", key),
+                        "translated": Target("gateway, Ollama", gateway.url, "ollama/", key),
+                    },
+                    gateway,
+                )
+
+
+async def run(report: Report) -> None:
+    """The figures of the gateway, and of what stands beside it."""
+    with house() as (targets, gateway):
+        await paced(list(targets.values()), report)
+        await full_speed(targets["upstream"], report, None)
+        await full_speed(targets["nginx"], report, None)
+        await full_speed(targets["passed"], report, 60_000)
+        await full_speed(targets["translated"], report, 25_000)
+        await small(targets["upstream"], report, None)
+        await small(targets["nginx"], report, None)
+        await small(targets["passed"], report, 400)
+        await small(targets["translated"], report, None)
+        await memory(targets["passed"], report, gateway)
