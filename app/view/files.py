@@ -19,7 +19,7 @@ HTML are not among them; they, and all that is unknown, are downloads."""
 
 
 def files_router(elements: ElementStore) -> APIRouter:
-    """`GET /api/files/{thread}/{element}`; 404 for who may not read it."""
+    """`GET /files/{thread}/{element}`; 404 for who may not read it."""
     router = APIRouter(prefix=FILES_ROUTE, tags=["files"])
 
     @router.get("/{thread_id}/{element_id}", response_class=FileResponse)

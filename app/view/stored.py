@@ -14,7 +14,7 @@ from app.core.threads import ElementRecord
 from app.core.turns import StepRecord, now
 from app.view.rendering import stamp
 
-FILES_ROUTE = "/api/files"
+FILES_ROUTE = "/files"
 
 
 def persisted(user: User) -> PersistedUser:

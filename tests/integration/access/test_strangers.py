@@ -29,7 +29,7 @@ async def test_a_thread_can_be_neither_seen_nor_changed(house, ann, bob, theirs)
             await browser.get("/project/thread/t1"),
             await browser.get("/project/share/t1"),
             await browser.get("/project/thread/t1/element/e1"),
-            await browser.get("/api/files/t1/e1"),
+            await browser.get("/files/t1/e1"),
             await browser.put("/project/thread", json={**thread, "name": "Mine"}),
             await browser.put("/project/thread/share", json={**thread, "isShared": True}),
             await browser.request("DELETE", "/project/thread", json=thread),
@@ -55,7 +55,7 @@ async def test_feedback_is_the_owners_alone(house, ann, bob, theirs):
 
 async def test_without_signing_in_nothing_opens(house, theirs):
     async with house.visit() as browser:
-        for path in ("/user", "/project/thread/t1", "/project/share/t1", "/api/files/t1/e1"):
+        for path in ("/user", "/project/thread/t1", "/project/share/t1", "/files/t1/e1"):
             assert (await browser.get(path)).status_code == 401
 
 
@@ -67,22 +67,22 @@ async def test_a_shared_thread_is_read_by_other_users_until_it_is_taken_back(
         shared = (await his.get("/project/share/t1")).json()
         assert [s["output"] for s in shared["steps"]][::2] == ["A secret?", "The secret."]
         assert shared["metadata"].keys() == {"is_shared", "shared_at"}
-        assert (await his.get("/api/files/t1/e1")).status_code == 200
+        assert (await his.get("/files/t1/e1")).status_code == 200
         assert (await his.get("/project/thread/t1")).status_code == 404
         renamed = await his.put("/project/thread", json={"threadId": "t1", "name": "Mine"})
         assert renamed.status_code == 404
         await mine.put("/project/thread/share", json={"threadId": "t1", "isShared": False})
         assert (await his.get("/project/share/t1")).status_code == 404
-        assert (await his.get("/api/files/t1/e1")).status_code == 404
+        assert (await his.get("/files/t1/e1")).status_code == 404
 
 
 async def test_an_uploaded_page_never_runs_on_our_origin(house, ann, theirs):
     async with house.visit(ann) as browser:
-        file = await browser.get("/api/files/t1/e1")
+        file = await browser.get("/files/t1/e1")
         assert file.content == HTML
         assert file.headers["content-type"] == "application/octet-stream"
         assert file.headers["content-disposition"].startswith("attachment")
         assert file.headers["x-content-type-options"] == "nosniff"
         assert "sandbox" in file.headers["content-security-policy"]
-        for path in ("/api/files/t1/..%2f..%2fkonsilium.db", "/api/files/../konsilium.db/x"):
+        for path in ("/files/t1/..%2f..%2fkonsilium.db", "/files/../konsilium.db/x"):
             assert (await browser.get(path)).content != HTML

@@ -43,6 +43,8 @@ def test_a_foreign_page_may_link_to_us_but_not_load_from_us():
 
 def test_the_local_app_serves_no_other_machine():
     assert refused(host="localhost:8000", client="192.168.1.7")
+    assert refused(host="localhost:8000", client="::ffff:192.168.1.7")
+    assert not refused(host="localhost:8000", client="::ffff:127.0.0.1")
     for host in ("0.0.0.0", "192.168.1.7", "::", "chat.example"):
         with pytest.raises(SettingsInvalid):
             require_loopback(host)

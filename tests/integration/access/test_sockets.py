@@ -1,0 +1,181 @@
+"""The real app, its sockets and its death: strangers, disabled users, kill -9."""
+
+import asyncio
+import contextlib
+import signal
+
+import pytest
+import pytest_asyncio
+import socketio.exceptions
+
+from app.access.passwords import Passwords
+from app.access.people import People
+from app.storage.storage import Storage
+from tests.integration.access.page import Page
+from tests.processes import konsilium, running, simulator
+from tests.unit.access.test_passwords import CHEAP
+
+SLOW = "ollama/len-200+paced-20ms"
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    """AUTH_MODE=password over a simulated Ollama that takes about 4 s an answer."""
+    folder = tmp_path_factory.mktemp("password")
+    models = simulator("ollama", folder)
+    variables = {"AUTH_MODE": "password", "ADMIN_PASSWORD": "the administrator's"}
+    process = konsilium(folder, OLLAMA_HOST=models.url, MODEL_NAME=SLOW, **variables)
+    with running(models, process):
+        yield process
+
+
+@pytest_asyncio.fixture
+async def storage(app):
+    """The app's own database, from another process than its own."""
+    folder = app.log.parent / "data"
+    opened = Storage(f"sqlite+aiosqlite:///{folder / 'konsilium.db'}", folder)
+    yield opened
+    await opened.database.aclose()
+
+
+@pytest_asyncio.fixture
+async def people(storage):
+    return People(storage.users, Passwords(CHEAP))
+
+
+@pytest_asyncio.fixture
+async def visit(app, people):
+    """Opens pages of users made for the purpose; all are closed at the end."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def visit(name, thread_id="", connect=True):
+            await people.add(name, "long enough")
+            page = Page(app.url)
+            stack.push_async_callback(page.close)
+            assert await page.sign_in(name, "long enough") == 200
+            if connect:
+                await page.connect(thread_id)
+            return page
+
+        yield visit
+
+
+async def half_answered(page, text="A slow one?"):
+    """Asks, and returns the thread's id once the answer has begun."""
+    await page.ask(text)
+    first = await page.hear("first_interaction")
+    await page.hear("stream_token")
+    return first["thread_id"]
+
+
+async def test_a_new_thread_is_in_the_sidebar_while_it_is_answered(visit):
+    page = await visit("ann")
+    thread = await half_answered(
+        page, "Как варить борщ, если свёклы нет, а гости уже на пороге дома?"
+    )
+    (listed,) = await page.threads()
+    assert listed["id"] == thread
+    assert listed["name"] == "Как варить борщ, если свёклы нет, а гости уже на…"
+
+
+async def test_a_strangers_socket_gets_neither_thread_nor_its_stream(visit, storage):
+    ann = await visit("ann-2")
+    thread = await half_answered(ann)
+    bob = await visit("bob-2", thread)
+    assert await bob.hear("resume_thread_error") == "Thread not found."
+    await bob.socket.emit("stop")
+    await bob.socket.emit("connection_successful")
+    await bob.ask("Is this mine?")
+    own = (await bob.hear("first_interaction"))["thread_id"]
+    assert own != thread
+    await asyncio.sleep(0.5)
+    mine = (await ann.http.get(f"/project/thread/{thread}")).json()
+    assert [s["output"] for s in mine["steps"] if s["type"] == "user_message"] == ["A slow one?"]
+    streamed = {data["id"] for event, data in bob.heard if event == "stream_token"}
+    assert not streamed & {step["id"] for step in mine["steps"]}
+    async with asyncio.timeout(20):  # Bob's stop has not ended it: it is answered whole
+        while not any(
+            s["type"] == "assistant_message" and len(s["output"]) > 300
+            for s in (await ann.http.get(f"/project/thread/{thread}")).json()["steps"]
+        ):
+            await asyncio.sleep(0.2)
+
+
+async def test_elements_cannot_be_put_into_anothers_thread(visit, storage, people):
+    ann, bob = await visit("ann-3"), await visit("bob-3")
+    thread = await half_answered(ann)
+    await half_answered(bob)
+    who = await people.known("ann-3")
+    element = {
+        "id": "guessed",
+        "type": "custom",
+        "name": "ErrorCard",
+        "display": "inline",
+        "threadId": thread,
+        "forId": None,
+        "props": {"evil": True},
+    }
+    payload = {"element": element, "sessionId": bob.session}
+    await bob.http.put("/project/element", json=payload)
+    await bob.http.request("DELETE", "/project/element", json=payload)
+    stolen = await bob.http.put(
+        "/project/element", json={"element": element, "sessionId": ann.session}
+    )
+    assert stolen.status_code == 401
+    await asyncio.sleep(0.5)
+    stored = await storage.threads.contents(thread, who.id)
+    assert stored.elements == ()
+
+
+async def test_an_upload_outlives_its_session_and_is_its_owners_alone(visit, app):
+    ann, bob = await visit("ann-4"), await visit("bob-4", connect=False)
+    file = await ann.upload("notes.txt", b"the notes", "text/plain")
+    message = await ann.ask("See the notes", [file])
+    thread = (await ann.hear("first_interaction"))["thread_id"]
+    await ann.hear("stream_token")
+    await ann.close()
+    again = await visit("ann-4", thread)
+    resumed = await again.hear("resume_thread")
+    (element,) = [e for e in resumed["elements"] if e["type"] == "file"]
+    assert (element["name"], element["forId"]) == ("notes.txt", message)
+    assert (await again.http.get(element["url"])).content == b"the notes"
+    assert (await bob.http.get(element["url"])).status_code == 404
+
+
+async def test_a_user_disabled_in_mid_answer_is_out_at_once(visit, people, storage):
+    page = await visit("eve")
+    thread = await half_answered(page)
+    eve = await people.known("eve")
+    await people.allow(eve, enabled=False)
+    await asyncio.wait_for(page.closed.wait(), 5)
+    assert (await page.http.get("/user")).status_code == 401
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await Page.connect(again := Page(page.url), thread)
+    await again.close()
+    async with asyncio.timeout(5):
+        while (await storage.threads.contents(thread, eve.id)).steps[1].outcome == "running":
+            await asyncio.sleep(0.1)
+    assert (await storage.threads.contents(thread, eve.id)).steps[1].outcome == "stopped"
+
+
+async def test_a_foreign_page_opens_no_socket(visit):
+    page = await visit("mallory", connect=False)
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await page.connect(origin="http://evil.example")
+
+
+async def test_killed_in_mid_answer_the_question_and_the_half_are_there_again(visit, app):
+    page = await visit("ann-5")
+    thread = await half_answered(page, "Will it last?")
+    await asyncio.sleep(2.5)  # a checkpoint is due every 2 s
+    app.restart(signal.SIGKILL)
+    again = await visit("ann-5", thread)
+    resumed = await again.hear("resume_thread")
+    question, run, answer = resumed["steps"][:3]
+    assert (question["output"], run["type"]) == ("Will it last?", "run")
+    assert len(answer["output"]) > 50
+    assert answer["end"] is not None
+    await again.ask("Go on?")
+    await again.hear("stream_token")
+    (listed,) = await again.threads()
+    assert listed["id"] == thread
