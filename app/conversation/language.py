@@ -4,6 +4,9 @@ import re
 
 from app.core.text import Language
 
+LOOKED_AT = 5000
+"""Characters by which a text's language is told."""
+
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|https?://\S+", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]+(?:['’ʼ][^\W\d_]+)*")
 _UKRAINIAN = set("іїєґ")
@@ -22,7 +25,7 @@ def words_of(text: str) -> list[str]:
 
 def language_of_text(text: str, default: Language = "en") -> Language:
     """The language of `text`; `default` where its letters do not tell."""
-    words = words_of(text)
+    words = words_of(text[:LOOKED_AT])
     letters = "".join(words)
     cyrillic = sum("\u0400" <= letter <= "\u04ff" for letter in letters)
     latin = sum(letter.isascii() for letter in letters)

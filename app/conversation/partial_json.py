@@ -184,10 +184,10 @@ class PartialObject:
 
     def _close(self) -> bool:
         try:
-            value = json.loads("".join(self._pieces), strict=False)
+            value = whole_characters(json.loads("".join(self._pieces), strict=False))
         except (ValueError, RecursionError):
             return self._break()
-        return self._keep(whole_characters(value))
+        return self._keep(value)
 
     def _take(self, end: int) -> None:
         self._pieces.append(self._rest[self._at : end])

@@ -27,6 +27,9 @@ T = TypeVar("T")
 LONGEST_TO_REPAIR = 6000
 """Characters of a broken answer that are shown to the model when it is asked again."""
 
+LONGEST_TO_MEND = 40_000
+MOST_BRACKETS_TO_MEND = 1000
+
 ONLY_JSON = Text(
     ru="Ответь только одним объектом JSON, без пояснений и без разметки, строго такого вида:\n{shape}",
     uk="Відповідай лише одним об'єктом JSON, без пояснень і без розмітки, точно такого вигляду:\n{shape}",
@@ -56,7 +59,7 @@ class Shape(Generic[T]):
         """Reads what a model wrote. Raises ValueError where it cannot be mended."""
         try:
             return self.read(_object(json.loads(text, strict=False)))
-        except ValueError as strict:
+        except (ValueError, RecursionError) as strict:
             try:
                 return self.read(_object(repair_json(_trimmed(text), return_objects=True)))
             except (ValueError, RecursionError) as mended:
@@ -150,10 +153,13 @@ async def _read(call: Call, seen: Callable[[Mapping[str, Any]], bool] | None) ->
 
 
 def _trimmed(text: str) -> str:
-    """From the first brace on: models like to say a word before."""
+    """From the first brace on: models like to say a word before. Raises ValueError where mending it
+    would hold up the event loop: json-repair takes a second for 100,000 characters or 10,000 braces."""
     start = text.find("{")
     if start < 0:
         raise ValueError("no JSON object in it")
+    if len(text) > LONGEST_TO_MEND or text.count("{") + text.count("[") > MOST_BRACKETS_TO_MEND:
+        raise ValueError("too long to be mended")
     return text[start:]
 
 

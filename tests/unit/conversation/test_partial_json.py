@@ -105,6 +105,11 @@ def test_what_is_not_an_object_is_known_from_its_first_characters(text):
     assert read(list(text))[0].state == "not_json"
 
 
+def test_nesting_without_end_breaks_the_object_and_nothing_else():
+    parser, _ = read(['{"a": ' + "[" * 100_000 + "]" * 100_000 + "}"])
+    assert parser.state == "broken"
+
+
 def test_latex_and_raw_line_breaks_in_strings_are_kept():
     _, grown = read(['{"m": "\\(x\\) \\underline{a}\nb"}'])
     assert grown["m"] == "\\(x\\) \\underline{a}\nb"

@@ -108,7 +108,7 @@ def _is_broken(text: str) -> bool:
 def _is_json(text: str) -> bool:
     try:
         json.loads(text, strict=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 

@@ -13,6 +13,9 @@ SHORT = 12
 FOLLOW_UP = 9
 """Words up to which a question in the middle of a conversation is a clarifying one."""
 
+LOOKED_AT = 4000
+"""Characters; what is longer is not simple anyway, unless it is a chore."""
+
 _WEIGHTY = re.compile(
     r"влия|сравн|плюс\w* и минус|преимуществ|недостат|за и против|стоит ли|последств|точк\w+ зрения|"
     r"со сторон\w+|междисциплин|стратег|риск|компромисс|оцени|проанализ|анализ|взаимосвяз|как связан|"
@@ -52,6 +55,7 @@ _FIELDS = tuple(
 def is_simple(text: str, in_conversation: bool) -> bool:
     """Whether the question plainly needs no specialists: a chore, a greeting, a short question of one
     field without a sign of weight, or a short one in the middle of a conversation."""
+    text = text[:LOOKED_AT]
     if _CHORE.match(text):
         return True
     if _WEIGHTY.search(text) or sum(bool(field.search(text)) for field in _FIELDS) > 1:

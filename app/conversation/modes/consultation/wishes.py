@@ -10,6 +10,9 @@ import re
 from app.core.text import Text
 
 MOST = 4
+EDGE = 1500
+"""Characters at either end of a long text in which a request is looked for."""
+LONGEST_LIST = 300
 
 _ROLES = Text(
     ru="""физик математик химик врач доктор медик терапевт хирург экономист юрист адвокат нотариус
@@ -61,8 +64,8 @@ _NOT_OLOGISTS = frozenset(("монолог", "пролог", "некролог",
 
 _PREFIX = (
     r"(?:(?:пожалуйста|можешь|можно|давай(?:те)?|а|и|ну|ещё|еще|теперь|тогда|прошу|хочу|чтобы|ты|"
-    r"будь|ласка|можеш|давай(?:те)?|тепер|тоді|ще|прошу|хай|"
-    r"please|can|could|would|you|now|then|also|and|let's|lets|i|want|to)\s*,?\s+)*"
+    r"будь|ласка|можеш|тепер|тоді|ще|"
+    r"please|can|could|would|you|now|then|also|and|let's|lets|i|want|to)\s*,?\s+){0,6}"
 )
 _CALL = (
     r"созда(?:й|йте|ть)|позов(?:и|ите)|позвать|приглас(?:и|ите)|подключ(?:и|ите)|собер(?:и|ите)|"
@@ -75,7 +78,7 @@ _CALL = (
     r"gather|assemble|convene"
 )
 _NEED = (
-    r"(?:мне|нам|тут|здесь|мені|тут)?\s*(?:нужен|нужна|нужны|требуется|требуются|понадобится|"
+    r"(?:мне|нам|тут|здесь|мені)?\s*(?:нужен|нужна|нужны|требуется|требуются|понадобится|"
     r"потрібен|потрібна|потрібні)|пусть\s+(?:ответит|ответят|выскажется|выскажутся)|"
     r"(?:хай|нехай)\s+(?:відповість|дадуть\s+відповідь|висловиться|висловляться)|"
     r"(?:i|we)\s+need|i'd\s+like|let"
@@ -102,13 +105,23 @@ _VIEW = frozenset(("opinion", "view", "views", "advice", "perspective", "take"))
 def wished_roles(text: str) -> tuple[str, ...]:
     """The professions asked for, in the nominative, at most four; empty where nobody is called."""
     found: list[str] = []
+    text = _edges(text)
     for trigger in _TRIGGER.finditer(text):
         endings = _NOMINATIVE if trigger["need"] else _CALLED
-        for role in _list_at(_TOKEN.findall(text[trigger.end() :].lower()), endings):
+        following = text[trigger.end() : trigger.end() + LONGEST_LIST]
+        for role in _list_at(_TOKEN.findall(following.lower()), endings):
             if role not in found:
                 found.append(role)
     named = [role for role in found if role not in _ANYBODY]
     return tuple((named or found)[:MOST])
+
+
+def _edges(text: str) -> str:
+    """The beginning and the end of a text, where people are called, with single spaces."""
+    if len(text) > 2 * EDGE:
+        text = f"{text[:EDGE]}\n{text[-EDGE:]}"
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return "\n".join(line for line in lines if line)
 
 
 def _list_at(tokens: list[str], endings: frozenset[str]) -> list[str]:

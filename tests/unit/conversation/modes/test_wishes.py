@@ -1,5 +1,7 @@
 """Whom a person calls by name, and which questions need no gate: known without a model."""
 
+import time
+
 import pytest
 
 from app.conversation.modes.consultation.weight import is_simple
@@ -102,3 +104,14 @@ def test_a_plainly_simple_question_needs_no_gate(text):
 def test_a_question_of_some_weight_goes_to_the_gate(text):
     assert not is_simple(text, in_conversation=False)
     assert not is_simple(text, in_conversation=True)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["\n", " ", "\n ", "а, ", "давай ", ", ", "позови ", "позови а ", "Позови юриста. ", "{"],
+)
+def test_no_text_however_long_takes_long(piece):
+    started = time.perf_counter()
+    wished_roles(piece * 50_000)
+    is_simple(piece * 50_000, in_conversation=True)
+    assert time.perf_counter() - started < 2  # it takes milliseconds; a quadratic pattern, minutes
