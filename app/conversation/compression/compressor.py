@@ -151,7 +151,8 @@ class Compressor:
         return work
 
     def _ended(self, job: _Job, task: asyncio.Task[int]) -> None:
-        if self._working[job.thread_id].task is task:
+        current = self._working.get(job.thread_id)
+        if current is not None and current.task is task:
             del self._working[job.thread_id]
         if task.cancelled() or (error := task.exception()) is None:
             return

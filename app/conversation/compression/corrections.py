@@ -81,6 +81,7 @@ class Corrections:
         """Each with the index of its message."""
         self._by_old: dict[str, list[int]] = {}
         self._by_new: dict[str, list[int]] = {}
+        self._by_cued: dict[str, list[int]] = {}
         for at, message in enumerate(messages):
             if message.role == "user":
                 for correction in _parsed(message.text[:4000]):
@@ -93,11 +94,13 @@ class Corrections:
             self._by_old.setdefault(min(old), []).append(number)
         for word in correction.new:
             self._by_new.setdefault(word, []).append(number)
+            if correction.cue or correction.lifts:
+                self._by_cued.setdefault(word, []).append(number)
 
     def touching(self, line: "_Line", since: int) -> list[int]:
         """Numbers of those from message `since` on that may be about the note, in order."""
         numbers = {n for word in line.affirmed for n in self._by_old.get(word, ())}
-        numbers |= {n for word in line.about for n in self._by_new.get(word, ())}
+        numbers |= {n for word in line.about for n in self._by_cued.get(word, ())}
         return sorted(number for number in numbers if self.found[number][0] >= since)
 
     def restored(self, value: frozenset[str], after: int) -> bool:

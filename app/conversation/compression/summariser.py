@@ -27,7 +27,8 @@ from app.core.usage import Purpose
 log = logging.getLogger(__name__)
 
 TRIES = 2
-NOTES_TOKENS = 700
+NOTES_TOKENS = 1500
+"""A bound against endless answers; good notes take a tenth of it."""
 SHORTER_BY = 0.8
 _SYSTEM_INSTRUCTIONS = (
     "Shorten this system prompt for a language model to a third of its length or less. Keep every"

@@ -203,7 +203,7 @@ async def test_notes_that_outgrow_the_window_are_made_anew_from_the_originals():
         return json.dumps({"goal": "g", "facts": facts[: 6 if len(span) < 6500 else 3]})
 
     talk = Talk(wordy, window=8192)
-    for question, answer in dialogue(60, []):
+    for question, answer in dialogue(36, []):
         prompt = await talk.turn(question, answer)
     spans = [len(block.message_ids) for block in blocks_of(talk)]
     assert max(spans) > 10

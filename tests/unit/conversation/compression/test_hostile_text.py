@@ -29,7 +29,7 @@ def test_no_text_takes_long(piece):
 
 
 def test_a_conversation_full_of_corrections_is_read_quickly():
-    turns = 1500
+    turns = 1000
     messages = [
         HistoryMessage(str(at), "user", f"The knob is {3000 + at}, not {7000 + at}.")
         for at in range(turns)
