@@ -19,6 +19,7 @@ from app.gateway.dashboard import dashboard_router, metrics_router
 from app.observability.prometheus import CONTENT_TYPE
 from app.settings import load_settings
 from app.view import sign_in
+from app.view.attachment_costs import attachment_costs_router
 from app.view.chat import Chat
 from app.view.data_layer import DataLayer
 from app.view.event_loop import restore_event_loop
@@ -42,9 +43,8 @@ application = build(settings, identify=sign_in.identifier_of)
 storage, models, turns = application.storage, application.models, application.turns
 
 guide = Guide(models)
-chat = Chat(
-    turns, models, MODES, storage.conversations, storage.documents, guide, AttachmentLimits()
-)
+limits = AttachmentLimits()
+chat = Chat(turns, models, MODES, storage.conversations, storage.documents, guide, limits)
 data_layer = DataLayer(
     application.people,
     storage.threads,
@@ -86,6 +86,7 @@ put_first(
     [
         project_router(settings.app_language),
         files_router(storage.elements),
+        attachment_costs_router(models, limits, root),
         dashboard_router(storage.reports, who, PUBLIC, settings.app_language, root),
         metrics_router(application.metrics.exposition, CONTENT_TYPE, who, root),
     ]

@@ -258,4 +258,8 @@
     reason, stage,
     keep, newest,
   });
+
+  /* Chainlit loads one script; the composer's part has a file of its own. */
+  const beside = new URL("attachments.js", document.currentScript.src);
+  document.head.append(Object.assign(document.createElement("script"), { src: beside.href }));
 })();

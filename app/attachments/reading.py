@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,16 @@ from app.core.turns import Attachment, new_id
 ROOT = Path(__file__).resolve().parents[2]
 _AT_ONCE = 2
 
-File = tuple[Path, str, str]
-"""Where the bytes are, what the person calls them, and the MIME type the browser gave."""
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as it was uploaded."""
+
+    path: Path
+    name: str
+    mime: str
+    """As the browser says; may be empty, or wrong."""
+    element_id: str | None = None
 
 
 async def read_attachment(
@@ -61,7 +69,9 @@ async def read_attachments(
     async def read(file: File) -> Attachment | AttachmentRefused:
         async with free:
             try:
-                return await read_attachment(*file, limits, profile)
+                return await read_attachment(
+                    file.path, file.name, file.mime, limits, profile, element_id=file.element_id
+                )
             except AttachmentRefused as refused:
                 return refused
 

@@ -10,11 +10,11 @@ from typing import Any
 from chainlit.message import Message
 from chainlit.types import ThreadDict
 
-from app.attachments import AttachmentLimits, read_attachment
+from app.attachments import AttachmentLimits, File, read_attachments
 from app.conversation.mode import Mode
 from app.conversation.modes import mode_named
 from app.conversation.turn import Turns
-from app.core.errors import AttachmentRefused, KonsiliumError, StorageUnavailable
+from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.events import StepKind
 from app.core.ports import Conversations, KeyValueStore, Models
 from app.core.text import Text
@@ -203,17 +203,12 @@ class Chat:
             profile = self._models.profile(self._models.resolve(browser.options.text("model")))
         except KonsiliumError as error:
             return (), error
-        attachments: list[Attachment] = []
-        for element in message.elements:
-            path, mime = Path(element.path or ""), element.mime or ""
-            try:
-                attachment = await read_attachment(
-                    path, element.name, mime, self._limits, profile, element_id=element.id
-                )
-            except AttachmentRefused as refused:
-                return tuple(attachments), refused
-            attachments.append(attachment)
-        return tuple(attachments), None
+        files = [
+            File(Path(element.path or ""), element.name, element.mime or "", element.id)
+            for element in message.elements
+        ]
+        attachments, refused = await read_attachments(files, self._limits, profile)
+        return tuple(attachments), next(iter(refused), None)
 
     async def edited(self, browser: Browser, message_id: str, text: str) -> None:
         """An earlier message says something else now: what came after it is gone."""

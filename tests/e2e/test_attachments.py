@@ -4,6 +4,7 @@ from playwright.sync_api import Page, expect
 
 from tests.attachment_files import a_docx, a_pdf, a_png
 from tests.e2e.conftest import ask, metrics, picture
+from tests.processes import Process
 
 ANSWER = '[data-step-type="assistant_message"]'
 
@@ -21,10 +22,14 @@ def attach(page: Page, *files: tuple[str, str, bytes]) -> None:
 
 def test_a_pdf_is_asked_about_and_is_still_there_after_a_reload(page: Page):
     attach(page, ("report.pdf", "application/pdf", a_pdf("Revenue grew by 12 percent")))
+    costs = page.locator("#attachment-costs")
+    expect(costs).to_contain_text("report.pdf: токенов ≈ ")
+    expect(costs).to_contain_text("% окна модели")
     picture(page, "attachment-in-the-composer")
     ask(page, "О чём отчёт?")
     expect(page.locator(ANSWER).last).to_contain_text("Revenue grew by 12 percent")
     expect(metrics(page).last).to_contain_text("⏱")
+    expect(costs).to_have_count(0)
     picture(page, "attachment-answered")
     page.reload()
     expect(page.locator('[data-step-type="user_message"]').first).to_contain_text("О чём отчёт?")
@@ -48,6 +53,7 @@ def test_several_files_of_several_kinds_come_together(page: Page):
 
 def test_an_image_for_a_model_without_vision_is_refused_in_words(page: Page):
     attach(page, ("photo.png", "image/png", a_png(40, 40)))
+    expect(page.locator("#attachment-costs")).to_contain_text("не видит изображений")
     ask(page, "Что на фото?")
     expect(page.get_by_text("не видит изображений").first).to_be_visible()
     picture(page, "attachment-image-refused")
@@ -59,3 +65,22 @@ def test_a_file_that_lies_is_refused_in_words(page: Page):
     expect(
         page.get_by_text("по имени это документ PDF, а внутри изображение").first
     ).to_be_visible()
+
+
+def test_a_file_taken_out_takes_its_cost_along(page: Page):
+    attach(page, ("one.txt", "text/plain", b"one"), ("two.txt", "text/plain", b"two " * 900))
+    costs = page.locator("#attachment-costs > div")
+    expect(costs).to_have_count(2)
+    page.locator("#attachments > *").first.hover()
+    page.locator("#attachments > *").first.locator("button").first.click()
+    expect(costs).to_have_count(1)
+    expect(costs).to_contain_text("two.txt")
+
+
+def test_a_session_or_a_file_that_is_not_there_is_not_found(page: Page, app: Process):
+    with page.expect_response("**/chat/attachment?*") as response:
+        attach(page, ("one.txt", "text/plain", b"one"))
+    known = response.value.url
+    assert page.request.get(known).ok
+    for wrong in (known + "x", f"{app.url}/chat/attachment?session_id=another&file=x"):
+        assert page.request.get(wrong).status == 404

@@ -7,14 +7,13 @@ import resource
 import sys
 import zipfile
 import zlib
-from pathlib import Path
 
 import psutil
 import pytest
 from PIL import Image
 from pypdf import PdfWriter
 
-from app.attachments import AttachmentLimits, read_attachment, read_attachments
+from app.attachments import AttachmentLimits, File, read_attachment, read_attachments
 from app.core.errors import AttachmentRefused
 from app.core.models import Capability, ModelProfile, ModelRef
 from tests.attachment_files import MEGABYTE, a_bomb, a_docx, a_huge_png, a_pdf, a_png, a_raw_pdf
@@ -235,10 +234,10 @@ async def test_leaving_in_the_middle_ends_the_reader(tmp_path):
 
 
 async def test_of_several_files_the_good_ones_are_read_and_the_bad_ones_named(tmp_path):
-    files: list[tuple[Path, str, str]] = []
+    files: list[File] = []
     for name, content in (("a.md", b"one"), ("b.pdf", b"not"), ("c.csv", b"1,2")):
         (tmp_path / name).write_bytes(content)
-        files.append((tmp_path / name, name, ""))
+        files.append(File(tmp_path / name, name, ""))
     read, refused = await read_attachments(files, LIMITS, BLIND)
     assert [(a.name, a.text) for a in read] == [("a.md", "one"), ("c.csv", "1,2")]
     assert [(r.reason, r.facts["name"]) for r in refused] == [("type_mismatch", "b.pdf")]
