@@ -29,6 +29,7 @@ from app.view.handlers import register
 from app.view.http_errors import answer_errors
 from app.view.project_routes import TAGS, project_router, serve_clean_pages
 from app.view.routes import put_first
+from app.view.starters import starters
 from app.view.visitor import signed_in
 
 if config.run.ci:  # with CI in the environment Chainlit makes up a key; it is no server of ours
@@ -58,6 +59,7 @@ config.code.on_app_startup = application.start
 config.code.on_app_shutdown = application.stop
 config.ui.language = settings.app_language and TAGS[settings.app_language]
 register(chat, guide, {})
+config.code.set_starters = starters
 serve_clean_pages()
 if settings.auth_mode == "local":
     require_loopback(config.run.host)

@@ -12,6 +12,12 @@
   /* What the page does by itself and the server should know goes through the chat's own socket. */
   const tell = (message) => window.postMessage({ konsilium: message }, window.location.origin);
 
+  /* The page says which language it is in: for screen readers, and for the welcome line in the styles. */
+  fetch(`/project/language?language=${encodeURIComponent(navigator.language || "en-US")}`)
+    .then((answer) => answer.json())
+    .then(({ language: tag }) => document.documentElement.setAttribute("lang", tag))
+    .catch(() => {});
+
   /* The header's link to the model servers opens a panel of the chat, not a page. */
   document.addEventListener(
     "click",

@@ -42,6 +42,10 @@ def project_router(forced: Language | None = None) -> APIRouter:
     async def translations(language: Tag = "en-US") -> JSONResponse:
         return JSONResponse({"translation": config.load_translation(tag_of(language))})
 
+    @router.get("/project/language")
+    async def page_language(language: Tag = "en-US") -> JSONResponse:
+        return JSONResponse({"language": tag_of(language)})
+
     @router.get("/project/settings")
     async def settings(
         current_user: UserParam, language: Tag = "en-US", chat_profile: str | None = None

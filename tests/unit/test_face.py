@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from app.conversation.modes import MODES
+from app.conversation.modes.consultation.wishes import wished_roles
 from app.core.options import CHAT_OPTIONS
 from app.settings import Settings
 from app.view.avatars import AVATARS, COLOURS, avatar_name, avatar_svg
 from app.view.index_page import clean_index
+from app.view.starters import BEGINNINGS, in_language
 
 ROOT = Path(__file__).parents[2]
 PUBLIC = ROOT / "public"
@@ -311,3 +313,20 @@ def test_every_option_of_the_panel_and_of_the_modes_is_documented():
 def test_the_help_page_names_every_mode_as_the_picker_does(tag, language):
     page = (ROOT / f"chainlit_{tag}.md").read_text("utf-8")
     assert [mode.id for mode in MODES if f"| {mode.name[language]} |" not in page] == []
+
+
+# -- the welcome screen ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["ru", "uk", "en"])
+def test_the_welcome_screen_offers_questions_with_pictures_in_each_language(language):
+    offered = in_language(language)
+    assert len({starter.label for starter in offered}) == len(BEGINNINGS)
+    for starter in offered:
+        assert (ROOT / str(starter.icon).lstrip("/")).is_file()
+
+
+def test_the_beginning_that_calls_a_council_is_understood_as_one():
+    (council,) = [one for one in BEGINNINGS if one.icon == "council"]
+    for language in ("ru", "uk", "en"):
+        assert len(wished_roles(council.question[language])) == 3
