@@ -11,6 +11,7 @@ from app.access.keys import KeyRing
 from app.access.limits import Limits
 from app.access.people import People
 from app.completion.caching.cache import AnswerCache, Embed
+from app.completion.caching.check import checker
 from app.completion.caching.policy import Policies
 from app.completion.catalogue import Catalogue
 from app.completion.models import Models
@@ -26,6 +27,7 @@ from app.conversation.turn import Turns
 from app.core.models import ModelRef
 from app.core.people import User
 from app.core.ports import PassesThrough
+from app.core.usage import CallRecord
 from app.gateway.access import Caller, Door
 from app.gateway.app import Gateway
 from app.gateway.desk import Desk
@@ -117,7 +119,13 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
     notes = ThreadNotes(storage.compressions, storage.conversations, compressor, calibration)
     prompts = FittedPrompt(storage.compressions, calibration, compressor)
     embed = _embedding(settings, models)
-    answers = AnswerCache(storage.answers, Policies(storage.documents), embed=embed)
+    policies = Policies(storage.documents)
+
+    async def log_check(call: CallRecord) -> None:
+        await storage.usage.add(None, None, call.request_id, [call])
+
+    check = checker(models, policies, log_check)
+    answers = AnswerCache(storage.answers, policies, embed=embed, check=check, observers=[metrics])
     memory = Remembering(answers, [metrics])
     follow_ups = (prompts.after_turn, compressor.after_turn, memory.after)
     turns = Turns(storage.turns, models, prompts, memory.wrap(MODES), follow_ups)

@@ -45,7 +45,7 @@ def call_metrics(call: CallRecord) -> Entry:
         "cost": {"amount": str(call.cost.amount), "currency": call.cost.currency}
         if call.cost
         else None,
-        "cache": None if call.cache == "miss" else call.cache,
+        "cache": call.cache if call.from_cache else None,
     }
 
 
@@ -87,7 +87,7 @@ def turn_metrics(
 
 def _cut(call: CallRecord | None, prompt: Prompt | None) -> bool:
     """Whether the server dropped part of the prompt; only a plain answer was sent the whole of it."""
-    if call is None or prompt is None or call.purpose is not Purpose.ANSWER or call.cache:
+    if call is None or prompt is None or call.purpose is not Purpose.ANSWER or call.from_cache:
         return False
     counted = None if call.usage.estimated else call.usage.input_tokens
     return cut_by_server(counted, prompt.likely)

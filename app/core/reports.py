@@ -42,12 +42,17 @@ class UsageSummary:
     stopped: int = 0
     cache_exact: int = 0
     cache_near: int = 0
+    cache_taken: int = 0
+    """Suggestions taken."""
+    cache_missed: int = 0
     streaming: int = 0
     parallel: int = 0
     """Calls that began while another was under way."""
     most_parallel: int | None = None
     saved_by_compression: int | None = None
     saved_by_cache: int | None = None
+    saved_rub: Decimal | None = None
+    """Money spared by the cache, as far as prices were known."""
 
 
 @dataclass(frozen=True, slots=True)

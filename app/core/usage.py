@@ -100,6 +100,11 @@ class CallRecord:
     """Calls under way in this process when it began, itself included; 1 for a call alone."""
 
     @property
+    def from_cache(self) -> bool:
+        """Whether no model was asked."""
+        return self.cache is not None and self.cache != "miss"
+
+    @property
     def tokens_per_second(self) -> float | None:
         """Generation speed: by the server's clock, else from the first token to the end."""
         tokens = self.usage.output_tokens

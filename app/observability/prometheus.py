@@ -18,6 +18,7 @@ from app.core.usage import GAP_BOUNDS_S, CallRecord, Outcome, TokenGaps
 
 MODELS_AT_MOST = 300
 """Model names come from outside; beyond so many, the rest are counted as `other`."""
+_LOOKUP_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0)
 _FIRST_TOKEN_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 _CALL_S = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
 _OF_MODEL = ("server", "model")
@@ -41,8 +42,21 @@ class CallMetrics:
         self._failed = self._counter("streams_failed", "Model calls that failed", "reason")
         self._tokens = self._counter("tokens", "Tokens counted", "kind")
         self._saved = self._counter("saved_tokens", "Tokens spared", "by")
+        self._saved_rub = self._counter("saved_rub", "Money spared by the cache, roubles")
         self._cost = self._counter("cost_rub", "Money spent, roubles")
         self._hits = self._counter("cache_hits", "Answers from the cache", "kind")
+        self._lookups = Counter(
+            "konsilium_cache_lookups",
+            "Lookups in the answer cache",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self._lookup_seconds = Histogram(
+            "konsilium_cache_lookup_seconds",
+            "Time of a lookup in the answer cache",
+            buckets=_LOOKUP_S,
+            registry=self.registry,
+        )
         self._open = Gauge(
             "konsilium_streams_open", "Model calls under way", _OF_MODEL, registry=self.registry
         )
@@ -107,11 +121,19 @@ class CallMetrics:
                 self._tokens.labels(*labels, kind).inc(tokens)
         if record.cost is not None:
             self._cost.labels(*labels).inc(float(record.cost.rub))
-        if record.cache is not None:
+        if record.from_cache:
             self._hits.labels(*labels, record.cache).inc()
         if record.saved_tokens and record.saved_tokens > 0:
-            by = "cache" if record.cache is not None else "compression"
+            by = "cache" if record.from_cache else "compression"
             self._saved.labels(*labels, by).inc(record.saved_tokens)
+        if record.saved_rub is not None:
+            self._saved_rub.labels(*labels).inc(float(record.saved_rub))
+
+    def looked_up(self, outcome: str, seconds: float) -> None:
+        """The answer cache was asked. See `core.ports.CacheObserver`."""
+        self._lookups.labels(outcome).inc()
+        if outcome != "taken":
+            self._lookup_seconds.observe(seconds)
 
     def watch(
         self,

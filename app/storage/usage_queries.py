@@ -11,7 +11,19 @@ from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Integer, Row, String, and_, case, cast, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Row,
+    String,
+    and_,
+    case,
+    cast,
+    func,
+    not_,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.reports import Dimension, TurnUsage, UsageFilter, UsageGroup, UsageSummary
@@ -125,7 +137,8 @@ def _sums() -> tuple[ColumnElement[Any], ...]:
     c = usage.c
     seconds = case((c.generation_s > 0, c.generation_s), else_=c.total_s - c.first_token_s)
     milliseconds = cast(cast(func.round(c.first_token_s * 1000), Integer), String)
-    timed = and_(c.cache.is_(None), c.output_tokens > 0, seconds > 0)
+    asked = or_(c.cache.is_(None), c.cache == "miss")  # a model, not the cache
+    timed = and_(asked, c.output_tokens > 0, seconds > 0)
 
     def count(condition: ColumnElement[bool]) -> ColumnElement[int]:
         return func.count(case((condition, 1)))
@@ -136,21 +149,22 @@ def _sums() -> tuple[ColumnElement[Any], ...]:
         func.sum(c.output_tokens).label("output_tokens"),
         func.sum(c.cached_tokens).label("cached_tokens"),
         func.sum(c.cost_rub).label("cost_rub"),
-        (func.count() - func.count(c.cost_rub)).label("unpriced"),
+        count(and_(asked, c.cost_rub.is_(None))).label("unpriced"),
         func.sum(case((timed, c.output_tokens))).label("timed_tokens"),
         func.sum(case((timed, seconds))).label("timed_s"),
         count(c.outcome == "failed").label("failed"),
         count(c.outcome == "stopped").label("stopped"),
         count(c.cache == "exact").label("cache_exact"),
         count(c.cache == "near").label("cache_near"),
+        count(c.cache == "taken").label("cache_taken"),
+        count(c.cache == "miss").label("cache_missed"),
+        func.sum(c.saved_rub).label("saved_rub"),
         count(c.streaming).label("streaming"),
         count(c.parallel > 1).label("parallel"),
         func.max(c.parallel).label("most_parallel"),
-        func.sum(case((c.cache.is_(None), c.saved_tokens))).label("saved_by_compression"),
-        func.sum(case((c.cache.is_not(None), c.saved_tokens))).label("saved_by_cache"),
-        func.aggregate_strings(case((c.cache.is_(None), milliseconds)), ",").label(
-            "first_tokens_ms"
-        ),
+        func.sum(case((asked, c.saved_tokens))).label("saved_by_compression"),
+        func.sum(case((not_(asked), c.saved_tokens))).label("saved_by_cache"),
+        func.aggregate_strings(case((asked, milliseconds)), ",").label("first_tokens_ms"),
     )
 
 

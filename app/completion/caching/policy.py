@@ -32,6 +32,8 @@ class Policy:
     days: float = 14.0
     entries: int = 50_000
     """In all scopes together."""
+    check_model: str = ""
+    """`server/model` that is asked whether a suggestion may be served; empty asks none."""
     aliases: str = ""
     """A group a line: `ХДУ = Херсонський державний університет`."""
 

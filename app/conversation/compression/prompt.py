@@ -93,7 +93,7 @@ class FittedPrompt:
         if bound and len(answers) == 1 and answers[0].outcome is Outcome.COMPLETED:
             call = answers[0]
             counted = call.usage.input_tokens
-            told = counted and not call.cache and not call.usage.estimated
+            told = counted and not call.from_cache and not call.usage.estimated
             if counted and told and not cut_by_server(counted, likely):
                 await self._calibration.learn(call.model, bound, counted)
         for step in turn.steps:

@@ -74,6 +74,21 @@ def test_tokens_money_and_the_cache_are_added_up():
     assert found["konsilium_saved_tokens_total", "compression"] == 100
 
 
+def test_a_miss_is_a_call_and_a_hit_spares_money():
+    metrics = CallMetrics()
+    call(metrics, replace(RECORD, cache="miss", saved_tokens=7))
+    call(metrics, replace(RECORD, cache="exact", saved_tokens=40, saved_rub=Decimal("0.5")))
+    for outcome in ("exact", "miss", "miss", "suggestion", "taken"):
+        metrics.looked_up(outcome, 0.002)
+    found = samples(metrics)
+    assert ("konsilium_cache_hits_total", "miss") not in found
+    assert found["konsilium_saved_tokens_total", "cache"] == 40
+    assert found["konsilium_saved_tokens_total", "compression"] == 7
+    assert found["konsilium_saved_rub_total",] == 0.5
+    assert found["konsilium_cache_lookups_total", "miss"] == 2
+    assert found["konsilium_cache_lookup_seconds_count",] == 4
+
+
 def test_pauses_of_many_calls_become_one_histogram():
     metrics = CallMetrics()
     for _ in range(3):

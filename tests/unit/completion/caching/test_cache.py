@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app.completion.caching.cache import AnswerCache, Asked, Hit, Miss, Suggestion
+from app.completion.caching.check import checker
 from app.completion.caching.policy import Policies, Policy
 from app.completion.caching.scope import SHARED, Scope, question_key
 from app.core.caching import CachedAnswer
@@ -13,7 +14,9 @@ from app.core.errors import ServerUnavailable, StorageUnavailable
 from app.core.models import ModelRef
 from app.core.requests import Sampling
 from app.core.turns import now
+from app.core.usage import Purpose
 from tests.answers import MemoryAnswers, MemoryDocuments
+from tests.fakes import ScriptedModels
 
 SCOPE = Scope("user:ann", ModelRef("ollama", "gemma2:2b"), system="Be kind.", language="uk")
 WHICH, WHICH_TOO = "Які є факультети в ХДУ?", "Які факультети є в ХДУ?"
@@ -242,6 +245,23 @@ async def test_a_vector_offers_other_words_but_never_overrules_a_guard():
     assert isinstance(found, Suggestion)
     assert found.entry.id == entry.id
     assert await cache.lookup(ask("Чому не варити гречку?"), near=True) == Miss()
+
+
+@pytest.mark.parametrize(
+    ("reply", "yes"), [("Yes", True), ("yes.", True), ("no", False), ("yes and no", False)]
+)
+async def test_the_check_asks_the_model_that_was_chosen(reply, yes):
+    models, policies, log = ScriptedModels({"judge": reply}), Policies(MemoryDocuments()), []
+
+    async def keep_record(record):
+        log.append(record)
+
+    check = checker(models, policies, keep_record)
+    assert await check(WHICH, HOW_MANY, "r1") is False
+    assert models.requests == []
+    await policies.change(Policy(check_model="fake/judge"))
+    assert await check(WHICH, HOW_MANY, "r1") is yes
+    assert [record.purpose for record in log] == [Purpose.CACHE_CHECK]
 
 
 async def test_a_policy_that_was_mangled_keeps_its_defaults():
