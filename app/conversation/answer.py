@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.conversation.language import language_of_text
-from app.conversation.limits import TimedCall
+from app.conversation.limits import timed
 from app.conversation.mode import TurnContext
 from app.conversation.partial_json import PartialObject
 from app.conversation.sampling import sampling_of
@@ -157,7 +157,7 @@ def spoken(
 
     def call(request: ModelRequest) -> Call:
         call = turn.models.call(turn.model, request)
-        return TimedCall(call, deadline) if deadline is not None else call
+        return timed(call, deadline) if deadline is not None else call
 
     if turn.request.options.on("structured"):
         return _structured(turn, step, request, call, before, after)

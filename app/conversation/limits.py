@@ -20,11 +20,14 @@ def passed(deadline: float | None) -> bool:
     return deadline is not None and asyncio.get_running_loop().time() >= deadline
 
 
-class TimedCall:
-    """A call that ends by `deadline`, a moment of the loop's clock: else LimitReached is raised and
-    the connection closed."""
+def timed(call: Call, deadline: float | None) -> Call:
+    """The call, ended by `deadline`, a moment of the loop's clock: LimitReached is raised then and the
+    connection closed. None is no limit."""
+    return call if deadline is None else _TimedCall(call, deadline)
 
-    def __init__(self, call: Call, deadline: float | None) -> None:
+
+class _TimedCall:
+    def __init__(self, call: Call, deadline: float) -> None:
         self._call = call
         self._deadline = deadline
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from app.conversation.language import language_of_text
-from app.conversation.limits import TimedCall, deadline_in
+from app.conversation.limits import deadline_in, timed
 from app.conversation.mode import TurnContext
 from app.conversation.modes.best_of.selection import Score
 from app.conversation.structured import Shape, asked
@@ -156,7 +156,7 @@ async def _verdict(turn: TurnContext, model: ModelRef, a: str, b: str) -> tuple[
     )
 
     def call(request: ModelRequest) -> Call:
-        return TimedCall(turn.models.call(model, request), deadline_in(JUDGE_SECONDS))
+        return timed(turn.models.call(model, request), deadline_in(JUDGE_SECONDS))
 
     return await asked(call, profile, request, VERDICT, language)
 

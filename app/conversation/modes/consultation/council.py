@@ -1,10 +1,12 @@
 """The pieces of one consultation: who is asked, in what words, and what they said."""
 
+import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 
+from app.conversation.colours import colour_of
 from app.conversation.language import language_of_text
-from app.conversation.limits import TimedCall
+from app.conversation.limits import timed
 from app.conversation.mode import TurnContext
 from app.conversation.modes.consultation import prompts
 from app.conversation.modes.consultation.plan import MOST, Specialist
@@ -19,8 +21,6 @@ from app.core.text import Language
 from app.core.turns import new_id
 from app.core.usage import Outcome, Purpose
 
-COLOURS = ("#3b82f6", "#d97706", "#059669", "#a855f7")
-"""One a specialist; each stands 3:1 against both a white and a near-black ground."""
 ENOUGH = 80
 """Characters of an opinion that broke off from which it still counts."""
 
@@ -74,51 +74,41 @@ class Council:
         deadline: float | None,
     ) -> AsyncGenerator[TurnEvent, None]:
         """One specialist's step. A failure is kept in `opinion` and noted; the others go on."""
-        specialist = opinion.specialist
-        model = self.model_for(specialist)
-        step = StepStarted(
-            new_id(),
-            StepKind.SPECIALIST,
-            specialist.role,
-            parent_id,
-            input=specialist.question,
-            open=True,
-            note={
-                "role": specialist.role,
-                "number": number,
-                "color": COLOURS[number % len(COLOURS)],
-                "model": str(model),
-            },
-        )
-        request = self.turn.ask(
-            self._messages(specialist, earlier),
-            sampling=replace(
-                sampling_of(self.turn.request.options), max_tokens=self.answer_tokens or None
-            ),
-            purpose=Purpose.SPECIALIST,
-            step_id=step.step_id,
-        )
+        model = self.model_for(opinion.specialist)
+        step = _step(opinion.specialist, number, model, parent_id)
+        speech: Speech | None = None
         try:
-            call = TimedCall(self.turn.models.call(model, request), deadline)
+            speech = self._speech(step, opinion.specialist, model, earlier, deadline)
+            async with contextlib.aclosing(speech.events()) as events:
+                async for event in events:
+                    yield event
         except KonsiliumError as error:
             opinion.error = error
-            yield step
+            if speech is None:  # the model is gone: nobody was asked
+                yield step
+                yield StepEnded(step.step_id, Outcome.FAILED, error=error)
             yield StepNoted(step.step_id, {"error": error_facts(error)})
-            yield StepEnded(step.step_id, Outcome.FAILED, error=error)
-            return
-        speech = Speech(step, call, eager=True)
-        events = speech.events()
-        try:
-            async for event in events:
-                yield event
-        except KonsiliumError as error:
-            opinion.error = error
-            yield StepNoted(step.step_id, {"error": error_facts(error)})
-        finally:
-            await events.aclose()
+        if speech is not None:
             opinion.text = speech.text
         if opinion.error is None and not opinion.heard:
             yield StepNoted(step.step_id, {"empty": True})
+
+    def _speech(
+        self,
+        step: StepStarted,
+        specialist: Specialist,
+        model: ModelRef,
+        earlier: Sequence[Opinion],
+        deadline: float | None,
+    ) -> Speech:
+        chosen = sampling_of(self.turn.request.options)
+        request = self.turn.ask(
+            self._messages(specialist, earlier),
+            sampling=replace(chosen, max_tokens=self.answer_tokens or None),
+            purpose=Purpose.SPECIALIST,
+            step_id=step.step_id,
+        )
+        return Speech(step, timed(self.turn.models.call(model, request), deadline), eager=True)
 
     def _messages(self, one: Specialist, earlier: Sequence[Opinion]) -> tuple[Message, ...]:
         prompt, language = self.turn.prompt, self.language
@@ -155,3 +145,20 @@ class Council:
             text = opinion.text.replace("</opinion", "<opinion").strip()
             blocks.append(f'<opinion from="{role}"{state}>\n{text}\n</opinion>')
         return "\n\n".join(blocks)
+
+
+def _step(specialist: Specialist, number: int, model: ModelRef, parent_id: str) -> StepStarted:
+    return StepStarted(
+        new_id(),
+        StepKind.SPECIALIST,
+        specialist.role,
+        parent_id,
+        input=specialist.question,
+        open=True,
+        note={
+            "role": specialist.role,
+            "number": number,
+            "color": colour_of(number),
+            "model": str(model),
+        },
+    )

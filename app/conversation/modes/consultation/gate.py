@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.conversation.limits import TimedCall, deadline_in
+from app.conversation.limits import deadline_in, timed
 from app.conversation.modes.consultation import prompts
 from app.conversation.modes.consultation.council import Council
 from app.conversation.modes.consultation.plan import Plan, Specialist, plan_shape
@@ -108,7 +108,7 @@ class Gate:
 
     def _call(self, request: ModelRequest) -> Call:
         turn = self._council.turn
-        call = TimedCall(turn.models.call(turn.model, request), deadline_in(PLAN_SECONDS))
+        call = timed(turn.models.call(turn.model, request), deadline_in(PLAN_SECONDS))
         self._calls.append(call)
         return call
 

@@ -8,7 +8,8 @@ import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 
-from app.conversation.limits import TimedCall, deadline_in, passed
+from app.conversation.colours import colour_of
+from app.conversation.limits import deadline_in, passed, timed
 from app.conversation.mode import TurnContext
 from app.conversation.modes.dialogue import prompts
 from app.conversation.modes.dialogue.ending import Voice, is_courtesy, repeats
@@ -32,7 +33,6 @@ from app.core.events import (
     StepStarted,
     TurnEvent,
 )
-from app.core.models import ModelRef
 from app.core.options import ChatOptions, Option
 from app.core.text import Language, Text, plural
 from app.core.turns import new_id
@@ -40,8 +40,6 @@ from app.core.usage import Outcome, Purpose
 
 Events = AsyncGenerator[TurnEvent, None]
 
-COLOURS = ("#3b82f6", "#d97706", "#059669", "#a855f7")
-"""One a participant; each stands 3:1 against both a white and a near-black ground."""
 MOST_IN_ALL = 60
 """Turns of one request, however often a person puts in a word."""
 
@@ -145,50 +143,48 @@ class _Conversation:
 
     async def _speech(self, speaker: int) -> Events:
         """One turn of one participant, under its own name."""
-        one, model = self._participants[speaker], self._models[speaker]
-        yield Progress(prompts.SPEAKING.format(name=one.name))
-        step = StepStarted(
-            new_id(),
-            StepKind.ANSWER,
-            one.name,
-            note={
-                "participant": {
-                    "name": one.name,
-                    "model": str(model),
-                    "number": speaker,
-                    "color": COLOURS[speaker % len(COLOURS)],
-                }
-            },
-        )
-        voice = Voice(one.name)
+        name = self._participants[speaker].name
+        yield Progress(prompts.SPEAKING.format(name=name))
+        voice = Voice(name)
         self._remaining -= 1
         self._spoken += 1
         self._last = speaker
         shown: list[str] = []
         failure: KonsiliumError | None = None
         try:
-            speech = self._asked(speaker, model, step, voice)
-            async with contextlib.aclosing(speech.events()) as events:
+            async with contextlib.aclosing(self._words(speaker, voice)) as events:
                 async for event in events:
-                    if isinstance(event, StepDelta) and event.step_id == step.step_id:
+                    if isinstance(event, StepDelta) and event.step_id == voice.step_id:
                         shown.append(event.text)
                     yield event
-            if rest := voice.rest():
-                shown.append(rest)
-                yield StepDelta(step.step_id, rest)
-            if speech.ended is not None:
-                yield speech.ended
         except KonsiliumError as error:
             failure = error
-        text = "".join(shown).strip()
         if failure is not None:
             async with contextlib.aclosing(self._failed(speaker, failure)) as events:
                 async for event in events:
                     yield event
-        self._heard(speaker, text, voice.ended)
+        self._heard(speaker, "".join(shown).strip(), voice.ended)
 
-    def _asked(self, speaker: int, model: ModelRef, step: StepStarted, voice: Voice) -> Speech:
-        turn = self._turn
+    async def _words(self, speaker: int, voice: Voice) -> Events:
+        """The step, with what the voice held back before its end."""
+        speech = self._asked(speaker, voice)
+        async with contextlib.aclosing(speech.events()) as events:
+            async for event in events:
+                yield event
+        if rest := voice.rest():
+            yield StepDelta(voice.step_id, rest)
+        if speech.ended is not None:
+            yield speech.ended
+
+    def _asked(self, speaker: int, voice: Voice) -> Speech:
+        turn, one, model = self._turn, self._participants[speaker], self._models[speaker]
+        who = {
+            "name": one.name,
+            "model": str(model),
+            "number": speaker,
+            "color": colour_of(speaker),
+        }
+        step = StepStarted(voice.step_id, StepKind.ANSWER, one.name, note={"participant": who})
         window = turn.models.profile(model).window
         request = turn.ask(
             self._transcript.messages(speaker, window, self._tokens or 500),
@@ -196,7 +192,7 @@ class _Conversation:
             purpose=Purpose.DIALOGUE,
             step_id=step.step_id,
         )
-        call = TimedCall(turn.models.call(model, request), self._deadline)
+        call = timed(turn.models.call(model, request), self._deadline)
         return Speech(step, call, keep_open=True, visible=voice.visible)
 
     async def _failed(self, speaker: int, error: KonsiliumError) -> Events:
