@@ -107,7 +107,8 @@ class KeyRing:
         return key if key is not None and key.live(now()) else None
 
     async def keys(self) -> tuple[ApiKey, ...]:
-        """All keys, newest first."""
+        """All keys, newest first, as the store has them now."""
+        self._version = None
         await self._refresh()
         return self._keys
 
