@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 from app.conversation.compression.layout import (
+    answered,
     block_tokens,
     lay_out,
     said,
@@ -41,7 +42,7 @@ from app.core.errors import (
 from app.core.models import ModelRef
 from app.core.options import ChatOptions
 from app.core.ports import CompressionStore, KeyValueStore, Models, ThreadHistory, UsageLog
-from app.core.turns import Question, SettledTurn
+from app.core.turns import HistoryMessage, Question, SettledTurn
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +166,7 @@ class Compressor:
 
     async def _guarded(self, job: _Job) -> int:
         """Blocks made. A thread where it failed rests until it has grown by half of N messages."""
-        length = len(said(await self._history.history(job.thread_id)))
+        length = len(await self._conversation(job.thread_id))
         if length < self._rests.get(job.thread_id, 0):
             return 0
         self._rests[job.thread_id] = length + max(2, int(job.options.number("compress_every")) // 2)
@@ -281,16 +282,19 @@ class Compressor:
         """Whether the new blocks took the place of the old: only if neither the head nor the messages
         they stand for have changed meanwhile."""
         blocks = change(tuple(now.blocks))
-        history = said(await self._history.history(job.thread_id))
+        history = await self._conversation(job.thread_id)
         if len(standing(blocks, history)) < len(blocks):
             return False
         return await self._store.swap(job.thread_id, head.version, blocks)
+
+    async def _conversation(self, thread_id: str) -> tuple[HistoryMessage, ...]:
+        return answered(said(await self._history.history(thread_id)))
 
     async def _situation(
         self, job: _Job, answering: ModelRef, summariser: Summariser
     ) -> tuple[Head, Situation]:
         head = await self._store.head(job.thread_id)
-        history = said(await self._history.history(job.thread_id))
+        history = await self._conversation(job.thread_id)
         scale = await self._calibration.scale(answering)
         window = window_of(self._models.profile(answering), job.options)
         reading = window_of(self._models.profile(summariser.model), job.options)

@@ -30,6 +30,13 @@ def said(history: Sequence[HistoryMessage]) -> tuple[HistoryMessage, ...]:
     return tuple(message for message in history if message.text or message.attachments)
 
 
+def answered(history: Sequence[HistoryMessage]) -> tuple[HistoryMessage, ...]:
+    """The messages up to the last answer: a question that failed or is being answered may yet be asked
+    again, and then what stands before it must be what its prompt may use."""
+    end = next((at for at in range(len(history), 0, -1) if history[at - 1].role != "user"), 0)
+    return tuple(history[:end])
+
+
 def source_hash(messages: Sequence[HistoryMessage]) -> str:
     """What a block is bound to: the ids, roles, texts and files of its messages, in order."""
     digest = hashlib.sha256()

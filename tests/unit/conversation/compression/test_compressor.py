@@ -9,7 +9,9 @@ from datetime import timedelta
 import pytest
 
 from app.conversation.compression.compressor import GIVES_WAY
-from app.core.errors import MalformedAnswer, ServerUnavailable, StorageUnavailable
+from app.core.errors import ContextTooLong, MalformedAnswer, ServerUnavailable, StorageUnavailable
+from app.core.options import ChatOptions
+from app.core.turns import HistoryMessage
 from app.core.usage import Outcome, Purpose
 from tests.dialogues import Talk, dialogue, honest, liar, noted, planted_facts, whole
 
@@ -178,6 +180,22 @@ async def test_on_demand_little_is_enough_and_failures_are_told():
     await held(talk, 2)
     with pytest.raises(MalformedAnswer):
         await talk.compressor.compress_now("t", "u", talk.options)
+
+
+async def test_what_did_not_fit_fits_after_compressing_on_demand():
+    talk = Talk(honest(FACTS), window=4096, compress_context=False)
+    for question, answer in dialogue(20, FACTS):
+        talk.say(talk.request(question).question, answer)
+    asked = talk.request("And what follows?")
+    with pytest.raises(ContextTooLong):
+        await talk.build(asked)
+    talk.history.append(HistoryMessage(asked.question.id, "user", "And what follows?"))
+    talk.options = ChatOptions.clean({**talk.options.values, "compress_context": True}, "chat")
+    await talk.compressor.compress_now("t", "u", talk.options)
+    talk.history.pop()  # the question is asked again: its prompt has what stands before it
+    prompt = await talk.build(talk.request("And what follows?"))
+    assert prompt.facts["to"] == len(talk.history) - 2
+    assert (prompt.tokens or 0) < 2048
 
 
 async def test_what_the_summaries_took_is_recorded():
