@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -15,6 +16,9 @@ log = logging.getLogger(__name__)
 
 ASK_SECONDS = 3.0
 POLL_SECONDS = 10.0
+"""How often local servers are asked, and clouds that are down: models come and go, load and unload."""
+CLOUD_POLL_SECONDS = 300.0
+"""How often a cloud that answers is asked; whoever opens a list of models asks it anyway."""
 
 Listener = Callable[[tuple[ServerState, ...]], None]
 
@@ -28,10 +32,13 @@ class Catalogue:
         *,
         ask_seconds: float = ASK_SECONDS,
         poll_seconds: float = POLL_SECONDS,
+        cloud_poll_seconds: float = CLOUD_POLL_SECONDS,
     ) -> None:
         self._servers = {server.name: server for server in servers}
         self._ask_seconds = ask_seconds
         self._poll_seconds = poll_seconds
+        self._cloud_poll_seconds = cloud_poll_seconds
+        self._due: dict[str, float] = {}
         self._states: dict[str, ServerState] = {}
         self._known: dict[str, dict[ModelRef, ModelProfile]] = {name: {} for name in self._servers}
         self._listeners: list[Listener] = []
@@ -74,14 +81,16 @@ class Catalogue:
     async def refresh(self) -> tuple[ServerState, ...]:
         """Asks all servers at once; whoever comes meanwhile shares the answer."""
         if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask_all())
+            self._asking = asyncio.create_task(self._ask_all(list(self._servers.values())))
         await asyncio.shield(self._asking)
         return self.states()
 
     async def run(self) -> None:
         """Keeps the list fresh until cancelled."""
         while True:
-            await self.refresh()
+            moment = time.monotonic()
+            due = [s for name, s in self._servers.items() if self._due.get(name, 0.0) <= moment]
+            await self._ask_all(due)
             await asyncio.sleep(self._poll_seconds)
 
     async def aclose(self) -> None:
@@ -93,12 +102,12 @@ class Catalogue:
         for server in self._servers.values():
             await server.aclose()
 
-    async def _ask_all(self) -> None:
+    async def _ask_all(self, servers: Sequence[ModelServer]) -> None:
+        states = await asyncio.gather(*(self._ask(server) for server in servers))
         before = self.states()
-        states = await asyncio.gather(*(self._ask(s) for s in self._servers.values()))
         for state in states:
             self._learn(state)
-        if [_gist(state) for state in before] != [_gist(state) for state in states]:
+        if [_gist(state) for state in before] != [_gist(state) for state in self.states()]:
             for listener in tuple(self._listeners):
                 listener(self.states())
 
@@ -127,6 +136,8 @@ class Catalogue:
     def _learn(self, state: ServerState) -> None:
         last = self._states.get(state.name)
         self._states[state.name] = state
+        rarely = state.error is None and not state.local
+        self._due[state.name] = time.monotonic() + (self._cloud_poll_seconds if rarely else 0.0)
         if state.error is not None and (last is None or last.error is None):
             log.warning("server %s: %s", state.name, state.error.detail)
         if state.error is None and last is not None and last.error is not None:

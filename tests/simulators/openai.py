@@ -87,6 +87,24 @@ class OpenAIFraming(Framing):
         return (text.replace("\n", "\r\n") if self._script.crlf else text).encode()
 
 
+class CompletionFraming(OpenAIFraming):
+    """The older `/completions`: the same events around bare text."""
+
+    def opening(self) -> bytes:
+        return b""
+
+    def token(self, text: str) -> bytes:
+        return self._text(text, None)
+
+    def _event(self, delta: dict[str, Any], reason: str | None = None) -> bytes:
+        return self._text("", reason)
+
+    def _text(self, text: str, reason: str | None) -> bytes:
+        choice = {"index": 0, "text": text, "logprobs": None, "finish_reason": reason}
+        head = _chunk(self._model) | {"id": "cmpl-sim", "object": "text_completion"}
+        return self._frame(head | {"choices": [choice]})
+
+
 def _chunk(model: str) -> dict[str, Any]:
     return {
         "id": "chatcmpl-sim",
@@ -228,6 +246,14 @@ class OpenAISimulator(Simulator):
         prompt = body.get("prompt") or ""
         text = prompt if isinstance(prompt, str) else str(prompt)
         count = len(split_words(text))
+        if body.get("stream"):
+            usage = bool((body.get("stream_options") or {}).get("include_usage"))
+            script = script_of(name)
+            framing = CompletionFraming(name, count, script, usage=usage)
+            tokens, *_ = answer_of(script, {"messages": [{"role": "user", "content": text}]}, None)
+            limit = body.get("max_tokens")
+            await Answer(self, exchange, script, framing).play(tokens, [], limit)
+            return
         await exchange.respond(
             200,
             {

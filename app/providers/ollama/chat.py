@@ -81,7 +81,7 @@ class OllamaModel:
                 try:
                     complete = lines.feed(piece)
                 except LineTooLong as error:
-                    raise not_the_protocol(self._server, self._name, b"") from error
+                    raise not_the_protocol(self._server, self._name, piece) from error
                 yield map(self._parse, complete)
         rest = lines.rest()
         if rest:

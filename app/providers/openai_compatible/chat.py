@@ -87,9 +87,10 @@ class OpenAICompatibleModel:
                         raise not_the_protocol(self._server, self._name, plain[0])
                     continue
                 try:
-                    yield map(self._parse, events.feed(piece))
+                    complete = events.feed(piece)
                 except LineTooLong as error:
-                    raise not_the_protocol(self._server, self._name, b"") from error
+                    raise not_the_protocol(self._server, self._name, piece) from error
+                yield map(self._parse, complete)
         if plain is not None:
             yield iter((self._whole(b"".join(plain)), None))
         else:

@@ -310,6 +310,20 @@ async def test_cancelling_before_the_first_token_reaches_the_server(pair: Pair) 
     assert await pair.simulator.idle(1.0)
 
 
+async def test_cancelling_before_any_byte_closes_the_connection(pair: Pair) -> None:
+    pair.simulator.latency = 30.0
+    asking = asyncio.create_task(pair.ask("echo"))
+    async with asyncio.timeout(5.0):
+        while not pair.simulator.open_connections:
+            await asyncio.sleep(0.01)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    async with asyncio.timeout(1.0):
+        while pair.simulator.open_connections:
+            await asyncio.sleep(0.01)
+
+
 async def test_closing_the_generator_reaches_the_server(pair: Pair) -> None:
     pair.simulator.set_models(["len-100000+paced-5ms"])
     stream = pair.server.model("len-100000+paced-5ms").stream(ModelRequest((Message.user("x"),)))
