@@ -47,6 +47,7 @@ def _row(
     failed = outcome == "failed"
     first = None if failed else round(chance.lognormvariate(-1, 0.8), 6)
     cost = None if price is None or failed else price * (tokens_in + tokens_out) / 1000
+    spared = cost if cache else None
     if cache and cost is not None:
         cost = Decimal(0)
     return {
@@ -78,5 +79,6 @@ def _row(
         "request_id": id,
         "streaming": chance.random() < 0.9,
         "saved_tokens": chance.randint(100, 3000) if cache or chance.random() < 0.2 else None,
+        "saved_rub": spared,
         "parallel": chance.choices((1, 2, 3, 5), (70, 15, 10, 5))[0],
     }

@@ -21,9 +21,9 @@ COST = Text(
     ru="{name}: токенов ≈ {tokens}", uk="{name}: токенів ≈ {tokens}", en="{name}: tokens ≈ {tokens}"
 )
 SHARE = Text(
-    ru=", {percent} % окна модели",
-    uk=", {percent} % вікна моделі",
-    en=", {percent} % of the window",
+    ru=" · {percent} % окна модели",
+    uk=" · {percent} % вікна моделі",
+    en=" · {percent} % of the window",
 )
 
 

@@ -51,7 +51,11 @@
         "cache_hits",
         (s) => s.cache_exact + s.cache_near,
         brief,
-        (s) => [said("exact", count(s.cache_exact)), said("near", count(s.cache_near))],
+        (s) => [
+          said("exact", count(s.cache_exact)),
+          said("near", count(s.cache_near)),
+          s.saved_rub === null ? null : said("spared", money(s.saved_rub)),
+        ],
       ],
       [
         "parallel",

@@ -22,6 +22,7 @@ COLUMNS = (
     "reasoning_tokens",
     "estimated",
     "saved_tokens",
+    "saved_rub",
     "first_token_s",
     "total_s",
     "generation_s",

@@ -43,6 +43,7 @@ TEXTS: dict[str, Text] = {
     "completed": Text(ru="Успешные", uk="Успішні", en="Completed"),
     "cache_hits": Text(ru="Ответы из кеша", uk="Відповіді з кешу", en="Answers from the cache"),
     "exact": Text(ru="точных", uk="точних", en="exact"),
+    "spared": Text(ru="сэкономлено", uk="заощаджено", en="spared"),
     "near": Text(ru="похожих", uk="схожих", en="near"),
     "parallel": Text(ru="Параллельные", uk="Паралельні", en="In parallel"),
     "at_once": Text(ru="одновременно, максимум", uk="одночасно, максимум", en="at once, at most"),

@@ -79,6 +79,7 @@ def expected(rows):
         most_parallel=max((row["parallel"] for row in rows), default=None),
         saved_by_compression=total([r for r in rows if not r["cache"]], "saved_tokens"),
         saved_by_cache=total([r for r in rows if r["cache"]], "saved_tokens"),
+        saved_rub=total(rows, "saved_rub"),
     )
 
 
