@@ -7,7 +7,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         id="best_of_n",
         kind="number",
-        label=Text(ru="Вариантов", uk="Варіантів", en="Candidates"),
+        label=Text(ru="Число вариантов", uk="Кількість варіантів", en="Number of candidates"),
         default=3,
         minimum=2,
         maximum=5,
@@ -81,7 +81,7 @@ OPTIONS: tuple[Option, ...] = (
             uk="Час на варіанти, секунд",
             en="Time for the candidates, seconds",
         ),
-        hint=Text(ru="0 — без предела", uk="0 — без межі", en="0 is no limit"),
+        hint=Text(ru="0 — без ограничений", uk="0 — без обмежень", en="0 means no limit"),
         default=600,
         minimum=0,
         maximum=86_400,

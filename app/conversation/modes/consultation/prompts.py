@@ -11,7 +11,7 @@ need = false, specialists пуст. Он нужен, только если во�
     uk="""Виріши, чи потрібен для відповіді на повідомлення вище консиліум спеціалістів. Зазвичай не \
 потрібен: тоді need = false, specialists порожній. Він потрібен, лише якщо запитання складне, стосується \
 різних галузей знання і погляд кількох спеціалістів помітно поліпшить відповідь. Для простих, довідкових і \
-уточнювальних запитань, перекладу, переказу, правлення тексту або коду консиліум не потрібен.
+уточнювальних запитань, перекладу, переказу, редагування тексту або коду консиліум не потрібен.
 {plan}""",
     en="""Decide whether answering the message above takes a council of specialists. Usually it does not: \
 then need = false and specialists is empty. It does only if the question is hard, touches several fields of \
@@ -56,7 +56,7 @@ SPECIALIST = Text(
 {words} слов. Отвечай на языке вопроса.""",
     uk="""Ти — {role}, учасник консиліуму. Відповідай з боку свого фаху: по суті, з доводами, а де важливо — з \
 числами й застереженнями. Якщо даних мало або ти не певен, скажи про це прямо; джерел не вигадуй. Не \
-погоджуйся з чемності: якщо вважаєш інакше, скажи це й поясни чому. Уклади відповідь приблизно в {words} слів. \
+погоджуйся з чемності: якщо вважаєш інакше, скажи це й поясни чому. Обмежся приблизно {words} словами. \
 Відповідай мовою запитання.""",
     en="""You are {role}, a member of a council. Answer from the side of your profession: to the point, with \
 arguments, and with figures and caveats where they matter. If there is too little to go on or you are not sure, \

@@ -10,8 +10,8 @@ from app.conversation.language import words_of
 
 SHORT = 12
 """Words up to which a question without a sign of weight is simple."""
-FOLLOW_UP = 9
-"""Words up to which a question in the middle of a conversation is a clarifying one."""
+FOLLOW_UP = 3
+"""Words up to which any question in the middle of a conversation is a clarifying one: "А риски?"."""
 
 LOOKED_AT = 4000
 """Characters; what is longer is not simple anyway, unless it is a chore."""
@@ -39,7 +39,7 @@ _FIELDS = tuple(
         r"\bзакон|\bюрид|\bправо|\bдогов[оі]р|\bсуд\b|\bсуда\b|\blaw\b|\blegal|\bcontract|\bcourt",
         r"эконом|економ|финанс|фінанс|\bрынк|\bринк|\bринок|налог|подат[оку]|инвест|інвест|бизнес|бізнес|"
         r"econom|financ|\bmarket|\btax|\binvest|\bbusiness",
-        r"медиц|медиц|врач|лікар|болезн|хвороб|лечени|лікуванн|здоров|medic|\bhealth|\bdisease|\bdoctor",
+        r"медиц|врач|лікар|болезн|хвороб|лечени|лікуванн|здоров|medic|\bhealth|\bdisease|\bdoctor",
         r"физик|фізик|квант|термодинам|physic|quantum|thermodynam",
         r"психолог|эмоц|емоці|тревог|тривог|psycholog|emotion|anxiety",
         r"програм|алгоритм|нейросет|нейромереж|искусственн\w+ интеллект|штучн\w+ інтелект|software|"
@@ -54,10 +54,11 @@ _FIELDS = tuple(
 
 def is_simple(text: str, in_conversation: bool) -> bool:
     """Whether the question plainly needs no specialists: a chore, a greeting, a short question of one
-    field without a sign of weight, or a short one in the middle of a conversation."""
+    field without a sign of weight, or a word or two in the middle of a conversation."""
     text = text[:LOOKED_AT]
-    if _CHORE.match(text):
+    words = len(words_of(text))
+    if _CHORE.match(text) or (in_conversation and words <= FOLLOW_UP):
         return True
     if _WEIGHTY.search(text) or sum(bool(field.search(text)) for field in _FIELDS) > 1:
         return False
-    return len(words_of(text)) <= (max(FOLLOW_UP, SHORT) if in_conversation else SHORT)
+    return words <= SHORT

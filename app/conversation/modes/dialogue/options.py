@@ -22,7 +22,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         id="dialogue_turns",
         kind="number",
-        label=Text(ru="Реплик", uk="Реплік", en="Turns"),
+        label=Text(ru="Число реплик", uk="Кількість реплік", en="Number of turns"),
         hint=Text(
             ru="Всего, на всех участников",
             uk="Усього, на всіх учасників",
@@ -42,7 +42,7 @@ OPTIONS: tuple[Option, ...] = (
             uk="Довжина репліки, токенів",
             en="Length of a turn, tokens",
         ),
-        hint=Text(ru="0 — без предела", uk="0 — без межі", en="0 is no limit"),
+        hint=Text(ru="0 — без ограничений", uk="0 — без обмежень", en="0 means no limit"),
         default=500,
         minimum=0,
         maximum=100_000,
@@ -55,7 +55,7 @@ OPTIONS: tuple[Option, ...] = (
         label=Text(
             ru="Время на беседу, секунд", uk="Час на бесіду, секунд", en="Time in all, seconds"
         ),
-        hint=Text(ru="0 — без предела", uk="0 — без межі", en="0 is no limit"),
+        hint=Text(ru="0 — без ограничений", uk="0 — без обмежень", en="0 means no limit"),
         default=1800,
         minimum=0,
         maximum=86_400,

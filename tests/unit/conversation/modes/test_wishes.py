@@ -89,6 +89,11 @@ def test_a_plainly_simple_question_needs_no_gate(text):
     assert is_simple(text, in_conversation=False)
 
 
+@pytest.mark.parametrize("text", ["А какие риски?", "Чому вплив?", "Compare them.", "?"])
+def test_a_word_or_two_in_a_conversation_is_a_clarifying_question(text):
+    assert is_simple(text, in_conversation=True)
+
+
 @pytest.mark.parametrize(
     "text",
     [
