@@ -131,9 +131,10 @@ class Models:
         return None
 
     def _unlisted(self, ref: ModelRef) -> ModelRef:
-        """A server that is away, or lists nothing, is asked all the same: its error says more."""
+        """A server that is away, or does not list everything, is asked all the same: its error says
+        more."""
         state = next(state for state in self.states() if state.name == ref.server)
-        if state.reachable and state.models:
+        if state.reachable and state.models and state.lists_all:
             raise self._not_found(str(ref))
         return ref
 

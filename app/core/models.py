@@ -117,6 +117,8 @@ class ServerState:
     latency_s: float | None = None
     checked_at: datetime | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    lists_all: bool = True
+    """Whether `models` is all there is: where not, an unlisted name may still be asked for."""
 
     @property
     def reachable(self) -> bool:

@@ -26,6 +26,8 @@ class Preset:
     completion_tokens_field: str = "max_tokens"
     embeddings_at_once: int = 128
     """Texts per embeddings request."""
+    lists_all: bool = True
+    """Whether a name missing in its list of models is a name it does not know."""
     props: bool = False
     """Worth asking llama.cpp's `/props` for the window."""
 
@@ -40,6 +42,7 @@ PRESETS: Mapping[str, Preset] = {
             auth="Api-Key",
             headers={"x-data-logging-enabled": "false"},
             embeddings_at_once=1,
+            lists_all=False,  # tuned models and older names work unlisted
         ),
         Preset(
             "openai",

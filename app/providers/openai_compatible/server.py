@@ -105,5 +105,11 @@ class OpenAICompatibleServer:
 
     def _state(self, **facts: Any) -> ServerState:
         return ServerState(
-            self.name, "openai", self._preset.base_url, self.local, checked_at=now(), **facts
+            self.name,
+            "openai",
+            self._preset.base_url,
+            self.local,
+            lists_all=self._preset.lists_all,
+            checked_at=now(),
+            **facts,
         )

@@ -79,6 +79,7 @@ async def test_yandex_gets_its_own_headers_and_ids(simulator: OpenAISimulator) -
     models = await models_of(server)
     assert list(models) == ["yandexgpt-lite", "text-search-doc"]
     assert models["yandexgpt-lite"].window == 32_768
+    assert not (await server.state()).lists_all
     assert not models["yandexgpt-lite"].local
     await ask(server, "yandexgpt-lite")
     received = simulator.requests[-1]

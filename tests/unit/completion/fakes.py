@@ -48,6 +48,7 @@ class FakeServer:
         self.name, self.local, self.delay = name, local, delay
         self.models = [self.profile(m) if isinstance(m, str) else m for m in models]
         self.down = False
+        self.lists_all = True
         self.asked = 0
         self.playing = FakeModel([])
 
@@ -60,7 +61,14 @@ class FakeServer:
         error = ServerUnavailable("refused", server=self.name) if self.down else None
         models = () if self.down else tuple(self.models)
         return ServerState(
-            self.name, "fake", "http://x", self.local, models, error=error, checked_at=now()
+            self.name,
+            "fake",
+            "http://x",
+            self.local,
+            models,
+            error=error,
+            checked_at=now(),
+            lists_all=self.lists_all,
         )
 
     def model(self, name: str) -> FakeModel:

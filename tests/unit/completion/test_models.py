@@ -84,3 +84,12 @@ async def test_an_unknown_server_is_not_found() -> None:
     models = await models_of(FakeServer("ollama", "a"))
     with pytest.raises(ModelNotFound):
         models.resolve("nowhere/a")
+
+
+async def test_a_server_that_does_not_list_everything_may_be_asked_for_anything() -> None:
+    server = FakeServer("yandex", "yandexgpt-lite", local=False)
+    server.lists_all = False
+    models = await models_of(server)
+    assert models.resolve("yandex/gpt://b1g/tuned") == ModelRef("yandex", "gpt://b1g/tuned")
+    with pytest.raises(ModelNotFound):
+        models.resolve("gpt-tuned")
