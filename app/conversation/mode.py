@@ -100,8 +100,9 @@ class TurnContext:
     inbox: "Inbox"
 
     def ask(self, messages: tuple[Message, ...], **fields: Any) -> ModelRequest:
-        """A request with this turn's id for the log."""
-        if messages == self.prompt.messages:
+        """A request with this turn's id for the log, and what compression spared of it."""
+        notes = self.prompt.notes
+        if notes and any(notes in message.text for message in messages):
             fields.setdefault("saved_tokens", self.prompt.saved)
         return ModelRequest(messages=messages, request_id=self.request.turn_id, **fields)
 

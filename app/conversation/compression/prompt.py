@@ -15,7 +15,7 @@ from typing import Any
 from app.conversation.compression.compressor import Compressor
 from app.conversation.compression.layout import Layout, lay_out, said
 from app.conversation.mode import Prompt
-from app.conversation.tokens import Calibration, Scale, prompt_tokens, text_tokens
+from app.conversation.tokens import IMAGE_TOKENS, Calibration, Scale, prompt_tokens, text_tokens
 from app.conversation.window import answer_reserve, cut_by_server, window_of
 from app.core.compression import Head
 from app.core.errors import ContextTooLong, StorageUnavailable
@@ -71,7 +71,10 @@ class FittedPrompt:
                 window=window,
             )
         bound = prompt_tokens(layout.messages)
-        self._remember(request.turn_id, bound, scale)
+        images = IMAGE_TOKENS * sum(len(message.images) for message in layout.messages)
+        likely = scale.likely(bound - images)  # what an image takes differs too much to judge by
+        if not images:
+            self._remember(request.turn_id, bound, likely)
         facts = _facts(layout, head, dropped, scale)
         if system != written:
             before, after = scale.tokens(text_tokens(written)), scale.tokens(text_tokens(system))
@@ -79,7 +82,7 @@ class FittedPrompt:
         return Prompt(
             layout.messages,
             tokens=scale.tokens(bound),
-            likely=scale.likely(bound),
+            likely=likely,
             window=window,
             facts=facts,
             notes=layout.notes,
@@ -101,8 +104,8 @@ class FittedPrompt:
             if isinstance(told, dict) and told.get("news"):
                 await self._store.announce(turn.request.thread_id, int(told["version"]))
 
-    def _remember(self, turn_id: str, bound: int, scale: Scale) -> None:
-        self._bounds[turn_id] = bound, scale.likely(bound)
+    def _remember(self, turn_id: str, bound: int, likely: int) -> None:
+        self._bounds[turn_id] = bound, likely
         while len(self._bounds) > _REMEMBERED:
             self._bounds.popitem(last=False)
 

@@ -1,15 +1,17 @@
 """The prompt fits the window or says so, and its estimate follows the servers' counts."""
 
+from dataclasses import replace
+
 import pytest
 
 from app.conversation.compression.prompt import FittedPrompt
 from app.conversation.tokens import Calibration, Scale, prompt_tokens, text_tokens
 from app.conversation.window import cut_by_server, window_of
 from app.core.errors import ContextTooLong
-from app.core.messages import Message
+from app.core.messages import ImagePart, Message
 from app.core.models import LoadState, ModelProfile, ModelRef
 from app.core.options import ChatOptions
-from app.core.turns import SettledTurn, now
+from app.core.turns import Attachment, Question, SettledTurn, now
 from app.core.usage import CallRecord, Outcome, Purpose, Usage
 from tests.dialogues import Talk, dialogue, honest, planted_facts
 
@@ -144,3 +146,12 @@ async def test_a_turn_teaches_the_scale_unless_its_prompt_was_cut(documents):
         await prompts.after_turn(SettledTurn(request, Outcome.COMPLETED, (), (call,)))
         assert (await calibration.scale(model)).samples == expected
     assert prompt.tokens == prompt_tokens([Message.user("Hello there. " * 600)])
+
+
+async def test_an_image_that_takes_fewer_tokens_than_allowed_for_is_no_cut():
+    talk = Talk()
+    image = ImagePart(b"png", "image/png")
+    question = Question("q", "What is this?", (Attachment("e", "a.png", "image/png", None, image),))
+    prompt = await talk.build(replace(talk.request(""), question=question))
+    assert (prompt.tokens or 0) > 768
+    assert not cut_by_server(80, prompt.likely)
