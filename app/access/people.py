@@ -35,21 +35,21 @@ class People:
         self._users = users
         self._passwords = passwords or Passwords()
         self._slowdown = slowdown or Slowdown()
-        self._remembered: dict[str, tuple[User | None, float]] = {}
+        self._remembered: dict[str, tuple[User, float]] = {}
         self._local: User | None = None
         self._disabled: frozenset[str] = frozenset()
         self._on_revoked: list[Revoked] = []
 
     async def known(self, identifier: str) -> User | None:
         """The user of that name, disabled or not; at most 10 s old, 1 s where they were disabled."""
-        user, at = self._remembered.get(identifier, (None, 0.0))
-        if at and time.monotonic() - at < REMEMBERED_SECONDS:
-            return user
-        user = await self._users.by_identifier(identifier)
-        if len(self._remembered) > 10_000:
-            self._remembered.clear()
-        self._remembered[identifier] = (user, time.monotonic())
-        return user
+        if found := self._remembered.get(identifier):
+            user, at = found
+            if time.monotonic() - at < REMEMBERED_SECONDS:
+                return user
+        known = await self._users.by_identifier(identifier)
+        if known is not None:
+            self._remembered[identifier] = (known, time.monotonic())
+        return known
 
     async def check(self, identifier: str, password: str, address: str) -> User | None:
         """The user who signs in; None where name or password is wrong, or they are disabled.

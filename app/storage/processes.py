@@ -10,16 +10,20 @@ import os
 import platform
 import socket
 import sys
+from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.errors import StorageUnavailable
-from app.core.turns import new_id, now
+from app.core.events import StepKind
+from app.core.turns import StepRecord, new_id, now
 from app.core.usage import Outcome
 from app.storage.database import Database
-from app.storage.rows import AnyRow
+from app.storage.rows import AnyRow, step_from
 from app.storage.tables import processes, running_turns, steps
+from app.storage.turns import write_steps
 from app.storage.upsert import upsert
 
 log = logging.getLogger(__name__)
@@ -60,16 +64,12 @@ class Process:
             known = (await connection.execute(select(processes))).all()
             alive = [other.id for other in known if other.id == self.id or _alive(other)]
             left = running_turns.c.process_id.not_in(alive)
-            gone = await connection.execute(
-                delete(running_turns).where(left).returning(running_turns.c.turn_id)
-            )
-            turns = gone.scalars().all()
-            if turns:
-                await connection.execute(
-                    update(steps)
-                    .where(steps.c.turn_id.in_(turns), steps.c.outcome == Outcome.RUNNING.value)
-                    .values(outcome=Outcome.INTERRUPTED.value, ended_at=now())
-                )
+            of_turn = (running_turns.c.thread_id, running_turns.c.turn_id)
+            turns = (
+                await connection.execute(delete(running_turns).where(left).returning(*of_turn))
+            ).all()
+            for turn in turns:
+                await _interrupt(connection, turn.thread_id, turn.turn_id)
             await connection.execute(delete(processes).where(processes.c.id.not_in(alive)))
         if turns:
             log.warning("%d turns were interrupted by the end of their process", len(turns))
@@ -82,6 +82,41 @@ class Process:
                 await self.beat()
             except StorageUnavailable as error:
                 log.warning("no sign of life could be written: %s", error.detail)
+
+
+async def _interrupt(connection: AsyncConnection, thread_id: str, turn_id: str) -> None:
+    """What of the turn was running is INTERRUPTED, its answers say so, and a notice offers a retry."""
+    found = await connection.execute(
+        select(steps)
+        .where(steps.c.thread_id == thread_id, steps.c.turn_id == turn_id)
+        .where(steps.c.outcome == Outcome.RUNNING.value)
+        .order_by(steps.c.seq)
+    )
+    left = [(step_from(row), row.user_id) for row in found]
+    for step, user_id in left:
+        metadata = dict(step.metadata)
+        if step.kind == StepKind.ANSWER:
+            metadata["metrics"] = {"outcome": "interrupted", "characters": len(step.output)}
+        ended = replace(step, outcome=Outcome.INTERRUPTED, ended_at=now(), metadata=metadata)
+        await write_steps(connection, [ended], user_id)
+    for step, user_id in left[:1]:
+        await write_steps(connection, [_notice(step)], user_id)
+
+
+def _notice(step: StepRecord) -> StepRecord:
+    return StepRecord(
+        id=new_id(),
+        thread_id=step.thread_id,
+        turn_id=step.turn_id,
+        parent_id=step.turn_id,
+        type="assistant_message",
+        kind=StepKind.NOTICE,
+        name="Konsilium",
+        metadata={"error": {"code": "interrupted"}},
+        outcome=Outcome.INTERRUPTED,
+        ended_at=now(),
+        is_error=True,
+    )
 
 
 def _host() -> str:

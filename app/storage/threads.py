@@ -1,21 +1,16 @@
-"""Threads as people see them: lists, search, one whole thread, names, sharing, deletion.
+"""Threads as people see them: pages, one whole thread, names, sharing, verdicts, deletion.
 
 Whoever asks is part of every statement: another's thread is NotFound, as if it did not exist.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Select,
     delete,
-    exists,
     or_,
     select,
-    text,
-    tuple_,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,8 +21,8 @@ from app.core.turns import StepRecord, now
 from app.storage.answers import drop_disliked, drop_of_thread
 from app.storage.database import Database
 from app.storage.files import LocalFiles
+from app.storage.lists import page_of, with_owner
 from app.storage.rows import (
-    AnyRow,
     Values,
     document,
     element_from,
@@ -35,13 +30,10 @@ from app.storage.rows import (
     step_from,
     thread_from,
 )
-from app.storage.search import fold, fts5_query, tsquery, words_of
-from app.storage.tables import elements, feedback, steps, threads, users
+from app.storage.search import fold
+from app.storage.tables import elements, feedback, steps, threads
 from app.storage.turns import write_steps
 from app.storage.upsert import upsert
-
-_SCAN = 1_000
-"""Matching messages looked at per round of a search."""
 
 
 class Threads:
@@ -61,48 +53,8 @@ class Threads:
         feedback: int | None = None,
     ) -> Page[ThreadRecord]:
         """See `ThreadStore.page`."""
-        words = words_of(search or "")
-        if search and search.strip() and not words:
-            return Page(())
         async with self._database.reading() as connection:
-            if words:
-                return await self._found(connection, user_id, words, limit, cursor)
-            listed = _listed(user_id)
-            if feedback is not None:
-                listed = listed.where(_has_feedback(feedback))
-            if cursor and (after := _parse_cursor(cursor)):
-                listed = listed.where(tuple_(threads.c.active_at, threads.c.id) < tuple_(*after))
-            ordered = listed.order_by(threads.c.active_at.desc(), threads.c.id.desc())
-            rows = (await connection.execute(ordered.limit(limit + 1))).all()
-        records = tuple(thread_from(row) for row in rows[:limit])
-        more = len(rows) > limit
-        return Page(records, _cursor(records[-1]) if more else None)
-
-    async def _found(
-        self,
-        connection: AsyncConnection,
-        user_id: str,
-        words: list[str],
-        limit: int,
-        cursor: str | None,
-    ) -> Page[ThreadRecord]:
-        """Threads whose title matches, then those in which it was said, latest first."""
-        skip = int(cursor) if cursor and cursor.isdecimal() else 0
-        wanted = skip + limit + 1
-        ids = await _titled(connection, user_id, words, wanted)
-        seen = dict.fromkeys(ids)
-        before: int | None = None
-        while len(seen) < wanted:
-            said = await _said(connection, user_id, words, before)
-            seen |= dict.fromkeys(row.thread_id for row in said)
-            if len(said) < _SCAN:
-                break
-            before = said[-1].seq
-        page = list(seen)[skip : skip + limit]
-        rows = await connection.execute(_listed(user_id).where(threads.c.id.in_(page)))
-        by_id = {row.id: thread_from(row) for row in rows}
-        records = tuple(by_id[id] for id in page if id in by_id)
-        return Page(records, str(skip + limit) if len(seen) > skip + limit else None)
+            return await page_of(connection, user_id, limit, cursor, search, feedback)
 
     async def find(self, thread_id: str, reader: str | None) -> ThreadRecord:
         """See `ThreadStore.find`."""
@@ -294,14 +246,6 @@ async def ensure_thread(connection: AsyncConnection, thread_id: str, user_id: st
         raise NotFound(f"thread {thread_id} of {user_id}")
 
 
-def _with_owner() -> Select[Any]:
-    return select(*threads.c, users.c.identifier).join(users, users.c.id == threads.c.user_id)
-
-
-def _listed(user_id: str) -> Select[Any]:
-    return _with_owner().where(threads.c.user_id == user_id, threads.c.title.is_not(None))
-
-
 async def _readable(
     connection: AsyncConnection, thread_id: str, reader: str | None
 ) -> ThreadRecord:
@@ -309,61 +253,8 @@ async def _readable(
     allowed: ColumnElement[bool] = or_(
         threads.c.user_id == reader, threads.c.shared_at.is_not(None)
     )
-    found = await connection.execute(_with_owner().where(threads.c.id == thread_id, allowed))
+    found = await connection.execute(with_owner().where(threads.c.id == thread_id, allowed))
     row = found.one_or_none()
     if row is None:
         raise NotFound(f"thread {thread_id} for {reader}")
     return thread_from(row)
-
-
-def _has_feedback(value: int) -> ColumnElement[bool]:
-    return exists().where(feedback.c.thread_id == threads.c.id, feedback.c.value == value)
-
-
-def _cursor(last: ThreadRecord) -> str:
-    return f"{last.active_at.isoformat()}|{last.id}"
-
-
-def _parse_cursor(cursor: str) -> tuple[datetime, str] | None:
-    moment, bar, id = cursor.partition("|")
-    try:
-        at = datetime.fromisoformat(moment)
-    except ValueError:
-        return None
-    return (at, id) if bar and at.tzinfo else None
-
-
-async def _titled(
-    connection: AsyncConnection, user_id: str, words: list[str], limit: int
-) -> Sequence[str]:
-    """Ids of the user's threads with every word in the title, most recently active first."""
-    matching = [threads.c.folded_title.contains(word, autoescape=True) for word in words]
-    found = await connection.execute(
-        select(threads.c.id)
-        .where(threads.c.user_id == user_id, *matching)
-        .order_by(threads.c.active_at.desc(), threads.c.id.desc())
-        .limit(limit)
-    )
-    return found.scalars().all()
-
-
-async def _said(
-    connection: AsyncConnection, user_id: str, words: list[str], before: int | None
-) -> Sequence[AnyRow]:
-    """The next messages with every word, latest first: rows of (seq, thread_id)."""
-    if connection.dialect.name == "sqlite":
-        statement = text(
-            "SELECT s.seq, s.thread_id FROM spoken_index JOIN steps s ON s.seq = spoken_index.rowid"
-            " WHERE spoken_index MATCH :query AND spoken_index.rowid < :before"
-            " ORDER BY spoken_index.rowid DESC LIMIT :scan"
-        )
-        values = {"query": fts5_query(user_id, words)}
-    else:
-        statement = text(
-            "SELECT seq, thread_id FROM steps WHERE user_id = :user_id AND seq < :before"
-            " AND said @@ to_tsquery('simple', :query) ORDER BY seq DESC LIMIT :scan"
-        )
-        values = {"user_id": user_id, "query": tsquery(words)}
-    ceiling = before if before is not None else 2**62
-    found = await connection.execute(statement, {**values, "before": ceiling, "scan": _SCAN})
-    return found.all()

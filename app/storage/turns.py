@@ -7,8 +7,10 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.errors import NotFound
+from app.core.events import StepKind
 from app.core.threads import title_of
 from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest
+from app.core.usage import Outcome
 from app.storage.database import Database
 from app.storage.files import LocalFiles, image_name
 from app.storage.history import messages, said_in
@@ -83,10 +85,8 @@ class StoredTurns:
             await upsert(connection, usage, rows, ["id"], [])
             if not await _turn_owner(connection, request.turn_id):
                 return
+            await _no_longer_running(connection, request)
             await write_steps(connection, turn.steps, request.user_id)
-            await connection.execute(
-                delete(running_turns).where(running_turns.c.turn_id == request.turn_id)
-            )
             ended = turn.steps[0].ended_at or turn.steps[0].created_at
             await connection.execute(
                 update(threads).where(threads.c.id == request.thread_id).values(active_at=ended)
@@ -200,6 +200,20 @@ async def _turn_owner(connection: AsyncConnection, turn_id: str | None) -> str |
         select(steps.c.user_id).where(steps.c.id == turn_id)
     )
     return owner
+
+
+async def _no_longer_running(connection: AsyncConnection, request: TurnRequest) -> None:
+    """It has ended; where it was taken for dead meanwhile, the notice that says so goes."""
+    ended = await connection.execute(
+        delete(running_turns).where(running_turns.c.turn_id == request.turn_id)
+    )
+    if not ended.rowcount:
+        await connection.execute(
+            delete(steps)
+            .where(steps.c.thread_id == request.thread_id, steps.c.turn_id == request.turn_id)
+            .where(steps.c.kind == StepKind.NOTICE.value)
+            .where(steps.c.outcome == Outcome.INTERRUPTED.value)
+        )
 
 
 async def _entitle(connection: AsyncConnection, thread_id: str, title: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from chainlit.types import Pagination, ThreadFilter
+from sqlalchemy import event
 
 from app.access.people import People
 from app.core.errors import NotFound
@@ -61,6 +62,21 @@ async def test_chainlits_first_name_yields_to_ours_and_a_rename_does_not(storage
     await layer.update_thread("t1", name="Mine")
     await say(storage, ann, "And?", title="Another")
     assert (await storage.threads.find("t1", ann.id)).title == "Mine"
+
+
+async def test_a_threads_first_turn_costs_three_transactions_and_later_ones_two(
+    storage, layer, ann
+):
+    be(ann)
+    begun = []
+    async with storage.database.writing() as connection:
+        engine = connection.engine.sync_engine
+    event.listen(engine, "commit", begun.append)
+    await layer.update_thread("t1", name="What is it?", user_id=ann.id)
+    await say(storage, ann, "What is it?")
+    assert len(begun) == 3
+    await say(storage, ann, "And?")
+    assert len(begun) == 5
 
 
 async def test_both_names_at_once_leave_one_thread(storage, layer, ann):

@@ -17,6 +17,7 @@ from app.conversation.modes import MODES
 from app.conversation.prompt import WholeHistory
 from app.conversation.turn import Turns
 from app.core.errors import StorageUnavailable
+from app.core.events import StepKind
 from app.core.turns import now
 from app.core.usage import Outcome
 from app.storage.storage import Storage
@@ -26,6 +27,8 @@ from tests.integration.storage.conftest import sqlite_url
 from tests.integration.storage.turns import a_request, begin, say
 from tests.integration.storage.writers import write
 from tests.postgres import running_postgres
+
+LONG_AGO = now() - timedelta(days=1)
 
 
 @contextlib.asynccontextmanager
@@ -51,7 +54,9 @@ async def half_an_answer(url, tmp_path, user, thread="t1"):
 
 
 async def last_step(storage, user, thread="t1"):
-    step = (await storage.threads.contents(thread, user.id)).steps[-1]
+    """What was said last, notices apart."""
+    said = (await storage.threads.contents(thread, user.id)).steps
+    step = [step for step in said if step.kind == StepKind.ANSWER][-1]
     return step.output, step.outcome
 
 
@@ -68,7 +73,10 @@ async def test_a_killed_process_leaves_the_question_and_half_the_answer(url, tmp
         ("Will it last?", Outcome.COMPLETED),
         ("", Outcome.INTERRUPTED),
         ("Half an answ", Outcome.INTERRUPTED),
+        ("", Outcome.INTERRUPTED),
     ]
+    assert stored.steps[2].metadata["metrics"] == {"outcome": "interrupted", "characters": 12}
+    assert stored.steps[3].metadata["error"] == {"code": "interrupted"}
     _, history = await begin(storage, a_request(ann, "And now?"))
     assert [m.text for m in history] == ["Will it last?", "Half an answ"]
     await storage.aclose()
@@ -97,6 +105,22 @@ async def test_a_process_on_another_machine_is_dead_after_a_minute_of_silence(st
         assert await other.process.beat() == interrupted
         await other.process.leave()
         await other.database.aclose()
+
+
+async def test_a_turn_taken_for_dead_that_ends_after_all_is_whole(storage, ann):
+    state, _ = await begin(storage, a_request(ann, "Slow?"))
+    async with storage.database.writing() as connection:
+        await connection.execute(processes.update().values(host="elsewhere", seen_at=LONG_AGO))
+    other = Storage(storage.url, storage.data_dir)
+    assert await other.process.beat() == 1
+    await storage.turns.settle(state.settle(Outcome.COMPLETED, None, ()))
+    said = (await storage.threads.contents("t1", ann.id)).steps
+    assert [(s.kind, s.outcome) for s in said] == [
+        ("question", Outcome.COMPLETED),
+        ("turn", Outcome.COMPLETED),
+    ]
+    await other.process.leave()
+    await other.database.aclose()
 
 
 async def test_a_full_disk_is_said_and_writing_goes_on_when_there_is_room(tmp_path):

@@ -126,7 +126,8 @@ async def test_a_backup_unpacked_is_the_data_folder(tmp_path):
     restored = await Storage(sqlite_url(folder), folder).open()
     there = await restored.threads.contents("t1", ann.id)
     assert dataclasses.replace(there, steps=()) == dataclasses.replace(here, steps=())
-    assert [s.output for s in there.steps] == [s.output for s in here.steps]
+    assert [s.output for s in there.steps] == [*(s.output for s in here.steps), ""]
+    assert there.steps[-1].metadata["error"] == {"code": "interrupted"}  # it was running then
     assert await restored.files.read("t1", "e1") == b"pixels\x00"
     await restored.aclose()
 
