@@ -68,7 +68,7 @@ async def test_a_threads_first_turn_costs_three_transactions_and_later_ones_two(
     storage, layer, ann
 ):
     be(ann)
-    begun = []
+    begun: list[object] = []
     async with storage.database.writing() as connection:
         engine = connection.engine.sync_engine
     event.listen(engine, "commit", begun.append)
