@@ -21,6 +21,7 @@ from app.settings import load_settings
 from app.view import sign_in
 from app.view.attachment_costs import attachment_costs_router
 from app.view.chat import Chat
+from app.view.council import Council
 from app.view.data_layer import DataLayer
 from app.view.event_loop import restore_event_loop
 from app.view.files import files_router
@@ -28,7 +29,7 @@ from app.view.guide import Guide
 from app.view.handlers import register
 from app.view.http_errors import answer_errors
 from app.view.project_routes import TAGS, project_router, serve_clean_pages
-from app.view.routes import put_first
+from app.view.routes import action_router, put_first
 from app.view.starters import starters
 from app.view.visitor import signed_in
 
@@ -58,7 +59,9 @@ config.code.data_layer = lambda: data_layer
 config.code.on_app_startup = application.start
 config.code.on_app_shutdown = application.stop
 config.ui.language = settings.app_language and TAGS[settings.app_language]
-register(chat, guide, {})
+council = Council(chat, turns, models, storage.threads, application.notes, storage.documents)
+chat.on_mode("dialogue", council.show_participants)
+register(chat, guide, council.actions)
 config.code.set_starters = starters
 serve_clean_pages()
 if settings.auth_mode == "local":
@@ -87,6 +90,7 @@ root = config.run.root_path
 put_first(
     [
         project_router(settings.app_language),
+        action_router(),
         files_router(storage.elements),
         attachment_costs_router(models, limits, root),
         dashboard_router(storage.reports, who, PUBLIC, settings.app_language, root),

@@ -262,7 +262,7 @@
   window.Konsilium = Object.freeze({
     DASH, known, words, number, decimal, plural, seconds, short, windowSize, speed, bytes, money, percent, copy,
     reason, stage,
-    keep, newest,
+    keep, newest, shown,
   });
 
   /* Chainlit loads one script; the composer's part has a file of its own. */

@@ -159,6 +159,10 @@ class TurnState:
             self.unstored = trouble
             self._notify()
 
+    def touch(self) -> None:
+        """Something about the turn has changed that is not in its steps."""
+        self._notify()
+
     def finish(self) -> None:
         """All is stored, or given up."""
         self.done = True

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from app.conversation.modes import mode_named
 from app.conversation.turn import Turns
 from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.events import StepKind
+from app.core.options import ChatOptions
 from app.core.ports import Conversations, KeyValueStore, Models
 from app.core.text import Text
 from app.core.turns import Attachment, Question, StepRecord, TurnRequest, new_id, now
@@ -60,6 +61,16 @@ class Chat:
         self._limits = limits
         self._following: dict[str, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
+        self._on_mode: dict[str, Callable[[Browser], Awaitable[None]]] = {}
+
+    def on_mode(self, mode_id: str, show: Callable[[Browser], Awaitable[None]]) -> None:
+        """`show` is called when a person chooses that mode: it may need more than the panel has."""
+        self._on_mode[mode_id] = show
+
+    async def _mode_chosen(self, browser: Browser, before: str) -> None:
+        mode = browser.options.mode
+        if mode != before and mode in self._on_mode:
+            await self._on_mode[mode](browser)
 
     # -- opening a chat ---------------------------------------------------------------------------
 
@@ -68,6 +79,7 @@ class Chat:
         browser.choose(await self._values.get(DEFAULTS, browser.user_id) or {})
         await self.opened(browser)
         await self._guide.show(browser)
+        await self._mode_chosen(browser, "")
 
     async def resumed(self, browser: Browser, thread: ThreadDict) -> None:
         """A thread opened again: its choices, and the turn that may still be running in it."""
@@ -88,9 +100,7 @@ class Chat:
             return
         follower = Follower(turn, browser, self._models)
         for drawing in follower.snapshot():
-            await browser.emit("new_message", drawing.step)
-            for element in drawing.elements:
-                await browser.emit("element", element)
+            await browser.show(drawing)
         self._follow_later(browser, follower)
 
     def _follow_later(self, browser: Browser, follower: Follower) -> None:
@@ -166,9 +176,11 @@ class Chat:
         """The person chose in the composer: it holds at once, for an edit and a retry too."""
         composer = pickers(browser.options, self._modes, self._models.states(), browser.language)
         options = [o for p in composer if p.id == picker for o in p.options if o.name == name]
+        before = browser.options.mode
         if options and browser.choose({picker: options[0].id}):
             await self._send_widgets(browser, browser.options.values)
             await self._keep_choices(browser)
+            await self._mode_chosen(browser, before)
 
     async def editing(self, browser: Browser, choices: Mapping[str, Any]) -> None:
         """The person is changing the panel: options that need a switch follow it at once."""
@@ -214,14 +226,23 @@ class Chat:
         """An earlier message says something else now: what came after it is gone."""
         await self._ask_again(browser, message_id, text=text)
 
-    async def again(self, browser: Browser, turn_id: str, *, bypass_cache: bool = True) -> None:
-        """Retry and Regenerate: the question of that turn is asked anew."""
+    async def again(
+        self, browser: Browser, turn_id: str, *, take_cached: str | None = None
+    ) -> None:
+        """Retry and Regenerate: the question of that turn is asked anew, past the cache; or answered
+        by the entry of the cache that the person took."""
         await browser.emit("delete_message", {"id": turn_id})
-        await self._ask_again(browser, turn_id, bypass_cache=bypass_cache)
+        await self._ask_again(
+            browser, turn_id, bypass_cache=take_cached is None, take_cached=take_cached
+        )
 
     async def go_on(self, browser: Browser) -> None:
         """Continue: asks the model to go on from where its answer was cut off."""
-        question = Question(new_id(), CONTINUE[browser.language])
+        await self.ask(browser, CONTINUE[browser.language])
+
+    async def ask(self, browser: Browser, text: str, options: ChatOptions | None = None) -> None:
+        """A question that a button asks in the person's name."""
+        question = Question(new_id(), text)
         request = self._request(browser, question)
         record = StepRecord(
             question.id,
@@ -232,17 +253,17 @@ class Chat:
             output=question.text,
             ended_at=now(),
         )
-        await browser.emit("new_message", draw(record, browser.language).step)
-        await self._run(browser, request)
+        await browser.show(draw(record, browser.language))
+        await self._run(browser, replace(request, options=options or request.options))
 
     async def _ask_again(
-        self, browser: Browser, step_id: str, *, text: str | None = None, bypass_cache: bool = False
+        self, browser: Browser, step_id: str, *, text: str | None = None, **fields: Any
     ) -> None:
         question = await self._conversations.question(browser.user_id, browser.thread_id, step_id)
         if text is not None:
             question = replace(question, text=text)
             await browser.emit("update_message", {"id": question.id, "output": text})
-        request = replace(self._request(browser, question), rewind=True, bypass_cache=bypass_cache)
+        request = replace(self._request(browser, question), rewind=True, **fields)
         await self._run(browser, request)
 
     def _request(self, browser: Browser, question: Question) -> TurnRequest:
@@ -295,10 +316,7 @@ class Chat:
             ended_at=now(),
             is_error=True,
         )
-        drawing = draw(record, browser.language)
-        await browser.emit("new_message", drawing.step)
-        for element in drawing.elements:
-            await browser.emit("element", element)
+        await browser.show(draw(record, browser.language))
 
     # -- stopping ---------------------------------------------------------------------------------
 

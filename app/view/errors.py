@@ -375,7 +375,7 @@ _OLLAMA_DOWN = Advice(
 def advice_for(
     facts: Mapping[str, Any], language: Language, *, ollama: bool = False
 ) -> dict[str, Any]:
-    """The error card's words: {"title", "text", "command", "retry"}, in `language`.
+    """The error card's words: {"title", "text", "command", "retry", "actions"}, in `language`.
 
     `facts` is what the turn kept of the error (`code`, `server`, `model`, `retry_after`, ...);
     `ollama` says that the server is an Ollama, whose start command we know.
@@ -397,8 +397,27 @@ def advice_for(
         "text": text,
         "command": advice.command,
         "retry": advice.retry,
+        "actions": [
+            {"name": name, "label": label[language]}
+            for name, label in (WAYS_OUT if code == "context_too_long" else {}).items()
+        ],
     }
 
+
+WAYS_OUT = {
+    "compress_now": Text(ru="Сжать сейчас", uk="Стиснути зараз", en="Compress now"),
+    "drop_oldest": Text(
+        ru="Отбросить старые сообщения",
+        uk="Відкинути старі повідомлення",
+        en="Drop the oldest messages",
+    ),
+    "retry": Text(
+        ru="Повторить с другой моделью",
+        uk="Повторити з іншою моделлю",
+        en="Try again with another model",
+    ),
+}
+"""What may be done where a conversation does not fit the window: buttons of the error card."""
 
 _WAIT = Text(ru="Подождите {seconds} с.", uk="Зачекайте {seconds} с.", en="Wait for {seconds} s.")
 _NEAR = Text(ru="Похожие: {names}.", uk="Схожі: {names}.", en="Alike: {names}.")

@@ -10,14 +10,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
+from uuid import NAMESPACE_URL, uuid5
 
 from app.conversation.state import LiveStep, TurnState
 from app.conversation.turn import RunningTurn
+from app.core.events import StepKind
 from app.core.ports import Models
 from app.core.text import Language, Text
-from app.core.turns import new_id, now
+from app.core.turns import StepRecord, new_id, now
 from app.core.usage import Outcome
-from app.view.rendering import Drawing, draw, stamp
+from app.view.rendering import APP_NAME, Drawing, draw, element, stamp
 
 FRAME_SECONDS = 0.04
 PATIENCE_SECONDS = 2.0
@@ -79,6 +81,7 @@ class Follower:
         patience_seconds: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._turn = turn
         self._state: TurnState = turn.state
         self._request = turn.request
         self._screen = screen
@@ -92,6 +95,8 @@ class Follower:
         self._progress_shown = False
         self._trouble = False
         self._run_drawn = False
+        self._steering: str | None = None
+        """What the browser was told of a dialogue that it may steer: running or paused."""
 
     def snapshot(self) -> list[Drawing]:
         """All that was said so far, for a page that opens in mid-answer; `follow()` goes on from it."""
@@ -130,6 +135,7 @@ class Follower:
         for step in list(state.steps.values()):
             text_came |= await self._draw_step(step)
         await self._tell_trouble()
+        await self._steer()
         if state.done:
             await self._hide_progress()
             await self._screen.emit("update_message", self._draw_run().step)
@@ -154,8 +160,8 @@ class Follower:
 
     async def _send(self, drawing: Drawing, *, new: bool = False) -> None:
         await self._screen.emit("new_message" if new else "update_message", drawing.step)
-        for element in drawing.elements:
-            await self._screen.emit("element", element)
+        for card in drawing.elements:
+            await self._screen.emit("element", card)
 
     def _drawing(self, step: LiveStep) -> Drawing:
         ollama = frozenset(s.name for s in self._models.states() if s.kind == "ollama")
@@ -165,6 +171,43 @@ class Follower:
 
     def _draw_run(self) -> Drawing:
         return draw(self._state.turn_record(), self._screen.language)
+
+    async def _steer(self) -> None:
+        """The controls of a dialogue: there while it runs, and what they say follows its pauses."""
+        if not self._turn.mode.takes_interjections:
+            return
+        step_id = str(uuid5(NAMESPACE_URL, f"{self._request.turn_id}/steering"))
+        running = self._state.outcome is Outcome.RUNNING
+        present = ("paused" if self._turn.inbox.paused else "running") if running else None
+        if present == self._steering:
+            return
+        if present is None:
+            await self._screen.emit("delete_message", {"id": step_id})
+        elif self._steering is None:
+            await self._screen.emit("new_message", self._notice(step_id).step)
+        if present is not None:
+            props = {
+                "lang": self._screen.language,
+                "turn_id": self._request.turn_id,
+                "state": present,
+            }
+            card = element(step_id, self._request.thread_id, "Dialogue", props)
+            await self._screen.emit("element", card)
+        self._steering = present
+
+    def _notice(self, step_id: str) -> Drawing:
+        request = self._request
+        record = StepRecord(
+            step_id,
+            request.thread_id,
+            "assistant_message",
+            APP_NAME,
+            StepKind.NOTICE,
+            turn_id=request.turn_id,
+            parent_id=request.turn_id,
+            ended_at=now(),
+        )
+        return draw(record, self._screen.language)
 
     # -- waiting visibly --------------------------------------------------------------------------
 

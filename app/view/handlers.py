@@ -45,7 +45,7 @@ def register(chat: Chat, guide: Guide, actions: dict[str, ActionHandler]) -> Non
         **actions,
     }
     for name, handler in buttons.items():
-        config.code.action_callbacks[name] = _action(handler)
+        config.code.action_callbacks[name] = _action(chat, handler)
 
 
 def _lifecycle(chat: Chat, guide: Guide) -> None:
@@ -121,15 +121,26 @@ def _socket_events(chat: Chat) -> None:
     sio.on("connection_successful", connected)
 
 
-def _action(handler: ActionHandler) -> Callable[[Action], Awaitable[None]]:
+def _action(chat: Chat, handler: ActionHandler) -> Callable[[Action], Awaitable[None]]:
     """Buttons answer at once; what they begin goes on without holding the HTTP request."""
 
     async def run(action: Action) -> None:
-        task = asyncio.create_task(guarded(browser(), handler(browser(), action.payload)))
+        work = _press(chat, handler, browser(), action.payload)
+        task = asyncio.create_task(guarded(browser(), work))
         _running.add(task)
         task.add_done_callback(_running.discard)
 
     return run
+
+
+async def _press(
+    chat: Chat, handler: ActionHandler, browser: Browser, payload: dict[str, Any]
+) -> None:
+    """A button, after what the composer shows: the choice may still be on its way by the socket."""
+    picked = payload.get("picked")
+    for picker, name in picked.items() if isinstance(picked, dict) else ():
+        await chat.picked(browser, str(picker), str(name))
+    await handler(browser, payload)
 
 
 _running: set["asyncio.Task[None]"] = set()

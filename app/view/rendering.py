@@ -4,7 +4,7 @@ The same functions draw a step while it is written and when its thread is opened
 language of whoever looks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -42,15 +42,33 @@ def draw(
 ) -> Drawing:
     """The step in `language`. `ollama` names the servers whose start command we know."""
     step = _step(record, language)
-    elements: list[ElementDict] = []
     if facts := record.metadata.get("error"):
-        elements.append(_error_card(record, facts, language, ollama))
-    if (cached := record.metadata.get("cache")) and record.kind == StepKind.ANSWER:
-        props = {"lang": language, "turn_id": record.turn_id, **cached}
-        elements.append(element(record.id, record.thread_id, "CacheNote", props))
-    if (entry := record.metadata.get("metrics")) and record.kind in _MEASURED:
-        elements.append(metrics_card(record, entry, language))
-    return Drawing(step, tuple(elements))
+        return Drawing(step, (_error_card(record, facts, language, ollama),))
+    return Drawing(step, tuple(_notes(record, language)))
+
+
+def _notes(record: StepRecord, language: Language) -> Iterator[ElementDict]:
+    """What hangs on a step: each kind of note of `metadata` has its element."""
+
+    def card(name: str, props: Mapping[str, Any]) -> ElementDict:
+        common = {"lang": language, "turn_id": record.turn_id, "step_id": record.id}
+        return element(record.id, record.thread_id, name, common | dict(props))
+
+    notes = record.metadata
+    if record.kind == StepKind.NOTICE:
+        if compression := notes.get("compression"):
+            yield card("CompressionNote", {**compression, "can_pin": True})
+        if suggestion := notes.get("suggestion"):
+            yield card("CacheNote", suggestion)
+        if notes.get("dialogue"):
+            yield card("Dialogue", {"state": "ended"})
+    if record.kind == StepKind.ANSWER:
+        if best_of := notes.get("best_of"):
+            yield card("Candidates", best_of)
+        if cached := notes.get("cache"):
+            yield card("CacheNote", cached)
+    if record.kind in _MEASURED and (entry := notes.get("metrics")):
+        yield card("MetricsCard", {"entry": entry, "cache": notes.get("cache")})
 
 
 def _step(record: StepRecord, language: Language) -> StepDict:
@@ -125,18 +143,6 @@ def element(
             "mime": "application/json",
         },
     )
-
-
-def metrics_card(record: StepRecord, entry: Mapping[str, Any], language: Language) -> ElementDict:
-    """The numbers under an answer."""
-    props = {
-        "lang": language,
-        "entry": dict(entry),
-        "turn_id": record.turn_id,
-        "step_id": record.id,
-        "compact": record.kind != StepKind.ANSWER,
-    }
-    return element(record.id, record.thread_id, "MetricsCard", props)
 
 
 def _error_card(

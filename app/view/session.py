@@ -11,6 +11,7 @@ from chainlit.user import PersistedUser
 from app.conversation.modes import mode_named
 from app.core.options import ChatOptions
 from app.core.text import Language, language_of
+from app.view.rendering import Drawing
 
 LOCAL_USER = "local"
 
@@ -59,6 +60,12 @@ class Browser:
         """The choices, clean."""
         mode = mode_named(str(self.choices.get("mode", "chat")))
         return ChatOptions.clean(self.choices, mode.id, mode.options)
+
+    async def show(self, drawing: Drawing, *, new: bool = True) -> None:
+        """Draws a step with what hangs on it, or draws it again."""
+        await self.emit("new_message" if new else "update_message", drawing.step)
+        for card in drawing.elements:
+            await self.emit("element", card)
 
     async def emit(self, event: str, data: Any) -> None:
         """Sends an event to this browser; lost without harm if it has gone away."""

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { History, RotateCw, Zap } from "lucide-react";
 import { useChatData, useChatMessages } from "@chainlit/react-client";
 
-const { keep, known, money, newest, number, plural, words } = window.Konsilium;
+const { keep, known, money, newest, number, plural, shown, words } = window.Konsilium;
 
 const TEXTS = {
   ru: {
@@ -50,7 +50,7 @@ function CacheNote({ data, callAction }) {
   const ask = async () => {
     setBusy(true);
     try {
-      const payload = suggestion ? { turn_id: turnId, entry_id: entryId } : { turn_id: turnId };
+      const payload = { turn_id: turnId, entry_id: entryId, picked: shown() };
       await callAction({ name: suggestion ? "use_cached" : "regenerate", payload });
     } finally {
       setBusy(false);

@@ -36,11 +36,11 @@ const TEXTS = {
   },
 };
 
-function PinForm({ text, callAction }) {
+function PinForm({ text, callAction, stepId }) {
   const [fact, setFact] = useState("");
   const submit = async (event) => {
     event.preventDefault();
-    await callAction({ name: "pin", payload: { text: fact.trim() } });
+    await callAction({ name: "pin", payload: { text: fact.trim(), step_id: stepId } });
     setFact("");
   };
   return (
@@ -85,7 +85,7 @@ function CompressionNote({ data, callAction }) {
                   {canPin && (
                     <button type="button" className="k-button k-plain" title={text.unpin}
                       aria-label={`${text.unpin}: ${fact.text}`}
-                      onClick={() => callAction({ name: "unpin", payload: { id: fact.id } })}>
+                      onClick={() => callAction({ name: "unpin", payload: { id: fact.id, step_id: data.step_id } })}>
                       <PinOff aria-hidden="true" />
                     </button>
                   )}
@@ -94,7 +94,7 @@ function CompressionNote({ data, callAction }) {
             </ul>
           )}
           <div className="k-notes" aria-busy={!known(notes)}>{notes ?? "…"}</div>
-          {canPin && <PinForm text={text} callAction={callAction} />}
+          {canPin && <PinForm text={text} callAction={callAction} stepId={data.step_id} />}
         </div>
       )}
     </section>

@@ -84,7 +84,7 @@ function Dialogue({ data, callAction }) {
   if (!newest(messages, turnId)) return null;
   const act = (name, payload) => callAction({ name, payload: { turn_id: turnId, ...payload } });
   return (
-    <section data-testid="dialogue" className="k-note" lang={lang} aria-label={text.title}>
+    <section data-testid="dialogue" className={`k-note ${state === "ended" ? "" : "k-floating"}`} lang={lang} aria-label={text.title}>
       {state === "paused" && <p className="k-muted" role="status">{text.paused}</p>}
       {state === "ended" ? <Ended text={text} act={act} /> : <Running text={text} paused={state === "paused"} act={act} />}
     </section>

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { Check, Copy, RotateCw } from "lucide-react";
 import { useChatData, useChatMessages } from "@chainlit/react-client";
 
-const { copy, keep, newest, words } = window.Konsilium;
+const { copy, keep, newest, shown, words } = window.Konsilium;
 
 const TEXTS = {
   ru: { error: "Ошибка", retry: "Повторить", copy: "Скопировать команду", copied: "Скопировано" },
@@ -44,7 +44,7 @@ function ErrorCard({ data, callAction }) {
   const ask = async (action, index) => {
     setAsked(index);
     try {
-      await callAction({ name: action.name, payload: { turn_id: turnId, ...action.payload } });
+      await callAction({ name: action.name, payload: { turn_id: turnId, picked: shown(), ...action.payload } });
     } finally {
       setAsked(null);
     }

@@ -4,7 +4,7 @@ import {
 } from "lucide-react";
 import { useChatData, useChatMessages } from "@chainlit/react-client";
 
-const { DASH, keep, known, newest, words, number, plural, seconds, short, windowSize, speed, money, percent } = window.Konsilium;
+const { DASH, keep, known, money, newest, number, percent, plural, seconds, short, shown, speed, windowSize, words } = window.Konsilium;
 
 const TEXTS = {
   ru: {
@@ -277,7 +277,7 @@ function MetricsCard({ data, callAction }) {
   const ask = async (name) => {
     setAsked(name);
     try {
-      await callAction({ name, payload: { turn_id: turnId } });
+      await callAction({ name, payload: { turn_id: turnId, picked: shown() } });
     } finally {
       setAsked(null);
     }

@@ -26,7 +26,7 @@ FLAGS = [
 PICTURES = ROOT / "test-output" / "screenshots"
 
 STORY = "paced-30ms+len-400"
-MODELS = ("echo", STORY, "thinking", "load-5s", "error-503", "reset-after-5", "length")
+MODELS = ("echo", "json", STORY, "thinking", "load-5s", "error-503", "reset-after-5", "length")
 
 expect.set_options(timeout=15_000)
 

@@ -1,0 +1,200 @@
+"""What a person does about an answer with the elements under it: chooses, pauses, pins, takes over."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from app.conversation.compression.thread import ThreadNotes
+from app.conversation.modes.best_of.promotion import promoted
+from app.conversation.modes.dialogue import (
+    continuation,
+    default_participants,
+    parse_participants,
+    written_participants,
+)
+from app.conversation.turn import Turns
+from app.core.events import StepKind
+from app.core.ports import KeyValueStore, Models, ThreadStore
+from app.core.turns import StepRecord, now
+from app.view.chat import Chat
+from app.view.handlers import ActionHandler
+from app.view.model_labels import chat_models
+from app.view.rendering import APP_NAME, draw, element
+from app.view.session import Browser
+
+PRESETS = "dialogue-presets"
+PARTICIPANTS = "dialogue_participants"
+
+
+class Council:
+    """The buttons of the council's elements, by the names the elements call."""
+
+    def __init__(
+        self,
+        chat: Chat,
+        turns: Turns,
+        models: Models,
+        threads: ThreadStore,
+        notes: ThreadNotes,
+        values: KeyValueStore,
+    ) -> None:
+        self._chat = chat
+        self._turns = turns
+        self._models = models
+        self._threads = threads
+        self._notes = notes
+        self._values = values
+
+    @property
+    def actions(self) -> dict[str, ActionHandler]:
+        """Name -> handler(browser, payload)."""
+        return {
+            "promote": self.promote,
+            "use_cached": self.use_cached,
+            "compress_now": self.compress_now,
+            "drop_oldest": self.drop_oldest,
+            "pin": self.pin,
+            "unpin": self.unpin,
+            "dialogue_pause": self.pause,
+            "dialogue_resume": self.resume,
+            "dialogue_say": self.say,
+            "dialogue_continue": self.go_on,
+            "participants": self.participants,
+            "preset_save": self.save_preset,
+            "preset_delete": self.delete_preset,
+        }
+
+    # -- best of N --------------------------------------------------------------------------------
+
+    async def promote(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """Another candidate becomes the answer; the choice is stored."""
+        stored = await self._threads.contents(browser.thread_id, browser.user_id)
+        for step in promoted(stored.steps, str(payload["step_id"])):
+            await self._threads.write_step(step, browser.user_id)
+            await browser.show(draw(step, browser.language), new=False)
+
+    # -- answer cache -----------------------------------------------------------------------------
+
+    async def use_cached(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """The answer to the similar question instead of this one."""
+        await self._chat.again(
+            browser, str(payload["turn_id"]), take_cached=str(payload["entry_id"])
+        )
+
+    # -- compression ------------------------------------------------------------------------------
+
+    async def compress_now(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """What does not fit is compressed, and the question asked again."""
+        browser.choose({"compress_context": True})
+        await self._notes.compress(browser.thread_id, browser.user_id, browser.options)
+        await self._chat.again(browser, str(payload["turn_id"]))
+
+    async def drop_oldest(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """What does not fit is left out, here and from now on, and the question asked again."""
+        browser.choose({"overflow": "drop"})
+        await self._chat.again(browser, str(payload["turn_id"]))
+
+    async def pin(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """A fact that the model is told with every question."""
+        await self._threads.find(browser.thread_id, browser.user_id)  # NotFound where not theirs
+        await self._notes.pin(browser.thread_id, str(payload["text"]))
+        await self._draw_pinned(browser, payload)
+
+    async def unpin(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """No longer told."""
+        await self._threads.find(browser.thread_id, browser.user_id)
+        await self._notes.unpin(browser.thread_id, str(payload["id"]))
+        await self._draw_pinned(browser, payload)
+
+    async def _draw_pinned(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        stored = await self._threads.contents(browser.thread_id, browser.user_id)
+        facts = await self._notes.pinned(browser.thread_id)
+        for step in stored.steps:
+            if step.id == payload.get("step_id") and (told := step.metadata.get("compression")):
+                pinned = [{"id": fact.id, "text": fact.text} for fact in facts]
+                props = {
+                    **told,
+                    "lang": browser.language,
+                    "turn_id": step.turn_id,
+                    "step_id": step.id,
+                    "can_pin": True,
+                    "pinned": pinned,
+                }
+                card = element(step.id, step.thread_id, "CompressionNote", props)
+                await browser.emit("element", card)
+
+    # -- dialogue ---------------------------------------------------------------------------------
+
+    async def pause(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """After the present words, the models wait."""
+        if turn := self._turns.running(browser.thread_id):
+            turn.inbox.pause()
+            turn.state.touch()
+
+    async def resume(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """The models go on."""
+        if turn := self._turns.running(browser.thread_id):
+            turn.inbox.resume()
+            turn.state.touch()
+
+    async def say(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """The person puts in a word."""
+        text = str(payload.get("text", "")).strip()
+        if text and (turn := self._turns.running(browser.thread_id)):
+            turn.inbox.interject(text)
+
+    async def go_on(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """N more turns of a dialogue that has ended."""
+        count = max(1, min(20, int(payload.get("turns", 4))))
+        text, options = continuation(browser.options, count, browser.language)
+        await self._chat.ask(browser, text, options)
+
+    async def participants(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """Who takes part, from the form: kept with the thread and for new ones."""
+        listed = json.dumps(payload["participants"], ensure_ascii=False)
+        written = written_participants(parse_participants(listed))
+        await self._chat.chosen(browser, {PARTICIPANTS: written})
+
+    async def save_preset(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """A company under a name, to be chosen again."""
+        listed = json.dumps(payload["participants"], ensure_ascii=False)
+        parse_participants(listed)
+        presets = dict(await self._values.get(PRESETS, browser.user_id) or {})
+        presets[str(payload["name"])[:60]] = payload["participants"]
+        await self._values.put(PRESETS, browser.user_id, presets)
+        await self.show_participants(browser)
+
+    async def delete_preset(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """The company is forgotten."""
+        presets = dict(await self._values.get(PRESETS, browser.user_id) or {})
+        presets.pop(str(payload["name"]), None)
+        await self._values.put(PRESETS, browser.user_id, presets)
+        await self.show_participants(browser)
+
+    async def show_participants(self, browser: Browser) -> None:
+        """The form of who takes part; one a thread, drawn again where it stands."""
+        step_id = str(uuid5(NAMESPACE_URL, f"{browser.thread_id}/participants"))
+        record = StepRecord(
+            step_id,
+            browser.thread_id,
+            "assistant_message",
+            APP_NAME,
+            StepKind.NOTICE,
+            ended_at=now(),
+        )
+        await browser.show(draw(record, browser.language))
+        props = await self._company(browser)
+        await browser.emit("element", element(step_id, browser.thread_id, "Participants", props))
+
+    async def _company(self, browser: Browser) -> dict[str, Any]:
+        present = parse_participants(browser.options.text(PARTICIPANTS))
+        people = present or default_participants(browser.language)
+        presets = await self._values.get(PRESETS, browser.user_id) or {}
+        models: Sequence[str] = [str(p.ref) for p in chat_models(self._models.states())]
+        return {
+            "lang": browser.language,
+            "participants": json.loads(written_participants(people)),
+            "models": [{"value": model, "label": model} for model in models],
+            "presets": [{"name": name, "participants": who} for name, who in presets.items()],
+        }
