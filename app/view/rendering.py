@@ -68,7 +68,7 @@ def _notes(record: StepRecord, language: Language) -> Iterator[ElementDict]:
         if cached := notes.get("cache"):
             yield card("CacheNote", cached)
     if record.kind in _MEASURED and (entry := notes.get("metrics")):
-        yield card("MetricsCard", {"entry": entry, "cache": notes.get("cache")})
+        yield card("MetricsCard", {"entry": entry, "compact": record.kind != StepKind.ANSWER})
 
 
 def _step(record: StepRecord, language: Language) -> StepDict:

@@ -10,7 +10,7 @@ ANSWER = '[data-step-type="assistant_message"]'
 
 
 def test_a_consultation_shows_its_specialists_at_work_and_its_total(page: Page):
-    pick(page, "mode", "Консультация")
+    pick(page, "mode", "Консилиум")
     ask(page, "Позови экономиста и юриста: открывать ли кофейню?")
     expect(page.get_by_role("button", name=re.compile("[Ээ]кономист")).first).to_be_visible()
     expect(metrics(page).last).to_be_visible(timeout=30_000)

@@ -36,4 +36,4 @@ def test_an_answer_from_the_cache_says_so():
     cached = {"kind": "near", "asked": "Какие факультеты?", "saved_tokens": 412}
     note, _ = draw(step(StepKind.ANSWER, cache=cached, metrics=ENTRY), "uk").elements
     assert note["name"] == "CacheNote"
-    assert note["props"] == {"lang": "uk", "turn_id": "turn", **cached}
+    assert note["props"] == {"lang": "uk", "turn_id": "turn", "step_id": "1", **cached}
