@@ -24,6 +24,7 @@ from tests.processes import (
     simulator,
     temporary_folder,
 )
+from tests.soak import soak as random_faults
 
 PACED = "slow-first-100ms+paced-20ms+len-150"
 """Speaks its first token after 100 ms, then 50 a second, for three seconds."""
@@ -293,3 +294,15 @@ async def run(report: Report) -> None:
         await small(targets["passed"], report, 400)
         await small(targets["translated"], report, None)
         await memory(targets["passed"], report, gateway)
+
+
+async def soak(report: Report) -> None:
+    """50 clients and random faults for ten minutes, and what that leaves behind."""
+    tally = await random_faults(20.0 if report.quick else 600.0)
+    for name, count in sorted(tally.outcomes.items()):
+        report.add(BENCH, f"soak: {name}", count, "answers")
+    report.add(BENCH, "soak: answers that lie", len(tally.broken), "answers", 0)
+    for name, count in tally.left.items():
+        bound = {"connections": 64.0, "descriptors": 128.0}.get(name, 0.0)  # idle ones of a pool
+        report.add(BENCH, f"soak: {name} left", count, "", bound)
+    report.add(BENCH, "soak: memory grown", tally.grown_mb, "MB", 40)

@@ -1,0 +1,64 @@
+"""The gateway before llama.cpp's own server, which nobody here wrote."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from openai import AsyncOpenAI
+
+from app.completion.catalogue import Catalogue
+from app.completion.models import Models
+from app.completion.pricing import Prices
+from app.providers.openai_compatible import OpenAICompatibleServer, any_server
+from tests.gateway import MemoryKeys, gateway, make_desk
+from tests.llama_server import ALIAS, llama_server
+
+
+@pytest.mark.slow
+async def test_listing_streaming_usage_and_stop_work_before_a_real_server(tmp_path):
+    async with llama_server(tmp_path) as url:
+        server = OpenAICompatibleServer(any_server("llama", url + "/v1"))
+        catalogue = Catalogue([server])
+        models = Models(catalogue, Prices())
+        await models.refresh()
+        store = MemoryKeys()
+        desk = make_desk(models, store, raw={"llama": server.raw})
+        async with (
+            gateway(desk) as ours,
+            AsyncOpenAI(base_url=ours + "/v1", api_key="none", max_retries=0) as ai,
+        ):
+            assert f"llama/{ALIAS}" in [model.id async for model in await ai.models.list()]
+            request: Any = {
+                "model": f"llama/{ALIAS}",
+                "messages": [{"role": "user", "content": "Привет"}],
+            }
+            whole = await ai.chat.completions.create(**request, max_tokens=8)
+            assert whole.usage is not None
+            assert whole.usage.completion_tokens == 8
+            assert whole.choices[0].finish_reason == "length"
+            chunks = [
+                chunk
+                async for chunk in await ai.chat.completions.create(
+                    **request, max_tokens=8, stream=True, stream_options={"include_usage": True}
+                )
+            ]
+            assert chunks[0].choices[0].delta.role == "assistant"
+            assert chunks[-1].usage is not None
+            assert chunks[-1].usage.completion_tokens == 8
+            text = await ai.completions.create(model=f"llama/{ALIAS}", prompt="a", max_tokens=4)
+            assert text.choices[0].finish_reason == "length"
+
+            stream = await ai.chat.completions.create(**request, max_tokens=8000, stream=True)
+            await anext(aiter(stream))
+            await stream.close()
+            async with asyncio.timeout(3):
+                while await _busy(url):
+                    await asyncio.sleep(0.05)
+        await catalogue.aclose()
+
+
+async def _busy(url: str) -> bool:
+    async with httpx.AsyncClient() as http:
+        slots = (await http.get(url + "/slots")).json()
+    return any(slot["is_processing"] for slot in slots)
