@@ -135,6 +135,7 @@ async def _planned(
             async for event in events:
                 yield event
         yield StepEnded(plan_id, call=gate.record)
+        yield Progress(prompts.SUMMING_UP)
         following = _answered(council, opinions)
     async with contextlib.aclosing(following) as events:
         async for event in events:
