@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from app.core.errors import SettingsInvalid
 from app.core.models import GATEWAY_SERVER
@@ -49,6 +50,8 @@ def openai_servers(listed: str) -> list[tuple[str, str, str]]:
         name, url = _named(address, "", "OPENAI_SERVERS")
         if not name or not url.startswith(("http://", "https://")):
             raise SettingsInvalid("OPENAI_SERVERS", "each is name=url or name=url|key")
+        if "@" in urlsplit(url).netloc:
+            raise SettingsInvalid("OPENAI_SERVERS", f"{name}: a key stands after |, not in the URL")
         servers.append((name, url, key.strip()))
     return servers
 

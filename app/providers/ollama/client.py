@@ -21,14 +21,20 @@ class OllamaClient:
     """`http` for streams, read by our own code; the `ollama` package where it is safe."""
 
     def __init__(self, server: str, url: str, timeouts: Timeouts) -> None:
+        """`url` may hold a name and a password, for an Ollama behind a proxy that asks for them."""
+        address = httpx.URL(url)
         self.server = server
-        self.url = url
+        self.url = str(address.copy_with(username=None, password=None)).rstrip("/")
         self._seconds = timeouts.first_token  # any of the package's calls may load a model
         pool = Pool(timeouts, local=True)
+        auth = httpx.BasicAuth(address.username, address.password) if address.userinfo else None
         untimed = httpx.Timeout(None)  # the pool and Patience have the limits
-        self.http = httpx.AsyncClient(base_url=url, transport=pool, timeout=untimed)
+        self.http = httpx.AsyncClient(base_url=self.url, transport=pool, timeout=untimed, auth=auth)
         self._package = ollama.AsyncClient(
-            host=url, transport=pool, event_hooks={"request": [_without_borrowed_key]}
+            host=self.url,
+            transport=pool,
+            auth=auth,
+            event_hooks={"request": [_without_borrowed_key]},
         )
 
     async def aclose(self) -> None:
@@ -97,5 +103,5 @@ class OllamaClient:
 
 async def _without_borrowed_key(request: httpx.Request) -> None:
     """The package sends OLLAMA_API_KEY of the environment to every host; it is meant for none here."""
-    if "authorization" in request.headers:
+    if request.headers.get("authorization", "").startswith("Bearer "):
         del request.headers["authorization"]

@@ -253,6 +253,20 @@ async def test_a_key_of_the_environment_goes_to_nobody(simulator: OllamaSimulato
     assert not any("authorization" in request.headers for request in simulator.requests)
 
 
+async def test_a_password_in_the_address_is_sent_and_never_shown(
+    simulator: OllamaSimulator,
+) -> None:
+    server = OllamaServer("o", simulator.url.replace("://", "://me:pass%20word@"))
+    state = await server.state()
+    assert state.reachable
+    assert state.url == simulator.url
+    await ask(server, "gemma2:2b")
+    await server.load("gemma2:2b")
+    await server.aclose()
+    sent = {request.headers.get("authorization") for request in simulator.requests}
+    assert sent == {"Basic bWU6cGFzcyB3b3Jk"}
+
+
 async def test_the_request_id_goes_through(
     server: OllamaServer, simulator: OllamaSimulator
 ) -> None:

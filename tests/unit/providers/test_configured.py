@@ -46,7 +46,9 @@ def test_openai_servers_may_have_keys() -> None:
     ]
 
 
-@pytest.mark.parametrize("value", ["http://x/v1", "lab", "lab=ftp://x", "la b=http://x"])
+@pytest.mark.parametrize(
+    "value", ["http://x/v1", "lab", "lab=ftp://x", "la b=http://x", "a=http://u:p@x/v1"]
+)
 def test_openai_servers_that_cannot_be_read_name_the_variable(value: str) -> None:
     with pytest.raises(SettingsInvalid) as caught:
         openai_servers(value)
