@@ -39,6 +39,11 @@ _CUE = re.compile(
     r"|измени\w+|вместо|виправ\w+|помил\w+|насправді|скасову\w+|тепер|змін\w+|замість)",
     re.IGNORECASE,
 )
+_GIVES = re.compile(
+    r"(?:—|–|:|=|\b(?:is|are|be|to|будет|буде|станет|стане|теперь|тепер))\s+(?:\w+\s+)?"
+    r"[«\"'`]?[\dA-ZА-ЯЁЇІЄҐ]"
+)
+"""A value after what it is the value of: "the port is 9090", not "now tell me about the port"."""
 _LIFT = re.compile(
     r"\b(?:after all|may now|can now|allowed (?:now|again)|is fine now|lift\w*"
     r"|теперь можно|всё-таки можно|разрешаю|снимаю запрет|запрет снят"
@@ -115,7 +120,8 @@ def _parsed(text: str) -> tuple[Correction, ...]:
     found: list[Correction] = []
     for sentence in sentences(text):
         old = denied(sentence)
-        cue, lifts = bool(_CUE.search(sentence)), bool(_LIFT.search(sentence))
+        cue = bool(_CUE.search(sentence) and _GIVES.search(sentence))
+        lifts = bool(_LIFT.search(sentence))
         if old or cue or lifts:
             new = frozenset(words(sentence)).difference(*old)
             exact = frozenset(word for value in values(sentence) for word in words(value)) & new
@@ -178,6 +184,8 @@ def _taken_back(correction: Correction, line: _Line) -> frozenset[str] | None:
             return old
     if correction.cue and line.about and line.about <= correction.new:
         value = line.exact or line.affirmed - line.about - _COMMON
-        if value and not value <= correction.new:
+        # a figure for a figure, a name for a name
+        alike = any(word.isalpha() is not bool(line.exact) for word in correction.values)
+        if value and alike and not value <= correction.new:
             return value
     return None
