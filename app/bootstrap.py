@@ -16,7 +16,7 @@ from app.completion.caching.policy import Policies
 from app.completion.catalogue import Catalogue
 from app.completion.models import Models
 from app.completion.pricing import Prices
-from app.completion.routing import Router
+from app.completion.routing import Queued, Router
 from app.conversation.cached import Remembering
 from app.conversation.compression.compressor import Compressor
 from app.conversation.compression.prompt import FittedPrompt
@@ -128,10 +128,11 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
     answers = AnswerCache(storage.answers, policies, embed=embed, check=check, observers=[metrics])
     memory = Remembering(answers, [metrics])
     follow_ups = (prompts.after_turn, compressor.after_turn, memory.after)
-    turns = Turns(storage.turns, models, prompts, memory.wrap(MODES), follow_ups)
+    router = Router(models)
+    queued = Queued(models, router)
+    turns = Turns(storage.turns, queued, prompts, memory.wrap(MODES), follow_ups)
     people = People(storage.users)
     people.on_revoked(lambda user: turns.abandon_all(user.id))
-    router = Router(models)
     ring = KeyRing(storage.keys)
     limits = Limits(settings.redis_url.get_secret_value() if settings.redis_url else None)
     desk = Desk(

@@ -9,7 +9,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.core.errors import (
     KonsiliumError,
@@ -21,8 +21,11 @@ from app.core.errors import (
     ServerError,
     WrongKey,
 )
+from app.core.events import ModelEvent
 from app.core.models import GATEWAY_SERVER, ModelProfile, ModelRef, ServerState
-from app.core.ports import Models
+from app.core.ports import Call, Models
+from app.core.requests import ModelRequest
+from app.core.usage import CallRecord, Outcome
 
 PARALLEL = 64
 """Calls at once that one local server is given; it queues them further by its own rules."""
@@ -176,6 +179,52 @@ class Router:
         rest = self._rest_seconds[min(lane.failures, len(self._rest_seconds) - 1)]
         lane.failures += 1
         lane.resting_until = self._clock() + rest
+
+
+class Queued:
+    """Implements `core.ports.Models`: calls take their places before their servers."""
+
+    def __init__(self, models: Models, router: Router) -> None:
+        self._models = models
+        self._router = router
+        self.states = models.states
+        self.refresh = models.refresh
+        self.resolve = models.resolve
+        self.profile = models.profile
+        self.embed = models.embed
+
+    def call(self, ref: ModelRef, request: ModelRequest) -> "QueuedCall":
+        """See `Models.call`; its events raise ServerBusy where the server's queue is full."""
+        return QueuedCall(self._models.call(ref, request), ref, self._router)
+
+
+class QueuedCall:
+    """Implements `core.ports.Call`."""
+
+    def __init__(self, call: Call, ref: ModelRef, router: Router) -> None:
+        self._call = call
+        self._ref = ref
+        self._router = router
+        self._never_began: CallRecord | None = None
+
+    @property
+    def record(self) -> CallRecord:
+        return self._never_began or self._call.record
+
+    async def events(self) -> AsyncGenerator[ModelEvent, None]:
+        """The call's events, once it is its turn."""
+        record = self._call.record
+        self._never_began = replace(record, outcome=Outcome.STOPPED)
+        try:
+            async with self._router.slot(self._ref):
+                self._never_began = None
+                async with contextlib.aclosing(self._call.events()) as events:
+                    async for event in events:
+                        yield event
+        except ServerBusy as error:
+            if self._never_began is not None:
+                self._never_began = replace(record, outcome=Outcome.FAILED, error=error.code)
+            raise
 
 
 def _named(state: ServerState, name: str) -> list[ModelProfile]:

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
+from app.completion.routing import Queued
 from app.conversation.mode import Mode
 from app.conversation.prompt import WholeHistory
 from app.conversation.state import TurnState
@@ -63,7 +64,9 @@ class Council:
         self._desk = desk
         self._modes = {model_name(mode): mode for mode in desk.modes if mode.id != ORDINARY}
         self._store = Threadless()
-        self._turns = Turns(self._store, desk.models, WholeHistory(), desk.modes)
+        self._turns = Turns(
+            self._store, Queued(desk.models, desk.router), WholeHistory(), desk.modes
+        )
 
     @property
     def names(self) -> tuple[str, ...]:

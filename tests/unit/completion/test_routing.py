@@ -3,9 +3,11 @@ from dataclasses import replace
 
 import pytest
 
-from app.completion.routing import QueueLength, Router, may_work_elsewhere
+from app.completion.routing import Queued, QueueLength, Router, may_work_elsewhere
 from app.core.errors import BadRequest, ModelNotFound, ServerBusy, ServerFault, ServerUnavailable
+from app.core.messages import Message
 from app.core.models import LoadState, ModelProfile, ModelRef, ServerState
+from app.core.requests import ModelRequest
 from app.core.turns import now
 from tests.fakes import ScriptedModels
 
@@ -146,3 +148,18 @@ def test_another_server_is_asked_only_where_it_may_know_better():
     assert may_work_elsewhere(ServerUnavailable("x"))
     assert may_work_elsewhere(ModelNotFound("x"))
     assert not may_work_elsewhere(BadRequest("x"))
+
+
+async def test_calls_of_the_chat_stand_in_the_same_queue():
+    servers = Servers()
+    router = Router(servers, parallel=1, waiting=0)
+    ref = ModelRef("a", "gemma:latest")
+    call = Queued(servers, router).call(ref, ModelRequest((Message.user("hi"),)))
+    async with router.slot(ref):
+        with pytest.raises(ServerBusy):
+            await anext(call.events())
+    assert (call.record.outcome, call.record.error) == ("failed", "server_busy")
+    call = Queued(servers, router).call(ref, ModelRequest((Message.user("hi"),)))
+    assert [type(event).__name__ async for event in call.events()] == ["TextDelta", "Finished"]
+    assert call.record.outcome == "completed"
+    assert router.queues()["a"] == QueueLength(0, 0)
