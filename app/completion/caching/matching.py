@@ -117,7 +117,7 @@ def kinship(a: Item, b: Item, where: Analysis) -> float:
 
 def similarity(one: Analysis, other: Analysis, pairing: Pairing) -> float:
     """The weighted share of words that have a counterpart, 0 to 1 (a soft Jaccard index)."""
-    shared = sum(one.content[i].weight for i, _ in pairing.same)
+    shared = sum((one.content[i].weight + other.content[j].weight) / 2 for i, j in pairing.same)
     close = sum(min(a.weight, b.weight) * quality for a, b, quality in pairing.alike)
     full = sum(max(a.weight, b.weight) for a, b, _ in pairing.alike)
     lonely = sum(item.weight for item in (*pairing.left, *pairing.right))
@@ -231,7 +231,7 @@ def _reformed(a: Item, b: Item, *, slavic: bool) -> bool:
     if not slavic:
         return bool(_DEGREE.search(a.surface)) != bool(_DEGREE.search(b.surface))
     if a.lemma == b.lemma:
-        return a.relation is None or a.kind == "verb"
+        return None in (a.relation, b.relation) or a.kind == "verb"
     return a.kind == "verb" and bool(_PAST.search(a.surface)) != bool(_PAST.search(b.surface))
 
 
