@@ -9,7 +9,7 @@ import contextlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S = 0.02
 """How long the model is not asked because a hit is expected; a lookup takes a few milliseconds."""
+AFTER_S = 0.005
+"""How long after the model a lookup begins that is not expected to find anything."""
 NAME = "Konsilium"
 _TURNS_AT_MOST = 1000
 _OF_SCOPE = frozenset(
@@ -165,22 +167,32 @@ class Cached:
         self, turn: TurnContext, asked: Asked, *, near: bool
     ) -> AsyncGenerator[TurnEvent, None]:
         """The lookup and the model's answer; the model waits only where a hit is likely."""
-        looking = asyncio.create_task(self._look(turn.request, asked, near=near))
-        try:
-            if turn.request.take_cached or await self._memory.cache.likely(asked, near=near):
+
+        def look(after_s: float) -> asyncio.Task[Outcome]:
+            return asyncio.create_task(self._look(turn.request, asked, near=near, after_s=after_s))
+
+        if not turn.request.take_cached and not await self._memory.cache.likely(asked, near=near):
+            answering = self._racing(turn, lambda: look(AFTER_S))
+        else:
+            looking = look(0)
+            try:
                 await asyncio.wait([looking], timeout=PATIENCE_S)
+            except asyncio.CancelledError:
+                await ended([looking])
+                raise
             if looking.done() and isinstance(hit := looking.result(), Hit):
                 for event in self._replay(turn, hit):
                     yield event
                 return
-            answering = self._racing(turn, looking)
-            async with contextlib.aclosing(answering) as events:
-                async for event in events:
-                    yield event
-        finally:
-            await ended([looking])
+            answering = self._racing(turn, lambda: looking)
+        async with contextlib.aclosing(answering) as events:
+            async for event in events:
+                yield event
 
-    async def _look(self, request: TurnRequest, asked: Asked, *, near: bool) -> Outcome:
+    async def _look(
+        self, request: TurnRequest, asked: Asked, *, near: bool, after_s: float
+    ) -> Outcome:
+        await asyncio.sleep(after_s)  # the model's request goes out first
         cache = self._memory.cache
         try:
             if request.take_cached is not None:
@@ -194,13 +206,14 @@ class Cached:
         return await cache.lookup(asked, near=near)
 
     async def _racing(
-        self, turn: TurnContext, looking: asyncio.Task[Outcome]
+        self, turn: TurnContext, look: Callable[[], asyncio.Task[Outcome]]
     ) -> AsyncGenerator[TurnEvent, None]:
         """The model answers while the cache is still looking, and goes on when it has looked."""
         turn.models.cache_missed = True
         async with contextlib.aclosing(self._mode.respond(turn)) as answering:
             said = False
             coming = asyncio.create_task(_next(answering))
+            looking = look()
             try:
                 while True:
                     await asyncio.wait({coming, looking}, return_when=asyncio.FIRST_COMPLETED)
@@ -224,7 +237,7 @@ class Cached:
                     return
                 yield event
             finally:
-                await ended([coming])
+                await ended([coming, looking])
             async for event in answering:
                 yield event
 

@@ -104,7 +104,7 @@ class AnswerCache:
         scope = asked.scope.key
         if (scope, asked.key) in self._hints:
             return True
-        if not (near and asked.first):
+        if not (near and asked.first) or scope not in self._hints:
             return False
         question = await taken_apart(asked.question, (await self.policies.current()).names)
         terms = terms_of(question) if question else ()

@@ -19,8 +19,8 @@ class Hints:
 
     def note(self, scope: str, *marks: str) -> None:
         """An entry with these marks was there a moment ago."""
-        for mark in marks:
-            self._marks[hash((scope, mark))] = None
+        for place in (hash(scope), *(hash((scope, mark)) for mark in marks)):
+            self._marks[place] = None
         while len(self._marks) > self._most:
             self._marks.popitem(last=False)
 
@@ -28,8 +28,9 @@ class Hints:
         """It is not there any more."""
         self._marks.pop(hash((scope, mark)), None)
 
-    def __contains__(self, scoped: tuple[str, str]) -> bool:
-        place = hash(scoped)
+    def __contains__(self, seen: str | tuple[str, str]) -> bool:
+        """Whether anything in a scope, or a mark in it, was seen."""
+        place = hash(seen)
         if place in self._marks:
             self._marks.move_to_end(place)
             return True
