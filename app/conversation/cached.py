@@ -10,12 +10,12 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 from app.completion.caching.cache import AnswerCache, Asked, Hit, Miss, Outcome
 from app.completion.caching.eligibility import LONGEST, lasting
 from app.completion.caching.scope import Scope, context_key, question_key
+from app.conversation.keeping import entry_of, served_entry, whole_answer
 from app.conversation.mode import Mode, TurnContext
 from app.conversation.sampling import sampling_of
 from app.conversation.streams import ended
@@ -25,7 +25,7 @@ from app.core.events import StepDelta, StepEnded, StepKind, StepStarted, TurnEve
 from app.core.models import ModelRef
 from app.core.options import ChatOptions, Scalar
 from app.core.ports import CallObserver
-from app.core.turns import SettledTurn, StepRecord, TurnRequest, new_id, now
+from app.core.turns import SettledTurn, TurnRequest, new_id, now
 from app.core.usage import CallRecord, Purpose, Usage
 from app.core.usage import Outcome as Ended
 
@@ -118,7 +118,7 @@ class Remembering:
         if request.bypass_cache:
             await self.cache.forget(asked)
         if (answer := whole_answer(settled)) is not None:
-            await self.cache.keep(asked, _entry(asked, answer, settled))
+            await self.cache.keep(asked, entry_of(asked, answer, settled))
 
     def replayed(self, turn: TurnContext, record: CallRecord) -> None:
         """Counts an answer from the cache like a call."""
@@ -297,57 +297,3 @@ def _offered(entry: CachedAnswer) -> tuple[TurnEvent, ...]:
 
 def _choices(options: ChatOptions) -> dict[str, Scalar]:
     return {id: value for id, value in options.values.items() if id not in _OF_SCOPE}
-
-
-def served_entry(steps: Sequence[StepRecord]) -> str | None:
-    """The id of the cached answer that was shown, where one was."""
-    for step in steps:
-        if isinstance(cached := step.metadata.get("cache"), Mapping):
-            return str(cached.get("entry_id"))
-    return None
-
-
-def whole_answer(settled: SettledTurn) -> StepRecord | None:
-    """The turn's answer, if it is one, complete, and nothing of the turn went wrong.
-
-    None for a turn stopped, failed, cut off by length or a filter, with a failed step or call, with
-    several answers, or with words said into it.
-    """
-    if settled.outcome is not Ended.COMPLETED or settled.error is not None:
-        return None
-    below = settled.steps[1:]
-    answers = [step for step in below if step.kind is StepKind.ANSWER]
-    if len(answers) != 1 or any(step.kind is StepKind.QUESTION for step in below):
-        return None
-    if any(step.outcome is not Ended.COMPLETED or step.is_error for step in below):
-        return None
-    answer = answers[0]
-    spoken = [call for call in settled.calls if call.step_id == answer.id]
-    if not spoken or answer.parent_id != settled.request.turn_id or not answer.output.strip():
-        return None
-    complete = all(
-        call.outcome is Ended.COMPLETED and call.finish_reason == "stop" for call in settled.calls
-    )
-    return answer if complete else None
-
-
-def _entry(asked: Asked, answer: StepRecord, settled: SettledTurn) -> CachedAnswer:
-    request = settled.request
-    tokens = [
-        (call.usage.input_tokens or 0) + (call.usage.output_tokens or 0) for call in settled.calls
-    ]
-    costs = [call.cost.rub for call in settled.calls if call.cost is not None]
-    return CachedAnswer(
-        scope=asked.scope.key,
-        key=asked.key,
-        owner=asked.scope.owner,
-        question=asked.question,
-        answer=answer.output,
-        model=str(asked.scope.model),
-        title=answer.metadata.get("title"),
-        tokens=sum(tokens) or None,
-        cost_rub=sum(costs, Decimal(0)) if costs else None,
-        thread_id=request.thread_id,
-        turn_id=request.turn_id,
-        question_id=request.question.id,
-    )

@@ -12,7 +12,7 @@ from tests.data.questions.load import LANGUAGES, pairs
 
 
 def counted(part):
-    found = Counter()
+    found: Counter[tuple[bool, str]] = Counter()
     for pair in pairs(part):
         one, other = analyse(pair.first), analyse(pair.second)
         found[pair.same, compare(one, other).kind if one and other else "different"] += 1
@@ -28,7 +28,7 @@ def test_there_are_at_least_150_pairs_a_language_half_of_them_different():
 
 
 def test_pairs_around_one_question_are_in_one_part():
-    parts = {}
+    parts: dict[str, str] = {}
     for pair in pairs("tuning", "test"):
         assert parts.setdefault(pair.first, pair.split) == pair.split
 
