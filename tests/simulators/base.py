@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from tests.simulators.http import Exchange, Gone, HttpServer, chunk
@@ -69,7 +70,7 @@ class SimModel:
         if "vision" in self.name or "llava" in self.name:
             able.add("vision")
         self.capabilities = tuple(sorted(able))
-        self.digest = self.digest or f"{abs(hash(self.name)):064x}"[:64]
+        self.digest = self.digest or sha256(self.name.encode()).hexdigest()
 
 
 class Simulator(HttpServer):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
 from tests.simulators.base import HTML, Answer, Framing, SimModel, Simulator, answer_of
@@ -322,7 +323,7 @@ class OllamaSimulator(Simulator):
         """Sends the layers, going on where the last pull ended; False where it broke."""
         pause = 0.1 if word in ("pull-slow", "pull-stall", "pull-error") else 0.0
         for number, total in enumerate(LAYER_BYTES):
-            digest = f"sha256:{abs(hash((name, number))):064x}"[:71]
+            digest = "sha256:" + sha256(f"{name}/{number}".encode()).hexdigest()
             step = total // 20
             have = self.pulled.get(digest, 0)
             broken_before = have > 0
