@@ -12,11 +12,16 @@
   /* What the page does by itself and the server should know goes through the chat's own socket. */
   const tell = (message) => window.postMessage({ konsilium: message }, window.location.origin);
 
+  /* Other pages of ours use the numbers alone. */
+  const inChat = !document.documentElement.dataset.page;
+
   /* The page says which language it is in: for screen readers, and for the welcome line in the styles. */
-  fetch(`/project/language?language=${encodeURIComponent(navigator.language || "en-US")}`)
-    .then((answer) => answer.json())
-    .then(({ language: tag }) => document.documentElement.setAttribute("lang", tag))
-    .catch(() => {});
+  if (inChat) {
+    fetch(`/project/language?language=${encodeURIComponent(navigator.language || "en-US")}`)
+      .then((answer) => answer.json())
+      .then(({ language: tag }) => document.documentElement.setAttribute("lang", tag))
+      .catch(() => {});
+  }
 
   /* The header's link to the model servers opens a panel of the chat, not a page. */
   document.addEventListener(
@@ -266,6 +271,8 @@
   });
 
   /* Chainlit loads one script; the composer's part has a file of its own. */
-  const beside = new URL("attachments.js", document.currentScript.src);
-  document.head.append(Object.assign(document.createElement("script"), { src: beside.href }));
+  if (inChat) {
+    const beside = new URL("attachments.js", document.currentScript.src);
+    document.head.append(Object.assign(document.createElement("script"), { src: beside.href }));
+  }
 })();

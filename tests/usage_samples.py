@@ -14,6 +14,8 @@ MODELS = {
     ("yandex", "aliceai-llm"): (Decimal("1.2"), 55.0),
     ("openrouter", "meta/llama-3.3"): (None, 90.0),
 }
+HITS = ("exact", "near", "taken")
+"""Answers that the cache gave."""
 MODES = ("chat", "chat", "chat", "consultation", "dialogue", "best_of")
 END = datetime(2026, 9, 30, 21, 0, tzinfo=UTC)
 
@@ -41,14 +43,15 @@ def _row(
     chance: random.Random, id: str, started_at: datetime, number: int, per_turn: int
 ) -> dict[str, Any]:
     (server, model), (price, speed) = chance.choice(list(MODELS.items()))
-    cache = chance.choices((None, "exact", "near"), (94, 4, 2))[0]
+    cache = chance.choices((None, "miss", "exact", "near", "taken"), (80, 13, 4, 2, 1))[0]
+    hit = cache in HITS
     outcome = chance.choices(("completed", "failed", "stopped"), (94, 3, 3))[0]
     tokens_in, tokens_out = chance.randint(20, 6000), chance.randint(5, 900)
     failed = outcome == "failed"
     first = None if failed else round(chance.lognormvariate(-1, 0.8), 6)
     cost = None if price is None or failed else price * (tokens_in + tokens_out) / 1000
-    spared = cost if cache else None
-    if cache and cost is not None:
+    spared = cost if hit else None
+    if hit:
         cost = Decimal(0)
     return {
         "id": id,
@@ -67,8 +70,8 @@ def _row(
         "load_s": None,
         "prompt_s": None,
         "generation_s": tokens_out / speed if server == "ollama" and not failed else None,
-        "first_token_s": 0.002 if cache else first,
-        "total_s": 0.01 if cache else (first or 5.0) + tokens_out / speed,
+        "first_token_s": 0.002 if hit else first,
+        "total_s": 0.01 if hit else (first or 5.0) + tokens_out / speed,
         "characters": tokens_out * 4,
         "cost_amount": cost,
         "cost_currency": "RUB" if cost is not None else None,
@@ -78,7 +81,7 @@ def _row(
         "error": "server_busy" if failed else None,
         "request_id": id,
         "streaming": chance.random() < 0.9,
-        "saved_tokens": chance.randint(100, 3000) if cache or chance.random() < 0.2 else None,
+        "saved_tokens": chance.randint(100, 3000) if hit or chance.random() < 0.2 else None,
         "saved_rub": spared,
         "parallel": chance.choices((1, 2, 3, 5), (70, 15, 10, 5))[0],
     }

@@ -13,6 +13,8 @@
     return known.length ? known.reduce((a, b) => a + b) : null;
   };
 
+  const cacheHits = (s) => s.cache_exact + s.cache_near + s.cache_taken;
+
   /** `say` has the reader's texts and the formats of the chat. */
   const maker = (say) => {
     const { texts, number, count, money, seconds, speed, percent, DASH } = say;
@@ -49,11 +51,13 @@
       [
         "cache",
         "cache_hits",
-        (s) => s.cache_exact + s.cache_near,
+        cacheHits,
         brief,
         (s) => [
           said("exact", count(s.cache_exact)),
           said("near", count(s.cache_near)),
+          s.cache_taken ? said("taken", count(s.cache_taken)) : null,
+          s.cache_missed ? said("missed", count(s.cache_missed)) : null,
           s.saved_rub === null ? null : said("spared", money(s.saved_rub)),
         ],
       ],
@@ -110,7 +114,7 @@
       ["percentile_95", (s) => seconds(s.first_token_p95_s)],
       ["failed", (s) => count(s.failed)],
       ["stopped", (s) => count(s.stopped)],
-      ["cache_hits", (s) => count(s.cache_exact + s.cache_near)],
+      ["cache_hits", (s) => count(cacheHits(s))],
       ["saved", (s) => count(s.saved_by_compression)],
     ];
     const LONG = { tokens_in: "tokens", tokens_out: "tokens", median: "first_token", percentile_95: "first_token" };

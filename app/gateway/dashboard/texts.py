@@ -43,6 +43,8 @@ TEXTS: dict[str, Text] = {
     "completed": Text(ru="Успешные", uk="Успішні", en="Completed"),
     "cache_hits": Text(ru="Ответы из кеша", uk="Відповіді з кешу", en="Answers from the cache"),
     "exact": Text(ru="точных", uk="точних", en="exact"),
+    "taken": Text(ru="по подсказке", uk="за підказкою", en="suggested"),
+    "missed": Text(ru="не нашлось", uk="не знайшлося", en="not found"),
     "spared": Text(ru="сэкономлено", uk="заощаджено", en="spared"),
     "near": Text(ru="похожих", uk="схожих", en="near"),
     "parallel": Text(ru="Параллельные", uk="Паралельні", en="In parallel"),
