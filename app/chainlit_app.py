@@ -16,6 +16,7 @@ from app.bootstrap import build
 from app.conversation.modes import MODES
 from app.gateway.app import InFront
 from app.gateway.dashboard import dashboard_router, metrics_router
+from app.gateway.health import health
 from app.observability.prometheus import CONTENT_TYPE
 from app.settings import load_settings
 from app.view import sign_in
@@ -29,7 +30,7 @@ from app.view.guide import Guide
 from app.view.handlers import register
 from app.view.http_errors import answer_errors
 from app.view.project_routes import TAGS, project_router, serve_clean_pages
-from app.view.routes import action_router, put_first
+from app.view.routes import action_router, health_router, put_first
 from app.view.starters import starters
 from app.view.visitor import signed_in
 
@@ -91,6 +92,7 @@ put_first(
     [
         project_router(settings.app_language),
         action_router(),
+        health_router(lambda: health(storage.keys, models)),
         files_router(storage.elements),
         attachment_costs_router(models, limits, root),
         dashboard_router(storage.reports, who, PUBLIC, settings.app_language, root),

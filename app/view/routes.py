@@ -1,6 +1,6 @@
 """Where our routes stand among Chainlit's: before its catch-all, which answers every path."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from chainlit.action import Action
@@ -10,6 +10,7 @@ from chainlit.server import UserParam, app
 from chainlit.session import WebsocketSession
 from chainlit.types import CallActionRequest
 from fastapi import APIRouter, HTTPException
+from fastapi.responses import JSONResponse
 
 
 def put_first(routers: Sequence[APIRouter]) -> None:
@@ -40,5 +41,17 @@ def action_router() -> APIRouter:
         init_ws_context(session)
         await callback(Action(**payload.action))
         return {"success": True}
+
+    return router
+
+
+def health_router(check: Callable[[], Awaitable[tuple[int, dict[str, Any]]]]) -> APIRouter:
+    """`/health`: Chainlit's own says "ok" whatever the database says."""
+    router = APIRouter(prefix=config.run.root_path)
+
+    @router.get("/health", include_in_schema=False)
+    async def health() -> JSONResponse:
+        status, body = await check()
+        return JSONResponse(body, status)
 
     return router

@@ -59,7 +59,7 @@ class Doors:
         address = scope["client"][0] if scope.get("client") else None
         method, socket = scope.get("method", "GET"), _is_socket(scope)
         refusal = self._origins.refusal(method, headers, address, socket=socket)
-        if refusal is not None:
+        if refusal is not None and (self._origins.local or scope["path"] != "/health"):
             log.warning("refused %s %s: %s", method, scope["path"], refusal)
             await _refuse(403, "Forbidden", scope, receive, send)
             return

@@ -15,6 +15,7 @@ EVENTS = (
     "resume_thread",
     "resume_thread_error",
     "first_interaction",
+    "element",
     "task_end",
     "reload",
     "toast",
