@@ -67,14 +67,17 @@ class Inventory:
         """The context to ask for, the same for the life of the process; None for a remote model."""
         if model not in self._pins:
             known = self._known.get(model) or self._known.get(f"{model}:latest")
-            if known is not None and not known.local:
-                self._pins[model] = None
-            elif known is not None and known.load is not None and known.load.context_length:
-                self._pins[model] = known.load.context_length
-            else:
-                name = known.ref.name if known else model
-                self._pins[model] = self._wanted.get(name, self._default_num_ctx or DEFAULT_NUM_CTX)
+            self._pins[model] = self._chosen(known, model)
         return self._pins[model]
+
+    def _chosen(self, known: ModelProfile | None, model: str) -> int | None:
+        if known is not None and not known.local:
+            return None
+        loaded = known.load.context_length if known is not None and known.load is not None else None
+        if loaded and not self._default_num_ctx:
+            return loaded
+        name = known.ref.name if known is not None else model
+        return self._wanted.get(name, self._default_num_ctx or DEFAULT_NUM_CTX)
 
     async def _optional(self, path: str) -> dict[str, Any]:
         """What older servers do not have is not an error."""

@@ -121,7 +121,11 @@ async def test_a_configured_num_ctx_is_for_every_model(simulator: OllamaSimulato
     server = OllamaServer("o", simulator.url, num_ctx=4000)
     assert (await models_of(server))["own"].window == 4000
     await ask(server, "own")
-    assert simulator.bodies("/api/chat")[0]["options"]["num_ctx"] == 4000
+    simulator.loaded.add("gemma2:2b")
+    simulator.contexts["gemma2:2b"] = 4096
+    await server.state()
+    await ask(server, "gemma2:2b")
+    assert [body["options"]["num_ctx"] for body in simulator.bodies("/api/chat")] == [4000, 4000]
     await server.aclose()
 
 
