@@ -171,6 +171,18 @@ def is_stale(note: str, since: int, said: Corrections) -> bool:
     return False
 
 
+def _meet(first: frozenset[str], second: frozenset[str]) -> bool:
+    """Whether they share a word; the stems of one word may differ by its ending."""
+    if first & second:
+        return True
+    return any(
+        one.startswith(other) or other.startswith(one)
+        for one in first
+        for other in second
+        if len(one) > 3 and len(other) > 3 and one.isalpha()
+    )
+
+
 def _taken_back(correction: Correction, line: _Line) -> frozenset[str] | None:
     """The words of the note that the correction overturns; None where it does not."""
     if correction.lifts and line.forbids:
@@ -180,7 +192,7 @@ def _taken_back(correction: Correction, line: _Line) -> frozenset[str] | None:
         return None  # the note says the new value already
     for old in correction.old:
         about = correction.about
-        if old <= line.affirmed and (not about or about & line.affirmed):
+        if old <= line.affirmed and (not about or _meet(about, line.affirmed)):
             return old
     if correction.cue and line.about and line.about <= correction.new:
         value = line.exact or line.affirmed - line.about - _COMMON

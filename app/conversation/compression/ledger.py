@@ -25,7 +25,7 @@ _IDENTIFIER = re.compile(
 )
 _QUOTED = re.compile(r"«[^»\n]{2,120}»|“[^”\n]{2,120}”|\"[^\"\n]{2,120}\"")
 _NAME = re.compile(
-    r"(?<![.!?…:\n*#>|-])(?<=[\w,;(«\"] )[A-ZА-ЯЁЇІЄҐ][\w'’-]+(?: [A-ZА-ЯЁЇІЄҐ][\w'’-]+)*"
+    r"(?<![.!?…:\n*#>|-])(?<=[\w,;(«\"—–] )[A-ZА-ЯЁЇІЄҐ][\w'’-]+(?: [A-ZА-ЯЁЇІЄҐ][\w'’-]+)*"
 )
 PROHIBITION = re.compile(
     r"\b(?:never|do not|don['’]t|must not|mustn['’]t|may not|forbidden|avoid"
@@ -36,7 +36,7 @@ PROHIBITION = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"(?<=[.!?…])\s+(?=[^\sa-zа-яёїієґ])|\n+")
-_LIST_MARK = re.compile(r"^\s*(?:\d+[.)]|[-*•#>|]+)\s+", re.MULTILINE)
+_LIST_MARK = re.compile(r"^\s*(?:\d+[.)]|[-–—*•#>|]+)\s+", re.MULTILINE)
 _WORD = re.compile(r"\w[\w@%+/.:-]*")
 _OWN_WORDS = 2000
 """A user's message up to this length is their own words; a longer one is mostly pasted."""

@@ -6,7 +6,16 @@ import pytest
 
 from app.conversation.tokens import prompt_tokens
 from app.core.usage import Purpose
-from tests.dialogues import Talk, dialogue, honest, planted_facts, stale_values, whole
+from tests.dialogues import (
+    Planted,
+    Talk,
+    dialogue,
+    honest,
+    noted,
+    planted_facts,
+    stale_values,
+    whole,
+)
 
 FACTS = planted_facts()
 
@@ -54,3 +63,40 @@ async def test_between_compactions_the_prefix_never_changes():
         if before.facts.get("version") == after.facts.get("version"):
             known = before.messages[:-1]
             assert after.messages[: len(known)] == known
+
+
+RUSSIAN = (
+    ("Кстати, цена лицензии — 90 евро.", "цена лицензии: 90 евро", "", ""),
+    ("Хранилищем пусть будет MongoDB.", "хранилище: MongoDB", "", ""),
+    ("Бюджет пилота — 48 500 евро.", "бюджет пилота: 48 500 евро", "48 500", ""),
+    ("За бюджет отвечает Марта Линдквист.", "за бюджет отвечает: Марта Линдквист", "Марта Линдквист", ""),
+    ("Никогда не упоминай слияние в письмах.", "Никогда не упоминай слияние в письмах.", "упоминай слияние", ""),
+    ("Демонстрация назначена на 17.02.2027.", "демонстрация: 17.02.2027", "17.02.2027", ""),
+    ("Исправление: цена лицензии — 75 евро, а не 90 евро.", "цена лицензии: 75 евро", "75 евро", "90 евро"),
+    ("Передумал: хранилище — PostgreSQL вместо MongoDB.", "хранилище: PostgreSQL", "PostgreSQL", "MongoDB"),
+)  # fmt: skip
+UKRAINIAN = (
+    ("До речі, ціна ліцензії — 90 євро.", "ціна ліцензії: 90 євро", "", ""),
+    ("Сховищем нехай буде MongoDB.", "сховище: MongoDB", "", ""),
+    ("Бюджет пілота — 48 500 євро.", "бюджет пілота: 48 500 євро", "48 500", ""),
+    ("За бюджет відповідає Оксана Білик.", "за бюджет відповідає: Оксана Білик", "Оксана Білик", ""),
+    ("Ніколи не згадуй злиття в листах.", "Ніколи не згадуй злиття в листах.", "згадуй злиття", ""),
+    ("Демонстрацію призначено на 17.02.2027.", "демонстрація: 17.02.2027", "17.02.2027", ""),
+    ("Виправлення: ціна ліцензії — 75 євро, а не 90 євро.", "ціна ліцензії: 75 євро", "75 євро", "90 євро"),
+    ("Передумав: сховище — PostgreSQL замість MongoDB.", "сховище: PostgreSQL", "PostgreSQL", "MongoDB"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("drops", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("said", [RUSSIAN, UKRAINIAN], ids=["ru", "uk"])
+async def test_the_same_holds_in_russian_and_ukrainian(said, drops):
+    facts = [Planted("fact", text, note, "facts", value, old) for text, note, value, old in said]
+    talk = Talk(honest(facts, drops))
+    for question, answer in dialogue(24, facts, per_turn=0.5):
+        prompt = await talk.turn(question, answer)
+        assert stale_values(prompt, [fact for fact in facts if fact.said in whole(prompt)]) == []
+    assert prompt.facts["to"] > 20
+    notes = noted(prompt)
+    assert [fact.value for fact in facts if fact.value and fact.value not in notes] == []
+    lines = [line for line in notes.splitlines() if "90 " in line or "MongoDB" in line]
+    assert all("75 " in line or "PostgreSQL" in line for line in lines)
