@@ -154,14 +154,15 @@ def _connect(threads: ThreadStore) -> Callable[[str, Environ, Environ], Awaitabl
     events follow: the session has a thread of its own, and the page is told "not found"."""
 
     async def connect(sid: str, environ: Environ, auth: Environ) -> bool:
-        wanted = auth.get("threadId")
-        own = wanted is None or await _owns(threads, str(wanted))
-        if not own:
-            auth = {**auth, "threadId": None}
-        accepted: bool = await chainlit_connect(sid, environ, auth)
+        wanted = str(auth.get("threadId") or "")
+        own = bool(wanted) and await _owns(threads, wanted)
+        # Chainlit would read the whole thread just to see whose it is.
+        accepted: bool = await chainlit_connect(sid, environ, {**auth, "threadId": None})
         session = WebsocketSession.get(sid)
-        if not own and session is not None:
+        if wanted and session is not None and not session.restored:
             session.thread_id_to_resume = wanted
+            if own:
+                session.thread_id = wanted
         return accepted
 
     return connect

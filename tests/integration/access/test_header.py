@@ -1,0 +1,46 @@
+"""AUTH_MODE=header: the proxy names the user; without it nobody is signed in."""
+
+import chainlit.data
+import pytest
+from chainlit.config import config
+
+from app.view.data_layer import DataLayer
+from app.view.sign_in import register
+
+SECRET = "a secret for tests, of 32 bytes or more"
+
+
+@pytest.fixture
+def proxied(house):
+    """The house behind a proxy that signs people in."""
+    register(house.people, house.storage.threads, "header", SECRET, "Remote-User")
+    layer = DataLayer(house.people, house.storage.threads, house.storage.elements, newcomers=True)
+    chainlit.data._data_layer = layer
+    yield house
+    config.code.header_auth_callback = None
+
+
+async def test_a_newcomer_is_kept_as_a_user_from_the_first_time_on(proxied):
+    async with proxied.visit() as browser:
+        assert (await browser.post("/auth/header")).status_code == 401
+        came = await browser.post("/auth/header", headers={"Remote-User": "carol"})
+        assert came.status_code == 200
+        me = (await browser.get("/user")).json()
+        assert (me["identifier"], me["metadata"]["role"]) == ("carol", "user")
+    carol = await proxied.storage.users.by_identifier("carol")
+    assert carol.id == me["id"]
+
+
+async def test_a_disabled_user_and_the_local_ones_name_are_not_let_in(proxied, ann):
+    await proxied.people.allow(ann, enabled=False)
+    async with proxied.visit() as browser:
+        for name in ("ann", "local"):
+            came = await browser.post("/auth/header", headers={"Remote-User": name})
+            assert came.status_code == 401
+
+
+async def test_only_the_configured_way_of_signing_in_is_open(house, ann):
+    async with house.visit() as browser:
+        assert (await browser.post("/auth/header")).status_code == 400
+        assert (await browser.get("/auth/oauth/github")).status_code == 400
+        assert (await browser.get("/auth/config")).json()["passwordAuth"]
