@@ -1,0 +1,95 @@
+"""Real processes: the gateway alone with two workers, and in the app before Chainlit."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.processes import (
+    Process,
+    clean_environment,
+    free_port,
+    konsilium,
+    running,
+    simulator,
+)
+
+MODEL = "gpu/len-40+paced-50ms"
+SLOW = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+
+
+def administer(environment: dict[str, str], *arguments: str) -> str:
+    """What `python -m app …` prints."""
+    command = [sys.executable, "-m", "app", *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, check=True)
+    return done.stdout.decode().strip()
+
+
+def alone(folder: Path, upstream: str) -> Process:
+    port = free_port()
+    environment = clean_environment(
+        DATA_DIR=str(folder / "data"),
+        OPENAI_SERVERS=f"gpu={upstream}/v1",
+        OLLAMA_HOST="http://127.0.0.1:9",
+        REQUIRE_API_KEY="1",
+    )
+    command = [sys.executable, "-m", "app", "gateway", "--port", str(port), "--workers", "2"]
+    url = f"http://127.0.0.1:{port}"
+    return Process(command, url, environment, folder / "gateway.log", "/health")
+
+
+@pytest.mark.slow
+async def test_workers_share_keys_and_a_stop_lets_streams_finish(tmp_path):
+    sim = simulator("openai", tmp_path, "len-40+paced-50ms")
+    with running(sim):
+        process = alone(tmp_path, sim.url)
+        with running(process):
+            environment = dict(process.environment)
+            secret = administer(environment, "keys", "create", "--name", "ci", "--models", "gpu/*")
+            assert "ci" in administer(environment, "keys", "list")
+            headers = {"authorization": f"Bearer {secret}"}
+            async with httpx.AsyncClient(base_url=process.url, timeout=30) as http:
+                assert (await http.get("/health")).json()["status"] == "ok"
+                for _ in range(8):
+                    assert (await http.get("/v1/models", headers=headers)).status_code == 200
+                    assert (await http.get("/v1/models")).status_code == 401
+                await asyncio.to_thread(administer, environment, "keys", "create", "--name", "b")
+                await asyncio.to_thread(administer, environment, "keys", "revoke", "b")
+                async with http.stream(
+                    "POST", "/v1/chat/completions", json=SLOW, headers=headers
+                ) as answer:
+                    pieces = answer.aiter_bytes()
+                    await anext(pieces)
+                    stopping = asyncio.create_task(
+                        asyncio.to_thread(process.stop, signal.SIGTERM, 25)
+                    )
+                    rest = b"".join([piece async for piece in pieces])
+                    assert rest.endswith(b"data: [DONE]\n\n")
+                await stopping
+            administer(environment, "keys", "revoke", "ci")
+
+
+@pytest.mark.slow
+async def test_in_the_app_the_gateway_stands_before_chainlit(tmp_path):
+    sim = simulator("openai", tmp_path, "echo")
+    with running(sim):
+        app = konsilium(
+            tmp_path, OPENAI_SERVERS=f"gpu={sim.url}/v1", OLLAMA_HOST="http://127.0.0.1:9"
+        )
+        with running(app):
+            async with httpx.AsyncClient(base_url=app.url, timeout=30) as http:
+                page = await http.get("/", headers={"accept": "text/html"})
+                assert "<html" in page.text
+                echo = {"model": "gpu/echo", "messages": [{"role": "user", "content": "hi"}]}
+                answer = await http.post("/v1/chat/completions", json=echo)
+                assert answer.json()["choices"][0]["message"]["content"] == "hi"
+                assert "content-encoding" not in answer.headers
+                assert (await http.get("/v1/nothing")).json()["error"]["code"] == "unknown_url"
+                said = await http.post("/api/chat", json={"message": "Привіт", "model": "gpu/echo"})
+                assert said.json()["response"] == "Привіт"
+                assert (await http.get("/api/chats")).json()["chats"][0]["title"] == "Привіт"
+                assert (await http.get("/api/nothing")).status_code == 404
