@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 
 from app.access.keys import KeyRing
@@ -46,13 +47,17 @@ class Ledger:
         key = caller.key
         self._calls.append(GatewayCall(record, caller.user_id, key.id if key else None, mode))
         if key is not None:
-            if record.cost is not None:
-                self._keys.spend(key.id, record.cost.rub)
-            self.count_tokens(key, tokens_of(record) - known)
+            self.count(key, [record], known)
         self._stir()
 
-    def count_tokens(self, key: ApiKey, tokens: int) -> None:
-        """Tokens that the key's limit does not know of yet."""
+    def count(self, key: ApiKey, records: Sequence[CallRecord], known: int = 0) -> None:
+        """Adds money and tokens to what the key has used; the records are kept elsewhere."""
+        for record in records:
+            if record.cost is not None:
+                self._keys.spend(key.id, record.cost.rub)
+        self._count_tokens(key, sum(map(tokens_of, records)) - known)
+
+    def _count_tokens(self, key: ApiKey, tokens: int) -> None:
         if key.tpm is not None and tokens > 0:
             settling = asyncio.create_task(self._limits.settle(key, tokens))
             self._settling.add(settling)

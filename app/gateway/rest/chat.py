@@ -144,7 +144,7 @@ async def _start(desk: RestDesk, caller: Caller, wish: _Wish) -> RunningTurn:
         author=caller.name,
     )
     turn = await desk.turns.start(request)
-    following = asyncio.create_task(desk.follow(turn))
+    following = asyncio.create_task(desk.follow(turn, caller))
     _following.add(following)
     following.add_done_callback(_following.discard)
     return turn

@@ -34,8 +34,9 @@ class RestDesk:
     running: dict[str, RunningTurn] = field(default_factory=dict)
     """Turns asked for by /api in this process, by id."""
 
-    async def follow(self, turn: RunningTurn) -> None:
-        """Keeps the turn where it can be found, and stops it when another process is asked to."""
+    async def follow(self, turn: RunningTurn, caller: Caller) -> None:
+        """Keeps the turn where it can be found, stops it when another process is asked to, and counts
+        what it took for the caller's key; the usage itself is stored with the turn."""
         turn_id = turn.request.turn_id
         self.running[turn_id] = turn
         ended = asyncio.create_task(turn.wait())
@@ -45,6 +46,8 @@ class RestDesk:
                 if asked is not None and asked.get("user") == turn.request.user_id:
                     turn.stop()
                     await self.documents.delete(STOPS, turn_id)
+            if caller.key is not None and turn.state.settled is not None:
+                self.gateway.ledger.count(caller.key, turn.state.settled.calls)
         finally:
             ended.cancel()
             self.running.pop(turn_id, None)
