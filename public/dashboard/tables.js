@@ -92,7 +92,7 @@
             { className: "card" },
             element("span", { className: "muted", textContent: texts[title] }),
             figure,
-            element("small", { className: "muted", textContent: notes.join(" · ") }),
+            element("small", { className: "muted", textContent: notes.join("\n") }),
           );
         }),
       );
