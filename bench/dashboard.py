@@ -49,7 +49,7 @@ async def _queries(report: Report, folder: Path, rows: list[dict[str, Any]]) -> 
         )
         queries: dict[str, Callable[[], Awaitable[object]]] = {
             "summary": lambda: reports.summary(over),
-            "by day": lambda: reports.groups(over, "day"),
+            "days and summary": lambda: reports.days(over),
             "by model": lambda: reports.groups(over, "model"),
             "by server": lambda: reports.groups(over, "server"),
             "by mode": lambda: reports.groups(over, "mode"),

@@ -286,6 +286,10 @@ class UsageReports(Protocol):
         """Everything that matches, as one."""
         ...
 
+    async def days(self, over: UsageFilter) -> tuple[UsageSummary, list[UsageGroup]]:
+        """The summary and the groups by day at the price of one."""
+        ...
+
     async def groups(self, over: UsageFilter, by: Dimension) -> list[UsageGroup]:
         """The same by model, server, mode, user or day: days in order, the rest by calls, most first.
 

@@ -56,17 +56,31 @@ class StoredUsage:
         async with self._database.reading() as connection:
             turns = func.count(usage.c.turn_id.distinct()).label("turns")
             (row,) = await connection.execute(select(turns, *_sums()).where(_matching(over)))
-        (summary,) = await asyncio.to_thread(_summaries, [row])
+        (summary,) = await asyncio.to_thread(_summaries, [row._mapping])
         return replace(summary, turns=row.turns)
+
+    async def days(self, over: UsageFilter) -> tuple[UsageSummary, list[UsageGroup]]:
+        """See `UsageReports.days`."""
+        turns = select(func.count(usage.c.turn_id.distinct())).where(_matching(over))
+        async with self._database.reading() as connection:
+            rows = await _grouped(connection, over, await _day(connection, over))
+            asked = (await connection.execute(turns)).scalar_one()
+        whole, *each = await asyncio.to_thread(
+            _summaries, [_together(rows), *(row._mapping for row in rows)]
+        )
+        groups = [
+            UsageGroup(_written("day", row[:1]), None, summary)
+            for row, summary in zip(rows, each, strict=True)
+        ]
+        return replace(whole, turns=asked), sorted(groups, key=lambda group: group.key)
 
     async def groups(self, over: UsageFilter, by: Dimension) -> list[UsageGroup]:
         """See `UsageReports.groups`."""
         async with self._database.reading() as connection:
             key = await _day(connection, over) if by == "day" else _DIMENSIONS[by]
-            query = select(*key, *_sums()).where(_matching(over)).group_by(*_names_of(key))
-            rows = (await connection.execute(query)).all()
+            rows = await _grouped(connection, over, key)
             names = await _names(connection, [row[0] for row in rows]) if by == "user" else {}
-        summaries = await asyncio.to_thread(_summaries, rows)
+        summaries = await asyncio.to_thread(_summaries, [row._mapping for row in rows])
         groups = [
             UsageGroup(_written(by, row[: len(key)]), names.get(row[0]), summary)
             for row, summary in zip(rows, summaries, strict=True)
@@ -175,18 +189,39 @@ _DERIVED = ("turns", "tokens_per_second", "first_token_median_s", "first_token_p
 _COPIED = tuple(field.name for field in fields(UsageSummary) if field.name not in _DERIVED)
 
 
-def _summaries(rows: Sequence[AnyRow]) -> list[UsageSummary]:
+async def _grouped(connection: AsyncConnection, over: UsageFilter, key: Key) -> Sequence[AnyRow]:
+    query = select(*key, *_sums()).where(_matching(over)).group_by(*_names_of(key))
+    return (await connection.execute(query)).all()
+
+
+def _together(rows: Sequence[AnyRow]) -> dict[str, Any]:
+    """The sums of groups as those of one."""
+    known = {
+        name: [row._mapping[name] for row in rows if row._mapping[name] is not None]
+        for name in (*_COPIED, "timed_tokens", "timed_s", "first_tokens_ms")
+    }
+    whole: dict[str, Any] = {
+        name: sum(values[1:], values[0]) if values else getattr(UsageSummary(), name, None)
+        for name, values in known.items()
+        if name != "first_tokens_ms"
+    }
+    most = max(known["most_parallel"], default=None)
+    return whole | {"most_parallel": most, "first_tokens_ms": ",".join(known["first_tokens_ms"])}
+
+
+def _summaries(sums: Sequence[Mapping[Any, Any]]) -> list[UsageSummary]:
     """In a thread: putting 100,000 times in order takes longer than a token may wait."""
-    return [_summary(row) for row in rows]
+    return [_summary(each) for each in sums]
 
 
-def _summary(row: AnyRow) -> UsageSummary:
-    values = row._mapping
-    times = sorted(map(int, row.first_tokens_ms.split(","))) if row.first_tokens_ms else []
+def _summary(sums: Mapping[Any, Any]) -> UsageSummary:
+    written = sums["first_tokens_ms"]
+    times = sorted(map(int, written.split(","))) if written else []
+    tokens = sums["timed_tokens"]
     return UsageSummary(
         turns=None,
-        **{name: values[name] for name in _COPIED},
-        tokens_per_second=row.timed_tokens / row.timed_s if row.timed_tokens else None,
+        **{name: sums[name] for name in _COPIED},
+        tokens_per_second=tokens / sums["timed_s"] if tokens else None,
         first_token_median_s=percentile(times, 50),
         first_token_p95_s=percentile(times, 95),
     )

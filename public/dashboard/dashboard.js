@@ -136,13 +136,18 @@
     asking.abort();
     asking = new AbortController();
     const { signal } = asking;
-    const wanted = { summary: () => get("summary"), days: () => groupsBy("day"), groups: () => groupsBy(chosen.by), turns: () => turnsBy(chosen.order) };
+    const wanted = {
+      overview: () => get("days"),
+      groups: () => groupsBy(chosen.by),
+      turns: () => turnsBy(chosen.order),
+    };
     const names = last && parts.length ? parts : Object.keys(wanted);
     remember();
     at("main").setAttribute("aria-busy", "true");
     try {
       const values = await Promise.all(names.map((name) => wanted[name]()));
-      last = { ...last, ...Object.fromEntries(names.map((name, index) => [name, values[index]])) };
+      const { overview, ...rest } = Object.fromEntries(names.map((name, index) => [name, values[index]]));
+      last = { ...last, ...overview, ...rest };
       render();
     } catch (error) {
       if (signal.aborted) return;

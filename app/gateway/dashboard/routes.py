@@ -89,6 +89,11 @@ def dashboard_router(
     async def summary(by: By) -> JSONResponse:
         return _json(asdict(await reports.summary(by.over)))
 
+    @router.get("/api/days")
+    async def days(by: By) -> JSONResponse:
+        whole, each = await reports.days(by.over)
+        return _json({"summary": asdict(whole), "days": [asdict(group) for group in each]})
+
     @router.get("/api/groups/{dimension}")
     async def groups(dimension: Dimension, by: By) -> JSONResponse:
         return _json([asdict(group) for group in await reports.groups(by.over, dimension)])

@@ -87,6 +87,11 @@ async def test_the_summary_is_exact(reports):
     assert await reports.summary(ALL) == expected(ROWS)
 
 
+async def test_the_days_come_with_the_summary_of_all(reports):
+    over = UsageFilter(zone="Europe/Kyiv")
+    assert await reports.days(over) == (expected(ROWS), await reports.groups(over, "day"))
+
+
 async def test_one_users_summary_counts_their_records_alone(reports):
     own = [row for row in ROWS if row["user_id"] == "u-anna"]
     assert await reports.summary(UsageFilter(user_id="u-anna")) == expected(own)
@@ -215,6 +220,7 @@ async def test_an_empty_database_has_an_empty_report(storage):
     assert await reports.summary(ALL) == UsageSummary()
     for by in ("model", "day", "user"):
         assert await reports.groups(ALL, by) == []
+    assert await reports.days(ALL) == (UsageSummary(), [])
     assert await reports.turns(ALL, "slowest", 10) == []
     assert [row async for row in reports.records(ALL)] == []
 

@@ -54,6 +54,10 @@ class FakeReports:
         self.asked.append(over)
         return SUMMARY
 
+    async def days(self, over):
+        self.asked.append(over)
+        return SUMMARY, [UsageGroup("2026-09-30", None, SUMMARY)]
+
     async def groups(self, over, by):
         self.asked.append((over, by))
         return [UsageGroup("2026-09-30", None, SUMMARY)]
@@ -128,7 +132,8 @@ def test_an_unknown_zone_is_utc_and_no_days_is_all_time():
 
 
 @pytest.mark.parametrize(
-    "path", ["api/summary", "api/groups/model", "api/turns", "usage.csv", "api/groups/user"]
+    "path",
+    ["api/summary", "api/days", "api/groups/model", "api/turns", "usage.csv", "api/groups/user"],
 )
 async def test_nobody_is_given_nothing(client, reports, path):
     answer = await client().get(f"/dashboard/{path}")
