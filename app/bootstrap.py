@@ -16,7 +16,9 @@ from app.completion.caching.policy import Policies
 from app.completion.catalogue import Catalogue
 from app.completion.models import Models
 from app.completion.pricing import Prices
+from app.completion.pulls import Pulls
 from app.completion.routing import Queued, Router
+from app.completion.stores import Stores
 from app.conversation.cached import Remembering
 from app.conversation.compression.compressor import Compressor
 from app.conversation.compression.prompt import FittedPrompt
@@ -64,6 +66,8 @@ class Application:
     metrics: CallMetrics
     people: People
     router: Router
+    stores: Stores
+    pulls: Pulls
     gateway: Gateway
     background: set["asyncio.Task[None]"]
 
@@ -91,6 +95,7 @@ class Application:
         await self.answers.drain()
         for task in self.background:
             task.cancel()
+        await self.pulls.aclose()
         await self.catalogue.aclose()
         await self.storage.aclose()
 
@@ -133,6 +138,7 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
     turns = Turns(storage.turns, queued, prompts, memory.wrap(MODES), follow_ups)
     people = People(storage.users)
     people.on_revoked(lambda user: turns.abandon_all(user.id))
+    stores = Stores(catalogue)
     ring = KeyRing(storage.keys)
     limits = Limits(settings.redis_url.get_secret_value() if settings.redis_url else None)
     desk = Desk(
@@ -166,6 +172,8 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
         metrics,
         people,
         router,
+        stores,
+        Pulls(stores),
         gateway,
         set(),
     )

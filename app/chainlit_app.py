@@ -31,6 +31,7 @@ from app.view.handlers import register
 from app.view.http_errors import answer_errors
 from app.view.project_routes import TAGS, project_router, serve_clean_pages
 from app.view.routes import action_router, health_router, put_first
+from app.view.servers import Servers, keep_pickers_true
 from app.view.starters import starters
 from app.view.visitor import signed_in
 
@@ -62,7 +63,11 @@ config.code.on_app_shutdown = application.stop
 config.ui.language = settings.app_language and TAGS[settings.app_language]
 council = Council(chat, turns, models, storage.threads, application.notes, storage.documents)
 chat.on_mode("dialogue", council.show_participants)
-register(chat, guide, council.actions)
+servers = Servers(
+    models, application.stores, application.pulls, application.people, application.router.waiting
+)
+keep_pickers_true(application.catalogue.subscribe, chat.show_pickers)
+register(chat, guide, servers, {**council.actions, **servers.actions})
 config.code.set_starters = starters
 serve_clean_pages()
 if settings.auth_mode == "local":

@@ -267,7 +267,7 @@
   window.Konsilium = Object.freeze({
     DASH, known, words, number, decimal, plural, seconds, short, windowSize, speed, bytes, money, percent, copy,
     reason, stage,
-    keep, newest, shown,
+    keep, newest, shown, tell,
   });
 
   /* Chainlit loads one script; the composer's part has a file of its own. */

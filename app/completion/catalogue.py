@@ -85,6 +85,10 @@ class Catalogue:
         await asyncio.shield(self._asking)
         return self.states()
 
+    async def look(self, name: str) -> None:
+        """Asks that one server now: something there has just been changed. Raises KeyError."""
+        await self._ask_all([self._servers[name]])
+
     async def run(self) -> None:
         """Keeps the list fresh until cancelled."""
         while True:

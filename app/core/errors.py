@@ -5,6 +5,7 @@ KonsiliumError
 │   ├── ServerUnavailable       nobody answers at the address
 │   ├── ServerBusy              its queue is full (retry_after)
 │   ├── ServerFault             it answered 5xx, or said in mid-stream that it failed
+│   ├── DiskFull                no space left for a model that is fetched
 │   ├── ConnectionLost          the connection broke in mid-answer
 │   ├── IncompleteAnswer        the stream ended without its end mark
 │   ├── EmptyAnswer             it ended as it should, without a word
@@ -71,6 +72,10 @@ class ServerBusy(ServerError):
 
 class ServerFault(ServerError):
     code = "server_fault"
+
+
+class DiskFull(ServerError):
+    code = "disk_full"
 
 
 class ConnectionLost(ServerError):

@@ -107,6 +107,7 @@ ANSWERS: dict[type[KonsiliumError], Answer] = {
     KonsiliumError: Answer(500, _API, "Internal error.", retry=False),
     e.ServerError: Answer(502, _API, "The model server failed."),
     e.ServerUnavailable: Answer(503, _API, "The model server cannot be reached.", retry_after=5),
+    e.DiskFull: Answer(507, _API, "The model server's disk is full.", retry=False),
     e.ServerBusy: Answer(429, _RATE, "The model server's queue is full.", retry_after=5),
     e.ServerFault: Answer(502, _API, "The model server reported an error."),
     e.ConnectionLost: Answer(502, _API, "The connection to the model server broke."),

@@ -18,10 +18,9 @@ from app.core.events import StepKind
 from app.core.ports import KeyValueStore, Models, ThreadStore
 from app.core.turns import StepRecord, now
 from app.view.chat import Chat
-from app.view.handlers import ActionHandler
 from app.view.model_labels import chat_models
 from app.view.rendering import APP_NAME, draw, element
-from app.view.session import Browser
+from app.view.session import ActionHandler, Browser
 
 PRESETS = "dialogue-presets"
 PARTICIPANTS = "dialogue_participants"

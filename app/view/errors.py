@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.attachments import refusal_text
+from app.core.errors import KonsiliumError
 from app.core.text import Language, Text
 
 
@@ -64,6 +65,18 @@ ADVICE: Mapping[str, Advice] = {
             ru="Подробности — в журнале сервера и в журнале Konsilium. Вопрос сохранён.",
             uk="Подробиці — у журналі сервера та в журналі Konsilium. Запитання збережено.",
             en="Its log and Konsilium's log hold the details. Your question is kept.",
+        ),
+    ),
+    "disk_full": Advice(
+        Text(
+            ru="На диске сервера {server} кончилось место",
+            uk="На диску сервера {server} закінчилося місце",
+            en="The disk of the server {server} is full",
+        ),
+        Text(
+            ru="Освободите место или удалите ненужную модель и повторите: загруженное сохранено.",
+            uk="Звільніть місце або видаліть непотрібну модель і повторіть: завантажене збережено.",
+            en="Free some space or remove a model, and try again: what has come is kept.",
         ),
     ),
     "connection_lost": Advice(
@@ -421,3 +434,41 @@ WAYS_OUT = {
 
 _WAIT = Text(ru="Подождите {seconds} с.", uk="Зачекайте {seconds} с.", en="Wait for {seconds} s.")
 _NEAR = Text(ru="Похожие: {names}.", uk="Схожі: {names}.", en="Alike: {names}.")
+
+
+PULL_FAILED: Mapping[str, Text] = {
+    "model_not_found": Text(
+        ru="Модели {model} в библиотеке нет. Проверьте имя.",
+        uk="Моделі {model} у бібліотеці немає. Перевірте назву.",
+        en="The library has no model {model}. Check the name.",
+    ),
+    "not_allowed": Text(
+        ru="Нет прав: серверу {server} закрыта запись в папку моделей или сама модель закрыта.",
+        uk="Немає прав: сервер {server} не може писати в теку моделей або сама модель закрита.",
+        en="No rights: the server {server} may not write to its models, or the model is private.",
+    ),
+    "disk_full": Text(
+        ru="На диске сервера {server} кончилось место. Освободите его и повторите.",
+        uk="На диску сервера {server} закінчилося місце. Звільніть його й повторіть.",
+        en="The disk of the server {server} is full. Free some space and try again.",
+    ),
+    "unsupported": Text(
+        ru="Сервер {server} не умеет загружать модели.",
+        uk="Сервер {server} не вміє завантажувати моделі.",
+        en="The server {server} cannot fetch models.",
+    ),
+}
+_RESUMES = Text(
+    ru="Загруженное сохранено: следующая попытка продолжит с этого места.",
+    uk="Завантажене збережено: наступна спроба продовжить із цього місця.",
+    en="What has come is kept: the next try goes on from there.",
+)
+
+
+def pull_failed(error: KonsiliumError, language: Language) -> str:
+    """Why a model could not be fetched, and what to do about it."""
+    words = {"server": error.server or "—", "model": error.model or "—"}
+    if error.code in PULL_FAILED:
+        return PULL_FAILED[error.code].format(**words)[language]
+    title = ADVICE.get(error.code, ADVICE["internal_error"]).title
+    return f"{title.format(**words)[language]}. {_RESUMES[language]}"

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -19,11 +19,10 @@ from app.core.errors import KonsiliumError
 from app.view.chat import Chat
 from app.view.errors import advice_for
 from app.view.guide import Guide
-from app.view.session import Browser
+from app.view.servers import Servers
+from app.view.session import ActionHandler, Browser
 
 log = logging.getLogger(__name__)
-
-ActionHandler = Callable[[Browser, dict[str, Any]], Coroutine[Any, Any, Any]]
 
 
 def browser() -> Browser:
@@ -34,9 +33,14 @@ def browser() -> Browser:
     return Browser(session)
 
 
-def register(chat: Chat, guide: Guide, actions: dict[str, ActionHandler]) -> None:
+def register(
+    chat: Chat,
+    guide: Guide,
+    servers: Servers,
+    actions: dict[str, ActionHandler],
+) -> None:
     """Registers every handler with Chainlit, in place of its own where they do not serve."""
-    _lifecycle(chat, guide)
+    _lifecycle(chat, guide, servers)
     _socket_events(chat)
     buttons: dict[str, ActionHandler] = {
         "retry": lambda b, payload: chat.again(b, str(payload["turn_id"])),
@@ -48,7 +52,7 @@ def register(chat: Chat, guide: Guide, actions: dict[str, ActionHandler]) -> Non
         config.code.action_callbacks[name] = _action(chat, handler)
 
 
-def _lifecycle(chat: Chat, guide: Guide) -> None:
+def _lifecycle(chat: Chat, guide: Guide, servers: Servers) -> None:
     """Chainlit's hooks, set directly: its decorators wrap them in steps that it stores itself, and
     in a `task_end` that takes the Stop button away from a turn still running."""
 
@@ -70,10 +74,11 @@ def _lifecycle(chat: Chat, guide: Guide) -> None:
     async def told(message: object) -> None:
         said = message.get("konsilium") if isinstance(message, dict) else None
         if isinstance(said, dict):
-            await guarded(browser(), _page_says(chat, browser(), said))
+            await guarded(browser(), _page_says(chat, servers, browser(), said))
 
     async def ended() -> None:
         guide.left(browser())  # a running turn goes on: this fires on every lost connection
+        servers.closed(browser())
 
     config.code.on_chat_start = started
     config.code.on_chat_resume = resumed
@@ -84,13 +89,19 @@ def _lifecycle(chat: Chat, guide: Guide) -> None:
     config.code.on_chat_end = ended
 
 
-async def _page_says(chat: Chat, browser: Browser, said: dict[str, Any]) -> None:
+async def _page_says(chat: Chat, servers: Servers, browser: Browser, said: dict[str, Any]) -> None:
     """What public/konsilium.js tells of the page: see there."""
     match said:
         case {"event": "opened"}:
             await chat.opened(browser)
         case {"event": "picked", "picker": str(picker), "name": str(name)}:
             await chat.picked(browser, picker, name)
+        case {"event": "servers"}:
+            await servers.open(browser)
+        case {"event": "servers_opened"}:
+            await servers.opened(browser)
+        case {"event": "servers_closed"}:
+            servers.closed(browser)
 
 
 def _socket_events(chat: Chat) -> None:
@@ -152,12 +163,12 @@ async def guarded(browser: Browser, work: Awaitable[Any]) -> None:
         await work
     except KonsiliumError as error:
         log.warning("%s: %s", error.code, error.detail)
-        await _toast(browser, error.code)
+        await _toast(browser, code=error.code, server=error.server, model=error.model)
     except Exception:  # the last line of defence: Chainlit would print the raw exception on screen
         log.exception("a handler failed")
-        await _toast(browser, "internal_error")
+        await _toast(browser, code="internal_error")
 
 
-async def _toast(browser: Browser, code: str) -> None:
-    advice = advice_for({"code": code}, browser.language)
+async def _toast(browser: Browser, **facts: str | None) -> None:
+    advice = advice_for(facts, browser.language)
     await browser.emit("toast", {"message": advice["title"], "type": "error"})

@@ -1,6 +1,6 @@
 """What the chat knows of one browser: its user, language, thread and choices."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ from app.core.text import Language, language_of
 from app.view.rendering import Drawing
 
 LOCAL_USER = "local"
+
+ActionHandler = Callable[["Browser", dict[str, Any]], Coroutine[Any, Any, Any]]
+"""What a button does: handler(browser, payload)."""
 
 
 @dataclass(frozen=True, slots=True)

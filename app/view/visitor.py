@@ -72,3 +72,12 @@ def signed_in(people: People, *, local: bool) -> Callable[[Request], Awaitable[P
         return Person(user.id, user.role == "admin") if user and user.enabled else None
 
     return who
+
+
+async def is_admin(people: People, session: WebsocketSession) -> bool:
+    """Whether the person behind that session may change what everybody uses; as the database says
+    now, whatever it said when they signed in."""
+    if session.user is None:
+        return False
+    user = await people.known(session.user.identifier)
+    return user is not None and user.enabled and user.role == "admin"

@@ -1,7 +1,8 @@
-import { useState } from "react";
-import { Check, Download, Play, RotateCw, Square, Trash2, X } from "lucide-react";
+import { useEffect, useState } from "react";
+import { useChatData } from "@chainlit/react-client";
+import { Check, Download, Loader2, Play, RotateCw, Square, Trash2, X } from "lucide-react";
 
-const { bytes, keep, known, percent, plural, reason, seconds, stage, windowSize, words } = window.Konsilium;
+const { bytes, keep, known, percent, plural, reason, seconds, stage, tell, windowSize, words } = window.Konsilium;
 
 const TEXTS = {
   ru: {
@@ -191,15 +192,10 @@ function loadState(lang, text, load) {
 
 function Model({ lang, text, server, model, may, act }) {
   const [asking, setAsking] = useState(false);
-  const [busy, setBusy] = useState(false);
-  const run = async (name) => {
-    setBusy(true);
+  const busy = !!model.doing;
+  const run = (name) => {
     setAsking(false);
-    try {
-      await act(name, server.name, model.name);
-    } finally {
-      setBusy(false);
-    }
+    return act(name, server.name, model.name);
   };
   return (
     <li className="k-model">
@@ -214,7 +210,7 @@ function Model({ lang, text, server, model, may, act }) {
             title={model.load ? text.unload : text.load}
             aria-label={`${model.load ? text.unload : text.load}: ${model.name}`}
             onClick={() => run(model.load ? "unload" : "load")}>
-            {model.load ? <Square aria-hidden="true" /> : <Play aria-hidden="true" />}
+            {busy ? <Loader2 aria-hidden="true" className="animate-spin" /> : model.load ? <Square aria-hidden="true" /> : <Play aria-hidden="true" />}
           </button>
           <button type="button" className="k-button k-plain k-danger" disabled={busy} title={text.remove}
             aria-label={`${text.remove}: ${model.name}`} onClick={() => setAsking(true)}>
@@ -290,10 +286,17 @@ function Server({ lang, text, server, pulls, admin, act }) {
   );
 }
 
-function Servers({ data, callAction }) {
+/* The panel beside the chat holds what it was opened with; what comes later is among the chat's elements. */
+function Servers({ data: first, callAction }) {
+  const { connected, elements } = useChatData();
+  const data = elements.find((one) => one.id === first.id)?.props ?? first;
   const { lang, admin = false, servers = [], pulls = [] } = data;
   const text = words(lang, TEXTS);
   const [busy, setBusy] = useState(false);
+  useEffect(() => {
+    tell({ event: "servers_opened" });
+    return () => tell({ event: "servers_closed" });
+  }, [connected]);
   const act = (name, server, model) => callAction({ name, payload: { server, model } });
   const refresh = async () => {
     setBusy(true);

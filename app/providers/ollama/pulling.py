@@ -2,17 +2,28 @@
 
 import contextlib
 import json
-from collections.abc import AsyncGenerator
+import re
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
 import httpx
 
-from app.core.errors import IncompleteAnswer
+from app.core.errors import DiskFull, IncompleteAnswer, KonsiliumError, ModelNotFound, NotAllowed
 from app.providers.lines import Lines
 from app.providers.ollama.client import OllamaClient
 from app.providers.ollama.failures import lost
 from app.providers.patience import Patience, Timeouts
 from app.providers.refusals import not_the_protocol, refusal, spoken_refusal
+
+_FAILURES: tuple[tuple[re.Pattern[str], type[KonsiliumError]], ...] = (
+    (re.compile(r"no space left|not enough space|disk quota", re.IGNORECASE), DiskFull),
+    (
+        re.compile(r"file does not exist|manifest unknown|invalid model name", re.IGNORECASE),
+        ModelNotFound,
+    ),
+    (re.compile(r"permission denied|unauthorized|access denied", re.IGNORECASE), NotAllowed),
+)
+"""What Ollama says at 200, in words alone, where a pull cannot go on."""
 
 
 @dataclass(slots=True)
@@ -73,7 +84,15 @@ def _progress(server: str, model: str, line: bytes) -> Progress:
     if not isinstance(said, dict):
         raise not_the_protocol(server, model, line)
     if "error" in said:
-        raise spoken_refusal(server, model, said)
+        raise _refusal(server, model, said)
     return Progress(
         said.get("status", ""), said.get("digest"), said.get("total"), said.get("completed")
     )
+
+
+def _refusal(server: str, model: str, said: Mapping[str, object]) -> KonsiliumError:
+    message = str(said["error"])
+    for pattern, kind in _FAILURES:
+        if pattern.search(message):
+            return kind(message, server=server, model=model)
+    return spoken_refusal(server, model, said)

@@ -1,0 +1,255 @@
+"""The panel of model servers beside the chat: what is there, and what administrators do about it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from chainlit.session import ws_sessions_id
+
+from app.access.people import People
+from app.completion.pulls import Pull, Pulls
+from app.completion.stores import Stores
+from app.core.errors import BadRequest
+from app.core.models import LoadState, ModelProfile, ServerState
+from app.core.ports import Models
+from app.core.text import Language, Text
+from app.view.errors import pull_failed
+from app.view.rendering import element, stamp
+from app.view.session import ActionHandler, Browser
+from app.view.visitor import is_admin
+
+REDRAW_SECONDS = 0.5
+
+TITLE = Text(ru="Модели и серверы", uk="Моделі та сервери", en="Models and servers")
+ADMINS_ONLY = Text(
+    ru="Это может только администратор.",
+    uk="Це може лише адміністратор.",
+    en="Only an administrator can do this.",
+)
+
+Change = Callable[[str, str], Awaitable[None]]
+
+
+class Servers:
+    """Draws the panel of each browser that has it open, again whenever something has changed."""
+
+    def __init__(
+        self,
+        models: Models,
+        stores: Stores,
+        pulls: Pulls,
+        people: People,
+        waiting: Callable[[], Mapping[str, int]],
+    ) -> None:
+        """`waiting`: how many calls wait for each server."""
+        self._models = models
+        self._stores = stores
+        self._pulls = pulls
+        self._people = people
+        self._waiting = waiting
+        self._watching: dict[str, asyncio.Task[None]] = {}
+        self._doing: dict[tuple[str, str], str] = {}
+
+    @property
+    def actions(self) -> dict[str, ActionHandler]:
+        """Name -> handler(browser, payload)."""
+        return {
+            "servers_refresh": self.refresh,
+            "pull": self.pull,
+            "cancel_pull": self.cancel_pull,
+            "load": self.load,
+            "unload": self.unload,
+            "remove": self.remove,
+        }
+
+    # -- the panel --------------------------------------------------------------------------------
+
+    async def open(self, browser: Browser) -> None:
+        """Opens the panel beside the chat, with what is known, then with what the servers say."""
+        drawn = await self._element(browser)
+        await browser.emit("element", drawn)
+        await browser.emit("set_sidebar_title", TITLE[browser.language])
+        await browser.emit("set_sidebar_elements", {"elements": [drawn], "key": "servers"})
+        await self._models.refresh()
+
+    async def opened(self, browser: Browser) -> None:
+        """The panel is on screen: from now on it is kept true."""
+        self.closed(browser)
+        session_id = browser.session.id
+        task = self._watching[session_id] = asyncio.create_task(self._watch(browser))
+        task.add_done_callback(lambda done: self._forget(session_id, done))
+
+    def closed(self, browser: Browser) -> None:
+        """The panel, or the page, is gone."""
+        if watching := self._watching.pop(browser.session.id, None):
+            watching.cancel()
+
+    def _forget(self, session_id: str, done: "asyncio.Task[None]") -> None:
+        if self._watching.get(session_id) is done:
+            del self._watching[session_id]
+
+    async def _watch(self, browser: Browser) -> None:
+        shown: object = None
+        while True:
+            drawn = await self._element(browser)
+            if drawn["props"] != shown:
+                shown = drawn["props"]
+                await browser.emit("element", drawn)
+            await asyncio.sleep(REDRAW_SECONDS)
+
+    async def _element(self, browser: Browser) -> Any:
+        owner = f"servers/{browser.session.id}"  # no step's: it hangs on no message
+        props: dict[str, Any] = {
+            "lang": browser.language,
+            "admin": await is_admin(self._people, browser.session),
+            "servers": self._server_props(),
+            "pulls": [pull_props(pull, browser.language) for pull in self._pulls.all()],
+        }
+        drawn = element(owner, browser.thread_id, "Servers", props)
+        props["id"] = drawn["id"]
+        drawn["props"] = props
+        return drawn
+
+    def _server_props(self) -> list[dict[str, Any]]:
+        waiting = self._waiting()
+        return [
+            {
+                **_server(state),
+                "queue": waiting.get(state.name, 0),
+                "can_pull": self._stores.has(state.name),
+                "models": [
+                    {**_model(model), "doing": self._doing.get((state.name, model.ref.name))}
+                    for model in state.models
+                ],
+            }
+            for state in self._models.states()
+        ]
+
+    # -- what administrators do -------------------------------------------------------------------
+
+    async def refresh(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """Asks the servers now."""
+        await self._models.refresh()
+
+    async def pull(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """Fetches a model, or goes on with it."""
+        if await self._may(browser):
+            self._pulls.start(*_named(payload))
+
+    async def cancel_pull(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """Stops fetching; what has come stays."""
+        if await self._may(browser):
+            await self._pulls.cancel(*_named(payload))
+
+    async def load(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """Loads a model into memory ahead of the first question."""
+        await self._change(browser, payload, "load", self._stores.load)
+
+    async def unload(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """Frees its memory."""
+        await self._change(browser, payload, "unload", self._stores.unload)
+
+    async def remove(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """Deletes it from the disk; the panel has asked whether it should."""
+        await self._change(browser, payload, "remove", self._stores.remove)
+
+    async def _change(
+        self, browser: Browser, payload: Mapping[str, Any], name: str, change: Change
+    ) -> None:
+        server, model = _named(payload)
+        if (server, model) in self._doing or not await self._may(browser):
+            return
+        self._doing[server, model] = name
+        try:
+            await change(server, model)
+        finally:
+            del self._doing[server, model]
+
+    async def _may(self, browser: Browser) -> bool:
+        if await is_admin(self._people, browser.session):
+            return True
+        await browser.emit("toast", {"message": ADMINS_ONLY[browser.language], "type": "error"})
+        return False
+
+
+def _named(payload: Mapping[str, Any]) -> tuple[str, str]:
+    server, model = str(payload.get("server") or ""), str(payload.get("model") or "").strip()
+    if not server or not model:
+        raise BadRequest("a server and a model are needed")
+    return server, model
+
+
+def _server(state: ServerState) -> dict[str, Any]:
+    return {
+        "name": state.name,
+        "kind": state.kind,
+        "url": state.url,
+        "local": state.local,
+        "ok": state.reachable,
+        "reason": state.error.code if state.error else None,
+        "version": state.version,
+        "latency_s": state.latency_s,
+    }
+
+
+def _model(profile: ModelProfile) -> dict[str, Any]:
+    return {
+        "name": profile.ref.name,
+        "size_bytes": profile.size_bytes,
+        "parameter_size": profile.parameter_size,
+        "quantization": profile.quantization,
+        "family": profile.family,
+        "window": profile.window,
+        "capabilities": sorted(profile.capabilities),
+        "load": _load(profile.load) if profile.load else None,
+    }
+
+
+def _load(load: LoadState) -> dict[str, Any]:
+    return {
+        "size_bytes": load.size_bytes,
+        "vram_bytes": load.vram_bytes,
+        "gpu_share": load.gpu_share,
+        "expires_at": stamp(load.expires_at) if load.expires_at else None,
+    }
+
+
+def pull_props(pull: Pull, language: Language) -> dict[str, Any]:
+    """A pull as the elements draw it."""
+    return {
+        "server": pull.server,
+        "model": pull.model,
+        "state": pull.state,
+        "status": pull.status,
+        "speed": pull.speed,
+        "left_s": pull.left_s,
+        "layers": [
+            {"digest": layer.digest, "total": layer.total, "completed": layer.completed}
+            for layer in pull.layers.values()
+        ],
+        "error": pull_failed(pull.error, language) if pull.error else None,
+    }
+
+
+def keep_pickers_true(
+    subscribe: Callable[[Callable[[Sequence[ServerState]], None]], object],
+    show: Callable[[Browser], Awaitable[None]],
+) -> None:
+    """Whenever a model comes or goes, the pickers of every open page follow."""
+    changed = asyncio.Event()
+    telling: set[asyncio.Task[None]] = set()
+
+    async def tell() -> None:
+        while changed.is_set():  # several changes of one moment are told once
+            changed.clear()
+            for session in tuple(ws_sessions_id.values()):
+                await show(Browser(session))
+
+    def note(_states: Sequence[ServerState]) -> None:
+        changed.set()
+        if not telling:
+            task = asyncio.create_task(tell())
+            telling.add(task)
+            task.add_done_callback(telling.discard)
+
+    subscribe(note)
