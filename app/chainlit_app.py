@@ -6,6 +6,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run by path, not as a package
 
+from app.view.event_loop import restore_event_loop
+
+restore_event_loop()  # before anything else of ours, which might keep what it finds
+
 from chainlit.config import config
 from chainlit.server import app as server
 from chainlit.server import sio
@@ -24,7 +28,6 @@ from app.view.attachment_costs import attachment_costs_router
 from app.view.chat import Chat
 from app.view.council import Council
 from app.view.data_layer import DataLayer
-from app.view.event_loop import restore_event_loop
 from app.view.files import files_router
 from app.view.guide import Guide
 from app.view.handlers import register
@@ -37,8 +40,6 @@ from app.view.visitor import signed_in
 
 if config.run.ci:  # with CI in the environment Chainlit makes up a key; it is no server of ours
     os.environ.pop("OPENAI_API_KEY", None)
-
-restore_event_loop()
 
 PUBLIC = Path(__file__).resolve().parents[1] / "public"
 

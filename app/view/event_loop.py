@@ -8,15 +8,16 @@ a streamed token. Nothing here enters a loop twice.
 import _asyncio
 import asyncio
 import asyncio.runners
-
-try:
-    import uvloop
-except ImportError:  # not on Windows
-    uvloop = None  # type: ignore[assignment]  # the module or nothing
+import contextlib
+import importlib
+import sys
 
 
 def restore_event_loop() -> None:
-    """C tasks and futures again, `asyncio.run` as it was; call it before the server's loop is made."""
+    """C tasks and futures again, `asyncio.run` as it was; call it before the server's loop is made,
+    and before uvloop is imported: it keeps the kind of task that it finds then."""
+    if "uvloop" in sys.modules:
+        raise RuntimeError("uvloop was imported before the event loop was restored")
     tasks, futures = asyncio.tasks, asyncio.futures
     for module, name, original in (
         (asyncio, "Task", _asyncio.Task),
@@ -30,5 +31,5 @@ def restore_event_loop() -> None:
         (asyncio, "run", asyncio.runners.run),
     ):
         setattr(module, name, original)
-    if uvloop is not None:
-        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    with contextlib.suppress(ImportError):  # there is none on Windows
+        asyncio.set_event_loop_policy(importlib.import_module("uvloop").EventLoopPolicy())

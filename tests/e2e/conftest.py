@@ -123,7 +123,8 @@ def ask(page: Page, text: str) -> None:
 def pick(page: Page, picker: str, option: str) -> None:
     """Chooses in one of the composer's pickers (`model`, `mode`)."""
     page.locator(f"#mode-picker-trigger-{picker}").click()
-    page.get_by_role("option", name=option).first.click()
+    popover = page.locator(f"#mode-picker-popover-{picker}")
+    popover.get_by_role("option", name=option).first.click()
     expect(page.locator(f"#mode-picker-trigger-{picker}")).to_contain_text(option)
 
 

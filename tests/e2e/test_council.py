@@ -49,6 +49,7 @@ def test_models_talk_and_a_word_put_in_enters_the_conversation(page: Page):
 
 
 def test_an_answer_with_a_title_has_a_heading(page: Page):
+    pick(page, "mode", "Чат")
     page.locator("#chat-settings-open-modal").click()
     panel = page.locator("#chat-settings")
     panel.locator("#structured").click()
