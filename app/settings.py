@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     openrouter_api_key: SecretStr | None = None
     openai_servers: SecretStr | None = None
     embedded_model: str | None = None
+    model_hub: str = "https://huggingface.co"
+    """Where `repo:file` of EMBEDDED_MODEL is fetched from: an address with the hub's paths."""
     embedding_model: str | None = None
     summary_model: str | None = None
 

@@ -124,3 +124,22 @@ class ServerState:
     def reachable(self) -> bool:
         """Whether the server answered when last asked."""
         return self.error is None and self.checked_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedOffer:
+    """A model that can run inside the app, and how far it is from doing so. Unknown is None."""
+
+    name: str
+    """What EMBEDDED_MODEL would be: `repo:file` on the model hub, or a file's path."""
+    state: Literal["offered", "downloading", "ready"]
+    """`offered`: nothing is fetched before the person agrees. `ready`: its file is here."""
+    size_bytes: int | None = None
+    licence: str | None = None
+    as_of: date | None = None
+    """When size and licence were looked up; None: the hub said so just now."""
+    completed_bytes: int = 0
+    """How much of the file is here, also of a download that was broken off."""
+    bytes_per_second: float | None = None
+    error: KonsiliumError | None = None
+    """Why the last download ended without the file, or why no model can run here."""

@@ -11,7 +11,7 @@ from app.core.caching import CachedAnswer, Found
 from app.core.compression import Block, Head, PinnedFact
 from app.core.events import ModelEvent
 from app.core.keys import ApiKey
-from app.core.models import ModelProfile, ModelRef, ServerState
+from app.core.models import EmbeddedOffer, ModelProfile, ModelRef, ServerState
 from app.core.people import Role, User
 from app.core.reports import Dimension, TurnUsage, UsageFilter, UsageGroup, UsageSummary
 from app.core.requests import ModelRequest
@@ -66,6 +66,24 @@ class ModelStore(Protocol):
     async def remove(self, model: str) -> None: ...
     async def load(self, model: str) -> None: ...
     async def unload(self, model: str) -> None: ...
+
+
+class EmbeddedModels(Protocol):
+    """Models for the server `embedded`: fetched once from a model hub, after the person agrees."""
+
+    async def offers(self) -> tuple[EmbeddedOffer, ...]:
+        """EMBEDDED_MODEL, or else suggestions that fit this machine's memory, best first. Quick: a
+        hub is asked for a size for 3 s at most, and only where EMBEDDED_MODEL names it."""
+        ...
+
+    def download(self, name: str) -> None:
+        """Begins to fetch an offered model, or goes on with it; `offers` tells how far it is. At the
+        end the server `embedded` is there. Raises NotFound where it is not offered."""
+        ...
+
+    async def cancel(self, name: str) -> None:
+        """Stops fetching; what has come is kept, for a resumption."""
+        ...
 
 
 class PullProgress(Protocol):
