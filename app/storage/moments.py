@@ -1,5 +1,6 @@
 """Arithmetic on stored times that both databases do alike."""
 
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -42,7 +43,13 @@ class day_since_epoch(FunctionElement[int]):
 @compiles(day_since_epoch, "sqlite")
 def _day_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
     moment, offset = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"((CAST(strftime('%s', substr({moment}, 1, 19)) AS INTEGER) + {offset}) / 86400)"
+    whole_seconds = f"substr({moment}, 1, 19)"
+    epoch = (
+        f"unixepoch({whole_seconds})"
+        if sqlite3.sqlite_version_info >= (3, 38)
+        else f"CAST(strftime('%s', {whole_seconds}) AS INTEGER)"
+    )
+    return f"(({epoch} + {offset}) / 86400)"
 
 
 @compiles(day_since_epoch, "postgresql")
