@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -56,7 +57,7 @@ class StoredUsage:
         async with self._database.reading() as connection:
             turns = func.count(usage.c.turn_id.distinct()).label("turns")
             (row,) = await connection.execute(select(turns, *_sums()).where(_matching(over)))
-        (summary,) = await asyncio.to_thread(_summaries, [row._mapping])
+        _, (summary,) = await asyncio.to_thread(_whole_and_each, [row])
         return replace(summary, turns=row.turns)
 
     async def days(self, over: UsageFilter) -> tuple[UsageSummary, list[UsageGroup]]:
@@ -65,9 +66,7 @@ class StoredUsage:
         async with self._database.reading() as connection:
             rows = await _grouped(connection, over, await _day(connection, over))
             asked = (await connection.execute(turns)).scalar_one()
-        whole, *each = await asyncio.to_thread(
-            _summaries, [_together(rows), *(row._mapping for row in rows)]
-        )
+        whole, each = await asyncio.to_thread(_whole_and_each, rows)
         groups = [
             UsageGroup(_written("day", row[:1]), None, summary)
             for row, summary in zip(rows, each, strict=True)
@@ -80,7 +79,7 @@ class StoredUsage:
             key = await _day(connection, over) if by == "day" else _DIMENSIONS[by]
             rows = await _grouped(connection, over, key)
             names = await _names(connection, [row[0] for row in rows]) if by == "user" else {}
-        summaries = await asyncio.to_thread(_summaries, [row._mapping for row in rows])
+        _, summaries = await asyncio.to_thread(_whole_and_each, rows)
         groups = [
             UsageGroup(_written(by, row[: len(key)]), names.get(row[0]), summary)
             for row, summary in zip(rows, summaries, strict=True)
@@ -194,29 +193,33 @@ async def _grouped(connection: AsyncConnection, over: UsageFilter, key: Key) -> 
     return (await connection.execute(query)).all()
 
 
+def _whole_and_each(rows: Sequence[AnyRow]) -> tuple[UsageSummary, list[UsageSummary]]:
+    """In a thread: putting 100,000 times in order takes longer than a token may wait."""
+    times = [_in_order(row.first_tokens_ms) for row in rows]
+    each = [_summary(row._mapping, own) for row, own in zip(rows, times, strict=True)]
+    if len(each) == 1:
+        return each[0], each
+    return _summary(_together(rows), sorted(chain.from_iterable(times))), each
+
+
+def _in_order(written: str | None) -> list[int]:
+    return sorted(map(int, written.split(","))) if written else []
+
+
 def _together(rows: Sequence[AnyRow]) -> dict[str, Any]:
     """The sums of groups as those of one."""
     known = {
         name: [row._mapping[name] for row in rows if row._mapping[name] is not None]
-        for name in (*_COPIED, "timed_tokens", "timed_s", "first_tokens_ms")
+        for name in (*_COPIED, "timed_tokens", "timed_s")
     }
     whole: dict[str, Any] = {
         name: sum(values[1:], values[0]) if values else getattr(UsageSummary(), name, None)
         for name, values in known.items()
-        if name != "first_tokens_ms"
     }
-    most = max(known["most_parallel"], default=None)
-    return whole | {"most_parallel": most, "first_tokens_ms": ",".join(known["first_tokens_ms"])}
+    return whole | {"most_parallel": max(known["most_parallel"], default=None)}
 
 
-def _summaries(sums: Sequence[Mapping[Any, Any]]) -> list[UsageSummary]:
-    """In a thread: putting 100,000 times in order takes longer than a token may wait."""
-    return [_summary(each) for each in sums]
-
-
-def _summary(sums: Mapping[Any, Any]) -> UsageSummary:
-    written = sums["first_tokens_ms"]
-    times = sorted(map(int, written.split(","))) if written else []
+def _summary(sums: Mapping[Any, Any], times: Sequence[int]) -> UsageSummary:
     tokens = sums["timed_tokens"]
     return UsageSummary(
         turns=None,
