@@ -13,6 +13,7 @@ from chainlit.types import ThreadDict
 from app.attachments import AttachmentLimits, File, read_attachments
 from app.conversation.mode import Mode
 from app.conversation.modes import mode_named
+from app.conversation.modes.consultation.wishes import wished_roles
 from app.conversation.turn import Turns
 from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.events import StepKind
@@ -36,6 +37,8 @@ CONTINUE = Text(
 )
 DEFAULTS = "chat-defaults"
 """Scope of the key-value store: each user's choices for new chats."""
+
+Shown = Callable[[Browser], Awaitable[None]]
 
 
 class Chat:
@@ -61,16 +64,21 @@ class Chat:
         self._limits = limits
         self._following: dict[str, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
-        self._on_mode: dict[str, Callable[[Browser], Awaitable[None]]] = {}
+        self._on_mode: dict[str, tuple[Shown, Shown]] = {}
 
-    def on_mode(self, mode_id: str, show: Callable[[Browser], Awaitable[None]]) -> None:
-        """`show` is called when a person chooses that mode: it may need more than the panel has."""
-        self._on_mode[mode_id] = show
+    def on_mode(self, mode_id: str, show: Shown, hide: Shown) -> None:
+        """A mode that needs more than the panel has: `show` when a person chooses it, `hide` when
+        they leave it."""
+        self._on_mode[mode_id] = show, hide
 
     async def _mode_chosen(self, browser: Browser, before: str) -> None:
         mode = browser.options.mode
-        if mode != before and mode in self._on_mode:
-            await self._on_mode[mode](browser)
+        if mode == before:
+            return
+        if before in self._on_mode:
+            await self._on_mode[before][1](browser)
+        if mode in self._on_mode:
+            await self._on_mode[mode][0](browser)
 
     # -- opening a chat ---------------------------------------------------------------------------
 
@@ -200,7 +208,10 @@ class Chat:
         changed = browser.choose(picked)
         attachments, refused = await self._read(browser, message)
         question = Question(message.id, message.content, attachments)
-        await self._run(browser, self._request(browser, question), refused)
+        request = self._request(browser, question)
+        if request.options.mode == "chat" and wished_roles(question.text):
+            request = replace(request, options=browser.options_of("consultation"))
+        await self._run(browser, request, refused)
         if changed:
             await self.show_panel(browser)
             await self._keep_choices(browser)
@@ -291,8 +302,11 @@ class Chat:
             if request.rewind:
                 await self._renamed(browser, request.question.text)
             state = await turn.wait()
+            words = turn.inbox.take()
             if state.settled and state.settled.title:
                 await self._renamed(browser, state.settled.title)
+            for text in words:  # put in at the last moment, when nobody listened any more
+                await self.ask(browser, text)
         finally:
             await browser.emit("task_end", {})
 

@@ -173,7 +173,7 @@ class Council:
 
     async def show_participants(self, browser: Browser) -> None:
         """The form of who takes part; one a thread, drawn again where it stands."""
-        step_id = str(uuid5(NAMESPACE_URL, f"{browser.thread_id}/participants"))
+        step_id = _form_id(browser)
         record = StepRecord(
             step_id,
             browser.thread_id,
@@ -186,6 +186,10 @@ class Council:
         props = await self._company(browser)
         await browser.emit("element", element(step_id, browser.thread_id, "Participants", props))
 
+    async def hide_participants(self, browser: Browser) -> None:
+        """The form goes when another mode is chosen."""
+        await browser.emit("delete_message", {"id": _form_id(browser)})
+
     async def _company(self, browser: Browser) -> dict[str, Any]:
         present = parse_participants(browser.options.text(PARTICIPANTS))
         people = present or default_participants(browser.language)
@@ -197,3 +201,7 @@ class Council:
             "models": [{"value": model, "label": model} for model in models],
             "presets": [{"name": name, "participants": who} for name, who in presets.items()],
         }
+
+
+def _form_id(browser: Browser) -> str:
+    return str(uuid5(NAMESPACE_URL, f"{browser.thread_id}/participants"))

@@ -149,9 +149,13 @@ def _error_card(
     record: StepRecord, facts: Mapping[str, Any], language: Language, ollama: frozenset[str]
 ) -> ElementDict:
     props = advice_for(facts, language, ollama=facts.get("server") in ollama)
+    part = record.kind in (StepKind.SPECIALIST, StepKind.CANDIDATE)
+    again = (
+        {"retry": False, "actions": []} if part else {}
+    )  # only the whole question is asked again
     return element(
         record.id,
         record.thread_id,
         "ErrorCard",
-        {"lang": language, "turn_id": record.turn_id, "code": facts.get("code"), **props},
+        {"lang": language, "turn_id": record.turn_id, "code": facts.get("code"), **props} | again,
     )

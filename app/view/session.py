@@ -61,7 +61,11 @@ class Browser:
     @property
     def options(self) -> ChatOptions:
         """The choices, clean."""
-        mode = mode_named(str(self.choices.get("mode", "chat")))
+        return self.options_of(str(self.choices.get("mode", "chat")))
+
+    def options_of(self, mode_id: str) -> ChatOptions:
+        """The choices as they are for that mode."""
+        mode = mode_named(mode_id)
         return ChatOptions.clean(self.choices, mode.id, mode.options)
 
     async def show(self, drawing: Drawing, *, new: bool = True) -> None:
