@@ -197,7 +197,7 @@ async def memory(target: Target, report: Report, process: Process) -> None:
         async def many(count: int, work: Callable[[], Awaitable[None]]) -> None:
             await asyncio.gather(*(each(count // 20, work) for _ in range(20)))
 
-        await many(2_000, lambda: whole(http, target))
+        await many(requests // 5, lambda: whole(http, target))  # what is made once and kept
         await many(40, lambda: leave_early(http, target))
         before = rss(process)
         await many(requests, lambda: whole(http, target))

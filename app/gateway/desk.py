@@ -20,6 +20,7 @@ from app.gateway.access import Caller, Door
 from app.gateway.http import Exchange
 from app.gateway.ledger import Ledger
 from app.gateway.openai.sse import PING
+from app.gateway.turnstile import Turnstile
 
 CHARACTERS_PER_TOKEN = 3.5
 """For what a request will count before its tokens are known."""
@@ -59,6 +60,7 @@ class Desk:
     """Answers of keys that have a cache."""
     price: Callable[[ModelRef, Usage], Cost | None] = lambda ref, usage: None
     pace: Pace = Pace()
+    turnstile: Turnstile = field(default_factory=Turnstile)
 
     async def admit(self, x: Exchange, caller: Caller, characters: int) -> int:
         """Counts the request against its key's limits and puts the usual headers on the answer.

@@ -18,6 +18,7 @@ from app.gateway.access import Caller
 log = logging.getLogger(__name__)
 
 BATCH_SECONDS = 0.5
+MOST_AT_ONCE = 500
 RETRY_SECONDS = 5.0
 MOST_KEPT = 20_000
 """Records held while the database does not take them; the oldest go first."""
@@ -86,10 +87,14 @@ class Ledger:
             await self._write()
 
     async def _write(self) -> None:
-        calls, self._calls = self._calls, []
+        while self._calls or self._used:
+            if not await self._write_some():
+                return
+
+    async def _write_some(self) -> bool:
+        """One transaction; False where the database did not take it, and all is kept for later."""
+        calls, self._calls = self._calls[:MOST_AT_ONCE], self._calls[MOST_AT_ONCE:]
         used, self._used = self._used, {}
-        if not calls and not used:
-            return
         try:
             await self._usage.record(calls, used)
         except StorageUnavailable as error:
@@ -97,6 +102,8 @@ class Ledger:
             self._calls = (calls + self._calls)[-MOST_KEPT:]
             self._used = used | self._used
             asyncio.get_running_loop().call_later(RETRY_SECONDS, self._wake.set)
+            return False
+        return True
 
 
 def tokens_of(record: CallRecord) -> int:

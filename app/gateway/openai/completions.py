@@ -30,6 +30,7 @@ class Completions:
         self._legacy = legacy
 
     async def __call__(self, x: Exchange) -> None:
+        await self._desk.turnstile.enter()
         caller = await self._desk.door.caller(x)
         body = await x.json()
         head = envelope(body, legacy=self._legacy)
