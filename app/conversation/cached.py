@@ -217,6 +217,8 @@ class Cached:
             try:
                 while True:
                     await asyncio.wait({coming, looking}, return_when=asyncio.FIRST_COMPLETED)
+                    if not said and not looking.done():  # a very quick model
+                        await asyncio.wait([looking], timeout=PATIENCE_S)
                     if looking.done():
                         break
                     if (event := coming.result()) is None:
@@ -225,7 +227,7 @@ class Cached:
                     yield event
                     coming = asyncio.create_task(_next(answering))
                 found = looking.result()
-                if isinstance(found, Hit) and not said and not coming.done():
+                if isinstance(found, Hit) and not said:
                     await ended([coming])
                     for event in self._replay(turn, found):
                         yield event

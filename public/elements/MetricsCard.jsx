@@ -167,7 +167,7 @@ function Mark({ icon: Icon, tone, children }) {
 function Marks({ entry, text }) {
   const marks = [];
   if (entry.cache)
-    marks.push(["good", Zap, entry.cache === "near" ? text.cacheNear : text.cacheExact]);
+    marks.push(["good", Zap, entry.cache === "exact" ? text.cacheExact : text.cacheNear]);
   if (entry.outcome === "stopped") marks.push(["quiet", CircleStop, text.stopped]);
   else if (entry.outcome === "failed" || entry.outcome === "interrupted")
     marks.push(["bad", CirclePause, text.incomplete]);

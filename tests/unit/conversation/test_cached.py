@@ -356,3 +356,13 @@ async def test_a_stop_during_the_lookup_leaves_nothing_running():
     assert (await turn.wait()).outcome is Outcome.STOPPED
     await house.turns.drain(5)
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_process_that_knows_nothing_yet_serves_all_the_same_even_with_the_model_down():
+    first = House()
+    await first.ask(WHICH)
+    for script in ("at once", ConnectionLost("down", server="fake")):
+        restarted = House(script, answers=first.answers)
+        answer = answer_of(await restarted.ask(WHICH_TOO))
+        assert answer.note["cache"]["kind"] == "near"
+        assert restarted.models.open == 0
