@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 from app.core.errors import SettingsInvalid
 from app.core.models import GATEWAY_SERVER
 from app.core.ports import ModelServer
+from app.providers.embedded.hub import Hub
+from app.providers.embedded.library import Library
+from app.providers.embedded.server import NAME, EmbeddedServer
 from app.providers.ollama import OllamaServer
 from app.providers.openai_compatible import PRESETS, OpenAICompatibleServer, any_server
 from app.providers.openai_compatible.names import FolderNames
@@ -16,8 +19,26 @@ from app.settings import Settings
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*\Z", re.IGNORECASE)
 
 
-def servers_from(settings: Settings) -> list[ModelServer]:
-    """One server for each that is configured, Ollama's first. Raises SettingsInvalid."""
+def library_from(settings: Settings) -> Library:
+    """The models that may run inside the app. Raises SettingsInvalid."""
+    folder = settings.data_dir / "models"
+    return Library(folder, Hub(settings.model_hub), settings.embedded_model)
+
+
+def embedded_server(library: Library) -> ModelServer:
+    """The server `embedded`, which runs what is wanted of the library."""
+
+    def connect(url: str, key: str) -> ModelServer:
+        return OpenAICompatibleServer(any_server(NAME, url), key)
+
+    return EmbeddedServer(library, connect)
+
+
+def servers_from(settings: Settings, library: Library | None = None) -> list[ModelServer]:
+    """One server for each that is configured, Ollama's first. Raises SettingsInvalid.
+
+    `library`: that of this process, where it has one already.
+    """
     servers: list[ModelServer] = [
         OllamaServer(name, url, num_ctx=settings.ollama_num_ctx)
         for name, url in ollama_hosts(settings.ollama_host)
@@ -29,6 +50,9 @@ def servers_from(settings: Settings) -> list[ModelServer]:
             OpenAICompatibleServer(any_server(name, url), key)
             for name, url, key in openai_servers(listed)
         ]
+    library = library or library_from(settings)
+    if library.wanted is not None:
+        servers.append(embedded_server(library))
     _no_name_twice(server.name for server in servers)
     return servers
 

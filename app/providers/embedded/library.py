@@ -1,0 +1,192 @@
+"""The models that may run inside the app: which one is wanted, where its file is, how it gets here."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import date
+from pathlib import Path
+
+from app.core.errors import KonsiliumError, NotFound, ServerUnavailable, SettingsInvalid
+from app.core.models import EmbeddedOffer
+from app.providers.embedded.download import Download
+from app.providers.embedded.hub import Hub
+from app.providers.embedded.source import HubFile, source_of
+from app.providers.embedded.suggested import SUGGESTIONS, fitting, memory_bytes
+
+log = logging.getLogger(__name__)
+
+LOOK_UP_SECONDS = 3.0
+CHOICE = "chosen"
+"""The file in the folder of models that names what was chosen in the guide."""
+
+
+class Library:
+    """Implements core.ports.EmbeddedModels, and tells the server where its file is."""
+
+    def __init__(
+        self,
+        folder: Path,
+        hub: Hub,
+        configured: str | None,
+        *,
+        memory: Callable[[], int | None] = memory_bytes,
+    ) -> None:
+        """`configured`: EMBEDDED_MODEL. Raises SettingsInvalid where it cannot be."""
+        self._folder = folder
+        self._hub = hub
+        self._configured = source_of(configured) if configured else None
+        self._memory = memory
+        self._downloads: dict[str, Download] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._errors: dict[str, KonsiliumError] = {}
+        self._said: dict[str, tuple[int | None, str | None]] = {}
+        """Size and licence as the hub told them."""
+        self.arrived: Callable[[], Awaitable[None]] | None = None
+        """Called when a download has ended well."""
+
+    # -- for the server ---------------------------------------------------------------------------
+
+    @property
+    def wanted(self) -> HubFile | Path | None:
+        """EMBEDDED_MODEL, or what was chosen in the guide; None where neither was."""
+        return self._configured or self._chosen()
+
+    @property
+    def name(self) -> str:
+        wanted = self.wanted
+        return wanted.name if isinstance(wanted, HubFile) else str(wanted or "")
+
+    def path(self) -> Path:
+        """The wanted file. Raises ServerUnavailable with the reason where it is not here."""
+        wanted = self.wanted
+        if isinstance(wanted, Path):
+            if not wanted.is_file():
+                raise _absent(f"{wanted}: no such file (EMBEDDED_MODEL)")
+            return wanted
+        if wanted is None:
+            raise _absent("no model was chosen")
+        path = wanted.inside(self._folder)
+        if path.is_file():
+            return path
+        if (download := self._downloads.get(wanted.name)) is not None:
+            raise _absent(_progress(wanted, download))
+        if (error := self._errors.get(wanted.name)) is not None:
+            raise _absent(f"{wanted.name}: {error.detail}")
+        raise _absent(f"{wanted.name}: to be downloaded first, from the chat's first screen")
+
+    # -- for the guide ----------------------------------------------------------------------------
+
+    async def offers(self) -> tuple[EmbeddedOffer, ...]:
+        """What is wanted, or else what may be suggested, best first."""
+        match self.wanted:
+            case HubFile() as file:
+                return (await self._offer(file),)
+            case Path() as path:
+                return (
+                    (EmbeddedOffer(str(path), "ready", path.stat().st_size),)
+                    if path.is_file()
+                    else ()
+                )
+        return tuple([await self._offer(one.file) for one in fitting(self._memory())])
+
+    def download(self, name: str) -> None:
+        """Begins, or goes on; in a task of its own, which no page that is closed ends."""
+        file = self._offered(name)
+        if name in self._tasks:
+            return
+        self._errors.pop(name, None)
+        self._downloads[name] = Download(self._hub, file, file.inside(self._folder))
+        self._tasks[name] = asyncio.create_task(self._run(file, self._downloads[name]))
+
+    async def cancel(self, name: str) -> None:
+        """Stops it; what has come stays."""
+        if (task := self._tasks.get(name)) is not None:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def aclose(self) -> None:
+        """Stops all downloads and closes the connections."""
+        for name in tuple(self._tasks):
+            await self.cancel(name)
+        await self._hub.aclose()
+
+    async def _run(self, file: HubFile, download: Download) -> None:
+        try:
+            await download.run()
+            if self._configured is None:
+                self._choose(file)
+            if self.arrived is not None:
+                await self.arrived()
+        except KonsiliumError as error:
+            log.warning("%s: %s", file.name, error.detail)
+            self._errors[file.name] = error
+        except OSError as error:
+            log.exception("%s", file.name)
+            self._errors[file.name] = ServerUnavailable(str(error))
+        finally:
+            del self._tasks[file.name], self._downloads[file.name]
+
+    async def _offer(self, file: HubFile) -> EmbeddedOffer:
+        path = file.inside(self._folder)
+        if path.is_file():
+            here = path.stat().st_size
+            return EmbeddedOffer(file.name, "ready", here, completed_bytes=here)
+        size, licence, as_of = await self._described(file)
+        download = self._downloads.get(file.name)
+        return EmbeddedOffer(
+            file.name,
+            "downloading" if download else "offered",
+            (download and download.size) or size,
+            licence,
+            as_of,
+            completed_bytes=download.completed if download else 0,
+            bytes_per_second=download.speed if download else None,
+            error=self._errors.get(file.name),
+        )
+
+    async def _described(self, file: HubFile) -> tuple[int | None, str | None, date | None]:
+        """Size, licence and their day: from our table, or what the hub says."""
+        for one in SUGGESTIONS:
+            if one.file.name == file.name:
+                return one.size_bytes, one.licence, one.as_of
+        if file.name not in self._said:
+            self._said[file.name] = (None, None)  # asked once, whatever comes of it
+            with contextlib.suppress(KonsiliumError, TimeoutError):
+                async with asyncio.timeout(LOOK_UP_SECONDS):
+                    facts, licence = await asyncio.gather(
+                        self._hub.facts(file), self._hub.licence(file)
+                    )
+                self._said[file.name] = (facts.size, licence)
+        return *self._said[file.name], None
+
+    def _offered(self, name: str) -> HubFile:
+        wanted = self.wanted
+        files = [wanted] if wanted else [one.file for one in fitting(self._memory())]
+        for file in files:
+            if isinstance(file, HubFile) and file.name == name:
+                return file
+        raise NotFound(f"{name} is not offered")
+
+    # -- what was chosen --------------------------------------------------------------------------
+
+    def _chosen(self) -> HubFile | None:
+        try:
+            source = source_of((self._folder / CHOICE).read_text("utf-8").strip())
+        except (OSError, SettingsInvalid):
+            return None
+        return source if isinstance(source, HubFile) else None
+
+    def _choose(self, file: HubFile) -> None:
+        (self._folder / CHOICE).write_text(file.name + "\n", "utf-8")
+
+
+def _absent(detail: str) -> ServerUnavailable:
+    return ServerUnavailable(detail, server="embedded")
+
+
+def _progress(file: HubFile, download: Download) -> str:
+    if not download.size:
+        return f"{file.name}: downloading, {download.completed:,} bytes so far"
+    percent = 100 * download.completed // download.size
+    return f"{file.name}: downloading, {percent} % of {download.size:,} bytes"

@@ -1,0 +1,237 @@
+"""The server `embedded`: the one model that runs inside the app."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+from app.core.errors import KonsiliumError, ModelNotFound, ServerUnavailable, Unsupported
+from app.core.events import Finished, ModelEvent
+from app.core.models import Capability, LoadState, ModelProfile, ModelRef, ServerState
+from app.core.requests import ModelRequest
+from app.core.turns import now
+from app.core.usage import Usage
+from app.providers.embedded.gguf import Header, read_header
+from app.providers.embedded.keeper import IDLE_SECONDS, Connect, Keeper
+from app.providers.embedded.llama import Llama, started
+from app.providers.patience import LOCAL, Timeouts
+
+NAME = "embedded"
+WINDOW = 8192
+"""Tokens of context for one answer: what a larger one takes in memory, small machines lack."""
+SLOTS = 2
+RETRY_SECONDS = 60.0
+"""How long a failed start is shown; then the model is offered again, and a question tries it."""
+
+
+class ModelFile(Protocol):
+    """Where the model's file is, or why it is not there yet."""
+
+    @property
+    def name(self) -> str:
+        """What EMBEDDED_MODEL says."""
+        ...
+
+    def path(self) -> Path:
+        """The file. Raises ServerUnavailable with the reason where it is not there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A file whose header has been read, as it was then."""
+
+    path: Path
+    modified_ns: int
+    size: int
+    header: Header
+
+
+class EmbeddedServer:
+    """Implements core.ports.ModelServer over one llama.cpp process, which it keeps."""
+
+    def __init__(
+        self,
+        file: ModelFile,
+        connect: Connect,
+        *,
+        timeouts: Timeouts = LOCAL,
+        idle_seconds: float = IDLE_SECONDS,
+        installed: Callable[[], bool] = lambda: find_spec("xllamacpp") is not None,
+    ) -> None:
+        """`connect` makes the server that speaks to the process, by its URL and key."""
+        self._file = file
+        self._timeouts = timeouts
+        self._installed = installed
+        self._known: _Known | None = None
+        self._window: int | None = None
+        self.keeper = Keeper(self._begin, connect, idle_seconds=idle_seconds)
+
+    @property
+    def name(self) -> str:
+        return NAME
+
+    @property
+    def local(self) -> bool:
+        return True
+
+    def model(self, name: str) -> "EmbeddedModel":
+        """The model of that name; only the file's own is there."""
+        return EmbeddedModel(self, name)
+
+    async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
+        raise Unsupported("the embedded model only writes", server=NAME, model=model)
+
+    async def aclose(self) -> None:
+        await self.keeper.aclose()
+
+    async def state(self) -> ServerState:
+        """The model, awake or not; where it cannot run, why. Wakes nothing."""
+        try:
+            known = await self._look()
+            if (failed := self.keeper.failed) and time.monotonic() - failed[0] < RETRY_SECONDS:
+                raise failed[1]
+        except KonsiliumError as error:
+            return self._state(error=error)
+        phase, latency = await self._phase()
+        model = self._profile(known)
+        return self._state(models=(model,), latency_s=latency, extra={"state": phase})
+
+    async def alias(self) -> str:
+        """The model's name. Raises ServerUnavailable where its file is not there."""
+        return _alias((await self._look()).path)
+
+    def running(self) -> AbstractAsyncContextManager[Any]:
+        """The running process, woken where it slept. Raises ServerUnavailable, FirstTokenTimeout."""
+        return self.keeper.in_use(self._timeouts.first_token, NAME)
+
+    async def _phase(self) -> tuple[str, float | None]:
+        if self.keeper.starting:
+            return "starting", None
+        running = self.keeper.running
+        if running is None:
+            return "asleep", None
+        said = await running.server.state()
+        self._window = next((m.window for m in said.models), None) or self._window
+        return "running", said.latency_s
+
+    def _profile(self, known: _Known) -> ModelProfile:
+        header = known.header
+        made_for = min(header.window, WINDOW) if header.window else None
+        window = self._window or made_for
+        load = None
+        if self.keeper.running is not None:
+            ends_at = now() + timedelta(seconds=self.keeper.ends_in)
+            load = LoadState(known.size, 0, window, ends_at)
+        return ModelProfile(
+            ModelRef(NAME, _alias(known.path)),
+            capabilities=_capabilities(header),
+            window=window,
+            size_bytes=known.size,
+            parameter_size=header.size_label,
+            quantization=header.quantization,
+            family=header.architecture,
+            load=load,
+            local=True,
+        )
+
+    @contextlib.asynccontextmanager
+    async def _begin(self) -> AsyncGenerator[Llama, None]:
+        known = await self._look()
+        window = min(known.header.window or WINDOW, WINDOW)
+        alias = _alias(known.path)
+        async with started(known.path, alias, window=window, slots=SLOTS, server=NAME) as llama:
+            yield llama
+
+    async def _look(self) -> _Known:
+        """The file as it is now. Raises ServerUnavailable with what is to be done."""
+        if not self._installed():
+            raise ServerUnavailable(
+                "llama.cpp is not installed: pip install xllamacpp, or run Ollama", server=NAME
+            )
+        path = self._file.path()
+        try:
+            known = await asyncio.to_thread(_read, path, self._known)
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise ServerUnavailable(f"{path}: {why}", server=NAME) from error
+        if known is not self._known:
+            self._known, self._window = known, None
+        return known
+
+    def _state(self, **facts: Any) -> ServerState:
+        return ServerState(
+            NAME,
+            "embedded",
+            self._file.name,
+            local=True,
+            version=_version(),
+            checked_at=now(),
+            **facts,
+        )
+
+
+class EmbeddedModel:
+    """A ChatModel: the process is woken, and what it says passed on."""
+
+    def __init__(self, server: EmbeddedServer, name: str) -> None:
+        self._server = server
+        self._name = name
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        """The answer, ended by `Finished`; its `load_s` is the time the model took to wake."""
+        alias = await self._server.alias()
+        if self._name != alias:
+            raise ModelNotFound(
+                f"only {alias} is here", server=NAME, model=self._name, near=(alias,)
+            )
+        asked = time.perf_counter()
+        asleep = self._server.keeper.running is None
+        async with self._server.running() as running:
+            woken = time.perf_counter() - asked if asleep else None
+            answer = running.server.model(alias).stream(request)
+            async with contextlib.aclosing(answer) as events:
+                async for event in events:
+                    if isinstance(event, Finished) and woken is not None:
+                        event = replace(event, usage=replace(event.usage, load_s=woken))
+                    yield event
+
+
+def _read(path: Path, known: _Known | None) -> _Known:
+    """What is known of the file, read anew where it has changed. Raises ValueError, OSError."""
+    path = path.absolute()
+    stat = path.stat()
+    if known and (known.path, known.modified_ns, known.size) == (
+        path,
+        stat.st_mtime_ns,
+        stat.st_size,
+    ):
+        return known
+    return _Known(path, stat.st_mtime_ns, stat.st_size, read_header(path))
+
+
+def _alias(path: Path) -> str:
+    return path.stem
+
+
+def _capabilities(header: Header) -> frozenset[Capability]:
+    able = {Capability.COMPLETION, Capability.JSON_MODE, Capability.JSON_SCHEMA}
+    if "tools" in header.chat_template:
+        able.add(Capability.TOOLS)
+    if "<think>" in header.chat_template or "enable_thinking" in header.chat_template:
+        able.add(Capability.THINKING)
+    return frozenset(able)
+
+
+def _version() -> str | None:
+    try:
+        return metadata.version("xllamacpp")
+    except metadata.PackageNotFoundError:
+        return None
