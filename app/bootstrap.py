@@ -38,7 +38,9 @@ from app.gateway.rest.app import build_rest
 from app.gateway.rest.desk import RestDesk
 from app.observability.logs import configure_logging
 from app.observability.prometheus import CallMetrics
-from app.providers.configured import servers_from
+from app.providers.configured import embedded_server, library_from, servers_from
+from app.providers.embedded.library import Library
+from app.providers.embedded.server import NAME as EMBEDDED
 from app.settings import Settings
 from app.storage.storage import Storage
 
@@ -68,6 +70,7 @@ class Application:
     router: Router
     stores: Stores
     pulls: Pulls
+    embedded: Library
     gateway: Gateway
     background: set["asyncio.Task[None]"]
 
@@ -96,6 +99,7 @@ class Application:
         for task in self.background:
             task.cancel()
         await self.pulls.aclose()
+        await self.embedded.aclose()
         await self.catalogue.aclose()
         await self.storage.aclose()
 
@@ -107,7 +111,9 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
     """
     log_as(settings)
     storage = Storage(settings.database, settings.data_dir)
-    catalogue = Catalogue(servers_from(settings))
+    library = library_from(settings)
+    catalogue = Catalogue(servers_from(settings, library))
+    library.arrived = lambda: _welcome_embedded(catalogue, library)
     metrics = CallMetrics()
     prices = Prices(settings.data_dir)
     models = Models(catalogue, prices, default=settings.model_name, observers=[metrics])
@@ -174,9 +180,17 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
         router,
         stores,
         Pulls(stores),
+        library,
         gateway,
         set(),
     )
+
+
+async def _welcome_embedded(catalogue: Catalogue, library: Library) -> None:
+    """A model has been downloaded: its server is there from now on."""
+    if EMBEDDED not in catalogue.servers:
+        catalogue.add(embedded_server(library))
+    await catalogue.refresh()
 
 
 def _embedding(settings: Settings, models: Models) -> Embed | None:
