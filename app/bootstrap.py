@@ -14,11 +14,13 @@ from app.completion.caching.cache import AnswerCache, Embed
 from app.completion.caching.check import checker
 from app.completion.caching.policy import Policies
 from app.completion.catalogue import Catalogue
+from app.completion.joining import Joining
 from app.completion.models import Models
 from app.completion.pricing import Prices
 from app.completion.pulls import Pulls
 from app.completion.routing import Queued, Router
 from app.completion.stores import Stores
+from app.completion.untranslated import Untranslated
 from app.conversation.cached import Remembering
 from app.conversation.compression.compressor import Compressor
 from app.conversation.compression.prompt import FittedPrompt
@@ -28,7 +30,6 @@ from app.conversation.tokens import Calibration
 from app.conversation.turn import Turns
 from app.core.models import ModelRef
 from app.core.people import User
-from app.core.ports import PassesThrough
 from app.core.usage import CallRecord
 from app.gateway.access import Caller, Door
 from app.gateway.app import Gateway
@@ -38,9 +39,10 @@ from app.gateway.rest.app import build_rest
 from app.gateway.rest.desk import RestDesk
 from app.observability.logs import configure_logging
 from app.observability.prometheus import CallMetrics
-from app.providers.configured import embedded_server, library_from, servers_from
+from app.providers.configured import book_of, embedded_server, library_from, servers_from
 from app.providers.embedded.library import Library
 from app.providers.embedded.server import NAME as EMBEDDED
+from app.providers.kept import KeptServers
 from app.settings import Settings
 from app.storage.storage import Storage
 
@@ -71,6 +73,7 @@ class Application:
     stores: Stores
     pulls: Pulls
     embedded: Library
+    joining: Joining
     gateway: Gateway
     background: set["asyncio.Task[None]"]
 
@@ -112,7 +115,9 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
     log_as(settings)
     storage = Storage(settings.database, settings.data_dir)
     library = library_from(settings)
-    catalogue = Catalogue(servers_from(settings, library))
+    configured = servers_from(settings, library)
+    book = book_of(settings, configured)
+    catalogue = Catalogue([*configured, *book.servers()])
     library.arrived = lambda: _welcome_embedded(catalogue, library)
     metrics = CallMetrics()
     prices = Prices(settings.data_dir)
@@ -155,11 +160,7 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
         limits=limits,
         ledger=Ledger(storage.keys, ring, limits),
         modes=MODES,
-        raw={
-            name: server.raw
-            for name, server in catalogue.servers.items()
-            if isinstance(server, PassesThrough)
-        },
+        raw=Untranslated(catalogue),
         observer=metrics,
         answers=answers,
         price=lambda ref, usage: prices.cost(prices.price(ref, models.profile(ref)), usage),
@@ -181,6 +182,7 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
         stores,
         Pulls(stores),
         library,
+        Joining(catalogue, book, kept=lambda: log_as(settings)),
         gateway,
         set(),
     )
@@ -242,3 +244,4 @@ def secrets_of(settings: Settings) -> Iterator[str]:
             secret = value.get_secret_value()
             yield secret
             yield from (entry.partition("|")[2].strip() for entry in secret.split(","))
+    yield from KeptServers(settings.data_dir).keys()

@@ -47,7 +47,9 @@ settings = load_settings()
 application = build(settings, identify=sign_in.identifier_of)
 storage, models, turns = application.storage, application.models, application.turns
 
-guide = Guide(models)
+guide = Guide(
+    models, application.stores, application.pulls, application.joining, application.people
+)
 limits = AttachmentLimits()
 chat = Chat(turns, models, MODES, storage.conversations, storage.documents, guide, limits)
 data_layer = DataLayer(
@@ -68,7 +70,7 @@ servers = Servers(
     models, application.stores, application.pulls, application.people, application.router.waiting
 )
 keep_pickers_true(application.catalogue.subscribe, chat.show_pickers)
-register(chat, guide, servers, {**council.actions, **servers.actions})
+register(chat, guide, servers, {**council.actions, **servers.actions, **guide.actions})
 config.code.set_starters = starters
 serve_clean_pages()
 if settings.auth_mode == "local":

@@ -12,6 +12,7 @@ from app.cli.terminal import Terminal
 from app.completion.catalogue import Catalogue
 from app.completion.models import Models
 from app.completion.pricing import Prices
+from app.completion.suggestions import memory_bytes, suggestion
 from app.core.errors import (
     KonsiliumError,
     MalformedAnswer,
@@ -104,7 +105,6 @@ UNKNOWN_DEFAULT = Text(
     uk="Моделі з MODEL_NAME немає: {model}. Схожі: {near}",
     en="The model of MODEL_NAME does not exist: {model}. Similar: {near}",
 )
-SUGGESTED = "gemma2:2b"
 
 
 def register(subparsers: Any) -> None:
@@ -192,7 +192,8 @@ def _server(terminal: Terminal, state: ServerState, *, spare: bool) -> bool:
     if len(state.models) > LISTED:
         terminal.say(f"   {terminal.words(MORE.format(count=len(state.models) - LISTED))}")
     if not state.models and state.kind == "ollama":
-        terminal.say(f"   {terminal.words(PULL.format(model=f'{state.name}/{SUGGESTED}'))}")
+        suggested = suggestion(memory_bytes()).name
+        terminal.say(f"   {terminal.words(PULL.format(model=f'{state.name}/{suggested}'))}")
     return False
 
 

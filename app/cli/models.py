@@ -13,7 +13,8 @@ from app.core.errors import KonsiliumError, ModelNotFound, SettingsInvalid
 from app.core.models import ModelProfile
 from app.core.ports import ModelServer, ModelStore, PullProgress
 from app.core.text import Text
-from app.providers.configured import servers_from
+from app.providers.configured import book_of, servers_from
+from app.view.errors import pull_failed
 from app.view.model_labels import load_label, size
 
 BAR_WIDTH = 24
@@ -84,7 +85,8 @@ def register(subparsers: Any) -> None:
 @asynccontextmanager
 async def catalogue(terminal: Terminal) -> AsyncIterator[Catalogue]:
     """The configured servers, closed in the end."""
-    opened = Catalogue(servers_from(terminal.settings))
+    configured = servers_from(terminal.settings)
+    opened = Catalogue([*configured, *book_of(terminal.settings, configured).servers()])
     try:
         yield opened
     finally:
@@ -135,7 +137,8 @@ async def pull_model(args: argparse.Namespace, terminal: Terminal) -> int:
                     bar.show(line)
         except KonsiliumError as error:
             bar.end()
-            terminal.fail(NOT_PULLED.format(model=model, why=error.detail))
+            why = pull_failed(error, terminal.language)
+            terminal.fail(NOT_PULLED.format(model=model, why=f"{why} ({error.detail})"))
             return 1
         except BaseException:  # Ctrl-C
             bar.end()

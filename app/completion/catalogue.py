@@ -57,6 +57,15 @@ class Catalogue:
         self._servers[server.name] = server
         self._known[server.name] = {}
 
+    async def replace(self, server: ModelServer) -> None:
+        """Puts it in place of the server of its name, which is closed, or adds it."""
+        former = self._servers.pop(server.name, None)
+        self._states.pop(server.name, None)
+        self.add(server)
+        await self.look(server.name)
+        if former is not None:
+            await former.aclose()
+
     def states(self) -> tuple[ServerState, ...]:
         """As last seen; a server not asked yet is neither reachable nor in error."""
         return tuple(self._states.get(name, _unasked(s)) for name, s in self._servers.items())

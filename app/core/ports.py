@@ -1,7 +1,7 @@
 """What the inner rooms ask of the outer ones. `bootstrap` is where each port meets its adapter."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -93,6 +93,31 @@ class PullProgress(Protocol):
     digest: str | None
     total: int | None
     completed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewServer:
+    """A server that an administrator names while the app runs."""
+
+    provider: str
+    """`yandex`, `openai`, `deepseek`, `openrouter`, or `other` with a `url`."""
+    key: str = field(default="", repr=False)
+    folder: str = ""
+    """Yandex' folder."""
+    url: str = ""
+
+
+class ServerBook(Protocol):
+    """The servers that were named while the app ran, kept for its next start."""
+
+    def build(self, new: NewServer) -> ModelServer:
+        """The server; nothing is asked yet. Raises SettingsInvalid where something is missing or wrong,
+        or the environment configures that server: it goes first."""
+        ...
+
+    async def keep(self, new: NewServer) -> None:
+        """Remembers it in place of one with the same name. Raises StorageUnavailable."""
+        ...
 
 
 class CallObserver(Protocol):

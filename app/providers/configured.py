@@ -11,6 +11,7 @@ from app.core.ports import ModelServer
 from app.providers.embedded.hub import Hub
 from app.providers.embedded.library import Library
 from app.providers.embedded.server import NAME, EmbeddedServer
+from app.providers.kept import KeptServers
 from app.providers.ollama import OllamaServer
 from app.providers.openai_compatible import PRESETS, OpenAICompatibleServer, any_server
 from app.providers.openai_compatible.names import FolderNames
@@ -55,6 +56,12 @@ def servers_from(settings: Settings, library: Library | None = None) -> list[Mod
         servers.append(embedded_server(library))
     _no_name_twice(server.name for server in servers)
     return servers
+
+
+def book_of(settings: Settings, configured: Iterable[ModelServer]) -> KeptServers:
+    """The servers named while the app ran, beside those the environment configures."""
+    names = [server.name for server in configured]
+    return KeptServers(settings.data_dir, names, yandex_url=settings.api_endpoint)
 
 
 def ollama_hosts(listed: str) -> list[tuple[str, str]]:

@@ -472,3 +472,47 @@ def pull_failed(error: KonsiliumError, language: Language) -> str:
         return PULL_FAILED[error.code].format(**words)[language]
     title = ADVICE.get(error.code, ADVICE["internal_error"]).title
     return f"{title.format(**words)[language]}. {_RESUMES[language]}"
+
+
+_JOIN_FAILED: Mapping[str, Text] = {
+    "wrong_key": Text(
+        ru="Сервер не принял этот ключ. Проверьте, что он скопирован целиком.",
+        uk="Сервер не прийняв цей ключ. Перевірте, чи скопійовано його повністю.",
+        en="The server refused this key. Check that it was copied whole.",
+    ),
+    "server_unavailable": Text(
+        ru="По этому адресу никто не отвечает.",
+        uk="За цією адресою ніхто не відповідає.",
+        en="Nobody answers at that address.",
+    ),
+    "malformed_answer": Text(
+        ru="По этому адресу отвечает не API модели. Обычно адрес кончается на /v1.",
+        uk="За цією адресою відповідає не API моделі. Зазвичай адреса закінчується на /v1.",
+        en="What answers there is not a model's API. The address usually ends in /v1.",
+    ),
+    "no_models": Text(
+        ru="Сервер отвечает, но моделей на нём нет.",
+        uk="Сервер відповідає, але моделей на ньому немає.",
+        en="The server answers but has no models.",
+    ),
+    "storage_unavailable": Text(
+        ru="Ключ подошёл, но папка данных не принимает запись, поэтому он не сохранён.",
+        uk="Ключ підійшов, але тека даних не приймає запис, тому його не збережено.",
+        en="The key works, but the data folder takes no writes, so it was not kept.",
+    ),
+    "settings_invalid": Text(
+        ru="Проверьте поля. Сервер, заданный переменными окружения, меняется только там.",
+        uk="Перевірте поля. Сервер, заданий змінними оточення, змінюється лише там.",
+        en="Check the fields. A server set by environment variables is changed only there.",
+    ),
+}
+
+
+def join_failed(error: KonsiliumError, language: Language) -> str:
+    """Why a server that someone named was not kept."""
+    code = "malformed_answer" if error.code == "model_not_found" else error.code  # 404 for a list
+    if code in _JOIN_FAILED:
+        return _JOIN_FAILED[code][language]
+    return ADVICE.get(code, ADVICE["internal_error"]).title.format(
+        server=error.server or "—", model=error.model or "—"
+    )[language]

@@ -1,34 +1,74 @@
-"""The first screen where no model answers: what to do, turning green by itself when it is done."""
+"""The first screen where no model answers: what to do, turning green by itself when it is done.
+
+It is drawn in the page alone and is part of no thread.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
+from app.access.people import People
+from app.completion.joining import Joining
+from app.completion.pulls import Pulls
+from app.completion.stores import Stores
+from app.completion.suggestions import MODEST, Suggestion, memory_bytes, suggestion
+from app.core.errors import KonsiliumError
 from app.core.events import StepKind
 from app.core.models import ServerState
-from app.core.ports import Models
+from app.core.ports import Models, NewServer
 from app.core.turns import StepRecord, new_id, now
+from app.view.errors import join_failed, pull_failed
 from app.view.model_labels import chat_models
 from app.view.rendering import draw, element
-from app.view.session import Browser
+from app.view.session import ActionHandler, Browser
+from app.view.starters import BEGINNINGS
+from app.view.visitor import is_admin
 
-SUGGESTED_MODEL = "gemma2:2b"
+log = logging.getLogger(__name__)
+
 POLL_SECONDS = 2.0
+REDRAW_SECONDS = 0.5
+
+_HERE = ("localhost", "127.0.0.1", "::1")
 
 
 class Guide:
     """Shows the guide and keeps it true until a model answers, then calls `recovered`."""
 
-    def __init__(self, models: Models, *, poll_seconds: float = POLL_SECONDS) -> None:
+    def __init__(
+        self,
+        models: Models,
+        stores: Stores,
+        pulls: Pulls,
+        joining: Joining,
+        people: People,
+        *,
+        poll_seconds: float = POLL_SECONDS,
+    ) -> None:
         self._models = models
+        self._stores = stores
+        self._pulls = pulls
+        self._joining = joining
+        self._people = people
         self._poll_seconds = poll_seconds
         self._watching: dict[str, asyncio.Task[None]] = {}
+        self._keys: dict[str, dict[str, str]] = {}
+        """By session: how the test of a key stands."""
+        self._memory = memory_bytes()
         self.recovered: Callable[[Browser], Awaitable[None]] | None = None
+
+    @property
+    def actions(self) -> dict[str, ActionHandler]:
+        """Name -> handler(browser, payload)."""
+        return {"save_key": self.save_key}
 
     async def show(self, browser: Browser) -> None:
         """Draws the guide if there is no model to talk to; returns at once."""
         if chat_models(self._models.states()):
             return
+        self.left(browser)
         record = StepRecord(
             new_id(),
             browser.thread_id,
@@ -38,49 +78,110 @@ class Guide:
             ended_at=now(),
         )
         await browser.emit("new_message", draw(record, browser.language).step)
-        await self._draw(browser, record)
         session_id = browser.session.id
-        self._watching[session_id] = asyncio.create_task(self._watch(browser, record))
-        self._watching[session_id].add_done_callback(lambda _: self._watching.pop(session_id, None))
+        task = self._watching[session_id] = asyncio.create_task(self._watch(browser, record))
+        task.add_done_callback(lambda done: self._forget(session_id, done))
 
     def left(self, browser: Browser) -> None:
         """The browser is gone: nobody to guide."""
-        if watching := self._watching.get(browser.session.id):
+        if watching := self._watching.pop(browser.session.id, None):
             watching.cancel()
+
+    def _forget(self, session_id: str, done: "asyncio.Task[None]") -> None:
+        if self._watching.get(session_id) is done:
+            del self._watching[session_id]
+            self._keys.pop(session_id, None)
 
     async def _watch(self, browser: Browser, record: StepRecord) -> None:
         shown: object = None
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._poll_seconds
         while True:
-            await asyncio.sleep(self._poll_seconds)
-            states = await self._models.refresh()
-            present = _props(states, browser)
-            if present != shown:
-                shown = present
-                await self._draw(browser, record)
-            if chat_models(states):
+            props = await self._props(browser)
+            if props != shown:
+                shown = props
+                drawn = element(record.id, record.thread_id, "Guide", props)
+                await browser.emit("element", drawn)
+            if props["ready"]:
                 if self.recovered is not None:
                     await self.recovered(browser)
                 return
+            await asyncio.sleep(min(REDRAW_SECONDS, self._poll_seconds))
+            if loop.time() >= due:
+                await self._models.refresh()
+                due = loop.time() + self._poll_seconds
 
-    async def _draw(self, browser: Browser, record: StepRecord) -> None:
-        props = _props(self._models.states(), browser)
-        await browser.emit("element", element(record.id, record.thread_id, "Guide", props))
+    async def save_key(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """Tests the key at its server and keeps it where that answers; the card says how it went."""
+        may = await is_admin(self._people, browser.session)
+        if not may:
+            return
+        fields = {name: str(payload.get(name) or "").strip() for name in ("key", "folder", "url")}
+        status = self._keys[browser.session.id] = {"state": "testing"}
+        try:
+            await self._joining.join(NewServer(str(payload.get("provider", "")), **fields))
+            status["state"] = "kept"
+        except KonsiliumError as error:
+            log.warning("a new server was not kept: %s: %s", error.code, error.detail)
+            status |= {"state": "refused", "text": join_failed(error, browser.language)}
+        except BaseException:
+            status["state"] = "refused"
+            raise
 
+    async def _props(self, browser: Browser) -> dict[str, Any]:
+        states = self._models.states()
+        admin = await is_admin(self._people, browser.session)
+        ready = bool(chat_models(states))
+        props: dict[str, Any] = {
+            "lang": browser.language,
+            "ready": ready,
+            "servers": [_server(state) for state in states],
+            "can_save_keys": admin,
+            "key_status": dict(self._keys.get(browser.session.id, {})) or None,
+            **self._ollama(states, browser, admin=admin),
+        }
+        if ready:
+            props["starters"] = [
+                {"label": one.label[browser.language], "question": one.question[browser.language]}
+                for one in BEGINNINGS
+            ]
+        return props
 
-def _props(states: Sequence[ServerState], browser: Browser) -> dict[str, Any]:
-    return {
-        "lang": browser.language,
-        "ready": bool(chat_models(states)),
-        "servers": [
-            {
-                "name": state.name,
-                "kind": state.kind,
-                "url": state.url,
-                "ok": state.reachable,
-                "models": len(state.models),
-                "reason": state.error.code if state.error else None,
+    def _ollama(
+        self, states: Sequence[ServerState], browser: Browser, *, admin: bool
+    ) -> dict[str, Any]:
+        up = next((s for s in states if s.reachable and self._stores.has(s.name)), None)
+        suited = self._suited(up or next((s for s in states if self._stores.has(s.name)), None))
+        props: dict[str, Any] = {
+            "suggested": suited.name,
+            "suggested_size": suited.size_bytes,
+            "can_pull": admin and up is not None,
+        }
+        pull = self._pulls.find(up.name, suited.name) if up is not None else None
+        if pull is not None and pull.state == "running":
+            props["pull"] = {
+                "status": pull.status,
+                "total": pull.total or None,
+                "completed": pull.completed,
+                "speed": pull.speed,
+                "left_s": pull.left_s,
             }
-            for state in states
-        ],
-        "suggested": SUGGESTED_MODEL,
+        if pull is not None and pull.error is not None:
+            props["pull_error"] = pull_failed(pull.error, browser.language)
+        return props
+
+    def _suited(self, server: ServerState | None) -> Suggestion:
+        """A model for this machine's memory, where the server runs on this machine."""
+        here = server is not None and urlsplit(server.url).hostname in _HERE
+        return suggestion(self._memory) if here else MODEST
+
+
+def _server(state: ServerState) -> dict[str, Any]:
+    return {
+        "name": state.name,
+        "kind": state.kind,
+        "url": state.url,
+        "ok": state.reachable,
+        "models": len(state.models),
+        "reason": state.error.code if state.error else None,
     }

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from chainlit.element import ElementDict
 from chainlit.session import ws_sessions_id
 
 from app.access.people import People
@@ -66,10 +67,9 @@ class Servers:
 
     async def open(self, browser: Browser) -> None:
         """Opens the panel beside the chat, with what is known, then with what the servers say."""
-        drawn = await self._element(browser)
-        await browser.emit("element", drawn)
+        await browser.emit("element", await self._element(browser))
+        await browser.emit("element", _frame(browser))
         await browser.emit("set_sidebar_title", TITLE[browser.language])
-        await browser.emit("set_sidebar_elements", {"elements": [drawn], "key": "servers"})
         await self._models.refresh()
 
     async def opened(self, browser: Browser) -> None:
@@ -97,18 +97,15 @@ class Servers:
                 await browser.emit("element", drawn)
             await asyncio.sleep(REDRAW_SECONDS)
 
-    async def _element(self, browser: Browser) -> Any:
-        owner = f"servers/{browser.session.id}"  # no step's: it hangs on no message
-        props: dict[str, Any] = {
+    async def _element(self, browser: Browser) -> ElementDict:
+        """What the panel shows: an element that hangs on no message, and so is seen nowhere else."""
+        props = {
             "lang": browser.language,
             "admin": await is_admin(self._people, browser.session),
             "servers": self._server_props(),
             "pulls": [pull_props(pull, browser.language) for pull in self._pulls.all()],
         }
-        drawn = element(owner, browser.thread_id, "Servers", props)
-        props["id"] = drawn["id"]
-        drawn["props"] = props
-        return drawn
+        return element(_owner(browser), browser.thread_id, "Servers", props)
 
     def _server_props(self) -> list[dict[str, Any]]:
         waiting = self._waiting()
@@ -170,6 +167,21 @@ class Servers:
             return True
         await browser.emit("toast", {"message": ADMINS_ONLY[browser.language], "type": "error"})
         return False
+
+
+def _owner(browser: Browser) -> str:
+    return f"servers/{browser.session.id}"
+
+
+def _frame(browser: Browser) -> ElementDict:
+    """The panel itself. Chainlit's page opens its sidebar anew whenever an element of that place
+    changes, so this one never does: it draws what the other one holds."""
+    owner = _owner(browser)
+    live = element(owner, browser.thread_id, "Servers", {})["id"]
+    props = {"lang": browser.language, "shows": live}
+    frame = element(owner, browser.thread_id, "Servers", props, key="/panel")
+    frame["display"] = "side"
+    return frame
 
 
 def _named(payload: Mapping[str, Any]) -> tuple[str, str]:

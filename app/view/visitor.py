@@ -1,5 +1,6 @@
 """Who is behind the request or the socket being served."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -11,7 +12,10 @@ from chainlit.user import PersistedUser
 from starlette.requests import Request
 
 from app.access.people import People
+from app.core.errors import StorageUnavailable
 from app.core.text import Language, language_of
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,5 +83,9 @@ async def is_admin(people: People, session: WebsocketSession) -> bool:
     now, whatever it said when they signed in."""
     if session.user is None:
         return False
-    user = await people.known(session.user.identifier)
+    try:
+        user = await people.known(session.user.identifier)
+    except StorageUnavailable as error:
+        log.warning("cannot look up who may change servers: %s", error.detail)
+        return False
     return user is not None and user.enabled and user.role == "admin"

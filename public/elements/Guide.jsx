@@ -1,7 +1,8 @@
 import { useState } from "react";
+import { useChatMessages } from "@chainlit/react-client";
 import { Check, CircleDashed, Cloud, Copy, Cpu, Download, HardDrive, KeyRound, X } from "lucide-react";
 
-const { bytes, copy, keep, known, percent, plural, reason, stage, words } = window.Konsilium;
+const { bytes, copy, keep, known, percent, plural, reason, seconds, stage, words } = window.Konsilium;
 
 const TEXTS = {
   ru: {
@@ -39,6 +40,9 @@ const TEXTS = {
     copied: "Скопировано",
     done: "готово",
     waiting: "ждём",
+    perSecond: "/с",
+    left: (time) => `осталось ${time}`,
+    begin: "Или начните с готового вопроса:",
   },
   uk: {
     title: "Підключімо модель",
@@ -75,6 +79,9 @@ const TEXTS = {
     copied: "Скопійовано",
     done: "готово",
     waiting: "чекаємо",
+    perSecond: "/с",
+    left: (time) => `залишилося ${time}`,
+    begin: "Або почніть із готового запитання:",
   },
   en: {
     title: "Let us connect a model",
@@ -111,6 +118,9 @@ const TEXTS = {
     copied: "Copied",
     done: "done",
     waiting: "waiting",
+    perSecond: "/s",
+    left: (time) => `${time} left`,
+    begin: "Or begin with one of these:",
   },
 };
 
@@ -139,11 +149,15 @@ function Command({ text, command }) {
   );
 }
 
-function Progress({ lang, progress }) {
+function Progress({ lang, text, progress }) {
   const share = progress.total ? progress.completed / progress.total : null;
   const label = share === null
     ? stage(lang, progress.status)
-    : `${bytes(lang, progress.completed)} / ${bytes(lang, progress.total)}, ${percent(share)}`;
+    : [
+        `${bytes(lang, progress.completed)} / ${bytes(lang, progress.total)}, ${percent(share)}`,
+        known(progress.speed) && `${bytes(lang, progress.speed)}${text.perSecond}`,
+        known(progress.left_s) && text.left(seconds(lang, progress.left_s)),
+      ].filter(Boolean).join(" • ");
   return (
     <div className="k-small k-wide">
       <span className="k-muted">{label}</span>
@@ -206,7 +220,7 @@ function OllamaWay({ lang, text, data, callAction }) {
         title={data.suggested_size ? `${text.pull}: ${model}, ${bytes(lang, data.suggested_size)}` : text.pull}>
         {pulling ? (
           <>
-            <Progress lang={lang} progress={pulling} />
+            <Progress lang={lang} text={text} progress={pulling} />
             <button type="button" className="k-button k-plain"
               onClick={() => callAction({ name: "cancel_pull", payload })}>{text.cancel}</button>
           </>
@@ -219,6 +233,7 @@ function OllamaWay({ lang, text, data, callAction }) {
                 <Download aria-hidden="true" />{text.pullButton} {model}
               </button>
             )}
+            {data.pull_error && <p className="k-bad k-small" role="status">{data.pull_error}</p>}
           </>
         )}
       </Step>
@@ -233,7 +248,7 @@ function CloudWay({ text, data, callAction }) {
   const set = (name) => (event) => setValues({ ...values, [name]: event.target.value });
   const status = data.key_status;
   const testing = status?.state === "testing";
-  const complete = values.key.trim() && (!chosen.folder || values.folder.trim()) && (!chosen.url || values.url.trim());
+  const complete = (values.key.trim() || chosen.url) && (!chosen.folder || values.folder.trim()) && (!chosen.url || values.url.trim());
   const submit = async (event) => {
     event.preventDefault();
     await callAction({ name: "save_key", payload: { provider, ...values } });
@@ -295,7 +310,7 @@ function EmbeddedWay({ lang, text, data, callAction }) {
         {embedded.licence && <><br /><span className="k-muted k-small">{text.licence}: {embedded.licence}</span></>}
       </p>
       {embedded.state === "starting" && <p className="k-muted" role="status">{text.starting}</p>}
-      {embedded.progress && <Progress lang={lang} progress={embedded.progress} />}
+      {embedded.progress && <Progress lang={lang} text={text} progress={embedded.progress} />}
       {!embedded.state && !embedded.progress && (
         <button type="button" className="k-button k-primary"
           onClick={() => callAction({ name: "embedded_download", payload: { name: embedded.name } })}>
@@ -318,8 +333,26 @@ function Way({ icon: Icon, title, hint, open, children }) {
   );
 }
 
-function Guide({ data, callAction }) {
-  const { lang, ready, servers = [], embedded } = data;
+/* The guide stands where the welcome screen's questions would: once a model is here, they are offered. */
+function Beginnings({ text, starters, send }) {
+  return (
+    <div className="k-form">
+      <p className="k-muted k-small">{text.begin}</p>
+      <div className="k-actions">
+        {starters.map((one) => (
+          <button key={one.label} type="button" className="k-button" onClick={() => send(one.question)}>
+            {one.label}
+          </button>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+function Guide({ data, callAction, send }) {
+  const { lang, ready, servers = [], embedded, starters = [] } = data;
+  const { messages } = useChatMessages();
+  const begun = messages.some((message) => message.type === "user_message");
   const text = words(lang, TEXTS);
   const shared = { lang, text, data, callAction };
   return (
@@ -330,6 +363,7 @@ function Guide({ data, callAction }) {
       </p>
       <p className="k-muted">{ready ? text.readyText : text.intro}</p>
       <Servers lang={lang} text={text} servers={servers} />
+      {ready && !begun && starters.length > 0 && <Beginnings text={text} starters={starters} send={send} />}
       {!ready && (
         <div className="k-ways">
           <Way icon={HardDrive} title={text.ollama} hint={text.ollamaHint} open><OllamaWay {...shared} /></Way>
@@ -344,4 +378,4 @@ function Guide({ data, callAction }) {
 }
 
 const Kept = keep("Guide", Guide);
-export default <Kept data={props} callAction={callAction} />;
+export default <Kept data={props} callAction={callAction} send={sendUserMessage} />;

@@ -286,10 +286,11 @@ function Server({ lang, text, server, pulls, admin, act }) {
   );
 }
 
-/* The panel beside the chat holds what it was opened with; what comes later is among the chat's elements. */
-function Servers({ data: first, callAction }) {
+/* The panel beside the chat never changes (the page would open it again); what it shows is an element of
+   the chat that hangs on no message. */
+function Servers({ data: own, callAction }) {
   const { connected, elements } = useChatData();
-  const data = elements.find((one) => one.id === first.id)?.props ?? first;
+  const data = elements.find((one) => one.id === own.shows)?.props ?? own;
   const { lang, admin = false, servers = [], pulls = [] } = data;
   const text = words(lang, TEXTS);
   const [busy, setBusy] = useState(false);

@@ -1,0 +1,27 @@
+"""The servers that themselves speak OpenAI's protocol, as the catalogue has them now."""
+
+from collections.abc import Iterator, Mapping
+
+from app.completion.catalogue import Catalogue
+from app.core.ports import PassesThrough, PassThrough
+
+
+class Untranslated(Mapping[str, PassThrough]):
+    """By the server's name; servers that join later are there, too."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def __getitem__(self, name: str) -> PassThrough:
+        server: object = self._catalogue.servers[name]
+        if isinstance(server, PassesThrough):
+            return server.raw
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        for name, server in self._catalogue.servers.items():
+            if isinstance(server, PassesThrough):
+                yield name
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

@@ -1,0 +1,118 @@
+"""Servers that administrators named while the app ran: a file in DATA_DIR that the app alone may read."""
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from app.core.errors import SettingsInvalid, StorageUnavailable
+from app.core.models import GATEWAY_SERVER
+from app.core.ports import ModelServer, NewServer
+from app.core.turns import new_id
+from app.providers.openai_compatible import PRESETS, OpenAICompatibleServer, any_server
+from app.providers.openai_compatible.names import FolderNames
+from app.providers.openai_compatible.presets import base_of
+
+log = logging.getLogger(__name__)
+
+FILE = "servers.json"
+OTHER = "other"
+
+
+class KeptServers:
+    """Implements core.ports.ServerBook. What the environment configures goes first."""
+
+    def __init__(
+        self, folder: Path, taken: Collection[str] = (), *, yandex_url: str | None = None
+    ) -> None:
+        """`taken`: the names of the servers that the environment configures; `yandex_url`: where
+        Yandex is, if not at its usual address."""
+        self._path = folder / FILE
+        self._yandex_url = yandex_url
+        self._taken = {GATEWAY_SERVER, *taken}
+
+    def servers(self) -> list[ModelServer]:
+        """Those kept, but for names the environment has taken since; one that is wrong is logged."""
+        servers: list[ModelServer] = []
+        for new in self._read():
+            try:
+                servers.append(self.build(new))
+            except SettingsInvalid as error:
+                log.warning("%s: %s", self._path, error.detail)
+        return servers
+
+    def keys(self) -> Iterator[str]:
+        """The keys, to be kept out of the log."""
+        return (new.key for new in self._read() if new.key)
+
+    def build(self, new: NewServer) -> ModelServer:
+        """The server; nothing is asked yet."""
+        name = server_name(new)
+        if name in self._taken:
+            raise SettingsInvalid(name, "configured by the environment, which goes first")
+        if new.provider == OTHER:
+            return OpenAICompatibleServer(any_server(name, new.url), new.key)
+        if not new.key:
+            raise SettingsInvalid("key", "missing")
+        preset = PRESETS[new.provider]
+        if new.provider == "yandex":
+            if not new.folder:
+                raise SettingsInvalid("folder", "missing")
+            url = self._yandex_url or preset.base_url
+            preset = replace(preset, base_url=url, names=FolderNames(new.folder))
+        return OpenAICompatibleServer(preset, new.key, project=new.folder or None)
+
+    async def keep(self, new: NewServer) -> None:
+        """Writes it down in place of one with the same name."""
+        try:
+            await asyncio.to_thread(self._write, new)
+        except OSError as error:
+            raise StorageUnavailable(f"{self._path}: {error.strerror}") from error
+
+    def _read(self) -> list[NewServer]:
+        try:
+            listed = json.loads(self._path.read_text(encoding="utf-8"))
+            return [NewServer(**entry) for entry in listed["servers"]]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            log.error("%s cannot be read: %s", self._path, type(error).__name__)
+            return []
+
+    def _write(self, new: NewServer) -> None:
+        others = [one for one in self._read() if server_name(one) != server_name(new)]
+        listed = {"servers": [asdict(one) for one in (*others, new)]}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        beside = self._path.with_name(f"{FILE}.{new_id()}")
+        descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:
+                json.dump(listed, file, ensure_ascii=False, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self._path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+
+
+def server_name(new: NewServer) -> str:
+    """How the server is called: its provider, else after its host (`api.example.com`,
+    `localhost-8001`). Raises SettingsInvalid."""
+    if new.provider in PRESETS:
+        return new.provider
+    if new.provider != OTHER:
+        raise SettingsInvalid("provider", f"not {new.provider!r}")
+    try:
+        address = urlsplit(base_of(new.url))
+        host, port = address.hostname, address.port
+    except ValueError as error:
+        raise SettingsInvalid("url", "no URL") from error
+    if address.scheme not in ("http", "https") or not host or address.username is not None:
+        raise SettingsInvalid("url", "http://host:port/v1, without a key in it")
+    plain = host.replace(":", "-")
+    return f"{plain}-{port}" if port else plain
