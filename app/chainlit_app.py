@@ -48,7 +48,12 @@ application = build(settings, identify=sign_in.identifier_of)
 storage, models, turns = application.storage, application.models, application.turns
 
 guide = Guide(
-    models, application.stores, application.pulls, application.joining, application.people
+    models,
+    application.stores,
+    application.pulls,
+    application.joining,
+    application.people,
+    application.embedded,
 )
 limits = AttachmentLimits()
 chat = Chat(turns, models, MODES, storage.conversations, storage.documents, guide, limits)

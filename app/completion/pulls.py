@@ -15,7 +15,7 @@ from app.core.ports import ModelStore, PullProgress
 
 log = logging.getLogger(__name__)
 
-REMEMBERED_SECONDS = 600.0
+REMEMBERED_SECONDS = 300.0
 """How long a pull that has ended is still shown."""
 SPEED_SECONDS = 5.0
 """The speed is the average over so long."""

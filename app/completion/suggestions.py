@@ -1,10 +1,6 @@
 """A first model for this machine: one that fits its memory with room for everything else."""
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
-
-CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +31,3 @@ def suggestion(memory_bytes: int | None) -> Suggestion:
     if memory_bytes is None:
         return MODEST
     return next(one for one in SUGGESTIONS if memory_bytes >= one.memory_bytes)
-
-
-def memory_bytes(limit: Path = CGROUP_LIMIT) -> int | None:
-    """This machine's memory, or what its container may use of it; None where the system does not say."""
-    try:
-        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
-        return None
-    try:
-        allowed = limit.read_text(encoding="ascii").strip()
-    except OSError:
-        return whole
-    return min(whole, int(allowed)) if allowed.isdigit() else whole

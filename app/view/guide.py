@@ -11,25 +11,33 @@ from urllib.parse import urlsplit
 
 from app.access.people import People
 from app.completion.joining import Joining
+from app.completion.machine import memory_bytes
 from app.completion.pulls import Pulls
 from app.completion.stores import Stores
-from app.completion.suggestions import MODEST, Suggestion, memory_bytes, suggestion
+from app.completion.suggestions import MODEST, Suggestion, suggestion
 from app.core.errors import KonsiliumError
 from app.core.events import StepKind
-from app.core.models import ServerState
-from app.core.ports import Models, NewServer
+from app.core.models import EmbeddedOffer, ServerState
+from app.core.ports import EmbeddedModels, Models, NewServer
+from app.core.text import Language, Text
 from app.core.turns import StepRecord, new_id, now
 from app.view.errors import join_failed, pull_failed
 from app.view.model_labels import chat_models
 from app.view.rendering import draw, element
 from app.view.session import ActionHandler, Browser
 from app.view.starters import BEGINNINGS
-from app.view.visitor import is_admin
+from app.view.visitor import ADMINS_ONLY, is_admin
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0
 REDRAW_SECONDS = 0.5
+
+NO_ROOM = Text(
+    ru="На этом компьютере мало памяти для встроенной модели.",
+    uk="На цьому комп'ютері замало пам'яті для вбудованої моделі.",
+    en="This machine has too little memory for an embedded model.",
+)
 
 _HERE = ("localhost", "127.0.0.1", "::1")
 
@@ -44,6 +52,7 @@ class Guide:
         pulls: Pulls,
         joining: Joining,
         people: People,
+        embedded: EmbeddedModels,
         *,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
@@ -52,6 +61,7 @@ class Guide:
         self._pulls = pulls
         self._joining = joining
         self._people = people
+        self._embedded = embedded
         self._poll_seconds = poll_seconds
         self._watching: dict[str, asyncio.Task[None]] = {}
         self._keys: dict[str, dict[str, str]] = {}
@@ -62,7 +72,11 @@ class Guide:
     @property
     def actions(self) -> dict[str, ActionHandler]:
         """Name -> handler(browser, payload)."""
-        return {"save_key": self.save_key}
+        return {
+            "save_key": self.save_key,
+            "embedded_download": self.embedded_download,
+            "embedded_cancel": self.embedded_cancel,
+        }
 
     async def show(self, browser: Browser) -> None:
         """Draws the guide if there is no model to talk to; returns at once."""
@@ -113,8 +127,7 @@ class Guide:
 
     async def save_key(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """Tests the key at its server and keeps it where that answers; the card says how it went."""
-        may = await is_admin(self._people, browser.session)
-        if not may:
+        if not await self._may(browser):
             return
         fields = {name: str(payload.get(name) or "").strip() for name in ("key", "folder", "url")}
         status = self._keys[browser.session.id] = {"state": "testing"}
@@ -128,6 +141,22 @@ class Guide:
             status["state"] = "refused"
             raise
 
+    async def embedded_download(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """The person agrees to fetch the model that runs inside the app."""
+        if await self._may(browser):
+            self._embedded.download(str(payload.get("name", "")))
+
+    async def embedded_cancel(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """Stops fetching it; what has come stays."""
+        if await self._may(browser):
+            await self._embedded.cancel(str(payload.get("name", "")))
+
+    async def _may(self, browser: Browser) -> bool:
+        if await is_admin(self._people, browser.session):
+            return True
+        await browser.emit("toast", {"message": ADMINS_ONLY[browser.language], "type": "error"})
+        return False
+
     async def _props(self, browser: Browser) -> dict[str, Any]:
         states = self._models.states()
         admin = await is_admin(self._people, browser.session)
@@ -140,7 +169,10 @@ class Guide:
             "key_status": dict(self._keys.get(browser.session.id, {})) or None,
             **self._ollama(states, browser, admin=admin),
         }
-        if ready:
+        if not ready:
+            offers = await self._embedded.offers()
+            props["embedded"] = _embedded(offers, browser.language, admin=admin)
+        else:
             props["starters"] = [
                 {"label": one.label[browser.language], "question": one.question[browser.language]}
                 for one in BEGINNINGS
@@ -185,3 +217,30 @@ def _server(state: ServerState) -> dict[str, Any]:
         "models": len(state.models),
         "reason": state.error.code if state.error else None,
     }
+
+
+def _embedded(
+    offers: Sequence[EmbeddedOffer], language: Language, *, admin: bool
+) -> dict[str, Any]:
+    """The best offer, as the card draws it."""
+    if not offers:
+        return {"reason": NO_ROOM[language]}
+    offer = offers[0]
+    props: dict[str, Any] = {
+        "name": offer.name,
+        "size": offer.size_bytes,
+        "licence": offer.licence,
+        "state": "starting" if offer.state == "ready" else None,
+        "may": admin,
+        "error": pull_failed(offer.error, language) if offer.error else None,
+    }
+    if offer.state == "downloading":
+        speed, size = offer.bytes_per_second, offer.size_bytes
+        props["progress"] = {
+            "status": "pulling",
+            "completed": offer.completed_bytes,
+            "total": size,
+            "speed": speed,
+            "left_s": (size - offer.completed_bytes) / speed if speed and size else None,
+        }
+    return props

@@ -17,17 +17,11 @@ from app.core.text import Language, Text
 from app.view.errors import pull_failed
 from app.view.rendering import element, stamp
 from app.view.session import ActionHandler, Browser
-from app.view.visitor import is_admin
+from app.view.visitor import ADMINS_ONLY, is_admin
 
 REDRAW_SECONDS = 0.5
 
 TITLE = Text(ru="Модели и серверы", uk="Моделі та сервери", en="Models and servers")
-ADMINS_ONLY = Text(
-    ru="Это может только администратор.",
-    uk="Це може лише адміністратор.",
-    en="Only an administrator can do this.",
-)
-
 Change = Callable[[str, str], Awaitable[None]]
 
 

@@ -13,9 +13,15 @@ from starlette.requests import Request
 
 from app.access.people import People
 from app.core.errors import StorageUnavailable
-from app.core.text import Language, language_of
+from app.core.text import Language, Text, language_of
 
 log = logging.getLogger(__name__)
+
+ADMINS_ONLY = Text(
+    ru="Это может только администратор.",
+    uk="Це може лише адміністратор.",
+    en="Only an administrator can do this.",
+)
 
 
 @dataclass(frozen=True, slots=True)

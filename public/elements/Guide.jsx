@@ -310,8 +310,17 @@ function EmbeddedWay({ lang, text, data, callAction }) {
         {embedded.licence && <><br /><span className="k-muted k-small">{text.licence}: {embedded.licence}</span></>}
       </p>
       {embedded.state === "starting" && <p className="k-muted" role="status">{text.starting}</p>}
-      {embedded.progress && <Progress lang={lang} text={text} progress={embedded.progress} />}
-      {!embedded.state && !embedded.progress && (
+      {embedded.progress && (
+        <>
+          <Progress lang={lang} text={text} progress={embedded.progress} />
+          {embedded.may && (
+            <button type="button" className="k-button k-plain"
+              onClick={() => callAction({ name: "embedded_cancel", payload: { name: embedded.name } })}>{text.cancel}</button>
+          )}
+        </>
+      )}
+      {embedded.error && <p className="k-bad k-small" role="status">{embedded.error}</p>}
+      {embedded.may && !embedded.state && !embedded.progress && (
         <button type="button" className="k-button k-primary"
           onClick={() => callAction({ name: "embedded_download", payload: { name: embedded.name } })}>
           <Download aria-hidden="true" />{text.download(bytes(lang, embedded.size))}

@@ -129,7 +129,7 @@ function Bar({ label, share }) {
 
 function Pull({ lang, text, pull, act }) {
   const running = !["done", "failed", "cancelled"].includes(pull.state);
-  const layers = pull.layers ?? [];
+  const layers = pull.state === "done" ? [] : pull.layers ?? [];
   return (
     <div className="k-pull" data-testid="pull">
       <div className="k-row-between">

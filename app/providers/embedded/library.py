@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable
 from datetime import date
 from pathlib import Path
 
+from app.completion.machine import memory_bytes
 from app.core.errors import KonsiliumError, NotFound, ServerUnavailable, SettingsInvalid
 from app.core.models import EmbeddedOffer
 from app.providers.embedded.download import Download
 from app.providers.embedded.hub import Hub
 from app.providers.embedded.source import HubFile, source_of
-from app.providers.embedded.suggested import SUGGESTIONS, fitting, memory_bytes
+from app.providers.embedded.suggested import SUGGESTIONS, fitting
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,6 @@ under a licence that lets anybody use them.
 Sizes, checksums and licences: the repositories' pages, as of the day beside each.
 """
 
-import os
-import sys
 from dataclasses import dataclass
 from datetime import date
 
@@ -58,29 +56,3 @@ def fitting(memory: int | None) -> tuple[Suggestion, ...]:
         return SUGGESTIONS[-1:]
     room = memory * MEMORY_SHARE
     return tuple(one for one in SUGGESTIONS if one.size_bytes + CONTEXT_BYTES <= room)
-
-
-def memory_bytes() -> int | None:
-    """This machine's memory; None where the system does not say."""
-    if sys.platform == "win32":
-        return _windows_memory()
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):
-        return None
-
-
-def _windows_memory() -> int | None:
-    import ctypes
-
-    class Status(ctypes.Structure):
-        _fields_ = (
-            ("length", ctypes.c_ulong),
-            ("load", ctypes.c_ulong),
-            ("total", ctypes.c_ulonglong),
-            ("rest", ctypes.c_ulonglong * 6),
-        )
-
-    status = Status(length=ctypes.sizeof(Status))
-    known = ctypes.CDLL("kernel32").GlobalMemoryStatusEx(ctypes.byref(status))
-    return int(status.total) if known else None
