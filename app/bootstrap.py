@@ -192,7 +192,7 @@ async def _welcome_embedded(catalogue: Catalogue, library: Library) -> None:
     """A model has been downloaded: its server is there from now on."""
     if EMBEDDED not in catalogue.servers:
         catalogue.add(embedded_server(library))
-    await catalogue.refresh()
+    await catalogue.look(EMBEDDED)
 
 
 def _embedding(settings: Settings, models: Models) -> Embed | None:

@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from app.core.errors import (
@@ -110,7 +110,7 @@ class Download:
             with open(part, "ab") as file:  # noqa: ASYNC230  # opening and cutting take no time
                 if body.start != self.completed:
                     self.completed, self._hash = 0, hashlib.sha256()
-                file.truncate(self.completed)
+                    file.truncate(0)
                 self._marks.clear()
                 await self._write(file.fileno(), body.pieces)
 
@@ -119,20 +119,20 @@ class Download:
         try:
             async for piece in pieces:
                 waiting += piece
+                self.completed += len(piece)
                 if len(waiting) >= BLOCK_BYTES:
                     block, waiting = bytes(waiting), bytearray()
-                    await asyncio.to_thread(self._keep, descriptor, block)
+                    await _apart(self._keep, descriptor, block)
                 self._mark()
         finally:
             self._keep(descriptor, bytes(waiting))  # less than a block, also when broken off
-            os.fsync(descriptor)
+        await _apart(os.fsync, descriptor)
 
     def _keep(self, descriptor: int, block: bytes) -> None:
         view = memoryview(block)
         while view:
             written = os.write(descriptor, view)
             self._hash.update(view[:written])
-            self.completed += written
             view = view[written:]
 
     def _mark(self) -> None:
@@ -144,7 +144,7 @@ class Download:
     def _take_up(self, part: Path) -> None:
         """Reads what came before: it counts for the checksum too."""
         self._hash, self.completed = hashlib.sha256(), 0
-        if not part.exists():
+        if not part.is_file():
             return
         with part.open("rb") as file:
             while block := file.read(BLOCK_BYTES):
@@ -161,6 +161,15 @@ class Download:
             raise StorageUnavailable(
                 f"the disk is full: {needed:,} bytes more are needed, {free:,} are free in {part.parent}"
             )
+
+
+async def _apart(function: Callable[..., object], *arguments: object) -> None:
+    """In a thread, and to its end also when cancelled: the file must not be closed under it."""
+    writing = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+    try:
+        await asyncio.shield(writing)
+    finally:
+        await asyncio.wait({writing})
 
 
 def part_of(target: Path, sha256: str | None) -> Path:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from app.core.models import EmbeddedOffer
 from app.providers.embedded.download import Download
 from app.providers.embedded.hub import Hub
 from app.providers.embedded.source import HubFile, source_of
-from app.providers.embedded.suggested import SUGGESTIONS, fitting
+from app.providers.embedded.suggested import SUGGESTIONS, Suggestion, fitting
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +32,14 @@ class Library:
         configured: str | None,
         *,
         memory: Callable[[], int | None] = memory_bytes,
+        suggestions: Sequence[Suggestion] = SUGGESTIONS,
     ) -> None:
         """`configured`: EMBEDDED_MODEL. Raises SettingsInvalid where it cannot be."""
         self._folder = folder
         self._hub = hub
         self._configured = source_of(configured) if configured else None
         self._memory = memory
+        self._suggestions = suggestions
         self._downloads: dict[str, Download] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._errors: dict[str, KonsiliumError] = {}
@@ -89,7 +91,9 @@ class Library:
                     if path.is_file()
                     else ()
                 )
-        return tuple([await self._offer(one.file) for one in fitting(self._memory())])
+        return tuple(
+            [await self._offer(one.file) for one in fitting(self._suggestions, self._memory())]
+        )
 
     def download(self, name: str) -> None:
         """Begins, or goes on; in a task of its own, which no page that is closed ends."""
@@ -148,7 +152,7 @@ class Library:
 
     async def _described(self, file: HubFile) -> tuple[int | None, str | None, date | None]:
         """Size, licence and their day: from our table, or what the hub says."""
-        for one in SUGGESTIONS:
+        for one in self._suggestions:
             if one.file.name == file.name:
                 return one.size_bytes, one.licence, one.as_of
         if file.name not in self._said:
@@ -163,7 +167,9 @@ class Library:
 
     def _offered(self, name: str) -> HubFile:
         wanted = self.wanted
-        files = [wanted] if wanted else [one.file for one in fitting(self._memory())]
+        files = (
+            [wanted] if wanted else [one.file for one in fitting(self._suggestions, self._memory())]
+        )
         for file in files:
             if isinstance(file, HubFile) and file.name == name:
                 return file

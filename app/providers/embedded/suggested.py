@@ -4,6 +4,7 @@ under a licence that lets anybody use them.
 Sizes, checksums and licences: the repositories' pages, as of the day beside each.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -50,9 +51,9 @@ SUGGESTIONS = (
 """The more able first."""
 
 
-def fitting(memory: int | None) -> tuple[Suggestion, ...]:
-    """Those that a machine with so many bytes of memory can run, best first; unknown: the smallest."""
+def fitting(suggestions: Sequence[Suggestion], memory: int | None) -> tuple[Suggestion, ...]:
+    """Those that a machine with so many bytes of memory can run; unknown: the last, the smallest."""
     if memory is None:
-        return SUGGESTIONS[-1:]
+        return tuple(suggestions[-1:])
     room = memory * MEMORY_SHARE
-    return tuple(one for one in SUGGESTIONS if one.size_bytes + CONTEXT_BYTES <= room)
+    return tuple(one for one in suggestions if one.size_bytes + CONTEXT_BYTES <= room)

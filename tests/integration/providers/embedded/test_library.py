@@ -1,0 +1,194 @@
+"""From the offer to the answer: agreed, fetched, checked, remembered, run."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from app.core.errors import NotFound, SettingsInvalid
+from app.core.events import TextDelta
+from app.core.messages import Message
+from app.core.models import ServerState
+from app.core.requests import ModelRequest, Sampling
+from app.providers.embedded.hub import Hub
+from app.providers.embedded.library import Library
+from app.providers.embedded.server import EmbeddedServer
+from app.providers.embedded.source import HubFile, source_of
+from app.providers.embedded.suggested import Suggestion
+from app.providers.openai_compatible import OpenAICompatibleServer, any_server
+from tests.gguf_model import make_gguf
+from tests.simulators.hub import HubSimulator
+
+NAME = HubSimulator.NAME
+GB = 2**30
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return make_gguf(tmp_path_factory.mktemp("hub") / "babbler.gguf").read_bytes()
+
+
+def connect(url: str, key: str) -> OpenAICompatibleServer:
+    return OpenAICompatibleServer(any_server("embedded", url), key)
+
+
+@asynccontextmanager
+async def library_of(
+    folder: Path, url: str, configured: str | None = NAME, memory: int | None = 16 * GB
+) -> AsyncIterator[Library]:
+    library = Library(folder, Hub(url), configured, memory=lambda: memory)
+    async with aclosing(library):
+        yield library
+
+
+def error_of(state: ServerState) -> str:
+    assert state.error is not None
+    return state.error.detail
+
+
+async def test_nothing_is_fetched_before_it_is_agreed_to(tmp_path: Path, content: bytes) -> None:
+    async with HubSimulator(content) as hub, library_of(tmp_path, hub.url) as library:
+        (offer,) = await library.offers()
+        assert (offer.name, offer.state) == (NAME, "offered")
+        assert (offer.size_bytes, offer.licence) == (len(content), "apache-2.0")
+        await library.offers()
+        assert sorted(hub.asked) == ["HEAD", "card"]
+        assert hub.ranges == []
+        server = EmbeddedServer(library, connect)
+        assert "to be downloaded first" in error_of(await server.state())
+
+
+async def test_agreed_to_it_is_fetched_and_answers(tmp_path: Path, content: bytes) -> None:
+    arrived = asyncio.Event()
+
+    async def welcome() -> None:
+        arrived.set()
+
+    async with HubSimulator(content) as hub, library_of(tmp_path, hub.url) as library:
+        library.arrived = welcome
+        hub.pause = 0.02
+        server = EmbeddedServer(library, connect)
+        async with aclosing(server):
+            library.download(NAME)
+            library.download(NAME)
+            while not (await library.offers())[0].completed_bytes:
+                await asyncio.sleep(0.01)
+            (offer,) = await library.offers()
+            assert offer.state == "downloading"
+            assert offer.size_bytes == len(content)
+            assert "downloading" in error_of(await server.state())
+            hub.pause = 0
+            await asyncio.wait_for(arrived.wait(), 10)
+            (offer,) = await library.offers()
+            assert (offer.state, offer.size_bytes) == ("ready", len(content))
+            (model,) = (await server.state()).models
+            request = ModelRequest((Message.user("Привет"),), Sampling(max_tokens=5))
+            said = [event async for event in server.model(model.ref.name).stream(request)]
+            assert isinstance(said[0], TextDelta)
+            assert hub.ranges == [""]
+
+
+async def test_stopped_it_stays_for_a_resumption(tmp_path: Path, content: bytes) -> None:
+    async with HubSimulator(content) as hub, library_of(tmp_path, hub.url) as library:
+        hub.pause = 0.05
+        library.download(NAME)
+        while len(hub.ranges) < 1:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.15)
+        await library.cancel(NAME)
+        assert (await library.offers())[0].state == "offered"
+        hub.pause = 0
+        library.download(NAME)
+        while (await library.offers())[0].state != "ready":
+            await asyncio.sleep(0.01)
+        assert hub.ranges[1].startswith("bytes=")
+
+
+async def test_a_failed_download_says_why_and_may_be_tried_again(
+    tmp_path: Path, content: bytes
+) -> None:
+    async with HubSimulator(content) as hub, library_of(tmp_path, hub.url) as library:
+        good, hub.sha256 = hub.sha256, "0" * 64
+        library.download(NAME)
+        while (await library.offers())[0].error is None:
+            await asyncio.sleep(0.01)
+        (offer,) = await library.offers()
+        assert offer.state == "offered"
+        assert "checksum" in error_of(await EmbeddedServer(library, connect).state())
+        hub.sha256 = good
+        library.download(NAME)
+        while (await library.offers())[0].state != "ready":
+            await asyncio.sleep(0.01)
+        assert (await library.offers())[0].error is None
+
+
+async def test_a_hub_that_does_not_answer_leaves_size_and_licence_unknown(tmp_path: Path) -> None:
+    async with library_of(tmp_path, "http://127.0.0.1:9") as library:
+        (offer,) = await library.offers()
+        assert (offer.size_bytes, offer.licence) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("memory", "sizes"),
+    [(32 * GB, ["4B", "1.5B"]), (6 * GB, ["1.5B"]), (2 * GB, []), (None, ["1.5B"])],
+)
+async def test_what_is_suggested_fits_the_memory(
+    tmp_path: Path, memory: int | None, sizes: list[str]
+) -> None:
+    async with library_of(tmp_path, "http://127.0.0.1:9", None, memory) as library:
+        offers = await library.offers()
+        assert library.wanted is None
+        assert len(offers) == len(sizes)
+        for offer, size in zip(offers, sizes, strict=True):
+            assert size in offer.name
+            assert offer.licence == "Apache-2.0"
+            assert offer.as_of is not None
+            assert (offer.size_bytes or 0) > 10**9
+        with pytest.raises(NotFound):
+            library.download("somebody/else:model.gguf")
+
+
+async def test_a_suggestion_that_was_agreed_to_is_remembered(
+    tmp_path: Path, content: bytes
+) -> None:
+    file = HubFile("test/babbler", "babbler.gguf")
+    suggested = (Suggestion(file, len(content), "MIT", date(2026, 11, 20)),)
+    async with HubSimulator(content) as hub:
+        first = Library(tmp_path, Hub(hub.url), None, memory=lambda: 16 * GB, suggestions=suggested)
+        async with aclosing(first):
+            assert hub.asked == []
+            first.download(NAME)
+            while (await first.offers())[0].state != "ready":
+                await asyncio.sleep(0.01)
+        async with library_of(tmp_path, hub.url, None) as second:
+            assert second.wanted == file
+            assert second.path().is_file()
+
+
+def test_a_value_is_a_file_or_a_file_of_the_hub(tmp_path: Path) -> None:
+    assert source_of("Qwen/Q-GGUF:q4.gguf") == HubFile("Qwen/Q-GGUF", "q4.gguf")
+    assert source_of("a/b:sub/q4.gguf") == HubFile("a/b", "sub/q4.gguf")
+    assert source_of("a/b:q4.gguf@" + "A" * 64) == HubFile("a/b", "q4.gguf", "a" * 64)
+    for path in ("/models/q4.gguf", "q4.gguf", "./m/q4.gguf", "C:\\models\\q4.gguf", "C:/m/q.gguf"):
+        assert source_of(path) == Path(path)
+    for escape in ("a/..:q4.gguf", "a/b:../../q4.gguf"):
+        with pytest.raises(SettingsInvalid):
+            source_of(escape)
+
+
+async def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    missing = str(tmp_path / "none.gguf")
+    async with library_of(tmp_path, "http://127.0.0.1:9", missing) as library:
+        server = EmbeddedServer(library, connect)
+        state = await server.state()
+        assert f"{missing}: no such file" in error_of(state)
+        assert await library.offers() == ()
+
+
+async def test_without_llama_cpp_it_says_how_to_get_it(tmp_path: Path) -> None:
+    async with library_of(tmp_path, "http://127.0.0.1:9") as library:
+        server = EmbeddedServer(library, connect, installed=lambda: False)
+        assert "pip install xllamacpp" in error_of(await server.state())
