@@ -1,0 +1,114 @@
+"""A server named while the app runs: asked, kept in a file of its own, there again at the next start."""
+
+from pathlib import Path
+
+import pytest
+
+from app.completion.catalogue import Catalogue
+from app.completion.joining import Joining
+from app.completion.untranslated import Untranslated
+from app.core.errors import (
+    KonsiliumError,
+    MalformedAnswer,
+    ModelNotFound,
+    NoModels,
+    ServerUnavailable,
+    SettingsInvalid,
+    StorageUnavailable,
+    WrongKey,
+)
+from app.core.ports import NewServer
+from app.providers.kept import FILE, KeptServers
+from tests.simulators import OllamaSimulator, OpenAISimulator
+
+KEY = "a-key-that-must-not-leak"
+
+
+async def test_a_good_key_is_kept_for_its_owner_alone_and_its_models_are_there(tmp_path: Path):
+    async with OpenAISimulator(["echo"], key=KEY) as sim:
+        catalogue, book = Catalogue([]), KeptServers(tmp_path)
+        joining = Joining(catalogue, book)
+        await joining.join(NewServer("other", KEY, url=f"{sim.url}/v1/chat/completions"))
+        name = f"127.0.0.1-{sim.url.rpartition(':')[2]}"
+        assert [str(profile.ref) for profile in catalogue.known] == [f"{name}/echo"]
+        assert list(Untranslated(catalogue)) == [name]
+        assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
+        assert list(book.keys()) == [KEY]
+        await catalogue.aclose()
+        again = Catalogue(KeptServers(tmp_path).servers())
+        assert [str(m.ref) for state in await again.refresh() for m in state.models] == [
+            f"{name}/echo"
+        ]
+        await again.aclose()
+
+
+async def test_yandex_needs_its_folder_and_is_asked_at_the_configured_address(tmp_path: Path):
+    async with OpenAISimulator(["gpt://b1g/yandexgpt-lite/latest"], key=KEY) as sim:
+        catalogue = Catalogue([])
+        joining = Joining(catalogue, KeptServers(tmp_path, yandex_url=f"{sim.url}/v1"))
+        with pytest.raises(SettingsInvalid):
+            await joining.join(NewServer("yandex", KEY))
+        await joining.join(NewServer("yandex", KEY, folder="b1g"))
+        assert [str(profile.ref) for profile in catalogue.known] == ["yandex/yandexgpt-lite"]
+        await catalogue.aclose()
+
+
+async def test_a_new_key_takes_the_place_of_the_former(tmp_path: Path):
+    async with OpenAISimulator(["echo"]) as sim:
+        catalogue, book = Catalogue([]), KeptServers(tmp_path)
+        joining = Joining(catalogue, book)
+        for key in ("first-key", KEY):
+            await joining.join(NewServer("other", key, url=f"{sim.url}/v1"))
+        assert list(book.keys()) == [KEY]
+        assert len(catalogue.servers) == 1
+        await catalogue.aclose()
+
+
+async def test_what_does_not_work_is_not_kept(tmp_path: Path):
+    async with (
+        OpenAISimulator(["echo"], key=KEY) as closed,
+        OpenAISimulator([]) as empty,
+        OllamaSimulator([]) as stranger,
+    ):
+        cases: list[tuple[NewServer, tuple[type[KonsiliumError], ...]]] = [
+            (NewServer("other", "wrong", url=f"{closed.url}/v1"), (WrongKey,)),
+            (NewServer("other", "", url=f"{empty.url}/v1"), (NoModels,)),
+            (
+                NewServer("other", "", url=f"{stranger.url}/nothing"),
+                (MalformedAnswer, ModelNotFound),
+            ),
+            (NewServer("other", "", url="http://127.0.0.1:9/v1"), (ServerUnavailable,)),
+            (NewServer("other", "", url="http://key@127.0.0.1:9/v1"), (SettingsInvalid,)),
+            (NewServer("other", "", url="no address"), (SettingsInvalid,)),
+            (NewServer("other", "", url="http://[/v1"), (SettingsInvalid,)),
+            (NewServer("nobody", KEY), (SettingsInvalid,)),
+            (NewServer("openai", ""), (SettingsInvalid,)),
+            (NewServer("deepseek", KEY), (SettingsInvalid,)),
+        ]
+        catalogue = Catalogue([])
+        joining = Joining(catalogue, KeptServers(tmp_path, taken=["deepseek"]))
+        for new, errors in cases:
+            with pytest.raises(errors) as raised:
+                await joining.join(new)
+            assert KEY not in str(raised.value)
+        assert catalogue.servers == {}
+        assert not (tmp_path / FILE).exists()
+
+
+async def test_a_folder_that_takes_no_writes_is_said(tmp_path: Path):
+    (tmp_path / "file").write_text("not a folder")
+    async with OpenAISimulator(["echo"]) as sim:
+        catalogue = Catalogue([])
+        joining = Joining(catalogue, KeptServers(tmp_path / "file" / "data"))
+        with pytest.raises(StorageUnavailable):
+            await joining.join(NewServer("other", KEY, url=f"{sim.url}/v1"))
+        assert catalogue.servers == {}
+
+
+def test_a_key_is_not_in_its_repr():
+    assert KEY not in repr(NewServer("openai", KEY))
+
+
+def test_a_broken_file_takes_no_server_away(tmp_path: Path):
+    (tmp_path / FILE).write_text('{"servers": [{"provider": 1}, ')
+    assert KeptServers(tmp_path).servers() == []

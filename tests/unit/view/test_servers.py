@@ -1,0 +1,72 @@
+"""The panel of servers: administrators change things, others are told that they may not."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.access.people import People
+from app.completion.catalogue import Catalogue
+from app.completion.pulls import Pulls
+from app.completion.stores import Stores
+from app.core.people import User
+from app.core.turns import now
+from app.view.servers import Servers
+from app.view.session import Browser
+from tests.fakes import ScriptedModels
+
+
+class Users:
+    def __init__(self, *users: User) -> None:
+        self._users = {user.identifier: user for user in users}
+
+    async def by_identifier(self, identifier: str) -> User | None:
+        return self._users.get(identifier)
+
+
+class Session:
+    def __init__(self, identifier: str) -> None:
+        self.id, self.thread_id, self.language = "s", "t", "ru"
+        self.user = SimpleNamespace(identifier=identifier)
+        self.sent: list[tuple[str, Any]] = []
+
+    async def emit(self, event: str, data: Any) -> None:
+        self.sent.append((event, data))
+
+
+def panel() -> tuple[Servers, Pulls]:
+    stores = Stores(Catalogue([]))
+    pulls = Pulls(stores)
+    users: Any = Users(
+        User("1", "anna", now(), role="admin"),
+        User("2", "boris", now()),
+        User("3", "clara", now(), role="admin", disabled_at=now()),
+    )
+    return Servers(ScriptedModels(), stores, pulls, People(users), dict), pulls
+
+
+def browser(identifier: str) -> tuple[Browser, Session]:
+    session: Any = Session(identifier)
+    return Browser(session), session
+
+
+@pytest.mark.parametrize("action", ["pull", "cancel_pull", "load", "unload", "remove"])
+@pytest.mark.parametrize("who", ["boris", "clara", "nobody"])
+async def test_only_administrators_change_what_everybody_uses(action: str, who: str):
+    servers, pulls = panel()
+    page, session = browser(who)
+    await servers.actions[action](page, {"server": "ollama", "model": "m"})
+    assert session.sent == [
+        ("toast", {"message": "Это может только администратор.", "type": "error"})
+    ]
+    assert pulls.all() == ()
+
+
+async def test_everybody_sees_the_panel_and_only_administrators_the_buttons():
+    for who, admin in (("anna", True), ("boris", False)):
+        servers, _ = panel()
+        page, session = browser(who)
+        await servers.open(page)
+        shown = dict(session.sent[0][1])["props"]
+        assert shown["admin"] is admin
+        assert [server["name"] for server in shown["servers"]] == ["fake"]
