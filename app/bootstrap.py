@@ -20,6 +20,7 @@ from app.completion.pricing import Prices
 from app.completion.pulls import Pulls
 from app.completion.routing import Queued, Router
 from app.completion.stores import Stores
+from app.completion.transcription import Transcription
 from app.completion.untranslated import Untranslated
 from app.conversation.cached import Remembering
 from app.conversation.compression.compressor import Compressor
@@ -74,6 +75,7 @@ class Application:
     pulls: Pulls
     embedded: Library
     joining: Joining
+    transcription: Transcription
     gateway: Gateway
     background: set["asyncio.Task[None]"]
 
@@ -150,6 +152,7 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
     people = People(storage.users)
     people.on_revoked(lambda user: turns.abandon_all(user.id))
     stores = Stores(catalogue)
+    untranslated = Untranslated(catalogue)
     ring = KeyRing(storage.keys)
     limits = Limits(settings.redis_url.get_secret_value() if settings.redis_url else None)
     desk = Desk(
@@ -160,7 +163,7 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
         limits=limits,
         ledger=Ledger(storage.keys, ring, limits),
         modes=MODES,
-        raw=Untranslated(catalogue),
+        raw=untranslated,
         observer=metrics,
         answers=answers,
         price=lambda ref, usage: prices.cost(prices.price(ref, models.profile(ref)), usage),
@@ -183,6 +186,7 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
         Pulls(stores),
         library,
         Joining(catalogue, book, kept=lambda: log_as(settings)),
+        Transcription(catalogue.states, untranslated, storage.usage),
         gateway,
         set(),
     )

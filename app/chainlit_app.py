@@ -37,6 +37,7 @@ from app.view.routes import action_router, health_router, put_first
 from app.view.servers import Servers, keep_pickers_true
 from app.view.starters import starters
 from app.view.visitor import signed_in
+from app.view.voice import Voice, offer_microphone
 
 if config.run.ci:  # with CI in the environment Chainlit makes up a key; it is no server of ours
     os.environ.pop("OPENAI_API_KEY", None)
@@ -75,7 +76,9 @@ servers = Servers(
     models, application.stores, application.pulls, application.people, application.router.waiting
 )
 keep_pickers_true(application.catalogue.subscribe, chat.show_pickers)
-register(chat, guide, servers, {**council.actions, **servers.actions, **guide.actions})
+voice = Voice(chat, application.transcription)
+offer_microphone(voice, application.catalogue.subscribe)
+register(chat, guide, servers, voice, {**council.actions, **servers.actions, **guide.actions})
 config.code.set_starters = starters
 serve_clean_pages()
 if settings.auth_mode == "local":

@@ -255,7 +255,11 @@ class UsageLog(Protocol):
     """Keeps calls that were made after their turn was settled, or outside of any: summaries, titles."""
 
     async def add(
-        self, thread_id: str, user_id: str, turn_id: str | None, calls: Sequence[CallRecord]
+        self,
+        thread_id: str | None,
+        user_id: str | None,
+        turn_id: str | None,
+        calls: Sequence[CallRecord],
     ) -> None: ...
 
 

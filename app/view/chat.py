@@ -299,7 +299,8 @@ class Chat:
         else:
             follower = Follower(turn, browser, self._models)
             self._follow(browser, follower.follow())
-            if request.rewind:
+            if request.rewind or not browser.session.has_first_interaction:
+                browser.session.has_first_interaction = True  # Chainlit sees typed ones alone
                 await self._renamed(browser, request.question.text)
             state = await turn.wait()
             words = turn.inbox.take()

@@ -21,6 +21,7 @@ from app.view.errors import advice_for
 from app.view.guide import Guide
 from app.view.servers import Servers
 from app.view.session import ActionHandler, Browser
+from app.view.voice import Voice
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +38,13 @@ def register(
     chat: Chat,
     guide: Guide,
     servers: Servers,
+    voice: Voice,
     actions: dict[str, ActionHandler],
 ) -> None:
     """Registers every handler with Chainlit, in place of its own where they do not serve."""
-    _lifecycle(chat, guide, servers)
+    _lifecycle(chat, guide, servers, voice)
     _socket_events(chat)
+    _audio_events(voice)
     buttons: dict[str, ActionHandler] = {
         "retry": lambda b, payload: chat.again(b, str(payload["turn_id"])),
         "regenerate": lambda b, payload: chat.again(b, str(payload["turn_id"])),
@@ -52,7 +55,7 @@ def register(
         config.code.action_callbacks[name] = _action(chat, handler)
 
 
-def _lifecycle(chat: Chat, guide: Guide, servers: Servers) -> None:
+def _lifecycle(chat: Chat, guide: Guide, servers: Servers, voice: Voice) -> None:
     """Chainlit's hooks, set directly: its decorators wrap them in steps that it stores itself, and
     in a `task_end` that takes the Stop button away from a turn still running."""
 
@@ -79,6 +82,7 @@ def _lifecycle(chat: Chat, guide: Guide, servers: Servers) -> None:
     async def ended() -> None:
         guide.left(browser())  # a running turn goes on: this fires on every lost connection
         servers.closed(browser())
+        voice.left(browser())
 
     config.code.on_chat_start = started
     config.code.on_chat_resume = resumed
@@ -130,6 +134,30 @@ def _socket_events(chat: Chat) -> None:
     sio.on("stop", stop)
     sio.on("edit_message", edit_message)
     sio.on("connection_successful", connected)
+
+
+def _audio_events(voice: Voice) -> None:
+    """Chainlit's own would make a thread named `audio` of its own, and one task a piece of sound."""
+
+    async def start(sid: str) -> None:
+        session = WebsocketSession.require(sid)
+        init_ws_context(session)
+        await guarded(Browser(session), voice.started(Browser(session)))
+
+    async def chunk(sid: str, payload: dict[str, Any]) -> None:
+        data = payload.get("data")
+        if (session := WebsocketSession.get(sid)) and isinstance(data, bytes):
+            init_ws_context(session)
+            await guarded(Browser(session), voice.heard(Browser(session), data))
+
+    async def end(sid: str) -> None:
+        session = WebsocketSession.require(sid)
+        init_ws_context(session)
+        await guarded(Browser(session), voice.ended(Browser(session)))
+
+    sio.on("audio_start", start)
+    sio.on("audio_chunk", chunk)
+    sio.on("audio_end", end)
 
 
 def _action(chat: Chat, handler: ActionHandler) -> Callable[[Action], Awaitable[None]]:

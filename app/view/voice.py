@@ -1,0 +1,127 @@
+"""The microphone: speech becomes the question."""
+
+import io
+import logging
+import wave
+from collections.abc import Callable, Sequence
+
+from chainlit.config import config
+
+from app.completion.transcription import Transcription
+from app.core.errors import EmptyAnswer
+from app.core.models import ServerState
+from app.core.text import Text
+from app.view.chat import Chat
+from app.view.session import Browser
+
+log = logging.getLogger(__name__)
+
+MOST_SECONDS = 120
+SAMPLE_BYTES = 2
+
+NO_MODEL = Text(
+    ru="Сейчас ни один сервер не распознаёт речь.",
+    uk="Зараз жоден сервер не розпізнає мовлення.",
+    en="No server can transcribe speech just now.",
+)
+NOT_HEARD = Text(
+    ru="Ничего не слышно. Проверьте микрофон и повторите.",
+    uk="Нічого не чути. Перевірте мікрофон і повторіть.",
+    en="Nothing was heard. Check the microphone and try again.",
+)
+TOO_LONG = Text(
+    ru="Запись остановлена: не больше двух минут за раз.",
+    uk="Запис зупинено: не більше двох хвилин за раз.",
+    en="The recording was stopped: two minutes at most.",
+)
+
+
+class Voice:
+    """Gathers what a browser's microphone sends, in memory and bounded."""
+
+    def __init__(self, chat: Chat, transcription: Transcription) -> None:
+        self._chat = chat
+        self._transcription = transcription
+        self._heard: dict[str, bytearray] = {}
+
+    @property
+    def offered(self) -> bool:
+        """Whether there is a model that transcribes."""
+        return self._transcription.model is not None
+
+    async def started(self, browser: Browser) -> None:
+        """The button was pressed: says whether to record."""
+        if not self.offered:
+            await _say(browser, NO_MODEL)
+            await browser.emit("audio_connection", "off")
+            return
+        self._heard[browser.session.id] = bytearray()
+        await browser.emit("audio_connection", "on")
+
+    async def heard(self, browser: Browser, samples: bytes) -> None:
+        """A piece of sound: 16-bit samples, one channel."""
+        sound = self._heard.get(browser.session.id)
+        if sound is None:
+            return
+        if len(sound) + len(samples) > _most_bytes():
+            await browser.emit("audio_connection", "off")
+            await _say(browser, TOO_LONG)
+            await self.ended(browser)
+            return
+        sound += samples
+
+    async def ended(self, browser: Browser) -> None:
+        """The button was pressed again: what was said is asked."""
+        sound = self._heard.pop(browser.session.id, None)
+        if sound is None:
+            return
+        await browser.emit("task_start", {})
+        try:
+            if not any(sound):
+                await _say(browser, NOT_HEARD)
+                return
+            text = await self._transcription.text(_wav(bytes(sound)), browser.user_id)
+        except EmptyAnswer:
+            await _say(browser, NOT_HEARD)
+            return
+        finally:
+            await browser.emit("task_end", {})
+        await self._chat.ask(browser, text)
+
+    def left(self, browser: Browser) -> None:
+        """The page is gone, and what it had recorded."""
+        self._heard.pop(browser.session.id, None)
+
+
+def offer_microphone(
+    voice: Voice, subscribe: Callable[[Callable[[Sequence[ServerState]], None]], object]
+) -> None:
+    """The page has its microphone button while a server transcribes."""
+
+    def note(_states: Sequence[ServerState]) -> None:
+        if config.features.audio is not None:
+            config.features.audio.enabled = voice.offered
+
+    subscribe(note)
+
+
+def _most_bytes() -> int:
+    return MOST_SECONDS * _rate() * SAMPLE_BYTES
+
+
+def _rate() -> int:
+    return config.features.audio.sample_rate if config.features.audio else 24_000
+
+
+def _wav(samples: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(SAMPLE_BYTES)
+        file.setframerate(_rate())
+        file.writeframes(samples[: len(samples) // SAMPLE_BYTES * SAMPLE_BYTES])
+    return buffer.getvalue()
+
+
+async def _say(browser: Browser, text: Text) -> None:
+    await browser.emit("toast", {"message": text[browser.language], "type": "warning"})
