@@ -28,6 +28,7 @@ from app.view.attachment_costs import attachment_costs_router
 from app.view.chat import Chat
 from app.view.council import Council
 from app.view.data_layer import DataLayer
+from app.view.exports import exports_router
 from app.view.files import files_router
 from app.view.guide import Guide
 from app.view.handlers import register
@@ -64,6 +65,7 @@ data_layer = DataLayer(
     storage.elements,
     newcomers=settings.auth_mode in ("header", "oauth"),
     deleted=turns.abandon,
+    disliked=application.answers.dislike,
 )
 
 config.code.data_layer = lambda: data_layer
@@ -110,6 +112,7 @@ put_first(
         action_router(),
         health_router(lambda: health(storage.keys, models)),
         files_router(storage.elements),
+        exports_router(storage.threads, root),
         attachment_costs_router(models, limits, root),
         dashboard_router(storage.reports, who, PUBLIC, settings.app_language, root),
         metrics_router(application.metrics.exposition, CONTENT_TYPE, who, root),

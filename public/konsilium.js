@@ -270,9 +270,9 @@
     keep, newest, shown, tell,
   });
 
-  /* Chainlit loads one script; the composer's part has a file of its own. */
-  if (inChat) {
-    const beside = new URL("attachments.js", document.currentScript.src);
+  /* Chainlit loads one script; the composer's part and the threads' have files of their own. */
+  for (const file of inChat ? ["attachments.js", "threads.js"] : []) {
+    const beside = new URL(file, document.currentScript.src);
     document.head.append(Object.assign(document.createElement("script"), { src: beside.href }));
   }
 })();

@@ -18,7 +18,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from app.core.errors import SettingsInvalid, StorageUnavailable
 
 BUSY_SECONDS = 15.0
-"""How long a writer waits for another process that holds the SQLite file."""
+"""How long a writer waits for another process that holds the SQLite file; `?timeout=` in its URL
+says otherwise."""
 CONNECT_SECONDS = 5.0
 
 _OURS_TO_MEND = (exc.ProgrammingError, exc.DataError, exc.IntegrityError)
@@ -91,12 +92,13 @@ def translated() -> Iterator[None]:
 
 
 def _sqlite_engine(url: str, *, size: int, writes: bool) -> AsyncEngine:
+    patience = float(str(make_url(url).query.get("timeout", BUSY_SECONDS)))
     engine = create_async_engine(
         url,
         pool_size=size,
         max_overflow=0,
         pool_timeout=60,
-        connect_args={"timeout": BUSY_SECONDS},
+        connect_args={"timeout": patience},
     )
 
     @event.listens_for(engine.sync_engine, "connect")

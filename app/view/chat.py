@@ -14,7 +14,7 @@ from app.attachments import AttachmentLimits, File, read_attachments
 from app.conversation.mode import Mode
 from app.conversation.modes import mode_named
 from app.conversation.modes.consultation.wishes import wished_roles
-from app.conversation.turn import Turns
+from app.conversation.turn import RunningTurn, Turns
 from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.events import StepKind
 from app.core.options import ChatOptions
@@ -63,6 +63,8 @@ class Chat:
         guide.recovered = self.opened
         self._limits = limits
         self._following: dict[str, asyncio.Task[None]] = {}
+        self._prepared: dict[str, Follower] = {}
+        """Followers of sessions whose page is just being drawn."""
         self._background: set[asyncio.Task[None]] = set()
         self._on_mode: dict[str, tuple[Shown, Shown]] = {}
 
@@ -90,7 +92,9 @@ class Chat:
         await self._mode_chosen(browser, "")
 
     async def resumed(self, browser: Browser, thread: ThreadDict) -> None:
-        """A thread opened again: its choices, and the turn that may still be running in it."""
+        """A thread opened again, by a new page or by one whose connection broke: its choices, and the
+        turn that may still be running in it, laid over what the database has."""
+        self._unfollow(browser)
         metadata = thread.get("metadata") or {}
         browser.choose(metadata.get("chat_settings") or {})
         self._choose_a_model(browser)
@@ -98,34 +102,31 @@ class Chat:
         if turn is not None:
             follower = Follower(turn, browser, self._models)
             _put_into(thread, follower)
-            self._follow_later(browser, follower)
+            self._prepared[browser.session.id] = follower
         self._spawn(self.opened(browser))
 
-    async def reconnected(self, browser: Browser) -> None:
-        """The socket came back in the middle of a turn: what was missed is drawn, and what follows."""
-        turn = self._turns.running(browser.thread_id)
-        if turn is None:
-            return
-        follower = Follower(turn, browser, self._models)
-        for drawing in follower.snapshot():
-            await browser.show(drawing)
-        self._follow_later(browser, follower)
+    def answering(self, thread_id: str) -> bool:
+        """Whether a turn is under way in that thread."""
+        return self._turns.running(thread_id) is not None
 
-    def _follow_later(self, browser: Browser, follower: Follower) -> None:
-        """Follows once the page has drawn the thread it asked for."""
+    async def connected(self, browser: Browser) -> None:
+        """The page has been sent the thread it asked for: the turn that runs there goes on."""
+        if follower := self._prepared.pop(browser.session.id, None):
+            self._follow(browser, self._catch_up(browser, follower))
 
-        async def follow() -> None:
-            await asyncio.sleep(0.05)
-            await browser.emit("task_start", {})
-            await follower.follow()
-            await browser.emit("task_end", {})
+    async def _catch_up(self, browser: Browser, follower: Follower) -> None:
+        await browser.emit("task_start", {})
+        await follower.follow()
+        await self._entitled(browser, follower.turn)
+        await browser.emit("task_end", {})
 
-        self._follow(browser, follow())
+    def _unfollow(self, browser: Browser) -> None:
+        if former := self._following.get(browser.session.id):
+            former.cancel()
 
     def _follow(self, browser: Browser, following: Coroutine[Any, Any, None]) -> None:
         """One follower a browser: a new one takes over from the former."""
-        if former := self._following.get(browser.session.id):
-            former.cancel()
+        self._unfollow(browser)
         task = self._spawn(following)
         self._following[browser.session.id] = task
 
@@ -302,14 +303,18 @@ class Chat:
             if request.rewind or not browser.session.has_first_interaction:
                 browser.session.has_first_interaction = True  # Chainlit sees typed ones alone
                 await self._renamed(browser, request.question.text)
-            state = await turn.wait()
+            await turn.wait()
             words = turn.inbox.take()
-            if state.settled and state.settled.title:
-                await self._renamed(browser, state.settled.title)
+            await self._entitled(browser, turn)
             for text in words:  # put in at the last moment, when nobody listened any more
                 await self.ask(browser, text)
         finally:
             await browser.emit("task_end", {})
+
+    async def _entitled(self, browser: Browser, turn: RunningTurn) -> None:
+        """The answer may have brought a name for the thread."""
+        if (settled := turn.state.settled) and settled.title:
+            await self._renamed(browser, settled.title)
 
     async def _renamed(self, browser: Browser, title: str) -> None:
         """The list of threads is fetched anew, with the name this one has now."""

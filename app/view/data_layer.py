@@ -46,6 +46,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Draw = Callable[[StepRecord, Language], Drawing]
+DISLIKE = 0
 OF_TURNS = ("user_message", "run")
 """Types of step that turns store themselves."""
 _NOT_THE_SESSIONS = ("is_shared", "shared_at")
@@ -95,16 +96,19 @@ class DataLayer(BaseDataLayer):
         draw: Draw = draw,
         newcomers: bool = False,
         deleted: Callable[[str], Awaitable[None]] = _nothing,
+        disliked: Callable[[str], Awaitable[None]] = _nothing,
         close: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
         """`newcomers`: whoever signs in becomes a user (header, oauth); `deleted(thread_id)` is called
-        before a thread is deleted, to stop what runs in it; `close` at the end of the process."""
+        before a thread is deleted, to stop what runs in it; `disliked(turn_id)` after a turn
+        got a thumb down, so that its answer is not served again; `close` at the end of the process."""
         self._people = people
         self._threads = threads
         self._elements = elements
         self._draw = draw
         self._newcomers = newcomers
         self._deleted = deleted
+        self._disliked = disliked
         self._close = close
 
     # -- users ------------------------------------------------------------------------------------
@@ -127,7 +131,12 @@ class DataLayer(BaseDataLayer):
         verdict = FeedbackRecord(
             feedback.id or new_id(), feedback.forId, feedback.value, feedback.comment
         )
-        return await self._threads.judge(verdict, _asking())
+        kept = await self._threads.judge(verdict, _asking())
+        if verdict.value == DISLIKE:
+            await self._disliked(
+                verdict.step_id
+            )  # Chainlit's thumbs are the run's, which is the turn
+        return kept
 
     @_known
     async def delete_feedback(self, feedback_id: str) -> bool:

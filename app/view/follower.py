@@ -81,7 +81,7 @@ class Follower:
         patience_seconds: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._turn = turn
+        self.turn = turn
         self._state: TurnState = turn.state
         self._request = turn.request
         self._screen = screen
@@ -174,11 +174,11 @@ class Follower:
 
     async def _steer(self) -> None:
         """The controls of a dialogue: there while it runs, and what they say follows its pauses."""
-        if not self._turn.mode.takes_interjections:
+        if not self.turn.mode.takes_interjections:
             return
         step_id = str(uuid5(NAMESPACE_URL, f"{self._request.turn_id}/steering"))
         running = self._state.outcome is Outcome.RUNNING
-        present = ("paused" if self._turn.inbox.paused else "running") if running else None
+        present = ("paused" if self.turn.inbox.paused else "running") if running else None
         if present == self._steering:
             return
         if present is None:

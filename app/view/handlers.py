@@ -10,6 +10,7 @@ import chainlit as cl
 from chainlit.action import Action
 from chainlit.config import config
 from chainlit.context import init_ws_context
+from chainlit.data import get_data_layer
 from chainlit.server import sio
 from chainlit.session import WebsocketSession
 from chainlit.socket import connection_successful as chainlit_connected
@@ -63,6 +64,7 @@ def _lifecycle(chat: Chat, guide: Guide, servers: Servers, voice: Voice) -> None
         await guarded(browser(), chat.started(browser()))
 
     async def resumed(thread: ThreadDict) -> None:
+        await _read_again(chat, thread)
         await guarded(browser(), chat.resumed(browser(), thread))
 
     async def said(message: cl.Message) -> None:
@@ -91,6 +93,15 @@ def _lifecycle(chat: Chat, guide: Guide, servers: Servers, voice: Voice) -> None
     config.code.on_settings_edit = editing
     config.code.on_window_message = told
     config.code.on_chat_end = ended
+
+
+async def _read_again(chat: Chat, thread: ThreadDict) -> None:
+    """A turn that ended while its thread was being read was read unfinished."""
+    running = any(s["type"] == "run" and s.get("end") is None for s in thread.get("steps", []))
+    layer = get_data_layer()
+    if running and layer is not None and not chat.answering(thread["id"]):
+        if again := await layer.get_thread(thread["id"]):
+            thread.update(again)
 
 
 async def _page_says(chat: Chat, servers: Servers, browser: Browser, said: dict[str, Any]) -> None:
@@ -125,11 +136,9 @@ def _socket_events(chat: Chat) -> None:
         await guarded(Browser(session), edited)
 
     async def connected(sid: str) -> None:
-        session = WebsocketSession.require(sid)
-        back = session.restored
         await chainlit_connected(sid)
-        if back:
-            await guarded(Browser(session), chat.reconnected(Browser(session)))
+        browser = Browser(WebsocketSession.require(sid))
+        await guarded(browser, chat.connected(browser))
 
     sio.on("stop", stop)
     sio.on("edit_message", edit_message)

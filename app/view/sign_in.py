@@ -159,13 +159,22 @@ def _connect(threads: ThreadStore) -> Callable[[str, Environ, Environ], Awaitabl
         # Chainlit would read the whole thread just to see whose it is.
         accepted: bool = await chainlit_connect(sid, environ, {**auth, "threadId": None})
         session = WebsocketSession.get(sid)
-        if wanted and session is not None and not session.restored:
-            session.thread_id_to_resume = wanted
-            if own:
-                session.thread_id = wanted
+        if wanted and session is not None:
+            _name_thread(session, wanted, own=own)
         return accepted
 
     return connect
+
+
+def _name_thread(session: WebsocketSession, wanted: str, *, own: bool) -> None:
+    """What the page is sent once it is connected: after a broken connection, all of the thread anew,
+    because nobody knows what it missed."""
+    if not session.restored:
+        session.thread_id_to_resume = wanted
+        if own:
+            session.thread_id = wanted
+    elif own and wanted == session.thread_id:
+        session.thread_id_to_resume = wanted
 
 
 async def _owns(threads: ThreadStore, thread_id: str) -> bool:

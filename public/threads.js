@@ -1,0 +1,82 @@
+/* What the page lacks about threads: a button that takes the open one along as a file, and words that
+   Chainlit has in English alone. */
+(() => {
+  "use strict";
+
+  const TEXTS = {
+    ru: { take: "Скачать разговор", markdown: "Markdown, чтобы читать", json: "JSON, чтобы обработать", unshare: "Закрыть доступ" },
+    uk: { take: "Завантажити розмову", markdown: "Markdown, щоб читати", json: "JSON, щоб обробити", unshare: "Закрити доступ" },
+    en: { take: "Download the conversation", markdown: "Markdown, to read", json: "JSON, to work with", unshare: "Stop sharing" },
+  };
+  const root = new URL("..", document.currentScript.src);
+  const text = () => window.Konsilium.words(document.documentElement.lang.slice(0, 2), TEXTS);
+  const openThread = () => /\/thread\/([0-9a-f-]{36})\/?$/.exec(window.location.pathname)?.[1];
+
+  const ICON =
+    '<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16" viewBox="0 0 24 24" fill="none" stroke="currentColor" ' +
+    'stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">' +
+    '<path d="M12 15V3M21 15v4a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2v-4M7 10l5 5 5-5"/></svg>';
+
+  const make = (tag, attributes, ...children) => {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    made.append(...children);
+    return made;
+  };
+
+  const links = { markdown: make("a", { download: "" }), json: make("a", { download: "" }) };
+  const menu = make("div", { id: "take-along-menu", class: "k-menu", popover: "" }, links.markdown, links.json);
+  const button = make("button", {
+    id: "take-along", type: "button", class: "k-icon-button", popovertarget: menu.id, "aria-expanded": "false",
+  });
+  button.innerHTML = ICON;
+  const place = make("span", {}, button, menu);
+
+  menu.addEventListener("toggle", (event) => {
+    button.setAttribute("aria-expanded", String(event.newState === "open"));
+    if (event.newState !== "open") return;
+    const under = button.getBoundingClientRect();
+    menu.style.top = `${under.bottom + 4}px`;
+    menu.style.right = `${window.innerWidth - under.right}px`;
+    links.markdown.focus();
+  });
+  menu.addEventListener("click", () => menu.hidePopover());
+
+  const offer = (header) => {
+    const thread = openThread();
+    if (!thread) {
+      place.remove();
+      return;
+    }
+    if (button.title !== text().take) {
+      button.title = text().take;
+      button.setAttribute("aria-label", text().take);
+      for (const [format, link] of Object.entries(links)) link.textContent = text()[format];
+    }
+    for (const [format, link] of Object.entries(links)) {
+      const address = new URL(`project/thread/${thread}/export?format=${format}`, root).href;
+      if (link.href !== address) link.href = address;
+    }
+    if (place.parentElement !== header) header.prepend(place);
+  };
+
+  /* The button that takes a link back has no translation upstream (ShareDialog of 2.12.0). */
+  const translate = () => {
+    for (const label of document.querySelectorAll('[role="dialog"] button')) {
+      if (label.textContent === "Unshare") label.firstChild.data = text().unshare;
+    }
+  };
+
+  let waiting = false;
+  const look = () => {
+    waiting = false;
+    const header = document.querySelector("#header > div:last-child");
+    if (header) offer(header);
+    translate();
+  };
+  new MutationObserver(() => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(look);
+  }).observe(document.documentElement, { childList: true, subtree: true });
+})();
