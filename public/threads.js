@@ -67,6 +67,11 @@
     }
   };
 
+  /* A thread deleted here or in another tab is left: Chainlit opens it once more while it deletes it. */
+  window.addEventListener("message", ({ data }) => {
+    if (data?.konsilium_deleted) document.querySelector("#new-chat-button")?.click();
+  });
+
   let waiting = false;
   const look = () => {
     waiting = false;

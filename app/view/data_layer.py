@@ -36,7 +36,7 @@ from app.core.threads import ElementRecord, FeedbackRecord, StoredThread, Thread
 from app.core.turns import StepRecord, new_id
 from app.view.errors import advice_for
 from app.view.rendering import Drawing, draw, stamp
-from app.view.session import Browser
+from app.view.session import Browser, open_on
 from app.view.stored import element_dict, persisted, step_record
 from app.view.visitor import asking_id, reading_language, socket_session
 
@@ -221,6 +221,8 @@ class DataLayer(BaseDataLayer):
             raise NotFound(f"thread {thread_id} is another's")
         await self._deleted(thread_id)
         await self._threads.delete(thread_id, _asking())
+        for page in open_on(thread_id):
+            await page.emit("window_message", {"konsilium_deleted": thread_id})
 
     async def list_threads(
         self, pagination: Pagination, filters: ThreadFilter

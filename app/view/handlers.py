@@ -97,11 +97,12 @@ def _lifecycle(chat: Chat, guide: Guide, servers: Servers, voice: Voice) -> None
 
 async def _read_again(chat: Chat, thread: ThreadDict) -> None:
     """A turn that ended while its thread was being read was read unfinished."""
-    running = any(s["type"] == "run" and s.get("end") is None for s in thread.get("steps", []))
+    read_running = any(s["type"] == "run" and s.get("end") is None for s in thread["steps"])
+    if not read_running or chat.answering(thread["id"]):
+        return
     layer = get_data_layer()
-    if running and layer is not None and not chat.answering(thread["id"]):
-        if again := await layer.get_thread(thread["id"]):
-            thread.update(again)
+    if layer is not None and (again := await layer.get_thread(thread["id"])):
+        thread.update(again)
 
 
 async def _page_says(chat: Chat, servers: Servers, browser: Browser, said: dict[str, Any]) -> None:

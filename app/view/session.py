@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainlit.config import config
-from chainlit.session import WebsocketSession
+from chainlit.session import WebsocketSession, ws_sessions_id
 from chainlit.user import PersistedUser
 
 from app.conversation.modes import mode_named
@@ -77,3 +77,8 @@ class Browser:
     async def emit(self, event: str, data: Any) -> None:
         """Sends an event to this browser; lost without harm if it has gone away."""
         await self.session.emit(event, data)  # type: ignore[misc]  # annotated as returning None upstream
+
+
+def open_on(thread_id: str) -> list[Browser]:
+    """The pages, of every tab, on which that thread is open."""
+    return [Browser(s) for s in list(ws_sessions_id.values()) if s.thread_id == thread_id]

@@ -366,7 +366,7 @@ def test_everything_is_back_after_a_restart_and_the_next_question_knows_the_hist
     page.locator(".negative-feedback-off").last.click()
     page.locator("#submit-feedback").click()
     expect(page.locator(".negative-feedback-on")).to_have_count(1)
-    turns = "SELECT type, turn_id = id FROM steps JOIN feedback ON step_id = steps.id AND value = 0 AND steps.thread_id = ?"
+    turns = "SELECT type, turn_id = steps.id FROM steps JOIN feedback ON step_id = steps.id AND value = 0 AND steps.thread_id = ?"
     assert house.rows(turns, thread) == [("run", 1)]
     assert house.rows("SELECT id FROM cached_answers WHERE thread_id = ?", thread) == []
     house.app.restart()
@@ -399,6 +399,8 @@ def test_a_thread_keeps_its_own_mode_and_settings(page: Page, house: House):
     pick(page, "model", "echo")
     thread = answered(page, "Разговор с выбором")
     pick(page, "mode", "Лучший из N")
+    kept = "SELECT id FROM threads WHERE id = ? AND metadata LIKE '%best_of%'"
+    until(lambda: house.rows(kept, thread))
     new_chat(page)
     pick(page, "mode", "Чат")
     pick(page, "model", "thinking")
@@ -458,7 +460,8 @@ def test_a_thread_is_downloaded_from_its_own_page_as_markdown_and_as_json(page: 
         page.get_by_role("link", name="Markdown").click()
     assert markdown.value.suggested_filename == "Возьми меня с собой.md"
     text = markdown.value.path().read_text()
-    assert text.startswith("# Возьми меня с собой") and text.count("Возьми меня с собой") == 3
+    assert text.startswith("# Возьми меня с собой")
+    assert text.count("Возьми меня с собой") == 3
     page.get_by_role("button", name="Скачать разговор").press("Enter")
     with page.expect_download() as document:
         page.keyboard.press("Tab")
