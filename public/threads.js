@@ -75,6 +75,7 @@
   let waiting = false;
   const look = () => {
     waiting = false;
+    document.documentElement.toggleAttribute("data-shared", window.location.pathname.includes("/share/"));
     const header = document.querySelector("#header > div:last-child");
     if (header) offer(header);
     translate();

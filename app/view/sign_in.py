@@ -39,8 +39,19 @@ log = logging.getLogger(__name__)
 
 Environ = dict[str, Any]
 
-_OPEN = ("/login", "/logout", "/auth/", "/public/", "/assets/", "/favicon", "/logo", "/health")
-"""Paths that a disabled user's token does not close: to sign in as someone else."""
+_OPEN = (
+    "/login",
+    "/logout",
+    "/auth/",
+    "/public/",
+    "/assets/",
+    "/favicon",
+    "/logo",
+    "/health",
+    "/project/translations",
+    "/project/language",
+)
+"""Paths that a disabled user's token does not close: to sign in as someone else, on a page with words."""
 
 
 class Doors:

@@ -5,15 +5,18 @@ import json
 import re
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.conftest import ask, metrics, pick, picture, visitor
-from tests.processes import Process, konsilium, running, simulator
+from tests.processes import ROOT, Process, konsilium, running, simulator
 from tests.simulators.script import WORDS
 
 ANSWER = '[data-step-type="assistant_message"]'
@@ -37,12 +40,12 @@ class House:
             **environment,
         )
 
-    def rows(self, query: str, *values: str) -> list[tuple]:
+    def rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
         """What the database has now, as another process sees it."""
         with contextlib.closing(sqlite3.connect(self.database, timeout=5)) as connection:
             return connection.execute(query, values).fetchall()
 
-    def answers(self, thread: str) -> list[tuple[str, str]]:
+    def answers(self, thread: str) -> list[tuple[Any, ...]]:
         """The answers of the thread: how each ended, and its text."""
         kept = (
             "SELECT outcome, output FROM steps WHERE thread_id = ? AND kind = 'answer' ORDER BY seq"
@@ -71,7 +74,10 @@ def page(chromium: Browser, house: House) -> Iterator[Page]:
     yield from visitor(chromium, house.app.url)
 
 
-def until(condition, seconds: float = 15.0):
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], seconds: float = 15.0) -> T:
     """The first true value of `condition()`, asked again and again."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -468,3 +474,131 @@ def test_a_thread_is_downloaded_from_its_own_page_as_markdown_and_as_json(page: 
         page.keyboard.press("Enter")
     kept = json.loads(document.value.path().read_text())
     assert [step["kind"] for step in kept["steps"]] == ["question", "turn", "answer"]
+
+
+# -- several people ---------------------------------------------------------------------------------
+
+SECRETS = {"ann": "ann's long password", "bob": "bob's long password"}
+
+
+@pytest.fixture(scope="module")
+def shared_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """AUTH_MODE=password, with two people."""
+    opened = House(tmp_path_factory.mktemp("shared"), AUTH_MODE="password")
+    with running(opened.models, opened.app):
+        for name, password in SECRETS.items():
+            users(opened, "add", name, said=password)
+        yield opened
+
+
+def users(house: House, *command: str, said: str = "") -> None:
+    """`python -m app users ...`, as an administrator would."""
+    subprocess.run(
+        [sys.executable, "-m", "app", "users", *command],
+        env=dict(house.app.environment),
+        cwd=ROOT,
+        input=said + "\n",
+        text=True,
+        check=True,
+        capture_output=True,
+    )
+
+
+def sign_in(page: Page, name: str, password: str) -> None:
+    page.wait_for_url(re.compile("/login"))
+    page.locator("#email").fill(name)
+    page.locator("#password").fill(password)
+    page.locator("#password").press("Enter")
+
+
+@contextlib.contextmanager
+def person(chromium: Browser, house: House, name: str) -> Iterator[Page]:
+    """A signed-in visitor."""
+    for page in visitor(chromium, house.app.url):
+        sign_in(page, name, SECRETS[name])
+        expect(page.locator("#chat-input")).to_be_visible()
+        yield page
+
+
+def test_a_wrong_password_is_refused_and_guessing_slows_down_and_says_so(
+    chromium: Browser, shared_house: House
+):
+    for page in visitor(chromium, shared_house.app.url):
+        sign_in(page, "bob", "wrong")
+        expect(page.get_by_role("alert")).to_contain_text("Проверьте имя и пароль")
+        for _ in range(4):
+            with page.expect_response("**/login"):
+                page.locator("#password").press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("Слишком много попыток")
+        picture(page, "sign-in-slowed")
+        assert page.url.endswith("/login")
+
+
+def test_whoever_signs_out_is_out(chromium: Browser, shared_house: House):
+    with person(chromium, shared_house, "ann") as page:
+        page.locator("#user-nav-button").click()
+        page.get_by_role("menuitem", name="Выйти").click()
+        page.wait_for_url(re.compile("/login"))
+        page.goto(shared_house.app.url)
+        page.wait_for_url(re.compile("/login"))
+
+
+def test_a_thread_is_its_owners_until_it_is_shared_and_again_when_the_link_is_taken_back(
+    chromium: Browser, shared_house: House
+):
+    house = shared_house
+    with person(chromium, house, "ann") as ann, person(chromium, house, "bob") as bob:
+        ann.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        pick(ann, "model", "thinking")
+        thread = answered(ann, "Мой секретный вопрос")
+        export = f"{house.app.url}/project/thread/{thread}/export"
+        assert ann.request.get(export).status == 200
+
+        def bob_sees_nothing(path: str) -> None:
+            bob.goto(f"{house.app.url}/{path}/{thread}")
+            bob.wait_for_url(re.compile(r":\d+/$"))
+            expect(bob.locator("#chat-input")).to_be_visible()
+            expect(bob.get_by_text("секретный")).to_have_count(0)
+
+        bob_sees_nothing("thread")
+        bob_sees_nothing("share")
+        menu(ann, thread, "share")
+        ann.get_by_role("dialog").get_by_role("button", name="Поделиться").click()
+        expect(ann.get_by_role("button", name="Закрыть доступ")).to_be_visible()
+        picture(ann, "share")
+        link = ann.evaluate("() => navigator.clipboard.readText()")
+        assert link == f"{house.app.url}/share/{thread}"
+        bob.goto(link)
+        expect(bob.locator(QUESTION)).to_contain_text("Мой секретный вопрос")
+        expect(bob.locator(ANSWER).last).to_contain_text("Мой секретный вопрос")
+        expect(metrics(bob)).to_have_count(1)
+        expect(bob.get_by_role("button", name="Другой ответ")).to_have_count(0)
+        expect(bob.locator("#take-along")).to_have_count(0)
+        expect(bob.locator("#chat-input")).to_have_count(0)
+        picture(bob, "shared-with-me")
+        assert bob.request.get(export).status == 404
+        bob_sees_nothing("thread")
+        ann.get_by_role("button", name="Закрыть доступ").click()
+        expect(ann.get_by_text("Доступ по ссылке закрыт")).to_be_visible()
+        bob_sees_nothing("share")
+
+
+def test_a_disabled_user_is_out_at_once_with_a_page_open(chromium: Browser, shared_house: House):
+    with person(chromium, shared_house, "ann") as page:
+        thread = begun(page, LONG, "Успею ли я?")
+        users(shared_house, "disable", "ann")
+        page.wait_for_url(re.compile("/login"))
+        expect(page.get_by_text("Успею ли я?")).to_have_count(0)
+        until(lambda: [outcome for outcome, _ in shared_house.answers(thread)] == ["stopped"])
+        sign_in(page, "ann", SECRETS["ann"])
+        expect(page.get_by_role("alert")).to_contain_text("Проверьте имя и пароль")
+
+
+def test_a_deep_link_opens_its_thread_in_a_fresh_browser_without_signing_in(
+    page: Page, chromium: Browser, house: House
+):
+    pick(page, "model", "echo")
+    thread = answered(page, "Найди меня по ссылке")
+    for fresh in visitor(chromium, f"{house.app.url}/thread/{thread}"):
+        expect(fresh.locator(QUESTION)).to_contain_text("Найди меня по ссылке")
+        expect(metrics(fresh)).to_have_count(1)

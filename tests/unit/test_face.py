@@ -19,6 +19,8 @@ from app.view.starters import BEGINNINGS, in_language
 ROOT = Path(__file__).parents[2]
 PUBLIC = ROOT / "public"
 TAGS = ("ru-RU", "uk-UA", "en-US")
+TOO_MANY_TRIES = "auth.login.errors.too many requests"
+"""Chainlit's sign-in page looks up the status of the answer, and has no words for this one."""
 
 
 def texts(tag: str) -> dict[str, str]:
@@ -62,7 +64,7 @@ def chainlit_texts() -> set[str]:
 @pytest.mark.parametrize("tag", TAGS)
 def test_every_string_of_chainlit_is_translated_and_none_is_empty(tag):
     ours = texts(tag)
-    assert set(ours) == chainlit_texts()
+    assert set(ours) == chainlit_texts() | {TOO_MANY_TRIES}
     assert [path for path, text in ours.items() if not text.strip()] == []
 
 
