@@ -200,6 +200,8 @@ def _server(terminal: Terminal, state: ServerState, *, spare: bool) -> bool:
 
 def _remedy(state: ServerState, error: KonsiliumError) -> Text | None:
     match error:
+        case ServerUnavailable() if state.kind == "embedded":
+            return None  # its reason says what to do
         case ServerUnavailable():
             return START_OLLAMA if state.kind == "ollama" else CHECK_ADDRESS
         case WrongKey():

@@ -132,8 +132,10 @@ class EmbeddedOffer:
 
     name: str
     """What EMBEDDED_MODEL would be: `repo:file` on the model hub, or a file's path."""
-    state: Literal["offered", "downloading", "ready"]
-    """`offered`: nothing is fetched before the person agrees. `ready`: its file is here."""
+    state: Literal["offered", "downloading", "ready", "unusable"]
+    """`offered`: nothing is fetched before the person agrees. `ready`: its file is here. `unusable`: it
+    can neither be run nor fetched; `error` is NotFound for a missing file, Unsupported without
+    llama.cpp."""
     size_bytes: int | None = None
     licence: str | None = None
     as_of: date | None = None
@@ -142,4 +144,4 @@ class EmbeddedOffer:
     """How much of the file is here, also of a download that was broken off."""
     bytes_per_second: float | None = None
     error: KonsiliumError | None = None
-    """Why the last download ended without the file, or why no model can run here."""
+    """Why the last download ended without the file, or why it is unusable."""

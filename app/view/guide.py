@@ -15,7 +15,7 @@ from app.completion.machine import memory_bytes
 from app.completion.pulls import Pulls
 from app.completion.stores import Stores
 from app.completion.suggestions import MODEST, Suggestion, suggestion
-from app.core.errors import KonsiliumError
+from app.core.errors import KonsiliumError, Unsupported
 from app.core.events import StepKind
 from app.core.models import EmbeddedOffer, ServerState
 from app.core.ports import EmbeddedModels, Models, NewServer
@@ -37,6 +37,21 @@ NO_ROOM = Text(
     ru="На этом компьютере мало памяти для встроенной модели.",
     uk="На цьому комп'ютері замало пам'яті для вбудованої моделі.",
     en="This machine has too little memory for an embedded model.",
+)
+NO_LLAMA = Text(
+    ru="Нет llama.cpp: установите пакет xllamacpp (pip install xllamacpp) и перезапустите приложение.",
+    uk="Немає llama.cpp: встановіть пакет xllamacpp (pip install xllamacpp) і перезапустіть застосунок.",
+    en="llama.cpp is missing: install the package xllamacpp (pip install xllamacpp) and restart the app.",
+)
+NO_FILE = Text(
+    ru="Файла {name} нет. Исправьте EMBEDDED_MODEL и перезапустите приложение.",
+    uk="Файлу {name} немає. Виправте EMBEDDED_MODEL і перезапустіть застосунок.",
+    en="There is no file {name}. Correct EMBEDDED_MODEL and restart the app.",
+)
+NOT_STARTING = Text(
+    ru="Модель {name} не запускается. Причина — в журнале приложения.",
+    uk="Модель {name} не запускається. Причина — у журналі застосунку.",
+    en="The model {name} does not start. The app's log says why.",
 )
 
 _HERE = ("localhost", "127.0.0.1", "::1")
@@ -171,7 +186,7 @@ class Guide:
         }
         if not ready:
             offers = await self._embedded.offers()
-            props["embedded"] = _embedded(offers, browser.language, admin=admin)
+            props["embedded"] = _embedded(offers, states, browser.language, admin=admin)
         else:
             props["starters"] = [
                 {"label": one.label[browser.language], "question": one.question[browser.language]}
@@ -220,12 +235,21 @@ def _server(state: ServerState) -> dict[str, Any]:
 
 
 def _embedded(
-    offers: Sequence[EmbeddedOffer], language: Language, *, admin: bool
+    offers: Sequence[EmbeddedOffer],
+    states: Sequence[ServerState],
+    language: Language,
+    *,
+    admin: bool,
 ) -> dict[str, Any]:
     """The best offer, as the card draws it."""
     if not offers:
         return {"reason": NO_ROOM[language]}
     offer = offers[0]
+    if offer.state == "unusable":
+        why = NO_LLAMA if isinstance(offer.error, Unsupported) else NO_FILE
+        return {"reason": why.format(name=offer.name)[language]}
+    if offer.state == "ready" and any(s.kind == "embedded" and s.error for s in states):
+        return {"reason": NOT_STARTING.format(name=offer.name)[language]}
     props: dict[str, Any] = {
         "name": offer.name,
         "size": offer.size_bytes,

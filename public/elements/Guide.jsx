@@ -323,7 +323,7 @@ function EmbeddedWay({ lang, text, data, callAction }) {
       {embedded.may && !embedded.state && !embedded.progress && (
         <button type="button" className="k-button k-primary"
           onClick={() => callAction({ name: "embedded_download", payload: { name: embedded.name } })}>
-          <Download aria-hidden="true" />{text.download(bytes(lang, embedded.size))}
+          <Download aria-hidden="true" />{text.download(known(embedded.size) ? bytes(lang, embedded.size) : "")}
         </button>
       )}
     </div>

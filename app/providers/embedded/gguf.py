@@ -26,6 +26,7 @@ _SCALARS = {
 }
 MOST_ENTRIES = 100_000
 LONGEST_STRING = 16 * 2**20
+LONGEST_SKIP = 2**40
 
 FILE_TYPES = {
     0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K",
@@ -55,7 +56,7 @@ def read_header(path: Path) -> Header:
             raise ValueError("is not a GGUF file")
         try:
             said = _entries(file)
-        except struct.error as error:
+        except (struct.error, RecursionError) as error:
             raise ValueError("is not a whole GGUF file") from error
     architecture = said.get("general.architecture")
     return Header(
@@ -94,7 +95,7 @@ def _value(file: BinaryIO, kind: int) -> object:
 def _skip_array(file: BinaryIO) -> None:
     kind, count = int(_number(file, "I")), int(_number(file, "Q"))
     if kind not in (_STRING, _ARRAY):
-        file.seek(count * struct.calcsize("<" + _scalar(kind)), 1)
+        _skip(file, count * struct.calcsize("<" + _scalar(kind)))
         return
     skip: Callable[[BinaryIO], object] = _skip_string if kind == _STRING else _skip_array
     for _ in range(count):
@@ -122,7 +123,13 @@ def _string(file: BinaryIO) -> str:
 
 
 def _skip_string(file: BinaryIO) -> None:
-    file.seek(int(_number(file, "Q")), 1)
+    _skip(file, int(_number(file, "Q")))
+
+
+def _skip(file: BinaryIO, length: int) -> None:
+    if length > LONGEST_SKIP:
+        raise ValueError("is not a whole GGUF file")
+    file.seek(length, 1)
 
 
 def _text(value: object) -> str | None:

@@ -5,10 +5,17 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 
 from app.completion.machine import memory_bytes
-from app.core.errors import KonsiliumError, NotFound, ServerUnavailable, SettingsInvalid
+from app.core.errors import (
+    KonsiliumError,
+    NotFound,
+    ServerUnavailable,
+    SettingsInvalid,
+    Unsupported,
+)
 from app.core.models import EmbeddedOffer
 from app.providers.embedded.download import Download
 from app.providers.embedded.hub import Hub
@@ -18,6 +25,7 @@ from app.providers.embedded.suggested import SUGGESTIONS, Suggestion, fitting
 log = logging.getLogger(__name__)
 
 LOOK_UP_SECONDS = 3.0
+NOT_INSTALLED = "llama.cpp is not installed"
 CHOICE = "chosen"
 """The file in the folder of models that names what was chosen in the guide."""
 
@@ -33,6 +41,7 @@ class Library:
         *,
         memory: Callable[[], int | None] = memory_bytes,
         suggestions: Sequence[Suggestion] = SUGGESTIONS,
+        installed: Callable[[], bool] = lambda: find_spec("xllamacpp") is not None,
     ) -> None:
         """`configured`: EMBEDDED_MODEL. Raises SettingsInvalid where it cannot be."""
         self._folder = folder
@@ -40,6 +49,7 @@ class Library:
         self._configured = source_of(configured) if configured else None
         self._memory = memory
         self._suggestions = suggestions
+        self._installed = installed
         self._downloads: dict[str, Download] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._errors: dict[str, KonsiliumError] = {}
@@ -61,7 +71,9 @@ class Library:
         return wanted.name if isinstance(wanted, HubFile) else str(wanted or "")
 
     def path(self) -> Path:
-        """The wanted file. Raises ServerUnavailable with the reason where it is not here."""
+        """The wanted file. Raises ServerUnavailable with the reason where it cannot be run."""
+        if not self._installed():
+            raise _absent(f"{NOT_INSTALLED}: pip install xllamacpp, or run Ollama")
         wanted = self.wanted
         if isinstance(wanted, Path):
             if not wanted.is_file():
@@ -82,15 +94,16 @@ class Library:
 
     async def offers(self) -> tuple[EmbeddedOffer, ...]:
         """What is wanted, or else what may be suggested, best first."""
+        if not self._installed():
+            return (EmbeddedOffer(self.name, "unusable", error=Unsupported(NOT_INSTALLED)),)
         match self.wanted:
             case HubFile() as file:
                 return (await self._offer(file),)
+            case Path() as path if path.is_file():
+                return (EmbeddedOffer(str(path), "ready", path.stat().st_size),)
             case Path() as path:
-                return (
-                    (EmbeddedOffer(str(path), "ready", path.stat().st_size),)
-                    if path.is_file()
-                    else ()
-                )
+                missing = NotFound(f"{path}: no such file")
+                return (EmbeddedOffer(str(path), "unusable", error=missing),)
         return tuple(
             [await self._offer(one.file) for one in fitting(self._suggestions, self._memory())]
         )

@@ -3,12 +3,11 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -64,12 +63,10 @@ class EmbeddedServer:
         *,
         timeouts: Timeouts = LOCAL,
         idle_seconds: float = IDLE_SECONDS,
-        installed: Callable[[], bool] = lambda: find_spec("xllamacpp") is not None,
     ) -> None:
         """`connect` makes the server that speaks to the process, by its URL and key."""
         self._file = file
         self._timeouts = timeouts
-        self._installed = installed
         self._known: _Known | None = None
         self._window: int | None = None
         self.keeper = Keeper(self._begin, connect, idle_seconds=idle_seconds)
@@ -152,10 +149,6 @@ class EmbeddedServer:
 
     async def _look(self) -> _Known:
         """The file as it is now. Raises ServerUnavailable with what is to be done."""
-        if not self._installed():
-            raise ServerUnavailable(
-                "llama.cpp is not installed: pip install xllamacpp, or run Ollama", server=NAME
-            )
         path = self._file.path()
         try:
             known = await asyncio.to_thread(_read, path, self._known)

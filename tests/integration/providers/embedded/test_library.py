@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import NotFound, SettingsInvalid
+from app.core.errors import NotFound, SettingsInvalid, Unsupported
 from app.core.events import TextDelta
 from app.core.messages import Message
 from app.core.models import ServerState
@@ -185,10 +185,16 @@ async def test_a_missing_file_is_named(tmp_path: Path) -> None:
         server = EmbeddedServer(library, connect)
         state = await server.state()
         assert f"{missing}: no such file" in error_of(state)
-        assert await library.offers() == ()
+        (offer,) = await library.offers()
+        assert offer.state == "unusable"
+        assert isinstance(offer.error, NotFound)
 
 
 async def test_without_llama_cpp_it_says_how_to_get_it(tmp_path: Path) -> None:
-    async with library_of(tmp_path, "http://127.0.0.1:9") as library:
-        server = EmbeddedServer(library, connect, installed=lambda: False)
+    hub = Hub("http://127.0.0.1:9")
+    async with aclosing(Library(tmp_path, hub, NAME, installed=lambda: False)) as library:
+        server = EmbeddedServer(library, connect)
         assert "pip install xllamacpp" in error_of(await server.state())
+        (offer,) = await library.offers()
+        assert offer.state == "unusable"
+        assert isinstance(offer.error, Unsupported)
