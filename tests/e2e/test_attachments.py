@@ -1,10 +1,13 @@
 """Files in the chat: read, asked about, refused in words, and still there after a reload."""
 
-from playwright.sync_api import Page, expect
+import re
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
 
 from tests.attachment_files import a_docx, a_pdf, a_png
-from tests.e2e.conftest import ask, metrics, picture
-from tests.processes import Process
+from tests.e2e.conftest import ask, metrics, picture, visitor
+from tests.processes import Process, konsilium, running
 
 ANSWER = '[data-step-type="assistant_message"]'
 
@@ -84,3 +87,24 @@ def test_a_session_or_a_file_that_is_not_there_is_not_found(page: Page, app: Pro
     assert page.request.get(known).ok
     for wrong in (known + "x", f"{app.url}/chat/attachment?session_id=another&file=x"):
         assert page.request.get(wrong).status == 404
+
+
+def test_a_file_is_still_there_and_still_known_after_a_restart(
+    chromium: Browser, ollama: Process, tmp_path: Path
+):
+    app = konsilium(tmp_path, OLLAMA_HOST=ollama.url, MODEL_NAME="ollama/echo")
+    with running(app):
+        for page in visitor(chromium, app.url):
+            attach(page, ("report.pdf", "application/pdf", a_pdf("Revenue grew by 12 percent")))
+            ask(page, "О чём отчёт?")
+            expect(page.locator(ANSWER).last).to_contain_text("Revenue grew by 12 percent")
+            expect(metrics(page)).to_have_count(1)
+            address = page.url
+            app.restart()
+            with page.expect_response("**/files/**") as file:
+                page.goto(address)
+            assert file.value.ok
+            expect(page.get_by_text("report.pdf").first).to_be_visible()
+            page.get_by_role("button", name=re.compile("Другой ответ")).last.click()
+            expect(metrics(page)).to_have_count(1)
+            expect(page.locator(ANSWER).last).to_contain_text("Revenue grew by 12 percent")
