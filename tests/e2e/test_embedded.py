@@ -1,0 +1,66 @@
+"""With nothing installed: the guide offers a model, fetches it once agreed to, and it answers."""
+
+import asyncio
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.conftest import ask, picture, visitor
+from tests.gguf_model import make_gguf
+from tests.processes import konsilium, running
+from tests.simulators.hub import HubSimulator
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[HubSimulator]:
+    """A model hub on a loop of its own."""
+    simulator = HubSimulator(make_gguf(tmp_path / "babbler.gguf").read_bytes())
+    simulator.pause = 0.1
+    up, down = threading.Event(), asyncio.Event()
+    loop = asyncio.new_event_loop()
+
+    async def serve() -> None:
+        async with simulator:
+            up.set()
+            await down.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    assert up.wait(10)
+    yield simulator
+    loop.call_soon_threadsafe(down.set)
+    thread.join()
+    loop.close()
+
+
+def test_the_guide_fetches_a_model_that_then_answers(
+    chromium: Browser, hub: HubSimulator, tmp_path: Path
+) -> None:
+    app = konsilium(
+        tmp_path / "app",
+        OLLAMA_HOST="http://127.0.0.1:9",
+        EMBEDDED_MODEL=HubSimulator.NAME,
+        MODEL_HUB=hub.url,
+    )
+    with running(app):
+        for page in visitor(chromium, app.url):
+            guide = page.get_by_test_id("guide")
+            guide.get_by_text("Встроенная модель").click()
+            expect(guide).to_contain_text("apache-2.0")
+            assert hub.ranges == []
+            fetch = guide.get_by_role("button", name=re.compile("Скачать .*КБ"))
+            picture(page, "guide-embedded")
+            fetch.click()
+            expect(guide.get_by_role("progressbar")).to_be_visible()
+            expect(guide).to_have_attribute("data-ready", "true", timeout=20_000)
+            ask(page, "Привет")
+            expect(page.locator("#stop-button")).to_be_visible()
+            expect(page.get_by_text(re.compile("слово|never|модел")).last).to_be_visible()
+            page.locator("#stop-button").click()
+            expect(page.locator("#stop-button")).to_be_hidden()
+            picture(page, "embedded-answer")
+    assert hub.ranges == [""]
