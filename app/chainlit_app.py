@@ -33,6 +33,7 @@ from app.view.files import files_router
 from app.view.guide import Guide
 from app.view.handlers import register
 from app.view.http_errors import answer_errors
+from app.view.panel_facts import PanelFacts
 from app.view.project_routes import TAGS, project_router, serve_clean_pages
 from app.view.routes import action_router, health_router, put_first
 from app.view.servers import Servers, keep_pickers_true
@@ -58,7 +59,8 @@ guide = Guide(
     application.embedded,
 )
 limits = AttachmentLimits()
-chat = Chat(turns, models, MODES, storage.conversations, storage.documents, guide, limits)
+facts = PanelFacts(storage.reports, application.notes)
+chat = Chat(turns, models, MODES, storage.conversations, storage.documents, guide, limits, facts)
 data_layer = DataLayer(
     application.people,
     storage.threads,

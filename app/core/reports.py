@@ -16,6 +16,8 @@ class UsageFilter:
     until: datetime | None = None
     user_id: str | None = None
     """One user's records; None: everybody's."""
+    thread_id: str | None = None
+    """One thread's records; None: all, and those of no thread."""
     zone: str = "UTC"
     """IANA name of the time zone in which a day begins and ends."""
 

@@ -136,10 +136,16 @@ class StoredUsage:
 
 def _matching(over: UsageFilter) -> ColumnElement[bool]:
     conditions = [usage.c.started_at >= (over.since or datetime(1970, 1, 1, tzinfo=UTC))]
+    user: ColumnElement[Any] = usage.c.user_id
+    if over.thread_id is not None:
+        conditions = [usage.c.thread_id == over.thread_id]
+        if over.since is not None:
+            conditions.append(usage.c.started_at >= over.since)
+        user = func.coalesce(user, "")  # not by the user's index: a thread has far fewer records
     if over.until is not None:
         conditions.append(usage.c.started_at < over.until)
     if over.user_id is not None:
-        conditions.append(usage.c.user_id == over.user_id)
+        conditions.append(user == over.user_id)
     return and_(*conditions)
 
 

@@ -24,6 +24,7 @@ from app.core.turns import Attachment, Question, StepRecord, TurnRequest, new_id
 from app.core.usage import Outcome
 from app.view.follower import Follower
 from app.view.guide import Guide
+from app.view.panel_facts import PanelFacts
 from app.view.rendering import draw
 from app.view.session import Browser
 from app.view.settings_panel import pickers, widgets
@@ -53,6 +54,7 @@ class Chat:
         values: KeyValueStore,
         guide: Guide,
         limits: AttachmentLimits,
+        facts: PanelFacts,
     ) -> None:
         self._turns = turns
         self._models = models
@@ -62,6 +64,7 @@ class Chat:
         self._guide = guide
         guide.recovered = self.opened
         self._limits = limits
+        self._facts = facts
         self._following: dict[str, asyncio.Task[None]] = {}
         self._prepared: dict[str, Follower] = {}
         """Followers of sessions whose page is just being drawn."""
@@ -172,7 +175,8 @@ class Chat:
 
     async def _send_widgets(self, browser: Browser, values: Mapping[str, Any]) -> None:
         mode, states = mode_named(browser.options.mode), self._models.states()
-        panel = widgets(values, mode, states, browser.language)
+        options = widgets(values, mode, states, browser.language)
+        panel = await self._facts.put_into(options, browser)
         await browser.emit("chat_settings", [widget.to_dict() for widget in panel])
 
     async def chosen(self, browser: Browser, choices: Mapping[str, Any]) -> None:
@@ -180,6 +184,14 @@ class Chat:
         browser.choose(choices)
         await self.show_panel(browser)
         await self._keep_choices(browser)
+
+    async def chosen_here(self, browser: Browser, choices: Mapping[str, Any]) -> None:
+        """A button of this thread chose for it alone: new chats keep their defaults."""
+        browser.choose(choices)
+        await self.show_panel(browser)
+        await self._conversations.keep_settings(
+            browser.user_id, browser.thread_id, _values(browser.options)
+        )
 
     async def picked(self, browser: Browser, picker: str, name: str) -> None:
         """The person chose in the composer: it holds at once, for an edit and a retry too."""
@@ -196,8 +208,7 @@ class Chat:
         await self._send_widgets(browser, {**browser.options.values, **choices})
 
     async def _keep_choices(self, browser: Browser) -> None:
-        options = browser.options
-        values: dict[str, Any] = {"mode": options.mode, **options.values}
+        values = _values(browser.options)
         await self._values.put(DEFAULTS, browser.user_id, values)
         await self._conversations.keep_settings(browser.user_id, browser.thread_id, values)
 
@@ -344,6 +355,10 @@ class Chat:
         """Stop: the call upstream is closed, what was written stays; its card says so."""
         if turn := self._turns.running(browser.thread_id):
             turn.stop()
+
+
+def _values(options: ChatOptions) -> dict[str, Any]:
+    return {"mode": options.mode, **options.values}
 
 
 def _put_into(thread: ThreadDict, follower: Follower) -> None:

@@ -53,6 +53,7 @@ class Council:
             "use_cached": self.use_cached,
             "compress_now": self.compress_now,
             "drop_oldest": self.drop_oldest,
+            "pins": self.pins,
             "pin": self.pin,
             "unpin": self.unpin,
             "dialogue_pause": self.pause,
@@ -85,14 +86,22 @@ class Council:
 
     async def compress_now(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """What does not fit is compressed, and the question asked again."""
-        browser.choose({"compress_context": True})
-        await self._notes.compress(browser.thread_id, browser.user_id, browser.options)
+        await self._chat.chosen_here(browser, {"compress_context": True})
+        await browser.emit("task_start", {})  # a summary takes a while, and the buttons rest
+        try:
+            await self._notes.compress(browser.thread_id, browser.user_id, browser.options)
+        finally:
+            await browser.emit("task_end", {})
         await self._chat.again(browser, str(payload["turn_id"]))
 
     async def drop_oldest(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """What does not fit is left out, here and from now on, and the question asked again."""
-        browser.choose({"overflow": "drop"})
+        await self._chat.chosen_here(browser, {"overflow": "drop"})
         await self._chat.again(browser, str(payload["turn_id"]))
+
+    async def pins(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """A note was opened: it lists what is pinned now."""
+        await self._draw_pinned(browser, payload)
 
     async def pin(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """A fact that the model is told with every question."""

@@ -411,7 +411,7 @@ def advice_for(
         "command": advice.command,
         "retry": advice.retry,
         "actions": [
-            {"name": name, "label": label[language]}
+            {"name": name, "label": label[language], "other_model": name == "retry"}
             for name, label in (WAYS_OUT if code == "context_too_long" else {}).items()
         ],
     }

@@ -153,9 +153,6 @@ def _error_card(
     again = (
         {"retry": False, "actions": []} if part else {}
     )  # only the whole question is asked again
-    return element(
-        record.id,
-        record.thread_id,
-        "ErrorCard",
-        {"lang": language, "turn_id": record.turn_id, "code": facts.get("code"), **props} | again,
-    )
+    about = {name: facts.get(name) for name in ("code", "server", "model")}
+    common = {"lang": language, "turn_id": record.turn_id}
+    return element(record.id, record.thread_id, "ErrorCard", common | about | props | again)

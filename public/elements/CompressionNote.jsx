@@ -59,7 +59,7 @@ function CompressionNote({ data, callAction }) {
   const [open, setOpen] = useState(false);
   const panel = useId();
   const toggle = () => {
-    if (!open && !known(notes)) callAction({ name: "compression_text", payload: { turn_id: data.turn_id } });
+    if (!open && canPin) callAction({ name: "pins", payload: { step_id: data.step_id } }); // as they are now
     setOpen(!open);
   };
   const saved = known(before) && known(after) && before > 0 ? ` (−${percent(1 - after / before)})` : "";
@@ -93,7 +93,7 @@ function CompressionNote({ data, callAction }) {
               ))}
             </ul>
           )}
-          <div className="k-notes" aria-busy={!known(notes)}>{notes ?? "…"}</div>
+          <div className="k-notes">{notes ?? "…"}</div>
           {canPin && <PinForm text={text} callAction={callAction} stepId={data.step_id} />}
         </div>
       )}

@@ -42,6 +42,11 @@ function ErrorCard({ data, callAction }) {
   const [asked, setAsked] = useState(null);
   const offered = newest(messages, turnId) ? buttons(data, text) : [];
   const ask = async (action, index) => {
+    const same = [data.model, `${data.model} · ${data.server}`]; // as the composer may name it
+    if (action.other_model && same.includes(shown().model)) { // it would say the same: choose first
+      document.getElementById("mode-picker-trigger-model")?.click();
+      return;
+    }
     setAsked(index);
     try {
       await callAction({ name: action.name, payload: { turn_id: turnId, picked: shown(), ...action.payload } });

@@ -195,25 +195,18 @@ function Saved({ lang, text, title, before, after }) {
   );
 }
 
-function WindowBar({ lang, text, used, size }) {
-  if (!known(used) && !known(size)) return null;
-  const share = known(used) && size ? used / size : null;
-  const tone = share === null || share < 0.7 ? "" : share < 0.9 ? "k-warn" : "k-bad";
-  const figures = `${short(used)} / ${windowSize(size)}`;
-  const label = share === null ? figures : `${figures}, ${percent(share)}`;
+/** How full the window is, under every answer; the exact figures are in the details. */
+function WindowGauge({ lang, text, used, size }) {
+  if (!known(used) || !size) return null;
+  const share = used / size;
+  const tone = share < 0.7 ? "" : share < 0.85 ? "k-warn" : "k-bad";
+  const label = `${short(used)} / ${windowSize(size)}, ${percent(share)}`;
   return (
-    <div className="k-window">
-      <div className="k-row-between">
-        <span className="k-muted">{text.window}</span>
-        <span title={`${number(lang, used)} / ${number(lang, size)}`}>{label}</span>
-      </div>
-      {share !== null && (
-        <div className="k-bar" role="meter" aria-label={text.window} aria-valuemin={0}
-          aria-valuemax={size} aria-valuenow={used} aria-valuetext={label}>
-          <span className={tone} style={{ width: `${Math.min(100, share * 100)}%` }} />
-        </div>
-      )}
-    </div>
+    <span className="k-gauge" role="meter" aria-label={text.window} aria-valuemin={0} aria-valuemax={size}
+      aria-valuenow={used} aria-valuetext={label} title={`${text.window}: ${number(lang, used)} / ${number(lang, size)}`}>
+      <span className="k-bar"><span className={tone} style={{ width: `${Math.min(100, share * 100)}%` }} /></span>
+      {label}
+    </span>
   );
 }
 
@@ -293,6 +286,7 @@ function MetricsCard({ data, callAction }) {
     [text.input, counted(entry.input_tokens)],
     known(entry.cached_tokens) && [text.cached, number(lang, entry.cached_tokens)],
     [text.output, counted(entry.output_tokens)],
+    entry.window && [text.window, `${number(lang, entry.window.used)} / ${number(lang, entry.window.size)}`],
     [text.cost, cost(lang, entry)],
     [text.model, entry.model || DASH],
     [text.server, entry.server || DASH],
@@ -311,6 +305,7 @@ function MetricsCard({ data, callAction }) {
           </span>
           <ChevronDown aria-hidden="true" className={open ? "k-turned" : ""} />
         </button>
+        {whole && <WindowGauge lang={lang} text={text} {...entry.window} />}
         <Marks entry={entry} text={text} />
         {whole && newest(messages, turnId, last) && (
           <span className="k-actions">
@@ -335,7 +330,6 @@ function MetricsCard({ data, callAction }) {
               <div key={name}><dt>{name}</dt><dd>{value}</dd></div>
             ))}
           </dl>
-          {entry.window && <WindowBar lang={lang} text={text} {...entry.window} />}
           <Saved lang={lang} text={text} title={text.compression} {...facts} />
           <Saved lang={lang} text={text} title={text.system} {...facts.system} />
           {entry.calls?.length > 0 && (

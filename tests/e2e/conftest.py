@@ -156,3 +156,24 @@ class ServerLog:
 @pytest.fixture
 def ollama_log(ollama: Process) -> ServerLog:
     return ServerLog(ollama)
+
+
+def choose(page: Page, **settings: str | bool | int) -> None:
+    """Chooses in the settings panel, by id: a switch by True or False, a list by its option's words, a
+    field by what is typed."""
+    page.locator("#chat-settings-open-modal").click()
+    panel = page.locator("#chat-settings")
+    expect(panel).to_be_visible()
+    for name, value in settings.items():
+        field = panel.locator(f"#{name}")
+        if isinstance(value, bool):
+            if (field.get_attribute("aria-checked") == "true") != value:
+                field.click()
+            expect(field).to_have_attribute("aria-checked", str(value).lower())
+        elif field.get_attribute("role") == "combobox":
+            field.click()
+            page.get_by_role("option", name=str(value)).first.click()
+        else:
+            field.fill(str(value))
+    panel.locator("#confirm").click()
+    expect(panel).to_have_count(0)

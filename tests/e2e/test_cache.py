@@ -1,0 +1,206 @@
+"""The answer cache as a person meets it: what it says, what it never does, and how to get rid of it."""
+
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.e2e.conftest import ServerLog, ask, choose, metrics, picture
+from tests.processes import Process, konsilium, running, simulator
+
+ANSWER = '[data-step-type="assistant_message"]'
+QUESTION = '[data-step-type="user_message"]'
+SLOW = "paced-20ms+len-150"
+WHICH = "Які є факультети в ХДУ?"
+WHICH_ELSE = "Які факультети є в ХДУ?"
+HOW_MANY = "Скільки факультетів у ХДУ?"
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A model server of our own, whose calls are counted."""
+    server = simulator("ollama", tmp_path_factory.mktemp("models"), "echo", "say-Два", SLOW)
+    with running(server):
+        yield server
+
+
+@pytest.fixture
+def calls(models: Process) -> Callable[[], int]:
+    """How often a model was asked."""
+    return lambda: len(ServerLog(models).look()["generations"])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def house(folder: Path, models: Process) -> Iterator[Process]:
+    """An app behind a proxy that names the user."""
+    process = konsilium(
+        folder, OLLAMA_HOST=models.url, MODEL_NAME="ollama/echo", AUTH_MODE="header"
+    )
+    with running(process):
+        yield process
+
+
+Visit = Callable[[str], Page]
+
+
+@pytest.fixture
+def visit(chromium: Browser, house: Process) -> Iterator[Visit]:
+    """Opens the chat as somebody."""
+    contexts = []
+
+    def enter(user: str) -> Page:
+        context = chromium.new_context(
+            locale="ru-RU",
+            viewport={"width": 1280, "height": 860},
+            extra_http_headers={"X-Forwarded-User": user},
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(house.url)
+        expect(page.locator("#mode-picker-trigger-model")).to_be_visible()  # signed in by now
+        return page
+
+    yield enter
+    for context in contexts:
+        context.close()
+
+
+def new_chat(page: Page) -> None:
+    page.goto(page.url.split("/thread")[0])
+    expect(page.locator("#mode-picker-trigger-model")).to_be_visible()
+
+
+def answered(page: Page, text: str) -> Locator:
+    """Asks in a new chat and waits for the numbers."""
+    new_chat(page)
+    ask(page, text)
+    expect(metrics(page)).to_have_count(1)
+    return page.get_by_test_id("cache")
+
+
+def entries(folder: Path) -> int:
+    with sqlite3.connect(next((folder / "data").glob("*.db"))) as database:
+        return int(database.execute("select count(*) from cached_answers").fetchone()[0])
+
+
+def eventually(true: Callable[[], object], seconds: float = 15) -> None:
+    """Waits for what is done after an answer, unseen."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.05)
+
+
+def kept(page: Page, folder: Path, text: str) -> None:
+    """Asks, and waits until the answer is kept."""
+    before = entries(folder)
+    answered(page, text)
+    eventually(lambda: entries(folder) > before)
+
+
+def test_a_repeated_question_is_answered_from_the_cache_and_the_model_may_be_asked(
+    visit: Visit, folder: Path, calls: Callable[[], int]
+):
+    page = visit("anna")
+    answered(page, "Почему небо голубое?")
+    assert entries(folder) == 0, "it is off until it is switched on"
+    choose(page, answer_cache="тот же вопрос")
+    kept(page, folder, "Почему небо голубое?")
+    before = calls()
+    note = answered(page, "почему небо голубое")
+    expect(note).to_contain_text(
+        re.compile(r"Из кеша: этот вопрос уже задавали, \d+\s\w+; сэкономлено \d+\sтокен")
+    )
+    assert calls() == before
+    picture(page, "cache-exact")
+    note.get_by_role("button", name="Спросить модель").click()
+    expect(note).to_have_count(0)
+    expect(metrics(page)).to_have_count(1)
+    eventually(lambda: calls() == before + 1)
+    expect(page.locator(QUESTION)).to_have_count(1)
+    page.reload()
+    expect(metrics(page)).to_have_count(1)
+    expect(page.get_by_test_id("cache")).to_have_count(0)
+
+
+def test_the_same_in_other_words_and_an_alike_question_that_may_be_taken(
+    visit: Visit, folder: Path, calls: Callable[[], int]
+):
+    page = visit("bohdan")
+    choose(page, model=SLOW, answer_cache="и похожие вопросы")
+    kept(page, folder, WHICH)
+    before = calls()
+    note = answered(page, WHICH_ELSE)
+    expect(note).to_contain_text(f"Из кеша: спрошено как «{WHICH}»")
+    assert calls() == before
+    picture(page, "cache-near")
+
+    new_chat(page)
+    ask(page, HOW_MANY)
+    expect(note).to_contain_text(f"Похожий вопрос уже был: «{WHICH}»")
+    expect(page.locator("#stop-button")).to_be_visible()
+    picture(page, "cache-suggestion")
+    note.get_by_role("button", name="Показать тот ответ").click()
+    expect(note).to_contain_text("спрошено как")
+    expect(note).to_have_count(1)
+    expect(page.locator(QUESTION)).to_have_count(1)
+    expect(page.locator("#stop-button")).to_have_count(0)
+    picture(page, "cache-taken")
+
+
+def test_a_disliked_answer_is_not_given_again(visit: Visit, folder: Path, calls: Callable[[], int]):
+    page = visit("vera")
+    choose(page, answer_cache="тот же вопрос")
+    kept(page, folder, "Как варить борщ?")
+    before = entries(folder)
+    answered(page, "Как варить борщ?")
+    page.locator(ANSWER).last.hover()
+    page.locator(".negative-feedback-off").last.click()
+    page.locator("#submit-feedback").click()
+    eventually(lambda: entries(folder) == before - 1)
+    asked = calls()
+    note = answered(page, "Как варить борщ?")
+    expect(note).to_have_count(0)
+    eventually(lambda: calls() > asked)
+
+
+def test_another_person_model_or_system_prompt_is_another_cache(visit: Visit, folder: Path):
+    question = "Сколько ног у паука?"
+    page = visit("hanna")
+    choose(page, answer_cache="и похожие вопросы")
+    kept(page, folder, question)
+    expect(answered(page, question)).to_have_count(1)
+    other = visit("denys")
+    choose(other, answer_cache="и похожие вопросы")
+    expect(answered(other, question)).to_have_count(0)
+    choose(page, model="say-Два")
+    expect(answered(page, question)).to_have_count(0)
+    choose(page, model="echo", system_prompt="Отвечай стихами")
+    expect(answered(page, question)).to_have_count(0)
+    choose(page, system_prompt="")
+    expect(answered(page, question)).to_have_count(1)
+
+
+def test_the_dashboard_counts_what_the_cache_gave(visit: Visit, folder: Path):
+    page = visit("bohdan")
+    page.goto(page.url.rstrip("/") + "/dashboard")
+    expect(page.locator("main")).to_have_attribute("aria-busy", "false")
+    with sqlite3.connect(next((folder / "data").glob("*.db"))) as database:
+        query = (
+            "select sum(cache != 'miss'), sum(cache = 'taken') from usage join users"
+            " on users.id = user_id where identifier = 'bohdan'"
+        )
+        hits, taken = database.execute(query).fetchone()
+    assert taken == 1
+    expect(page.locator('[data-figure="cache"]')).to_have_attribute("data-value", str(hits))
+    expect(page.locator("#cards")).to_contain_text("по подсказке: 1")
+    picture(page, "cache-dashboard")

@@ -1,0 +1,32 @@
+"""The panel's line about the whole conversation: exact, and honest about what is not known."""
+
+from decimal import Decimal
+
+import pytest
+
+from app.core.reports import UsageSummary
+from app.view.panel_facts import total_line
+
+
+def test_tokens_cost_and_calls_are_said_in_every_language():
+    total = UsageSummary(
+        calls=3, input_tokens=12_345, output_tokens=678, cost_rub=Decimal("1.234"), unpriced=1
+    )
+    assert total_line(total, "ru") == (
+        "токены: 12\N{NO-BREAK SPACE}345 → 678 · стоимость: 1.23 ₽ · вызовов: 3"
+        " · без известной цены: 1"
+    )
+    assert total_line(total, "uk").startswith("токени: 12\N{NO-BREAK SPACE}345 → 678 · вартість")
+    assert total_line(total, "en") == (
+        "tokens: 12,345 → 678 · cost: 1.23 ₽ · calls: 3 · of unknown price: 1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cost", "said"),
+    [(None, "—"), ("0", "0 ₽"), ("0.00423", "0.0042 ₽"), ("0.5", "0.50 ₽"), ("12.5", "12.50 ₽")],
+)
+def test_money_is_as_under_an_answer_and_the_unknown_is_a_dash(cost, said):
+    total = UsageSummary(calls=1, unpriced=1, cost_rub=None if cost is None else Decimal(cost))
+    assert f"cost: {said} ·" in total_line(total, "en")
+    assert total_line(total, "en").startswith("tokens: — → —")
