@@ -20,17 +20,17 @@ TOTAL = "thread_total"
 SHORT_PROMPT = "short_system_prompt"
 LABEL = Text(ru="Весь разговор", uk="Уся розмова", en="This conversation so far")
 LINE = Text(
-    ru="токены: {tokens_in} → {tokens_out} · стоимость: {cost} · вызовов: {calls}",
-    uk="токени: {tokens_in} → {tokens_out} · вартість: {cost} · викликів: {calls}",
-    en="tokens: {tokens_in} → {tokens_out} · cost: {cost} · calls: {calls}",
+    ru="токены: {tokens_in} → {tokens_out} · {cost}",
+    uk="токени: {tokens_in} → {tokens_out} · {cost}",
+    en="tokens: {tokens_in} → {tokens_out} · {cost}",
+)
+HINT = Text(
+    ru="На входе → на выходе; вызовов моделей: {calls}, считая сжатие и консилиум",
+    uk="На вході → на виході; викликів моделей: {calls}, зі стисканням і консиліумом",
+    en="In → out; model calls: {calls}, with compression and councils",
 )
 UNPRICED = Text(
     ru="без известной цены: {calls}", uk="без відомої ціни: {calls}", en="of unknown price: {calls}"
-)
-HINT = Text(
-    ru="На входе → на выходе, вместе со сжатием, заголовками и советниками",
-    uk="На вході → на виході, разом зі стисканням, заголовками й радниками",
-    en="In → out, with compression, titles and councils",
 )
 SHORT = Text(
     ru="Сжатый системный промпт: {before} → {after} токенов",
@@ -82,7 +82,7 @@ def total_widget(total: UsageSummary, language: Language) -> TextInput:
     return TextInput(
         id=TOTAL,
         label=LABEL[language],
-        description=HINT[language],
+        description=total_hint(total, language),
         initial=total_line(total, language),
         disabled=True,
     )
@@ -104,16 +104,20 @@ def short_prompt_widget(short: ShortSystemPrompt, language: Language) -> TextInp
 
 
 def total_line(total: UsageSummary, language: Language) -> str:
-    """Tokens in and out, cost, calls; what is not known is a dash, and what has no price is said."""
-    line = LINE.format(
+    """Tokens in and out, and the cost; what is not known is a dash."""
+    return LINE.format(
         tokens_in=_count(total.input_tokens, language),
         tokens_out=_count(total.output_tokens, language),
         cost=_rubles(total.cost_rub),
-        calls=_count(total.calls, language),
     )[language]
-    if total.unpriced and total.cost_rub is not None:
-        line += f" · {UNPRICED.format(calls=_count(total.unpriced, language))[language]}"
-    return line
+
+
+def total_hint(total: UsageSummary, language: Language) -> str:
+    """How many calls these are, and how many of them nobody knows the price of."""
+    hint = HINT.format(calls=_count(total.calls, language))[language]
+    if total.unpriced:
+        hint += f"; {UNPRICED.format(calls=_count(total.unpriced, language))[language]}"
+    return hint
 
 
 def _count(value: int | None, language: Language) -> str:

@@ -118,7 +118,7 @@ def test_a_repeated_question_is_answered_from_the_cache_and_the_model_may_be_ask
     before = calls()
     note = answered(page, "почему небо голубое")
     expect(note).to_contain_text(
-        re.compile(r"Из кеша: этот вопрос уже задавали, \d+\s\w+; сэкономлено \d+\sтокен")
+        re.compile(r"Из кеша: этот вопрос уже задавали, \d+ [а-я]+; сэкономлено \d+ токен")
     )
     assert calls() == before
     picture(page, "cache-exact")
