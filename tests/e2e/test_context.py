@@ -62,7 +62,7 @@ def chat(chromium: Browser, house: Process) -> Iterator[Page]:
     next(pages, None)
 
 
-PLAIN = {
+PLAIN: dict[str, str | bool | int] = {
     "window": 0,
     "overflow": "спросить меня",
     "system_prompt": "",
