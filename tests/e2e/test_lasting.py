@@ -15,14 +15,15 @@ from typing import Any, TypeVar
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from app.bootstrap import GRACE_SECONDS
 from tests.e2e.conftest import ask, metrics, pick, picture, visitor
 from tests.processes import ROOT, Process, konsilium, running, simulator
 from tests.simulators.script import WORDS
 
 ANSWER = '[data-step-type="assistant_message"]'
 QUESTION = '[data-step-type="user_message"]'
-SHORT, LONG = "paced-20ms+len-200", "paced-20ms+len-1500"
-MODELS = ("echo", "thinking", SHORT, LONG)
+SHORT, LONG, ENDLESS = "paced-20ms+len-200", "paced-20ms+len-1500", "paced-20ms+len-5000"
+MODELS = ("echo", "thinking", SHORT, LONG, ENDLESS)
 
 
 class House:
@@ -212,17 +213,25 @@ def test_a_killed_app_leaves_the_question_and_the_partial_answer_and_retry_works
     assert house.asked() == [{"role": "user", "content": "Расскажи всё"}]
 
 
-def test_a_shutdown_lets_answers_end_and_the_process_goes_with_a_browser_open(
-    page: Page, house: House
+def test_a_shutdown_lets_answers_end_keeps_what_others_have_and_goes_with_browsers_open(
+    page: Page, chromium: Browser, house: House
 ):
-    thread = begun(page, SHORT, "Успеешь договорить?")
-    started = time.monotonic()
-    house.app.stop()
-    assert time.monotonic() - started < 20
-    assert house.answers(thread) == [("completed", words(200))]
-    house.app.start()
-    expect(metrics(page).last).to_be_visible(timeout=20_000)
-    assert says(page.locator(ANSWER).last, words(200))
+    for other in visitor(chromium, house.app.url):
+        endless = begun(other, ENDLESS, "Сколько успеешь?")
+        thread = begun(page, SHORT, "Успеешь договорить?")
+        started = time.monotonic()
+        house.app.stop()
+        assert time.monotonic() - started < GRACE_SECONDS + 5
+        assert house.answers(thread) == [("completed", words(200))]
+        [(outcome, text)] = house.answers(endless)
+        assert outcome == "stopped"
+        assert len(text) > len(words(200))
+        assert words(5000).startswith(text)
+        house.app.start()
+        for back, said in ((page, words(200)), (other, text)):
+            expect(metrics(back).last).to_be_visible(timeout=20_000)
+            assert says(back.locator(ANSWER).last, said)
+        expect(metrics(other).last).to_contain_text("остановлено")
 
 
 # -- the database is in trouble ---------------------------------------------------------------------
