@@ -179,7 +179,11 @@ class Guide:
         props: dict[str, Any] = {
             "lang": browser.language,
             "ready": ready,
-            "servers": [_server(state) for state in states],
+            "servers": [
+                _server(state)
+                for state in states
+                if state.reachable or state.kind != "embedded"  # the third way tells of it
+            ],
             "can_save_keys": admin,
             "key_status": dict(self._keys.get(browser.session.id, {})) or None,
             **self._ollama(states, browser, admin=admin),
