@@ -138,7 +138,10 @@ class Router:
         return self._lane(server).resting_until > self._clock()
 
     def _lane(self, server: str) -> _Lane:
-        return self._lanes.setdefault(server, _Lane())
+        lane = self._lanes.get(server)
+        if lane is None:
+            lane = self._lanes[server] = _Lane()
+        return lane
 
     def _is_local(self, server: str) -> bool:
         return any(state.local for state in self._models.states() if state.name == server)

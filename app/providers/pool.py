@@ -18,6 +18,7 @@ import httpx
 import httpx2
 from yarl import URL
 
+from app.core.errors import ConnectionLost, KonsiliumError, MalformedAnswer, ServerUnavailable
 from app.providers.patience import Timeouts
 
 KEEP_ALIVE_SECONDS = 4.0
@@ -30,6 +31,9 @@ CLOUD_KEEP_ALIVE_SECONDS = 30.0
 
 _NOT_OURS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 """Headers aiohttp would add by itself: the client above has said all there is to say."""
+
+LOST = (aiohttp.ClientError, asyncio.IncompleteReadError, OSError, TimeoutError)
+"""What the pool and the bodies of its answers raise: `lost` tells it in our words."""
 
 
 class Pool(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
@@ -137,6 +141,19 @@ def _tracing() -> aiohttp.TraceConfig:
     tracing = aiohttp.TraceConfig()
     tracing.on_connection_reuseconn.append(reused)
     return tracing
+
+
+def lost(error: Exception, server: str, model: str) -> KonsiliumError:
+    """The error of ours behind one of `LOST`."""
+    detail = f"{type(error).__name__}: {error}".removesuffix(": ")
+    match error:
+        case (
+            aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError() | aiohttp.InvalidURL()
+        ):
+            return ServerUnavailable(detail, server=server, model=model)
+        case aiohttp.ClientResponseError():
+            return MalformedAnswer(detail, server=server, model=model)
+    return ConnectionLost(detail, server=server, model=model)
 
 
 class _Body(httpx.AsyncByteStream, httpx2.AsyncByteStream):

@@ -2,25 +2,25 @@
 
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any
 
-import httpx
+import aiohttp
 
 from app.core.errors import (
-    FirstTokenTimeout,
     IncompleteAnswer,
     KonsiliumError,
     ServerError,
-    SilenceTimeout,
 )
 from app.core.events import Finished, ModelEvent
 from app.core.requests import ModelRequest
 from app.providers.lines import Lines, LineTooLong
-from app.providers.ollama.failures import lost
+from app.providers.ollama.client import OllamaClient
 from app.providers.ollama.wire import AnswerReader, chat_body
 from app.providers.patience import Patience, Timeouts
 from app.providers.refusals import WRONG_SHAPE, not_the_protocol, refusal, spoken_refusal
+
+REFUSAL_BYTES = 65536
 
 
 class OllamaModel:
@@ -32,15 +32,14 @@ class OllamaModel:
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
-        server: str,
+        client: OllamaClient,
         name: str,
         timeouts: Timeouts,
         num_ctx: Callable[[str], int | None],
         keep_alive: str | int | None,
     ) -> None:
         self._client = client
-        self._server, self._name = server, name
+        self._server, self._name = client.server, name
         self._timeouts = timeouts
         self._num_ctx = num_ctx
         self._keep_alive = keep_alive
@@ -116,24 +115,25 @@ class OllamaModel:
         body = chat_body(
             self._name, request, num_ctx=self._num_ctx(self._name), keep_alive=self._keep_alive
         )
-        headers = {"x-request-id": request.request_id} if request.request_id else {}
-        call = self._client.build_request("POST", "/api/chat", json=body, headers=headers)
+        response = await patience.wait(
+            self._client.post("/api/chat", body, self._name, request.request_id)
+        )
         try:
-            response = await patience.wait(self._client.send(call, stream=True))
-            try:
-                if response.status_code != 200:
-                    raise await self._refused(response, patience)
-                pieces: AsyncIterator[bytes] = response.aiter_bytes().__aiter__()
-                while (piece := await patience.wait(anext(pieces, None))) is not None:
-                    yield piece
-            finally:
-                await response.aclose()
-        except httpx.HTTPError as error:
-            raise lost(error, self._server, self._name) from error
+            if response.status != 200:
+                raise await self._refused(response, patience)
+            while piece := await patience.wait(self._client.read(response, self._name)):
+                yield piece
+        finally:
+            response.close()
 
-    async def _refused(self, response: httpx.Response, patience: Patience) -> KonsiliumError:
+    async def _refused(
+        self, response: aiohttp.ClientResponse, patience: Patience
+    ) -> KonsiliumError:
         patience.ending()
-        with contextlib.suppress(FirstTokenTimeout, SilenceTimeout):
-            await patience.wait(response.aread())
-        body = response.content if response.is_closed else b""
-        return refusal(self._server, self._name, response.status_code, body, response.headers)
+        body = b""
+        with contextlib.suppress(KonsiliumError):  # the status alone says enough
+            while piece := await patience.wait(self._client.read(response, self._name)):
+                body += piece
+                if len(body) > REFUSAL_BYTES:
+                    break
+        return refusal(self._server, self._name, response.status, body, response.headers)

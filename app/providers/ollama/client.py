@@ -1,24 +1,29 @@
 """The way to one Ollama server: one connection pool under our streaming client and the package's."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Sequence
 from typing import Any, TypeVar
 
+import aiohttp
 import httpx
 import ollama
 import pydantic
+from yarl import URL
 
 from app.core.errors import FirstTokenTimeout, ServerUnavailable
 from app.providers.ollama.failures import lost
 from app.providers.patience import Timeouts
-from app.providers.pool import Pool
+from app.providers.pool import LOST, Pool
+from app.providers.pool import lost as lost_by_pool
 from app.providers.refusals import not_the_protocol, refusal
 
 T = TypeVar("T")
 
 
 class OllamaClient:
-    """`http` for streams, read by our own code; the `ollama` package where it is safe."""
+    """Three ways over one pool: `post` for answers, `http` for what is rare, and the `ollama` package
+    where it is safe."""
 
     def __init__(self, server: str, url: str, timeouts: Timeouts) -> None:
         """`url` may hold a name and a password, for an Ollama behind a proxy that asks for them."""
@@ -26,7 +31,11 @@ class OllamaClient:
         self.server = server
         self.url = str(address.copy_with(username=None, password=None)).rstrip("/")
         self._seconds = timeouts.first_token  # any of the package's calls may load a model
-        pool = Pool(timeouts, local=True)
+        self._pool = pool = Pool(timeouts, local=True)
+        self._headers = {"content-type": "application/json", "accept-encoding": "identity"}
+        if address.userinfo:
+            named = aiohttp.BasicAuth(address.username, address.password, "utf-8")
+            self._headers["authorization"] = named.encode()
         auth = httpx.BasicAuth(address.username, address.password) if address.userinfo else None
         untimed = httpx.Timeout(None)  # the pool and Patience have the limits
         self.http = httpx.AsyncClient(base_url=self.url, transport=pool, timeout=untimed, auth=auth)
@@ -40,6 +49,33 @@ class OllamaClient:
     async def aclose(self) -> None:
         """Closes every connection: both clients share the one pool."""
         await self.http.aclose()
+
+    async def post(
+        self, path: str, body: dict[str, Any], model: str, request_id: str | None
+    ) -> aiohttp.ClientResponse:
+        """POSTs JSON; returns once a status has come, the body unread. Close what it returns.
+
+        Past httpx, which would take a quarter of a millisecond of each request.
+        """
+        headers = self._headers | ({"x-request-id": request_id} if request_id else {})
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+        try:
+            return await self._pool.send(
+                "POST",
+                URL(self.url + path),
+                headers.items(),
+                text.encode("utf-8", "replace"),
+                decompress=True,
+            )
+        except LOST as error:
+            raise lost_by_pool(error, self.server, model) from error
+
+    async def read(self, response: aiohttp.ClientResponse, model: str) -> bytes:
+        """Some more of an answer's body, empty at its end."""
+        try:
+            return await response.content.readany()
+        except LOST as error:
+            raise lost_by_pool(error, self.server, model) from error
 
     async def get(self, path: str) -> dict[str, Any]:
         """The JSON object at that path: the package drops fields that newer servers send."""

@@ -47,8 +47,7 @@ class OllamaServer:
     def model(self, name: str) -> OllamaModel:
         """The model of that name."""
         return OllamaModel(
-            self._client.http,
-            self._name,
+            self._client,
             name,
             self._timeouts,
             self._inventory.num_ctx,

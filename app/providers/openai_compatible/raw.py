@@ -10,10 +10,10 @@ from collections.abc import Mapping
 import aiohttp
 from yarl import URL
 
-from app.core.errors import ConnectionLost, KonsiliumError, MalformedAnswer, ServerUnavailable
+from app.core.errors import KonsiliumError
 from app.core.tracing import request_id
 from app.providers.openai_compatible.presets import Preset
-from app.providers.pool import Pool
+from app.providers.pool import LOST, Pool, lost
 from app.providers.refusals import refusal
 
 REST_SECONDS = 0.5
@@ -55,8 +55,8 @@ class RawOpenAI:
             response = await self._pool.send(
                 "POST", URL(self._preset.base_url + path), headers.items(), body, decompress=True
             )
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise self._failure(error, model) from error
+        except LOST as error:
+            raise lost(error, self._preset.name, model) from error
         answer = RawBytes(response, self._preset.name, model)
         if response.status < 300:
             return answer
@@ -74,19 +74,6 @@ class RawOpenAI:
             body = body.replace(self._key.encode(), b"***")
         return refusal(self._preset.name, model, answer.status, body, answer.headers)
 
-    def _failure(self, error: Exception, model: str) -> KonsiliumError:
-        detail = f"{type(error).__name__}: {error}".removesuffix(": ")
-        match error:
-            case (
-                aiohttp.ClientConnectorError()
-                | aiohttp.ConnectionTimeoutError()
-                | aiohttp.InvalidURL()
-            ):
-                return ServerUnavailable(detail, server=self._preset.name, model=model)
-            case aiohttp.ClientResponseError():
-                return MalformedAnswer(detail, server=self._preset.name, model=model)
-        return ConnectionLost(detail, server=self._preset.name, model=model)
-
 
 class RawBytes:
     """Implements core.ports.RawAnswer."""
@@ -103,9 +90,8 @@ class RawBytes:
         """Some more bytes, empty at the end."""
         try:
             return await self._response.content.readany()
-        except (aiohttp.ClientError, OSError) as error:
-            detail = f"{type(error).__name__}: {error}".removesuffix(": ")
-            raise ConnectionLost(detail, server=self._server, model=self._model) from error
+        except LOST as error:
+            raise lost(error, self._server, self._model) from error
 
     async def close(self, *, whole: bool = False) -> None:
         """Keeps the connection where the body was read to its end, else closes it."""
