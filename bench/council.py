@@ -20,7 +20,8 @@ from app.core.events import StepKind
 from app.core.options import ChatOptions
 from app.core.turns import Question, TurnRequest, new_id
 from app.core.usage import Purpose
-from app.providers.openai_compatible import OpenAICompatibleServer, any_server
+from app.providers.openai_compatible.presets import any_server
+from app.providers.openai_compatible.server import OpenAICompatibleServer
 from bench.report import Report
 from tests.fakes import MemoryStore
 from tests.simulators import OpenAISimulator

@@ -22,7 +22,8 @@ from app.core.models import ModelRef
 from app.core.ports import ModelServer
 from app.core.requests import ModelRequest
 from app.providers.ollama import OllamaServer
-from app.providers.openai_compatible import OpenAICompatibleServer, any_server
+from app.providers.openai_compatible.presets import any_server
+from app.providers.openai_compatible.server import OpenAICompatibleServer
 from bench.report import Report
 
 BENCH = "models"

@@ -13,7 +13,7 @@ from app.providers.embedded.library import Library
 from app.providers.embedded.server import NAME, EmbeddedServer
 from app.providers.kept import KeptServers
 from app.providers.ollama import OllamaServer
-from app.providers.openai_compatible import PRESETS, OpenAICompatibleServer, any_server
+from app.providers.openai_compatible import PRESETS, any_server, connected
 from app.providers.openai_compatible.names import FolderNames
 from app.settings import Settings
 
@@ -30,7 +30,7 @@ def embedded_server(library: Library) -> ModelServer:
     """The server `embedded`, which runs what is wanted of the library."""
 
     def connect(url: str, key: str) -> ModelServer:
-        return OpenAICompatibleServer(any_server(NAME, url), key)
+        return connected(any_server(NAME, url), key)
 
     return EmbeddedServer(library, connect)
 
@@ -48,8 +48,7 @@ def servers_from(settings: Settings, library: Library | None = None) -> list[Mod
     if settings.openai_servers is not None:
         listed = settings.openai_servers.get_secret_value()
         servers += [
-            OpenAICompatibleServer(any_server(name, url), key)
-            for name, url, key in openai_servers(listed)
+            connected(any_server(name, url), key) for name, url, key in openai_servers(listed)
         ]
     library = library or library_from(settings)
     if library.wanted is not None:
@@ -115,14 +114,14 @@ def _presets(settings: Settings) -> Iterable[ModelServer]:
             PRESETS["yandex"], base_url=settings.api_endpoint, names=FolderNames(folder)
         )
         key = settings.yandex_api_key.get_secret_value()
-        yield OpenAICompatibleServer(preset, key, project=folder)
+        yield connected(preset, key, project=folder)
     for name, secret in (
         ("openai", settings.openai_api_key),
         ("deepseek", settings.deepseek_api_key),
         ("openrouter", settings.openrouter_api_key),
     ):
         if secret is not None:
-            yield OpenAICompatibleServer(PRESETS[name], secret.get_secret_value())
+            yield connected(PRESETS[name], secret.get_secret_value())
 
 
 def _no_name_twice(names: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ from app.core.errors import SettingsInvalid, StorageUnavailable
 from app.core.models import GATEWAY_SERVER
 from app.core.ports import ModelServer, NewServer
 from app.core.turns import new_id
-from app.providers.openai_compatible import PRESETS, OpenAICompatibleServer, any_server
+from app.providers.openai_compatible import PRESETS, any_server, connected
 from app.providers.openai_compatible.names import FolderNames
 from app.providers.openai_compatible.presets import base_of
 
@@ -55,7 +55,7 @@ class KeptServers:
         if name in self._taken:
             raise SettingsInvalid(name, "configured by the environment, which goes first")
         if new.provider == OTHER:
-            return OpenAICompatibleServer(any_server(name, new.url), new.key)
+            return connected(any_server(name, new.url), new.key)
         if not new.key:
             raise SettingsInvalid("key", "missing")
         preset = PRESETS[new.provider]
@@ -64,7 +64,7 @@ class KeptServers:
                 raise SettingsInvalid("folder", "missing")
             url = self._yandex_url or preset.base_url
             preset = replace(preset, base_url=url, names=FolderNames(new.folder))
-        return OpenAICompatibleServer(preset, new.key, project=new.folder or None)
+        return connected(preset, new.key, project=new.folder or None)
 
     async def keep(self, new: NewServer) -> None:
         """Writes it down in place of one with the same name."""

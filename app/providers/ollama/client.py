@@ -34,8 +34,8 @@ class OllamaClient:
         self._pool = pool = Pool(timeouts, local=True)
         self._headers = {"content-type": "application/json", "accept-encoding": "identity"}
         if address.userinfo:
-            named = aiohttp.BasicAuth(address.username, address.password, "utf-8")
-            self._headers["authorization"] = named.encode()
+            named = aiohttp.encode_basic_auth(address.username, address.password, "utf-8")
+            self._headers["authorization"] = named
         auth = httpx.BasicAuth(address.username, address.password) if address.userinfo else None
         untimed = httpx.Timeout(None)  # the pool and Patience have the limits
         self.http = httpx.AsyncClient(base_url=self.url, transport=pool, timeout=untimed, auth=auth)

@@ -16,7 +16,8 @@ from app.core.options import ChatOptions
 from app.core.ports import ModelServer
 from app.core.turns import Question, TurnRequest, new_id
 from app.providers.ollama.server import OllamaServer
-from app.providers.openai_compatible import OpenAICompatibleServer, any_server
+from app.providers.openai_compatible.presets import any_server
+from app.providers.openai_compatible.server import OpenAICompatibleServer
 from tests.fakes import MemoryStore
 from tests.simulators import OllamaSimulator, OpenAISimulator
 

@@ -33,7 +33,8 @@ from app.core.messages import ImagePart, Message
 from app.core.ports import ModelServer
 from app.core.requests import JsonSchema, ModelRequest, Sampling
 from app.providers.ollama import OllamaServer
-from app.providers.openai_compatible import OpenAICompatibleServer, any_server
+from app.providers.openai_compatible.presets import any_server
+from app.providers.openai_compatible.server import OpenAICompatibleServer
 from app.providers.patience import Timeouts
 from tests.simulators import OllamaSimulator, OpenAISimulator
 from tests.simulators.base import Simulator

@@ -18,7 +18,8 @@ from app.providers.embedded.library import Library
 from app.providers.embedded.server import EmbeddedServer
 from app.providers.embedded.source import HubFile, source_of
 from app.providers.embedded.suggested import Suggestion
-from app.providers.openai_compatible import OpenAICompatibleServer, any_server
+from app.providers.openai_compatible.presets import any_server
+from app.providers.openai_compatible.server import OpenAICompatibleServer
 from tests.gguf_model import make_gguf
 from tests.simulators.hub import HubSimulator
 
