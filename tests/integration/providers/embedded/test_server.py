@@ -130,16 +130,20 @@ async def test_it_sleeps_until_the_first_question_and_counts_what_it_says(server
 async def test_stop_ends_the_generation(server) -> None:
     await answer(server, 3)
     process = psutil.Process(pid_of(server))
+
+    def worked() -> float:
+        times = process.cpu_times()
+        return float(times.user + times.system)
+
     stream = server.model("babbler").stream(request(7000))
     async with contextlib.aclosing(stream):
+        before = worked()
         await anext(stream)
-        process.cpu_percent()
-        await asyncio.sleep(0.3)
-        assert process.cpu_percent() > 20
+        await until(lambda: worked() > before + 0.05)
     await asyncio.sleep(0.5)
-    process.cpu_percent()
+    stopped = worked()
     await asyncio.sleep(0.5)
-    assert process.cpu_percent() < 10
+    assert worked() - stopped < 0.05
 
 
 async def test_two_are_answered_at_once(server) -> None:
