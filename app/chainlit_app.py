@@ -75,7 +75,7 @@ config.code.on_app_startup = application.start
 config.code.on_app_shutdown = application.stop
 config.ui.language = settings.app_language and TAGS[settings.app_language]
 council = Council(chat, turns, models, storage.threads, application.notes, storage.documents)
-chat.on_mode("dialogue", council.show_participants, council.hide_participants)
+chat.has_form("dialogue", council.form)
 servers = Servers(
     models, application.stores, application.pulls, application.people, application.router.waiting
 )

@@ -25,7 +25,7 @@ from app.core.usage import Outcome
 from app.view.follower import Follower
 from app.view.guide import Guide
 from app.view.panel_facts import PanelFacts
-from app.view.rendering import draw
+from app.view.rendering import Drawing, draw
 from app.view.session import Browser
 from app.view.settings_panel import pickers, widgets
 
@@ -39,7 +39,8 @@ CONTINUE = Text(
 DEFAULTS = "chat-defaults"
 """Scope of the key-value store: each user's choices for new chats."""
 
-Shown = Callable[[Browser], Awaitable[None]]
+Form = Callable[[Browser, bool], Awaitable[Drawing]]
+"""Draws what a mode is set up with: form(browser, unfolded)."""
 
 
 class Chat:
@@ -69,21 +70,21 @@ class Chat:
         self._prepared: dict[str, Follower] = {}
         """Followers of sessions whose page is just being drawn."""
         self._background: set[asyncio.Task[None]] = set()
-        self._on_mode: dict[str, tuple[Shown, Shown]] = {}
+        self._forms: dict[str, Form] = {}
 
-    def on_mode(self, mode_id: str, show: Shown, hide: Shown) -> None:
-        """A mode that needs more than the panel has: `show` when a person chooses it, `hide` when
-        they leave it."""
-        self._on_mode[mode_id] = show, hide
+    def has_form(self, mode_id: str, form: Form) -> None:
+        """A mode that needs more than the panel has: its form comes when a person chooses it, goes
+        when they leave it, and waits folded in a thread opened again."""
+        self._forms[mode_id] = form
 
     async def _mode_chosen(self, browser: Browser, before: str) -> None:
         mode = browser.options.mode
         if mode == before:
             return
-        if before in self._on_mode:
-            await self._on_mode[before][1](browser)
-        if mode in self._on_mode:
-            await self._on_mode[mode][0](browser)
+        if form := self._forms.get(before):
+            await browser.emit("delete_message", {"id": (await form(browser, False)).step["id"]})
+        if form := self._forms.get(mode):
+            await browser.show(await form(browser, True))
 
     # -- opening a chat ---------------------------------------------------------------------------
 
@@ -104,8 +105,10 @@ class Chat:
         turn = self._turns.running(browser.thread_id)
         if turn is not None:
             follower = Follower(turn, browser, self._models)
-            _put_into(thread, follower)
+            _put_into(thread, follower.snapshot())
             self._prepared[browser.session.id] = follower
+        elif form := self._forms.get(browser.options.mode):
+            _put_into(thread, [await form(browser, False)])
         self._spawn(self.opened(browser))
 
     def answering(self, thread_id: str) -> bool:
@@ -361,9 +364,8 @@ def _values(options: ChatOptions) -> dict[str, Any]:
     return {"mode": options.mode, **options.values}
 
 
-def _put_into(thread: ThreadDict, follower: Follower) -> None:
-    """Lays what a running turn has said over what the database has of it."""
-    drawings = follower.snapshot()
+def _put_into(thread: ThreadDict, drawings: Sequence[Drawing]) -> None:
+    """Lays what is drawn now over what the database has of it."""
     live = {drawing.step["id"] for drawing in drawings}
     steps = [step for step in thread.get("steps", []) if step["id"] not in live]
     thread["steps"] = [*steps, *(drawing.step for drawing in drawings)]

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from app.conversation.compression.thread import ThreadNotes
 from app.conversation.modes.best_of.promotion import promoted
 from app.conversation.modes.dialogue import (
+    Participant,
+    ParticipantsInvalid,
     continuation,
     default_participants,
     parse_participants,
@@ -19,7 +22,7 @@ from app.core.ports import KeyValueStore, Models, ThreadStore
 from app.core.turns import StepRecord, now
 from app.view.chat import Chat
 from app.view.model_labels import chat_models
-from app.view.rendering import APP_NAME, draw, element
+from app.view.rendering import APP_NAME, Drawing, draw, element
 from app.view.session import ActionHandler, Browser
 
 PRESETS = "dialogue-presets"
@@ -171,46 +174,47 @@ class Council:
         presets = dict(await self._values.get(PRESETS, browser.user_id) or {})
         presets[str(payload["name"])[:60]] = payload["participants"]
         await self._values.put(PRESETS, browser.user_id, presets)
-        await self.show_participants(browser)
+        await self._draw_form(browser)
 
     async def delete_preset(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """The company is forgotten."""
         presets = dict(await self._values.get(PRESETS, browser.user_id) or {})
         presets.pop(str(payload["name"]), None)
         await self._values.put(PRESETS, browser.user_id, presets)
-        await self.show_participants(browser)
+        await self._draw_form(browser)
 
-    async def show_participants(self, browser: Browser) -> None:
+    async def form(self, browser: Browser, unfolded: bool) -> Drawing:
         """The form of who takes part; one a thread, drawn again where it stands."""
-        step_id = _form_id(browser)
         record = StepRecord(
-            step_id,
+            str(uuid5(NAMESPACE_URL, f"{browser.thread_id}/participants")),
             browser.thread_id,
             "assistant_message",
             APP_NAME,
             StepKind.NOTICE,
             ended_at=now(),
         )
-        await browser.show(draw(record, browser.language))
-        props = await self._company(browser)
-        await browser.emit("element", element(step_id, browser.thread_id, "Participants", props))
+        props = {**await self._company(browser), "unfolded": unfolded}
+        card = element(record.id, record.thread_id, "Participants", props)
+        return replace(draw(record, browser.language), elements=(card,))
 
-    async def hide_participants(self, browser: Browser) -> None:
-        """The form goes when another mode is chosen."""
-        await browser.emit("delete_message", {"id": _form_id(browser)})
+    async def _draw_form(self, browser: Browser) -> None:
+        await browser.show(await self.form(browser, True), new=False)
 
     async def _company(self, browser: Browser) -> dict[str, Any]:
-        present = parse_participants(browser.options.text(PARTICIPANTS))
-        people = present or default_participants(browser.language)
         presets = await self._values.get(PRESETS, browser.user_id) or {}
         models: Sequence[str] = [str(p.ref) for p in chat_models(self._models.states())]
         return {
             "lang": browser.language,
-            "participants": json.loads(written_participants(people)),
+            "participants": json.loads(written_participants(_present(browser))),
             "models": [{"value": model, "label": model} for model in models],
             "presets": [{"name": name, "participants": who} for name, who in presets.items()],
         }
 
 
-def _form_id(browser: Browser) -> str:
-    return str(uuid5(NAMESPACE_URL, f"{browser.thread_id}/participants"))
+def _present(browser: Browser) -> Sequence[Participant]:
+    """Who takes part now; ours where nobody was set up, or by a list that cannot be read."""
+    try:
+        present = parse_participants(browser.options.text(PARTICIPANTS))
+    except ParticipantsInvalid:
+        present = ()
+    return present or default_participants(browser.language)

@@ -79,6 +79,8 @@ def _step(record: StepRecord, language: Language) -> StepDict:
     output = record.output
     if record.kind == StepKind.ANSWER and (title := record.metadata.get("title")):
         output = f"## {title}\n\n{output}"
+    if speaker := record.metadata.get("participant"):
+        output = f"**{speaker['name']}**\n\n{output}"
     return cast(
         StepDict,
         {

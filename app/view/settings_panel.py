@@ -23,9 +23,14 @@ NO_MODELS = Text(ru="моделей пока нет", uk="моделей пок�
 def widgets(
     values: Mapping[str, Any], mode: Mode, states: Sequence[ServerState], language: Language
 ) -> list[InputWidget]:
-    """One widget an option, with the present values; the mode's own options come last."""
+    """One widget an option, with the present values; the mode's own options come last. Participants
+    have a form of their own in the conversation."""
     options = (*CHAT_OPTIONS, *mode.options)
-    return [_widget(option, values, states, language) for option in options]
+    return [
+        _widget(option, values, states, language)
+        for option in options
+        if option.kind != "participants"
+    ]
 
 
 def pickers(

@@ -1,5 +1,6 @@
-import { useState } from "react";
-import { Check, Plus, Save, Trash2 } from "lucide-react";
+import { useEffect, useRef, useState } from "react";
+import { Check, ChevronDown, ChevronUp, Plus, Save, Trash2 } from "lucide-react";
+import { useChatMessages } from "@chainlit/react-client";
 
 const { keep, words } = window.Konsilium;
 
@@ -18,7 +19,6 @@ const TEXTS = {
     remove: (name) => `Убрать: ${name}`,
     participant: (number) => `Участник ${number}`,
     apply: "Применить",
-    applied: "Применено",
     save: "Сохранить состав",
     saveAs: "Название состава",
     drop: "Удалить состав",
@@ -39,7 +39,6 @@ const TEXTS = {
     remove: (name) => `Прибрати: ${name}`,
     participant: (number) => `Учасник ${number}`,
     apply: "Застосувати",
-    applied: "Застосовано",
     save: "Зберегти склад",
     saveAs: "Назва складу",
     drop: "Видалити склад",
@@ -60,7 +59,6 @@ const TEXTS = {
     remove: (name) => `Remove: ${name}`,
     participant: (number) => `Participant ${number}`,
     apply: "Apply",
-    applied: "Applied",
     save: "Save as a preset",
     saveAs: "Name of the preset",
     drop: "Delete the preset",
@@ -119,23 +117,39 @@ function Participants({ data, callAction }) {
   const [participants, setParticipants] = useState(given);
   const [preset, setPreset] = useState("");
   const [name, setName] = useState("");
-  const [applied, setApplied] = useState(false);
+  const [unfolded, setUnfolded] = useState(data.unfolded ?? true);
+  const edited = useRef(false);
+  const { messages } = useChatMessages();
+  const questions = messages.filter((message) => message.type === "user_message").length;
+  const before = useRef(questions);
   const problem = complaint(text, participants);
 
   const edit = (next) => {
     setParticipants(next);
-    setApplied(false);
+    edited.current = true;
   };
   const choose = (event) => {
     const found = presets.find((one) => one.name === event.target.value);
     setPreset(event.target.value);
     if (found) edit(found.participants);
   };
+  const take = async () => {
+    edited.current = false;
+    await callAction({ name: "participants", payload: { participants } });
+  };
   const apply = async (event) => {
     event.preventDefault();
-    await callAction({ name: "participants", payload: { participants } });
-    setApplied(true);
+    await take();
+    setUnfolded(false);
   };
+  /* Whoever goes on to the question has said who takes part: nothing typed here is lost. */
+  const leave = (event) => {
+    if (edited.current && !problem && !event.currentTarget.contains(event.relatedTarget)) take();
+  };
+  useEffect(() => {
+    if (questions > before.current) setUnfolded(false);
+    before.current = questions;
+  }, [questions]);
   const save = async () => {
     await callAction({ name: "preset_save", payload: { name: name.trim(), participants } });
     setPreset(name.trim());
@@ -148,11 +162,15 @@ function Participants({ data, callAction }) {
   const deletable = presets.some((one) => one.name === preset && !one.built_in);
 
   return (
-    <form data-testid="participants" className="k-panel k-participants" lang={lang} onSubmit={apply} aria-label={text.title}>
-      <div>
-        <p className="k-strong">{text.title}</p>
-        <p className="k-muted k-small">{text.hint}</p>
-      </div>
+    <form data-testid="participants" className="k-panel k-participants" lang={lang} onSubmit={apply}
+      onBlur={leave} aria-label={text.title}>
+      <button type="button" className="k-fold" aria-expanded={unfolded} onClick={() => setUnfolded(!unfolded)}>
+        <span className="k-strong">{text.title}</span>
+        {!unfolded && <span className="k-muted k-small">{participants.map((one) => one.name).join(", ")}</span>}
+        {unfolded ? <ChevronUp aria-hidden="true" /> : <ChevronDown aria-hidden="true" />}
+      </button>
+      {unfolded && <>
+      <p className="k-muted k-small">{text.hint}</p>
       {presets.length > 0 && (
         <div className="k-inline">
           <label className="k-label">{text.presets}
@@ -189,10 +207,11 @@ function Participants({ data, callAction }) {
           </button>
         </span>
         <button type="submit" className="k-button k-primary" disabled={!!problem}>
-          {applied && <Check aria-hidden="true" />}{applied ? text.applied : text.apply}
+          <Check aria-hidden="true" />{text.apply}
         </button>
       </div>
       {problem && <p className="k-bad k-small" role="alert">{problem}</p>}
+      </>}
     </form>
   );
 }

@@ -28,7 +28,21 @@ FLAGS = [
 PICTURES = ROOT / "test-output" / "screenshots"
 
 STORY = "paced-30ms+len-400"
-MODELS = ("echo", "json", STORY, "thinking", "load-5s", "error-503", "reset-after-5", "length")
+COUNCIL = ("council-0", "council-3", "council-3+paced-30ms+len-400")
+SLOW_JSON = "json+paced-200ms"
+MODELS = (
+    "echo",
+    "json",
+    STORY,
+    *COUNCIL,
+    SLOW_JSON,
+    "thinking+json",
+    "thinking",
+    "load-5s",
+    "error-503",
+    "reset-after-5",
+    "length",
+)
 
 expect.set_options(timeout=15_000)
 

@@ -14,6 +14,12 @@ WORDS = (
     ". ", "Далі ", "— ", "ще ", "кілька ", "слів", ", ", "numbers ", "42 ", "🙂 ",
 )  # fmt: skip
 EXOTIC = 'a\u0085b\u2028c\u2029d\x00e 👩‍👩‍👧‍👦 e\u0301 "quoted" back\\slash \r\n tab\t 🇺🇦 край'
+SPECIALISTS = (
+    ("Экономист", "Окупится ли? Прибыль будет через год."),
+    ("Юрист", "Что с договором? Прибыли не будет вовсе."),
+    ("Эколог", "Каков вред для реки?"),
+    ("Инженер", "Выдержит ли перекрытие?"),
+)
 THOUGHTS = ("Надо ", "подумать", ": ", "what ", "does ", "the ", "person ", "want", "? ", "Зрозуміло", ". ", "So…")  # fmt: skip
 
 
@@ -24,6 +30,7 @@ class Script:
     name: str
     text: Literal["echo", "words", "chars", "say", "exotic", "json"] = "echo"
     amount: int = 0
+    council: int | None = None
     said: str = ""
     tools: bool = False
     thinking: bool = False
@@ -70,7 +77,7 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "linger": {"linger": True},
 }
 _FAULT = re.compile(r"(error|cut|torn|reset|close|stall|chatter)-after-(\d+)\Z")
-_NUMBER = re.compile(r"(len|burst|chars|error|retry|flaky|split)-(\d+)\Z")
+_NUMBER = re.compile(r"(council|len|burst|chars|error|retry|flaky|split)-(\d+)\Z")
 _TIME = re.compile(r"(paced|slow-first|load)-(\d+(?:\.\d+)?)(ms|s)\Z")
 _FIELDS = {"paced": "pace", "slow-first": "first", "load": "load"}
 
@@ -97,6 +104,8 @@ def _with(script: Script, word: str) -> Script:
     if match := _NUMBER.match(word):
         number = int(match[2])
         match match[1]:
+            case "council":
+                return replace(script, council=number)
             case "len" | "burst":
                 return replace(script, text="words", amount=number)
             case "chars":
@@ -114,6 +123,9 @@ def _with(script: Script, word: str) -> Script:
 
 def tokens_of(script: Script, last_user: str, schema: Mapping[str, Any] | None) -> Sequence[str]:
     """What the model says, in tokens."""
+    if script.council is not None and schema and "need" in schema["properties"]:
+        fields = schema["properties"]["specialists"]["items"]["properties"]
+        return _json_tokens(council(script.council, with_models="model" in fields))
     match script.text:
         case "words":
             return Cycle(script.amount)
@@ -126,9 +138,23 @@ def tokens_of(script: Script, last_user: str, schema: Mapping[str, Any] | None) 
             return list(EXOTIC)
         case "json":
             value = instance(schema, last_user) if schema else {"answer": last_user}
-            return re.findall(r".{1,4}", json.dumps(value, ensure_ascii=False), re.DOTALL)
+            return _json_tokens(value)
         case _:
             return split_words(last_user)
+
+
+def _json_tokens(value: Any) -> list[str]:
+    return re.findall(r".{1,4}", json.dumps(value, ensure_ascii=False), re.DOTALL)
+
+
+def council(size: int, *, with_models: bool) -> Any:
+    """A coordinator's plan that calls so many of SPECIALISTS; with 0, none is needed. Where it may
+    name models, the last one gets a model that breaks off."""
+    specialists = [{"role": role, "question": asked} for role, asked in SPECIALISTS[:size]]
+    if with_models and specialists:
+        specialists[-1]["model"] = "reset-after-5"
+    reason = "Вопрос на стыке областей." if size else "Вопрос простой."
+    return {"need": size > 0, "reason": reason, "specialists": specialists}
 
 
 class Cycle(Sequence[str]):

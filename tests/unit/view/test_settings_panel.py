@@ -36,6 +36,12 @@ def test_every_option_is_in_the_panel_in_every_language():
         assert [widget.id for widget in panel] == [option.id for option in CHAT_OPTIONS]
 
 
+def test_every_option_of_a_mode_is_in_the_panel_but_participants_who_have_a_form():
+    for mode in MODES:
+        shown = {widget.id for widget in widgets({}, mode, [UP], "uk")}
+        assert {o.id for o in mode.options} - shown <= {"dialogue_participants"}
+
+
 def test_no_list_holds_an_empty_value_which_would_break_the_page():
     for states in ([], [UP, DOWN]):
         for mode in MODES:
