@@ -28,7 +28,7 @@ FLAGS = [
 PICTURES = ROOT / "test-output" / "screenshots"
 
 STORY = "paced-30ms+len-400"
-COUNCIL = ("council-0", "council-3", "council-3+paced-30ms+len-400")
+COUNCIL = ("council-0", "council-3", "council-3+paced-100ms+len-400")
 SLOW_JSON = "json+paced-200ms"
 MODELS = (
     "echo",

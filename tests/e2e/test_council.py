@@ -1,12 +1,56 @@
-"""The council in a real browser: a consultation, a dialogue with a word put in, the best of three."""
+"""The council in a real browser: consultations, dialogues, the best of three, answers with a title."""
 
 import re
+import signal
+from contextlib import contextmanager
+from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.conftest import ask, metrics, pick, picture
+from tests.e2e.conftest import (
+    COUNCIL,
+    SLOW_JSON,
+    STORY,
+    ServerLog,
+    ask,
+    metrics,
+    pick,
+    picture,
+    visitor,
+)
+from tests.processes import Process, konsilium, running
 
 ANSWER = '[data-step-type="assistant_message"]'
+PERSON = '[data-step-type="user_message"]'
+ROLES = ("Экономист", "Юрист", "Эколог")
+WEIGHTY = "Стоит ли городу отдать набережную под рынок: экономика, право, экология?"
+NOBODY_NEEDED, THREE, THREE_SLOW = COUNCIL
+
+browsing = contextmanager(visitor)
+
+
+def step(page: Page, name: str) -> Locator:
+    """A step of the tree, by its name: what it says and its numbers."""
+    return page.locator(".step").filter(has=page.get_by_role("button", name=name, exact=True)).last
+
+
+def choose(page: Page, **choices: str | int | bool) -> None:
+    """Sets options in the panel: a list by the words of the choice, a number, or a switch turned."""
+    page.locator("#chat-settings-open-modal").click()
+    panel = page.locator("#chat-settings")
+    for name, value in choices.items():
+        field = panel.locator(f"#{name}")
+        if isinstance(value, bool):
+            field.click()
+        elif isinstance(value, int):
+            field.fill(str(value))
+        elif field.get_attribute("role") == "combobox":
+            field.click()
+            page.get_by_role("option", name=value).first.click()
+        else:
+            field.fill(value)
+    panel.locator("#confirm").click()
+    expect(panel).to_be_hidden()
 
 
 def test_a_consultation_shows_its_specialists_at_work_and_its_total(page: Page):
@@ -58,3 +102,138 @@ def test_an_answer_with_a_title_has_a_heading(page: Page):
     ask(page, "Расскажи о море")
     expect(page.locator(ANSWER).last.locator("h2")).to_be_visible()
     picture(page, "structured")
+
+
+def test_a_council_stopped_at_work_comes_back_whole_after_the_app_was_killed(
+    chromium: Browser, ollama: Process, ollama_log: ServerLog, tmp_path: Path
+):
+    app = konsilium(tmp_path, OLLAMA_HOST=ollama.url, MODEL_NAME=f"ollama/{THREE_SLOW}")
+    with running(app), browsing(chromium, app.url) as page:
+        pick(page, "mode", "Консилиум")
+        ask(page, WEIGHTY)
+        for role in ROLES:
+            expect(step(page, role)).to_contain_text("Привет", timeout=30_000)
+        assert ollama_log.look()["open_generations"] == 3
+        page.locator("#stop-button").click()
+        assert ollama_log.open_generations_within(1.0) == 0
+        expect(metrics(page).last).to_contain_text("остановлено")
+        said = {role: step(page, role).inner_text() for role in ROLES}
+        app.restart(signal.SIGKILL)
+        page.reload()
+        for role in ROLES:
+            expect(step(page, role)).to_contain_text("Привет")
+            assert step(page, role).inner_text() == said[role]
+        expect(metrics(page)).to_have_count(4)
+        expect(metrics(page).last).to_contain_text("остановлено")
+        picture(page, "council-stopped")
+
+
+def test_a_council_keeps_a_contradiction_and_says_beforehand_what_it_costs(page: Page):
+    pick(page, "model", THREE)
+    pick(page, "mode", "Консилиум")
+    ask(page, WEIGHTY)
+    expect(metrics(page)).to_have_count(4, timeout=30_000)
+    expect(page.get_by_text(re.compile("5 вызовов модели"))).to_be_visible()
+    answer = page.locator(ANSWER).last
+    expect(answer).to_contain_text("Прибыль будет через год")
+    expect(answer).to_contain_text("Прибыли не будет вовсе")
+
+
+def test_specialists_in_turn_read_the_earlier_ones_and_one_who_fails_is_named(page: Page):
+    pick(page, "model", THREE)
+    pick(page, "mode", "Консилиум")
+    choose(page, consultation_order="по очереди", consultation_any_model=True)
+    ask(page, WEIGHTY)
+    expect(metrics(page).last).to_contain_text("символ", timeout=30_000)
+    expect(step(page, "Юрист")).to_contain_text("Прибыль будет через год")
+    expect(page.locator(ANSWER).last).to_contain_text("Эколог")
+    picture(page, "council-with-a-failure")
+    choose(page, consultation_order="одновременно", consultation_any_model=True)
+
+
+def test_a_question_that_needs_nobody_is_answered_directly_and_its_gate_is_counted(page: Page):
+    pick(page, "model", NOBODY_NEEDED)
+    pick(page, "mode", "Консилиум")
+    ask(page, WEIGHTY)
+    expect(page.locator(ANSWER).last).to_contain_text("набережную")
+    expect(metrics(page)).to_have_count(1)
+    metrics(page).last.get_by_role("button").first.click()
+    picture(page, "council-not-needed")
+
+
+def test_a_company_set_up_in_the_form_talks_under_its_own_names_and_comes_back(page: Page):
+    pick(page, "model", "echo")
+    pick(page, "mode", "Диалог")
+    form = page.get_by_test_id("participants")
+    form.get_by_label("Имя").nth(0).fill("Физик")
+    form.get_by_label("Имя").nth(1).fill("Поэт")
+    form.get_by_label("Название состава").fill("Учёные")
+    form.get_by_role("button", name="Сохранить состав").click()
+    expect(form.get_by_label("Готовые составы")).to_contain_text("Учёные")
+    form.get_by_role("button", name="Применить").click()
+    expect(form).to_contain_text("Физик, Поэт")
+    expect(form.get_by_label("Имя")).to_have_count(0)
+    choose(page, dialogue_turns=2)
+    ask(page, "О чём поют волны?")
+    more = page.get_by_test_id("dialogue").get_by_role("button", name="Продолжить")
+    expect(more).to_be_visible(timeout=30_000)
+    for name in ("Физик", "Поэт"):
+        expect(page.locator(ANSWER).filter(has_text=name).first).to_be_visible()
+    picture(page, "dialogue-ended")
+    page.get_by_test_id("dialogue").get_by_role("combobox").select_option("2")
+    more.click()
+    expect(page.locator(PERSON)).to_have_count(2)
+    expect(metrics(page)).to_have_count(3, timeout=30_000)  # an echo soon repeats itself: the end
+    page.reload()
+    expect(metrics(page)).to_have_count(3)
+    expect(form).to_contain_text("Физик, Поэт")
+    expect(form.get_by_label("Имя")).to_have_count(0)
+    form.get_by_role("button", name="Участники").click()
+    expect(form.get_by_label("Имя").first).to_have_value("Физик")
+    form.get_by_label("Готовые составы").select_option("Учёные")
+    form.get_by_role("button", name="Удалить состав").click()
+    expect(form.get_by_label("Готовые составы")).to_have_count(0)
+    picture(page, "dialogue-resumed")
+
+
+def test_a_paused_dialogue_waits_and_goes_on(page: Page, ollama_log: ServerLog):
+    pick(page, "model", STORY)
+    pick(page, "mode", "Диалог")
+    form = page.get_by_test_id("participants")
+    form.get_by_label("Имя").nth(0).fill("Врач")
+    form.get_by_label("Имя").nth(1).fill("Скептик")
+    choose(page, dialogue_tokens=40)
+    ask(page, "Нужны ли городам трамваи?")
+    expect(page.locator(ANSWER).filter(has_text="Врач").first).to_be_visible()
+    controls = page.get_by_test_id("dialogue")
+    controls.get_by_role("button", name="Пауза").click()
+    expect(controls).to_contain_text("Диалог на паузе")
+    assert ollama_log.open_generations_within(10) == 0
+    picture(page, "dialogue-paused")
+    controls.get_by_role("button", name="Продолжить").click()
+    expect(page.locator(ANSWER).filter(has_text="Скептик").first).to_be_visible()
+    page.locator("#stop-button").click()
+    assert ollama_log.open_generations_within(1.0) == 0
+    expect(metrics(page).last).to_contain_text("остановлено")
+    choose(page, dialogue_tokens=500)
+
+
+def test_the_title_and_the_text_are_read_before_the_json_is_complete(page: Page):
+    pick(page, "mode", "Чат")
+    choose(page, structured=True)
+    pick(page, "model", SLOW_JSON)
+    ask(page, "Расскажи о море и о том, как в нём живут киты и дельфины")
+    answer = page.locator(ANSWER).last
+    expect(answer.locator("h2")).to_contain_text("Расскажи о море")
+    expect(answer.get_by_role("article").first).to_contain_text("Расскажи")
+    expect(page.locator("#stop-button")).to_be_visible()
+    expect(metrics(page)).to_have_count(0)
+    picture(page, "structured-midway")
+    expect(metrics(page)).to_have_count(1, timeout=30_000)
+    pick(page, "model", "thinking+json")
+    ask(page, "А о реке?")
+    expect(page.locator(ANSWER).last.locator("h2")).to_contain_text("А о реке?")
+    pick(page, "model", "echo")
+    ask(page, "Просто слова")
+    expect(page.locator(ANSWER).last).to_contain_text("Просто слова")
+    choose(page, structured=True)
