@@ -117,6 +117,8 @@ def test_a_council_stopped_at_work_comes_back_whole_after_the_app_was_killed(
         page.locator("#stop-button").click()
         assert ollama_log.open_generations_within(1.0) == 0
         expect(metrics(page).last).to_contain_text("остановлено")
+        for role in ROLES:
+            expect(step(page, role)).to_contain_text("остановлено")
         said = {role: step(page, role).inner_text() for role in ROLES}
         app.restart(signal.SIGKILL)
         page.reload()
