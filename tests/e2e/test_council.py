@@ -61,6 +61,11 @@ def test_a_consultation_shows_its_specialists_at_work_and_its_total(page: Page):
     picture(page, "consultation")
     page.reload()
     expect(page.get_by_role("button", name=re.compile("[Ээ]кономист")).first).to_be_visible()
+    card = metrics(page).last
+    card.get_by_role("button").first.click()
+    expect(card.locator("tfoot")).to_contain_text("Итого")
+    expect(card.locator("tbody")).to_contain_text(re.compile("Экономист.*Юрист", re.DOTALL))
+    picture(page, "consultation-numbers")
 
 
 def test_the_best_of_three_is_shown_with_its_rivals_and_another_may_be_promoted(page: Page):

@@ -78,6 +78,17 @@ def test_the_figures_are_those_of_the_database(look, house):
     assert figure(page, "streaming") == str(sum(row["streaming"] for row in rows))
     compressed = [row for row in rows if row["cache"] not in HITS]
     assert figure(page, "saved_by_compression") == str(total(compressed, "saved_tokens"))
+    hits = [row for row in rows if row["cache"] in HITS]
+    below = page.locator("#cards")
+    for name, figures in (
+        ("taken", [row for row in rows if row["cache"] == "taken"]),
+        ("missed", [row for row in rows if row["cache"] == "miss"]),
+    ):
+        if figures:
+            expect(below).to_contain_text(f"{TEXTS[name].ru}: {len(figures)}")
+    if hits:
+        expect(below).to_contain_text(TEXTS["spared"].ru)
+        expect(below).to_contain_text(f"{TEXTS['saved_cache'].ru}: ")
     times = sorted(row["first_token_s"] for row in compressed if row["first_token_s"] is not None)
     assert float(figure(page, "first_token_median_s")) == pytest.approx(
         times[(len(times) + 1) // 2 - 1], abs=0.0006
