@@ -277,6 +277,7 @@ function MetricsCard({ data, callAction }) {
   };
 
   const whole = !compact && Boolean(entry.window); // of the turn's answer, not of a part of it
+  const modelAsked = whole && !entry.cache; // one from the cache filled no window, and its own note asks anew
   const unfinished =
     entry.finish_reason === "length" || ["stopped", "failed", "interrupted"].includes(entry.outcome);
   const rows = [
@@ -286,7 +287,7 @@ function MetricsCard({ data, callAction }) {
     [text.input, counted(entry.input_tokens)],
     known(entry.cached_tokens) && [text.cached, number(lang, entry.cached_tokens)],
     [text.output, counted(entry.output_tokens)],
-    entry.window && [text.window, `${number(lang, entry.window.used)} / ${number(lang, entry.window.size)}`],
+    modelAsked && [text.window, `${number(lang, entry.window.used)} / ${number(lang, entry.window.size)}`],
     [text.cost, cost(lang, entry)],
     [text.model, entry.model || DASH],
     [text.server, entry.server || DASH],
@@ -305,9 +306,9 @@ function MetricsCard({ data, callAction }) {
           </span>
           <ChevronDown aria-hidden="true" className={open ? "k-turned" : ""} />
         </button>
-        {whole && <WindowGauge lang={lang} text={text} {...entry.window} />}
+        {modelAsked && <WindowGauge lang={lang} text={text} {...entry.window} />}
         <Marks entry={entry} text={text} />
-        {whole && newest(messages, turnId, last) && (
+        {modelAsked && newest(messages, turnId, last) && (
           <span className="k-actions">
             {unfinished && (
               <button type="button" className="k-button" disabled={loading || asked !== null}
