@@ -33,6 +33,7 @@ from app.view.files import files_router
 from app.view.guide import Guide
 from app.view.handlers import register
 from app.view.http_errors import answer_errors
+from app.view.panel import Panel
 from app.view.panel_facts import PanelFacts
 from app.view.project_routes import TAGS, project_router, serve_clean_pages
 from app.view.routes import action_router, health_router, put_first
@@ -60,7 +61,8 @@ guide = Guide(
 )
 limits = AttachmentLimits()
 facts = PanelFacts(storage.reports, application.notes)
-chat = Chat(turns, models, MODES, storage.conversations, storage.documents, guide, limits, facts)
+panel = Panel(models, MODES, storage.conversations, storage.documents, facts)
+chat = Chat(turns, models, storage.conversations, panel, guide, limits)
 data_layer = DataLayer(
     application.people,
     storage.threads,
@@ -75,11 +77,11 @@ config.code.on_app_startup = application.start
 config.code.on_app_shutdown = application.stop
 config.ui.language = settings.app_language and TAGS[settings.app_language]
 council = Council(chat, turns, models, storage.threads, application.notes, storage.documents)
-chat.has_form("dialogue", council.form)
+panel.has_form("dialogue", council.form)
 servers = Servers(
     models, application.stores, application.pulls, application.people, application.router.waiting
 )
-keep_pickers_true(application.catalogue.subscribe, chat.show_pickers)
+keep_pickers_true(application.catalogue.subscribe, panel.show_pickers)
 voice = Voice(chat, application.transcription)
 offer_microphone(voice, application.catalogue.subscribe)
 register(chat, guide, servers, voice, {**council.actions, **servers.actions, **guide.actions})

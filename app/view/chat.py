@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,23 +11,20 @@ from chainlit.message import Message
 from chainlit.types import ThreadDict
 
 from app.attachments import AttachmentLimits, File, read_attachments
-from app.conversation.mode import Mode
-from app.conversation.modes import mode_named
 from app.conversation.modes.consultation.wishes import wished_roles
 from app.conversation.turn import RunningTurn, Turns
 from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.events import StepKind
 from app.core.options import ChatOptions
-from app.core.ports import Conversations, KeyValueStore, Models
+from app.core.ports import Conversations, Models
 from app.core.text import Text
 from app.core.turns import Attachment, Question, StepRecord, TurnRequest, new_id, now
 from app.core.usage import Outcome
 from app.view.follower import Follower
 from app.view.guide import Guide
-from app.view.panel_facts import PanelFacts
+from app.view.panel import Panel
 from app.view.rendering import Drawing, draw
 from app.view.session import Browser
-from app.view.settings_panel import pickers, widgets
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +33,6 @@ CONTINUE = Text(
     uk="Продовжуй з того місця, де зупинився.",
     en="Go on from where you stopped.",
 )
-DEFAULTS = "chat-defaults"
-"""Scope of the key-value store: each user's choices for new chats."""
-
-Form = Callable[[Browser, bool], Awaitable[Drawing]]
-"""Draws what a mode is set up with: form(browser, unfolded)."""
 
 
 class Chat:
@@ -50,50 +42,31 @@ class Chat:
         self,
         turns: Turns,
         models: Models,
-        modes: Sequence[Mode],
         conversations: Conversations,
-        values: KeyValueStore,
+        panel: Panel,
         guide: Guide,
         limits: AttachmentLimits,
-        facts: PanelFacts,
     ) -> None:
         self._turns = turns
         self._models = models
-        self._modes = modes
         self._conversations = conversations
-        self._values = values
+        self.panel = panel
         self._guide = guide
-        guide.recovered = self.opened
+        guide.recovered = panel.opened
         self._limits = limits
-        self._facts = facts
         self._following: dict[str, asyncio.Task[None]] = {}
         self._prepared: dict[str, Follower] = {}
         """Followers of sessions whose page is just being drawn."""
         self._background: set[asyncio.Task[None]] = set()
-        self._forms: dict[str, Form] = {}
-
-    def has_form(self, mode_id: str, form: Form) -> None:
-        """A mode that needs more than the panel has: its form comes when a person chooses it, goes
-        when they leave it, and waits folded in a thread opened again."""
-        self._forms[mode_id] = form
-
-    async def _mode_chosen(self, browser: Browser, before: str) -> None:
-        mode = browser.options.mode
-        if mode == before:
-            return
-        if form := self._forms.get(before):
-            await browser.emit("delete_message", {"id": (await form(browser, False)).step["id"]})
-        if form := self._forms.get(mode):
-            await browser.show(await form(browser, True))
 
     # -- opening a chat ---------------------------------------------------------------------------
 
     async def started(self, browser: Browser) -> None:
         """A new chat: the user's own defaults, the panel, and a guide where no model answers."""
-        browser.choose(await self._values.get(DEFAULTS, browser.user_id) or {})
-        await self.opened(browser)
+        await self.panel.take_defaults(browser)
+        await self.panel.opened(browser)
         await self._guide.show(browser)
-        await self._mode_chosen(browser, "")
+        await self.panel.mode_chosen(browser, "")
 
     async def resumed(self, browser: Browser, thread: ThreadDict) -> None:
         """A thread opened again, by a new page or by one whose connection broke: its choices, and the
@@ -101,15 +74,15 @@ class Chat:
         self._unfollow(browser)
         metadata = thread.get("metadata") or {}
         browser.choose(metadata.get("chat_settings") or {})
-        self._choose_a_model(browser)
+        self.panel.choose_a_model(browser)
         turn = self._turns.running(browser.thread_id)
         if turn is not None:
             follower = Follower(turn, browser, self._models)
             _put_into(thread, follower.snapshot())
             self._prepared[browser.session.id] = follower
-        elif form := self._forms.get(browser.options.mode):
-            _put_into(thread, [await form(browser, False)])
-        self._spawn(self.opened(browser))
+        elif form := await self.panel.form(browser):
+            _put_into(thread, [form])
+        self._spawn(self.panel.opened(browser))
 
     def answering(self, thread_id: str) -> bool:
         """Whether a turn is under way in that thread."""
@@ -148,73 +121,6 @@ class Chat:
         task.add_done_callback(self._background.discard)
         return task
 
-    # -- the panel --------------------------------------------------------------------------------
-
-    def _choose_a_model(self, browser: Browser) -> None:
-        """A thread has a model from the first: the one chosen, else the default."""
-        if browser.options.text("model"):
-            return
-        try:
-            browser.choose({"model": str(self._models.resolve(""))})
-        except KonsiliumError:
-            log.debug("no model to choose yet")
-
-    async def show_panel(self, browser: Browser) -> None:
-        """Sends the settings panel and the composer's pickers with the present choices."""
-        await self._send_widgets(browser, browser.options.values)
-        await self.show_pickers(browser)
-
-    async def show_pickers(self, browser: Browser) -> None:
-        """Sends the composer's pickers."""
-        options, states = browser.options, self._models.states()
-        composer = pickers(options, self._modes, states, browser.language)
-        await browser.emit("set_modes", [picker.to_dict() for picker in composer])
-
-    async def opened(self, browser: Browser) -> None:
-        """The person opened the panel or a picker: its list is made fresh."""
-        await self._models.refresh()
-        self._choose_a_model(browser)
-        await self.show_panel(browser)
-
-    async def _send_widgets(self, browser: Browser, values: Mapping[str, Any]) -> None:
-        mode, states = mode_named(browser.options.mode), self._models.states()
-        options = widgets(values, mode, states, browser.language)
-        panel = await self._facts.put_into(options, browser)
-        await browser.emit("chat_settings", [widget.to_dict() for widget in panel])
-
-    async def chosen(self, browser: Browser, choices: Mapping[str, Any]) -> None:
-        """The person confirmed the panel: for this thread, and as the default of new ones."""
-        browser.choose(choices)
-        await self.show_panel(browser)
-        await self._keep_choices(browser)
-
-    async def chosen_here(self, browser: Browser, choices: Mapping[str, Any]) -> None:
-        """A button of this thread chose for it alone: new chats keep their defaults."""
-        browser.choose(choices)
-        await self.show_panel(browser)
-        await self._conversations.keep_settings(
-            browser.user_id, browser.thread_id, _values(browser.options)
-        )
-
-    async def picked(self, browser: Browser, picker: str, name: str) -> None:
-        """The person chose in the composer: it holds at once, for an edit and a retry too."""
-        composer = pickers(browser.options, self._modes, self._models.states(), browser.language)
-        options = [o for p in composer if p.id == picker for o in p.options if o.name == name]
-        before = browser.options.mode
-        if options and browser.choose({picker: options[0].id}):
-            await self._send_widgets(browser, browser.options.values)
-            await self._keep_choices(browser)
-            await self._mode_chosen(browser, before)
-
-    async def editing(self, browser: Browser, choices: Mapping[str, Any]) -> None:
-        """The person is changing the panel: options that need a switch follow it at once."""
-        await self._send_widgets(browser, {**browser.options.values, **choices})
-
-    async def _keep_choices(self, browser: Browser) -> None:
-        values = _values(browser.options)
-        await self._values.put(DEFAULTS, browser.user_id, values)
-        await self._conversations.keep_settings(browser.user_id, browser.thread_id, values)
-
     # -- asking -----------------------------------------------------------------------------------
 
     async def said(self, browser: Browser, message: Message) -> None:
@@ -228,8 +134,8 @@ class Chat:
             request = replace(request, options=browser.options_of("consultation"))
         await self._run(browser, request, refused)
         if changed:
-            await self.show_panel(browser)
-            await self._keep_choices(browser)
+            await self.panel.show(browser)
+            await self.panel.keep(browser)
 
     async def _read(
         self, browser: Browser, message: Message
@@ -358,10 +264,6 @@ class Chat:
         """Stop: the call upstream is closed, what was written stays; its card says so."""
         if turn := self._turns.running(browser.thread_id):
             turn.stop()
-
-
-def _values(options: ChatOptions) -> dict[str, Any]:
-    return {"mode": options.mode, **options.values}
 
 
 def _put_into(thread: ThreadDict, drawings: Sequence[Drawing]) -> None:

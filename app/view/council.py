@@ -89,7 +89,7 @@ class Council:
 
     async def compress_now(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """What does not fit is compressed, and the question asked again."""
-        await self._chat.chosen_here(browser, {"compress_context": True})
+        await self._chat.panel.chosen_here(browser, {"compress_context": True})
         await browser.emit("task_start", {})  # a summary takes a while, and the buttons rest
         try:
             await self._notes.compress(browser.thread_id, browser.user_id, browser.options)
@@ -99,7 +99,7 @@ class Council:
 
     async def drop_oldest(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """What does not fit is left out, here and from now on, and the question asked again."""
-        await self._chat.chosen_here(browser, {"overflow": "drop"})
+        await self._chat.panel.chosen_here(browser, {"overflow": "drop"})
         await self._chat.again(browser, str(payload["turn_id"]))
 
     async def pins(self, browser: Browser, payload: Mapping[str, Any]) -> None:
@@ -165,7 +165,7 @@ class Council:
         """Who takes part, from the form: kept with the thread and for new ones."""
         listed = json.dumps(payload["participants"], ensure_ascii=False)
         written = written_participants(parse_participants(listed))
-        await self._chat.chosen(browser, {PARTICIPANTS: written})
+        await self._chat.panel.chosen(browser, {PARTICIPANTS: written})
 
     async def save_preset(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """A company under a name, to be chosen again."""

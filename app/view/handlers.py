@@ -71,10 +71,10 @@ def _lifecycle(chat: Chat, guide: Guide, servers: Servers, voice: Voice) -> None
         await guarded(browser(), chat.said(browser(), message))
 
     async def chosen(choices: dict[str, Any]) -> None:
-        await guarded(browser(), chat.chosen(browser(), choices))
+        await guarded(browser(), chat.panel.chosen(browser(), choices))
 
     async def editing(choices: dict[str, Any]) -> None:
-        await guarded(browser(), chat.editing(browser(), choices))
+        await guarded(browser(), chat.panel.editing(browser(), choices))
 
     async def told(message: object) -> None:
         said = message.get("konsilium") if isinstance(message, dict) else None
@@ -109,9 +109,9 @@ async def _page_says(chat: Chat, servers: Servers, browser: Browser, said: dict[
     """What public/konsilium.js tells of the page: see there."""
     match said:
         case {"event": "opened"}:
-            await chat.opened(browser)
+            await chat.panel.opened(browser)
         case {"event": "picked", "picker": str(picker), "name": str(name)}:
-            await chat.picked(browser, picker, name)
+            await chat.panel.picked(browser, picker, name)
         case {"event": "servers"}:
             await servers.open(browser)
         case {"event": "servers_opened"}:
@@ -188,7 +188,7 @@ async def _press(
     """A button, after what the composer shows: the choice may still be on its way by the socket."""
     picked = payload.get("picked")
     for picker, name in picked.items() if isinstance(picked, dict) else ():
-        await chat.picked(browser, str(picker), str(name))
+        await chat.panel.picked(browser, str(picker), str(name))
     await handler(browser, payload)
 
 
