@@ -109,19 +109,24 @@ async def _own_thread(connection: AsyncConnection, request: TurnRequest, at: dat
     first = {"title": title, "titled_by": "question", "folded_title": fold(title)}
     row: Values = {"id": request.thread_id, "user_id": request.user_id, "tags": []}
     choices = {"mode": request.options.mode, **request.options.values}
-    row |= {"metadata": document({"chat_settings": choices}), "created_at": at, "active_at": at}
+    chosen = document({"chat_settings": choices})
+    row |= {"metadata": chosen, "created_at": at, "active_at": at}
     await upsert(connection, threads, [row], ["id"], ["active_at"], same="user_id")
     found = await connection.execute(
-        select(threads.c.title, threads.c.titled_by)
+        select(threads.c.title, threads.c.titled_by, threads.c.metadata)
         .where(threads.c.id == request.thread_id, threads.c.user_id == request.user_id)
         .with_for_update()
     )
     thread = found.one_or_none()
     if thread is None:
         raise NotFound(f"thread {request.thread_id} is not {request.user_id}'s")
-    if thread.title is None:
+    known = thread._mapping["metadata"]
+    missing: Values = first if thread.title is None else {}
+    if "chat_settings" not in known:  # the sidebar's own write made the thread a moment before
+        missing = missing | {"metadata": {**known, **chosen}}
+    if missing:
         await connection.execute(
-            update(threads).where(threads.c.id == request.thread_id).values(first)
+            update(threads).where(threads.c.id == request.thread_id).values(missing)
         )
     return thread
 

@@ -14,6 +14,8 @@ from tests.processes import Process, konsilium, running, simulator
 
 ANSWER = '[data-step-type="assistant_message"]'
 QUESTION = '[data-step-type="user_message"]'
+ECHO = "slow-first-200ms+echo"
+"""Slower than the lookup, so that a hit comes first however busy the machine is."""
 SLOW = "paced-20ms+len-150"
 WHICH = "Які є факультети в ХДУ?"
 WHICH_ELSE = "Які факультети є в ХДУ?"
@@ -23,7 +25,7 @@ HOW_MANY = "Скільки факультетів у ХДУ?"
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """A model server of our own, whose calls are counted."""
-    server = simulator("ollama", tmp_path_factory.mktemp("models"), "echo", "say-Два", SLOW)
+    server = simulator("ollama", tmp_path_factory.mktemp("models"), ECHO, "say-Два", SLOW)
     with running(server):
         yield server
 
@@ -43,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def house(folder: Path, models: Process) -> Iterator[Process]:
     """An app behind a proxy that names the user."""
     process = konsilium(
-        folder, OLLAMA_HOST=models.url, MODEL_NAME="ollama/echo", AUTH_MODE="header"
+        folder, OLLAMA_HOST=models.url, MODEL_NAME=f"ollama/{ECHO}", AUTH_MODE="header"
     )
     with running(process):
         yield process
@@ -181,7 +183,7 @@ def test_another_person_model_or_system_prompt_is_another_cache(visit: Visit, fo
     expect(answered(other, question)).to_have_count(0)
     choose(page, model="say-Два")
     expect(answered(page, question)).to_have_count(0)
-    choose(page, model="echo", system_prompt="Отвечай стихами")
+    choose(page, model=ECHO, system_prompt="Отвечай стихами")
     expect(answered(page, question)).to_have_count(0)
     choose(page, system_prompt="")
     expect(answered(page, question)).to_have_count(1)

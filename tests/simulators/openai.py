@@ -212,7 +212,7 @@ class OpenAISimulator(Simulator):
             arguments = json.dumps({"echo": last}, ensure_ascii=False)
             calls = [{"name": function["name"], "arguments": arguments}]
             tokens = []
-        limit = body.get("max_completion_tokens", body.get("max_tokens"))
+        limit = _whole(body.get("max_completion_tokens", body.get("max_tokens")))
         if body.get("stream"):
             usage = bool((body.get("stream_options") or {}).get("include_usage"))
             framing = OpenAIFraming(name, prompt, script, usage=usage)
@@ -251,7 +251,7 @@ class OpenAISimulator(Simulator):
             script = script_of(name)
             framing = CompletionFraming(name, count, script, usage=usage)
             tokens, *_ = answer_of(script, {"messages": [{"role": "user", "content": text}]}, None)
-            limit = body.get("max_tokens")
+            limit = _whole(body.get("max_tokens"))
             await Answer(self, exchange, script, framing).play(tokens, [], limit)
             return
         await exchange.respond(
@@ -294,3 +294,8 @@ async def _error(exchange: Exchange, status: int, headers: dict[str, str] | None
     kind, code, message = ERRORS.get(status, ("server_error", None, f"refused with {status}"))
     error = {"message": message, "type": kind, "param": None, "code": code}
     await exchange.respond(status, {"error": error}, **(headers or {}))
+
+
+def _whole(number: object) -> int | None:
+    """A limit that is one; what a client sends may be anything."""
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
