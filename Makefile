@@ -15,7 +15,7 @@ run: .venv/.runtime  ## the app on http://127.0.0.1:8000
 test: .venv/.tests  ## everything: format, lint, types, unit, integration and browser tests
 	@sh tests/system-packages.sh
 	@$(MAKE) -s lint
-	@$(BIN)/python -m pytest tests
+	@$(BIN)/python -m pytest tests/unit tests/integration tests/e2e
 
 check: .venv/.tests lint  ## the fast part of it
 	@$(BIN)/python -m pytest tests/unit -q -x

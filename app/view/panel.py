@@ -3,6 +3,9 @@
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
+
+from chainlit.session import WebsocketSession
 
 from app.conversation.mode import Mode
 from app.conversation.modes import mode_named
@@ -40,6 +43,8 @@ class Panel:
         self._values = values
         self._facts = facts
         self._forms: dict[str, Form] = {}
+        self._drafts: WeakKeyDictionary[WebsocketSession, Mapping[str, Any]] = WeakKeyDictionary()
+        """What is being changed in open panels and not confirmed yet."""
 
     async def take_defaults(self, browser: Browser) -> None:
         """A new chat begins with what the user chose last."""
@@ -86,10 +91,14 @@ class Panel:
         await browser.emit("set_modes", [picker.to_dict() for picker in composer])
 
     async def opened(self, browser: Browser) -> None:
-        """The person opened the panel or a picker: its list is made fresh."""
+        """The person opened the panel or a picker: its list is made fresh, under what they may have
+        changed in it meanwhile (a server that is down is waited for)."""
+        self._drafts.pop(browser.session, None)
         await self._models.refresh()
         self.choose_a_model(browser)
-        await self.show(browser)
+        draft = self._drafts.get(browser.session, {})
+        await self._send_widgets(browser, {**browser.options.values, **draft})
+        await self.show_pickers(browser)
 
     async def _send_widgets(self, browser: Browser, values: Mapping[str, Any]) -> None:
         mode, states = mode_named(browser.options.mode), self._models.states()
@@ -99,6 +108,7 @@ class Panel:
 
     async def chosen(self, browser: Browser, choices: Mapping[str, Any]) -> None:
         """The person confirmed the panel: for this thread, and as the default of new ones."""
+        self._drafts.pop(browser.session, None)
         browser.choose(choices)
         await self.show(browser)
         await self.keep(browser)
@@ -123,6 +133,7 @@ class Panel:
 
     async def editing(self, browser: Browser, choices: Mapping[str, Any]) -> None:
         """The person is changing the panel: options that need a switch follow it at once."""
+        self._drafts[browser.session] = choices
         await self._send_widgets(browser, {**browser.options.values, **choices})
 
     async def keep(self, browser: Browser) -> None:

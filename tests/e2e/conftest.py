@@ -70,9 +70,10 @@ def ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory, ollama: Process) -> Iterator[Process]:
-    """The app over the simulated Ollama, in local mode."""
+    """The app over the simulated Ollama, in local mode; one a file, since what a person chooses
+    becomes the default of the next chat."""
     folder = tmp_path_factory.mktemp("app")
     process = konsilium(folder, OLLAMA_HOST=ollama.url, MODEL_NAME="ollama/echo")
     with running(process):

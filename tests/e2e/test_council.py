@@ -99,14 +99,12 @@ def test_models_talk_and_a_word_put_in_enters_the_conversation(page: Page):
 
 def test_an_answer_with_a_title_has_a_heading(page: Page):
     pick(page, "mode", "Чат")
-    page.locator("#chat-settings-open-modal").click()
-    panel = page.locator("#chat-settings")
-    panel.locator("#structured").click()
-    panel.locator("#confirm").click()
+    choose(page, structured=True)
     pick(page, "model", "json")
     ask(page, "Расскажи о море")
     expect(page.locator(ANSWER).last.locator("h2")).to_be_visible()
     picture(page, "structured")
+    choose(page, structured=False)
 
 
 def test_a_council_stopped_at_work_comes_back_whole_after_the_app_was_killed(
@@ -244,4 +242,4 @@ def test_the_title_and_the_text_are_read_before_the_json_is_complete(page: Page)
     pick(page, "model", "echo")
     ask(page, "Просто слова")
     expect(page.locator(ANSWER).last).to_contain_text("Просто слова")
-    choose(page, structured=True)
+    choose(page, structured=False)
