@@ -12,10 +12,13 @@ run: export UVICORN_WS_PER_MESSAGE_DEFLATE ?= false
 run: .venv/.runtime  ## the app on http://127.0.0.1:8000
 	@$(BIN)/chainlit run app/chainlit_app.py --headless --host $(HOST) --port $(PORT)
 
+# Three runs: the browser's driver keeps an event loop of its own for as long as its process lives.
 test: .venv/.tests  ## everything: format, lint, types, unit, integration and browser tests
 	@sh tests/system-packages.sh
 	@$(MAKE) -s lint
-	@$(BIN)/python -m pytest tests/unit tests/integration tests/e2e
+	@$(BIN)/python -m pytest tests/unit
+	@$(BIN)/python -m pytest tests/integration
+	@$(BIN)/python -m pytest tests/e2e
 
 check: .venv/.tests lint  ## the fast part of it
 	@$(BIN)/python -m pytest tests/unit -q -x
