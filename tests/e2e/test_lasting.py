@@ -478,6 +478,7 @@ def test_a_thread_is_downloaded_from_its_own_page_as_markdown_and_as_json(page: 
     assert text.startswith("# Возьми меня с собой")
     assert text.count("Возьми меня с собой") == 3
     page.get_by_role("button", name="Скачать разговор").press("Enter")
+    expect(page.get_by_role("link", name="Markdown")).to_be_focused()
     with page.expect_download() as document:
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")

@@ -122,7 +122,7 @@ def test_the_panel_changes_the_model_and_the_composer_follows(page: Page):
         expect(panel.locator(f"#{setting}")).to_be_attached()
     picture(page, "panel")
     panel.locator("#model").click()
-    page.get_by_role("option", name=re.compile("thinking")).click()
+    page.get_by_role("option", name=re.compile(r"^thinking \(")).click()
     panel.locator("#confirm").click()
     expect(page.locator("#mode-picker-trigger-model")).to_contain_text("thinking")
 
