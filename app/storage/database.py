@@ -4,8 +4,10 @@ SQLite has one writer at a time, so writers queue here for the one writing conne
 "database is locked"; other processes are waited for (busy timeout). Readers see a snapshot (WAL).
 """
 
+import asyncio
 import sqlite3
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -114,7 +116,7 @@ def _sqlite_engine(url: str, *, size: int, writes: bool) -> AsyncEngine:
     def prepare(connection: Any, _record: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # the driver begins nothing by itself; we do, below
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection, cursor, patience)
         cursor.execute("PRAGMA synchronous = FULL")  # a committed question survives a power cut
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA cache_size = -16000")  # KiB
@@ -128,6 +130,20 @@ def _sqlite_engine(url: str, *, size: int, writes: bool) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _write_ahead(connection: Any, cursor: Any, patience: float) -> None:
+    """Puts the file into WAL mode, where it stays. SQLite does not wait for others here, whatever the
+    busy timeout (the switch needs the file to itself), so we do."""
+    until = time.monotonic() + patience
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        connection.run_async(lambda _: asyncio.sleep(0.02))
 
 
 def copy_sqlite(source: Path, target: Path) -> None:

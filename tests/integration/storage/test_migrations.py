@@ -48,7 +48,7 @@ async def test_the_database_is_what_the_tables_say(url):
 
 
 async def test_several_processes_that_start_at_once_migrate_once(empty_url):
-    databases = [Database(empty_url) for _ in range(4)]
+    databases = [Database(empty_url) for _ in range(12)]
     await asyncio.gather(*(apply.upgrade(database) for database in databases))
     for database in databases:
         assert await apply.is_current(database)
