@@ -1,0 +1,49 @@
+"""What the inner rooms ask of the outer ones. `bootstrap` is where each port meets its adapter."""
+
+from app.core.ports.caching import AnswerStore, CacheObserver
+from app.core.ports.calls import Call, CallObserver, Models
+from app.core.ports.passing import PassesThrough, PassThrough, RawAnswer
+from app.core.ports.people import KeyStore, KeyValueStore, UserStore
+from app.core.ports.servers import (
+    ChatModel,
+    EmbeddedModels,
+    ModelServer,
+    ModelStore,
+    NewServer,
+    PullProgress,
+    ServerBook,
+)
+from app.core.ports.threads import ElementStore, ThreadStore
+from app.core.ports.turns import CompressionStore, Conversations, ThreadHistory, TurnStore
+from app.core.ports.usage import GatewayCall, GatewayLog, UsageLog, UsageReports
+
+__all__ = [
+    "AnswerStore",
+    "CacheObserver",
+    "Call",
+    "CallObserver",
+    "ChatModel",
+    "CompressionStore",
+    "Conversations",
+    "ElementStore",
+    "EmbeddedModels",
+    "GatewayCall",
+    "GatewayLog",
+    "KeyStore",
+    "KeyValueStore",
+    "ModelServer",
+    "ModelStore",
+    "Models",
+    "NewServer",
+    "PassThrough",
+    "PassesThrough",
+    "PullProgress",
+    "RawAnswer",
+    "ServerBook",
+    "ThreadHistory",
+    "ThreadStore",
+    "TurnStore",
+    "UsageLog",
+    "UsageReports",
+    "UserStore",
+]

@@ -1,0 +1,110 @@
+"""Model servers, as the providers make them."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from app.core.events import ModelEvent
+from app.core.models import EmbeddedOffer, ServerState
+from app.core.requests import ModelRequest
+from app.core.usage import Usage
+
+
+class ChatModel(Protocol):
+    """One model on one server. Wrappers (meter, cache, retry) are ChatModels too.
+
+    `stream` yields events and ends with exactly one `Finished`, or raises a `KonsiliumError`.
+    Closing the generator, or cancelling the task that iterates it, closes the connection upstream.
+    """
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]: ...
+
+
+class ModelServer(Protocol):
+    """A server with models. One lives for the whole process and owns one pooled HTTP client."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def local(self) -> bool:
+        """Runs on a machine of ours."""
+        ...
+
+    async def state(self) -> ServerState:
+        """Its models and their load, now. Never raises for a server that is down: `error` says why."""
+        ...
+
+    def model(self, name: str) -> ChatModel:
+        """The model of that name; whether it exists shows when it is asked. Cheap: no I/O."""
+        ...
+
+    async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
+        """One vector a text. Raises Unsupported where the server has no embeddings."""
+        ...
+
+    async def aclose(self) -> None:
+        """Closes its connections."""
+        ...
+
+
+class PullProgress(Protocol):
+    """One line of a pull: a status, and for a layer how much of it has come (bytes)."""
+
+    status: str
+    digest: str | None
+    total: int | None
+    completed: int | None
+
+
+@runtime_checkable
+class ModelStore(Protocol):
+    """A server whose models can be fetched, loaded and removed (Ollama)."""
+
+    def pull(self, model: str) -> AsyncGenerator[PullProgress, None]: ...
+    async def remove(self, model: str) -> None: ...
+    async def load(self, model: str) -> None: ...
+    async def unload(self, model: str) -> None: ...
+
+
+class EmbeddedModels(Protocol):
+    """Models for the server `embedded`: fetched once from a model hub, after the person agrees."""
+
+    async def offers(self) -> tuple[EmbeddedOffer, ...]:
+        """EMBEDDED_MODEL, or else suggestions that fit this machine's memory, best first. Quick: a
+        hub is asked for a size for 3 s at most, and only where EMBEDDED_MODEL names it."""
+        ...
+
+    def download(self, name: str) -> None:
+        """Begins to fetch an offered model, or goes on with it; `offers` tells how far it is. At the
+        end the server `embedded` is there. Raises NotFound where it is not offered."""
+        ...
+
+    async def cancel(self, name: str) -> None:
+        """Stops fetching; what has come is kept, for a resumption."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewServer:
+    """A server that an administrator names while the app runs."""
+
+    provider: str
+    """`yandex`, `openai`, `deepseek`, `openrouter`, or `other` with a `url`."""
+    key: str = field(default="", repr=False)
+    folder: str = ""
+    """Yandex' folder."""
+    url: str = ""
+
+
+class ServerBook(Protocol):
+    """The servers that were named while the app ran, kept for its next start."""
+
+    def build(self, new: NewServer) -> ModelServer:
+        """The server; nothing is asked yet. Raises SettingsInvalid where something is missing or wrong,
+        or the environment configures that server: it goes first."""
+        ...
+
+    async def keep(self, new: NewServer) -> None:
+        """Remembers it in place of one with the same name. Raises StorageUnavailable."""
+        ...
