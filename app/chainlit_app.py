@@ -1,5 +1,6 @@
 """What `chainlit run` loads: builds the application and puts it behind Chainlit's server."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -122,3 +123,4 @@ put_first(
         metrics_router(application.metrics.exposition, CONTENT_TYPE, who, root),
     ]
 )
+gc.freeze()  # what lasts is not searched for garbage again: that would stop all streams for 0.15 s
