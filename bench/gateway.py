@@ -1,51 +1,27 @@
-"""The gateway beside the upstream asked directly and nginx without buffers, in one run: first token,
-gaps, full speed, small requests, memory. One worker, a checked key, two cores for everybody."""
+"""The gateway beside the upstream asked directly, nginx without buffers and, where it is installed,
+LiteLLM's proxy, in one run: first token, gaps, full speed, small requests, memory. One worker, a
+checked key, two cores for everybody."""
 
 import asyncio
-import json
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import aiohttp
 import psutil
 
+from bench.proxies import BURST, PACED, SMALL, Target, house
 from bench.report import Report
-from tests.processes import (
-    Process,
-    clean_environment,
-    free_port,
-    running,
-    simulator,
-    temporary_folder,
-)
+from tests.processes import Process
 from tests.soak import soak as random_faults
 
-PACED = "slow-first-100ms+paced-20ms+len-150"
-"""Speaks its first token after 100 ms, then 50 a second, for three seconds."""
-BURST = "burst-2000"
-SMALL = "say-ok"
 BENCH = "gateway"
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where to ask, and by which names."""
-
-    name: str
-    url: str
-    prefix: str = ""
-    key: str = "none"
-
-    def body(self, model: str, *, stream: bool) -> bytes:
-        messages = [{"role": "user", "content": "Hello there, how are you?"}]
-        asked = {"model": self.prefix + model, "messages": messages, "stream": stream}
-        return json.dumps(asked).encode()
+SLOW = "litellm"
+FULL_SPEED = {"passed": 60_000.0, "translated": 25_000.0}
+"""Tokens a second: the goals, by target."""
+SMALL_REQUESTS = {"passed": 400.0}
+"""Requests a second, likewise."""
 
 
 @dataclass
@@ -124,9 +100,9 @@ async def paced_round(target: Target) -> tuple[float, float, float]:
     return statistics.median(firsts), firsts[-1], gaps[int(len(gaps) * 0.999)]
 
 
-async def full_speed(target: Target, report: Report, goal: float | None) -> None:
+async def full_speed(target: Target, report: Report, goal: float | None, rounds: int) -> None:
     """8 streams of 2,000 tokens, unpaced, several times over."""
-    rounds = 2 if report.quick else 5
+    rounds = min(rounds, 2) if report.quick else rounds
     async with session(target) as http:
         await stream(http, target, BURST)
         start = time.perf_counter()
@@ -219,81 +195,18 @@ def note(report: Report, target: Target, name: str, value: float, unit: str) -> 
     report.add(BENCH, f"{target.name}: {name}", value, unit)
 
 
-def gateway_process(folder: Path, ollama: Process, openai: Process) -> tuple[Process, str]:
-    """The gateway alone, one worker, demanding a key; and such a key."""
-    port = free_port()
-    environment = clean_environment(
-        DATA_DIR=str(folder / "data"),
-        OLLAMA_HOST=f"ollama={ollama.url}",
-        OPENAI_SERVERS=f"gpu={openai.url}/v1",
-        REQUIRE_API_KEY="1",
-        LOG_LEVEL="WARNING",
-    )
-    create = ["keys", "create", "--name", "bench", "--rpm", "100000000", "--tpm", "1000000000000"]
-    made = subprocess.run(
-        [sys.executable, "-m", "app", *create], env=environment, capture_output=True, check=True
-    )
-    command = [sys.executable, "-m", "app", "gateway", "--port", str(port)]
-    url = f"http://127.0.0.1:{port}"
-    process = Process(command, url, environment, folder / "gateway.log", "/health")
-    return process, made.stdout.decode().strip()
-
-
-def nginx_process(folder: Path, upstream: str) -> Process:
-    """nginx as a plain proxy without buffers, one worker, connections kept."""
-    port = free_port()
-    config = folder / "nginx.conf"
-    config.write_text(
-        f"""daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
-        events {{ worker_connections 1024; }}
-        http {{ access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-          fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-          upstream sim {{ server {upstream.removeprefix("http://")}; keepalive 64; }}
-          server {{ listen 127.0.0.1:{port};
-            location / {{ proxy_pass http://sim; proxy_buffering off; proxy_http_version 1.1;
-              proxy_set_header Connection ""; proxy_read_timeout 300; }} }} }}"""
-    )
-    command = ["nginx", "-c", str(config), "-p", str(folder)]
-    url = f"http://127.0.0.1:{port}"
-    environment = clean_environment(PATH="/usr/sbin:/usr/bin:/sbin:/bin")
-    return Process(command, url, environment, folder / "nginx.out", "/v1/models")
-
-
-@contextmanager
-def house() -> Iterator[tuple[dict[str, Target], Process]]:
-    """All processes, by the names their figures are given under."""
-    with temporary_folder() as name:
-        folder = Path(name)
-        models = (PACED, BURST, SMALL)
-        ollama, openai = simulator("ollama", folder, *models), simulator("openai", folder, *models)
-        with running(ollama, openai):
-            gateway, key = gateway_process(folder, ollama, openai)
-            nginx = nginx_process(folder, openai.url)
-            with running(gateway, nginx):
-                yield (
-                    {
-                        "upstream": Target("upstream", openai.url),
-                        "nginx": Target("nginx", nginx.url),
-                        "passed": Target("gateway, OpenAI", gateway.url, "gpu/", key),
-                        "translated": Target("gateway, Ollama", gateway.url, "ollama/", key),
-                    },
-                    gateway,
-                )
-
-
 async def run(report: Report) -> None:
     """The figures of the gateway, and of what stands beside it."""
-    with house() as (targets, gateway):
+    with house() as there:
+        targets = there.targets
         await paced(list(targets.values()), report)
-        await full_speed(targets["upstream"], report, None)
-        await full_speed(targets["nginx"], report, None)
-        await full_speed(targets["passed"], report, 60_000)
-        await full_speed(targets["translated"], report, 25_000)
-        await small(targets["upstream"], report, None)
-        await small(targets["nginx"], report, None)
-        await small(targets["passed"], report, 400)
-        await small(targets["translated"], report, None)
-        await memory(targets["passed"], report, gateway)
+        for name, target in targets.items():
+            await full_speed(target, report, FULL_SPEED.get(name), 1 if name == SLOW else 5)
+        for name, target in targets.items():
+            await small(target, report, SMALL_REQUESTS.get(name))
+        await memory(targets["passed"], report, there.gateway)
+        if there.litellm is not None:
+            note(report, targets[SLOW], "memory at the end", rss(there.litellm), "MB")
 
 
 async def soak(report: Report) -> None:
