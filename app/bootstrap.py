@@ -5,10 +5,11 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from limits.aio.storage import Storage as CounterStorage
 from pydantic import SecretStr
 
 from app.access.keys import KeyRing
-from app.access.limits import Limits
+from app.access.limits import Limits, redis_counters
 from app.access.people import People
 from app.completion.caching.cache import AnswerCache, Embed
 from app.completion.caching.check import checker
@@ -45,6 +46,7 @@ from app.providers.embedded.library import Library
 from app.providers.embedded.server import NAME as EMBEDDED
 from app.providers.kept import KeptServers
 from app.settings import Settings
+from app.storage.counters import Counters
 from app.storage.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -154,7 +156,7 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
     stores = Stores(catalogue)
     untranslated = Untranslated(catalogue)
     ring = KeyRing(storage.keys)
-    limits = Limits(settings.redis_url.get_secret_value() if settings.redis_url else None)
+    limits = Limits(_counters(settings))
     desk = Desk(
         models=models,
         router=router,
@@ -197,6 +199,13 @@ async def _welcome_embedded(catalogue: Catalogue, library: Library) -> None:
     if EMBEDDED not in catalogue.servers:
         catalogue.add(embedded_server(library))
     await catalogue.look(EMBEDDED)
+
+
+def _counters(settings: Settings) -> CounterStorage:
+    """Where the processes of one machine, or of several, count what a key has used of its limits."""
+    if settings.redis_url is not None:
+        return redis_counters(settings.redis_url.get_secret_value())
+    return Counters(settings.data_dir / "limits.db")
 
 
 def _embedding(settings: Settings, models: Models) -> Embed | None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -21,6 +22,7 @@ from app.gateway.access import Caller, Door
 from app.gateway.app import Gateway
 from app.gateway.desk import Desk
 from app.gateway.ledger import Ledger
+from app.storage.counters import Counters
 
 LOCAL = Caller("local-user", "Me", admin=True)
 
@@ -79,7 +81,7 @@ def make_desk(models: Models, keys: MemoryKeys | None = None, **fields: Any) -> 
     """A desk over fakes; keyless callers from this machine are let in unless `door` says otherwise."""
     store = keys or MemoryKeys()
     ring = KeyRing(store)
-    limits = Limits()
+    limits = Limits(Counters(Path(":memory:"), clock=lambda: 0.0))  # no minute ends during a test
     defaults: dict[str, Any] = {
         "models": models,
         "router": Router(models),

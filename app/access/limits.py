@@ -1,15 +1,20 @@
-"""A key's requests and tokens a minute, counted by the `limits` library: in memory, or in Redis for
-several processes. Where Redis does not answer, each process counts for itself."""
+"""A key's requests and tokens a minute, counted by the `limits` library where all processes do: in a
+file, or in Redis. Where that does not answer, each process counts for itself."""
 
 import logging
 import math
 import time
 from dataclasses import dataclass
+from typing import cast
 
 from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.storage import (
+    MemoryStorage,
+    RedisStorage,
+    SlidingWindowCounterSupport,
+    Storage,
+)
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from redis.exceptions import RedisError
 
 from app.core.errors import LimitReached
 from app.core.keys import ApiKey
@@ -41,20 +46,12 @@ class Standing:
 
 
 class Limits:
-    """Admits requests of keys. `url` is Redis', None counts in this process."""
+    """Admits requests of keys. `shared` is where other processes count, too; None counts in this one."""
 
-    def __init__(self, url: str | None = None) -> None:
-        self._storage: MemoryStorage | RedisStorage = MemoryStorage()
+    def __init__(self, shared: Storage | None = None) -> None:
         self._memory = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._shared = SlidingWindowCounterRateLimiter(self._storage)
-        if url is not None:
-            self._storage = RedisStorage(
-                f"async+{url}",
-                implementation="redispy",
-                socket_timeout=REDIS_SECONDS,
-                socket_connect_timeout=REDIS_SECONDS,
-            )
-            self._shared = SlidingWindowCounterRateLimiter(self._storage)
+        self._shared = SlidingWindowCounterRateLimiter(shared or self._memory.storage)
+        self._outages = shared.base_exceptions if shared is not None else ()
 
     async def admit(self, key: ApiKey, tokens: int) -> Headers:
         """Counts one request of about `tokens` prompt tokens; returns the usual headers.
@@ -71,18 +68,29 @@ class Limits:
     async def settle(self, key: ApiKey, tokens: int) -> None:
         """Counts the tokens that `admit` did not know of."""
         if key.tpm is not None and tokens > 0:
+            counting = cast(SlidingWindowCounterSupport, self._shared.storage)
             entry = RateLimitItemPerMinute(key.tpm).key_for("tokens", key.id)
             try:
-                await self._storage.acquire_sliding_window_entry(entry, _ANY, 60, tokens)
-            except RedisError as error:
-                log.warning("counting tokens in Redis: %s", error)
+                await counting.acquire_sliding_window_entry(entry, _ANY, 60, tokens)
+            except self._outages as error:
+                log.warning("tokens are not counted where all processes count: %s", error)
 
     async def _count(self, key_id: str, what: str, limit: int, cost: int) -> Standing:
         try:
             return await _hit(self._shared, key_id, what, limit, cost)
-        except RedisError as error:
-            log.warning("Redis does not count limits, this process does: %s", error)
+        except self._outages as error:
+            log.warning("limits are not shared, this process counts for itself: %s", error)
             return await _hit(self._memory, key_id, what, limit, cost)
+
+
+def redis_counters(url: str) -> Storage:
+    """Redis, for processes on several machines."""
+    return RedisStorage(
+        f"async+{url}",
+        implementation="redispy",
+        socket_timeout=REDIS_SECONDS,
+        socket_connect_timeout=REDIS_SECONDS,
+    )
 
 
 async def _hit(

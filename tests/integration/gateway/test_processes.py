@@ -20,6 +20,7 @@ from tests.processes import (
 
 MODEL = "gpu/len-40+paced-50ms"
 SLOW = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+ECHO = {"model": "gpu/echo", "messages": [{"role": "user", "content": "hi"}]}
 
 
 def administer(environment: dict[str, str], *arguments: str) -> str:
@@ -27,6 +28,13 @@ def administer(environment: dict[str, str], *arguments: str) -> str:
     command = [sys.executable, "-m", "app", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, check=True)
     return done.stdout.decode().strip()
+
+
+async def ask_anew(url: str, secret: str) -> int:
+    """The status of a question over a connection of its own, which any of the workers may take."""
+    headers = {"authorization": f"Bearer {secret}"}
+    async with httpx.AsyncClient(headers=headers, timeout=30) as http:
+        return (await http.post(f"{url}/v1/chat/completions", json=ECHO)).status_code
 
 
 def alone(folder: Path, upstream: str) -> Process:
@@ -43,8 +51,8 @@ def alone(folder: Path, upstream: str) -> Process:
 
 
 @pytest.mark.slow
-async def test_workers_share_keys_and_a_stop_lets_streams_finish(tmp_path):
-    sim = simulator("openai", tmp_path, "len-40+paced-50ms")
+async def test_workers_share_keys_and_limits_and_a_stop_lets_streams_finish(tmp_path):
+    sim = simulator("openai", tmp_path, "len-40+paced-50ms", "echo")
     with running(sim):
         process = alone(tmp_path, sim.url)
         with running(process):
@@ -57,7 +65,11 @@ async def test_workers_share_keys_and_a_stop_lets_streams_finish(tmp_path):
                 for _ in range(8):
                     assert (await http.get("/v1/models", headers=headers)).status_code == 200
                     assert (await http.get("/v1/models")).status_code == 401
-                await asyncio.to_thread(administer, environment, "keys", "create", "--name", "b")
+                create = ("keys", "create", "--name", "b", "--rpm", "6")
+                limited = await asyncio.to_thread(administer, environment, *create)
+                statuses = [await ask_anew(process.url, limited) for _ in range(24)]
+                assert 6 <= statuses.count(200) < 12, "one more every ten seconds, not twice as many"
+                assert set(statuses) == {200, 429}
                 await asyncio.to_thread(administer, environment, "keys", "revoke", "b")
                 async with http.stream(
                     "POST", "/v1/chat/completions", json=SLOW, headers=headers
@@ -84,8 +96,7 @@ async def test_in_the_app_the_gateway_stands_before_chainlit(tmp_path):
             async with httpx.AsyncClient(base_url=app.url, timeout=30) as http:
                 page = await http.get("/", headers={"accept": "text/html"})
                 assert "<html" in page.text
-                echo = {"model": "gpu/echo", "messages": [{"role": "user", "content": "hi"}]}
-                answer = await http.post("/v1/chat/completions", json=echo)
+                answer = await http.post("/v1/chat/completions", json=ECHO)
                 assert answer.json()["choices"][0]["message"]["content"] == "hi"
                 assert "content-encoding" not in answer.headers
                 assert (await http.get("/v1/nothing")).json()["error"]["code"] == "unknown_url"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from app.access.keys import new_key
-from app.access.limits import Limits
+from app.access.limits import Limits, redis_counters
 from app.core.errors import LimitReached
 from tests.processes import free_port
 
@@ -31,7 +31,7 @@ def redis(
 
 async def test_processes_share_limits_through_redis_and_survive_its_end(redis):
     url, process = redis
-    one, other = Limits(url), Limits(url)
+    one, other = Limits(redis_counters(url)), Limits(redis_counters(url))
     key, _ = new_key("ci", "u", rpm=2, tpm=1000)
     await one.admit(key, 10)
     headers = dict(await other.admit(key, 10))

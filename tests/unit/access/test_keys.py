@@ -6,8 +6,7 @@ import pytest
 
 from app.access.budgets import check_budget
 from app.access.keys import PREFIX, KeyRing, hash_of, new_key
-from app.access.limits import Limits
-from app.core.errors import BadRequest, BudgetExceeded, LimitReached, NotFound, StorageUnavailable
+from app.core.errors import BadRequest, BudgetExceeded, NotFound, StorageUnavailable
 from app.core.turns import now
 from tests.gateway import MemoryKeys
 
@@ -84,34 +83,6 @@ async def test_an_expired_key_is_no_key():
     key, secret = new_key("ci", "u", expires_at=now() - timedelta(seconds=1))
     await ring.add(key)
     assert await ring.find(secret) is None
-
-
-async def test_requests_a_minute_are_counted_and_the_next_is_told_when():
-    limits = Limits()
-    key, _ = new_key("ci", "u", rpm=2)
-    headers = dict(await limits.admit(key, 1))
-    assert headers[b"x-ratelimit-limit-requests"] == b"2"
-    assert headers[b"x-ratelimit-remaining-requests"] == b"1"
-    await limits.admit(key, 1)
-    with pytest.raises(LimitReached) as refused:
-        await limits.admit(key, 1)
-    assert refused.value.retry_after is not None
-    assert 1 <= refused.value.retry_after <= 120
-
-
-async def test_tokens_of_the_answer_count_too_even_over_the_limit():
-    limits = Limits()
-    key, _ = new_key("ci", "u", tpm=100)
-    await limits.admit(key, 10)
-    await limits.settle(key, 500)
-    with pytest.raises(LimitReached, match="tokens"):
-        await limits.admit(key, 1)
-
-
-async def test_a_request_larger_than_the_whole_limit_is_refused():
-    key, _ = new_key("ci", "u", tpm=100)
-    with pytest.raises(LimitReached):
-        await Limits().admit(key, 101)
 
 
 def test_a_spent_budget_stops_and_names_itself():

@@ -1,0 +1,101 @@
+"""What a key has used of its limits, counted where all processes of the machine count."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.access.keys import new_key
+from app.access.limits import Limits
+from app.core.errors import LimitReached
+from app.storage.counters import Counters
+
+MINUTE = 1_800_000_000.0
+"""When a window begins."""
+
+
+def at_once() -> float:
+    return MINUTE
+
+
+def counting_in(folder: Path, clock: Callable[[], float] = at_once) -> Limits:
+    """Limits as one process has them."""
+    return Limits(Counters(folder / "limits.db", clock))
+
+
+async def test_requests_a_minute_are_counted_and_the_next_is_told_when(tmp_path):
+    limits = counting_in(tmp_path)
+    key, _ = new_key("ci", "u", rpm=2)
+    headers = dict(await limits.admit(key, 1))
+    assert headers[b"x-ratelimit-limit-requests"] == b"2"
+    assert headers[b"x-ratelimit-remaining-requests"] == b"1"
+    await limits.admit(key, 1)
+    with pytest.raises(LimitReached) as refused:
+        await limits.admit(key, 1)
+    assert refused.value.retry_after is not None
+    assert 1 <= refused.value.retry_after <= 120
+
+
+async def test_tokens_of_the_answer_count_too_even_over_the_limit(tmp_path):
+    limits = counting_in(tmp_path)
+    key, _ = new_key("ci", "u", tpm=100)
+    await limits.admit(key, 10)
+    await limits.settle(key, 500)
+    with pytest.raises(LimitReached, match="tokens"):
+        await limits.admit(key, 1)
+
+
+async def test_a_request_larger_than_the_whole_limit_is_refused(tmp_path):
+    key, _ = new_key("ci", "u", tpm=100)
+    with pytest.raises(LimitReached):
+        await counting_in(tmp_path).admit(key, 101)
+
+
+async def test_processes_count_together(tmp_path):
+    one, other = counting_in(tmp_path), counting_in(tmp_path)
+    key, _ = new_key("ci", "u", rpm=2, tpm=1000)
+    await one.admit(key, 10)
+    headers = dict(await other.admit(key, 10))
+    assert headers[b"x-ratelimit-remaining-requests"] == b"0"
+    assert headers[b"x-ratelimit-remaining-tokens"] == b"980"
+    with pytest.raises(LimitReached):
+        await one.admit(key, 10)
+
+
+async def test_a_minute_slides_and_is_forgotten(tmp_path):
+    passed = [0.0]
+    counters = Counters(tmp_path / "limits.db", lambda: MINUTE + passed[0])
+    limits = Limits(counters)
+    key, _ = new_key("ci", "u", rpm=10)
+    for _ in range(10):
+        await limits.admit(key, 1)
+    passed[0] = 60.0
+    with pytest.raises(LimitReached):
+        await limits.admit(key, 1)
+    passed[0] = 90.0  # half of the last minute still counts
+    for _ in range(5):
+        await limits.admit(key, 1)
+    with pytest.raises(LimitReached):
+        await limits.admit(key, 1)
+    passed[0] = 240.0
+    headers = dict(await limits.admit(key, 1))
+    assert headers[b"x-ratelimit-remaining-requests"] == b"9"
+    assert await counters.reset() == 1, "what is over was swept out"
+
+
+async def test_a_file_torn_by_a_power_cut_is_made_anew(tmp_path):
+    (tmp_path / "limits.db").write_bytes(b"not a database " * 100)
+    key, _ = new_key("ci", "u", rpm=1)
+    await counting_in(tmp_path).admit(key, 1)
+    with pytest.raises(LimitReached):
+        await counting_in(tmp_path).admit(key, 1)
+
+
+async def test_without_a_file_each_process_counts_for_itself(tmp_path):
+    (tmp_path / "file").touch()
+    limits = counting_in(tmp_path / "file")
+    key, _ = new_key("ci", "u", rpm=1, tpm=100)
+    await limits.admit(key, 1)
+    await limits.settle(key, 10)
+    with pytest.raises(LimitReached):
+        await limits.admit(key, 1)
