@@ -68,7 +68,9 @@ async def test_workers_share_keys_and_limits_and_a_stop_lets_streams_finish(tmp_
                 create = ("keys", "create", "--name", "b", "--rpm", "6")
                 limited = await asyncio.to_thread(administer, environment, *create)
                 statuses = [await ask_anew(process.url, limited) for _ in range(24)]
-                assert 6 <= statuses.count(200) < 12, "one more every ten seconds, not twice as many"
+                assert 6 <= statuses.count(200) < 12, (
+                    "one more every ten seconds, not twice as many"
+                )
                 assert set(statuses) == {200, 429}
                 await asyncio.to_thread(administer, environment, "keys", "revoke", "b")
                 async with http.stream(
