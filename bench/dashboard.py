@@ -11,8 +11,8 @@ from typing import Any
 
 from playwright.async_api import async_playwright
 
-from app.core.reports import UsageFilter
 from app.core.usage import TokenGaps
+from app.gateway.dashboard.period import usage_filter
 from app.observability.prometheus import CallMetrics
 from app.storage.storage import Storage
 from app.storage.usage_queries import StoredUsage
@@ -44,8 +44,9 @@ async def _queries(report: Report, folder: Path, rows: list[dict[str, Any]]) -> 
         await fill(storage, rows)
         await storage.database.aclose()  # the page cache of a database just written is no measure
         reports = StoredUsage(storage.database)
-        over = UsageFilter(
-            datetime.now(UTC) - timedelta(days=31), datetime.now(UTC), zone="Europe/Kyiv"
+        today = datetime.now(UTC).date()  # what the page asks for, with all the records in it
+        over = usage_filter(
+            today - timedelta(days=31), today + timedelta(days=1), "Europe/Kyiv", None
         )
         queries: dict[str, Callable[[], Awaitable[object]]] = {
             "summary": lambda: reports.summary(over),

@@ -1,6 +1,7 @@
 """Arithmetic on stored times that both databases do alike."""
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -58,17 +59,41 @@ def _day_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
     return f"CAST(FLOOR((EXTRACT(EPOCH FROM {moment}) + {offset}) / 86400) AS BIGINT)"
 
 
-def local_day(
-    moment: ColumnElement[datetime], since: datetime, until: datetime, zone: str
-) -> ColumnElement[int]:
-    """The day of `moment` (between the two) as people of that time zone count it, from 1970-01-01."""
-    *changes, (_, now) = offsets(since, until, ZoneInfo(zone))
+Clock = Sequence[tuple[datetime, int]]
+"""A zone's offsets from UTC over a period, as `offsets` gives them."""
+
+
+def local_day(moment: ColumnElement[datetime], clock: Clock) -> ColumnElement[int]:
+    """The day of `moment` as people with that clock count it, from 1970-01-01."""
+    *changes, (_, now) = clock
     if not changes:
         return day_since_epoch(moment, literal(now))
     offset = case(
         *((moment < end, literal(seconds)) for end, seconds in changes), else_=literal(now)
     )
     return day_since_epoch(moment, offset)
+
+
+def local_day_of_hour(hour: ColumnElement[int], clock: Clock) -> ColumnElement[int]:
+    """The same of an hour as `hour_of` gives it, by a clock that is whole hours from UTC."""
+    *changes, (_, now) = clock
+    offset: ColumnElement[int] = literal(now // 3600)
+    if changes:
+        before = ((hour < hour_of(end), literal(seconds // 3600)) for end, seconds in changes)
+        offset = case(*before, else_=offset)
+    return (hour + offset) // 24
+
+
+def hour_of(moment: datetime) -> int:
+    """The number of the hour from 1970-01-01, UTC."""
+    return int(moment.timestamp() // 3600)
+
+
+def in_whole_hours(since: datetime, clock: Clock) -> bool:
+    """Whether a period from `since`, and each of its days by that clock, begins with an hour of UTC."""
+    begins = (since, *(end for end, _ in clock))
+    whole = all(moment.timestamp() % 3600 == 0 for moment in begins)
+    return whole and all(seconds % 3600 == 0 for _, seconds in clock)
 
 
 def offsets(since: datetime, until: datetime, zone: ZoneInfo) -> list[tuple[datetime, int]]:

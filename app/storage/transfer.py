@@ -28,6 +28,7 @@ from app.storage.migrations import apply
 from app.storage.storage import Storage
 from app.storage.tables import metadata, threads
 from app.storage.tables.base import Moment, Money
+from app.storage.usage_totals import forget
 
 FORMAT = 1
 _OF_PROCESSES = ("processes", "running_turns")
@@ -71,6 +72,7 @@ async def import_from(storage: Storage, path: Path) -> dict[str, int]:
                 raise NotAllowed("there are conversations already: import into an empty database")
             for table in reversed(_tables()):
                 await connection.execute(delete(table))
+            await forget(connection)
             for table in _tables():
                 counts[table.name] = await _read_table(archive, connection, table)
             counts["files"] = await _read_files(archive, storage)

@@ -12,6 +12,7 @@ from app.storage.database import Database
 from app.storage.migrations import apply
 from app.storage.storage import Storage
 from app.storage.tables import metadata
+from app.storage.usage_totals import totals_metadata
 from tests.integration.storage.conftest import sqlite_url
 from tests.integration.storage.turns import say
 
@@ -32,6 +33,7 @@ async def test_up_down_and_up_again(empty_url):
 
 async def test_the_database_is_what_the_tables_say(url):
     database = Database(url)
+    tables = [metadata, totals_metadata] if database.sqlite else metadata
 
     def differences(connection):
         def include(thing, name, kind, reflected, compare_to):
@@ -40,7 +42,7 @@ async def test_the_database_is_what_the_tables_say(url):
         context = MigrationContext.configure(
             connection, opts={"include_object": include, "compare_type": database.sqlite is False}
         )
-        return compare_metadata(context, metadata)
+        return compare_metadata(context, tables)
 
     async with database.reading() as connection:
         assert await connection.run_sync(differences) == []

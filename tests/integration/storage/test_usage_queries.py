@@ -12,7 +12,8 @@ import pytest_asyncio
 from app.core.reports import UsageFilter, UsageSummary
 from app.storage.moments import offsets
 from app.storage.tables import threads, usage, users
-from app.storage.usage_queries import StoredUsage, percentile
+from app.storage.usage_queries import StoredUsage
+from app.storage.usage_sums import percentile
 from tests.usage_samples import END, HITS, USERS, usage_rows
 
 ROWS = list(usage_rows(600, days=10))
