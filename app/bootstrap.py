@@ -37,10 +37,11 @@ from app.gateway.access import Caller, Door
 from app.gateway.app import Gateway
 from app.gateway.desk import Desk
 from app.gateway.ledger import Ledger
+from app.gateway.metrics import Metrics
 from app.gateway.rest.app import build_rest
 from app.gateway.rest.desk import RestDesk
 from app.observability.logs import configure_logging
-from app.observability.prometheus import CallMetrics
+from app.observability.prometheus import CONTENT_TYPE, CallMetrics
 from app.providers.configured import book_of, embedded_server, library_from, servers_from
 from app.providers.embedded.library import Library
 from app.providers.embedded.server import NAME as EMBEDDED
@@ -171,7 +172,8 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
         price=lambda ref, usage: prices.cost(prices.price(ref, models.profile(ref)), usage),
     )
     rest = RestDesk(desk, turns, storage.threads, storage.users, storage.documents, MODES)
-    gateway = Gateway(desk, build_rest(rest))
+    scrape = Metrics(desk.door, metrics.exposition, CONTENT_TYPE)
+    gateway = Gateway(desk, build_rest(rest), scrape)
     return Application(
         settings,
         storage,

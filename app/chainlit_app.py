@@ -20,9 +20,8 @@ from app.attachments import AttachmentLimits
 from app.bootstrap import build
 from app.conversation.modes import MODES
 from app.gateway.app import InFront
-from app.gateway.dashboard import dashboard_router, metrics_router
+from app.gateway.dashboard import dashboard_router
 from app.gateway.health import health
-from app.observability.prometheus import CONTENT_TYPE
 from app.settings import load_settings
 from app.view import sign_in
 from app.view.attachment_costs import attachment_costs_router
@@ -103,14 +102,14 @@ server.add_middleware(
     people=application.people,
     origins=Origins.of(settings.auth_mode, settings.allowed_hosts),
 )
-server.add_middleware(InFront, gateway=application.gateway)  # added last, it stands first
+root = config.run.root_path
+server.add_middleware(InFront, gateway=application.gateway, root=root)  # added last, it is first
 application.metrics.watch(
     open_chats=lambda: len(sio.eio.sockets),
     turns=lambda: turns.count,
     queue=application.router.waiting,
 )
 who = signed_in(application.people, local=settings.auth_mode == "local")
-root = config.run.root_path
 put_first(
     [
         project_router(settings.app_language),
@@ -120,7 +119,6 @@ put_first(
         exports_router(storage.threads, root),
         attachment_costs_router(models, limits, root),
         dashboard_router(storage.reports, who, PUBLIC, settings.app_language, root),
-        metrics_router(application.metrics.exposition, CONTENT_TYPE, who, root),
     ]
 )
 gc.freeze()  # what lasts is not searched for garbage again: that would stop all streams for 0.15 s

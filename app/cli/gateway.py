@@ -70,6 +70,11 @@ class _Alone:
 
     def __init__(self, application: Application) -> None:
         self._application = application
+        application.metrics.watch(
+            open_chats=lambda: 0,
+            turns=lambda: application.turns.count,
+            queue=application.router.waiting,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

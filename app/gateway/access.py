@@ -68,7 +68,7 @@ class Door:
             key = await self._keys.find(secret)
             if key is not None and not self._shut_out(key.user_id):
                 return Caller(key.user_id, key.name, key.admin, key)
-        if self._local is not None and self._from_here(x):
+        if self._local is not None and self.from_here(x):
             return await self._local()
         if cookies and self._signed_in is not None and self._same_site(x):
             caller = await self._signed_in(_cookies(x.header(b"cookie")))
@@ -78,7 +78,8 @@ class Door:
             raise NotSignedIn("The API key is not known, was revoked, or has expired.")
         raise NotSignedIn("An API key is needed: `Authorization: Bearer <key>`.")
 
-    def _from_here(self, x: Exchange) -> bool:
+    def from_here(self, x: Exchange) -> bool:
+        """Whether a program on this machine asks, by itself."""
         client = x.scope.get("client")
         return (
             client is not None

@@ -1,4 +1,4 @@
-"""The gateway as one ASGI application: /v1 without a framework, /api with one."""
+"""The gateway as one ASGI application: /v1 and /metrics without a framework, /api with one."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -8,6 +8,7 @@ from app.core.tracing import request_id
 from app.gateway.desk import Desk
 from app.gateway.errors import BodyTooLarge, HttpError, NoSuchPath, WrongMethod, answer_to
 from app.gateway.http import MAX_BODY_BYTES, App, ClientGone, Exchange, Receive, Scope, Send
+from app.gateway.metrics import Metrics
 from app.gateway.openai.catalogue import Catalogue
 from app.gateway.openai.completions import Completions
 from app.gateway.openai.council import Council
@@ -17,6 +18,7 @@ from app.gateway.openai.transcriptions import Transcriptions
 log = logging.getLogger(__name__)
 
 Route = Callable[[Exchange], Awaitable[None]]
+_OURS = ("/v1", "/api", "/metrics")
 _ALLOWED = (
     (b"access-control-allow-methods", b"GET, HEAD, POST, PATCH, DELETE, OPTIONS"),
     (b"access-control-allow-headers", b"*, Authorization"),
@@ -25,14 +27,15 @@ _ALLOWED = (
 
 
 class Gateway:
-    """Serves /v1, and hands /api to the REST application."""
+    """Serves /v1 and /metrics, and hands /api to the REST application."""
 
-    def __init__(self, desk: Desk, rest: App | None = None) -> None:
+    def __init__(self, desk: Desk, rest: App | None = None, metrics: Metrics | None = None) -> None:
         council = Council(desk)
         catalogue = Catalogue(desk, council)
         self.desk = desk
         self.council = council
         self._rest = rest
+        self._metrics = metrics
         self._list, self._one = catalogue.all, catalogue.one
         self._posts: dict[str, Route] = {
             "/v1/chat/completions": Completions(desk, council),
@@ -74,6 +77,8 @@ class Gateway:
             if x.method not in ("GET", "HEAD"):
                 raise WrongMethod(f"{x.method} is not allowed on {path}.")
             return self._list if path == "/v1/models" else self._one
+        if path == "/metrics" and self._metrics is not None:
+            return self._metrics
         if path in self._posts:
             if x.method == "HEAD":
                 return _head
@@ -94,16 +99,20 @@ def is_under(path: str, root: str) -> bool:
 
 
 class InFront:
-    """Middleware: takes /v1 and /api from an application before anything of its own sees them."""
+    """Middleware: takes /v1, /api and /metrics from an application before anything of its own sees
+    them. `root` is the path under which that is served."""
 
-    def __init__(self, app: App, gateway: App) -> None:
+    def __init__(self, app: App, gateway: App, root: str = "") -> None:
         self._app = app
         self._gateway = gateway
+        self._root = root
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope.get("path", "")
-        ours = scope["type"] == "http" and (is_under(path, "/v1") or is_under(path, "/api"))
-        await (self._gateway if ours else self._app)(scope, receive, send)
+        path: str = scope.get("path", "").removeprefix(self._root)
+        if scope["type"] == "http" and any(is_under(path, root) for root in _OURS):
+            await self._gateway({**scope, "path": path}, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 def log_failure(error: Exception, x: Exchange) -> None:

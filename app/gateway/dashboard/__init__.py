@@ -1,5 +1,5 @@
-"""The Metrics tab for people, and /metrics for Prometheus."""
+"""The Metrics tab."""
 
-from app.gateway.dashboard.routes import Visitor, dashboard_router, metrics_router
+from app.gateway.dashboard.routes import Visitor, dashboard_router
 
-__all__ = ["Visitor", "dashboard_router", "metrics_router"]
+__all__ = ["Visitor", "dashboard_router"]

@@ -1,11 +1,10 @@
-"""/dashboard with its figures, and /metrics. A user sees their own requests, an administrator all."""
+"""/dashboard with its figures. A user sees their own requests, an administrator all."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import Decimal
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
@@ -25,7 +24,6 @@ from app.gateway.dashboard.page import dashboard_page
 from app.gateway.dashboard.period import usage_filter
 from app.gateway.dashboard.table import csv_of
 
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 _TURNS_AT_MOST = 50
 
 
@@ -118,21 +116,6 @@ def dashboard_router(
     return router
 
 
-def metrics_router(
-    exposition: Callable[[], bytes], content_type: str, identify: Identify, root: str = ""
-) -> APIRouter:
-    """`/metrics`: open to programs on this machine, to others with a key."""
-    router = APIRouter(prefix=root, include_in_schema=False)
-
-    @router.get("/metrics")
-    async def metrics(request: Request) -> Response:
-        if not _from_here(request) and await identify(request) is None:
-            raise HTTPException(401, "a key is needed: Authorization: Bearer <key>")
-        return Response(exposition(), media_type=content_type)
-
-    return router
-
-
 def _discreet(turn: TurnUsage, visitor: Visitor) -> dict[str, Any]:
     """An administrator sees what others' questions took, not what they are about."""
     own = turn.user_id == visitor.user_id
@@ -156,16 +139,6 @@ def _plain(value: Any) -> Any:
             return value
         case _:
             return value.isoformat()
-
-
-def _from_here(request: Request) -> bool:
-    if request.client is None or any(name in request.headers for name in _FORWARDED):
-        return False
-    try:
-        address = ip_address(request.client.host)
-    except ValueError:
-        return False
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 async def _closing(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

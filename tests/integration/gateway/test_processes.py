@@ -62,6 +62,10 @@ async def test_workers_share_keys_and_limits_and_a_stop_lets_streams_finish(tmp_
             headers = {"authorization": f"Bearer {secret}"}
             async with httpx.AsyncClient(base_url=process.url, timeout=30) as http:
                 assert (await http.get("/health")).json()["status"] == "ok"
+                assert "konsilium_turns_running 0" in (await http.get("/metrics")).text
+                proxied = {"x-forwarded-for": "203.0.113.5"}
+                assert (await http.get("/metrics", headers=proxied)).status_code == 401
+                assert (await http.get("/metrics", headers=proxied | headers)).status_code == 200
                 for _ in range(8):
                     assert (await http.get("/v1/models", headers=headers)).status_code == 200
                     assert (await http.get("/v1/models")).status_code == 401
@@ -106,3 +110,11 @@ async def test_in_the_app_the_gateway_stands_before_chainlit(tmp_path):
                 assert said.json()["response"] == "Привіт"
                 assert (await http.get("/api/chats")).json()["chats"][0]["title"] == "Привіт"
                 assert (await http.get("/api/nothing")).status_code == 404
+            proxied = {"x-forwarded-for": "203.0.113.5"}
+            create = ("keys", "create", "--name", "prometheus")
+            secret = await asyncio.to_thread(administer, dict(app.environment), *create)
+            async with httpx.AsyncClient(base_url=app.url, headers=proxied) as elsewhere:
+                assert (await elsewhere.get("/metrics")).status_code == 401
+                elsewhere.headers["authorization"] = f"Bearer {secret}"
+                scraped = (await elsewhere.get("/metrics")).text
+                assert 'konsilium_streams_finished_total{model="echo",server="gpu"}' in scraped

@@ -1,4 +1,4 @@
-"""The dashboard shows a user their own figures and an administrator all; /metrics needs a key from afar."""
+"""The dashboard shows a user their own figures and an administrator all."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
 from app.core.reports import TurnUsage, UsageGroup, UsageSummary
-from app.gateway.dashboard import dashboard_router, metrics_router
+from app.gateway.dashboard import dashboard_router
 from app.gateway.dashboard.period import usage_filter
 from app.gateway.dashboard.table import COLUMNS
 from app.gateway.dashboard.texts import TEXTS
@@ -90,7 +90,6 @@ def client(reports):
     def make(address="127.0.0.1", language="uk-UA,uk;q=0.9"):
         app = FastAPI()
         app.include_router(dashboard_router(reports, identify, PUBLIC))
-        app.include_router(metrics_router(lambda: b"konsilium_x 1\n", "text/plain", identify))
         return AsyncClient(
             transport=ASGITransport(app, client=(address, 1)),
             base_url="http://test",
@@ -167,17 +166,6 @@ async def test_the_table_opens_in_a_spreadsheet_and_runs_nothing_there(client, r
     assert tuple(row) == COLUMNS
     assert (row["model"], row["cost_rub"], row["user"]) == ("'=cmd()", "0.000000001", "")
     assert reports.closed == 1
-
-
-async def test_metrics_are_open_on_this_machine_and_need_a_key_from_elsewhere(client):
-    async def status(address, **headers):
-        return (await client(address).get("/metrics", headers=headers)).status_code
-
-    assert await status("127.0.0.1") == 200
-    assert await status("::ffff:127.0.0.1") == 200
-    assert await status("127.0.0.1", **{"x-forwarded-for": "203.0.113.5"}) == 401
-    assert await status("203.0.113.5") == 401
-    assert await status("203.0.113.5", **{"x-user": "anna"}) == 200
 
 
 @pytest.mark.parametrize(("tag", "language"), [("ru-RU", "ru"), ("uk", "uk"), ("de-DE,de", "en")])
