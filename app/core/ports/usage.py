@@ -22,7 +22,8 @@ class UsageLog(Protocol):
 
 
 class UsageReports(Protocol):
-    """The kept usage records, added up. Sums are exact; percentiles are exact to a millisecond."""
+    """The kept usage records, added up. Sums are exact; percentiles are exact to a millisecond,
+    where a store keeps the times of an hour, those of its first 250 calls."""
 
     async def summary(self, over: UsageFilter) -> UsageSummary:
         """Everything that matches, as one."""
