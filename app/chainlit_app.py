@@ -112,7 +112,7 @@ application.metrics.watch(
 who = signed_in(application.people, local=settings.auth_mode == "local")
 put_first(
     [
-        project_router(settings.app_language),
+        project_router(settings.app_language, alone=settings.auth_mode == "local"),
         action_router(),
         health_router(lambda: health(storage.keys, models)),
         files_router(storage.elements),

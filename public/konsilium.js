@@ -19,7 +19,10 @@
   if (inChat) {
     fetch(`/project/language?language=${encodeURIComponent(navigator.language || "en-US")}`)
       .then((answer) => answer.json())
-      .then(({ language: tag }) => document.documentElement.setAttribute("lang", tag))
+      .then(({ language: tag, alone }) => {
+        document.documentElement.setAttribute("lang", tag);
+        document.documentElement.toggleAttribute("data-alone", alone);
+      })
       .catch(() => {});
   }
 
@@ -72,11 +75,13 @@
     const popover = event.target.closest?.('[id^="mode-picker-popover-"], [id^="mode-picker-trigger-"]');
     if (!popover || (event.type === "keydown" && event.key !== "Enter")) return;
     const before = shown();
-    setTimeout(() => {
-      for (const [picker, name] of Object.entries(shown())) {
-        if (name !== before[picker]) tell({ event: "picked", picker, name });
-      }
-    }, 50);
+    const told = () => {
+      const changed = Object.entries(shown()).filter(([picker, name]) => name !== before[picker]);
+      for (const [picker, name] of changed) tell({ event: "picked", picker, name });
+      return changed.length > 0;
+    };
+    /* At once: a list made fresh may be on its way, with the choice before this one. */
+    setTimeout(() => told() || setTimeout(told, 50));
   };
   document.addEventListener("click", watchChoice, true);
   document.addEventListener("keydown", watchChoice, true);
@@ -270,8 +275,8 @@
     keep, newest, shown, tell,
   });
 
-  /* Chainlit loads one script; the composer's part and the threads' have files of their own. */
-  for (const file of inChat ? ["attachments.js", "threads.js"] : []) {
+  /* Chainlit loads one script; the composer's part, the threads' and the names have files of their own. */
+  for (const file of inChat ? ["attachments.js", "threads.js", "names.js"] : []) {
     const beside = new URL(file, document.currentScript.src);
     document.head.append(Object.assign(document.createElement("script"), { src: beside.href }));
   }

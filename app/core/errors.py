@@ -31,7 +31,7 @@ KonsiliumError
 └── SettingsInvalid             a variable of the environment is wrong (variable)
 
 Adapters translate at their edge: `raise ServerUnavailable(...) from error`. No HTTP status and no
-text for people lives here: `gateway/errors.py` and `view/errors.py` each hold one table.
+text for people lives here: `gateway/errors.py` and `view/errors` each hold one table.
 """
 
 from typing import ClassVar

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from app.core.models import Capability, LoadState, ModelProfile, ServerState
 from app.core.text import Language, Text
+from app.view.errors import ADVICE
 
 ON_GPU = Text(ru="● загружена на GPU", uk="● завантажена на GPU", en="● loaded on GPU")
 ON_CPU = Text(ru="● загружена на CPU", uk="● завантажена на CPU", en="● loaded on CPU")
@@ -11,16 +12,6 @@ ON_BOTH = Text(
     ru="● загружена, на GPU {share} %",
     uk="● завантажена, на GPU {share} %",
     en="● loaded, {share} % on GPU",
-)
-UNREACHABLE = Text(
-    ru="Сервер {name} не отвечает ({url})",
-    uk="Сервер {name} не відповідає ({url})",
-    en="The server {name} does not answer ({url})",
-)
-REFUSES_KEY = Text(
-    ru="Сервер {name} не принимает ключ",
-    uk="Сервер {name} не приймає ключ",
-    en="The server {name} refuses the key",
 )
 _GIGABYTE = Text(ru="ГБ", uk="ГБ", en="GB")
 _MEGABYTE = Text(ru="МБ", uk="МБ", en="MB")
@@ -69,6 +60,7 @@ def troubles(states: Sequence[ServerState], language: Language) -> str | None:
     lines = []
     for state in states:
         if state.error is not None:
-            text = REFUSES_KEY if state.error.code == "wrong_key" else UNREACHABLE
-            lines.append("⚠ " + text.format(name=state.name, url=state.url)[language])
+            advice = ADVICE.get(state.error.code, ADVICE["server_error"])
+            title = advice.title.format(server=state.name, model="—")[language]
+            lines.append(f"⚠ {title} ({state.url})")
     return " · ".join(lines) or None

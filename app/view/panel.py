@@ -127,7 +127,9 @@ class Panel:
         options = [o for p in composer if p.id == picker for o in p.options if o.name == name]
         before = browser.options.mode
         if options and browser.choose({picker: options[0].id}):
-            await self._send_widgets(browser, browser.options.values)
+            await self.show(
+                browser
+            )  # the pickers too: a fresh list may just have undone the choice
             await self.keep(browser)
             await self.mode_chosen(browser, before)
 

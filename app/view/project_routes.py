@@ -31,8 +31,9 @@ HEADER_LINKS: Mapping[str, Text] = {
 Tag = Annotated[str, Query(max_length=35)]
 
 
-def project_router(forced: Language | None = None) -> APIRouter:
-    """Translations, page settings and avatars. `forced` (APP_LANGUAGE) overrides the browser's."""
+def project_router(forced: Language | None = None, *, alone: bool = False) -> APIRouter:
+    """Translations, page settings and avatars. `forced` (APP_LANGUAGE) overrides the browser's;
+    `alone`: there is one user, who never signs in or out."""
     router = APIRouter(prefix=config.run.root_path)
 
     def tag_of(language: str) -> str:
@@ -44,7 +45,7 @@ def project_router(forced: Language | None = None) -> APIRouter:
 
     @router.get("/project/language")
     async def page_language(language: Tag = "en-US") -> JSONResponse:
-        return JSONResponse({"language": tag_of(language)})
+        return JSONResponse({"language": tag_of(language), "alone": alone})
 
     @router.get("/project/settings")
     async def settings(

@@ -278,8 +278,8 @@ function MetricsCard({ data, callAction }) {
 
   const whole = !compact && Boolean(entry.window); // of the turn's answer, not of a part of it
   const modelAsked = whole && !entry.cache; // one from the cache filled no window, and its own note asks anew
-  const unfinished =
-    entry.finish_reason === "length" || ["stopped", "failed", "interrupted"].includes(entry.outcome);
+  const unfinished = entry.characters !== 0 && // of nothing there is no going on
+    (entry.finish_reason === "length" || ["stopped", "failed", "interrupted"].includes(entry.outcome));
   const rows = [
     [text.firstToken, seconds(lang, entry.first_token_seconds)],
     [text.total, seconds(lang, entry.seconds)],

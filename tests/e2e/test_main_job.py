@@ -9,6 +9,9 @@ from tests.e2e.conftest import STORY, ask, metrics, pick, picture, visitor
 from tests.processes import Process
 
 ANSWER = '[data-step-type="assistant_message"]'
+ALL_NAMED = """() => [...document.querySelectorAll("button")].every(
+    (button) => button.innerText.trim() || button.ariaLabel || button.title
+        || button.querySelector("img[alt]:not([alt=''])"))"""
 
 
 def test_the_first_page_is_a_product_and_no_sign_in_is_seen(page: Page):
@@ -27,6 +30,7 @@ def test_a_question_is_answered_with_its_numbers_under_it(page: Page):
     card.get_by_role("button").first.click()
     expect(card).to_contain_text("До первого токена")
     expect(card).to_contain_text("echo")
+    page.wait_for_function(ALL_NAMED)
     picture(page, "answer-with-numbers")
 
 

@@ -29,6 +29,8 @@ def test_an_ollama_that_is_down_says_how_to_start_it():
 
 def test_a_wait_and_names_alike_are_told():
     words = advice_for({"code": "rate_limited", "server": "x", "retry_after": 7}, "en")
-    assert words["text"].endswith("Wait for 7 s.")
+    assert words["text"].endswith("wait. Try again in 7 s.")
+    words = advice_for({"code": "server_busy", "server": "x"}, "en")
+    assert words["text"].endswith("full. Try again a little later.")
     words = advice_for({"code": "model_not_found", "model": "gema", "near": ["gemma"]}, "en")
     assert words["text"].endswith("Alike: gemma.")

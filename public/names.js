@@ -1,0 +1,61 @@
+/* Names for the controls that Chainlit (2.12.0) draws as bare icons: what a screen reader says, and what
+   a voice commands. They are marked again when the page changes, a few times a second at most. */
+(() => {
+  "use strict";
+
+  const BUTTONS = {
+    "#sidebar-trigger-button": { ru: "Боковая панель", uk: "Бічна панель", en: "Sidebar" },
+    "#search-chats-button": { ru: "Поиск по чатам", uk: "Пошук у чатах", en: "Search chats" },
+    "#new-chat-button": { ru: "Новый чат", uk: "Новий чат", en: "New chat" },
+    "#thread-options": { ru: "Действия с чатом", uk: "Дії з чатом", en: "Chat actions" },
+    "#user-nav-button": { ru: "Учётная запись", uk: "Обліковий запис", en: "Account" },
+    "#upload-button": { ru: "Приложить файл", uk: "Додати файл", en: "Attach a file" },
+    "#chat-settings-open-modal": { ru: "Настройки чата", uk: "Налаштування чату", en: "Chat settings" },
+    "#chat-submit": { ru: "Отправить", uk: "Надіслати", en: "Send" },
+    "#stop-button": { ru: "Остановить", uk: "Зупинити", en: "Stop" },
+    "#header button:has(> .lucide-share2)": { ru: "Поделиться", uk: "Поділитися", en: "Share" },
+    ".favorite-popover-wrapper > button": { ru: "Избранные вопросы", uk: "Обрані запитання", en: "Favourite questions" },
+    ".edit-message": { ru: "Изменить вопрос", uk: "Змінити запитання", en: "Edit the question" },
+    ".favorite-message": { ru: "В избранное", uk: "В обране", en: "Add to favourites" },
+    "button:has(> .lucide-copy)": { ru: "Скопировать", uk: "Скопіювати", en: "Copy" },
+    "button:has(> .lucide-thumbs-up)": { ru: "Хороший ответ", uk: "Добра відповідь", en: "Good answer" },
+    "button:has(> .lucide-thumbs-down)": { ru: "Плохой ответ", uk: "Погана відповідь", en: "Bad answer" },
+    "button:has(> .lucide-arrow-down)": { ru: "К последнему сообщению", uk: "До останнього повідомлення", en: "To the latest message" },
+    "button:has(> .lucide-eye)": { ru: "Показать пароль", uk: "Показати пароль", en: "Show the password" },
+    "button:has(> .lucide-eye-off)": { ru: "Скрыть пароль", uk: "Сховати пароль", en: "Hide the password" },
+  };
+
+  const put = (element, name, value) => {
+    if (value && element.getAttribute(name) !== value) element.setAttribute(name, value);
+  };
+
+  const mark = () => {
+    const lang = document.documentElement.lang.slice(0, 2);
+    for (const [selector, texts] of Object.entries(BUTTONS)) {
+      for (const button of document.querySelectorAll(selector)) {
+        if (!button.closest(".k-metrics, .k-error, .k-command, .k-panel"))
+          put(button, "aria-label", window.Konsilium.words(lang, texts));
+      }
+    }
+    for (const menu of document.querySelectorAll("div#thread-options")) put(menu, "role", "button");
+    document.querySelector('#upload-button[role="presentation"]')?.removeAttribute("role");
+    /* A link within a button, a button within a link: one stop for the keyboard, not two. */
+    for (const outer of document.querySelectorAll("#header button:has(> a)")) put(outer, "tabindex", "-1");
+    for (const inner of document.querySelectorAll("#thread-history a > button")) put(inner, "tabindex", "-1");
+    for (const slider of document.querySelectorAll('#chat-settings [role="slider"]')) {
+      put(slider, "aria-label", slider.closest(".flex-col")?.parentElement.querySelector("label")?.textContent);
+    }
+  };
+
+  let waiting = false;
+  new MutationObserver(() => {
+    if (waiting) return;
+    waiting = true;
+    setTimeout(() => {
+      waiting = false;
+      mark();
+    }, 250);
+  }).observe(document.documentElement, {
+    childList: true, subtree: true, attributes: true, attributeFilter: ["lang"],
+  });
+})();
