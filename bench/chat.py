@@ -48,7 +48,8 @@ class Visitor:
     words: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     first_word_at: float = 0.0
-    characters: int = 0
+    written: dict[str, int] = field(default_factory=dict)
+    """Characters on the screen, by message."""
 
     async def open(self) -> None:
         """Loads the page (and with it the cookie of local mode) and connects."""
@@ -75,7 +76,7 @@ class Visitor:
         """Asks, and returns the seconds to the first word once the answer is whole."""
         self.words.clear()
         self.ended.clear()
-        self.characters = 0
+        self.written.clear()
         asked = time.perf_counter()
         message = {
             "id": str(uuid.uuid4()),
@@ -94,18 +95,23 @@ class Visitor:
     async def close(self) -> None:
         await self.socket.disconnect()
 
+    @property
+    def characters(self) -> int:
+        """How long the answer is that the screen has."""
+        return sum(self.written.values())
+
     def _message(self, step: dict[str, Any]) -> None:
         if step.get("type") == "assistant_message" and step.get("output"):
-            self._count(len(step["output"]) if not self.words.is_set() else 0)
+            self._has(step["id"], len(step["output"]))
 
     def _token(self, data: dict[str, Any]) -> None:
-        self._count(len(data["token"]))
+        self._has(data["id"], self.written.get(data["id"], 0) + len(data["token"]))
 
-    def _count(self, characters: int) -> None:
+    def _has(self, message: str, characters: int) -> None:
         if not self.words.is_set():
             self.first_word_at = time.perf_counter()
             self.words.set()
-        self.characters += characters
+        self.written[message] = characters
 
 
 async def direct_first_token(server: str, model: str, chats: int) -> float:
