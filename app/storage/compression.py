@@ -48,7 +48,7 @@ class Compressions:
             if there is None:
                 return False
             first = {"thread_id": thread_id, "version": 0, "announced": 0}
-            await upsert(connection, heads, [first], ["thread_id"], [])
+            await connection.run_sync(upsert, heads, [first], ["thread_id"], [])
             moved = await connection.execute(
                 update(heads)
                 .where(heads.c.thread_id == thread_id, heads.c.version == version)

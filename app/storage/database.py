@@ -1,28 +1,32 @@
-"""The way to the database: `reading()` and `writing()` are its only doors, errors are ours.
+"""The way to the database: `reading()`, `write()` and `writing()` are its only doors, errors are ours.
 
-SQLite has one writer at a time, so writers queue here for the one writing connection, and never see
-"database is locked"; other processes are waited for (busy timeout). Readers see a snapshot (WAL).
+SQLite has one writer at a time, so writers queue here for their turn, and never see "database is
+locked"; other processes are waited for (busy timeout). Readers see a snapshot (WAL).
 """
 
 import asyncio
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, event, exc, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.core.errors import SettingsInvalid, StorageUnavailable
+from app.storage.group_commit import GroupCommit
+
+T = TypeVar("T")
 
 BUSY_SECONDS = 15.0
 """How long a writer waits for another process that holds the SQLite file; `?timeout=` in its URL
 says otherwise."""
 CONNECT_SECONDS = 5.0
+_PAUSE_SECONDS = 0.02
 
 _OURS_TO_MEND = (exc.ProgrammingError, exc.DataError, exc.IntegrityError)
 """Faults of the code, which waiting does not mend: they are raised as they are."""
@@ -41,10 +45,13 @@ class Database:
         self.sqlite = parsed.get_backend_name() == "sqlite"
         self.path = Path(parsed.database or "") if self.sqlite else None
         """The SQLite file."""
+        self._turn = asyncio.Lock()
+        self._commits: GroupCommit | None = None
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._reader = _sqlite_engine(url, size=4, writes=False)
             self._writer = _sqlite_engine(url, size=1, writes=True)
+            self._commits = GroupCommit(_sqlite_thread_engine(url), self._turn)
         else:
             self._reader = self._writer = create_async_engine(
                 url,
@@ -62,18 +69,39 @@ class Database:
             async with self._reader.connect() as connection:
                 yield connection
 
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Runs `work` as one transaction and returns what it returned: the quick way to write, and
+        on SQLite shared with whoever writes at the same moment. `work` has no effects but in the
+        database, and may be run again.
+
+        Raises StorageUnavailable where the database or the disk does not take it.
+        """
+        if self._commits is None:
+            async with self.writing() as connection:
+                return await connection.run_sync(work)
+        with translated():
+            value: T = await self._commits.write(work)
+            return value
+
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction: committed at the end, rolled back on any error.
+        """One transaction over which the caller waits for other things: committed at the end, rolled
+        back on any error.
 
         Raises StorageUnavailable where the database or the disk does not take it.
         """
         with translated():
-            async with self._writer.begin() as connection:
-                yield connection
+            if self._commits is None:
+                async with self._writer.begin() as connection:
+                    yield connection
+            else:
+                async with self._turn, self._writer.begin() as connection:
+                    yield connection
 
     async def aclose(self) -> None:
         """Closes all connections."""
+        if self._commits is not None:
+            await self._commits.aclose()
         await self._writer.dispose()
         if self._reader is not self._writer:
             await self._reader.dispose()
@@ -103,20 +131,47 @@ def _past_sqlalchemy() -> tuple[type[Exception], ...]:
 
 
 def _sqlite_engine(url: str, *, size: int, writes: bool) -> AsyncEngine:
-    patience = float(str(make_url(url).query.get("timeout", BUSY_SECONDS)))
     engine = create_async_engine(
         url,
         pool_size=size,
         max_overflow=0,
         pool_timeout=60,
-        connect_args={"timeout": patience},
+        connect_args={"timeout": _patience(url)},
     )
 
-    @event.listens_for(engine.sync_engine, "connect")
+    def pause(connection: Any) -> None:
+        connection.run_async(lambda _: asyncio.sleep(_PAUSE_SECONDS))
+
+    _prepare(engine.sync_engine, _patience(url), pause, writes=writes)
+    return engine
+
+
+def _sqlite_thread_engine(url: str) -> Engine:
+    """For the writer's thread, which makes its connection itself."""
+    engine = create_engine(
+        make_url(url).set(drivername="sqlite"),
+        pool_size=1,
+        max_overflow=0,
+        connect_args={"timeout": _patience(url)},
+    )
+    _prepare(engine, _patience(url), lambda _: time.sleep(_PAUSE_SECONDS), writes=True)
+    return engine
+
+
+def _patience(url: str) -> float:
+    return float(str(make_url(url).query.get("timeout", BUSY_SECONDS)))
+
+
+def _prepare(
+    engine: Engine, patience: float, pause: Callable[[Any], None], *, writes: bool
+) -> None:
+    """What each connection is set to, and how a transaction begins."""
+
+    @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # the driver begins nothing by itself; we do, below
         cursor = connection.cursor()
-        _write_ahead(connection, cursor, patience)
+        _write_ahead(cursor, patience, lambda: pause(connection))
         cursor.execute("PRAGMA synchronous = FULL")  # a committed question survives a power cut
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA cache_size = -16000")  # KiB
@@ -125,14 +180,12 @@ def _sqlite_engine(url: str, *, size: int, writes: bool) -> AsyncEngine:
             cursor.execute("PRAGMA query_only = ON")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
-    return engine
 
-
-def _write_ahead(connection: Any, cursor: Any, patience: float) -> None:
+def _write_ahead(cursor: Any, patience: float, pause: Callable[[], None]) -> None:
     """Puts the file into WAL mode, where it stays. SQLite does not wait for others here, whatever the
     busy timeout (the switch needs the file to itself), so we do."""
     until = time.monotonic() + patience
@@ -143,7 +196,7 @@ def _write_ahead(connection: Any, cursor: Any, patience: float) -> None:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                 raise
-        connection.run_async(lambda _: asyncio.sleep(0.02))
+        pause()
 
 
 def copy_sqlite(source: Path, target: Path) -> None:

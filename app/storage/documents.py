@@ -28,15 +28,14 @@ class Documents:
     async def put(self, scope: str, key: str, value: Mapping[str, Any]) -> None:
         """Keeps the document, whatever was there."""
         row = {"scope": scope, "key": key, "value": document(value)}
-        async with self._database.writing() as connection:
-            await upsert(connection, documents, [row], ["scope", "key"], ["value"])
+        await self._database.write(
+            lambda connection: upsert(connection, documents, [row], ["scope", "key"], ["value"])
+        )
 
     async def delete(self, scope: str, key: str) -> None:
         """Forgets it; no error where there is none."""
-        async with self._database.writing() as connection:
-            await connection.execute(
-                delete(documents).where(documents.c.scope == scope, documents.c.key == key)
-            )
+        this = delete(documents).where(documents.c.scope == scope, documents.c.key == key)
+        await self._database.write(lambda connection: connection.execute(this))
 
     async def items(self, scope: str) -> dict[str, Mapping[str, Any]]:
         """All documents of a scope, by key."""

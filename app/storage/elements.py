@@ -47,9 +47,9 @@ class Elements:
         }
         changes = [c for c in _CHANGES if c != "has_file" or content is not None]
         async with self._database.writing() as connection:
-            await ensure_thread(connection, element.thread_id, user_id)
+            await connection.run_sync(ensure_thread, element.thread_id, user_id)
             await _refuse_anothers(connection, element, user_id)
-            await upsert(connection, elements, [row], ["id"], changes, same="thread_id")
+            await connection.run_sync(upsert, elements, [row], ["id"], changes, same="thread_id")
 
     async def find(self, thread_id: str, element_id: str, reader: str | None) -> ElementRecord:
         """See `ElementStore.find`."""

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, or_, select, update
 
 from app.core.errors import NotFound
 from app.core.events import StepKind
@@ -33,7 +32,7 @@ class Conversations:
     async def history(self, thread_id: str) -> tuple[HistoryMessage, ...]:
         """See `ThreadHistory.history`."""
         async with self._database.reading() as connection:
-            said = await said_in(connection, thread_id)
+            said = await connection.run_sync(said_in, thread_id)
         return await messages(self._files, said)
 
     async def question(self, user_id: str, thread_id: str, step_id: str) -> Question:
@@ -49,7 +48,7 @@ class Conversations:
             row = found.one_or_none()
             if row is None:
                 raise NotFound(f"question {step_id} of thread {thread_id} of {user_id}")
-            attached = (await _attached(connection, thread_id)).get(row.id, [])
+            attached = (await connection.run_sync(_attached, thread_id)).get(row.id, [])
         return Question(row.id, row.output, await _attachments(self._files, attached))
 
     async def keep_settings(
@@ -57,16 +56,17 @@ class Conversations:
     ) -> None:
         """See `Conversations.keep_settings`."""
         which = (threads.c.id == thread_id) & (threads.c.user_id == user_id)
-        async with self._database.writing() as connection:
-            known = await connection.scalar(
-                select(threads.c.metadata).where(which).with_for_update()
-            )
+
+        def work(connection: Connection) -> None:
+            known = connection.scalar(select(threads.c.metadata).where(which).with_for_update())
             if known is not None:
                 kept = {**known, "chat_settings": document(settings)}
-                await connection.execute(update(threads).where(which).values(metadata=kept))
+                connection.execute(update(threads).where(which).values(metadata=kept))
+
+        await self._database.write(work)
 
 
-async def said_in(connection: AsyncConnection, thread_id: str, before: str | None = None) -> Said:
+def said_in(connection: Connection, thread_id: str, before: str | None = None) -> Said:
     """The messages of a thread, in order; only those before the step `before`, if given."""
     columns = ("id", "kind", "output", "name", "turn_id", "outcome")
     spoken = (
@@ -77,7 +77,7 @@ async def said_in(connection: AsyncConnection, thread_id: str, before: str | Non
     if before is not None:
         limit = select(steps.c.seq).where(steps.c.id == before).scalar_subquery()
         spoken = spoken.where(steps.c.seq < limit)
-    return (await connection.execute(spoken)).all(), await _attached(connection, thread_id)
+    return (connection.execute(spoken)).all(), _attached(connection, thread_id)
 
 
 async def messages(files: LocalFiles, said: Said) -> tuple[HistoryMessage, ...]:
@@ -99,8 +99,8 @@ async def messages(files: LocalFiles, said: Said) -> tuple[HistoryMessage, ...]:
     )
 
 
-async def _attached(connection: AsyncConnection, thread_id: str) -> dict[str, list[AnyRow]]:
-    found = await connection.execute(
+def _attached(connection: Connection, thread_id: str) -> dict[str, list[AnyRow]]:
+    found = connection.execute(
         select(elements)
         .where(elements.c.thread_id == thread_id, elements.c.step_id.is_not(None))
         .where(or_(elements.c.text.is_not(None), elements.c.image_mime.is_not(None)))

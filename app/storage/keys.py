@@ -72,7 +72,7 @@ class ApiKeys:
         ]
         async with self._database.writing() as connection:
             if rows:
-                await upsert(connection, usage, rows, ["id"], [])
+                await connection.run_sync(upsert, usage, rows, ["id"], [])
             if used:
                 touch = update(api_keys).where(api_keys.c.id == bindparam("key_id"))
                 await connection.execute(

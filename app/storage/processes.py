@@ -60,7 +60,7 @@ class Process:
         """One sign of life; returns how many turns of dead processes were marked INTERRUPTED."""
         row = {"id": self.id, "host": _host(), "pid": os.getpid(), "seen_at": now()}
         async with self._database.writing() as connection:
-            await upsert(connection, processes, [row], ["id"], ["seen_at"])
+            await connection.run_sync(upsert, processes, [row], ["id"], ["seen_at"])
             known = (await connection.execute(select(processes))).all()
             alive = [other.id for other in known if other.id == self.id or _alive(other)]
             left = running_turns.c.process_id.not_in(alive)
@@ -98,9 +98,9 @@ async def _interrupt(connection: AsyncConnection, thread_id: str, turn_id: str) 
         if step.kind == StepKind.ANSWER:
             metadata["metrics"] = {"outcome": "interrupted", "characters": len(step.output)}
         ended = replace(step, outcome=Outcome.INTERRUPTED, ended_at=now(), metadata=metadata)
-        await write_steps(connection, [ended], user_id)
+        await connection.run_sync(write_steps, [ended], user_id)
     for step, user_id in left[:1]:
-        await write_steps(connection, [_notice(step)], user_id)
+        await connection.run_sync(write_steps, [_notice(step)], user_id)
 
 
 def _notice(step: StepRecord) -> StepRecord:

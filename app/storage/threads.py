@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     delete,
     or_,
     select,
@@ -83,19 +84,21 @@ class Threads:
 
     async def ensure(self, thread_id: str, user_id: str) -> None:
         """See `ThreadStore.ensure`."""
-        async with self._database.writing() as connection:
-            await ensure_thread(connection, thread_id, user_id)
+        await self._database.write(lambda connection: ensure_thread(connection, thread_id, user_id))
 
     async def suggest_title(self, thread_id: str, user_id: str, title: str) -> None:
         """See `ThreadStore.suggest_title`."""
         title = title_of(title)
-        async with self._database.writing() as connection:
-            await ensure_thread(connection, thread_id, user_id)
-            await connection.execute(
+
+        def work(connection: Connection) -> None:
+            ensure_thread(connection, thread_id, user_id)
+            connection.execute(
                 update(threads)
                 .where(threads.c.id == thread_id, threads.c.title.is_(None))
                 .values(title=title, titled_by="question", folded_title=fold(title))
             )
+
+        await self._database.write(work)
 
     async def rename(self, thread_id: str, user_id: str, title: str) -> None:
         """See `ThreadStore.rename`."""
@@ -143,9 +146,12 @@ class Threads:
 
     async def write_step(self, step: StepRecord, user_id: str) -> None:
         """See `ThreadStore.write_step`."""
-        async with self._database.writing() as connection:
-            await ensure_thread(connection, step.thread_id, user_id)
-            await write_steps(connection, [step], user_id)
+
+        def work(connection: Connection) -> None:
+            ensure_thread(connection, step.thread_id, user_id)
+            write_steps(connection, [step], user_id)
+
+        await self._database.write(work)
 
     async def delete_step(self, step_id: str, user_id: str) -> None:
         """See `ThreadStore.delete_step`."""
@@ -203,7 +209,7 @@ class Threads:
                 raise NotFound(f"step {verdict.step_id} of {user_id}")
             row = {"id": verdict.id, "step_id": verdict.step_id, "thread_id": judged.thread_id}
             row |= {"value": verdict.value, "comment": verdict.comment, "created_at": now()}
-            await upsert(connection, feedback, [row], ["step_id"], ["value", "comment"])
+            await connection.run_sync(upsert, feedback, [row], ["step_id"], ["value", "comment"])
             if verdict.value == 0 and judged.turn_id is not None:
                 await drop_disliked(connection, judged.turn_id)
             kept: str = (
@@ -236,12 +242,12 @@ class Threads:
                 raise NotFound(f"thread {thread_id} of {user_id}")
 
 
-async def ensure_thread(connection: AsyncConnection, thread_id: str, user_id: str) -> None:
+def ensure_thread(connection: Connection, thread_id: str, user_id: str) -> None:
     """Makes an unnamed thread of that user where there is none. Raises NotFound for another's."""
     at = now()
     row = {"id": thread_id, "user_id": user_id, "metadata": {}, "tags": []}
-    await upsert(connection, threads, [row | {"created_at": at, "active_at": at}], ["id"], [])
-    owner = await connection.scalar(select(threads.c.user_id).where(threads.c.id == thread_id))
+    upsert(connection, threads, [row | {"created_at": at, "active_at": at}], ["id"], [])
+    owner = connection.scalar(select(threads.c.user_id).where(threads.c.id == thread_id))
     if owner != user_id:
         raise NotFound(f"thread {thread_id} of {user_id}")
 

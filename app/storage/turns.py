@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, delete, insert, select, update
 
 from app.core.errors import NotFound
 from app.core.events import StepKind
@@ -13,7 +13,7 @@ from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest
 from app.core.usage import Outcome
 from app.storage.database import Database
 from app.storage.files import LocalFiles, image_name
-from app.storage.history import messages, said_in
+from app.storage.history import Said, messages, said_in
 from app.storage.rows import AnyRow, Values, call_values, document, step_values
 from app.storage.search import fold
 from app.storage.tables import elements, running_turns, steps, threads, usage
@@ -32,6 +32,7 @@ _CHANGES = (
     "open",
     "modes",
 )
+_RUNNING = insert(running_turns)
 
 
 class StoredTurns:
@@ -51,59 +52,66 @@ class StoredTurns:
             if attachment.image is not None:
                 name = image_name(attachment.element_id)
                 await self._files.write(request.thread_id, name, attachment.image.data)
-        async with self._database.writing() as connection:
-            title = await _own_thread(connection, request, steps[0].created_at)
-            gone = await _rewind(connection, request, title)
-            await write_steps(connection, steps, request.user_id)
-            await _attach(connection, request)
-            running = {"turn_id": request.turn_id, "thread_id": request.thread_id}
-            running |= {"process_id": self._process_id}
-            await connection.execute(insert(running_turns).values(running))
-            said = await said_in(connection, request.thread_id, before=request.question.id)
+        gone, said = await self._database.write(partial(self._begin, request, steps))
         if gone:
             await self._files.delete(request.thread_id, *gone)
         return await messages(self._files, said)
 
+    def _begin(
+        self, request: TurnRequest, steps: Sequence[StepRecord], connection: Connection
+    ) -> tuple[list[str], Said]:
+        """Returns the names of files to delete, and what was said before."""
+        title = _own_thread(connection, request, steps[0].created_at)
+        gone = _rewind(connection, request, title)
+        write_steps(connection, steps, request.user_id)
+        _attach(connection, request)
+        running = {"turn_id": request.turn_id, "thread_id": request.thread_id}
+        connection.execute(_RUNNING, running | {"process_id": self._process_id})
+        return gone, said_in(connection, request.thread_id, before=request.question.id)
+
     async def checkpoint(self, steps: Sequence[StepRecord]) -> None:
         """See `TurnStore.checkpoint`."""
-        async with self._database.writing() as connection:
-            if user_id := await _turn_owner(connection, steps[0].turn_id):
-                await write_steps(connection, steps, user_id)
+
+        def work(connection: Connection) -> None:
+            if user_id := _turn_owner(connection, steps[0].turn_id):
+                write_steps(connection, steps, user_id)
+
+        await self._database.write(work)
 
     async def settle(self, turn: SettledTurn) -> None:
         """See `TurnStore.settle`. Of a turn whose thread or question is gone only the usage stays."""
-        request = turn.request
-        asked = {
-            "user_id": request.user_id,
-            "key_id": request.key_id,
-            "thread_id": request.thread_id,
-            "turn_id": request.turn_id,
-            "mode": request.options.mode,
-        }
-        async with self._database.writing() as connection:
-            rows = [call_values(call) | asked for call in turn.calls]
-            await upsert(connection, usage, rows, ["id"], [])
-            if not await _turn_owner(connection, request.turn_id):
-                return
-            await _no_longer_running(connection, request)
-            await write_steps(connection, turn.steps, request.user_id)
-            ended = turn.steps[0].ended_at or turn.steps[0].created_at
-            await connection.execute(
-                update(threads).where(threads.c.id == request.thread_id).values(active_at=ended)
-            )
-            if turn.title:
-                await _entitle(connection, request.thread_id, turn.title)
+        await self._database.write(partial(_settle, turn))
 
 
-async def write_steps(
-    connection: AsyncConnection, records: Sequence[StepRecord], user_id: str
-) -> None:
+def _settle(turn: SettledTurn, connection: Connection) -> None:
+    request = turn.request
+    asked = {
+        "user_id": request.user_id,
+        "key_id": request.key_id,
+        "thread_id": request.thread_id,
+        "turn_id": request.turn_id,
+        "mode": request.options.mode,
+    }
+    upsert(connection, usage, [call_values(call) | asked for call in turn.calls], ["id"], [])
+    if not _turn_owner(connection, request.turn_id):
+        return
+    _no_longer_running(connection, request)
+    write_steps(connection, turn.steps, request.user_id)
+    ended = turn.steps[0].ended_at or turn.steps[0].created_at
+    connection.execute(
+        update(threads).where(threads.c.id == request.thread_id).values(active_at=ended)
+    )
+    if turn.title:
+        _entitle(connection, request.thread_id, turn.title)
+
+
+def write_steps(connection: Connection, records: Sequence[StepRecord], user_id: str) -> None:
     """Inserts or updates steps; one that exists in another thread is left alone."""
     rows = [step_values(record, user_id) for record in records]
-    await upsert(connection, steps, rows, ["id"], _CHANGES, same="thread_id")
+    upsert(connection, steps, rows, ["id"], _CHANGES, same="thread_id")
 
 
-async def _own_thread(connection: AsyncConnection, request: TurnRequest, at: datetime) -> AnyRow:
+def _own_thread(connection: Connection, request: TurnRequest, at: datetime) -> AnyRow:
     """Makes the thread if it is new, marks it as active, and returns its title's row."""
     title = title_of(request.question.text)
     first = {"title": title, "titled_by": "question", "folded_title": fold(title)}
@@ -111,8 +119,8 @@ async def _own_thread(connection: AsyncConnection, request: TurnRequest, at: dat
     choices = {"mode": request.options.mode, **request.options.values}
     chosen = document({"chat_settings": choices})
     row |= {"metadata": chosen, "created_at": at, "active_at": at}
-    await upsert(connection, threads, [row], ["id"], ["active_at"], same="user_id")
-    found = await connection.execute(
+    upsert(connection, threads, [row], ["id"], ["active_at"], same="user_id")
+    found = connection.execute(
         select(threads.c.title, threads.c.titled_by, threads.c.metadata)
         .where(threads.c.id == request.thread_id, threads.c.user_id == request.user_id)
         .with_for_update()
@@ -125,16 +133,14 @@ async def _own_thread(connection: AsyncConnection, request: TurnRequest, at: dat
     if "chat_settings" not in known:  # the sidebar's own write made the thread a moment before
         missing = missing | {"metadata": {**known, **chosen}}
     if missing:
-        await connection.execute(
-            update(threads).where(threads.c.id == request.thread_id).values(missing)
-        )
+        connection.execute(update(threads).where(threads.c.id == request.thread_id).values(missing))
     return thread
 
 
-async def _rewind(connection: AsyncConnection, request: TurnRequest, thread: AnyRow) -> list[str]:
+def _rewind(connection: Connection, request: TurnRequest, thread: AnyRow) -> list[str]:
     """Deletes what came after the question, if asked; returns the names of files to delete."""
     question = (
-        await connection.execute(
+        connection.execute(
             select(steps.c.seq, steps.c.thread_id).where(steps.c.id == request.question.id)
         )
     ).one_or_none()
@@ -146,7 +152,7 @@ async def _rewind(connection: AsyncConnection, request: TurnRequest, thread: Any
         return []
     later = (steps.c.thread_id == request.thread_id) & (steps.c.seq > question.seq)
     gone = (
-        await connection.execute(
+        connection.execute(
             delete(elements)
             .where(elements.c.thread_id == request.thread_id)
             .where(elements.c.step_id.in_(select(steps.c.id).where(later)))
@@ -154,29 +160,25 @@ async def _rewind(connection: AsyncConnection, request: TurnRequest, thread: Any
         )
     ).scalars()
     names = [name for id in gone for name in (id, image_name(id))]
-    await connection.execute(delete(steps).where(later))
-    await connection.execute(
-        delete(running_turns).where(running_turns.c.thread_id == request.thread_id)
-    )
-    await _retitle(connection, request, question.seq, thread)
+    connection.execute(delete(steps).where(later))
+    connection.execute(delete(running_turns).where(running_turns.c.thread_id == request.thread_id))
+    _retitle(connection, request, question.seq, thread)
     return names
 
 
-async def _retitle(
-    connection: AsyncConnection, request: TurnRequest, seq: int, thread: AnyRow
-) -> None:
+def _retitle(connection: Connection, request: TurnRequest, seq: int, thread: AnyRow) -> None:
     """A first question that is asked anew names the thread anew, unless a person has named it."""
     earlier = select(steps.c.id).where(steps.c.thread_id == request.thread_id, steps.c.seq < seq)
-    if thread.titled_by != "person" and not (await connection.execute(earlier.limit(1))).first():
+    if thread.titled_by != "person" and not (connection.execute(earlier.limit(1))).first():
         title = title_of(request.question.text)
-        await connection.execute(
+        connection.execute(
             update(threads)
             .where(threads.c.id == request.thread_id)
             .values(title=title, titled_by="question", folded_title=fold(title))
         )
 
 
-async def _attach(connection: AsyncConnection, request: TurnRequest) -> None:
+def _attach(connection: Connection, request: TurnRequest) -> None:
     """Keeps what the model is shown of each file; the file itself comes through the browser's door."""
     rows: list[Values] = [
         {
@@ -194,26 +196,22 @@ async def _attach(connection: AsyncConnection, request: TurnRequest) -> None:
         }
         for attachment in request.question.attachments
     ]
-    await upsert(
-        connection, elements, rows, ["id"], ["step_id", "text", "image_mime"], same="thread_id"
-    )
+    upsert(connection, elements, rows, ["id"], ["step_id", "text", "image_mime"], same="thread_id")
 
 
-async def _turn_owner(connection: AsyncConnection, turn_id: str | None) -> str | None:
+def _turn_owner(connection: Connection, turn_id: str | None) -> str | None:
     """Whose turn it is; None where its own step is gone: rewound, or deleted with its thread."""
-    owner: str | None = await connection.scalar(
-        select(steps.c.user_id).where(steps.c.id == turn_id)
-    )
+    owner: str | None = connection.scalar(select(steps.c.user_id).where(steps.c.id == turn_id))
     return owner
 
 
-async def _no_longer_running(connection: AsyncConnection, request: TurnRequest) -> None:
+def _no_longer_running(connection: Connection, request: TurnRequest) -> None:
     """It has ended; where it was taken for dead meanwhile, the notice that says so goes."""
-    ended = await connection.execute(
+    ended = connection.execute(
         delete(running_turns).where(running_turns.c.turn_id == request.turn_id)
     )
     if not ended.rowcount:
-        await connection.execute(
+        connection.execute(
             delete(steps)
             .where(steps.c.thread_id == request.thread_id, steps.c.turn_id == request.turn_id)
             .where(steps.c.kind == StepKind.NOTICE.value)
@@ -221,10 +219,10 @@ async def _no_longer_running(connection: AsyncConnection, request: TurnRequest) 
         )
 
 
-async def _entitle(connection: AsyncConnection, thread_id: str, title: str) -> None:
+def _entitle(connection: Connection, thread_id: str, title: str) -> None:
     """The answer's name for the thread; the first such name stays, a person's name always does."""
     title = title_of(title)
-    await connection.execute(
+    connection.execute(
         update(threads)
         .where(threads.c.id == thread_id, threads.c.titled_by == "question")
         .values(title=title, titled_by="answer", folded_title=fold(title))

@@ -1,17 +1,17 @@
 """Insert or update, alike on SQLite and PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table
+from sqlalchemy import ColumnElement, Connection, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 Row = Mapping[str, Any]
 
 
-async def upsert(
-    connection: AsyncConnection,
+def upsert(
+    connection: Connection,
     table: Table,
     rows: Sequence[Row],
     key: Sequence[str],
@@ -22,16 +22,24 @@ async def upsert(
 
     With `same`, an existing row is touched only where that column is equal.
     """
-    if not rows:
-        return
-    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table)
+    if rows:
+        dialect = connection.dialect.name
+        statement = _upserting(dialect, table, tuple(key), tuple(update), same)
+        connection.execute(statement, list(rows))
+
+
+@cache
+def _upserting(
+    dialect: str, table: Table, key: tuple[str, ...], update: tuple[str, ...], same: str | None
+) -> Insert:
+    """Made once each: making it takes ten times as long as running it."""
+    statement: Any = (sqlite if dialect == "sqlite" else postgresql).insert(table)
     excluded = statement.excluded
-    if update:
-        where: ColumnElement[bool] | None = table.c[same] == excluded[same] if same else None
-        statement = statement.on_conflict_do_update(
-            index_elements=list(key), set_={name: excluded[name] for name in update}, where=where
-        )
-    else:
-        statement = statement.on_conflict_do_nothing(index_elements=list(key))
-    await connection.execute(statement, list(rows))
+    if not update:
+        nothing: Insert = statement.on_conflict_do_nothing(index_elements=list(key))
+        return nothing
+    where: ColumnElement[bool] | None = table.c[same] == excluded[same] if same else None
+    setting: Insert = statement.on_conflict_do_update(
+        index_elements=list(key), set_={name: excluded[name] for name in update}, where=where
+    )
+    return setting

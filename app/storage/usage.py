@@ -30,4 +30,5 @@ class UsageRecords:
         """
         asked = {"user_id": user_id, "key_id": key_id, "thread_id": thread_id, "turn_id": turn_id}
         async with self._database.writing() as connection:
-            await upsert(connection, usage, [call_values(c) | asked for c in calls], ["id"], [])
+            rows = [call_values(c) | asked for c in calls]
+            await connection.run_sync(upsert, usage, rows, ["id"], [])

@@ -59,7 +59,7 @@ class Users:
             "created_at": now(),
         }
         async with self._database.writing() as connection:
-            await upsert(connection, users, [row], ["identifier"], [])
+            await connection.run_sync(upsert, users, [row], ["identifier"], [])
             found = await connection.execute(select(users).where(users.c.identifier == identifier))
             return user_from(found.one())
 

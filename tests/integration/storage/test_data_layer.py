@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from chainlit.types import Pagination, ThreadFilter
-from sqlalchemy import event
+from sqlalchemy import Connection, Engine, event
 
 from app.access.people import People
 from app.core.errors import NotFound
@@ -68,15 +68,17 @@ async def test_a_threads_first_turn_costs_three_transactions_and_later_ones_two(
     storage, layer, ann
 ):
     be(ann)
-    begun: list[object] = []
-    async with storage.database.writing() as connection:
-        engine = connection.engine.sync_engine
-    event.listen(engine, "commit", begun.append)
-    await layer.update_thread("t1", name="What is it?", user_id=ann.id)
-    await say(storage, ann, "What is it?")
-    assert len(begun) == 3
-    await say(storage, ann, "And?")
-    assert len(begun) == 5
+    commits: list[Connection] = []
+    note = commits.append
+    event.listen(Engine, "commit", note)
+    try:
+        await layer.update_thread("t1", name="What is it?", user_id=ann.id)
+        await say(storage, ann, "What is it?")
+        assert len(commits) == 3
+        await say(storage, ann, "And?")
+        assert len(commits) == 5
+    finally:
+        event.remove(Engine, "commit", note)
 
 
 async def test_both_names_at_once_leave_one_thread(storage, layer, ann):

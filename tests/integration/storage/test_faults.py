@@ -142,8 +142,8 @@ async def limited_pages(storage):
     """SQLite's own quota: the file may not grow. What it answers is what a full disk answers."""
 
     async def limit(pages):
-        async with storage.database.writing() as connection:
-            await connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        pragma = f"PRAGMA max_page_count = {pages}"
+        await storage.database.write(lambda connection: connection.exec_driver_sql(pragma).close())
 
     await limit(1)
     yield lambda: limit(2**30)

@@ -1,0 +1,97 @@
+"""Writes that come together are committed together, and none suffers for another."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import Engine, event, text
+
+from app.core.errors import StorageUnavailable
+from app.storage.database import Database
+from tests.integration.storage.conftest import sqlite_url
+
+
+@pytest.fixture
+async def database(tmp_path):
+    database = Database(sqlite_url(tmp_path))
+    await database.write(lambda c: c.execute(text("CREATE TABLE said (word TEXT UNIQUE)")).close())
+    yield database
+    await database.aclose()
+
+
+def saying(word):
+    def work(connection):
+        connection.execute(text("INSERT INTO said VALUES (:word)"), {"word": word})
+        return word
+
+    return work
+
+
+async def words(database):
+    async with database.reading() as connection:
+        return (await connection.execute(text("SELECT word FROM said"))).scalars().all()
+
+
+async def test_fifty_writes_at_once_share_a_few_commits(database):
+    commits = []
+    note = commits.append
+    event.listen(Engine, "commit", note)
+    try:
+        said = await asyncio.gather(*(database.write(saying(str(n))) for n in range(50)))
+    finally:
+        event.remove(Engine, "commit", note)
+    assert said == [str(n) for n in range(50)]
+    assert sorted(await words(database), key=int) == said
+    assert len(commits) <= 2
+
+
+async def test_one_that_fails_leaves_the_others_of_its_commit_alone(database):
+    def refusing(connection):
+        saying("half")(connection)
+        raise LookupError("not yours")
+
+    outcomes = await asyncio.gather(
+        database.write(saying("a")),
+        database.write(refusing),
+        database.write(saying("b")),
+        return_exceptions=True,
+    )
+    assert outcomes[0] == "a"
+    assert isinstance(outcomes[1], LookupError)
+    assert outcomes[2] == "b"
+    assert await words(database) == ["a", "b"]
+
+
+async def test_what_was_cancelled_before_its_turn_is_not_written(database):
+    async with database.writing():
+        waiting = asyncio.create_task(database.write(saying("late")))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    await database.write(saying("next"))
+    assert await words(database) == ["next"]
+
+
+async def test_both_ways_of_writing_take_turns(database):
+    async with database.writing() as connection:
+        meanwhile = asyncio.create_task(database.write(saying("second")))
+        await asyncio.sleep(0.05)
+        assert not meanwhile.done()
+        await connection.execute(text("INSERT INTO said VALUES ('first')"))
+    await meanwhile
+    assert await words(database) == ["first", "second"]
+
+
+async def test_a_file_that_another_process_holds_too_long_is_said_once_for_all(tmp_path):
+    database = Database(f"{sqlite_url(tmp_path)}?timeout=0.2")
+    other = Database(sqlite_url(tmp_path))
+    await database.write(lambda c: c.execute(text("CREATE TABLE said (word TEXT)")).close())
+    async with other.writing() as connection:
+        await connection.execute(text("INSERT INTO said VALUES ('theirs')"))
+        async with asyncio.timeout(5):
+            outcomes = await asyncio.gather(
+                *(database.write(saying(str(n))) for n in range(20)), return_exceptions=True
+            )
+    assert all(isinstance(outcome, StorageUnavailable) for outcome in outcomes)
+    await other.aclose()
+    await database.aclose()
