@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Connection, Engine, event, text
 
 from app.core.errors import StorageUnavailable
 from app.storage.database import Database
@@ -32,7 +32,7 @@ async def words(database):
 
 
 async def test_fifty_writes_at_once_share_a_few_commits(database):
-    commits = []
+    commits: list[Connection] = []
     note = commits.append
     event.listen(Engine, "commit", note)
     try:
