@@ -50,8 +50,11 @@ class Passed:
         return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
     def _watch(self) -> Watch:
+        several = self._asked.body.get("n")
         return Watch(
-            wants_usage=self._asked.envelope.wants_usage, asked_usage=self._raw.stream_usage
+            wants_usage=self._asked.envelope.wants_usage,
+            asked_usage=self._raw.stream_usage,
+            choices=max(1, several) if isinstance(several, int) else 1,
         )
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
@@ -65,7 +68,7 @@ class Passed:
                 yield await self._unstreamed(answer, deadline, meter)
                 return
             while True:
-                seen, finished = watch.events, watch.finish_reason
+                seen, complete = watch.events, watch.complete
                 data = await self._by(deadline, answer.next(), watch)
                 block = watch.passed(splitter.feed(data)) if data else b""
                 if not data or watch.done:
@@ -73,7 +76,7 @@ class Passed:
                 if watch.events != seen:
                     meter.token()
                     deadline = self._clock() + self._desk.pace.silence
-                if watch.finish_reason and not finished:
+                if watch.complete and not complete:
                     deadline = self._clock() + ENDING_SECONDS
                 if not watch.spoken:
                     held += b"" if block.startswith(b":") else block

@@ -117,8 +117,12 @@ class Watch:
     wants_usage: bool
     asked_usage: bool = True
     """We asked the upstream for usage; what comes unasked besides is let through as it is."""
+    choices: int = 1
+    """Answers that were asked for at once (`n`): each has an end of its own."""
     usage: Usage = field(default_factory=Usage)
     finish_reason: str | None = None
+    ended: set[int] = field(default_factory=set)
+    """The choices that have their finish_reason."""
     done: bool = False
     events: int = 0
     """Events from the first content on: about as many as tokens."""
@@ -128,6 +132,11 @@ class Watch:
     tool_calls: bool = False
     last: Chunk = field(default_factory=dict)
     """The last chunk with a choice: what a closing chunk of ours is modelled on."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing of an answer is left to come; usage and `[DONE]` may be."""
+        return self.done or len(self.ended) >= self.choices
 
     def passed(self, block: bytes) -> bytes:
         """What the client is sent of these whole events.
@@ -197,7 +206,9 @@ class Watch:
             if reason in _BROKEN:
                 raise ServerFault(f"the model stopped: {reason}")
             known = _REASONS.get(reason, "stop") if reason else None
-            self.finish_reason = known or self.finish_reason
+            if known:
+                self.finish_reason = known
+                self.ended.add(index if isinstance(index := choice.get("index"), int) else 0)
             if known != reason:
                 choice["finish_reason"] = known
                 changed = True
@@ -209,7 +220,7 @@ class Watch:
         Raises IncompleteAnswer where neither a finish_reason nor `[DONE]` has come: a cut.
         """
         left = self.passed(rest + b"\n\n") if rest.strip() else b""
-        if not self.done and self.finish_reason is None:
+        if not self.complete:
             raise IncompleteAnswer("the stream ended without finish_reason and [DONE]")
         if self.finish_reason is None:
             self.finish_reason = "tool_calls" if self.tool_calls else "stop"

@@ -1,3 +1,4 @@
+import contextlib
 import itertools
 import json
 from typing import Any
@@ -125,6 +126,23 @@ def test_a_stream_without_an_end_is_never_complete():
     for wire in (b"", b": hi\n\n", encode(chunk(ROLE)), encode(chunk(ROLE)) + b'data: {"ch'):
         with pytest.raises((IncompleteAnswer, MalformedAnswer)):
             passed_through([wire])
+
+
+def test_of_several_answers_each_has_its_own_end():
+    def of(index, delta, reason=None):
+        return encode({"choices": [{"index": index, "delta": delta, "finish_reason": reason}]})
+
+    said = of(0, ROLE) + of(1, ROLE) + of(0, {"content": "a"}) + of(0, {}, "stop")
+    for rest, whole in (
+        (b"", False),
+        (of(1, {"content": "b"}), False),
+        (of(1, {}, "length"), True),
+        (DONE, True),
+    ):
+        watch = Watch(wants_usage=False, choices=2)
+        watch.passed(said + rest)
+        with contextlib.nullcontext() if whole else pytest.raises(IncompleteAnswer):
+            assert watch.closing().endswith(DONE)
 
 
 def test_an_error_in_mid_stream_is_raised_whatever_form_it_has():
