@@ -3,6 +3,7 @@ LiteLLM's proxy, in one run: first token, gaps, full speed, small requests, memo
 checked key, two cores for everybody."""
 
 import asyncio
+import logging
 import statistics
 import time
 from collections.abc import Awaitable, Callable
@@ -214,11 +215,11 @@ async def run(report: Report) -> None:
 
 async def soak(report: Report) -> None:
     """50 clients and random faults for ten minutes, and what that leaves behind."""
+    logging.disable(logging.WARNING)  # each fault is told there; what was not expected is an ERROR
     tally = await random_faults(20.0 if report.quick else 600.0)
     for name, count in sorted(tally.outcomes.items()):
         report.add(BENCH, f"soak: {name}", count, "answers")
     report.add(BENCH, "soak: answers that lie", len(tally.broken), "answers", 0)
     for name, count in tally.left.items():
-        bound = {"connections": 64.0, "descriptors": 128.0}.get(name, 0.0)  # idle ones of a pool
-        report.add(BENCH, f"soak: {name} left", count, "", bound)
-    report.add(BENCH, "soak: memory grown", tally.grown_mb, "MB", 40)
+        report.add(BENCH, f"soak: {name} left", count, "", 0)
+    report.add(BENCH, "soak: memory grown", tally.grown_mb, "MB", 20)

@@ -67,7 +67,6 @@ async def soak(seconds: float, clients: int = 50, seed: int = 7) -> Tally:
         after = await _count(house)
         tally.left = {name: after[name] - before[name] for name in after}
         tally.grown_mb = _memory() - memory
-        house.store.calls.clear()
     return tally
 
 
@@ -78,6 +77,9 @@ async def _round(house: House, seconds: float, clients: int, dice: random.Random
         async def client() -> None:
             while time.monotonic() < until:
                 await _ask(http, house, dice, tally)
+                house.store.calls.clear()  # records of ours, which would be taken for a leak
+                house.ollama.forget()
+                house.openai.forget()
 
         await asyncio.gather(*(client() for _ in range(clients)))
 
@@ -119,7 +121,7 @@ def _check(model: str, read: bytes, tally: Tally) -> None:
 
 async def _count(house: House) -> dict[str, int]:
     await house.idle(5.0)
-    for _ in range(60):  # keep-alive ends, closed sockets are collected
+    for _ in range(150):  # idle connections are closed 4 to 8 s after their last use
         await asyncio.sleep(0.1)
         sims = (house.ollama, house.openai)
         if not any(sim.open_generations or sim.open_connections for sim in sims):

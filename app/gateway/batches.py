@@ -51,3 +51,5 @@ async def batched(
         if not pumping.done():
             pumping.cancel()
         await asyncio.wait([pumping])
+        if not pumping.cancelled():
+            pumping.exception()  # raised above, or there is nobody left to be told

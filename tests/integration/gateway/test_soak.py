@@ -11,7 +11,7 @@ async def test_random_faults_leave_nothing_behind():
     assert tally.left["tasks"] <= 0
     assert tally.left["generations"] == 0
     assert tally.left["places"] == 0
-    assert tally.left["connections"] <= 64, "idle ones of a pool at most"
-    assert tally.left["descriptors"] <= 128
+    assert tally.left["connections"] <= 0
+    assert tally.left["descriptors"] <= 0
     assert tally.outcomes["complete"] > 100
     assert tally.outcomes["left"] > 50
