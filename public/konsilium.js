@@ -38,14 +38,25 @@
     true,
   );
 
+  const VOICES = 5; // as many colours are in konsilium.css
+
   /* Chainlit draws avatars at the outermost steps alone; specialists and candidates stand inside. The
-     name of a step is the id of its heading: "step-Физик". Styles are in konsilium.css. */
+     name of a step is the id of its heading: "step-Физик"; its place among its like gives the colour of
+     its face and of its line. Styles are in konsilium.css. */
+  const put = (element, name, value) => {
+    if (element.style.getPropertyValue(name) !== value) element.style.setProperty(name, value);
+  };
   const faces = () => {
     for (const heading of document.querySelectorAll('.step .step :is(button, p)[id^="step-"]')) {
-      const name = heading.id.slice("step-".length).split(" · ")[0];
-      const face = `url("/avatars/${encodeURIComponent(name)}")`;
-      if (heading.style.getPropertyValue("--k-face") !== face) heading.style.setProperty("--k-face", face);
+      const step = heading.closest(".step");
+      const inner = step.parentElement.closest(".step .step");  // thinking: in its speaker's colour
+      const voice = inner ?? step;
+      const number = [...voice.parentElement.children].filter((one) => one.matches(".step")).indexOf(voice);
+      put(voice, "--k-voice", `var(--k-voice-${number % VOICES})`);
+      const name = heading.id.slice("step-".length);
+      put(heading, "--k-face", `url("/avatars/${encodeURIComponent(name)}?number=${number}")`);
     }
+    for (const face of document.querySelectorAll('img[alt*="?number="]')) face.alt = face.alt.split("?")[0];
   };
   let waiting = false;
   new MutationObserver(() => {
@@ -74,6 +85,12 @@
   const watchChoice = (event) => {
     const popover = event.target.closest?.('[id^="mode-picker-popover-"], [id^="mode-picker-trigger-"]');
     if (!popover || (event.type === "keydown" && event.key !== "Enter")) return;
+    /* What was clicked is certain, also where a list made fresh just now still shows the old choice. */
+    const clicked = event.type === "click" && event.target.closest('[role="option"]')?.querySelector(".font-medium");
+    if (clicked) {
+      const picker = popover.id.replace("mode-picker-popover-", "");
+      return tell({ event: "picked", picker, name: clicked.textContent.trim() });
+    }
     const before = shown();
     const told = () => {
       const changed = Object.entries(shown()).filter(([picker, name]) => name !== before[picker]);

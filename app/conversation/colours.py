@@ -1,7 +1,8 @@
-"""The colours of those who speak in turn."""
+"""The colours of those who speak beside one another: specialists, participants, candidates."""
 
-COLOURS = ("#3b82f6", "#d97706", "#059669", "#a855f7")
-"""Blue, amber, green, violet; each stands 3:1 against both a white and a near-black ground."""
+COLOURS = ("#2d6fd2", "#b45309", "#0f7f63", "#a03fcf", "#be3a6e")
+"""Blue, amber, green, violet, rose. White reads on each (4.5:1), and each is told from a dark ground
+(3:1). The page has them as --k-voice-0 and so on in konsilium.css."""
 
 
 def colour_of(number: int) -> str:

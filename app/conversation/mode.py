@@ -119,6 +119,11 @@ class Inbox:
         """A message typed meanwhile; the mode takes it when it next may."""
         self._messages.append(text)
 
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """What was typed and not taken yet."""
+        return tuple(self._messages)
+
     def take(self) -> list[str]:
         """The messages since the last take."""
         taken, self._messages = self._messages, []

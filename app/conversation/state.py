@@ -153,6 +153,13 @@ class TurnState:
         )
         self.progress = None
 
+    def put_in(self, texts: Iterable[str]) -> None:
+        """A person's words that came too late for anybody to answer them."""
+        for text in texts:
+            step = StepStarted(new_id(), StepKind.QUESTION, self.request.author)
+            for event in (step, StepDelta(step.step_id, text), StepEnded(step.step_id)):
+                self.apply(event)
+
     def storage_trouble(self, trouble: bool) -> None:
         """Whether the database refuses our writes."""
         if self.unstored != trouble:

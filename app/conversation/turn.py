@@ -179,6 +179,8 @@ class Turns:
             await asyncio.wait([checkpoints])
         if error is not None:
             _log_failure(turn.request.turn_id, error)
+        if outcome is not Outcome.COMPLETED:
+            turn.state.put_in(turn.inbox.take())  # said to nobody any more, but kept
         settled = turn.state.settle(outcome, error, models.records)
         try:
             await self._settle(turn, settled)

@@ -5,6 +5,8 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 from zlib import crc32
 
+from app.conversation.colours import colour_of
+
 AVATARS = Path(__file__).parents[2] / "public" / "avatars"
 
 _FAMILIES = {
@@ -40,10 +42,11 @@ COLOURS = (
 """Backgrounds of initials; white reads on each (WCAG AA)."""
 
 
-def avatar_svg(name: str) -> str:
+def avatar_svg(name: str, number: int | None = None) -> str:
     """The SVG for an author: a model (`gemma2:2b`), the council, a specialist or a participant.
 
-    The same name has the same picture always and everywhere.
+    The same name has the same picture always and everywhere; those who speak beside one another have
+    a `number`, from 0, and with it the colour of their step.
     """
     plain = name.strip().casefold()
     if plain in _COUNCIL:
@@ -52,20 +55,23 @@ def avatar_svg(name: str) -> str:
         return _file(list(_FAMILIES)[int(str(found.lastgroup)[1:])])
     if _MODEL.search(plain):
         return _file("model")
-    return _initial(name)
+    return _initial(name, number)
 
 
-def avatar_name(name: str) -> str:
-    """`name` fit for Chainlit's avatar address, which is built without quoting."""
-    return re.sub(r"[?#%\\\x00-\x1f]", "-", name)
+def avatar_name(name: str, number: int | None = None) -> str:
+    """`name` fit for Chainlit's avatar address, which is built without quoting; what follows it tells
+    the colour of that `number`."""
+    plain = re.sub(r"[?#%\\\x00-\x1f]", "-", name)
+    return plain if number is None else f"{plain}?number={number}"
 
 
 def _file(name: str) -> str:
     return (AVATARS / f"{name}.svg").read_text(encoding="utf-8")
 
 
-def _initial(name: str) -> str:
-    colour = COLOURS[crc32(name.strip().casefold().encode()) % len(COLOURS)]
+def _initial(name: str, number: int | None) -> str:
+    chance = crc32(name.strip().casefold().encode())
+    colour = COLOURS[chance % len(COLOURS)] if number is None else colour_of(number)
     letter = _numbered(name) or next((c for c in name if c.isalnum()), "•").upper()[:1]
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">'

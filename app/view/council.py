@@ -154,6 +154,7 @@ class Council:
         text = str(payload.get("text", "")).strip()
         if text and (turn := self._turns.running(browser.thread_id)):
             turn.inbox.interject(text)
+            turn.state.touch()
 
     async def go_on(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """N more turns of a dialogue that has ended."""

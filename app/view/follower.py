@@ -68,6 +68,14 @@ class _Drawn:
         return cls(step.version, len(step.chunks))
 
 
+@dataclass(frozen=True, slots=True)
+class _Steering:
+    """Where a dialogue stands that a person may steer: running or paused, and whose words wait."""
+
+    state: str
+    waiting: tuple[str, ...]
+
+
 class Follower:
     """Follows one turn for one screen. `follow()` returns when the turn is stored."""
 
@@ -95,8 +103,8 @@ class Follower:
         self._progress_shown = False
         self._trouble = False
         self._run_drawn = False
-        self._steering: str | None = None
-        """What the browser was told of a dialogue that it may steer: running or paused."""
+        self._steering: _Steering | None = None
+        """What the browser was told of a dialogue that it may steer."""
 
     def snapshot(self) -> list[Drawing]:
         """All that was said so far, for a page that opens in mid-answer; `follow()` goes on from it."""
@@ -177,8 +185,9 @@ class Follower:
         if not self.turn.mode.takes_interjections:
             return
         step_id = str(uuid5(NAMESPACE_URL, f"{self._request.turn_id}/steering"))
-        running = self._state.outcome is Outcome.RUNNING
-        present = ("paused" if self.turn.inbox.paused else "running") if running else None
+        inbox, present = self.turn.inbox, None
+        if self._state.outcome is Outcome.RUNNING:
+            present = _Steering("paused" if inbox.paused else "running", inbox.waiting)
         if present == self._steering:
             return
         if present is None:
@@ -189,7 +198,8 @@ class Follower:
             props = {
                 "lang": self._screen.language,
                 "turn_id": self._request.turn_id,
-                "state": present,
+                "state": present.state,
+                "waiting": list(present.waiting),
             }
             card = element(step_id, self._request.thread_id, "Dialogue", props)
             await self._screen.emit("element", card)

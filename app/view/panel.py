@@ -126,10 +126,12 @@ class Panel:
         composer = pickers(browser.options, self._modes, self._models.states(), browser.language)
         options = [o for p in composer if p.id == picker for o in p.options if o.name == name]
         before = browser.options.mode
-        if options and browser.choose({picker: options[0].id}):
-            await self.show(
-                browser
-            )  # the pickers too: a fresh list may just have undone the choice
+        if not options:
+            return
+        changed = browser.choose({picker: options[0].id})
+        await self.show_pickers(browser)  # one sent meanwhile may have put the old choice back
+        if changed:
+            await self._send_widgets(browser, browser.options.values)
             await self.keep(browser)
             await self.mode_chosen(browser, before)
 

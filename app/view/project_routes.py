@@ -29,6 +29,7 @@ HEADER_LINKS: Mapping[str, Text] = {
 """By their names in .chainlit/config.toml, where a name has one language only."""
 
 Tag = Annotated[str, Query(max_length=35)]
+Number = Annotated[int | None, Query(ge=0, le=99)]
 
 
 def project_router(forced: Language | None = None, *, alone: bool = False) -> APIRouter:
@@ -56,9 +57,9 @@ def project_router(forced: Language | None = None, *, alone: bool = False) -> AP
         return JSONResponse(_in_words(json.loads(answer.body), language_of(tag)))
 
     @router.get("/avatars/{name:path}")
-    async def avatar(name: str) -> Response:
+    async def avatar(name: str, number: Number = None) -> Response:
         return Response(
-            avatar_svg(name),
+            avatar_svg(name, number),
             media_type="image/svg+xml",
             headers={"Cache-Control": "public, max-age=86400"},
         )

@@ -114,7 +114,9 @@ def _avatar(record: StepRecord) -> str:
     if record.kind == StepKind.REASONING:
         return "thinking"
     named = record.metadata.get("avatar")
-    return avatar_name(named if isinstance(named, str) else record.name or APP_NAME)
+    speaker = record.metadata.get("participant") or {}
+    name = named if isinstance(named, str) else record.name or APP_NAME
+    return avatar_name(name, speaker.get("number"))
 
 
 def stamp(moment: datetime) -> str:

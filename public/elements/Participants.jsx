@@ -83,7 +83,7 @@ function Participant({ text, number, one, models, removable, change, remove }) {
     <fieldset className="k-participant">
       <legend className="sr-only">{text.participant(number)}</legend>
       <div className="k-participant-head">
-        <img src={`/avatars/${encodeURIComponent(title)}`} alt="" width="26" height="26" />
+        <img src={`/avatars/${encodeURIComponent(title)}?number=${number - 1}`} alt="" width="26" height="26" />
         <label className="k-label">{text.name}
           <input className="k-field" type="text" maxLength={40} value={one.name} onChange={set("name")} />
         </label>

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from app.conversation.colours import COLOURS as VOICES
+from app.conversation.colours import colour_of
 from app.conversation.modes import MODES
 from app.conversation.modes.consultation.wishes import wished_roles
 from app.core.options import CHAT_OPTIONS
@@ -190,10 +192,24 @@ def test_both_themes_set_the_same_variables():
     assert set(themes["light"]) == set(themes["dark"])
 
 
+def rgb_of_hex(colour):
+    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+
+
 def test_initials_read_on_every_colour_of_avatars():
-    for colour in COLOURS:
-        red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-        assert contrast((red, green, blue), (1, 1, 1)) >= 4.5, colour
+    for colour in (*COLOURS, *VOICES):
+        assert contrast(rgb_of_hex(colour), (1, 1, 1)) >= 4.5, colour
+
+
+def test_the_colours_of_a_council_are_the_same_in_the_styles_and_seen_on_both_grounds():
+    styles = (PUBLIC / "konsilium.css").read_text("utf-8")
+    assert tuple(re.findall(r"--k-voice-\d: (#[0-9a-f]{6});", styles)) == VOICES
+    script = (PUBLIC / "konsilium.js").read_text("utf-8")
+    assert f"const VOICES = {len(VOICES)};" in script
+    themes = json.loads((PUBLIC / "theme.json").read_text("utf-8"))["variables"]
+    for theme in themes.values():
+        ground = rgb_of_hsl(theme["--background"])
+        assert all(contrast(rgb_of_hex(colour), ground) >= 3 for colour in VOICES)
 
 
 # -- nothing is fetched from elsewhere ------------------------------------------------------------
@@ -298,6 +314,13 @@ def test_people_and_roles_have_their_initial(name, initial):
 def test_one_name_has_one_picture_and_nothing_of_it_is_markup():
     assert avatar_svg("Физик") == avatar_svg(" физик ").replace(">ф<", ">Ф<")
     assert "<script" not in avatar_svg("<script>alert(1)</script>")
+
+
+def test_a_speakers_face_has_the_colour_of_its_step():
+    assert [f'fill="{colour_of(n)}"' in avatar_svg("Юрист", n) for n in range(6)] == [True] * 6
+    assert avatar_svg("Юрист", 0) != avatar_svg("Юрист", 1)
+    assert avatar_svg("gemma2:2b", 3) == avatar_svg("gemma2:2b")
+    assert avatar_name("Юрист?", 2) == "Юрист-?number=2"
 
 
 def test_a_name_for_the_avatar_address_holds_nothing_that_would_cut_it():

@@ -1,0 +1,297 @@
+"""What the buttons under answers do: promote, steer a dialogue, keep who takes part; and the choice of mode."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from app.attachments import AttachmentLimits
+from app.conversation.modes import MODES
+from app.conversation.modes.dialogue import ParticipantsInvalid
+from app.conversation.prompt import WholeHistory
+from app.conversation.turn import Turns
+from app.core.errors import NotFound
+from app.core.turns import StepRecord
+from app.view.chat import Chat
+from app.view.council import Council
+from app.view.panel import DEFAULTS, Panel
+from app.view.session import Browser
+from tests.fakes import MemoryStore, ScriptedModels
+
+THREAD, USER = "thread", "ada"
+DUO = [
+    {"name": "Физик", "model": "", "system": "Ты физик."},
+    {"name": "Поэт", "model": "fake/model"},
+]
+
+
+class Values:
+    """A key-value store in memory."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], Any] = {}
+
+    async def get(self, scope: str, key: str) -> Any:
+        return self.kept.get((scope, key))
+
+    async def put(self, scope: str, key: str, value: Any) -> None:
+        self.kept[scope, key] = value
+
+
+class Threads:
+    """The threads that a MemoryStore has, and what the chat keeps with them."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self.settings: dict[str, Any] = {}
+
+    async def contents(self, thread_id: str, reader: str) -> Any:
+        if self._store.owners.get(thread_id) != reader:
+            raise NotFound(thread_id)
+        return SimpleNamespace(steps=tuple(self._store.steps.values()))
+
+    async def write_step(self, step: StepRecord, user_id: str) -> None:
+        self._store.steps[step.id] = step
+
+    async def keep_settings(
+        self, user_id: str, thread_id: str, settings: Mapping[str, Any]
+    ) -> None:
+        self.settings = dict(settings)
+
+
+class Facts:
+    """A panel without facts of its own."""
+
+    async def put_into(self, options: Sequence[Any], browser: Browser) -> Sequence[Any]:
+        return options
+
+
+class Session:
+    """One page of one person, which keeps what it was sent."""
+
+    def __init__(self, user: str = USER, **choices: Any) -> None:
+        self.id, self.thread_id, self.language = "page", THREAD, "ru-RU"
+        self.user = None
+        self.chat_settings = choices
+        self.has_first_interaction = False
+        self.sent: list[tuple[str, Any]] = []
+
+    async def emit(self, event: str, data: Any) -> None:
+        self.sent.append((event, data))
+
+    def of(self, event: str) -> list[Any]:
+        return [data for name, data in self.sent if name == event]
+
+
+class House:
+    """Everything the council's buttons touch, over scripted models."""
+
+    def __init__(self, scripts: dict[str, Any], **choices: Any) -> None:
+        self.models = ScriptedModels(scripts)
+        self.store = MemoryStore()
+        self.threads = cast(Any, Threads(self.store))
+        self.values = cast(Any, Values())
+        self.turns = Turns(self.store, self.models, WholeHistory(), MODES)
+        facts: Any = Facts()
+        panel = Panel(self.models, MODES, self.threads, self.values, facts)
+        guide: Any = SimpleNamespace()
+        self.chat = Chat(self.turns, self.models, self.threads, panel, guide, AttachmentLimits())
+        notes: Any = None
+        self.council = Council(self.chat, self.turns, self.models, self.threads, notes, self.values)
+        panel.has_form("dialogue", self.council.form)
+        self.session = cast(Any, Session(**choices))
+        self.browser = Browser(self.session)
+
+    async def press(self, button: str, **payload: Any) -> None:
+        await self.council.actions[button](self.browser, payload)
+
+    async def talking(self, text: str) -> "asyncio.Task[None]":
+        """Asks, and returns once somebody has said a word."""
+        asking = asyncio.create_task(self.chat.ask(self.browser, text))
+        while not ((turn := self.turns.running(THREAD)) and turn.state.steps):
+            await asyncio.sleep(0)
+        return asking
+
+    def said(self) -> list[tuple[str, str]]:
+        """The thread as it is stored: kind and words."""
+        kinds = ("question", "answer", "interjection")
+        return [(s.kind, s.output) for s in self.store.steps.values() if s.kind in kinds]
+
+
+# -- best of N ---------------------------------------------------------------------------------------
+
+
+def three_cats() -> House:
+    words = iter(("Кот спит дома.", "Кот спит на диване дома.", "Собака лает громко во дворе."))
+    return House({"model": lambda _: next(words, "Да.")}, mode="best_of")
+
+
+def candidate(house: House, words: str) -> StepRecord:
+    return next(
+        s for s in house.store.steps.values() if s.kind == "candidate" and words in s.output
+    )
+
+
+async def test_a_promoted_candidate_is_the_answer_that_the_next_turn_remembers():
+    house = three_cats()
+    await house.chat.ask(house.browser, "Что делает кот?")
+    assert "Кот" in house.said()[-1][1]
+    dog = candidate(house, "Собака")
+    await house.press("promote", step_id=dog.id)
+    assert house.said()[-1] == ("answer", "Собака лает громко во дворе.")
+    (drawn,) = [
+        s
+        for s in house.session.of("update_message")
+        if "Собака" in s["output"] and s["type"] == "assistant_message"
+    ]
+    card = [e for e in house.session.of("element") if e["name"] == "Candidates"][-1]
+    assert (card["forId"], card["props"]["chosen"], card["props"]["by"]) == (
+        drawn["id"],
+        dog.id,
+        "person",
+    )
+    house.session.chat_settings["mode"] = "chat"
+    await house.chat.ask(house.browser, "А громко?")
+    _, request = house.models.requests[-1]
+    assert [m.text for m in request.messages if m.role == "assistant"] == [
+        "Собака лает громко во дворе."
+    ]
+
+
+async def test_nobody_promotes_in_anothers_thread_or_what_is_no_candidate():
+    house = three_cats()
+    await house.chat.ask(house.browser, "Что делает кот?")
+    before = house.said()
+    with pytest.raises(NotFound):
+        await house.press("promote", step_id="nonsense")
+    dog = candidate(house, "Собака")
+    house.store.owners[THREAD] = "boris"
+    with pytest.raises(NotFound):
+        await house.press("promote", step_id=dog.id)
+    assert house.said() == before
+
+
+# -- dialogue ----------------------------------------------------------------------------------------
+
+
+LINES = (
+    "Трамвай возит сотни пассажиров разом.",
+    "Рельсы обходятся казне недёшево.",
+    "Зато воздух вокруг становится чище.",
+    "Автобусу ничего укладывать не надо.",
+    "Пробки ему мешают каждое утро.",
+    "Выделенная полоса решила бы это.",
+    "Жильцам по ночам нужна тишина.",
+    "Современные вагоны почти бесшумны.",
+)
+"""Nobody repeats anybody, or the dialogue would end."""
+
+
+def two_talking(pause: float = 0.02) -> House:
+    words = iter(LINES)
+    script = lambda _: [next(words), timedelta(seconds=pause)]  # noqa: E731  # a script is a function
+    return House({"model": script}, mode="dialogue", dialogue_turns=4)
+
+
+async def test_pause_and_a_word_put_in_reach_the_talk_and_are_shown_at_once():
+    house = two_talking()
+    asking = await house.talking("Нужны ли трамваи?")
+    await house.press("dialogue_pause")
+    await house.press("dialogue_say", text="  А цена?  ")
+    await house.press("dialogue_say", text="   ")
+    while not any(e["props"].get("waiting") for e in house.session.of("element")):
+        await asyncio.sleep(0)
+    controls = [e["props"] for e in house.session.of("element") if e["name"] == "Dialogue"][-1]
+    assert (controls["state"], controls["waiting"]) == ("paused", ["А цена?"])
+    await house.press("dialogue_resume")
+    await asking
+    said = house.said()
+    assert ("interjection", "А цена?") in said
+    assert said.index(("interjection", "А цена?")) < len(said) - 2  # everybody answered it
+    while not any(e["props"].get("state") == "ended" for e in house.session.of("element")):
+        await asyncio.sleep(0)
+    running = [e["props"] for e in house.session.of("element") if "waiting" in e["props"]]
+    assert running[-1]["waiting"] == []
+
+
+async def test_a_stop_starts_nothing_anew_and_keeps_a_word_that_nobody_answered():
+    house = two_talking(pause=60)
+    asking = await house.talking("Нужны ли трамваи?")
+    await house.press("dialogue_say", text="А цена?")
+    await house.chat.stopped(house.browser)
+    async with asyncio.timeout(1):
+        await asking
+    assert house.turns.count == 0
+    assert house.models.open == 0
+    assert len(house.models.requests) == 1
+    assert [kind for kind, _ in house.said()] == ["question", "answer", "interjection"]
+    assert house.said()[-1] == ("interjection", "А цена?")
+
+
+async def test_a_dialogue_that_ended_goes_on_for_as_many_lines_as_asked():
+    house = two_talking(pause=0)
+    await house.chat.ask(house.browser, "Нужны ли трамваи?")
+    assert [kind for kind, _ in house.said()].count("answer") == 4
+    await house.press("dialogue_continue", turns=2)
+    assert [kind for kind, _ in house.said()].count("answer") == 6
+    assert house.browser.options.number("dialogue_turns") == 4
+
+
+async def test_buttons_of_a_dialogue_that_is_over_do_nothing():
+    house = two_talking()
+    for button in ("dialogue_pause", "dialogue_resume", "dialogue_say"):
+        await house.press(button, text="Поздно")
+    assert house.session.sent == []
+    assert house.models.requests == []
+
+
+async def test_participants_are_kept_with_the_thread_and_for_new_ones():
+    house = two_talking()
+    await house.press("participants", participants=DUO)
+    for kept in (house.threads.settings, house.values.kept[DEFAULTS, house.browser.user_id]):
+        assert [one["name"] for one in json.loads(kept["dialogue_participants"])] == [
+            "Физик",
+            "Поэт",
+        ]
+    await house.chat.ask(house.browser, "О чём поют волны?")
+    names = [s.name for s in house.store.steps.values() if s.kind == "answer"]
+    assert names == ["Физик", "Поэт", "Физик", "Поэт"]
+
+
+async def test_a_company_is_saved_under_a_name_and_forgotten():
+    house = two_talking()
+    await house.press("preset_save", name="Учёные", participants=DUO)
+    form = house.session.of("element")[-1]["props"]
+    assert [(one["name"], len(one["participants"])) for one in form["presets"]] == [("Учёные", 2)]
+    with pytest.raises(ParticipantsInvalid):
+        await house.press("preset_save", name="Один", participants=DUO[:1])
+    await house.press("preset_delete", name="Учёные")
+    assert house.session.of("element")[-1]["props"]["presets"] == []
+
+
+# -- choosing a mode ---------------------------------------------------------------------------------
+
+
+async def test_the_mode_may_change_in_mid_thread_and_what_was_said_stays():
+    house = House({"model": lambda r: f"Ответ {len(r.messages)}"}, mode="chat")
+    await house.chat.ask(house.browser, "Раз?")
+    name = next(mode.name["ru"] for mode in MODES if mode.id == "best_of")
+    await house.chat.panel.picked(house.browser, "mode", name)
+    await house.chat.ask(house.browser, "Два?")
+    assert len([s for s in house.store.steps.values() if s.kind == "candidate"]) == 3
+    for _, request in house.models.requests[1:]:
+        assert [m.text for m in request.messages] == ["Раз?", "Ответ 1", "Два?"]
+
+
+async def test_a_choice_is_shown_again_where_a_fresh_list_may_have_undone_it():
+    house = House({"model": "Да"}, mode="chat")
+    council = next(mode.name["ru"] for mode in MODES if mode.id == "consultation")
+    for _ in range(2):  # also where it was known already
+        await house.chat.panel.picked(house.browser, "mode", council)
+        modes = house.session.of("set_modes")[-1][0]["options"]
+        assert [one["name"] for one in modes if one["default"]] == [council]
+    assert len(house.session.of("set_modes")) == 2
