@@ -18,7 +18,7 @@ from app.core.requests import ModelRequest
 from app.core.turns import now
 from app.core.usage import Usage
 from app.providers.embedded.gguf import Header, read_header
-from app.providers.embedded.keeper import IDLE_SECONDS, Connect, Keeper
+from app.providers.embedded.keeper import IDLE_SECONDS, Begin, Connect, Keeper
 from app.providers.embedded.llama import Llama, started
 from app.providers.patience import LOCAL, Timeouts
 
@@ -63,13 +63,15 @@ class EmbeddedServer:
         *,
         timeouts: Timeouts = LOCAL,
         idle_seconds: float = IDLE_SECONDS,
+        begin: Begin | None = None,
     ) -> None:
-        """`connect` makes the server that speaks to the process, by its URL and key."""
+        """`connect` makes the server that speaks to the process, by its URL and key; `begin` runs that
+        process, llama.cpp's where nothing else is given."""
         self._file = file
         self._timeouts = timeouts
         self._known: _Known | None = None
         self._window: int | None = None
-        self.keeper = Keeper(self._begin, connect, idle_seconds=idle_seconds)
+        self.keeper = Keeper(begin or self._begin, connect, idle_seconds=idle_seconds)
 
     @property
     def name(self) -> str:

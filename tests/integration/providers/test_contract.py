@@ -8,6 +8,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -32,10 +33,13 @@ from app.core.events import Finished, ReasoningDelta, TextDelta, ToolCallDelta
 from app.core.messages import ImagePart, Message
 from app.core.ports import ModelServer
 from app.core.requests import JsonSchema, ModelRequest, Sampling
+from app.providers.embedded.llama import Llama
+from app.providers.embedded.server import EmbeddedServer
 from app.providers.ollama import OllamaServer
 from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 from app.providers.patience import Timeouts
+from tests.gguf_model import make_gguf
 from tests.simulators import OllamaSimulator, OpenAISimulator
 from tests.simulators.base import Simulator
 from tests.simulators.script import EXOTIC, THOUGHTS, Cycle
@@ -102,13 +106,56 @@ class Answer:
         return self.text
 
 
-@pytest.fixture(params=["ollama", "openai"])
-async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
+class SimulatedFile:
+    """The embedded model's file: the tiny one of the tests, by the name of the model last offered."""
+
+    name = "sim"
+
+    def __init__(self, simulator: Simulator, folder: Path, tiny: Path) -> None:
+        self._simulator, self._folder, self._tiny = simulator, folder, tiny
+
+    def path(self) -> Path:
+        file = self._folder / f"{next(reversed(self._simulator.models))}.gguf"
+        if not file.exists():
+            file.symlink_to(self._tiny)
+        return file
+
+
+def embedded(file: SimulatedFile, simulator: OpenAISimulator, patience: Timeouts) -> EmbeddedServer:
+    """The server inside the app, whose process is a sleeper and whose words are the simulator's."""
+
+    @contextlib.asynccontextmanager
+    async def begin() -> AsyncIterator[Llama]:
+        process = await asyncio.create_subprocess_exec("sleep", "120")
+        try:
+            yield Llama(simulator.url, "", process)
+        finally:
+            process.kill()
+            await process.wait()
+
+    def connect(url: str, key: str) -> OpenAICompatibleServer:
+        return OpenAICompatibleServer(any_server("sim", url), key, timeouts=patience)
+
+    return EmbeddedServer(file, connect, timeouts=PATIENT, begin=begin)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_gguf(tmp_path_factory.mktemp("contract") / "tiny.gguf")
+
+
+@pytest.fixture(params=["ollama", "openai", "embedded"])
+async def pair(request: pytest.FixtureRequest, tmp_path: Path, tiny: Path) -> AsyncIterator[Pair]:
     servers: list[ModelServer]
     if request.param == "ollama":
         async with OllamaSimulator([]) as simulator:
             servers = [OllamaServer("sim", simulator.url, timeouts=t) for t in (PATIENT, QUICK)]
             yield Pair(simulator, *servers)
+    elif request.param == "embedded":
+        async with OpenAISimulator([]) as inside:
+            file = SimulatedFile(inside, tmp_path, tiny)
+            servers = [embedded(file, inside, patience) for patience in (PATIENT, QUICK)]
+            yield Pair(inside, *servers)
     else:
         async with OpenAISimulator([]) as clouds:
             preset = any_server("sim", clouds.base_url)
