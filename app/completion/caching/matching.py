@@ -31,6 +31,8 @@ _OPPOSED = twos("from/to from/until before/after until/after for_/against under/
 _PERSONS = frozenset({"me", "you", "he", "she", "they"})
 _PAST = re.compile(r"(?:л|ла|ло|ли|в)(?:ся|сь)?$")
 _DEGREE = re.compile(r"(?:er|est)$")
+_ADJECTIVE = re.compile(r"[ыи]й$")
+_PARTICIPLE = re.compile(r"[a-z](?:ed|en|ing)\b")
 _NEUTRAL = {None, "of", "for"}
 
 
@@ -220,8 +222,16 @@ def _roles(one: Analysis, other: Analysis, pairing: Pairing, *, hard: bool) -> I
         if moved and (a.relation or c.relation):
             continue
         inflected = a.surface != b.surface or c.surface != d.surface
-        if hard == (not slavic or inflected):
+        bound = any((a.relation, b.relation, c.relation, d.relation))
+        actors = not (bound or _describes(a, b) or _describes(c, d))
+        if hard == (actors and (inflected or not slavic)):
             yield "order"
+
+
+def _describes(a: Item, b: Item) -> bool:
+    """Whether a word that stands in both is no one's name: an adjective, or a verb made passive."""
+    passive = a.surface != b.surface and bool(_PARTICIPLE.search(f"{a.surface} {b.surface}"))
+    return passive or bool(_ADJECTIVE.search(a.lemma))
 
 
 def _reformed(a: Item, b: Item, *, slavic: bool) -> bool:

@@ -361,6 +361,7 @@ ENGLISH = Lexicon(
         """
         the a an is are was were do does did how what which who when where why can could should would i my you your to
         of in on for with from and or not if it this that
+        about between without explain describe recipe meaning difference
         """
     ),
 )
