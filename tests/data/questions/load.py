@@ -18,8 +18,8 @@ class Pair:
     """`same`, or what tells the two apart."""
     first: str
     second: str
-    later: bool = False
-    """Written after the rules were fixed."""
+    folder: str = "."
+    """`later`: written after the rules were fixed; `more`: for tuning alone."""
 
     @property
     def same(self) -> bool:
@@ -28,8 +28,8 @@ class Pair:
     @property
     def split(self) -> Split:
         """By the SHA-256 of the first question: pairs around one question stay together."""
-        if self.later:
-            return "later"
+        if self.folder != ".":
+            return "later" if self.folder == "later" else "tuning"
         odd = hashlib.sha256(self.first.encode()).digest()[-1] % 2
         return "test" if odd else "tuning"
 
@@ -38,20 +38,20 @@ def pairs(*splits: Split) -> tuple[Pair, ...]:
     """All labelled pairs, or those of the parts named."""
     return tuple(
         pair
-        for later in (False, True)
+        for folder in (".", "later", "more")
         for language in LANGUAGES
-        for pair in _read(language, later)
+        for pair in _read(language, folder)
         if not splits or pair.split in splits
     )
 
 
-def _read(language: str, later: bool) -> list[Pair]:
+def _read(language: str, folder: str) -> list[Pair]:
     kind, found = "", []
-    folder = Path(__file__).parent / ("later" if later else ".")
-    for line in (folder / f"{language}.txt").read_text(encoding="utf-8").splitlines():
+    file = Path(__file__).parent / folder / f"{language}.txt"
+    for line in file.read_text(encoding="utf-8").splitlines():
         if line.startswith("# "):
             kind = line.removeprefix("# ").strip()
         elif line.strip():
             first, second = line.split(" | ")
-            found.append(Pair(language, kind, first.strip(), second.strip(), later))
+            found.append(Pair(language, kind, first.strip(), second.strip(), folder))
     return found
