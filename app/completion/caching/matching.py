@@ -22,9 +22,10 @@ AKIN, ROOT, STEM = 0.9, 0.85, 0.75
 SERVE_FROM = 0.7
 SUGGEST_FROM = 0.5
 _NEIGHBOURS = twos(
-    "which/count which/what how/what how/can how/which how/where what/can which/cost count/long "
+    "which/count which/what how/what how/can how/which what/can which/cost count/long "
     "count/cost how/with what/with count/often which/with yes/can which/define what/define "
-    "when/which which/long can/with who/which count/far yes/which why/what where/can where/which"
+    "when/which which/long can/with who/which count/far yes/which why/what where/can where/which "
+    "why/purpose"
 )
 """Kinds of question whose answers may serve one another well enough to be offered."""
 _OPPOSED = twos("from/to from/until before/after until/after for_/against under/over")
@@ -32,7 +33,9 @@ _PERSONS = frozenset({"me", "you", "he", "she", "they"})
 _PAST = re.compile(r"(?:л|ла|ло|ли|в)(?:ся|сь)?$")
 _DEGREE = re.compile(r"(?:er|est)$")
 _ADJECTIVE = re.compile(r"[ыи]й$")
-_PARTICIPLE = re.compile(r"[a-z](?:ed|en|ing)\b")
+_PARTICIPLE = re.compile(r"[a-z](?:ed|en|ing)$")
+_ACTORS = frozenset({"who", "whom", "which", "what"})
+"""Kinds of question that ask for one who does, or is done to."""
 _NEUTRAL = {None, "of", "for"}
 
 
@@ -212,6 +215,7 @@ def _roles(one: Analysis, other: Analysis, pairing: Pairing, *, hard: bool) -> I
             yield "direction"
         if not hard and a.relation != b.relation and not {a.relation, b.relation} <= _NEUTRAL:
             yield "relation"
+    aside = not (one.asks | other.asks) & _ACTORS
     for (a, b, i, j), (c, d, k, m) in combinations(shared, 2):
         crossed = a.relation == d.relation and c.relation == b.relation
         if hard and crossed and a.relation != b.relation:
@@ -223,15 +227,15 @@ def _roles(one: Analysis, other: Analysis, pairing: Pairing, *, hard: bool) -> I
             continue
         inflected = a.surface != b.surface or c.surface != d.surface
         bound = any((a.relation, b.relation, c.relation, d.relation))
-        actors = not (bound or _describes(a, b) or _describes(c, d))
-        if hard == (actors and (inflected or not slavic)):
+        harmless = aside and (bound or _describes(a, b) or _describes(c, d))
+        if hard == (not harmless and (inflected or not slavic)):
             yield "order"
 
 
 def _describes(a: Item, b: Item) -> bool:
     """Whether a word that stands in both is no one's name: an adjective, or a verb made passive."""
-    passive = a.surface != b.surface and bool(_PARTICIPLE.search(f"{a.surface} {b.surface}"))
-    return passive or bool(_ADJECTIVE.search(a.lemma))
+    participle = any(i.surface != i.lemma and _PARTICIPLE.search(i.surface) for i in (a, b))
+    return participle or bool(_ADJECTIVE.search(a.lemma))
 
 
 def _reformed(a: Item, b: Item, *, slavic: bool) -> bool:

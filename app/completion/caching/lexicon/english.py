@@ -15,6 +15,21 @@ ENGLISH = Lexicon(
     language="en",
     idioms=idioms(
         r"""
+        (?:how come|what makes|what is making|what leads to|what is the reason (?:for|that|why)) => ¤why
+        why is there => ¤why
+        what (?:helps|can help|will help)(?: you| me)?(?: to)? => ¤how
+        what is the (drying|cooking|boiling|baking|charging|waiting|delivery|recovery) time (?:of|for) => ¤long \1
+        came up with => invented
+        come up with => invent
+        in (?:what|which) place => ¤where
+        draw up => write
+        put together => assemble
+        look after|take care of => care
+        throw away => discard
+        how heavy (?:is|are) => ¤count weigh
+        what is the weight of => ¤count weigh
+        how (?:tall|high) (?:is|are) => ¤count height
+        what is the height of => ¤count height
         what's|whats => what is
         (?:can|could|would) you (?:please )?(?:tell|explain|show|help)(?: to)?(?: me)?(?: with)? =>
         (?:please|kindly|^hello|^hi) =>
@@ -181,6 +196,71 @@ ENGLISH = Lexicon(
         reset recover restore change
         cancel stop end
         setup configure install
+        sharpen sharp
+        sour spoil
+        bone skeleton
+        adult body human
+        freeze freezer frozen
+        invent inventor create creator develop introduce
+        merge combine join unite
+        dry drying
+        asleep sleep
+        quick quickly fast
+        spend go
+        sew attach stitch
+        paper document form
+        need require get
+        mortgage loan
+        forward forwarding redirect
+        automatic automatically
+        patch repair fix mend puncture punctured
+        bicycle bike cycle
+        tire tyre wheel
+        eat consume food eating
+        shrink reduce smaller compress small resize
+        photo picture image photograph
+        teach teaching learn train
+        fog condensation steam mist
+        write compose draft
+        send transfer wire
+        abroad country overseas
+        learn study
+        first begin beginner start
+        kill remove exterminate
+        live life lifespan
+        weigh weight heavy
+        hire employ recruit
+        wash clean washing laundry
+        choose select choice pick
+        build construct building make
+        break broken
+        calculate compute count calculation
+        schedule timetable
+        salary wage pay income
+        job position work
+        house home flat apartment
+        phone smartphone mobile
+        screen display
+        doctor physician
+        illness disease
+        medicine drug medication
+        trip travel journey
+        protect protection secure guard
+        steal theft burglary
+        change alter modify
+        move transfer
+        download get
+        company firm business
+        rule law regulation
+        show display
+        baby infant newborn
+        dog puppy
+        cat kitten
+        avoid prevent
+        happen occur
+        cheap affordable
+        famous known
+        describe explain
         """
     ),
     opposites=pairs(
@@ -246,6 +326,9 @@ ENGLISH = Lexicon(
         save / delete
         same / different
         true / false
+        merge combine join / split separate divide
+        asleep sleep / awake wake
+        safe / dangerous unsafe
         """
     ),
     numbers=table(
@@ -324,6 +407,10 @@ ENGLISH = Lexicon(
         byte
         megabyte mb
         gigabyte gb
+        cup
+        glass
+        tablespoon tbsp
+        teaspoon tsp
         """
     ),
     dates=groups(
