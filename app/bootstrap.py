@@ -141,7 +141,7 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
     )
     notes = ThreadNotes(storage.compressions, storage.conversations, compressor, calibration)
     prompts = FittedPrompt(storage.compressions, calibration, compressor)
-    embed = _embedding(settings, models)
+    embed = embedding(settings, models)
     policies = Policies(storage.documents)
 
     async def log_check(call: CallRecord) -> None:
@@ -212,7 +212,7 @@ def _counters(settings: Settings) -> CounterStorage:
     return Counters(settings.data_dir / "limits.db")
 
 
-def _embedding(settings: Settings, models: Models) -> Embed | None:
+def embedding(settings: Settings, models: Models) -> Embed | None:
     """What makes a question's vector, where EMBEDDING_MODEL names a model."""
     name = settings.embedding_model
     if not name:

@@ -1,16 +1,15 @@
-"""The answer cache: how right it is on the labelled pairs, how quick with many answers kept, and what
-a miss adds to the first token."""
+"""The answer cache: how right it is on the labelled pairs, alone and with the model that EMBEDDING_MODEL
+names, how quick with many answers kept, and what a miss adds to the first token."""
 
 import asyncio
 import contextlib
 import itertools
-import math
 import random
 import statistics
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
@@ -31,79 +30,17 @@ from app.core.models import ModelRef
 from app.core.options import ChatOptions
 from app.core.requests import ModelRequest
 from app.core.turns import Question, TurnRequest, new_id, now
+from app.settings import load_settings
 from app.storage.storage import Storage
 from app.storage.tables import cached_answers, cached_terms
+from bench.pairs import with_embeddings, with_words
 from bench.report import Report
-from tests.data.questions.load import LANGUAGES, Pair, Split, pairs
+from tests.data.questions.load import pairs
 from tests.fakes import ScriptedCall, ScriptedModels
 
 FIRST_TOKEN_MS = 40
 """Of the scripted model: a quick one; what runs beside it should be over by then."""
 SCOPE = Scope("user:bench", ModelRef("fake", "model"), language="uk")
-
-
-def wilson(right: int, of: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson's score)."""
-    if not of:
-        return 0.0, 1.0
-    share = right / of
-    middle = share + z * z / (2 * of)
-    spread = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return (middle - spread) / (1 + z * z / of), min(1.0, (middle + spread) / (1 + z * z / of))
-
-
-def verdicts(of: Iterable[Pair]) -> Counter[tuple[bool, str]]:
-    """How many pairs, same or not, came to serve, suggest or different."""
-    counted: Counter[tuple[bool, str]] = Counter()
-    for pair in of:
-        one, other = analyse(pair.first), analyse(pair.second)
-        kind = compare(one, other).kind if one and other else "different"
-        counted[pair.same, kind] += 1
-    return counted
-
-
-def judge(report: Report, name: str, of: tuple[Pair, ...], *, goals: bool) -> None:
-    """Precision and recall of what is served, and of what is served or suggested."""
-    counted = verdicts(of)
-    same = sum(number for (truth, _), number in counted.items() if truth)
-    for label, kinds, precision_goal, recall_goal in (
-        ("served", ("serve",), 0.99, 0.15),
-        ("offered (served or suggested)", ("serve", "suggest"), 0.80, 0.50),
-        ("only suggested", ("suggest",), None, None),
-    )[: 3 if goals else 2]:
-        true = sum(counted[True, kind] for kind in kinds)
-        false = sum(counted[False, kind] for kind in kinds)
-        for what, of_all, goal in (
-            ("precision", true + false, precision_goal),
-            ("recall", same, recall_goal),
-        ):
-            low, high = wilson(true, of_all)
-            report.add(
-                "cache",
-                f"{name}: {label}, {what} ({true}/{of_all}, 95 % {low:.2f}-{high:.2f})",
-                true / of_all if of_all else 1.0,
-                "",
-                goal if goals else None,
-                at_least=True,
-            )
-    report.add("cache", f"{name}: false hits", counted[False, "serve"], "", 0 if goals else None)
-
-
-def cross_pairs(report: Report) -> None:
-    """All questions against all: what is not labelled the same must not be served."""
-    labelled = pairs()
-    same = {frozenset((pair.first, pair.second)) for pair in labelled if pair.same}
-    questions = sorted({text for pair in labelled for text in (pair.first, pair.second)})
-    analyses = {text: analyse(text) for text in questions}
-    tried = false = 0
-    for one, other in itertools.combinations(questions, 2):
-        if frozenset((one, other)) in same:
-            continue
-        tried += 1
-        a, b = analyses[one], analyses[other]
-        false += bool(a and b and compare(a, b).kind == "serve")
-    name = f"false hits of 10,000 among {tried:,} cross pairs of {len(questions):,} questions"
-    report.add("cache", name, false / tried * 10_000, "", 1)
 
 
 VERBS = [
@@ -371,14 +308,8 @@ def per(start: float, number: int) -> float:
 
 async def run(report: Report) -> None:
     """All of it."""
-    parts: tuple[Split, ...] = ("test", "later")
-    for part in parts:
-        judge(report, f"{part} part", pairs(part), goals=True)
-        for language in LANGUAGES:
-            some = tuple(pair for pair in pairs(part) if pair.language == language)
-            judge(report, f"{part} part, {language}", some, goals=False)
-    if not report.quick:
-        cross_pairs(report)
+    with_words(report)
+    await with_embeddings(report, load_settings())
     compare_speed(report)
     with tempfile.TemporaryDirectory() as folder:
         await lookups(report, Path(folder), 2_000 if report.quick else 50_000)
