@@ -125,7 +125,7 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
     configured = servers_from(settings, library)
     book = book_of(settings, configured)
     catalogue = Catalogue([*configured, *book.servers()])
-    library.arrived = lambda: _welcome_embedded(catalogue, library)
+    library.changed = lambda: _follow_embedded(catalogue, library)
     metrics = CallMetrics()
     prices = Prices(settings.data_dir)
     models = Models(catalogue, prices, default=settings.model_name, observers=[metrics])
@@ -198,8 +198,11 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
     )
 
 
-async def _welcome_embedded(catalogue: Catalogue, library: Library) -> None:
-    """A model has been downloaded: its server is there from now on."""
+async def _follow_embedded(catalogue: Catalogue, library: Library) -> None:
+    """A model has been downloaded or removed: its server comes, or goes with it."""
+    if library.wanted is None:
+        await catalogue.remove(EMBEDDED)
+        return
     if EMBEDDED not in catalogue.servers:
         catalogue.add(embedded_server(library))
     await catalogue.look(EMBEDDED)

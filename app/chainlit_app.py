@@ -79,7 +79,13 @@ config.ui.language = settings.app_language and TAGS[settings.app_language]
 council = Council(chat, turns, models, storage.threads, application.notes, storage.documents)
 panel.has_form("dialogue", council.form)
 servers = Servers(
-    models, application.stores, application.pulls, application.people, application.router.waiting
+    models,
+    application.stores,
+    application.pulls,
+    application.joining,
+    application.embedded,
+    application.people,
+    application.router.waiting,
 )
 keep_pickers_true(application.catalogue.subscribe, panel.show_pickers)
 voice = Voice(chat, application.transcription)

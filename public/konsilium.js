@@ -178,7 +178,7 @@
       size /= 1000;
       step += 1;
     }
-    return `${number(lang, size, step > 1 && size < 99.95 ? 1 : 0)} ${names[step]}`;
+    return `${number(lang, size, step > 1 && size < 99.95 ? 1 : 0)}\u00a0${names[step]}`;
   };
 
   /** Money without losing small sums: "0" -> "0 ₽", "0.0042" -> "0.0042 ₽", "12.5" -> "12.50 ₽". */
@@ -251,6 +251,26 @@
     return words(lang, STAGES)[first] ?? line;
   };
 
+  /** How far a download is: {share, label}; share is null where its size is not known. */
+  const SPEED = { ru: "/с", uk: "/с", en: "/s" };
+  const LEFT = { ru: (time) => `осталось ${time}`, uk: (time) => `залишилося ${time}`, en: (time) => `${time} left` };
+  const pace = (lang, { speed: rate, left_s: left }) =>
+    [known(rate) && bytes(lang, rate) + words(lang, SPEED), known(left) && words(lang, LEFT)(seconds(lang, left))]
+      .filter(Boolean)
+      .join(" • ");
+  const progress = (lang, facts) => {
+    if (!facts.total) return { share: null, label: stage(lang, facts.status) };
+    const share = facts.completed / facts.total;
+    const size = `${bytes(lang, facts.completed)} / ${bytes(lang, facts.total)}, ${percent(share)}`;
+    return { share, label: [size, pace(lang, facts)].filter(Boolean).join(" • ") };
+  };
+
+  /** The address of an embedded model, `repo:folder/file.gguf` or a path, as people call it: [file, where]. */
+  const modelFile = (name) => {
+    const [, where, file] = /^(.*[:/\\])?([^:/\\]+)$/.exec(name) ?? [];
+    return [(file ?? name).replace(/\.gguf$/i, ""), (where ?? "").replace(/[:/\\]$/, "")];
+  };
+
   /** Copies a text; true where it worked (a page without HTTPS has no clipboard of the modern kind). */
   const copy = async (text) => {
     try {
@@ -288,7 +308,7 @@
 
   window.Konsilium = Object.freeze({
     DASH, known, words, number, decimal, plural, seconds, short, windowSize, speed, bytes, money, percent, copy,
-    reason, stage,
+    reason, stage, pace, progress, modelFile,
     keep, newest, shown, tell,
   });
 

@@ -21,6 +21,9 @@
     "button:has(> .lucide-thumbs-up)": { ru: "Хороший ответ", uk: "Добра відповідь", en: "Good answer" },
     "button:has(> .lucide-thumbs-down)": { ru: "Плохой ответ", uk: "Погана відповідь", en: "Bad answer" },
     "button:has(> .lucide-arrow-down)": { ru: "К последнему сообщению", uk: "До останнього повідомлення", en: "To the latest message" },
+    /* The microphone: Chainlit's own drawing while it rests, a cross while it listens. */
+    '#message-composer .gap-1 > button:has(> svg > path[d^="M9.5 4C8.67"])': { ru: "Начать запись", uk: "Почати запис", en: "Start recording" },
+    "#message-composer .gap-1 > button:has(> .lucide-x)": { ru: "Остановить запись", uk: "Зупинити запис", en: "Stop recording" },
     "button:has(> .lucide-eye)": { ru: "Показать пароль", uk: "Показати пароль", en: "Show the password" },
     "button:has(> .lucide-eye-off)": { ru: "Скрыть пароль", uk: "Сховати пароль", en: "Hide the password" },
   };

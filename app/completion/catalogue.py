@@ -66,6 +66,16 @@ class Catalogue:
         if former is not None:
             await former.aclose()
 
+    async def remove(self, name: str) -> None:
+        """Lets the server of that name go and closes it; does nothing where there is none."""
+        server = self._servers.pop(name, None)
+        if server is None:
+            return
+        self._states.pop(name, None)
+        self._known.pop(name, None)
+        self._tell()
+        await server.aclose()
+
     def states(self) -> tuple[ServerState, ...]:
         """As last seen; a server not asked yet is neither reachable nor in error."""
         return tuple(self._states.get(name, _unasked(s)) for name, s in self._servers.items())
@@ -121,8 +131,11 @@ class Catalogue:
         for state in states:
             self._learn(state)
         if [_gist(state) for state in before] != [_gist(state) for state in self.states()]:
-            for listener in tuple(self._listeners):
-                listener(self.states())
+            self._tell()
+
+    def _tell(self) -> None:
+        for listener in tuple(self._listeners):
+            listener(self.states())
 
     async def _ask(self, server: ModelServer) -> ServerState:
         try:
@@ -147,6 +160,8 @@ class Catalogue:
         )
 
     def _learn(self, state: ServerState) -> None:
+        if state.name not in self._servers:  # it has left while it was being asked
+            return
         last = self._states.get(state.name)
         self._states[state.name] = state
         rarely = state.error is None and not state.local

@@ -1,4 +1,4 @@
-"""A server named while the app runs: asked first, kept only if it answers, then one among the others."""
+"""Servers named while the app runs: asked first, kept only if they answer, and let go again."""
 
 import logging
 from collections.abc import Callable
@@ -12,12 +12,12 @@ log = logging.getLogger(__name__)
 
 
 class Joining:
-    """Lets new servers into the catalogue."""
+    """Lets new servers into the catalogue, and out of it."""
 
     def __init__(
         self, catalogue: Catalogue, book: ServerBook, *, kept: Callable[[], None] = lambda: None
     ) -> None:
-        """`kept` is called when one more server, with its key, has been written down."""
+        """`kept` is called when the servers written down, with their keys, have changed."""
         self._catalogue = catalogue
         self._book = book
         self._kept = kept
@@ -26,7 +26,7 @@ class Joining:
         """The new server's state, its models among the others from now on.
 
         Raises what is wrong with it: SettingsInvalid, WrongKey, ServerUnavailable, MalformedAnswer,
-        NoModels where it lists none, StorageUnavailable where it could not be kept.
+        NoModels where it lists none, QuotaExceeded, StorageUnavailable where it could not be kept.
         """
         server = self._book.build(new)
         try:
@@ -35,6 +35,7 @@ class Joining:
                 raise state.error
             if not state.models:
                 raise NoModels("it lists no models", server=server.name)
+            await server.prove_key(state.models)
             await self._book.keep(new)
         except BaseException:
             await server.aclose()
@@ -43,3 +44,18 @@ class Joining:
         await self._catalogue.replace(server)
         log.info("server %s joined with %d models", server.name, len(state.models))
         return state
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The servers that joined so, now or before the last start."""
+        return self._book.names
+
+    async def leave(self, name: str) -> None:
+        """Forgets a server that joined, and its key; no list has it from now on.
+
+        Raises NotFound where the environment configures it or nobody does, StorageUnavailable.
+        """
+        await self._book.forget(name)
+        self._kept()
+        await self._catalogue.remove(name)
+        log.info("server %s left", name)

@@ -46,6 +46,8 @@ class Pull:
     ended_at: float | None = None
     """By the monotonic clock."""
     _seen: deque[tuple[float, int]] = field(default_factory=deque)
+    _found: int = 0
+    """Bytes that were there before."""
 
     @property
     def total(self) -> int:
@@ -76,12 +78,14 @@ class Pull:
         self.status = line.status
         if not line.digest or not line.total:
             return
-        new = line.digest not in self.layers
-        layer = self.layers.setdefault(line.digest, Layer(line.digest, line.total))
+        if line.digest not in self.layers:
+            self.layers[line.digest] = Layer(line.digest, line.total)
+            self._found += (
+                line.completed or 0
+            )  # what an earlier pull has fetched is no speed of now
+        layer = self.layers[line.digest]
         layer.completed = max(layer.completed, line.completed or 0)
-        if new:  # what an earlier pull has fetched already was not fetched now
-            self._seen.clear()
-        self._seen.append((moment, self.completed))
+        self._seen.append((moment, self.completed - self._found))
         while len(self._seen) > 2 and moment - self._seen[0][0] > SPEED_SECONDS:
             self._seen.popleft()
 

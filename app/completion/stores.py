@@ -2,7 +2,7 @@
 
 from app.completion.catalogue import Catalogue
 from app.core.errors import Unsupported
-from app.core.ports import ModelStore
+from app.core.ports import ModelLoader, ModelStore
 
 
 class Stores:
@@ -11,8 +11,12 @@ class Stores:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
+    def loads(self, server: str) -> bool:
+        """Whether that server's models can be loaded and unloaded."""
+        return isinstance(self._catalogue.servers.get(server), ModelLoader)
+
     def has(self, server: str) -> bool:
-        """Whether that server's models can be fetched, loaded and removed."""
+        """Whether that server's models can be fetched and removed, too."""
         return isinstance(self._catalogue.servers.get(server), ModelStore)
 
     def of(self, server: str) -> ModelStore:
@@ -22,14 +26,20 @@ class Stores:
             return store
         raise Unsupported(f"the models of {server} are not kept here", server=server)
 
+    def _loader(self, server: str) -> ModelLoader:
+        loader: object = self._catalogue.servers.get(server)
+        if isinstance(loader, ModelLoader):
+            return loader
+        raise Unsupported(f"{server} loads its models by itself", server=server)
+
     async def load(self, server: str, model: str) -> None:
         """Loads the model into memory ahead of the first question."""
-        await self.of(server).load(model)
+        await self._loader(server).load(model)
         await self._catalogue.look(server)
 
     async def unload(self, server: str, model: str) -> None:
         """Frees the model's memory."""
-        await self.of(server).unload(model)
+        await self._loader(server).unload(model)
         await self._catalogue.look(server)
 
     async def remove(self, server: str, model: str) -> None:

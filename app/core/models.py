@@ -145,3 +145,5 @@ class EmbeddedOffer:
     bytes_per_second: float | None = None
     error: KonsiliumError | None = None
     """Why the last download ended without the file, or why it is unusable."""
+    ours: bool = False
+    """Its file was fetched by the app, which may delete it, too."""

@@ -1,17 +1,18 @@
 """Servers that administrators named while the app ran: a file in DATA_DIR that the app alone may read."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from app.core.errors import SettingsInvalid, StorageUnavailable
+from app.core.errors import NotFound, SettingsInvalid, StorageUnavailable
 from app.core.models import GATEWAY_SERVER
-from app.core.ports import ModelServer, NewServer
+from app.core.ports import ModelServer, NewcomerServer, NewServer
 from app.core.turns import new_id
 from app.providers.openai_compatible import PRESETS, any_server, connected
 from app.providers.openai_compatible.names import FolderNames
@@ -45,11 +46,16 @@ class KeptServers:
                 log.warning("%s: %s", self._path, error.detail)
         return servers
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The servers of the file, as far as the environment does not configure them too."""
+        return frozenset(_names(self._read())) - self._taken
+
     def keys(self) -> Iterator[str]:
         """The keys, to be kept out of the log."""
         return (new.key for new in self._read() if new.key)
 
-    def build(self, new: NewServer) -> ModelServer:
+    def build(self, new: NewServer) -> NewcomerServer:
         """The server; nothing is asked yet."""
         name = server_name(new)
         if name in self._taken:
@@ -68,8 +74,20 @@ class KeptServers:
 
     async def keep(self, new: NewServer) -> None:
         """Writes it down in place of one with the same name."""
+        await self._write([*self._but(server_name(new)), new])
+
+    async def forget(self, name: str) -> None:
+        """Strikes it out, with its key."""
+        if name not in self.names:
+            raise NotFound(f"{name} is not kept here")
+        await self._write(self._but(name))
+
+    def _but(self, name: str) -> list[NewServer]:
+        return [one for one in self._read() if name not in _names([one])]
+
+    async def _write(self, servers: Sequence[NewServer]) -> None:
         try:
-            await asyncio.to_thread(self._write, new)
+            await asyncio.to_thread(self._replace, servers)
         except OSError as error:
             raise StorageUnavailable(f"{self._path}: {error.strerror}") from error
 
@@ -83,9 +101,8 @@ class KeptServers:
             log.error("%s cannot be read: %s", self._path, type(error).__name__)
             return []
 
-    def _write(self, new: NewServer) -> None:
-        others = [one for one in self._read() if server_name(one) != server_name(new)]
-        listed = {"servers": [asdict(one) for one in (*others, new)]}
+    def _replace(self, servers: Sequence[NewServer]) -> None:
+        listed = {"servers": [asdict(one) for one in servers]}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         beside = self._path.with_name(f"{FILE}.{new_id()}")
         descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
@@ -98,6 +115,13 @@ class KeptServers:
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
+
+
+def _names(listed: Sequence[NewServer]) -> Iterator[str]:
+    """Of those that have one."""
+    for new in listed:
+        with contextlib.suppress(SettingsInvalid):
+            yield server_name(new)
 
 
 def server_name(new: NewServer) -> str:

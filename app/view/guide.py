@@ -15,12 +15,12 @@ from app.completion.machine import memory_bytes
 from app.completion.pulls import Pulls
 from app.completion.stores import Stores
 from app.completion.suggestions import MODEST, Suggestion, suggestion
-from app.core.errors import KonsiliumError, Unsupported
+from app.core.errors import KonsiliumError
 from app.core.events import StepKind
-from app.core.models import EmbeddedOffer, ServerState
+from app.core.models import ServerState
 from app.core.ports import EmbeddedModels, Models, NewServer
-from app.core.text import Language, Text
 from app.core.turns import StepRecord, new_id, now
+from app.view.embedded_offers import offers_props
 from app.view.errors import join_failed, pull_failed
 from app.view.model_labels import chat_models
 from app.view.rendering import draw, element
@@ -32,27 +32,6 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0
 REDRAW_SECONDS = 0.5
-
-NO_ROOM = Text(
-    ru="На этом компьютере мало памяти для встроенной модели.",
-    uk="На цьому комп'ютері замало пам'яті для вбудованої моделі.",
-    en="This machine has too little memory for an embedded model.",
-)
-NO_LLAMA = Text(
-    ru="Нет llama.cpp: установите пакет xllamacpp (pip install xllamacpp) и перезапустите приложение.",
-    uk="Немає llama.cpp: встановіть пакет xllamacpp (pip install xllamacpp) і перезапустіть застосунок.",
-    en="llama.cpp is missing: install the package xllamacpp (pip install xllamacpp) and restart the app.",
-)
-NO_FILE = Text(
-    ru="Файла {name} нет. Исправьте EMBEDDED_MODEL и перезапустите приложение.",
-    uk="Файлу {name} немає. Виправте EMBEDDED_MODEL і перезапустіть застосунок.",
-    en="There is no file {name}. Correct EMBEDDED_MODEL and restart the app.",
-)
-NOT_STARTING = Text(
-    ru="Модель {name} не запускается. Причина — в журнале приложения.",
-    uk="Модель {name} не запускається. Причина — у журналі застосунку.",
-    en="The model {name} does not start. The app's log says why.",
-)
 
 _HERE = ("localhost", "127.0.0.1", "::1")
 
@@ -190,7 +169,7 @@ class Guide:
         }
         if not ready:
             offers = await self._embedded.offers()
-            props["embedded"] = _embedded(offers, states, browser.language, admin=admin)
+            props["embedded"] = offers_props(offers, states, browser.language, admin=admin)
         else:
             props["starters"] = [
                 {"label": one.label[browser.language], "question": one.question[browser.language]}
@@ -236,39 +215,3 @@ def _server(state: ServerState) -> dict[str, Any]:
         "models": len(state.models),
         "reason": state.error.code if state.error else None,
     }
-
-
-def _embedded(
-    offers: Sequence[EmbeddedOffer],
-    states: Sequence[ServerState],
-    language: Language,
-    *,
-    admin: bool,
-) -> dict[str, Any]:
-    """The best offer, as the card draws it."""
-    if not offers:
-        return {"reason": NO_ROOM[language]}
-    offer = offers[0]
-    if offer.state == "unusable":
-        why = NO_LLAMA if isinstance(offer.error, Unsupported) else NO_FILE
-        return {"reason": why.format(name=offer.name)[language]}
-    if offer.state == "ready" and any(s.kind == "embedded" and s.error for s in states):
-        return {"reason": NOT_STARTING.format(name=offer.name)[language]}
-    props: dict[str, Any] = {
-        "name": offer.name,
-        "size": offer.size_bytes,
-        "licence": offer.licence,
-        "state": "starting" if offer.state == "ready" else None,
-        "may": admin,
-        "error": pull_failed(offer.error, language) if offer.error else None,
-    }
-    if offer.state == "downloading":
-        speed, size = offer.bytes_per_second, offer.size_bytes
-        props["progress"] = {
-            "status": "pulling",
-            "completed": offer.completed_bytes,
-            "total": size,
-            "speed": speed,
-            "left_s": (size - offer.completed_bytes) / speed if speed and size else None,
-        }
-    return props

@@ -8,12 +8,14 @@ from chainlit.element import ElementDict
 from chainlit.session import ws_sessions_id
 
 from app.access.people import People
+from app.completion.joining import Joining
 from app.completion.pulls import Pull, Pulls
 from app.completion.stores import Stores
 from app.core.errors import BadRequest
 from app.core.models import LoadState, ModelProfile, ServerState
-from app.core.ports import Models
+from app.core.ports import EmbeddedModels, Models
 from app.core.text import Language, Text
+from app.view.embedded_offers import offers_props
 from app.view.errors import pull_failed
 from app.view.rendering import element, stamp
 from app.view.session import ActionHandler, Browser
@@ -33,10 +35,14 @@ class Servers:
         models: Models,
         stores: Stores,
         pulls: Pulls,
+        joining: Joining,
+        embedded: EmbeddedModels,
         people: People,
         waiting: Callable[[], Mapping[str, int]],
     ) -> None:
         """`waiting`: how many calls wait for each server."""
+        self._joining = joining
+        self._embedded = embedded
         self._models = models
         self._stores = stores
         self._pulls = pulls
@@ -55,6 +61,8 @@ class Servers:
             "load": self.load,
             "unload": self.unload,
             "remove": self.remove,
+            "remove_embedded": self.remove_embedded,
+            "remove_server": self.remove_server,
         }
 
     # -- the panel --------------------------------------------------------------------------------
@@ -93,27 +101,34 @@ class Servers:
 
     async def _element(self, browser: Browser) -> ElementDict:
         """What the panel shows: an element that hangs on no message, and so is seen nowhere else."""
+        admin = await is_admin(self._people, browser.session)
+        states = self._models.states()
         props = {
             "lang": browser.language,
-            "admin": await is_admin(self._people, browser.session),
-            "servers": self._server_props(),
+            "admin": admin,
+            "servers": self._server_props(states),
+            "embedded": offers_props(
+                await self._embedded.offers(), states, browser.language, admin=admin
+            ),
             "pulls": [pull_props(pull, browser.language) for pull in self._pulls.all()],
         }
         return element(_owner(browser), browser.thread_id, "Servers", props)
 
-    def _server_props(self) -> list[dict[str, Any]]:
-        waiting = self._waiting()
+    def _server_props(self, states: Sequence[ServerState]) -> list[dict[str, Any]]:
+        waiting, kept = self._waiting(), self._joining.names
         return [
             {
                 **_server(state),
                 "queue": waiting.get(state.name, 0),
                 "can_pull": self._stores.has(state.name),
+                "can_load": self._stores.loads(state.name),
+                "kept": state.name in kept,
                 "models": [
                     {**_model(model), "doing": self._doing.get((state.name, model.ref.name))}
                     for model in state.models
                 ],
             }
-            for state in self._models.states()
+            for state in states
         ]
 
     # -- what administrators do -------------------------------------------------------------------
@@ -143,6 +158,20 @@ class Servers:
     async def remove(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """Deletes it from the disk; the panel has asked whether it should."""
         await self._change(browser, payload, "remove", self._stores.remove)
+
+    async def remove_embedded(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """Ends the model that runs inside the app and deletes its file, which the app has fetched."""
+
+        async def remove(server: str, model: str) -> None:
+            await self._stores.unload(server, model)
+            await self._embedded.remove(str(payload.get("name", "")))
+
+        await self._change(browser, payload, "remove", remove)
+
+    async def remove_server(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """Forgets a server that was named in the chat, and its key."""
+        if await self._may(browser):
+            await self._joining.leave(str(payload.get("server", "")))
 
     async def _change(
         self, browser: Browser, payload: Mapping[str, Any], name: str, change: Change
@@ -195,6 +224,7 @@ def _server(state: ServerState) -> dict[str, Any]:
         "reason": state.error.code if state.error else None,
         "version": state.version,
         "latency_s": state.latency_s,
+        "phase": state.extra.get("state"),
     }
 
 

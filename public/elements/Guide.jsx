@@ -2,7 +2,7 @@ import { useState } from "react";
 import { useChatMessages } from "@chainlit/react-client";
 import { Check, CircleDashed, Cloud, Copy, Cpu, Download, HardDrive, KeyRound, X } from "lucide-react";
 
-const { bytes, copy, keep, known, percent, plural, reason, seconds, stage, words } = window.Konsilium;
+const { bytes, copy, keep, known, modelFile, plural, progress, reason, words } = window.Konsilium;
 
 const TEXTS = {
   ru: {
@@ -40,8 +40,6 @@ const TEXTS = {
     copied: "Скопировано",
     done: "готово",
     waiting: "ждём",
-    perSecond: "/с",
-    left: (time) => `осталось ${time}`,
     begin: "Или начните с готового вопроса:",
   },
   uk: {
@@ -79,8 +77,6 @@ const TEXTS = {
     copied: "Скопійовано",
     done: "готово",
     waiting: "чекаємо",
-    perSecond: "/с",
-    left: (time) => `залишилося ${time}`,
     begin: "Або почніть із готового запитання:",
   },
   en: {
@@ -118,8 +114,6 @@ const TEXTS = {
     copied: "Copied",
     done: "done",
     waiting: "waiting",
-    perSecond: "/s",
-    left: (time) => `${time} left`,
     begin: "Or begin with one of these:",
   },
 };
@@ -149,15 +143,8 @@ function Command({ text, command }) {
   );
 }
 
-function Progress({ lang, text, progress }) {
-  const share = progress.total ? progress.completed / progress.total : null;
-  const label = share === null
-    ? stage(lang, progress.status)
-    : [
-        `${bytes(lang, progress.completed)} / ${bytes(lang, progress.total)}, ${percent(share)}`,
-        known(progress.speed) && `${bytes(lang, progress.speed)}${text.perSecond}`,
-        known(progress.left_s) && text.left(seconds(lang, progress.left_s)),
-      ].filter(Boolean).join(" • ");
+function Progress({ lang, facts }) {
+  const { share, label } = progress(lang, facts);
   return (
     <div className="k-small k-wide">
       <span className="k-muted">{label}</span>
@@ -220,7 +207,7 @@ function OllamaWay({ lang, text, data, callAction }) {
         title={data.suggested_size ? `${text.pull}: ${model}, ${bytes(lang, data.suggested_size)}` : text.pull}>
         {pulling ? (
           <>
-            <Progress lang={lang} text={text} progress={pulling} />
+            <Progress lang={lang} facts={pulling} />
             <button type="button" className="k-button k-plain"
               onClick={() => callAction({ name: "cancel_pull", payload })}>{text.cancel}</button>
           </>
@@ -299,34 +286,41 @@ function CloudWay({ text, data, callAction }) {
   );
 }
 
-function EmbeddedWay({ lang, text, data, callAction }) {
-  const { embedded } = data;
-  if (embedded.reason) return <p className="k-muted">{embedded.reason}</p>;
+function Offer({ lang, text, offer, may, callAction }) {
+  const [file, where] = modelFile(offer.name);
+  const press = (name) => () => callAction({ name, payload: { name: offer.name } });
+  const idle = offer.state === "offered";
   return (
-    <div className="k-form">
-      <p>
-        <span className="k-strong">{embedded.name}</span>
-        {known(embedded.size) && <>, {bytes(lang, embedded.size)}</>}
-        {embedded.licence && <><br /><span className="k-muted k-small">{text.licence}: {embedded.licence}</span></>}
-      </p>
-      {embedded.state === "starting" && <p className="k-muted" role="status">{text.starting}</p>}
-      {embedded.progress && (
-        <>
-          <Progress lang={lang} text={text} progress={embedded.progress} />
-          {embedded.may && (
-            <button type="button" className="k-button k-plain"
-              onClick={() => callAction({ name: "embedded_cancel", payload: { name: embedded.name } })}>{text.cancel}</button>
-          )}
-        </>
+    <li className="k-offer">
+      <div className="k-model-text">
+        <span className="k-break"><span className="k-strong">{file}</span>{known(offer.size) && <>, {bytes(lang, offer.size)}</>}</span>
+        <span className="k-url">{where}</span>
+        {offer.licence && <span className="k-muted k-small">{text.licence}: {offer.licence}</span>}
+      </div>
+      {offer.state === "ready" && <p className="k-muted" role="status">{text.starting}</p>}
+      {offer.progress && <Progress lang={lang} facts={offer.progress} />}
+      {offer.error && <p className="k-bad k-small" role="status">{offer.error}</p>}
+      {may && offer.progress && (
+        <button type="button" className="k-button k-plain" onClick={press("embedded_cancel")}>{text.cancel}</button>
       )}
-      {embedded.error && <p className="k-bad k-small" role="status">{embedded.error}</p>}
-      {embedded.may && !embedded.state && !embedded.progress && (
-        <button type="button" className="k-button k-primary"
-          onClick={() => callAction({ name: "embedded_download", payload: { name: embedded.name } })}>
-          <Download aria-hidden="true" />{text.download(known(embedded.size) ? bytes(lang, embedded.size) : "")}
+      {may && idle && (
+        <button type="button" className="k-button k-primary" onClick={press("embedded_download")}>
+          <Download aria-hidden="true" />{text.download(known(offer.size) ? bytes(lang, offer.size) : "")}
         </button>
       )}
-    </div>
+    </li>
+  );
+}
+
+function EmbeddedWay({ lang, text, data, callAction }) {
+  const { reason: why, offers, may } = data.embedded;
+  if (why) return <p className="k-muted">{why}</p>;
+  return (
+    <ul className="k-offers">
+      {offers.map((offer) => (
+        <Offer key={offer.name} lang={lang} text={text} offer={offer} may={may} callAction={callAction} />
+      ))}
+    </ul>
   );
 }
 

@@ -1,8 +1,10 @@
 import { useEffect, useState } from "react";
 import { useChatData } from "@chainlit/react-client";
-import { Check, Download, Loader2, Play, RotateCw, Square, Trash2, X } from "lucide-react";
+import { Check, Cpu, Download, Loader2, Play, RotateCw, Square, Trash2, X } from "lucide-react";
 
-const { bytes, keep, known, percent, plural, reason, seconds, stage, tell, windowSize, words } = window.Konsilium;
+const {
+  bytes, keep, known, modelFile, pace, percent, plural, progress, reason, seconds, stage, tell, windowSize, words,
+} = window.Konsilium;
 
 const TEXTS = {
   ru: {
@@ -27,16 +29,22 @@ const TEXTS = {
     yes: "Удалить",
     no: "Оставить",
     pull: "Скачать модель",
-    pullHint: "имя, например gemma2:2b",
+    pullHint: "например, gemma2:2b",
     pullButton: "Скачать",
     cancel: "Отменить",
-    left: (time) => `осталось ${time}`,
-    perSecond: "/с",
     layer: "слой",
-    local: "свой",
+    local: "локальный",
     cloud: "облако",
     done: "скачано",
     cancelled: "отменено",
+    phases: { asleep: "спит, проснётся с первым вопросом", starting: "запускается" },
+    forget: "Убрать сервер",
+    forgetConfirm: (name) => `Убрать ${name}? Адрес и ключ будут стёрты.`,
+    forgetYes: "Убрать",
+    embedded: "Встроенная модель",
+    embeddedHint: "Работает внутри приложения, ничего больше не нужно",
+    licence: "Лицензия",
+    download: (size) => `Скачать ${size}`.trim(),
     capabilities: {
       vision: "зрение", tools: "инструменты", thinking: "размышления", embedding: "эмбеддинги",
       json_schema: "схема JSON", transcription: "речь в текст",
@@ -64,16 +72,22 @@ const TEXTS = {
     yes: "Видалити",
     no: "Залишити",
     pull: "Завантажити модель",
-    pullHint: "назва, наприклад gemma2:2b",
+    pullHint: "наприклад, gemma2:2b",
     pullButton: "Завантажити",
     cancel: "Скасувати",
-    left: (time) => `залишилося ${time}`,
-    perSecond: "/с",
     layer: "шар",
-    local: "свій",
+    local: "локальний",
     cloud: "хмара",
     done: "завантажено",
     cancelled: "скасовано",
+    phases: { asleep: "спить, прокинеться з першим запитанням", starting: "запускається" },
+    forget: "Прибрати сервер",
+    forgetConfirm: (name) => `Прибрати ${name}? Адресу й ключ буде стерто.`,
+    forgetYes: "Прибрати",
+    embedded: "Вбудована модель",
+    embeddedHint: "Працює всередині застосунку, більше нічого не потрібно",
+    licence: "Ліцензія",
+    download: (size) => `Завантажити ${size}`.trim(),
     capabilities: {
       vision: "зір", tools: "інструменти", thinking: "роздуми", embedding: "ембединги",
       json_schema: "схема JSON", transcription: "мовлення в текст",
@@ -101,16 +115,22 @@ const TEXTS = {
     yes: "Remove",
     no: "Keep",
     pull: "Download a model",
-    pullHint: "a name, for example gemma2:2b",
+    pullHint: "such as gemma2:2b",
     pullButton: "Download",
     cancel: "Cancel",
-    left: (time) => `${time} left`,
-    perSecond: "/s",
     layer: "layer",
-    local: "own",
+    local: "local",
     cloud: "cloud",
     done: "downloaded",
     cancelled: "cancelled",
+    phases: { asleep: "asleep; the first question wakes it", starting: "starting" },
+    forget: "Remove the server",
+    forgetConfirm: (name) => `Remove ${name}? Its address and key will be erased.`,
+    forgetYes: "Remove",
+    embedded: "Embedded model",
+    embeddedHint: "Runs inside the app; nothing else is needed",
+    licence: "Licence",
+    download: (size) => `Download ${size}`.trim(),
     capabilities: {
       vision: "vision", tools: "tools", thinking: "thinking", embedding: "embeddings",
       json_schema: "JSON schema", transcription: "speech to text",
@@ -134,12 +154,7 @@ function Pull({ lang, text, pull, act }) {
     <div className="k-pull" data-testid="pull">
       <div className="k-row-between">
         <span className="k-strong">{pull.model}</span>
-        <span className="k-small k-muted">
-          {[
-            known(pull.speed) && bytes(lang, pull.speed) + text.perSecond,
-            known(pull.left_s) && text.left(seconds(lang, pull.left_s)),
-          ].filter(Boolean).join(" • ")}
-        </span>
+        <span className="k-small k-muted">{pace(lang, pull)}</span>
       </div>
       {layers.map((layer) => {
         const share = layer.total ? layer.completed / layer.total : null;
@@ -159,7 +174,7 @@ function Pull({ lang, text, pull, act }) {
         </span>
         {running && (
           <button type="button" className="k-button k-plain"
-            onClick={() => act("cancel_pull", pull.server, pull.model)}>
+            onClick={() => act("cancel_pull", { server: pull.server, model: pull.model })}>
             <X aria-hidden="true" />{text.cancel}
           </button>
         )}
@@ -190,13 +205,23 @@ function loadState(lang, text, load) {
     .filter(Boolean).join(" • ");
 }
 
-function Model({ lang, text, server, model, may, act }) {
+/* A question before what cannot be undone; "no" has the focus. */
+function Confirm({ question, yes, no, onYes, onNo }) {
+  return (
+    <div className="k-confirm" role="alertdialog" aria-label={question}>
+      <span>{question}</span>
+      <span className="k-actions">
+        <button type="button" className="k-button k-danger" onClick={onYes}>{yes}</button>
+        <button type="button" className="k-button" autoFocus onClick={onNo}>{no}</button>
+      </span>
+    </div>
+  );
+}
+
+/* `remove` is what deletes the model from the disk; null where nobody may. */
+function Model({ lang, text, server, model, mayLoad, remove, act }) {
   const [asking, setAsking] = useState(false);
   const busy = !!model.doing;
-  const run = (name) => {
-    setAsking(false);
-    return act(name, server.name, model.name);
-  };
   return (
     <li className="k-model">
       <div className="k-model-text">
@@ -204,28 +229,27 @@ function Model({ lang, text, server, model, may, act }) {
         <span className="k-small k-muted">{facts(lang, text, model)}</span>
         {model.load && <span className="k-small k-good">{loadState(lang, text, model.load)}</span>}
       </div>
-      {may && !asking && (
+      {!asking && (mayLoad || remove) && (
         <span className="k-actions">
-          <button type="button" className="k-button k-plain" disabled={busy}
-            title={model.load ? text.unload : text.load}
-            aria-label={`${model.load ? text.unload : text.load}: ${model.name}`}
-            onClick={() => run(model.load ? "unload" : "load")}>
-            {busy ? <Loader2 aria-hidden="true" className="animate-spin" /> : model.load ? <Square aria-hidden="true" /> : <Play aria-hidden="true" />}
-          </button>
-          <button type="button" className="k-button k-plain k-danger" disabled={busy} title={text.remove}
-            aria-label={`${text.remove}: ${model.name}`} onClick={() => setAsking(true)}>
-            <Trash2 aria-hidden="true" />
-          </button>
+          {mayLoad && (
+            <button type="button" className="k-button k-plain" disabled={busy}
+              title={model.load ? text.unload : text.load}
+              aria-label={`${model.load ? text.unload : text.load}: ${model.name}`}
+              onClick={() => act(model.load ? "unload" : "load", { server: server.name, model: model.name })}>
+              {busy ? <Loader2 aria-hidden="true" className="animate-spin" /> : model.load ? <Square aria-hidden="true" /> : <Play aria-hidden="true" />}
+            </button>
+          )}
+          {remove && (
+            <button type="button" className="k-button k-plain k-danger" disabled={busy} title={text.remove}
+              aria-label={`${text.remove}: ${model.name}`} onClick={() => setAsking(true)}>
+              <Trash2 aria-hidden="true" />
+            </button>
+          )}
         </span>
       )}
       {asking && (
-        <div className="k-confirm" role="alertdialog" aria-label={text.confirm(model.name)}>
-          <span>{text.confirm(model.name)}</span>
-          <span className="k-actions">
-            <button type="button" className="k-button k-danger" onClick={() => run("remove")}>{text.yes}</button>
-            <button type="button" className="k-button" autoFocus onClick={() => setAsking(false)}>{text.no}</button>
-          </span>
-        </div>
+        <Confirm question={text.confirm(model.name)} yes={text.yes} no={text.no}
+          onYes={() => { setAsking(false); remove(); }} onNo={() => setAsking(false)} />
       )}
     </li>
   );
@@ -235,7 +259,7 @@ function PullForm({ text, server, act }) {
   const [name, setName] = useState("");
   const submit = async (event) => {
     event.preventDefault();
-    await act("pull", server.name, name.trim());
+    await act("pull", { server: server.name, model: name.trim() });
     setName("");
   };
   return (
@@ -249,18 +273,92 @@ function PullForm({ text, server, act }) {
   );
 }
 
-function Server({ lang, text, server, pulls, admin, act }) {
+/* A model that the app itself may fetch and run. */
+function Offer({ lang, text, offer, may, act }) {
+  const [file, where] = modelFile(offer.name);
+  const { share, label } = offer.progress ? progress(lang, offer.progress) : {};
+  const press = (name) => () => act(name, { name: offer.name });
+  return (
+    <li className="k-model">
+      <div className="k-model-text">
+        <span className="k-strong k-break">{file}</span>
+        <span className="k-url">{where}</span>
+        <span className="k-small k-muted">
+          {[known(offer.size) && bytes(lang, offer.size), offer.licence && `${text.licence}: ${offer.licence}`]
+            .filter(Boolean).join(" • ")}
+        </span>
+        {offer.progress && <><span className="k-small k-muted">{label}</span><Bar label={label} share={share} /></>}
+        {offer.error && <span className="k-small k-bad" role="status">{offer.error}</span>}
+      </div>
+      {may && (offer.progress ? (
+        <button type="button" className="k-button k-plain" onClick={press("embedded_cancel")}>
+          <X aria-hidden="true" />{text.cancel}
+        </button>
+      ) : (
+        <button type="button" className="k-button" onClick={press("embedded_download")}>
+          <Download aria-hidden="true" />{text.download(known(offer.size) ? bytes(lang, offer.size) : "")}
+        </button>
+      ))}
+    </li>
+  );
+}
+
+function Offers({ lang, text, embedded, act }) {
+  const offers = (embedded?.offers ?? []).filter((offer) => offer.state !== "ready");
+  if (!offers.length) return null;
+  return (
+    <ul className="k-models">
+      {offers.map((offer) => (
+        <Offer key={offer.name} lang={lang} text={text} offer={offer} may={embedded.may} act={act} />
+      ))}
+    </ul>
+  );
+}
+
+/* Where nothing runs inside the app yet, it is said that something may. */
+function Embeddable({ lang, text, embedded, act }) {
+  if (!embedded?.may || !embedded.offers.length) return null;
+  return (
+    <section className="k-server" aria-label={text.embedded} data-testid="embeddable">
+      <div className="k-server-head">
+        <span className="k-quiet"><Cpu aria-hidden="true" /></span>
+        <div className="k-model-text">
+          <span className="k-strong">{text.embedded}</span>
+          <span className="k-small k-muted">{text.embeddedHint}</span>
+        </div>
+      </div>
+      <Offers lang={lang} text={text} embedded={embedded} act={act} />
+    </section>
+  );
+}
+
+/* Deletes a model: through its server, or, of the app's own, the file that was fetched. */
+function remover(server, model, embedded, act) {
+  const payload = { server: server.name, model: model.name };
+  if (server.can_pull) return () => act("remove", payload);
+  const fetched = server.kind === "embedded" && embedded?.offers.find((offer) => offer.ours && offer.state === "ready");
+  return fetched ? () => act("remove_embedded", { ...payload, name: fetched.name }) : null;
+}
+
+function Server({ lang, text, server, embedded, pulls, admin, act }) {
+  const [asking, setAsking] = useState(false);
   const models = server.models ?? [];
+  const own = server.kind === "embedded";
+  const offered = own && (embedded?.offers ?? []).some((offer) => offer.state !== "ready");
+  const trouble = own && embedded?.reason ? embedded.reason : reason(lang, server.reason);
   const about = [
     server.version && `${text.version} ${server.version}`,
     known(server.latency_s) && `${text.latency} ${seconds(lang, server.latency_s)}`,
     known(server.queue) && server.queue > 0 && text.queue(server.queue),
-    server.ok && text.models(models.length),
+    server.ok && !own && text.models(models.length),
+    server.ok && text.phases[server.phase],
   ].filter(Boolean).join(" • ");
   return (
     <section className="k-server" aria-label={server.name} data-testid="server">
       <div className="k-server-head">
-        <span className={server.ok ? "k-good" : "k-bad"}>{server.ok ? <Check aria-hidden="true" /> : <X aria-hidden="true" />}</span>
+        <span className={server.ok ? "k-good" : offered ? "k-quiet" : "k-bad"}>
+          {server.ok ? <Check aria-hidden="true" /> : offered ? <Cpu aria-hidden="true" /> : <X aria-hidden="true" />}
+        </span>
         <div className="k-model-text">
           <span>
             <span className="k-strong">{server.name}</span>{" "}
@@ -268,15 +366,27 @@ function Server({ lang, text, server, pulls, admin, act }) {
           </span>
           <span className="k-url">{server.url}</span>
           {about && <span className="k-small k-muted">{about}</span>}
-          {!server.ok && <span className="k-small k-bad">{reason(lang, server.reason)}</span>}
+          {!server.ok && !offered && <span className="k-small k-bad">{trouble}</span>}
         </div>
+        {admin && server.kept && !asking && (
+          <button type="button" className="k-button k-plain k-danger" title={text.forget}
+            aria-label={`${text.forget}: ${server.name}`} onClick={() => setAsking(true)}>
+            <Trash2 aria-hidden="true" />
+          </button>
+        )}
       </div>
+      {asking && (
+        <Confirm question={text.forgetConfirm(server.name)} yes={text.forgetYes} no={text.no}
+          onYes={() => { setAsking(false); act("remove_server", { server: server.name }); }}
+          onNo={() => setAsking(false)} />
+      )}
+      {own && !server.ok && <Offers lang={lang} text={text} embedded={embedded} act={act} />}
       {server.ok && (
         <ul className="k-models">
           {models.length === 0 && <li className="k-small k-muted">{text.empty}</li>}
           {models.map((model) => (
             <Model key={model.name} lang={lang} text={text} server={server} model={model}
-              may={admin && server.can_pull} act={act} />
+              mayLoad={admin && server.can_load} remove={admin ? remover(server, model, embedded, act) : null} act={act} />
           ))}
         </ul>
       )}
@@ -291,14 +401,14 @@ function Server({ lang, text, server, pulls, admin, act }) {
 function Servers({ data: own, callAction }) {
   const { connected, elements } = useChatData();
   const data = elements.find((one) => one.id === own.shows)?.props ?? own;
-  const { lang, admin = false, servers = [], pulls = [] } = data;
+  const { lang, admin = false, servers = [], pulls = [], embedded } = data;
   const text = words(lang, TEXTS);
   const [busy, setBusy] = useState(false);
   useEffect(() => {
     tell({ event: "servers_opened" });
     return () => tell({ event: "servers_closed" });
   }, [connected]);
-  const act = (name, server, model) => callAction({ name, payload: { server, model } });
+  const act = (name, payload) => callAction({ name, payload });
   const refresh = async () => {
     setBusy(true);
     try {
@@ -317,8 +427,11 @@ function Servers({ data: own, callAction }) {
       </div>
       {servers.map((server) => (
         <Server key={server.name} lang={lang} text={text} server={server} admin={admin} act={act}
-          pulls={pulls.filter((pull) => pull.server === server.name)} />
+          embedded={embedded} pulls={pulls.filter((pull) => pull.server === server.name)} />
       ))}
+      {!servers.some((server) => server.kind === "embedded") && (
+        <Embeddable lang={lang} text={text} embedded={embedded} act={act} />
+      )}
     </section>
   );
 }

@@ -133,13 +133,20 @@ def usage_of(prompt: int, tokens: int, thoughts: int = 0) -> dict[str, Any]:
 
 
 class OpenAISimulator(Simulator):
-    """See the package's docstring. `key`, where given, is demanded as `Bearer`; `prefix` is `/v1`."""
+    """See the package's docstring. `key`, where given, is demanded as `Bearer`, for the list of models
+    only where that is not `public`; `prefix` is `/v1`."""
 
     def __init__(
-        self, *args: Any, key: str | None = None, prefix: str = "/v1", **kwargs: Any
+        self,
+        *args: Any,
+        key: str | None = None,
+        public: bool = False,
+        prefix: str = "/v1",
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.key = key
+        self.public = public
         self.prefix = prefix
 
     @property
@@ -148,7 +155,9 @@ class OpenAISimulator(Simulator):
         return self.url + self.prefix
 
     async def serve(self, exchange: Exchange) -> None:
-        if self.key is not None and self.key not in exchange.headers.get("authorization", ""):
+        listing = self.public and exchange.path == f"{self.prefix}/models"
+        wanted = None if listing else self.key
+        if wanted is not None and wanted not in exchange.headers.get("authorization", ""):
             await _error(exchange, 401)
             return
         match exchange.method, exchange.path.removeprefix(self.prefix):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from app.core.events import ModelEvent
-from app.core.models import EmbeddedOffer, ServerState
+from app.core.models import EmbeddedOffer, ModelProfile, ServerState
 from app.core.requests import ModelRequest
 from app.core.usage import Usage
 
@@ -58,13 +58,31 @@ class PullProgress(Protocol):
 
 
 @runtime_checkable
-class ModelStore(Protocol):
-    """A server whose models can be fetched, loaded and removed (Ollama)."""
+class ModelLoader(Protocol):
+    """A server whose models can be put into memory ahead of a question, and taken out of it."""
+
+    async def load(self, model: str) -> None: ...
+    async def unload(self, model: str) -> None: ...
+
+
+@runtime_checkable
+class ModelStore(ModelLoader, Protocol):
+    """A server whose models can be fetched and removed too (Ollama)."""
 
     def pull(self, model: str) -> AsyncGenerator[PullProgress, None]: ...
     async def remove(self, model: str) -> None: ...
-    async def load(self, model: str) -> None: ...
-    async def unload(self, model: str) -> None: ...
+
+
+class NewcomerServer(ModelServer, Protocol):
+    """A server that is about to join."""
+
+    async def prove_key(self, models: Sequence[ModelProfile]) -> None:
+        """Makes sure that its key, or its having none, is accepted for more than a list of `models`,
+        which may be public.
+
+        Raises WrongKey, or why it could not be found out.
+        """
+        ...
 
 
 class EmbeddedModels(Protocol):
@@ -84,6 +102,10 @@ class EmbeddedModels(Protocol):
         """Stops fetching; what has come is kept, for a resumption."""
         ...
 
+    async def remove(self, name: str) -> None:
+        """Deletes the file of a fetched model. Raises NotFound where it is no such model."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class NewServer:
@@ -100,11 +122,20 @@ class NewServer:
 class ServerBook(Protocol):
     """The servers that were named while the app ran, kept for its next start."""
 
-    def build(self, new: NewServer) -> ModelServer:
+    @property
+    def names(self) -> frozenset[str]:
+        """What is kept."""
+        ...
+
+    def build(self, new: NewServer) -> NewcomerServer:
         """The server; nothing is asked yet. Raises SettingsInvalid where something is missing or wrong,
         or the environment configures that server: it goes first."""
         ...
 
     async def keep(self, new: NewServer) -> None:
         """Remembers it in place of one with the same name. Raises StorageUnavailable."""
+        ...
+
+    async def forget(self, name: str) -> None:
+        """Strikes it out, with its key. Raises NotFound, StorageUnavailable."""
         ...

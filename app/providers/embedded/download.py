@@ -13,6 +13,8 @@ from pathlib import Path
 
 from app.core.errors import (
     ConnectionLost,
+    DiskFull,
+    KonsiliumError,
     MalformedAnswer,
     ServerFault,
     ServerUnavailable,
@@ -60,7 +62,7 @@ class Download:
 
     async def run(self) -> None:
         """Brings the file. Raises ModelNotFound or WrongKey (the hub refuses), MalformedAnswer (the
-        checksum differs), StorageUnavailable (the disk), or what broke it off, when trying again
+        checksum differs), DiskFull, StorageUnavailable (it may not be written), or what broke it off, when trying again
         did not help. What has come stays, but for a file with a wrong checksum.
         """
         facts, tries = None, 0
@@ -158,7 +160,7 @@ class Download:
         needed = (self.size or 0) - self.completed
         free = shutil.disk_usage(part.parent).free
         if needed > free:
-            raise StorageUnavailable(
+            raise DiskFull(
                 f"the disk is full: {needed:,} bytes more are needed, {free:,} are free in {part.parent}"
             )
 
@@ -178,7 +180,7 @@ def part_of(target: Path, sha256: str | None) -> Path:
     return target.with_name(f"{target.name}{mark}.part")
 
 
-def _unwritten(error: OSError) -> StorageUnavailable:
+def _unwritten(error: OSError) -> KonsiliumError:
     if error.errno == errno.ENOSPC:
-        return StorageUnavailable("the disk is full; what has come is kept")
+        return DiskFull("the disk is full; what has come is kept")
     return StorageUnavailable(f"the file cannot be written: {error}")

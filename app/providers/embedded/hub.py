@@ -166,7 +166,7 @@ def _refused(response: aiohttp.ClientResponse, file: HubFile) -> KonsiliumError:
                 " check its name, or fetch the file by hand"
             )
         case 404:
-            return ModelNotFound(f"the model hub has no such file: {file.name}")
+            return ModelNotFound(f"the model hub has no such file: {file.name}", model=file.name)
         case 429:
             return RateLimited(
                 "the model hub is asked too often", retry_after=retry_after(response.headers)

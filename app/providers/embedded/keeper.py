@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from app.core.errors import (
     FirstTokenTimeout,
     KonsiliumError,
+    ServerBusy,
     ServerError,
     ServerFault,
     ServerUnavailable,
@@ -99,6 +100,15 @@ class Keeper:
         finally:
             self._users -= 1
             self._used_at = time.monotonic()
+
+    async def rest(self, server: str) -> None:
+        """Ends the process now, as idleness would. Raises ServerBusy while it answers."""
+        if self._users:
+            raise ServerBusy("the embedded model is answering", server=server)
+        ending, self._ready = self._life, None
+        if ending is not None:
+            ending.cancel()
+            await asyncio.wait({ending})
 
     async def aclose(self) -> None:
         """Ends the process; whoever waits for it is told that it is gone."""

@@ -14,6 +14,7 @@ from app.core.errors import (
     NotFound,
     ServerUnavailable,
     SettingsInvalid,
+    StorageUnavailable,
     Unsupported,
 )
 from app.core.models import EmbeddedOffer
@@ -55,8 +56,8 @@ class Library:
         self._errors: dict[str, KonsiliumError] = {}
         self._said: dict[str, tuple[int | None, str | None]] = {}
         """Size and licence as the hub told them."""
-        self.arrived: Callable[[], Awaitable[None]] | None = None
-        """Called when a download has ended well."""
+        self.changed: Callable[[], Awaitable[None]] | None = None
+        """Called when a download has ended well, and when a file has been removed."""
 
     # -- for the server ---------------------------------------------------------------------------
 
@@ -123,6 +124,21 @@ class Library:
             task.cancel()
             await asyncio.wait({task})
 
+    async def remove(self, name: str) -> None:
+        """Deletes the file, and what was chosen in the guide if it was that."""
+        file = self._offered(name)
+        try:
+            file.inside(self._folder).unlink()
+        except FileNotFoundError as error:
+            raise NotFound(f"{name} has not been fetched") from error
+        except OSError as error:
+            raise StorageUnavailable(f"{name}: {error.strerror}") from error
+        if self._configured is None:
+            (self._folder / CHOICE).unlink(missing_ok=True)
+        log.info("%s is removed", name)
+        if self.changed is not None:
+            await self.changed()
+
     async def aclose(self) -> None:
         """Stops all downloads and closes the connections."""
         for name in tuple(self._tasks):
@@ -134,8 +150,8 @@ class Library:
             await download.run()
             if self._configured is None:
                 self._choose(file)
-            if self.arrived is not None:
-                await self.arrived()
+            if self.changed is not None:
+                await self.changed()
         except KonsiliumError as error:
             log.warning("%s: %s", file.name, error.detail)
             self._errors[file.name] = error
@@ -149,7 +165,7 @@ class Library:
         path = file.inside(self._folder)
         if path.is_file():
             here = path.stat().st_size
-            return EmbeddedOffer(file.name, "ready", here, completed_bytes=here)
+            return EmbeddedOffer(file.name, "ready", here, completed_bytes=here, ours=True)
         size, licence, as_of = await self._described(file)
         download = self._downloads.get(file.name)
         return EmbeddedOffer(

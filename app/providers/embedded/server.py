@@ -54,7 +54,7 @@ class _Known:
 
 
 class EmbeddedServer:
-    """Implements core.ports.ModelServer over one llama.cpp process, which it keeps."""
+    """Implements core.ports.ModelServer and ModelLoader over one llama.cpp process, which it keeps."""
 
     def __init__(
         self,
@@ -88,6 +88,17 @@ class EmbeddedServer:
     async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
         raise Unsupported("the embedded model only writes", server=NAME, model=model)
 
+    async def load(self, model: str) -> None:
+        """Starts the process, if it sleeps, and waits until the model is loaded."""
+        await self.own(model)
+        async with self.running():
+            pass
+
+    async def unload(self, model: str) -> None:
+        """Ends the process; the next question starts it again. Raises ServerBusy while it answers."""
+        await self.own(model)
+        await self.keeper.rest(NAME)
+
     async def aclose(self) -> None:
         await self.keeper.aclose()
 
@@ -103,9 +114,11 @@ class EmbeddedServer:
         model = self._profile(known)
         return self._state(models=(model,), latency_s=latency, extra={"state": phase})
 
-    async def alias(self) -> str:
-        """The model's name. Raises ServerUnavailable where its file is not there."""
-        return _alias((await self._look()).path)
+    async def own(self, model: str) -> None:
+        """Raises ModelNotFound where it is another model, ServerUnavailable where its file is not there."""
+        alias = _alias((await self._look()).path)
+        if model != alias:
+            raise ModelNotFound(f"only {alias} is here", server=NAME, model=model, near=(alias,))
 
     def running(self) -> AbstractAsyncContextManager[Any]:
         """The running process, woken where it slept. Raises ServerUnavailable, FirstTokenTimeout."""
@@ -182,16 +195,12 @@ class EmbeddedModel:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """The answer, ended by `Finished`; its `load_s` is the time the model took to wake."""
-        alias = await self._server.alias()
-        if self._name != alias:
-            raise ModelNotFound(
-                f"only {alias} is here", server=NAME, model=self._name, near=(alias,)
-            )
+        await self._server.own(self._name)
         asked = time.perf_counter()
         asleep = self._server.keeper.running is None
         async with self._server.running() as running:
             woken = time.perf_counter() - asked if asleep else None
-            answer = running.server.model(alias).stream(request)
+            answer = running.server.model(self._name).stream(request)
             async with contextlib.aclosing(answer) as events:
                 async for event in events:
                     if isinstance(event, Finished) and woken is not None:

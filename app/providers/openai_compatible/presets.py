@@ -28,6 +28,8 @@ class Preset:
     """Texts per embeddings request."""
     lists_all: bool = True
     """Whether a name missing in its list of models is a name it does not know."""
+    key_path: str | None = None
+    """A path that tells about the key, and so refuses a wrong one."""
     props: bool = False
     """Worth asking llama.cpp's `/props` for the window."""
 
@@ -56,6 +58,7 @@ PRESETS: Mapping[str, Preset] = {
             "https://openrouter.ai/api/v1",
             "OPENROUTER_API_KEY",
             headers={"X-Title": "Konsilium"},
+            key_path="/key",
         ),
     )
 }

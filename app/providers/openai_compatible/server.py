@@ -5,14 +5,15 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from app.core.errors import KonsiliumError, ServerUnavailable
-from app.core.models import ServerState
+from app.core.errors import FirstTokenTimeout, KonsiliumError, ServerUnavailable
+from app.core.models import ModelProfile, ServerState
 from app.core.turns import now
 from app.core.usage import Usage
 from app.providers.openai_compatible import listing
 from app.providers.openai_compatible.chat import OpenAICompatibleModel
 from app.providers.openai_compatible.client import OpenAIClient
 from app.providers.openai_compatible.presets import Preset
+from app.providers.openai_compatible.proof import PROOF_SECONDS, able, ask_little, refuses
 from app.providers.openai_compatible.raw import RawOpenAI
 from app.providers.openai_compatible.wire import usage_of
 from app.providers.patience import CLOUD, LOCAL, Timeouts
@@ -35,6 +36,7 @@ class OpenAICompatibleServer:
         self._timeouts = timeouts or (LOCAL if preset.local else CLOUD)
         pool = Pool(self._timeouts, local=preset.local)
         self._client = OpenAIClient(preset, key, pool, project=project)
+        self._stranger = OpenAIClient(preset, "", pool, project=project) if key else None
         self.raw = RawOpenAI(preset, key, pool, project=project)
         """The same server without translation, for the gateway."""
 
@@ -71,6 +73,20 @@ class OpenAICompatibleServer:
             return self._state(error=not_the_protocol(self.name, None, repr(listed).encode()))
         unique = {profile.ref: profile for profile in profiles if profile is not None}
         return self._state(models=tuple(unique.values()), latency_s=latency)
+
+    async def prove_key(self, models: Sequence[ModelProfile]) -> None:
+        """By the path that tells about it, by a list that strangers do not get, or by a question of one
+        word. Raises WrongKey, or why it could not be found out."""
+        try:
+            async with asyncio.timeout(PROOF_SECONDS):
+                if self._preset.key_path is not None:
+                    await self._client.get(self._preset.key_path)
+                elif self._stranger is None or not await refuses(self._stranger):
+                    await ask_little([self.model(name) for name in able(models)])
+        except TimeoutError as error:
+            if not self.local:
+                late = f"no answer to a question of one word within {PROOF_SECONDS:g} s"
+                raise FirstTokenTimeout(late, server=self.name) from error
 
     async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
         """One vector a text, in as many requests as the server needs."""

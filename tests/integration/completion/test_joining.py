@@ -12,6 +12,9 @@ from app.core.errors import (
     MalformedAnswer,
     ModelNotFound,
     NoModels,
+    NotFound,
+    QuotaExceeded,
+    RateLimited,
     ServerUnavailable,
     SettingsInvalid,
     StorageUnavailable,
@@ -93,6 +96,89 @@ async def test_what_does_not_work_is_not_kept(tmp_path: Path):
             assert KEY not in str(raised.value)
         assert catalogue.servers == {}
         assert not (tmp_path / FILE).exists()
+
+
+async def test_a_list_that_everybody_gets_proves_no_key(tmp_path: Path):
+    async with OpenAISimulator(["embed", "echo"], key=KEY, public=True) as sim:
+        catalogue = Catalogue([])
+        joining = Joining(catalogue, KeptServers(tmp_path))
+        for wrong in ("wrong", ""):
+            with pytest.raises(WrongKey):
+                await joining.join(NewServer("other", wrong, url=f"{sim.url}/v1"))
+        assert catalogue.servers == {}
+        assert not (tmp_path / FILE).exists()
+        await joining.join(NewServer("other", KEY, url=f"{sim.url}/v1"))
+        asked = [request for request in sim.requests if request.path == "/v1/chat/completions"]
+        assert len(asked) == 3
+        assert asked[-1].body["max_tokens"] == 16
+        await catalogue.aclose()
+
+
+async def test_a_list_that_strangers_do_not_get_proves_the_key_for_nothing(tmp_path: Path):
+    async with OpenAISimulator(["echo"], key=KEY) as sim:
+        catalogue = Catalogue([])
+        await Joining(catalogue, KeptServers(tmp_path)).join(
+            NewServer("other", KEY, url=f"{sim.url}/v1")
+        )
+        assert {request.path for request in sim.requests} == {"/v1/models", "/props"}
+        await catalogue.aclose()
+
+
+@pytest.mark.parametrize(
+    ("models", "error"),
+    [(["error-402"], QuotaExceeded), (["error-429"], RateLimited), (["error-404"], ModelNotFound)],
+)
+async def test_a_key_that_cannot_be_tried_is_not_kept_and_it_is_said_why(
+    tmp_path: Path, models: list[str], error: type[KonsiliumError]
+):
+    async with OpenAISimulator(models) as sim:
+        catalogue = Catalogue([])
+        with pytest.raises(error):
+            await Joining(catalogue, KeptServers(tmp_path)).join(
+                NewServer("other", KEY, url=f"{sim.url}/v1")
+            )
+        assert not (tmp_path / FILE).exists()
+
+
+async def test_a_model_of_the_list_that_cannot_chat_leaves_the_proof_to_another(tmp_path: Path):
+    async with OpenAISimulator(["error-400", "error-503", "echo"]) as sim:
+        catalogue = Catalogue([])
+        state = await Joining(catalogue, KeptServers(tmp_path)).join(
+            NewServer("other", KEY, url=f"{sim.url}/v1")
+        )
+        assert len(state.models) == 3
+        await catalogue.aclose()
+
+
+async def test_a_server_that_leaves_is_forgotten_with_its_key(tmp_path: Path):
+    async with OpenAISimulator(["echo"]) as sim, OpenAISimulator(["echo"]) as other:
+        told: list[str] = []
+        catalogue, book = Catalogue([]), KeptServers(tmp_path)
+        joining = Joining(catalogue, book, kept=lambda: told.append("kept"))
+        for server in (sim, other):
+            await joining.join(NewServer("other", KEY, url=f"{server.url}/v1"))
+        gone, stays = sorted(joining.names, key=lambda name: sim.url.rpartition(":")[2] not in name)
+        catalogue.subscribe(lambda states: told.append(" ".join(state.name for state in states)))
+        await joining.leave(gone)
+        assert told == ["kept", "kept", "kept", stays]
+        assert list(catalogue.servers) == [stays]
+        assert {profile.ref.server for profile in catalogue.known} == {stays}
+        assert joining.names == {stays}
+        assert sim.url.rpartition(":")[2] not in (tmp_path / FILE).read_text()
+        with pytest.raises(NotFound):
+            await joining.leave(gone)
+        await catalogue.aclose()
+
+
+async def test_what_the_environment_configures_cannot_leave(tmp_path: Path):
+    async with OpenAISimulator(["echo"]) as sim:
+        first = KeptServers(tmp_path)
+        await first.keep(NewServer("other", KEY, url=f"{sim.url}/v1"))
+        (name,) = first.names
+        taken = KeptServers(tmp_path, taken=[name])
+        assert taken.names == frozenset()
+        with pytest.raises(NotFound):
+            await taken.forget(name)
 
 
 async def test_a_folder_that_takes_no_writes_is_said(tmp_path: Path):

@@ -7,8 +7,10 @@ import pytest
 
 from app.access.people import People
 from app.completion.catalogue import Catalogue
+from app.completion.joining import Joining
 from app.completion.pulls import Pulls
 from app.completion.stores import Stores
+from app.core.models import EmbeddedOffer
 from app.core.people import User
 from app.core.turns import now
 from app.view.servers import Servers
@@ -22,6 +24,17 @@ class Users:
 
     async def by_identifier(self, identifier: str) -> User | None:
         return self._users.get(identifier)
+
+
+class Nothing:
+    """No model runs inside this app, and none may."""
+
+    async def offers(self) -> tuple[EmbeddedOffer, ...]:
+        return ()
+
+    def download(self, name: str) -> None: ...
+    async def cancel(self, name: str) -> None: ...
+    async def remove(self, name: str) -> None: ...
 
 
 class Session:
@@ -42,7 +55,9 @@ def panel() -> tuple[Servers, Pulls]:
         User("2", "boris", now()),
         User("3", "clara", now(), role="admin", disabled_at=now()),
     )
-    return Servers(ScriptedModels(), stores, pulls, People(users), dict), pulls
+    book: Any = SimpleNamespace(names=frozenset({"named"}))
+    joining = Joining(Catalogue([]), book)
+    return Servers(ScriptedModels(), stores, pulls, joining, Nothing(), People(users), dict), pulls
 
 
 def browser(identifier: str) -> tuple[Browser, Session]:
@@ -50,7 +65,10 @@ def browser(identifier: str) -> tuple[Browser, Session]:
     return Browser(session), session
 
 
-@pytest.mark.parametrize("action", ["pull", "cancel_pull", "load", "unload", "remove"])
+@pytest.mark.parametrize(
+    "action",
+    ["pull", "cancel_pull", "load", "unload", "remove", "remove_embedded", "remove_server"],
+)
 @pytest.mark.parametrize("who", ["boris", "clara", "nobody"])
 async def test_only_administrators_change_what_everybody_uses(action: str, who: str):
     servers, pulls = panel()

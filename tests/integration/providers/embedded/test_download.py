@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import (
+    DiskFull,
     KonsiliumError,
     MalformedAnswer,
     ModelNotFound,
     ServerFault,
     ServerUnavailable,
-    StorageUnavailable,
     WrongKey,
 )
 from app.providers.embedded.download import TRIES, Download, part_of
@@ -162,7 +162,7 @@ async def test_no_room_on_the_disk_is_said_before_anything_is_fetched(target: Pa
     simulator = HubSimulator(CONTENT)
     simulator.size = 10**16
     async with hub_of(simulator) as hub:
-        with pytest.raises(StorageUnavailable, match="the disk is full"):
+        with pytest.raises(DiskFull, match="the disk is full"):
             await download(hub, target).run()
     assert simulator.ranges == []
 
@@ -172,7 +172,7 @@ async def test_a_full_disk_in_mid_download_is_said(tmp_path: Path) -> None:
     simulator = HubSimulator(CONTENT)
     part_of(target, simulator.sha256).symlink_to("/dev/full")
     async with hub_of(simulator) as hub:
-        with pytest.raises(StorageUnavailable, match="the disk is full"):
+        with pytest.raises(DiskFull, match="the disk is full"):
             await download(hub, target).run()
 
 

@@ -69,7 +69,7 @@ async def test_agreed_to_it_is_fetched_and_answers(tmp_path: Path, content: byte
         arrived.set()
 
     async with HubSimulator(content) as hub, library_of(tmp_path, hub.url) as library:
-        library.arrived = welcome
+        library.changed = welcome
         hub.pause = 0.02
         server = EmbeddedServer(library, connect)
         async with aclosing(server):
