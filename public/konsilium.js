@@ -254,8 +254,10 @@
   /** How far a download is: {share, label}; share is null where its size is not known. */
   const SPEED = { ru: "/с", uk: "/с", en: "/s" };
   const LEFT = { ru: (time) => `осталось ${time}`, uk: (time) => `залишилося ${time}`, en: (time) => `${time} left` };
+  const wait = (lang, left) =>
+    left < 100 ? `${Math.max(1, Math.round(left))} ${UNITS[language(lang)].s}` : seconds(lang, left);
   const pace = (lang, { speed: rate, left_s: left }) =>
-    [known(rate) && bytes(lang, rate) + words(lang, SPEED), known(left) && words(lang, LEFT)(seconds(lang, left))]
+    [known(rate) && bytes(lang, rate) + words(lang, SPEED), known(left) && words(lang, LEFT)(wait(lang, left))]
       .filter(Boolean)
       .join(" • ");
   const progress = (lang, facts) => {

@@ -1,9 +1,9 @@
-"""python -m app models list | pull | remove."""
+"""python -m app models list | pull | load | unload | remove."""
 
 import argparse
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,6 +18,9 @@ from app.view.errors import pull_failed
 from app.view.model_labels import load_label, size
 
 BAR_WIDTH = 24
+
+Change = Callable[[str], Awaitable[None]]
+"""What is done to the model of that name."""
 
 NO_MODELS = Text(
     ru="Моделей нет. Установите: ollama pull gemma2:2b",
@@ -57,6 +60,16 @@ KEPT = Text(
     uk="Не видалено. Без запитань: --yes",
     en="Not deleted. Without asking: --yes",
 )
+LOADED = Text(
+    ru="{model} загружена в память.",
+    uk="{model} завантажено в пам'ять.",
+    en="{model} is loaded into memory.",
+)
+UNLOADED = Text(
+    ru="{model} выгружена из памяти.",
+    uk="{model} вивантажено з пам'яті.",
+    en="{model} is unloaded from memory.",
+)
 REMOVED = Text(ru="Удалена {model}.", uk="Видалено {model}.", en="{model} is deleted.")
 UNKNOWN = Text(
     ru="На сервере {server} нет модели {model}.",
@@ -68,14 +81,21 @@ REMAINING = Text(ru="осталось {time}", uk="лишилося {time}", en=
 
 def register(subparsers: Any) -> None:
     """Adds the group."""
-    group = subparsers.add_parser("models", help="list, fetch and delete models")
-    commands = group.add_subparsers(required=True, metavar="list|pull|remove")
+    group = subparsers.add_parser("models", help="list, fetch, load, unload and delete models")
+    commands = group.add_subparsers(required=True, metavar="list|pull|load|unload|remove")
     listing = commands.add_parser("list", help="every model of every server")
     listing.add_argument("--server", help="of one server only")
     listing.set_defaults(run=list_models)
     pulling = commands.add_parser("pull", help="fetch a model onto an Ollama server")
     pulling.add_argument("model", help="`gemma2:2b`, or `gpu2/gemma2:2b` to name the server")
     pulling.set_defaults(run=pull_model)
+    for name, run, what in (
+        ("load", load_model, "load a model into memory ahead of the first question"),
+        ("unload", unload_model, "free a model's memory"),
+    ):
+        moving = commands.add_parser(name, help=what)
+        moving.add_argument("model", help="`gemma2:2b`, or `gpu2/gemma2:2b`")
+        moving.set_defaults(run=run)
     removing = commands.add_parser("remove", help="delete a model from an Ollama server's disk")
     removing.add_argument("model", help="`gemma2:2b`, or `gpu2/gemma2:2b`")
     removing.add_argument("-y", "--yes", action="store_true", help="without asking")
@@ -149,26 +169,43 @@ async def pull_model(args: argparse.Namespace, terminal: Terminal) -> int:
     return 0
 
 
+async def load_model(args: argparse.Namespace, terminal: Terminal) -> int:
+    """Loads a model into memory, as long as that takes; 1 where that fails, and why."""
+    return await _change(args, terminal, LOADED, lambda store: store.load)
+
+
+async def unload_model(args: argparse.Namespace, terminal: Terminal) -> int:
+    """Frees a model's memory; 1 where that fails, and why."""
+    return await _change(args, terminal, UNLOADED, lambda store: store.unload)
+
+
 async def remove_model(args: argparse.Namespace, terminal: Terminal) -> int:
     """Deletes a model after a question; 1 where it is not deleted."""
+    if not args.yes and not terminal.ask(REALLY.format(model=args.model)):
+        terminal.fail(KEPT)
+        return 1
+    return await _change(args, terminal, REMOVED, lambda store: store.remove)
+
+
+async def _change(
+    args: argparse.Namespace, terminal: Terminal, done: Text, change: Callable[[ModelStore], Change]
+) -> int:
     async with catalogue(terminal) as servers:
         found = _store(servers, args.model)
         if found is None:
             terminal.fail(NO_STORE)
             return 1
         store, server, model = found
-        if not args.yes and not terminal.ask(REALLY.format(model=f"{server}/{model}")):
-            terminal.fail(KEPT)
-            return 1
         try:
-            await store.remove(model)
+            await servers.look(server)  # what is loaded decides on the size of the window
+            await change(store)(model)
         except ModelNotFound:
             terminal.fail(UNKNOWN.format(server=server, model=model))
             return 1
         except KonsiliumError as error:
             terminal.fail(FAILED.format(server=server, why=error.detail))
             return 1
-    terminal.say(REMOVED.format(model=f"{server}/{model}"))
+    terminal.say(done.format(model=f"{server}/{model}"))
     return 0
 
 

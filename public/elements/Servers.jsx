@@ -44,7 +44,6 @@ const TEXTS = {
     embedded: "Встроенная модель",
     embeddedHint: "Работает внутри приложения, ничего больше не нужно",
     licence: "Лицензия",
-    download: (size) => `Скачать ${size}`.trim(),
     capabilities: {
       vision: "зрение", tools: "инструменты", thinking: "размышления", embedding: "эмбеддинги",
       json_schema: "схема JSON", transcription: "речь в текст",
@@ -87,7 +86,6 @@ const TEXTS = {
     embedded: "Вбудована модель",
     embeddedHint: "Працює всередині застосунку, більше нічого не потрібно",
     licence: "Ліцензія",
-    download: (size) => `Завантажити ${size}`.trim(),
     capabilities: {
       vision: "зір", tools: "інструменти", thinking: "роздуми", embedding: "ембединги",
       json_schema: "схема JSON", transcription: "мовлення в текст",
@@ -130,7 +128,6 @@ const TEXTS = {
     embedded: "Embedded model",
     embeddedHint: "Runs inside the app; nothing else is needed",
     licence: "Licence",
-    download: (size) => `Download ${size}`.trim(),
     capabilities: {
       vision: "vision", tools: "tools", thinking: "thinking", embedding: "embeddings",
       json_schema: "JSON schema", transcription: "speech to text",
@@ -279,7 +276,7 @@ function Offer({ lang, text, offer, may, act }) {
   const { share, label } = offer.progress ? progress(lang, offer.progress) : {};
   const press = (name) => () => act(name, { name: offer.name });
   return (
-    <li className="k-model">
+    <li className="k-model k-offered">
       <div className="k-model-text">
         <span className="k-strong k-break">{file}</span>
         <span className="k-url">{where}</span>
@@ -296,7 +293,7 @@ function Offer({ lang, text, offer, may, act }) {
         </button>
       ) : (
         <button type="button" className="k-button" onClick={press("embedded_download")}>
-          <Download aria-hidden="true" />{text.download(known(offer.size) ? bytes(lang, offer.size) : "")}
+          <Download aria-hidden="true" />{text.pullButton}
         </button>
       ))}
     </li>

@@ -184,6 +184,7 @@ def test_the_guide_turns_green_when_a_server_appears_and_a_starter_works(
         expect(page.get_by_test_id("metrics")).to_have_count(1)
         expect(page.locator("#thread-history")).to_contain_text("небо")
         picture(page, "guide-first-answer")
+        page.wait_for_url(re.compile(r"/thread/"))
         page.reload()
         expect(page.locator('[data-step-type="user_message"]')).to_have_count(1)
         expect(guide).to_have_count(0)
@@ -217,13 +218,17 @@ def test_a_key_is_tested_kept_and_used_and_never_shown(
         kept_file = tmp_path / "data" / "servers.json"
         assert kept_file.stat().st_mode & 0o777 == 0o600
         app.restart()
+        assert key in kept_file.read_text()
         for page in visitor(chromium, app.url):
-            expect(page.locator("#mode-picker-trigger-model")).to_contain_text("echo")
-    assert key in kept_file.read_text()
+            cloud_server = open_panel(page).get_by_test_id("server").filter(has_text=cloud.url)
+            cloud_server.get_by_role("button", name="Убрать сервер").click()
+            question = page.get_by_role("alertdialog")
+            expect(question.get_by_role("button", name="Оставить")).to_be_focused()
+            picture(page, "servers-forget")
+            question.get_by_role("button", name="Убрать").click()
+            expect(cloud_server).to_have_count(0)
+            expect(page.locator("#mode-picker-trigger-model")).to_contain_text("моделей пока нет")
+    assert key not in kept_file.read_text()
     others = [file for file in (tmp_path / "data").rglob("*") if file.is_file()]
-    leaks = [
-        file
-        for file in (*others, app.log)
-        if file != kept_file and key.encode() in file.read_bytes()
-    ]
+    leaks = [file for file in (*others, app.log) if key.encode() in file.read_bytes()]
     assert leaks == []

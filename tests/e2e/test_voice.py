@@ -15,11 +15,10 @@ def test_speech_becomes_the_question(chromium: Browser, tmp_path_factory: pytest
     with running(cloud, app):
         for page in visitor(chromium, app.url):
             expect(page.locator("#mode-picker-trigger-model")).to_contain_text("echo")
-            microphone = page.locator("#message-composer button").first
-            microphone.click()
+            page.get_by_role("button", name="Начать запись").click()
             page.wait_for_timeout(1500)  # the browser's own microphone beeps once a second
             picture(page, "voice-listening")
-            microphone.click()
+            page.get_by_role("button", name="Остановить запись").click()
             expect(page.locator('[data-step-type="user_message"]')).to_contain_text(
                 "сказанное вслух"
             )

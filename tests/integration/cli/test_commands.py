@@ -99,6 +99,24 @@ async def test_list_shows_every_model(shell: Shell) -> None:
     assert [line.split()[0] for line in out.splitlines()] == ["ollama/gemma2:2b", "ollama/echo"]
 
 
+async def test_load_and_unload_move_a_model_and_say_what_cannot_be(
+    shell: Shell, simulator: OllamaSimulator
+) -> None:
+    code, out, _ = await shell.run("models", "load", "gemma2:2b")
+    assert (code, simulator.loaded) == (0, {"gemma2:2b"})
+    assert "ollama/gemma2:2b is loaded" in out
+    code, out, _ = await shell.run("models", "list")
+    assert "loaded" in out
+    code, _, _ = await shell.run("models", "unload", "ollama/gemma2:2b")
+    assert (code, simulator.loaded) == (0, set())
+    code, _, err = await shell.run("models", "load", "nobody:1b")
+    assert code == 1
+    assert "has no model nobody:1b" in err
+    code, _, err = await shell.run("models", "load", "gemma2:2b", OLLAMA_HOST="http://127.0.0.1:9")
+    assert code == 1
+    assert "Failed to connect" in err
+
+
 async def test_pull_fetches_a_model_and_remove_deletes_it(
     shell: Shell, simulator: OllamaSimulator
 ) -> None:
