@@ -113,7 +113,7 @@ const TEXTS = {
     yes: "Remove",
     no: "Keep",
     pull: "Download a model",
-    pullHint: "such as gemma2:2b",
+    pullHint: "for example, gemma2:2b",
     pullButton: "Download",
     cancel: "Cancel",
     layer: "layer",
