@@ -98,12 +98,17 @@ class Turns:
         self._after = after
         self._checkpoint_seconds = checkpoint_seconds
         self._retry_writes_after = retry_writes_after
+        self._begun: list[Callable[[RunningTurn], None]] = []
         self._running: dict[str, RunningTurn] = {}
         self._background: set[asyncio.Task[None]] = set()
 
     def running(self, thread_id: str) -> RunningTurn | None:
         """The turn under way in that thread."""
         return self._running.get(thread_id)
+
+    def on_begun(self, hear: Callable[[RunningTurn], None]) -> None:
+        """Tells of each turn whose question is stored, before it is answered. Must be quick."""
+        self._begun.append(hear)
 
     @property
     def count(self) -> int:
@@ -130,6 +135,8 @@ class Turns:
             self._forget(turn)
             raise
         self._in_background(self._run(turn, history, refused))
+        for hear in self._begun:
+            hear(turn)
         return turn
 
     async def abandon(self, thread_id: str) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from app.view.follower import Follower
 from app.view.guide import Guide
 from app.view.panel import Panel
 from app.view.rendering import Drawing, draw
-from app.view.session import Browser
+from app.view.session import Browser, open_on
+from app.view.visitor import socket_session
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,10 @@ CONTINUE = Text(
     uk="Продовжуй з того місця, де зупинився.",
     en="Go on from where you stopped.",
 )
+
+
+async def _nothing(_page: Browser) -> None:
+    """Before the sockets are served."""
 
 
 class Chat:
@@ -54,6 +59,9 @@ class Chat:
         self._guide = guide
         guide.recovered = panel.opened
         self._limits = limits
+        turns.on_begun(self._begun)
+        self.show_again: Callable[[Browser], Coroutine[Any, Any, None]] = _nothing
+        """Sends a page all of its thread anew: set where the sockets are served."""
         self._following: dict[str, asyncio.Task[None]] = {}
         self._prepared: dict[str, Follower] = {}
         """Followers of sessions whose page is just being drawn."""
@@ -97,7 +105,15 @@ class Chat:
         await browser.emit("task_start", {})
         await follower.follow()
         await self._entitled(browser, follower.turn)
-        await browser.emit("task_end", {})
+        if not self.answering(browser.thread_id):  # else another question has taken its place
+            await browser.emit("task_end", {})
+
+    def _begun(self, turn: RunningTurn) -> None:
+        """The other tabs on which the thread is open show the question too, and what becomes of it."""
+        asking = socket_session()
+        for page in open_on(turn.request.thread_id):
+            if page.session is not asking and page.session.has_first_interaction:
+                self._spawn(self.show_again(page))
 
     def _unfollow(self, browser: Browser) -> None:
         if former := self._following.get(browser.session.id):

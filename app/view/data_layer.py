@@ -49,8 +49,9 @@ Draw = Callable[[StepRecord, Language], Drawing]
 DISLIKE = 0
 OF_TURNS = ("user_message", "run")
 """Types of step that turns store themselves."""
-_NOT_THE_SESSIONS = ("is_shared", "shared_at")
-"""A session saves what it saw when it opened, sharing included; only the share route may change it."""
+_NOT_THE_SESSIONS = ("is_shared", "shared_at", "chat_settings")
+"""A page that closes saves what it last knew, and another may know better: the share route alone
+changes sharing, the panel and each question the settings."""
 
 
 async def _nothing(*_: Any) -> None:

@@ -1,30 +1,24 @@
 """Chainlit's lifecycle, tied to our `Chat`. Importing this does nothing; `register` does it all."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import UUID
 
 import chainlit as cl
 from chainlit.action import Action
+from chainlit.chat_context import chat_contexts
 from chainlit.config import config
-from chainlit.context import init_ws_context
 from chainlit.data import get_data_layer
-from chainlit.server import sio
 from chainlit.session import WebsocketSession
-from chainlit.socket import connection_successful as chainlit_connected
 from chainlit.types import ThreadDict
 
-from app.core.errors import KonsiliumError
+from app.view import socket_events
 from app.view.chat import Chat
-from app.view.errors import advice_for
+from app.view.guard import guarded
 from app.view.guide import Guide
 from app.view.servers import Servers
 from app.view.session import ActionHandler, Browser
 from app.view.voice import Voice
-
-log = logging.getLogger(__name__)
 
 
 def browser() -> Browser:
@@ -44,8 +38,7 @@ def register(
 ) -> None:
     """Registers every handler with Chainlit, in place of its own where they do not serve."""
     _lifecycle(chat, guide, servers, voice)
-    _socket_events(chat)
-    _audio_events(voice)
+    socket_events.register(chat, voice)
     buttons: dict[str, ActionHandler] = {
         "retry": lambda b, payload: chat.again(b, str(payload["turn_id"])),
         "regenerate": lambda b, payload: chat.again(b, str(payload["turn_id"])),
@@ -82,6 +75,7 @@ def _lifecycle(chat: Chat, guide: Guide, servers: Servers, voice: Voice) -> None
             await guarded(browser(), _page_says(chat, servers, browser(), said))
 
     async def ended() -> None:
+        chat_contexts.pop(browser().session.id, None)  # Chainlit would never let go of it
         guide.left(browser())  # a running turn goes on: this fires on every lost connection
         servers.closed(browser())
         voice.left(browser())
@@ -120,56 +114,6 @@ async def _page_says(chat: Chat, servers: Servers, browser: Browser, said: dict[
             servers.closed(browser)
 
 
-def _socket_events(chat: Chat) -> None:
-    """Chainlit's own handlers of these events say English texts, lose what was streamed, or do not
-    know our turns (socket.py of 2.12.0); registering them again replaces them."""
-
-    async def stop(sid: str) -> None:
-        if session := WebsocketSession.get(sid):
-            init_ws_context(session)
-            await guarded(Browser(session), chat.stopped(Browser(session)))
-
-    async def edit_message(sid: str, payload: dict[str, Any]) -> None:
-        session = WebsocketSession.require(sid)
-        init_ws_context(session)
-        message = payload["message"]
-        edited = chat.edited(Browser(session), str(UUID(message["id"])), str(message["output"]))
-        await guarded(Browser(session), edited)
-
-    async def connected(sid: str) -> None:
-        await chainlit_connected(sid)
-        browser = Browser(WebsocketSession.require(sid))
-        await guarded(browser, chat.connected(browser))
-
-    sio.on("stop", stop)
-    sio.on("edit_message", edit_message)
-    sio.on("connection_successful", connected)
-
-
-def _audio_events(voice: Voice) -> None:
-    """Chainlit's own would make a thread named `audio` of its own, and one task a piece of sound."""
-
-    async def start(sid: str) -> None:
-        session = WebsocketSession.require(sid)
-        init_ws_context(session)
-        await guarded(Browser(session), voice.started(Browser(session)))
-
-    async def chunk(sid: str, payload: dict[str, Any]) -> None:
-        data = payload.get("data")
-        if (session := WebsocketSession.get(sid)) and isinstance(data, bytes):
-            init_ws_context(session)
-            await guarded(Browser(session), voice.heard(Browser(session), data))
-
-    async def end(sid: str) -> None:
-        session = WebsocketSession.require(sid)
-        init_ws_context(session)
-        await guarded(Browser(session), voice.ended(Browser(session)))
-
-    sio.on("audio_start", start)
-    sio.on("audio_chunk", chunk)
-    sio.on("audio_end", end)
-
-
 def _action(chat: Chat, handler: ActionHandler) -> Callable[[Action], Awaitable[None]]:
     """Buttons answer at once; what they begin goes on without holding the HTTP request."""
 
@@ -193,20 +137,3 @@ async def _press(
 
 
 _running: set["asyncio.Task[None]"] = set()
-
-
-async def guarded(browser: Browser, work: Awaitable[Any]) -> None:
-    """Does the work; what goes wrong is in the log exactly, and on screen in words."""
-    try:
-        await work
-    except KonsiliumError as error:
-        log.warning("%s: %s", error.code, error.detail)
-        await _toast(browser, code=error.code, server=error.server, model=error.model)
-    except Exception:  # the last line of defence: Chainlit would print the raw exception on screen
-        log.exception("a handler failed")
-        await _toast(browser, code="internal_error")
-
-
-async def _toast(browser: Browser, **facts: str | None) -> None:
-    advice = advice_for(facts, browser.language)
-    await browser.emit("toast", {"message": advice["title"], "type": "error"})

@@ -10,11 +10,10 @@ from chainlit.session import WebsocketSession
 from app.conversation.mode import Mode
 from app.conversation.modes import mode_named
 from app.core.errors import KonsiliumError
-from app.core.options import ChatOptions
 from app.core.ports import Conversations, KeyValueStore, Models
 from app.view.panel_facts import PanelFacts
 from app.view.rendering import Drawing
-from app.view.session import Browser
+from app.view.session import Browser, open_on
 from app.view.settings_panel import pickers, widgets
 
 log = logging.getLogger(__name__)
@@ -117,9 +116,7 @@ class Panel:
         """A button of this thread chose for it alone: new chats keep their defaults."""
         browser.choose(choices)
         await self.show(browser)
-        await self._conversations.keep_settings(
-            browser.user_id, browser.thread_id, _values(browser.options)
-        )
+        await self._keep_here(browser)
 
     async def picked(self, browser: Browser, picker: str, name: str) -> None:
         """The person chose in the composer: it holds at once, for an edit and a retry too."""
@@ -142,10 +139,22 @@ class Panel:
 
     async def keep(self, browser: Browser) -> None:
         """Keeps the present choices, with the thread and as the user's defaults."""
-        values = _values(browser.options)
-        await self._values.put(DEFAULTS, browser.user_id, values)
-        await self._conversations.keep_settings(browser.user_id, browser.thread_id, values)
+        await self._values.put(DEFAULTS, browser.user_id, self._choices(browser))
+        await self._keep_here(browser)
 
+    async def _keep_here(self, browser: Browser) -> None:
+        """Keeps them with the thread; its other tabs show them too."""
+        choices = self._choices(browser)
+        await self._conversations.keep_settings(browser.user_id, browser.thread_id, choices)
+        for page in open_on(browser.thread_id):
+            if page.session is not browser.session and page.choose(choices):
+                draft = self._drafts.get(page.session, {})
+                await self._send_widgets(page, {**page.options.values, **draft})
+                await self.show_pickers(page)
 
-def _values(options: ChatOptions) -> dict[str, Any]:
-    return {"mode": options.mode, **options.values}
+    def _choices(self, browser: Browser) -> dict[str, Any]:
+        """Those of the present mode, and what was chosen for others."""
+        options = browser.options
+        every = [option for mode in self._modes for option in mode.options]
+        others = {o.id: o.clean(browser.choices[o.id]) for o in every if o.id in browser.choices}
+        return {"mode": options.mode, **others, **options.values}

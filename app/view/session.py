@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainlit.config import config
+from chainlit.server import sio
 from chainlit.session import WebsocketSession, ws_sessions_id
 from chainlit.user import PersistedUser
 
@@ -80,5 +81,10 @@ class Browser:
 
 
 def open_on(thread_id: str) -> list[Browser]:
-    """The pages, of every tab, on which that thread is open."""
-    return [Browser(s) for s in list(ws_sessions_id.values()) if s.thread_id == thread_id]
+    """The pages, of every tab, on which that thread is open; Chainlit keeps sessions of closed ones
+    for an hour, should they come back."""
+    return [
+        Browser(session)
+        for session in list(ws_sessions_id.values())
+        if session.thread_id == thread_id and sio.manager.is_connected(session.socket_id, "/")
+    ]

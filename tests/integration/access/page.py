@@ -16,6 +16,7 @@ EVENTS = (
     "resume_thread_error",
     "first_interaction",
     "element",
+    "chat_settings",
     "task_end",
     "reload",
     "toast",

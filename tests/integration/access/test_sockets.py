@@ -68,6 +68,15 @@ async def half_answered(page, text="A slow one?"):
     return first["thread_id"]
 
 
+def questions(thread):
+    return [step["output"] for step in thread["steps"] if step["type"] == "user_message"]
+
+
+def initial(widgets, name):
+    """What the panel shows for that setting."""
+    return next(widget["initial"] for widget in widgets if widget["id"] == name)
+
+
 async def test_a_new_thread_is_in_the_sidebar_while_it_is_answered(visit):
     page = await visit("ann")
     thread = await half_answered(
@@ -156,6 +165,53 @@ async def test_a_user_disabled_in_mid_answer_is_out_at_once(visit, people, stora
         while (await storage.threads.contents(thread, eve.id)).steps[1].outcome == "running":
             await asyncio.sleep(0.1)
     assert (await storage.threads.contents(thread, eve.id)).steps[1].outcome == "stopped"
+
+
+async def test_a_question_asked_in_one_tab_is_asked_and_answered_in_the_other(visit):
+    one = await visit("ann-6")
+    thread = await half_answered(one)
+    two = await visit("ann-6", thread)
+    await two.hear("resume_thread")
+    before = {data["id"] for event, data in one.heard if event == "stream_token"}
+    await one.ask("And this?")
+    both = ["A slow one?", "And this?"]
+    shown = await two.hear("resume_thread", lambda opened: questions(opened) == both)
+    run = [step["id"] for step in shown["steps"] if step["type"] == "run"][-1]
+    await two.hear("stream_token", lambda token: token["id"] not in before)
+    await two.socket.emit("stop")
+    await one.hear("update_message", lambda step: step["id"] == run and step["end"])
+    await two.hear("update_message", lambda step: step["id"] == run and step["end"])
+
+
+async def test_choices_made_in_one_tab_hold_in_the_other_and_outlive_it(visit, storage, people):
+    one = await visit("ann-7")
+    thread = await half_answered(one)
+    who = await people.known("ann-7")
+    two = await visit("ann-7", thread)
+    await two.hear("resume_thread")
+    choices = {"temperature": 0.2, "system_prompt": "Be brief", "best_of_n": 4}
+    await one.socket.emit("chat_settings_change", choices)
+    await two.hear("chat_settings", lambda widgets: initial(widgets, "temperature") == 0.2)
+    await one.socket.emit("chat_settings_change", {"temperature": 0.4})
+    await two.hear("chat_settings", lambda widgets: initial(widgets, "temperature") == 0.4)
+    await one.close()
+    await two.close()
+    kept = (await storage.threads.find(thread, who.id)).metadata["chat_settings"]
+    expected = {**choices, "temperature": 0.4, "mode": "chat"}
+    assert {name: kept[name] for name in expected} == expected
+
+
+async def test_a_tab_that_missed_a_change_does_not_undo_it_when_it_closes(visit, storage, people):
+    one = await visit("ann-8")
+    thread = await half_answered(one)
+    who = await people.known("ann-8")
+    await storage.conversations.keep_settings(who.id, thread, {"temperature": 0.2})
+    await one.close()
+    async with asyncio.timeout(20):  # what a page leaves behind when it closes
+        while "client_type" not in (await storage.threads.find(thread, who.id)).metadata:
+            await asyncio.sleep(0.1)
+    kept = (await storage.threads.find(thread, who.id)).metadata["chat_settings"]
+    assert kept == {"temperature": 0.2}
 
 
 async def test_a_foreign_page_opens_no_socket(visit):
