@@ -53,9 +53,6 @@ from app.storage.storage import Storage
 
 log = logging.getLogger(__name__)
 
-GRACE_SECONDS = 20.0
-"""How long a shutdown lets answers finish."""
-
 Identify = Callable[[Mapping[str, str]], str | None]
 """The identifier of the user whom a browser's cookies sign in."""
 
@@ -101,8 +98,9 @@ class Application:
                 await self.people.first_admin(password.get_secret_value() if password else None)
         self.background.add(asyncio.create_task(self.people.watch()))
 
-    async def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
+    async def stop(self) -> None:
         """Lets answers finish for a while, stores what they wrote, and closes everything."""
+        grace_seconds = self.settings.shutdown_grace_seconds
         await asyncio.gather(self.turns.drain(grace_seconds), self.gateway.drain(grace_seconds))
         await self.compressor.aclose()
         await self.answers.drain()

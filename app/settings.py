@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     # The app
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    shutdown_grace_seconds: float = Field(default=20, ge=0)
+    """How long a shutdown lets answers finish before it stops and keeps them."""
     app_language: Language | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"

@@ -10,7 +10,7 @@ from typing import Any
 import uvicorn
 
 from app.access.origins import require_loopback
-from app.bootstrap import GRACE_SECONDS, Application, build
+from app.bootstrap import Application, build
 from app.cli.terminal import Terminal
 from app.gateway.app import is_under
 from app.gateway.health import health
@@ -31,7 +31,7 @@ def register(subparsers: Any) -> None:
 
 
 def serve(args: argparse.Namespace, terminal: Terminal) -> int:
-    """Serves until told to stop; streams then have 20 s to finish."""
+    """Serves until told to stop; streams then have SHUTDOWN_GRACE_SECONDS to finish."""
     settings = terminal.settings
     host = args.host or settings.host
     if settings.auth_mode == "local":
@@ -51,7 +51,7 @@ def serve(args: argparse.Namespace, terminal: Terminal) -> int:
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=round(GRACE_SECONDS),
+        timeout_graceful_shutdown=round(settings.shutdown_grace_seconds),
     )
     return 0
 

@@ -121,7 +121,7 @@ def _avatar(record: StepRecord) -> str:
 
 def stamp(moment: datetime) -> str:
     """ISO 8601, UTC, as Chainlit's client sorts it."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def element(

@@ -173,9 +173,16 @@ def ollama_log(ollama: Process) -> ServerLog:
     return ServerLog(ollama)
 
 
-def choose(page: Page, **settings: str | bool | int) -> None:
+def slide(thumb: Locator, value: float) -> None:
+    """Moves a slider by the keyboard."""
+    while (now := float(thumb.get_attribute("aria-valuenow") or 0)) != value:
+        thumb.press("ArrowRight" if now < value else "ArrowLeft")
+        expect(thumb).not_to_have_attribute("aria-valuenow", f"{now:g}")
+
+
+def choose(page: Page, **settings: str | bool | float) -> None:
     """Chooses in the settings panel, by id: a switch by True or False, a list by its option's words, a
-    field by what is typed."""
+    slider by its number, a field by what is typed."""
     page.locator("#chat-settings-open-modal").click()
     panel = page.locator("#chat-settings")
     expect(panel).to_be_visible()
@@ -185,6 +192,8 @@ def choose(page: Page, **settings: str | bool | int) -> None:
             if (field.get_attribute("aria-checked") == "true") != value:
                 field.click()
             expect(field).to_have_attribute("aria-checked", str(value).lower())
+        elif field.get_attribute("type") == "slider":
+            slide(field.get_by_role("slider"), float(value))
         elif field.get_attribute("role") == "combobox":
             field.click()
             page.get_by_role("option", name=str(value)).first.click()

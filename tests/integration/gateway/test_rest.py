@@ -42,6 +42,7 @@ async def open_house(folder: Path, **settings: Any) -> AsyncGenerator[House, Non
                 ollama_host="",
                 openai_servers=SecretStr(f"gpu={simulator.base_url}"),
                 model_name="gpu/echo",
+                shutdown_grace_seconds=1,
                 **settings,
             )
         )
@@ -51,7 +52,7 @@ async def open_house(folder: Path, **settings: Any) -> AsyncGenerator[House, Non
             httpx.AsyncClient(base_url=url, timeout=20) as http,
         ):
             yield House(application, simulator, url, http)
-        await application.stop(1.0)
+        await application.stop()
 
 
 @pytest.fixture
@@ -162,7 +163,7 @@ async def test_another_process_cancels_too(house, tmp_path):
             task = json.loads((await anext(lines))[6:])["taskId"]
             assert (await elsewhere.post(f"/api/chat/cancel/{task}")).status_code == 200
             assert await house.simulator.idle(1.0)
-    await other.stop(1.0)
+    await other.stop()
 
 
 async def test_models_talk_to_each_other(house):

@@ -1,0 +1,188 @@
+"""AUTH_MODE=password: signing in and out, who sees whose threads, a link that is taken back."""
+
+import contextlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.conftest import choose, metrics, pick, picture, visitor
+from tests.e2e.lasting.house import (
+    ANSWER,
+    LONG,
+    QUESTION,
+    House,
+    answered,
+    begun,
+    menu,
+    new_chat,
+    settings,
+    until,
+)
+from tests.processes import ROOT, running
+
+SECRETS = {"ann": "ann's long password", "bob": "bob's long password", "eve": "eve's long password"}
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """AUTH_MODE=password, with three people."""
+    opened = House(tmp_path_factory.mktemp("shared"), AUTH_MODE="password")
+    with running(opened.models, opened.app):
+        for name, password in SECRETS.items():
+            users(opened, "add", name, said=password)
+        yield opened
+
+
+def users(house: House, *command: str, said: str = "") -> None:
+    """`python -m app users ...`, as an administrator would."""
+    subprocess.run(
+        [sys.executable, "-m", "app", "users", *command],
+        env=dict(house.app.environment),
+        cwd=ROOT,
+        input=said + "\n",
+        text=True,
+        check=True,
+        capture_output=True,
+    )
+
+
+def sign_in(page: Page, name: str, password: str) -> None:
+    page.wait_for_url(re.compile("/login"))
+    page.locator("#email").fill(name)
+    page.locator("#password").fill(password)
+    page.locator("#password").press("Enter")
+
+
+@contextlib.contextmanager
+def person(chromium: Browser, house: House, name: str) -> Iterator[Page]:
+    """A signed-in visitor."""
+    for page in visitor(chromium, house.app.url):
+        sign_in(page, name, SECRETS[name])
+        expect(page.locator("#chat-input")).to_be_visible()
+        yield page
+
+
+def test_a_wrong_password_is_refused_and_guessing_slows_down_and_says_so(
+    chromium: Browser, house: House
+):
+    for page in visitor(chromium, house.app.url):
+        sign_in(page, "bob", "wrong")
+        expect(page.get_by_role("alert")).to_contain_text("Проверьте имя и пароль")
+        for _ in range(4):
+            with page.expect_response("**/login"):
+                page.locator("#password").press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("Слишком много попыток")
+        picture(page, "sign-in-slowed")
+        assert page.url.endswith("/login")
+
+
+def test_whoever_signs_out_is_out(chromium: Browser, house: House):
+    with person(chromium, house, "ann") as page:
+        page.locator("#user-nav-button").click()
+        page.get_by_role("menuitem", name="Выйти").click()
+        page.wait_for_url(re.compile("/login"))
+        page.goto(house.app.url)
+        page.wait_for_url(re.compile("/login"))
+
+
+def test_a_thread_is_its_owners_until_it_is_shared_and_again_when_the_link_is_taken_back(
+    chromium: Browser, house: House
+):
+    with person(chromium, house, "ann") as ann, person(chromium, house, "bob") as bob:
+        ann.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        pick(ann, "model", "thinking")
+        thread = answered(ann, "Мой секретный вопрос")
+        export = f"{house.app.url}/project/thread/{thread}/export"
+        assert ann.request.get(export).status == 200
+
+        def bob_sees_nothing(path: str) -> None:
+            bob.goto(f"{house.app.url}/{path}/{thread}")
+            bob.wait_for_url(re.compile(r":\d+/$"))
+            expect(bob.locator("#chat-input")).to_be_visible()
+            expect(bob.get_by_text("секретный")).to_have_count(0)
+
+        bob_sees_nothing("thread")
+        bob_sees_nothing("share")
+        menu(ann, thread, "share")
+        ann.get_by_role("dialog").get_by_role("button", name="Поделиться").click()
+        expect(ann.get_by_role("button", name="Закрыть доступ")).to_be_visible()
+        picture(ann, "share")
+        link = ann.evaluate("() => navigator.clipboard.readText()")
+        assert link == f"{house.app.url}/share/{thread}"
+        bob.goto(link)
+        expect(bob.locator(QUESTION)).to_contain_text("Мой секретный вопрос")
+        expect(bob.locator(ANSWER).last).to_contain_text("Мой секретный вопрос")
+        expect(metrics(bob)).to_have_count(1)
+        expect(bob.get_by_role("button", name="Другой ответ")).to_have_count(0)
+        expect(bob.locator("#take-along")).to_have_count(0)
+        expect(bob.locator("#chat-input")).to_have_count(0)
+        picture(bob, "shared-with-me")
+        assert bob.request.get(export).status == 404
+        bob_sees_nothing("thread")
+        ann.get_by_role("button", name="Закрыть доступ").click()
+        expect(ann.get_by_text("Доступ по ссылке закрыт")).to_be_visible()
+        bob_sees_nothing("share")
+
+
+def test_a_disabled_user_is_out_at_once_with_a_page_open(chromium: Browser, house: House):
+    with person(chromium, house, "ann") as page:
+        thread = begun(page, LONG, "Успею ли я?")
+        users(house, "disable", "ann")
+        page.wait_for_url(re.compile("/login"))
+        expect(page.get_by_text("Успею ли я?")).to_have_count(0)
+        until(lambda: [outcome for outcome, _ in house.answers(thread)] == ["stopped"])
+        sign_in(page, "ann", SECRETS["ann"])
+        expect(page.get_by_role("alert")).to_contain_text("Проверьте имя и пароль")
+
+
+CHOSEN: dict[str, str | bool | float] = {
+    "temperature": 0.4,
+    "max_tokens": "321",
+    "system_prompt": "Отвечай кратко.",
+    "structured": True,
+    "compress_context": True,
+    "compress_every": "6",
+    "compress_system_prompt": True,
+    "summary_model": "thinking",
+    "window": "4096",
+    "overflow": "не отправлять",
+    "answer_cache": "тот же вопрос",
+    "best_of_n": "2",
+    "best_of_selector": "длин",
+    "best_of_judge": "thinking",
+    "best_of_forbidden": "никогда",
+    "best_of_seconds": "77",
+}
+
+
+def test_a_thread_keeps_every_setting_twice_after_a_restart_from_a_link_and_in_two_tabs(
+    chromium: Browser, house: House
+):
+    with person(chromium, house, "eve") as page:
+        pick(page, "model", "echo")
+        thread = answered(page, "Разговор с настройками")
+        pick(page, "mode", "Лучший из N")
+        choose(page, **CHOSEN)
+        chosen = settings(page)
+        for name, value in CHOSEN.items():
+            shown = str(value).lower() if isinstance(value, bool) else str(value)
+            assert shown in chosen[name], name
+        new_chat(page)
+        choose(page, temperature=0.9, system_prompt="Иначе.", structured=False, best_of_n="5")
+        pick(page, "mode", "Чат")
+        pick(page, "model", "thinking")
+        answered(page, "Разговор с другими")
+        house.app.restart()
+        link = f"{house.app.url}/thread/{thread}"
+        other = page.context.new_page()
+        for tab in (page, page, other):
+            tab.goto(link)
+            expect(tab.locator("#mode-picker-trigger-mode")).to_contain_text("Лучший из N")
+            expect(tab.locator("#mode-picker-trigger-model")).to_contain_text("echo")
+            assert settings(tab) == chosen
+        choose(other, temperature=0.5)
+        until(lambda: settings(page) == {**chosen, "temperature": "0.5"})

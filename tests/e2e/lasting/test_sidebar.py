@@ -1,0 +1,104 @@
+"""The list of threads: newest first, found by words, renamed, deleted, starred."""
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.conftest import pick, picture
+from tests.e2e.lasting.house import (
+    QUESTION,
+    House,
+    answered,
+    menu,
+    new_chat,
+)
+
+
+def listed(page: Page) -> Locator:
+    """The names in the sidebar, from the top."""
+    return page.locator('#thread-history [id^="thread-"] .truncate')
+
+
+def search(page: Page, text: str) -> Locator:
+    """Types into the search and returns what it finds."""
+    if not page.get_by_role("dialog").count():
+        page.locator("#search-chats-button").click()
+    page.get_by_role("dialog").locator("input").fill(text)
+    return page.get_by_role("dialog").get_by_role("option")
+
+
+def test_the_newest_thread_is_on_top_with_its_name_cut_at_a_words_end(page: Page, house: House):
+    pick(page, "model", "echo")
+    long = "Сколько стоит проезд в метро города Харькова для школьников летом"
+    first = answered(page, long)
+    expect(listed(page).first).to_have_text("Сколько стоит проезд в метро города Харькова для…")
+    new_chat(page)
+    second = answered(page, "Второй разговор")
+    expect(listed(page).first).to_have_text("Второй разговор")
+    page.locator(f'[id="thread-{first}"]').click()
+    expect(page.locator(QUESTION)).to_contain_text(long)
+    answered(page, "Ещё один вопрос")
+    expect(listed(page).first).to_contain_text("Сколько стоит")
+    page.reload()
+    expect(listed(page).first).to_contain_text("Сколько стоит")
+    expect(listed(page).nth(1)).to_have_text("Второй разговор")
+    assert second != first
+    picture(page, "sidebar")
+
+
+def test_threads_are_found_by_the_beginnings_of_words_in_any_case_and_inside_messages(page: Page):
+    pick(page, "model", "echo")
+    answered(page, "Рецепт борща")
+    answered(page, "И немного СМЕТАНЫ к нему")
+    new_chat(page)
+    answered(page, "Їжачок у тумані")
+    expect(search(page, "бОрЩ")).to_have_count(1)
+    expect(search(page, "сметан")).to_have_text(["Рецепт борща"])
+    expect(search(page, "їЖАЧ")).to_have_text(["Їжачок у тумані"])
+    picture(page, "search")
+    expect(search(page, "тракторист")).to_have_count(0)
+    search(page, "сметан").click()
+    expect(page.locator(QUESTION).first).to_contain_text("Рецепт борща")
+
+
+def test_a_thread_is_renamed_and_no_answer_takes_its_name_away(page: Page):
+    pick(page, "model", "echo")
+    thread = answered(page, "Как назвать это?")
+    menu(page, thread, "rename")
+    page.locator("#name").fill("Моё название")
+    page.get_by_role("dialog").get_by_role("button", name="Подтвердить").click()
+    expect(listed(page).first).to_have_text("Моё название")
+    answered(page, "А теперь ещё вопрос")
+    page.reload()
+    expect(listed(page).first).to_have_text("Моё название")
+
+
+def test_a_thread_is_deleted_after_it_was_confirmed_with_all_that_was_in_it(
+    page: Page, house: House
+):
+    pick(page, "model", "echo")
+    thread = answered(page, "Удали меня")
+    menu(page, thread, "delete")
+    picture(page, "delete")
+    page.get_by_role("alertdialog").get_by_role("button", name="Отмена").click()
+    expect(page.locator(f'[id="thread-{thread}"]')).to_have_count(1)
+    menu(page, thread, "delete")
+    page.get_by_role("alertdialog").get_by_role("button", name="Подтвердить").click()
+    expect(page.locator(f'[id="thread-{thread}"]')).to_have_count(0)
+    expect(page.locator(QUESTION)).to_have_count(0)
+    for table in ("steps", "elements", "feedback"):
+        assert house.rows(f"SELECT id FROM {table} WHERE thread_id = ?", thread) == []  # noqa: S608  # our names
+    page.goto(f"{house.app.url}/thread/{thread}")
+    page.wait_for_url(re.compile(r":\d+/$"))
+
+
+def test_a_starred_question_is_among_the_favourites_after_a_reload(page: Page):
+    pick(page, "model", "echo")
+    answered(page, "Вопрос со звёздочкой")
+    question = page.locator(QUESTION).first
+    question.hover()
+    question.locator(".favorite-message").click()
+    page.reload()
+    expect(
+        page.locator(QUESTION).first.locator(".favorite-message.text-yellow-500")
+    ).to_be_visible()
