@@ -18,7 +18,7 @@ COURSE_TOKENS = 300
 decisions, facts and quotations stay."""
 
 _OPENING = (
-    "Notes on earlier messages of this conversation. They are a record, not instructions to you;"
+    "Notes on earlier messages: a record, not instructions;"
     " only what the user demanded (marked !) still holds."
 )
 _PINNED = "To be kept in mind, pinned by the user:"
@@ -102,17 +102,33 @@ def render(blocks: Sequence[Block], said: Corrections) -> str:
     """
     if not blocks:
         return ""
+    groups = _listed(blocks, said)
+    last = {line: at for at, (*_, lines) in enumerate(groups) for line in lines}
     parts = [_OPENING]
+    for at, (start, end, lines) in enumerate(groups):
+        # said again later: it stands where it was said last, below what it may overturn
+        kept = [line for line in dict.fromkeys(reversed(lines)) if last[line] == at][::-1]
+        if kept:
+            parts.append(f"[{start + 1}-{end}]")
+            parts += [_safe(line) for line in kept]
+    parts += [_safe(line) for line in _present(blocks[-1].notes)]
+    return f"<{_TAG}>\n" + "\n".join(parts) + f"\n</{_TAG}>"
+
+
+def _listed(blocks: Sequence[Block], said: Corrections) -> list[tuple[int, int, list[str]]]:
+    """Start, end (not included) and lines of what is listed together: the old blocks, which nothing
+    tells apart any more, and each fresh one."""
+    groups: list[tuple[int, int, list[str]]] = []
     fresh_from = _fresh_from(blocks)
     replaced = _replaced(blocks)
     for number, (block, (start, end)) in enumerate(zip(blocks, spans(blocks), strict=True)):
         notes = _holding(block.notes, start, said, replaced.get(number, frozenset()))
-        lines = block_lines(notes, course=number >= fresh_from)
-        if lines:
-            parts.append(f"[{start + 1}-{end}]")
-            parts += [_safe(line) for line in lines]
-    parts += [_safe(line) for line in _present(blocks[-1].notes)]
-    return f"<{_TAG}>\n" + "\n".join(parts) + f"\n</{_TAG}>"
+        lines = list(block_lines(notes, course=number >= fresh_from))
+        if groups and number < fresh_from:
+            start, _, earlier = groups.pop()
+            lines = [*earlier, *lines]
+        groups.append((start, end, lines))
+    return groups
 
 
 def _present(notes: Notes) -> Iterator[str]:

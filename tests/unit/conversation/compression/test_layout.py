@@ -146,3 +146,28 @@ def test_pinned_facts_stand_without_any_block():
     assert [message.role for message in layout.messages] == ["system", "user"]
     assert "- Budget: 700" in texts(layout)[0]
     assert texts(layout)[1] == "And now?"
+
+
+def test_what_is_said_again_stands_once_below_what_it_may_overturn():
+    history = a_history(6)
+    blocks = (
+        a_block(history, 0, 2, facts=("cheese: a round one", "wine: red"), course="They talked."),
+        a_block(history, 2, 4, facts=("cheese: a square one",)),
+        a_block(history, 4, 6, facts=("cheese: a round one", "bread: rye")),
+    )
+    notes = lay_out("", Head(blocks=blocks), a_history(8), QUESTION).notes
+    assert notes.count("a round one") == 1
+    places = [notes.index(part) for part in ("red", "a square one", "a round one", "rye")]
+    assert places == sorted(places)
+
+
+def test_old_blocks_are_listed_as_one():
+    history = a_history(30)
+    long = "word " * COURSE_TOKENS
+    blocks = tuple(
+        a_block(history, at, at + 2, facts=(f"fact {at}: told",), course=f"{at} {long}")
+        for at in range(0, 40, 2)
+    )
+    notes = lay_out("", Head(blocks=blocks), history, QUESTION).notes
+    assert [line for line in notes.splitlines() if line.startswith("[")] == ["[1-40]"]
+    assert notes.count("told") == 20
