@@ -35,6 +35,7 @@ from app.view.handlers import register
 from app.view.http_errors import answer_errors
 from app.view.panel import Panel
 from app.view.panel_facts import PanelFacts
+from app.view.pinned_facts import PinnedFacts
 from app.view.project_routes import TAGS, project_router, serve_clean_pages
 from app.view.routes import action_router, health_router, put_first
 from app.view.servers import Servers, keep_pickers_true
@@ -60,7 +61,8 @@ guide = Guide(
     application.embedded,
 )
 limits = AttachmentLimits()
-facts = PanelFacts(storage.reports, application.notes)
+pinned = PinnedFacts(application.notes, storage.threads.ensure)
+facts = PanelFacts(storage.reports, application.notes, pinned)
 panel = Panel(models, MODES, storage.conversations, storage.documents, facts)
 chat = Chat(turns, models, storage.conversations, panel, guide, limits)
 data_layer = DataLayer(

@@ -258,6 +258,9 @@ class MemoryThreads:
             raise self.failing
         return self.heads.get(thread_id, Head())
 
+    async def pinned(self, thread_id: str) -> tuple[PinnedFact, ...]:
+        return (await self.head(thread_id)).pinned
+
     async def swap(self, thread_id: str, version: int, blocks: Sequence[Block]) -> bool:
         await asyncio.sleep(0)
         if self.failing is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.compression import Block, Head, Notes, PinnedFact
 from app.core.errors import NotFound
@@ -26,18 +27,18 @@ class Compressions:
             head = (
                 await connection.execute(select(heads).where(heads.c.thread_id == thread_id))
             ).one_or_none()
-            pinned = await connection.execute(
-                select(pinned_facts)
-                .where(pinned_facts.c.thread_id == thread_id)
-                .order_by(pinned_facts.c.created_at, pinned_facts.c.id)
-            )
-            facts = tuple(PinnedFact(row.text, row.id, row.created_at) for row in pinned)
+            facts = await _pinned(connection, thread_id)
             if head is None:
                 return Head(pinned=facts)
             found = await connection.execute(
                 select(blocks).where(blocks.c.thread_id == thread_id).order_by(blocks.c.position)
             )
             return Head(head.version, head.announced, tuple(map(_block, found)), facts)
+
+    async def pinned(self, thread_id: str) -> tuple[PinnedFact, ...]:
+        """See `CompressionStore.pinned`."""
+        async with self._database.reading() as connection:
+            return await _pinned(connection, thread_id)
 
     async def swap(self, thread_id: str, version: int, new: Sequence[Block]) -> bool:
         """See `CompressionStore.swap`."""
@@ -92,6 +93,15 @@ class Compressions:
                     pinned_facts.c.thread_id == thread_id, pinned_facts.c.id == fact_id
                 )
             )
+
+
+async def _pinned(connection: AsyncConnection, thread_id: str) -> tuple[PinnedFact, ...]:
+    rows = await connection.execute(
+        select(pinned_facts)
+        .where(pinned_facts.c.thread_id == thread_id)
+        .order_by(pinned_facts.c.created_at, pinned_facts.c.id)
+    )
+    return tuple(PinnedFact(row.text, row.id, row.created_at) for row in rows)
 
 
 def _block(row: AnyRow) -> Block:

@@ -102,12 +102,13 @@ class Panel:
     async def _send_widgets(self, browser: Browser, values: Mapping[str, Any]) -> None:
         mode, states = mode_named(browser.options.mode), self._models.states()
         options = widgets(values, mode, states, browser.language)
-        panel = await self._facts.put_into(options, browser)
+        panel = await self._facts.put_into(options, browser, values)
         await browser.emit("chat_settings", [widget.to_dict() for widget in panel])
 
     async def chosen(self, browser: Browser, choices: Mapping[str, Any]) -> None:
         """The person confirmed the panel: for this thread, and as the default of new ones."""
         self._drafts.pop(browser.session, None)
+        await self._facts.chosen(browser, choices)
         browser.choose(choices)
         await self.show(browser)
         await self.keep(browser)

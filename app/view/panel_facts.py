@@ -1,9 +1,10 @@
-"""What the settings panel tells besides the choices: what the conversation has taken so far, and what
-the system prompt has become."""
+"""What the settings panel tells besides the choices: what the conversation has taken so far, what is
+pinned in it, and what the system prompt has become."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from chainlit.input_widget import InputWidget, TextInput
 
@@ -12,6 +13,7 @@ from app.core.errors import StorageUnavailable
 from app.core.ports import UsageReports
 from app.core.reports import UsageFilter, UsageSummary
 from app.core.text import Language, Text
+from app.view.pinned_facts import PINNED, PinnedFacts
 from app.view.session import Browser
 
 log = logging.getLogger(__name__)
@@ -46,14 +48,24 @@ DASH = "—"
 
 
 class PanelFacts:
-    """Fields that are read, not written; the panel is drawn without them where the database is down."""
+    """Fields that the options do not have; the panel is drawn without them where the database is
+    down."""
 
-    def __init__(self, reports: UsageReports, notes: ThreadNotes) -> None:
+    def __init__(self, reports: UsageReports, notes: ThreadNotes, pinned: PinnedFacts) -> None:
         self._reports = reports
         self._notes = notes
+        self._pinned = pinned
 
-    async def put_into(self, panel: Sequence[InputWidget], browser: Browser) -> list[InputWidget]:
-        """The total first, once the conversation has one; the short prompt below its switch."""
+    async def chosen(self, browser: Browser, choices: Mapping[str, Any]) -> None:
+        """The person confirmed the panel."""
+        if isinstance(text := choices.get(PINNED), str):
+            await self._pinned.chosen(browser, text)
+
+    async def put_into(
+        self, panel: Sequence[InputWidget], browser: Browser, values: Mapping[str, Any]
+    ) -> list[InputWidget]:
+        """The total first, once the conversation has one; the pinned facts below the system prompt;
+        the short prompt below its switch."""
         try:
             over = UsageFilter(user_id=browser.user_id, thread_id=browser.thread_id)
             total = await self._reports.summary(over)
@@ -63,9 +75,18 @@ class PanelFacts:
         fields: list[InputWidget] = [total_widget(total, browser.language)] if total.calls else []
         for widget in panel:
             fields.append(widget)
+            if widget.id == "system_prompt":
+                fields += await self._pins(browser, values)
             if widget.id == "compress_system_prompt" and (short := await self._short(browser)):
                 fields.append(short_prompt_widget(short, browser.language))
         return fields
+
+    async def _pins(self, browser: Browser, values: Mapping[str, Any]) -> list[InputWidget]:
+        try:
+            return [await self._pinned.field(browser, values)]
+        except StorageUnavailable as error:
+            log.warning("facts of thread %s: %s", browser.thread_id, error.detail)
+            return []
 
     async def _short(self, browser: Browser) -> ShortSystemPrompt | None:
         options = browser.options

@@ -180,6 +180,32 @@ def test_the_second_switch_waits_for_the_first(chat: Page):
     expect(second).to_be_disabled()
 
 
+def system_prompt(ollama: Process) -> str:
+    """The one that the server was sent last."""
+    asked = [r["body"] for r in ServerLog(ollama).look()["requests"] if r["path"] == "/api/chat"]
+    return str(asked[-1]["messages"][0]["content"])
+
+
+def test_facts_are_pinned_in_the_panel_before_anything_is_said(chat: Page, ollama: Process):
+    facts = "Бюджет — 12 400 ₽\nНе звонить по пятницам"
+    choose(chat, pinned_facts=facts)
+    answered(chat, "Что запомнить?")
+    system = system_prompt(ollama)
+    assert [line in system for line in facts.split("\n")] == [True, True]
+    chat.reload()
+    expect(metrics(chat)).to_have_count(1)
+    chat.locator("#chat-settings-open-modal").click()
+    field = chat.locator("#chat-settings #pinned_facts")
+    expect(field).to_have_value(facts)
+    field.scroll_into_view_if_needed()
+    picture(chat, "pinned-facts")
+    field.fill("Не звонить по пятницам")
+    chat.locator("#chat-settings #confirm").click()
+    answered(chat, "А теперь?")
+    system = system_prompt(ollama)
+    assert ("пятницам" in system, "12 400" in system) == (True, False)
+
+
 def test_a_compressed_conversation_says_so_and_its_facts_are_pinned(
     chat: Page, folder: Path, house: Process
 ):

@@ -88,7 +88,7 @@ class ThreadNotes:
 
     async def pinned(self, thread_id: str) -> tuple[PinnedFact, ...]:
         """The facts that go out with every question, in the order they were pinned."""
-        return (await self._store.head(thread_id)).pinned
+        return await self._store.pinned(thread_id)
 
     async def pin(self, thread_id: str, text: str) -> PinnedFact:
         """Pins a fact, cut to PINNED_CHARACTERS. Raises NotFound where the thread is gone, ValueError

@@ -44,6 +44,10 @@ class CompressionStore(Protocol):
         """What stands now; an empty head where nothing was compressed or pinned."""
         ...
 
+    async def pinned(self, thread_id: str) -> tuple[PinnedFact, ...]:
+        """The facts of the head, in the order they were pinned."""
+        ...
+
     async def swap(self, thread_id: str, version: int, blocks: Sequence[Block]) -> bool:
         """Puts these blocks in place of all, if the head is still at `version`; else does nothing.
 

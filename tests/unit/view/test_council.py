@@ -66,8 +66,13 @@ class Threads:
 class Facts:
     """A panel without facts of its own."""
 
-    async def put_into(self, options: Sequence[Any], browser: Browser) -> Sequence[Any]:
+    async def put_into(
+        self, options: Sequence[Any], browser: Browser, values: Mapping[str, Any]
+    ) -> Sequence[Any]:
         return options
+
+    async def chosen(self, browser: Browser, choices: Mapping[str, Any]) -> None:
+        pass
 
 
 class Session:
