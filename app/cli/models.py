@@ -160,7 +160,7 @@ async def pull_model(args: argparse.Namespace, terminal: Terminal) -> int:
             why = pull_failed(error, terminal.language)
             terminal.fail(NOT_PULLED.format(model=model, why=f"{why} ({error.detail})"))
             return 1
-        except BaseException:  # Ctrl-C
+        except BaseException:  # raised again: Ctrl-C too ends the bar and says what is kept
             bar.end()
             terminal.fail(RESUMES)
             raise

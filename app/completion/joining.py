@@ -37,7 +37,7 @@ class Joining:
                 raise NoModels("it lists no models", server=server.name)
             await server.prove_key(state.models)
             await self._book.keep(new)
-        except BaseException:
+        except BaseException:  # raised again: a cancelled join leaves no connection either
             await server.aclose()
             raise
         self._kept()

@@ -100,7 +100,7 @@ class MeteredCall:
         except KonsiliumError as failure:
             outcome, error = Outcome.FAILED, failure.code
             raise
-        except Exception:
+        except Exception:  # raised again: a bug below is counted as a failure too
             outcome, error = Outcome.FAILED, KonsiliumError.code
             raise
         finally:

@@ -131,7 +131,7 @@ class Turns:
         self._running[request.thread_id] = turn
         try:
             history = await self._store.begin(request, turn.state.opening())
-        except BaseException:
+        except BaseException:  # raised again: also a cancelled start holds the thread no longer
             self._forget(turn)
             raise
         self._in_background(self._run(turn, history, refused))

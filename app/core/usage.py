@@ -26,7 +26,6 @@ class Purpose(StrEnum):
     CACHE_CHECK = "cache_check"
     EMBEDDING = "embedding"
     TRANSCRIPTION = "transcription"
-    PRELOAD = "preload"
 
 
 class Outcome(StrEnum):

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from app.access.keys import KeyRing
 from app.core.keys import ApiKey
-from app.core.models import GATEWAY_SERVER
 from app.gateway.errors import NotSignedIn
 from app.gateway.http import Exchange
 
@@ -25,10 +24,6 @@ class Caller:
     def may_use(self, model: str) -> bool:
         """Whether `server/model` is one of theirs."""
         return self.key is None or self.key.allows(model)
-
-    def may_use_mode(self, mode: str) -> bool:
-        """Whether a conversation mode is one of theirs."""
-        return self.may_use(f"{GATEWAY_SERVER}/{mode}")
 
 
 SignedIn = Callable[[Mapping[str, str]], Awaitable[Caller | None]]

@@ -112,7 +112,7 @@ class KeptServers:
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(self._path)
-        except BaseException:
+        except BaseException:  # raised again: whatever it is, no half-written file stays
             beside.unlink(missing_ok=True)
             raise
 

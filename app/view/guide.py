@@ -131,7 +131,7 @@ class Guide:
         except KonsiliumError as error:
             log.warning("a new server was not kept: %s: %s", error.code, error.detail)
             status |= {"state": "refused", "text": join_failed(error, browser.language)}
-        except BaseException:
+        except BaseException:  # raised again: the card must not say "testing" for ever
             status["state"] = "refused"
             raise
 

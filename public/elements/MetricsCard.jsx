@@ -50,7 +50,7 @@ const TEXTS = {
       answer: "Ответ", gate: "Выбор специалистов", specialist: "Специалист", synthesis: "Итог",
       dialogue: "Реплика", candidate: "Вариант", judge: "Судья", summary: "Сжатие",
       title: "Заголовок", repair: "Исправление", cache_check: "Проверка кеша",
-      embedding: "Эмбеддинг", transcription: "Распознавание речи", preload: "Загрузка",
+      embedding: "Эмбеддинг", transcription: "Распознавание речи",
     },
   },
   uk: {
@@ -93,10 +93,10 @@ const TEXTS = {
       tool_calls: "виклик інструмента",
     },
     purposes: {
-      answer: "Відповідь", gate: "Вибір фахівців", specialist: "Фахівець", synthesis: "Підсумок",
+      answer: "Відповідь", gate: "Вибір спеціалістів", specialist: "Спеціаліст", synthesis: "Підсумок",
       dialogue: "Репліка", candidate: "Варіант", judge: "Суддя", summary: "Стиснення",
       title: "Заголовок", repair: "Виправлення", cache_check: "Перевірка кешу",
-      embedding: "Ембединг", transcription: "Розпізнавання мовлення", preload: "Завантаження",
+      embedding: "Ембединг", transcription: "Розпізнавання мовлення",
     },
   },
   en: {
@@ -142,7 +142,7 @@ const TEXTS = {
       answer: "Answer", gate: "Choosing specialists", specialist: "Specialist", synthesis: "Synthesis",
       dialogue: "Line", candidate: "Candidate", judge: "Judge", summary: "Compression",
       title: "Title", repair: "Repair", cache_check: "Cache check",
-      embedding: "Embedding", transcription: "Speech to text", preload: "Loading",
+      embedding: "Embedding", transcription: "Speech to text",
     },
   },
 };

@@ -89,7 +89,7 @@ class Completions:
                         await x.write(block)
             if not x.finished:
                 raise IncompleteAnswer("the answer has no end")
-        except Exception as error:
+        except Exception as error:  # the stream has begun: what went wrong is its last event
             if not x.started or x.finished:
                 raise
             _log_broken(error)

@@ -20,6 +20,7 @@ from app.core.turns import Question as Asked
 from app.core.turns import TurnRequest, new_id
 from app.gateway.access import Caller
 from app.gateway.errors import answer_to
+from app.gateway.openai.council import ORDINARY, model_name
 from app.gateway.openai.sse import PING, encode
 from app.gateway.rest.chats import make_thread, own_thread
 from app.gateway.rest.desk import CountedCaller, RestDesk, TheCaller, TheDesk
@@ -129,6 +130,8 @@ async def _start(desk: RestDesk, caller: Caller, wish: _Wish) -> RunningTurn:
     if mode is None:
         known = ", ".join(mode.id for mode in desk.modes)
         raise BadRequest(f"There is no mode {wish.mode!r}; there are {known}.")
+    if mode.id != ORDINARY and not caller.may_use(model_name(mode)):  # its models are many
+        raise ModelNotFound("not for this key", model=model_name(mode))
     options = ChatOptions.clean(wish.options, mode.id, mode.options)
     model = options.text("model")
     ref = desk.gateway.candidates(caller, model)[0] if model else desk.gateway.models.resolve("")

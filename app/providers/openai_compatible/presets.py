@@ -14,8 +14,6 @@ class Preset:
 
     name: str
     base_url: str
-    key_variable: str | None = None
-    """The environment variable that holds its key; None where it is given with the server."""
     auth: str = "Bearer"
     """The word before the key in `Authorization`."""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -40,7 +38,6 @@ PRESETS: Mapping[str, Preset] = {
         Preset(
             "yandex",
             "https://ai.api.cloud.yandex.net/v1",
-            "YANDEX_API_KEY",
             auth="Api-Key",
             headers={"x-data-logging-enabled": "false"},
             embeddings_at_once=1,
@@ -49,14 +46,12 @@ PRESETS: Mapping[str, Preset] = {
         Preset(
             "openai",
             "https://api.openai.com/v1",
-            "OPENAI_API_KEY",
             completion_tokens_field="max_completion_tokens",
         ),
-        Preset("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
+        Preset("deepseek", "https://api.deepseek.com/v1"),
         Preset(
             "openrouter",
             "https://openrouter.ai/api/v1",
-            "OPENROUTER_API_KEY",
             headers={"X-Title": "Konsilium"},
             key_path="/key",
         ),

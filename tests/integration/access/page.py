@@ -106,6 +106,6 @@ class Page:
         return (await self.http.post("/project/threads", json=query)).json()["data"]
 
     async def close(self):
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # a socket that was refused has nothing to close
             await self.socket.disconnect()
         await self.http.aclose()

@@ -230,6 +230,8 @@ async def test_keys_are_made_shown_once_and_revoked_by_administrators_alone(hous
     other = {"message": "hi", "model": "gpu/len-3000+paced-10ms"}
     refused = await house.http.post("/api/chat", json=other, headers=headers)
     assert refused.status_code == 404
+    council = {"message": "hi", "mode": "best_of"}
+    assert (await house.http.post("/api/chat", json=council, headers=headers)).status_code == 404
     chats = (await house.http.get("/v1/models", headers=headers)).json()["data"]
     assert [model["id"] for model in chats] == ["gpu/echo"]
     revoked = await house.http.delete(f"/api/keys/{made.json()['id']}")

@@ -78,8 +78,8 @@ class Pair:
 
 class Answer:
     def __init__(self) -> None:
-        self.text = self.thinking = ""
-        self.deltas = 0
+        self.pieces: list[str] = []
+        self.thinking = ""
         self.calls: dict[int, list[str]] = {}
         self.end: Finished | None = None
         self.error: KonsiliumError | None = None
@@ -88,8 +88,7 @@ class Answer:
         assert self.end is None, "nothing follows Finished"
         match event:
             case TextDelta(text):
-                self.text += text
-                self.deltas += 1
+                self.pieces.append(text)
             case ReasoningDelta(text):
                 self.thinking += text
             case ToolCallDelta(index, _, name, arguments):
@@ -98,6 +97,10 @@ class Answer:
                 call[1] += arguments
             case Finished():
                 self.end = event
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
 
     @property
     def whole(self) -> str:
@@ -187,7 +190,7 @@ async def test_an_answer_of_five_megabytes_in_one_piece_is_whole(pair: Pair) -> 
 
 async def test_an_answer_of_one_token_is_one_delta(pair: Pair) -> None:
     answer = await pair.ask("say-Yes")
-    assert (answer.whole, answer.deltas) == ("Yes", 1)
+    assert (answer.whole, answer.pieces) == ("Yes", ["Yes"])
 
 
 async def test_an_answer_of_no_token_is_complete_and_empty(pair: Pair) -> None:

@@ -62,7 +62,7 @@ class Stage:
                     self.arrivals.append((asyncio.get_running_loop().time(), event))
                     self.state.apply(event)
             outcome = Outcome.COMPLETED
-        except Exception as failure:
+        except Exception as failure:  # raised again, once the state has it
             outcome, error = Outcome.FAILED, failure
             raise
         finally:
