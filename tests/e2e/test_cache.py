@@ -203,3 +203,32 @@ def test_the_dashboard_counts_what_the_cache_gave(visit: Visit, folder: Path):
     expect(page.locator('[data-figure="cache"]')).to_have_attribute("data-value", str(hits))
     expect(page.locator("#cards")).to_contain_text("по подсказке: 1")
     picture(page, "cache-dashboard")
+
+
+def test_an_administrator_names_what_means_the_same(visit: Visit, folder: Path):
+    page = visit("bohdan")
+    page.goto(page.url.rstrip("/") + "/dashboard")
+    expect(page.locator("main")).to_have_attribute("aria-busy", "false")
+    expect(page.get_by_test_id("rules")).to_be_hidden()
+    with sqlite3.connect(next((folder / "data").glob("*.db"))) as database:
+        database.execute(
+            "insert into users (id, identifier, role, metadata, created_at)"
+            " select 'oksana', 'oksana', 'admin', metadata, created_at from users limit 1"
+        )
+    page = visit("oksana")
+    page.goto(page.url.rstrip("/") + "/dashboard")
+    rules = page.get_by_test_id("rules")
+    rules.locator("summary").click()
+    field = rules.locator("[name=aliases]")
+    expect(rules.locator("[name=serveFrom]")).to_have_value("0.7")
+    field.fill("ХДУ = Херсонський державний університет")
+    rules.get_by_role("button", name="Сохранить").click()
+    expect(rules.get_by_role("status")).to_have_text("Сохранено.")
+    picture(page, "cache-rules")
+    page.reload()
+    rules.locator("summary").click()
+    expect(field).to_have_value("ХДУ = Херсонський державний університет")
+    page.once("dialog", lambda dialog: dialog.accept())
+    rules.get_by_role("button", name="Удалить все ответы").click()
+    expect(rules.get_by_role("status")).to_contain_text("Удалено ответов:")
+    assert entries(folder) == 0

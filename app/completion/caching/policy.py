@@ -77,6 +77,11 @@ class Policies:
             self._reading = asyncio.create_task(self._read_again())
         return self._policy
 
+    async def latest(self) -> Policy:
+        """What the database says now: to show it, or to change some of it."""
+        await self._read()
+        return self._policy
+
     async def _read(self) -> None:
         self._policy = Policy.of(await self._documents.get(_SCOPE, _KEY))
         self._read_at = time.monotonic()

@@ -93,5 +93,51 @@ TEXTS: dict[str, Text] = {
         en="The numbers could not be fetched. Try again.",
     ),
     "again": Text(ru="Повторить", uk="Повторити", en="Try again"),
+    "rules": Text(ru="Кеш ответов", uk="Кеш відповідей", en="Answer cache"),
+    "shared": Text(
+        ru="Один кеш на всех пользователей",
+        uk="Один кеш для всіх користувачів",
+        en="One cache for all users",
+    ),
+    "shared_hint": Text(
+        ru="Каждый увидит чужие вопросы и ответы на них. Только для того, что не секрет ни для кого.",
+        uk="Кожен побачить чужі запитання й відповіді на них. Лише для того, що не є таємницею ні для кого.",
+        en="Everyone will see others’ questions and their answers. Only for what is no secret to anyone.",
+    ),
+    "aliases": Text(
+        ru="Имена, которые значат одно и то же",
+        uk="Назви, що означають те саме",
+        en="Names that mean the same",
+    ),
+    "aliases_hint": Text(
+        ru="По группе на строке: ХГУ = Херсонский государственный университет",
+        uk="По групі в рядку: ХДУ = Херсонський державний університет",
+        en="A group a line: KSU = Kherson State University",
+    ),
+    "serve_from": Text(
+        ru="Отвечать из кеша при сходстве от",
+        uk="Відповідати з кешу за схожості від",
+        en="Answer from the cache at a similarity of",
+    ),
+    "serve_from_hint": Text(
+        ru="От 0 до 1; больше 1 — похожие ответы только предлагать",
+        uk="Від 0 до 1; понад 1 — схожі відповіді лише пропонувати",
+        en="0 to 1; above 1, similar answers are only offered",
+    ),
+    "days": Text(ru="Хранить, дней", uk="Зберігати, днів", en="Kept for, days"),
+    "save": Text(ru="Сохранить", uk="Зберегти", en="Save"),
+    "rules_saved": Text(ru="Сохранено.", uk="Збережено.", en="Saved."),
+    "purge": Text(ru="Удалить все ответы", uk="Видалити всі відповіді", en="Delete all answers"),
+    "purge_sure": Text(
+        ru="Удалить из кеша все ответы? Вернуть их нельзя.",
+        uk="Видалити з кешу всі відповіді? Повернути їх не можна.",
+        en="Delete all answers from the cache? They cannot be brought back.",
+    ),
+    "purged": Text(ru="Удалено ответов: ", uk="Видалено відповідей: ", en="Answers deleted: "),
+    "unsaved": Text(
+        ru="Не получилось. Попробуйте ещё раз.",
+        uk="Не вдалося. Спробуйте ще раз.",
+        en="That did not work. Try again.",
+    ),
 }
 """Each by the name the page knows it under."""

@@ -12,7 +12,7 @@ from swagger_ui_bundle import swagger_ui_path
 
 from app.core.errors import KonsiliumError
 from app.gateway.errors import Answer, HttpError, answer_to
-from app.gateway.rest import chat, chats, keys, models
+from app.gateway.rest import answers, chat, chats, keys, models
 from app.gateway.rest.desk import RestDesk
 from app.gateway.rest.shapes import Refusal
 
@@ -49,7 +49,7 @@ def build_rest(desk: RestDesk) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.desk = desk
-    for each in (models, chats, chat, keys):
+    for each in (models, chats, chat, keys, answers):
         app.include_router(each.router)
     for kind in (KonsiliumError, HttpError, Exception):
         app.add_exception_handler(kind, _refuse)

@@ -278,3 +278,34 @@ class KeyMade(Key):
 
 class Keys(Shape):
     keys: list[Key]
+
+
+class CacheRules(Shape):
+    """What holds for the answer cache of all users."""
+
+    shared: bool = Field(description="One cache for all users, instead of one for each")
+    serve_from: float = Field(description="Similarity of words from which an answer is served")
+    suggest_from: float = Field(description="From which it is offered")
+    vectors_from: float = Field(description="Cosine from which a vector is enough to offer")
+    days: float
+    entries: int
+    check_model: str = Field(description="`server/model`, or empty")
+    aliases: str = Field(description="A group a line: `KSU = Kherson State University`")
+
+
+class ChangedRules(Shape):
+    """What is to change; the rest stays."""
+
+    model_config = camel({"aliases": "ХДУ = Херсонський державний університет"})
+    shared: bool | None = None
+    serve_from: float | None = Field(default=None, ge=0, le=2)
+    suggest_from: float | None = Field(default=None, ge=0, le=2)
+    vectors_from: float | None = Field(default=None, ge=0, le=2)
+    days: float | None = Field(default=None, gt=0, le=3650)
+    entries: int | None = Field(default=None, ge=0, le=10**7)
+    check_model: str | None = Field(default=None, max_length=200)
+    aliases: str | None = Field(default=None, max_length=20_000)
+
+
+class Purged(Shape):
+    deleted: int

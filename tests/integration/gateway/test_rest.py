@@ -238,6 +238,26 @@ async def test_keys_are_made_shown_once_and_revoked_by_administrators_alone(hous
     assert revoked.json() == {"success": True}
 
 
+async def test_the_rules_of_the_answer_cache_are_for_administrators_alone(house):
+    path = "/api/answer-cache"
+    rules = (await house.http.get(path)).json()
+    assert (rules["shared"], rules["serveFrom"], rules["aliases"]) == (False, 0.7, "")
+    aliases = "ХДУ = Херсонський державний університет"
+    changed = await house.http.patch(path, json={"aliases": aliases, "days": 30})
+    assert changed.json() == rules | {"aliases": aliases, "days": 30}
+    policy = await house.application.answers.policies.current()
+    assert (policy.aliases, policy.days, policy.shared) == (aliases, 30.0, False)
+    assert (await house.http.patch(path, json={"days": 0})).status_code == 422
+    assert (await house.http.delete(path)).json() == {"deleted": 0}
+    key = (await house.http.post("/api/keys", json={"name": "ci"})).json()["key"]
+    headers = {"authorization": f"Bearer {key}"}
+    for method in ("GET", "PATCH", "DELETE"):
+        body = {"shared": True} if method == "PATCH" else None
+        refused = await house.http.request(method, path, headers=headers, json=body)
+        assert refused.status_code == 403
+    assert (await house.http.get(path)).json()["shared"] is False
+
+
 async def test_another_users_threads_do_not_exist(tmp_path):
     async with open_house(
         tmp_path, auth_mode="password", admin_password="long enough 123"

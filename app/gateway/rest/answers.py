@@ -1,0 +1,45 @@
+"""/api/answer-cache: for administrators."""
+
+from dataclasses import asdict, replace
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from app.completion.caching.cache import AnswerCache
+from app.core.errors import NotFound
+from app.gateway.rest.desk import Administrator, RestDesk, TheDesk
+from app.gateway.rest.shapes import CacheRules, ChangedRules, Purged
+
+router = APIRouter(prefix="/api/answer-cache", tags=["answer cache"])
+
+Wanted = Annotated[str | None, Query(max_length=200)]
+
+
+@router.get("")
+async def rules(desk: TheDesk, caller: Administrator) -> CacheRules:
+    """What holds for the answer cache of all users, as the database says now."""
+    return CacheRules(**asdict(await _cache(desk).policies.latest()))
+
+
+@router.patch("")
+async def change_rules(desk: TheDesk, caller: Administrator, changed: ChangedRules) -> CacheRules:
+    """Changes what is named; other processes follow within seconds."""
+    policies = _cache(desk).policies
+    policy = replace(await policies.latest(), **changed.model_dump(exclude_none=True))
+    await policies.change(policy)
+    return CacheRules(**asdict(policy))
+
+
+@router.delete("")
+async def purge(
+    desk: TheDesk, caller: Administrator, model: Wanted = None, owner: Wanted = None
+) -> Purged:
+    """Deletes cached answers: of a model (`server/model`), of an owner (`user:<id>`, `key:<id>`,
+    `shared`), or all."""
+    return Purged(deleted=await _cache(desk).purge(model=model, owner=owner))
+
+
+def _cache(desk: RestDesk) -> AnswerCache:
+    if desk.gateway.answers is None:
+        raise NotFound("There is no answer cache here.")
+    return desk.gateway.answers
