@@ -47,7 +47,7 @@ class Finished:
     finish_reason: FinishReason
     usage: Usage
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """What the wire said besides (logprobs, system_fingerprint), for those who asked."""
+    """What the wire said besides (`logprobs` in OpenAI's form, system_fingerprint), for those who asked."""
 
 
 ModelEvent = TextDelta | ReasoningDelta | ToolCallDelta | Finished

@@ -25,10 +25,16 @@ class OllamaFraming(Framing):
     content_type = "application/x-ndjson"
     head_first = False
 
-    def __init__(self, model: str, prompt: int, script: Script, load_s: float) -> None:
+    def __init__(
+        self, model: str, prompt: int, script: Script, load_s: float, *, logprobs: bool
+    ) -> None:
         self._model, self._prompt, self._script, self._load_s = model, prompt, script, load_s
+        self._logprobs = logprobs
 
     def token(self, text: str) -> bytes:
+        if self._logprobs:
+            said = {"role": "assistant", "content": text}
+            return self._said(said, logprobs=[{"token": text, "logprob": -0.5}])
         line = _line(self._model, text)
         return line.replace(b"\n", b"\r\n") if self._script.crlf else line
 
@@ -63,9 +69,9 @@ class OllamaFraming(Framing):
                 end |= {"eval_count": tokens, "eval_duration": max(1, int(seconds * SECOND))}
         return json.dumps(end).encode() + b"\n"
 
-    def _said(self, message: dict[str, Any]) -> bytes:
+    def _said(self, message: dict[str, Any], **more: Any) -> bytes:
         line = {"model": self._model, "created_at": CREATED, "message": message, "done": False}
-        return json.dumps(line, ensure_ascii=False).encode() + b"\n"
+        return json.dumps(line | more, ensure_ascii=False).encode() + b"\n"
 
 
 @lru_cache(maxsize=4096)
@@ -200,7 +206,8 @@ class OllamaSimulator(Simulator):
         schema = wanted if isinstance(wanted, dict) else None
         tokens, last, prompt = answer_of(script, body, schema)
         calls = _tool_calls(script, body, last)
-        framing = OllamaFraming(name, prompt, script, load_s)
+        logprobs = body.get("logprobs") is True
+        framing = OllamaFraming(name, prompt, script, load_s, logprobs=logprobs)
         limit = (body.get("options") or {}).get("num_predict")
         if script.thinking and body.get("think") is False:
             script = script_of(model.name.replace("thinking", "echo"))

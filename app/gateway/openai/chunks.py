@@ -38,6 +38,11 @@ class Head:
         name = self.object + (".chunk" if chunk and not self.legacy else "")
         return {"id": self.id, "object": name, "created": self.created, "model": self.model}
 
+    def logprobs(self, extra: Mapping[str, Any]) -> Json | None:
+        """All tokens' logprobs as this form has them."""
+        found = extra.get("logprobs")
+        return _legacy_logprobs(found["content"]) if found and self.legacy else found
+
 
 class ChunkWriter:
     """Turns the events of one answer into the bytes of a stream.
@@ -87,7 +92,8 @@ class ChunkWriter:
 
     def _closing(self, reason: str, usage: Usage, extra: Mapping[str, Any]) -> bytes:
         body: Json = {"text": ""} if self._head.legacy else {"delta": {}}
-        choice = {"index": 0, **body, "logprobs": extra.get("logprobs"), "finish_reason": reason}
+        logprobs = self._head.logprobs(extra)
+        choice = {"index": 0, **body, "logprobs": logprobs, "finish_reason": reason}
         last = encode(self._head.fields(chunk=True) | {"choices": [choice]} | self._usage)
         if self._wants_usage:
             last += encode(
@@ -113,7 +119,7 @@ def completion(head: Head, events: Iterable[ModelEvent]) -> Json:
     usage = finish.usage if finish else Usage()
     choice: Json = {
         "index": 0,
-        "logprobs": finish.extra.get("logprobs") if finish else None,
+        "logprobs": head.logprobs(finish.extra) if finish else None,
         "finish_reason": _reason(finish.finish_reason if finish else "stop", bool(tools)),
     }
     if head.legacy:
@@ -140,6 +146,18 @@ def chunks_of(answer: Json, *, wants_usage: bool) -> bytes:
     if wants_usage and answer.get("usage"):
         stream += encode(head | {"choices": [], "usage": answer["usage"]})
     return stream + DONE
+
+
+def _legacy_logprobs(tokens: Iterable[Json]) -> Json:
+    columns: Json = {"tokens": [], "token_logprobs": [], "top_logprobs": [], "text_offset": []}
+    offset = 0
+    for token in tokens:
+        others = {other["token"]: other["logprob"] for other in token["top_logprobs"]}
+        row = (token["token"], token["logprob"], others, offset)
+        for column, value in zip(columns.values(), row, strict=True):
+            column.append(value)
+        offset += len(token["token"])
+    return columns
 
 
 def _message(text: str, thinking: str, tools: dict[int, Json]) -> Json:

@@ -117,6 +117,9 @@ def legacy_request(body: Json, request_id: str) -> ModelRequest:
         raise InvalidField("This model takes one text as `prompt`.", "prompt")
     if body.get("suffix"):
         raise InvalidField("This model does not support `suffix`.", "suffix")
+    others = _whole(body, "logprobs", minimum=0)
+    if others is not None:  # of each token; in chat completions it is a field of its own
+        body = {**body, "logprobs": True, "top_logprobs": others}
     return _request(body, (Message.user(prompt_text(body)),), request_id)
 
 

@@ -63,8 +63,8 @@ def chat_body(
     }
     if keep_alive is not None:
         body["keep_alive"] = keep_alive
-    if request.tools and request.tool_choice != "none":
-        body["tools"] = [dict(tool) for tool in request.tools]
+    if tools := _tools(request):
+        body["tools"] = tools
     match request.response_format:
         case None:
             pass
@@ -77,6 +77,17 @@ def chat_body(
         body["think"] = think
     body |= {key: value for key, value in request.extra.items() if key in TOP_LEVEL}
     return body
+
+
+def _tools(request: ModelRequest) -> list[dict[str, Any]]:
+    """Ollama knows no tool_choice: a tool that was chosen by name is the only one offered."""
+    tools = [dict(tool) for tool in request.tools]
+    match request.tool_choice:
+        case "none":
+            return []
+        case {"function": {"name": chosen}}:
+            return [tool for tool in tools if tool["function"].get("name") == chosen]
+    return tools
 
 
 def _think(request: ModelRequest) -> bool | str | None:
@@ -157,7 +168,7 @@ class AnswerReader:
             if calls := message.get("tool_calls"):
                 events.extend(self._tool_call(call) for call in calls)
         if logprobs := chunk.get("logprobs"):
-            self._logprobs.extend(logprobs)
+            self._logprobs.extend(map(_logprob, logprobs))
         if chunk.get("done"):
             events += self._tags.rest()
             events.append(self._finished(chunk))
@@ -180,9 +191,14 @@ class AnswerReader:
             reason = "length"
         elif self._tool_calls:
             reason = "tool_calls"
-        return Finished(
-            reason, usage(chunk), {"logprobs": self._logprobs} if self._logprobs else {}
-        )
+        extra = {"logprobs": {"content": self._logprobs}} if self._logprobs else {}
+        return Finished(reason, usage(chunk), extra)
+
+
+def _logprob(token: Mapping[str, Any]) -> dict[str, Any]:
+    """A token's logprob with the fields that Ollama leaves out where they are empty."""
+    others = [{"bytes": None, **other} for other in token.get("top_logprobs") or ()]
+    return {"bytes": None, **token, "top_logprobs": others}
 
 
 def _text(value: object) -> str:

@@ -151,6 +151,25 @@ async def test_legacy_completions_answer_autocompletion(house, server):
     assert whole.choices[0].text == text == "fn main() {"
 
 
+async def test_logprobs_of_a_translated_model_have_the_form_of_each_path(house):
+    async with client(house) as ai:
+        ask_chat: Json = ai.chat.completions.create
+        request = {"model": "ollama/echo", "messages": ask("a b"), "logprobs": True}
+        whole = (await ask_chat(**request)).choices[0].logprobs
+        async with ai.chat.completions.stream(**request) as events:
+            streamed: Json = (await events.get_final_completion()).choices[0].logprobs
+        legacy: Json = await ai.completions.create(model="ollama/echo", prompt="a b", logprobs=0)
+    for logprobs in (whole, streamed):
+        assert "".join(token.token for token in logprobs.content) == "a b"
+        assert {token.logprob for token in logprobs.content} == {-0.5}
+        assert all(token.top_logprobs == [] for token in logprobs.content)
+    columns = legacy.choices[0].logprobs
+    assert "".join(columns.tokens) == "a b"
+    assert columns.token_logprobs == [-0.5] * len(columns.tokens)
+    assert columns.text_offset[0] == 0
+    assert house.ollama.requests[-1].body["top_logprobs"] == 0
+
+
 @both
 async def test_embeddings_are_alike_as_floats_and_as_base64(house, server):
     async with client(house) as ai:

@@ -111,6 +111,18 @@ def test_a_model_with_a_temperature_of_its_own_is_sent_none() -> None:
         assert not {"temperature", "top_p"} & body.keys()
 
 
+def test_a_tool_chosen_by_name_is_the_only_one_ollama_is_offered() -> None:
+    tools = tuple({"type": "function", "function": {"name": name}} for name in ("a", "b"))
+    for choice, offered in (
+        ("auto", ["a", "b"]),
+        ({"type": "function", "function": {"name": "b"}}, ["b"]),
+        ("none", []),
+    ):
+        request = ModelRequest(PLAIN.messages, tools=tools, tool_choice=choice)
+        body = ollama.chat_body("m", request, num_ctx=None, keep_alive=None)
+        assert [tool["function"]["name"] for tool in body.get("tools", [])] == offered
+
+
 def test_thinking_in_tags_comes_apart_in_both_protocols() -> None:
     pieces = ["<thi", "nk>hm</think", ">\n\nyes", "!"]
     chunks = [choice({"content": piece}) for piece in pieces]
