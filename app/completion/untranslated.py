@@ -13,10 +13,10 @@ class Untranslated(Mapping[str, PassThrough]):
         self._catalogue = catalogue
 
     def __getitem__(self, name: str) -> PassThrough:
-        server: object = self._catalogue.servers[name]
-        if isinstance(server, PassesThrough):
-            return server.raw
-        raise KeyError(name)
+        raw: PassThrough | None = getattr(self._catalogue.servers[name], "raw", None)
+        if raw is None:  # not isinstance: to tell a Protocol takes 7 µs, of each request
+            raise KeyError(name)
+        return raw
 
     def __iter__(self) -> Iterator[str]:
         for name, server in self._catalogue.servers.items():
