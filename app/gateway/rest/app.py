@@ -3,9 +3,10 @@
 import logging
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse
 from swagger_ui_bundle import swagger_ui_path
@@ -25,10 +26,17 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 _DOCS = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Konsilium API</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="docs/swagger-ui.css"></head>
 <body><div id="docs"></div><script src="docs/swagger-ui-bundle.js"></script><script>
+function shown(part) {
+  if (part === null || typeof part !== "object") return;
+  if (Array.isArray(part.examples)) part.example = part.examples[0];
+  Object.values(part).forEach(shown);
+}
 fetch("openapi.json").then(answer => answer.json()).then(spec => {
-  spec.openapi = "3.0.3";  // the bundled page knows no 3.1; what differs is not used here
+  spec.openapi = "3.0.3";  // the bundled page knows no 3.1: one example instead of several
+  shown(spec);
   SwaggerUIBundle({spec, dom_id: "#docs", deepLinking: true});
 });
 </script></body></html>"""
@@ -47,6 +55,7 @@ def build_rest(desk: RestDesk) -> FastAPI:
         responses=_REFUSALS,
         swagger_ui_oauth2_redirect_url=None,
         separate_input_output_schemas=False,
+        dependencies=[Depends(HTTPBearer(auto_error=False))],  # described here, checked at the door
     )
     app.state.desk = desk
     for each in (models, chats, chat, keys, answers):

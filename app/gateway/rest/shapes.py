@@ -18,6 +18,23 @@ def camel(*examples: dict[str, Any]) -> ConfigDict:
     return ConfigDict(alias_generator=to_camel, populate_by_name=True, json_schema_extra=shown)
 
 
+_THREAD = "01975a3e-1f0c-7000-8000-3b2f9d4c6e70"
+_CHAT = {
+    "id": _THREAD,
+    "title": "Квантовая физика",
+    "createdAt": 1765000000000,
+    "updatedAt": 1765000600000,
+}
+_SAID = {
+    "id": "01975a3e-2a7d-7000-8000-51c0e7a9b812",
+    "chatId": _THREAD,
+    "role": "user",
+    "content": "Что такое запутанность?",
+    "timestamp": 1765000000000,
+    "name": "",
+}
+
+
 class Shape(BaseModel):
     """A value of the API."""
 
@@ -27,6 +44,7 @@ class Shape(BaseModel):
 class Refusal(Shape):
     """Why a request was not served."""
 
+    model_config = camel({"error": "Chat not found", "code": "not_found"})
     error: str
     code: str | None = None
 
@@ -81,6 +99,7 @@ class ServerModels(Shape):
 class Chat(Shape):
     """A thread, the same one as in the sidebar. Times are milliseconds since 1970."""
 
+    model_config = camel(_CHAT)
     id: str
     title: str
     created_at: int
@@ -88,6 +107,7 @@ class Chat(Shape):
 
 
 class Chats(Shape):
+    model_config = camel({"chats": [_CHAT], "next": None})
     chats: list[Chat]
     next: str | None = Field(default=None, description="Cursor of the next page; null on the last")
 
@@ -100,6 +120,7 @@ class NewChat(Shape):
 
 
 class ChatMade(Shape):
+    model_config = camel({"chatId": _THREAD, "title": "Квантовая физика"})
     chat_id: str
     title: str
 
@@ -115,6 +136,7 @@ class Done(Shape):
 class Said(Shape):
     """One message of a thread."""
 
+    model_config = camel(_SAID)
     id: str
     chat_id: str
     role: str = Field(description="user or assistant")
@@ -124,6 +146,7 @@ class Said(Shape):
 
 
 class Messages(Shape):
+    model_config = camel({"messages": [_SAID]})
     messages: list[Said]
 
 
@@ -219,6 +242,30 @@ class WindowUsage(Shape):
 class Reply(Shape):
     """An answer."""
 
+    model_config = camel(
+        {
+            "response": "Сначала сварите бульон…",
+            "title": "Борщ",
+            "chatId": _THREAD,
+            "taskId": "01975a3e-58b2-7000-8000-8d1c5b2f0a11",
+            "isMultiAgent": False,
+            "agents": None,
+            "tokenUsage": {
+                "inputTokens": 14,
+                "outputTokens": 212,
+                "totalTokens": 226,
+                "estimatedCostRub": 0.0452,
+                "modelName": "yandex/yandexgpt-lite",
+            },
+            "contextWindowUsage": {
+                "currentTokens": 226,
+                "maxTokens": 32768,
+                "usagePercent": 0.69,
+                "isCompressed": False,
+            },
+            "outcome": "completed",
+        }
+    )
     response: str
     title: str | None
     chat_id: str

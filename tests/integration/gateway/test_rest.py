@@ -300,7 +300,8 @@ async def test_what_is_wrong_is_said_in_one_form(house):
 
 
 async def test_the_description_names_every_path_and_the_page_comes_from_here(house):
-    paths = (await house.http.get("/api/openapi.json")).json()["paths"]
+    description = (await house.http.get("/api/openapi.json")).json()
+    paths = description["paths"]
     assert {
         "/api/models/servers",
         "/api/models/server/models",
@@ -315,6 +316,11 @@ async def test_the_description_names_every_path_and_the_page_comes_from_here(hou
         "/api/chat/session/{session_id}",
         "/api/keys",
     } <= set(paths)
+    asked = json.dumps([path.get("post", {}).get("requestBody") for path in paths.values()])
+    schemas = description["components"]["schemas"]
+    given = {name for name in schemas if f'"#/components/schemas/{name}"' in asked}
+    assert len(given) >= 4
+    assert all(schemas[name]["examples"] for name in given | {"Reply"})
     page = (await house.http.get("/api/docs")).text
     assert "http" not in page
     assert (await house.http.get("/api/docs/swagger-ui-bundle.js")).status_code == 200
