@@ -131,6 +131,8 @@ class TurnState:
                 step = self.steps[step_id]
                 step.outcome, step.call, step.error = event.outcome, event.call, event.error
                 step.finish_reason, step.ended_at = event.finish_reason, now()
+                if step.kind in (StepKind.SPECIALIST, StepKind.CANDIDATE):  # others still speak
+                    step.note["metrics"] = answer_metrics(step, step.call)
                 self._changed(step)
             case Progress(text):
                 self.progress = text

@@ -42,6 +42,8 @@ class Option:
     lines: int = 1
     needs: str | None = None
     """Id of a switch that must be on for this option to be enabled."""
+    unset: Text | None = None
+    """What a `model` option says where none is chosen, if not that it is the conversation's own."""
     group: Literal["model", "mode", "context", "cache"] = "model"
 
     def clean(self, value: object) -> Scalar:

@@ -174,7 +174,9 @@ class Follower:
     def _drawing(self, step: LiveStep) -> Drawing:
         ollama = frozenset(s.name for s in self._models.states() if s.kind == "ollama")
         drawing = draw(self._state.record(step), self._screen.language, ollama=ollama)
-        drawing.step["streaming"] = bool(step.chunks) and step.outcome is Outcome.RUNNING
+        written = step.kind in (StepKind.PLAN, StepKind.GROUP)  # at once; then it waits for others
+        running = step.outcome is Outcome.RUNNING
+        drawing.step["streaming"] = bool(step.chunks) and running and not written
         return drawing
 
     def _draw_run(self) -> Drawing:

@@ -108,11 +108,15 @@ def _widget(
             items = {choice.label[language]: choice.value for choice in option.choices}
             return Select(**common, items=items, initial_value=str(value))
         case "model":
-            return _model_select(common, value, states, language)
+            return _model_select(common, value, states, language, option.unset)
 
 
 def _model_select(
-    common: dict[str, Any], value: object, states: Sequence[ServerState], language: Language
+    common: dict[str, Any],
+    value: object,
+    states: Sequence[ServerState],
+    language: Language,
+    unset: Text | None,
 ) -> InputWidget:
     profiles = chat_models(states)
     several = len({profile.ref.server for profile in profiles}) > 1
@@ -124,7 +128,7 @@ def _model_select(
     if isinstance(value, str) and value and value not in known:
         items = {value: value, **items}
     if common["id"] != "model":  # only the conversation's own model is never left unset
-        items = {AS_CONVERSATION[language]: UNSET, **items}
+        items = {(unset or AS_CONVERSATION)[language]: UNSET, **items}
     if not items:
         items = {NO_MODELS[language]: UNSET}
     description = troubles(states, language) or common["description"]

@@ -17,6 +17,8 @@ const TEXTS = {
       judge: "так рассудила модель-судья",
       person: "выбрали вы",
     },
+    onlyOne: "остальные отклонены",
+    noneClean: "проверку не прошёл ни один, этот наименее плохой",
     vetoes: {
       empty: "пустой", cut: "оборван", language: "не на том языке", forbidden: "запрещённые слова",
       structure: "сломана разметка", failed: "ошибка",
@@ -35,6 +37,8 @@ const TEXTS = {
       judge: "так розсудила модель-суддя",
       person: "вибрали ви",
     },
+    onlyOne: "решту відхилено",
+    noneClean: "перевірку не пройшов жоден, цей найменш поганий",
     vetoes: {
       empty: "порожній", cut: "обірваний", language: "не тією мовою", forbidden: "заборонені слова",
       structure: "зламана розмітка", failed: "помилка",
@@ -53,6 +57,8 @@ const TEXTS = {
       judge: "chosen by the judge model",
       person: "chosen by you",
     },
+    onlyOne: "the others were ruled out",
+    noneClean: "none passed the checks; this one is the least bad",
     vetoes: {
       empty: "empty", cut: "cut off", language: "in another language", forbidden: "forbidden words",
       structure: "broken structure", failed: "failed",
@@ -96,6 +102,14 @@ function Candidate({ text, candidate, chosen, busy, promote }) {
   );
 }
 
+/** Why this one: by the way of choosing, unless the vetoes left no choice. */
+function why(text, by, candidates, chosen) {
+  const clean = candidates.filter((one) => !one.vetoes?.length);
+  if (by === "person" || (clean.length > 1 && candidates.length > 1)) return text.by[by] ?? by;
+  if (!clean.length) return text.noneClean;
+  return clean[0].step_id === chosen && candidates.length > 1 ? text.onlyOne : text.by[by] ?? by;
+}
+
 function Candidates({ data, callAction }) {
   const { lang, turn_id: turnId, candidates = [], chosen, by, reason } = data;
   const text = words(lang, TEXTS);
@@ -113,7 +127,7 @@ function Candidates({ data, callAction }) {
     <section data-testid="candidates" className="k-panel" lang={lang} aria-label={text.title(candidates.length)}>
       <div className="k-row-between">
         <span className="k-strong">{text.title(candidates.length)}</span>
-        <span className="k-muted">{text.by[by] ?? by}</span>
+        <span className="k-muted">{why(text, by, candidates, chosen)}</span>
       </div>
       {reason && <p className="k-muted">{reason}</p>}
       <ol className="k-candidates">

@@ -1,6 +1,6 @@
 import { useId, useState } from "react";
 import {
-  ChevronDown, CirclePause, CircleStop, Gauge, RotateCw, Scissors, StepForward, TriangleAlert, Zap,
+  ChevronDown, CirclePause, CircleSlash, CircleStop, Gauge, RotateCw, Scissors, StepForward, TriangleAlert, Zap,
 } from "lucide-react";
 import { useChatData, useChatMessages } from "@chainlit/react-client";
 
@@ -9,8 +9,10 @@ const { DASH, keep, known, money, newest, number, percent, plural, seconds, shor
 const TEXTS = {
   ru: {
     characters: ["символ", "символа", "символов"],
+    written: ["токен", "токена", "токенов"],
     details: "Подробности ответа",
     stopped: "остановлено",
+    unneeded: "дальше не понадобился",
     incomplete: "не завершено",
     cut: "обрезано лимитом токенов",
     nearlyFull: "окно почти заполнено",
@@ -55,8 +57,10 @@ const TEXTS = {
   },
   uk: {
     characters: ["символ", "символи", "символів"],
+    written: ["токен", "токени", "токенів"],
     details: "Подробиці відповіді",
     stopped: "зупинено",
+    unneeded: "далі не знадобився",
     incomplete: "не завершено",
     cut: "обрізано лімітом токенів",
     nearlyFull: "вікно майже заповнене",
@@ -101,8 +105,10 @@ const TEXTS = {
   },
   en: {
     characters: ["character", "characters"],
+    written: ["token", "tokens"],
     details: "Details of the answer",
     stopped: "stopped",
+    unneeded: "no longer needed",
     incomplete: "incomplete",
     cut: "cut off by the token limit",
     nearlyFull: "the window is nearly full",
@@ -164,11 +170,14 @@ function Mark({ icon: Icon, tone, children }) {
   );
 }
 
-function Marks({ entry, text }) {
+/** What befell an answer; `within` is how the whole turn ended, for one call of it: a call that we
+    ended in a turn that went well was not stopped by the person. */
+function Marks({ entry, text, within = entry.outcome }) {
   const marks = [];
   if (entry.cache)
     marks.push(["good", Zap, entry.cache === "exact" ? text.cacheExact : text.cacheNear]);
-  if (entry.outcome === "stopped") marks.push(["quiet", CircleStop, text.stopped]);
+  if (entry.outcome === "stopped")
+    marks.push(within === "completed" ? ["quiet", CircleSlash, text.unneeded] : ["quiet", CircleStop, text.stopped]);
   else if (entry.outcome === "failed" || entry.outcome === "interrupted")
     marks.push(["bad", CirclePause, text.incomplete]);
   else if (entry.finish_reason === "length") marks.push(["warn", Scissors, text.cut]);
@@ -210,7 +219,10 @@ function WindowGauge({ lang, text, used, size }) {
   );
 }
 
-function Calls({ lang, text, calls, total, tokens }) {
+/** Calls that a turn may have several of, each by somebody with a name of their own. */
+const VOICES = new Set(["specialist", "candidate", "dialogue"]);
+
+function Calls({ lang, text, calls, total, tokens, outcome }) {
   return (
     <div className="k-scroll">
       <table className="k-table">
@@ -226,9 +238,9 @@ function Calls({ lang, text, calls, total, tokens }) {
           {calls.map((call, index) => (
             <tr key={index}>
               <th scope="row">
-                {call.name || text.purposes[call.purpose] || call.purpose}
+                {(VOICES.has(call.purpose) && call.name) || text.purposes[call.purpose] || call.purpose}
                 <small>{call.server}/{call.model}</small>
-                <Marks entry={call} text={text} />
+                <Marks entry={call} text={text} within={outcome} />
               </th>
               <td>{seconds(lang, call.seconds)}</td>
               <td>{tokens(call)}</td>
@@ -267,6 +279,9 @@ function MetricsCard({ data, callAction }) {
     const side = (value) => (known(value) ? sign + short(value) : DASH);
     return `${side(row.input_tokens)}\u2009→\u2009${side(row.output_tokens)}`;
   };
+  const inTokens = compact && known(entry.output_tokens); // a part of an answer is told by its cost
+  const [size, forms] = inTokens ? [entry.output_tokens, text.written] : [entry.characters, text.characters];
+  const length = `${inTokens ? about : ""}${number(lang, size)} ${plural(lang, size ?? 0, forms)}`;
   const ask = async (name) => {
     setAsked(name);
     try {
@@ -301,8 +316,7 @@ function MetricsCard({ data, callAction }) {
         <button type="button" className="k-summary" aria-expanded={open} aria-controls={panel}
           aria-label={text.details} title={text.details} onClick={() => setOpen(!open)}>
           <span data-testid="metrics-line">
-            ⏱ {seconds(lang, entry.seconds)} • 🔢 {number(lang, entry.characters)}{" "}
-            {plural(lang, entry.characters ?? 0, text.characters)} • 📊 {speed(lang, entry.tokens_per_second)}
+            ⏱ {seconds(lang, entry.seconds)} • 🔢 {length} • 📊 {speed(lang, entry.tokens_per_second)}
           </span>
           <ChevronDown aria-hidden="true" className={open ? "k-turned" : ""} />
         </button>
@@ -334,7 +348,8 @@ function MetricsCard({ data, callAction }) {
           <Saved lang={lang} text={text} title={text.compression} {...facts} />
           <Saved lang={lang} text={text} title={text.system} {...facts.system} />
           {entry.calls?.length > 0 && (
-            <Calls lang={lang} text={text} calls={entry.calls} total={entry.total} tokens={tokens} />
+            <Calls lang={lang} text={text} calls={entry.calls} total={entry.total} tokens={tokens}
+              outcome={entry.outcome} />
           )}
           {entry.estimated && <p className="k-muted k-small">{text.approximate}</p>}
         </div>

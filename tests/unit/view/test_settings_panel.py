@@ -30,6 +30,17 @@ def test_a_dead_server_is_named_with_the_reason_and_hides_nobody():
     assert [item["value"] for item in select["items"]] == ["ollama/gemma2:2b"]
 
 
+def test_a_list_of_models_says_what_none_chosen_means():
+    modes = {mode.id: mode for mode in MODES}
+    for mode, option, said in (
+        ("consultation", "consultation_model", "как у беседы"),
+        ("best_of", "best_of_judge", "другая локальная, если есть"),
+    ):
+        panel = widgets({}, modes[mode], [UP], "ru")
+        select = next(widget for widget in panel if widget.id == option).to_dict()
+        assert select["items"][0] == {"label": said, "value": UNSET}
+
+
 def test_every_option_is_in_the_panel_in_every_language():
     for language in ("ru", "uk", "en"):
         panel = widgets({}, MODES[0], [UP], language)

@@ -20,30 +20,35 @@ OPTIONS: tuple[Option, ...] = (
         label=Text(
             ru="Как выбирать лучший", uk="Як обирати найкращий", en="How to choose the best"
         ),
+        hint=Text(
+            ru="Судья сравнивает пары, каждую дважды: ещё два вызова модели на пару",
+            uk="Суддя порівнює пари, кожну двічі: ще два виклики моделі на пару",
+            en="A judge compares pairs, each twice: two more model calls a pair",
+        ),
         default="medoid",
         choices=(
             Choice(
                 "medoid",
                 Text(
-                    ru="ближайший к остальным (без вызовов модели)",
-                    uk="найближчий до решти (без викликів моделі)",
-                    en="closest to the others (no model calls)",
+                    ru="по сходству с остальными",
+                    uk="за схожістю з рештою",
+                    en="by likeness to the others",
                 ),
             ),
             Choice(
                 "heuristic",
                 Text(
-                    ru="по длине, словам вопроса и строению",
-                    uk="за довжиною, словами запитання та будовою",
-                    en="by length, the question's words and structure",
+                    ru="по длине и словам вопроса",
+                    uk="за довжиною і словами запитання",
+                    en="by length and the question's words",
                 ),
             ),
             Choice(
                 "judge",
                 Text(
-                    ru="модель-судья (два вызова на пару)",
-                    uk="модель-суддя (два виклики на пару)",
-                    en="a judge model (two calls a pair)",
+                    ru="судит модель",
+                    uk="судить модель",
+                    en="a model judges",
                 ),
             ),
         ),
@@ -53,12 +58,12 @@ OPTIONS: tuple[Option, ...] = (
         id="best_of_judge",
         kind="model",
         label=Text(ru="Модель-судья", uk="Модель-суддя", en="Judge model"),
-        hint=Text(
-            ru="Не выбрана — другая локальная модель, если она есть",
-            uk="Не вибрано — інша локальна модель, якщо вона є",
-            en="Unset, it is another local model where there is one",
-        ),
         default=None,
+        unset=Text(
+            ru="другая локальная, если есть",
+            uk="інша локальна, якщо є",
+            en="another local one, if any",
+        ),
         group="mode",
     ),
     Option(

@@ -29,6 +29,11 @@ ONLY_ONE = Text(
     uk="Обрано варіант {n}: решту відхилено.",
     en="Candidate {n} was chosen: the others were ruled out.",
 )
+NONE_CLEAN = Text(
+    ru="Ни один вариант не прошёл проверку; выбран вариант {n}, наименее плохой.",
+    uk="Жоден варіант не пройшов перевірку; обрано варіант {n}, найменш поганий.",
+    en="No candidate passed the checks; candidate {n} is the least bad one.",
+)
 ROW = Text(ru="Вариант {n}: {score}", uk="Варіант {n}: {score}", en="Candidate {n}: {score}")
 VETOES: Mapping[str, Text] = {
     "failed": Text(ru="ошибка", uk="помилка", en="failed"),
@@ -43,10 +48,12 @@ VETOES: Mapping[str, Text] = {
 def outcome(scores: Sequence[Score], best: Score, by: str, reason: str, language: Language) -> str:
     """Who won and why, and a row a candidate."""
     unruled = [s for s in scores if not s.vetoes]
-    alone = len(scores) > 1 and unruled == [best]
-    words = ONLY_ONE if alone else CHOSEN[by]
+    if len(scores) > 1 and unruled == [best]:
+        words = ONLY_ONE
+    else:
+        words = CHOSEN[by] if unruled else NONE_CLEAN
     first = words[language].format(n=best.candidate.number)
-    if reason and not alone:
+    if reason and words is CHOSEN[by]:
         first += f" {reason}"
     rows = [
         "- " + ROW[language].format(n=s.candidate.number, score=_mark(s, language))
@@ -58,5 +65,4 @@ def outcome(scores: Sequence[Score], best: Score, by: str, reason: str, language
 def _mark(score: Score, language: Language) -> str:
     if score.vetoes:
         return ", ".join(VETOES[veto][language] for veto in score.vetoes)
-    number = f"{score.score:.2f}"
-    return number if language == "en" else number.replace(".", ",")
+    return f"{score.score:.2f}"

@@ -60,7 +60,7 @@ def tokens_in(characters: int) -> int:
 
 
 def said(estimated: Estimate, language: Language) -> str:
-    """One line for the plan: "5 вызовов модели · ≈ 4200 токенов · ≈ 0,42 ₽"."""
+    """One line for the plan: "5 вызовов модели · ≈ 4200 токенов · ≈ 0.42 ₽"."""
     calls = plural(estimated.calls, *prompts.CALLS).format(n=estimated.calls)[language]
     tokens = prompts.TOKENS[language].format(n=round(estimated.tokens, -2))
     return f"{calls} · {tokens} · {_money(estimated.money, language)}"
@@ -72,12 +72,11 @@ def _money(money: dict[Currency, Decimal] | None, language: Language) -> str:
     if not money:
         return prompts.FREE[language]
     signs = {"RUB": "{} ₽", "USD": "${}"}
-    sums = [signs[currency].format(_amount(sum_, language)) for currency, sum_ in money.items()]
+    sums = [signs[currency].format(_amount(sum_)) for currency, sum_ in money.items()]
     return "≈ " + " + ".join(sums)
 
 
-def _amount(amount: Decimal, language: Language) -> str:
-    """Two significant digits at least: 12.40, 0.42, 0.0042."""
+def _amount(amount: Decimal) -> str:
+    """Two significant digits at least, as under an answer: 12.40, 0.42, 0.0042."""
     digits = 2 if amount >= Decimal("0.1") or not amount else 1 - amount.adjusted()
-    written = f"{amount:.{digits}f}"
-    return written if language == "en" else written.replace(".", ",")
+    return f"{amount:.{digits}f}"

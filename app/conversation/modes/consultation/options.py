@@ -60,11 +60,6 @@ OPTIONS: tuple[Option, ...] = (
         id="consultation_model",
         kind="model",
         label=Text(ru="Модель специалистов", uk="Модель спеціалістів", en="The specialists' model"),
-        hint=Text(
-            ru="Не выбрана — та же, что у беседы",
-            uk="Не вибрано — та сама, що в розмові",
-            en="Unset, it is the conversation's own",
-        ),
         default=None,
         group="mode",
     ),

@@ -191,6 +191,7 @@ async def test_where_all_are_ruled_out_the_least_bad_one_answers():
     stage = a_stage("Maybe it is Canberra, the capital city.", text="Столица Австралии?")
     await stage.play()
     assert stage.answer.text.startswith("Maybe")
+    assert "Ни один вариант не прошёл проверку" in stage.steps(StepKind.GROUP)[0].text
 
 
 # -- selectors --------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from app.core.errors import (
     RateLimited,
     ServerUnavailable,
 )
-from app.core.events import ReasoningDelta, StepDelta, StepKind
+from app.core.events import ReasoningDelta, StepDelta, StepEnded, StepKind
 from app.core.models import Price
 from app.core.turns import HistoryMessage
 from app.core.usage import Outcome, Purpose
@@ -435,6 +435,18 @@ async def test_specialists_stream_live_side_by_side():
         if getattr(e, "step_id", None) in names and isinstance(e, StepDelta)
     ]
     assert spoken != sorted(spoken)
+
+
+async def test_a_specialists_numbers_stand_while_the_others_still_speak():
+    stage = a_stage(Физик="Коротко.", Экономист=["Долго", seconds(0.05), " и подробно."])
+    async with contextlib.aclosing(stage.mode.respond(stage.turn)) as events:
+        async for event in events:
+            stage.state.apply(event)
+            if isinstance(event, StepEnded):
+                break
+    physicist, economist = stage.steps(StepKind.SPECIALIST)
+    assert physicist.note["metrics"]["output_tokens"] == 1
+    assert "metrics" not in economist.note
 
 
 # -- failures ----------------------------------------------------------------------------------------
