@@ -9,7 +9,7 @@
     "#new-chat-button": { ru: "Новый чат", uk: "Новий чат", en: "New chat" },
     "#thread-options": { ru: "Действия с чатом", uk: "Дії з чатом", en: "Chat actions" },
     "#user-nav-button": { ru: "Учётная запись", uk: "Обліковий запис", en: "Account" },
-    "#upload-button": { ru: "Приложить файл", uk: "Додати файл", en: "Attach a file" },
+    "#upload-button": { ru: "Прикрепить файлы", uk: "Прикріпити файли", en: "Attach files" },
     "#chat-settings-open-modal": { ru: "Настройки чата", uk: "Налаштування чату", en: "Chat settings" },
     "#chat-submit": { ru: "Отправить", uk: "Надіслати", en: "Send" },
     "#stop-button": { ru: "Остановить", uk: "Зупинити", en: "Stop" },
@@ -18,8 +18,8 @@
     ".edit-message": { ru: "Изменить вопрос", uk: "Змінити запитання", en: "Edit the question" },
     ".favorite-message": { ru: "В избранное", uk: "В обране", en: "Add to favourites" },
     "button:has(> .lucide-copy)": { ru: "Скопировать", uk: "Скопіювати", en: "Copy" },
-    "button:has(> .lucide-thumbs-up)": { ru: "Хороший ответ", uk: "Добра відповідь", en: "Good answer" },
-    "button:has(> .lucide-thumbs-down)": { ru: "Плохой ответ", uk: "Погана відповідь", en: "Bad answer" },
+    "button:has(> .lucide-thumbs-up)": { ru: "Полезно", uk: "Корисно", en: "Helpful" },
+    "button:has(> .lucide-thumbs-down)": { ru: "Не помогло", uk: "Не допомогло", en: "Not helpful" },
     "button:has(> .lucide-arrow-down)": { ru: "К последнему сообщению", uk: "До останнього повідомлення", en: "To the latest message" },
     /* The microphone: Chainlit's own drawing while it rests, a cross while it listens. */
     '#message-composer .gap-1 > button:has(> svg > path[d^="M9.5 4C8.67"])': { ru: "Начать запись", uk: "Почати запис", en: "Start recording" },
@@ -36,8 +36,7 @@
     const lang = document.documentElement.lang.slice(0, 2);
     for (const [selector, texts] of Object.entries(BUTTONS)) {
       for (const button of document.querySelectorAll(selector)) {
-        if (!button.closest(".k-metrics, .k-error, .k-command, .k-panel"))
-          put(button, "aria-label", window.Konsilium.words(lang, texts));
+        if (!button.matches(".k-button")) put(button, "aria-label", window.Konsilium.words(lang, texts));
       }
     }
     for (const menu of document.querySelectorAll("div#thread-options")) put(menu, "role", "button");

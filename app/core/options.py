@@ -173,7 +173,7 @@ CHAT_OPTIONS: tuple[Option, ...] = (
     Option(
         id="summary_model",
         kind="model",
-        label=Text(ru="Модель для сжатия", uk="Модель для стискання", en="Model for compression"),
+        label=Text(ru="Модель для сжатия", uk="Модель для стиснення", en="Model for compression"),
         hint=Text(
             ru="Подойдёт и небольшая, недорогая; не выбрана — та же, что отвечает",
             uk="Підійде й невелика, недорога; не вибрано — та сама, що відповідає",

@@ -1,5 +1,6 @@
 """A conversation as it is kept: the thread, what hangs on its steps, and pages of threads."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +12,7 @@ T = TypeVar("T")
 
 TITLE_LENGTH = 50
 """Characters of a thread's first name."""
+_MARKS = re.compile(r"^(?:(?:#{1,6}|>) )+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,9 @@ class Page(Generic[T]):
 
 
 def title_of(text: str) -> str:
-    """The first name of a thread: its first message in one line, cut at a word's end."""
-    line = " ".join(text.split())
+    """The first name of a thread: its first message in one line, cut at a word's end, without the
+    marks of a Markdown heading or quotation it may begin with."""
+    line = _MARKS.sub("", " ".join(text.split()))
     if len(line) <= TITLE_LENGTH:
         return line
     head = line[: TITLE_LENGTH - 1]

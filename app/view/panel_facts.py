@@ -28,7 +28,7 @@ LINE = Text(
 )
 HINT = Text(
     ru="На входе → на выходе; вызовов моделей: {calls}, считая сжатие и консилиум",
-    uk="На вході → на виході; викликів моделей: {calls}, зі стисканням і консиліумом",
+    uk="На вході → на виході; викликів моделей: {calls}, зі стисненням і консиліумом",
     en="In → out; model calls: {calls}, with compression and councils",
 )
 UNPRICED = Text(

@@ -51,7 +51,7 @@ TEXTS: dict[str, Text] = {
     "at_once": Text(ru="одновременно, максимум", uk="одночасно, максимум", en="at once, at most"),
     "streaming": Text(ru="Потоковые", uk="Потокові", en="Streamed"),
     "of_requests": Text(ru="от всех запросов", uk="від усіх запитів", en="of all requests"),
-    "saved": Text(ru="Сэкономлено сжатием", uk="Заощаджено стисканням", en="Saved by compression"),
+    "saved": Text(ru="Сэкономлено сжатием", uk="Заощаджено стисненням", en="Saved by compression"),
     "saved_cache": Text(ru="и кешем", uk="і кешем", en="and by the cache"),
     "requests_by_day": Text(ru="Запросы по дням", uk="Запити за днями", en="Requests by day"),
     "tokens_by_day": Text(ru="Токены по дням", uk="Токени за днями", en="Tokens by day"),

@@ -17,6 +17,8 @@ from app.core.threads import TITLE_LENGTH, title_of
             "Как приготовить настоящий украинский борщ с…",
         ),
         ("x" * 80, "x" * 49 + "…"),
+        ("> # A plan\n\nOf what?", "A plan Of what?"),
+        ("#include is C", "#include is C"),
         ("", ""),
     ],
 )

@@ -59,7 +59,7 @@ OPTIMIST_PROMPT = Text(
 SKEPTIC = Text(ru="Скептик", uk="Скептик", en="Skeptic")
 SKEPTIC_PROMPT = Text(
     ru="Ты ищешь слабые места и риски, требуешь доказательств, признаёшь правоту, когда тебя убедили.",
-    uk="Ти шукаєш слабкі місця й ризики, вимагаєш доказів, визнаєш рацію, коли тебе переконали.",
+    uk="Ти шукаєш слабкі місця й ризики, вимагаєш доказів, визнаєш слушність, коли тебе переконали.",
     en="You look for weak points and risks, ask for evidence, and concede when you are convinced.",
 )
 
