@@ -40,6 +40,7 @@ from app.view.project_routes import TAGS, project_router, serve_clean_pages
 from app.view.routes import action_router, health_router, put_first
 from app.view.servers import Servers, keep_pickers_true
 from app.view.starters import starters
+from app.view.uploads import UploadLimit
 from app.view.visitor import signed_in
 from app.view.voice import Voice, offer_microphone
 
@@ -105,6 +106,7 @@ sign_in.register(
     settings.auth_header,
 )
 answer_errors(server)
+server.add_middleware(UploadLimit, limits=limits)
 server.add_middleware(
     sign_in.Doors,
     people=application.people,

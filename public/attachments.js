@@ -1,5 +1,5 @@
-/* Under each file that is put into the composer: what it will cost in tokens, or why it cannot be sent.
-   The words come from the server, in the reader's language. */
+/* Above the composer, of each file in it: what it will cost in tokens, or why it cannot be sent. The
+   words come from the server, in the reader's language; so do, here, those of the composer itself. */
 (() => {
   "use strict";
 
@@ -45,6 +45,35 @@
       console.warn("no word about the attached file", error); /* Sending it works all the same. */
     }
   };
+
+  /* What Chainlit's composer (2.12.0) refuses by itself it refuses in English. */
+  const REFUSALS = [
+    [/^File is larger than (\d+) MB$/, {
+      ru: "Файл больше $1 МБ. Приложите его часть или сожмите изображение.",
+      uk: "Файл більший за $1 МБ. Додайте його частину або стисніть зображення.",
+      en: "The file is larger than $1 MB. Attach a part of it, or compress the image.",
+    }],
+    [/^File type must be .*$/, {
+      ru: "Такие файлы не читаются. Подойдут текст, код, Markdown, CSV, JSON, PDF, DOCX и изображения.",
+      uk: "Такі файли не читаються. Підійдуть текст, код, Markdown, CSV, JSON, PDF, DOCX і зображення.",
+      en: "Such files cannot be read. Text, code, Markdown, CSV, JSON, PDF, DOCX and images can.",
+    }],
+    [/^Too many files$/, {
+      ru: "Слишком много файлов за один раз.",
+      uk: "Забагато файлів за один раз.",
+      en: "Too many files at a time.",
+    }],
+  ];
+
+  const translate = () => {
+    for (const title of document.querySelectorAll("[data-sonner-toast] [data-title]")) {
+      const refusal = REFUSALS.find(([said]) => said.test(title.textContent));
+      if (!refusal) continue;
+      const text = window.Konsilium.words(document.documentElement.lang.slice(0, 2), refusal[1]);
+      title.textContent = title.textContent.replace(refusal[0], text);
+    }
+  };
+  new MutationObserver(translate).observe(document.documentElement, { childList: true, subtree: true });
 
   const open = XMLHttpRequest.prototype.open;
   XMLHttpRequest.prototype.open = function (method, url, ...rest) {

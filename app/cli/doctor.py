@@ -76,6 +76,11 @@ CHECK_ADDRESS = Text(
     uk="Перевірте адресу, мережу і те, що сервер запущено.",
     en="Check the address, the network, and that the server is running.",
 )
+SEE_EMBEDDED = Text(
+    ru="Что это значит и что делать — в docs/embedded.md.",
+    uk="Що це означає і що робити — у docs/embedded.md.",
+    en="What that means and what to do is in docs/embedded.md.",
+)
 CHECK_PROTOCOL = Text(
     ru="По этому адресу отвечает что-то другое. Адрес должен кончаться на /v1 или быть адресом Ollama.",
     uk="За цією адресою відповідає щось інше. Адреса має закінчуватися на /v1 або бути адресою Ollama.",
@@ -201,7 +206,7 @@ def _server(terminal: Terminal, state: ServerState, *, spare: bool) -> bool:
 def _remedy(state: ServerState, error: KonsiliumError) -> Text | None:
     match error:
         case ServerUnavailable() if state.kind == "embedded":
-            return None  # its reason says what to do
+            return SEE_EMBEDDED
         case ServerUnavailable():
             return START_OLLAMA if state.kind == "ollama" else CHECK_ADDRESS
         case WrongKey():

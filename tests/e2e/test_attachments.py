@@ -71,6 +71,21 @@ def test_a_file_that_lies_is_refused_in_words(page: Page):
     ).to_be_visible()
 
 
+def test_what_the_composer_refuses_by_itself_is_said_in_the_readers_language(
+    page: Page, tmp_path: Path
+):
+    expect(page.locator("#mode-picker-trigger-model")).to_contain_text("echo")
+    large = tmp_path / "large.txt"
+    with large.open("wb") as file:
+        file.truncate(200_000_000)
+    for file_name, words in ((large, "Файл больше 20 МБ"), ("song.mp3", "Такие файлы не читаются")):
+        path = tmp_path / file_name
+        if not path.exists():
+            path.write_bytes(b"ID3")
+        page.locator("#upload-button-input").set_input_files(path)
+        expect(page.locator("[data-sonner-toast]").filter(has_text=words)).to_be_visible()
+
+
 def test_a_file_taken_out_takes_its_cost_along(page: Page):
     attach(page, ("one.txt", "text/plain", b"one"), ("two.txt", "text/plain", b"two " * 900))
     costs = page.locator("#attachment-costs > div")

@@ -85,16 +85,16 @@ def test_a_pull_is_followed_through_a_reload_and_cancelled_and_goes_on_later(
         )  # stalled again, one step on from where it was
 
 
-@pytest.mark.parametrize(
-    ("model", "words"),
-    [
-        ("pull-full:1b", "На диске сервера ollama кончилось место"),
-        ("pull-unknown:1b", "Модели pull-unknown:1b в библиотеке нет"),
-    ],
-)
-def test_what_cannot_be_pulled_says_why(chromium: Browser, kept: Process, model: str, words: str):
+def test_what_cannot_be_pulled_says_why(chromium: Browser, kept: Process):
     for page in visitor(chromium, kept.url):
-        expect(pull(open_panel(page), model)).to_contain_text(words)
+        panel = open_panel(page)
+        for model, words in (
+            ("pull-full:1b", "На диске сервера ollama кончилось место"),
+            ("pull-unknown:1b", "Модели pull-unknown:1b в библиотеке нет"),
+            ("pull-denied:1b", "Нет прав: серверу ollama закрыта запись в папку моделей"),
+        ):
+            expect(pull(panel, model)).to_contain_text(words)
+        picture(page, "servers-refusals")
 
 
 def test_a_pulled_model_is_loaded_unloaded_and_removed_and_the_pickers_follow(

@@ -318,6 +318,8 @@ class OllamaSimulator(Simulator):
         await say(status="pulling manifest")
         if word == "pull-unknown":
             await say(error="pull model manifest: file does not exist")
+        elif word == "pull-denied":
+            await say(error="open /root/.ollama/models/blobs: permission denied")
         elif word == "pull-full":
             await say(error="write /root/.ollama/models/blobs: no space left on device")
         elif await self._layers(exchange, name, word, say):

@@ -89,7 +89,9 @@ class Library:
             raise _absent(_progress(wanted, download))
         if (error := self._errors.get(wanted.name)) is not None:
             raise _absent(f"{wanted.name}: {error.detail}")
-        raise _absent(f"{wanted.name}: to be downloaded first, from the chat's first screen")
+        raise _absent(
+            f"{wanted.name}: to be downloaded first, from the chat's servers panel or first screen"
+        )
 
     # -- for the guide ----------------------------------------------------------------------------
 

@@ -137,7 +137,11 @@ async def test_pull_fetches_a_model_and_remove_deletes_it(
 
 @pytest.mark.parametrize(
     ("model", "why"),
-    [("pull-full", "no space left on device"), ("pull-unknown", "file does not exist")],
+    [
+        ("pull-full", "no space left on device"),
+        ("pull-unknown", "file does not exist"),
+        ("pull-denied", "permission denied"),
+    ],
 )
 async def test_a_pull_that_fails_says_why(shell: Shell, model: str, why: str) -> None:
     code, _, err = await shell.run("models", "pull", model)

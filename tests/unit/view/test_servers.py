@@ -57,7 +57,9 @@ def panel() -> tuple[Servers, Pulls]:
     )
     book: Any = SimpleNamespace(names=frozenset({"named"}))
     joining = Joining(Catalogue([]), book)
-    return Servers(ScriptedModels(), stores, pulls, joining, Nothing(), People(users), dict), pulls
+    return Servers(
+        ScriptedModels(), stores, pulls, joining, Nothing(), People(users), lambda: {"fake": 3}
+    ), pulls
 
 
 def browser(identifier: str) -> tuple[Browser, Session]:
@@ -87,4 +89,4 @@ async def test_everybody_sees_the_panel_and_only_administrators_the_buttons():
         await servers.open(page)
         shown = dict(session.sent[0][1])["props"]
         assert shown["admin"] is admin
-        assert [server["name"] for server in shown["servers"]] == ["fake"]
+        assert [(server["name"], server["queue"]) for server in shown["servers"]] == [("fake", 3)]
