@@ -45,13 +45,23 @@ def ask(
 ) -> tuple[Message, ...]:
     """The request for notes. A message that would not fit `room` (tokens) loses its middle."""
     share = max(200, room // max(1, min(2, len(span)))) * 3
-    lines = [f"[{message.role}] {_clipped(message.as_message().text, share)}" for message in span]
+    speakers = {message.name for message in span if message.role == "assistant"}
+    lines = [
+        f"[{_speaker(message, speakers)}] {_clipped(message.as_message().text, share)}"
+        for message in span
+    ]
     text = "<messages>\n" + "\n".join(lines) + "\n</messages>"
     if goal:
         text += f"\nThe goal so far: {goal}"
     if complaint:
         text += f"\n{complaint}"
     return Message.system(INSTRUCTIONS), Message.user(text)
+
+
+def _speaker(message: HistoryMessage, speakers: set[str]) -> str:
+    """The role; with the name where several models speak."""
+    named = message.role == "assistant" and message.name and len(speakers) > 1
+    return f"{message.role}, {message.name}" if named else message.role
 
 
 def _clipped(text: str, characters: int) -> str:

@@ -239,9 +239,10 @@ class _Conversation:
             raise EmptyAnswer("no participant said a word")
         step = StepStarted(new_id(), StepKind.NOTICE, "Konsilium")
         yield step
-        yield StepDelta(
-            step.step_id, prompts.ENDS[end.reason][self._language].format(name=end.name)
-        )
+        why = prompts.ENDS[end.reason][self._language].format(name=end.name)
+        if omitted := self._transcript.omitted:
+            why += " " + prompts.LEFT_OUT[self._language].format(n=omitted)
+        yield StepDelta(step.step_id, why)
         facts = {"ended": end.reason, "name": end.name, "spoken": self._spoken}
         yield StepNoted(step.step_id, {"dialogue": facts})
         yield StepEnded(step.step_id)

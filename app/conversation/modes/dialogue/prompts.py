@@ -40,6 +40,11 @@ HOST = Text(ru="ведущий", uk="ведучий", en="the host")
 OMITTED = Text(
     ru="[начало беседы опущено]", uk="[початок бесіди пропущено]", en="[the beginning is left out]"
 )
+LEFT_OUT = Text(
+    ru="Первые реплики беседы ({n}) уже не помещались в окно модели и не отправлялись.",
+    uk="Перші репліки бесіди ({n}) вже не вміщувалися у вікно моделі й не надсилалися.",
+    en="The first lines of the conversation ({n}) no longer fitted the model's window and were not sent.",
+)
 CONTINUE = Text(
     ru="Продолжайте: ещё {turns}.", uk="Продовжуйте: ще {turns}.", en="Go on: {turns} more."
 )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from app.conversation.compression.layout import said
 from app.conversation.language import language_of_text
 from app.conversation.mode import TurnContext
 from app.conversation.modes.dialogue import prompts
@@ -40,6 +41,10 @@ class Transcript:
     images: tuple[ImagePart, ...] = ()
     """Those that came with the question; everybody sees them."""
     lines: list[Line] = field(default_factory=list)
+    notes: str = ""
+    """What stands for the lines before these, where compression is on."""
+    omitted: int = 0
+    """The most lines that had to give way in any prompt so far."""
 
     @classmethod
     def of(cls, turn: TurnContext, participants: Sequence[Participant]) -> "Transcript":
@@ -50,13 +55,17 @@ class Transcript:
         index = {one.name: number for number, one in enumerate(participants)}
         lines: list[Line] = []
         topic = ""
-        for message in turn.history:
+        notes = turn.prompt.notes
+        covered = int(turn.prompt.facts.get("to", 0)) if notes else 0
+        noted = 0
+        for number, message in enumerate(said(turn.history), 1):
             speaker = index.get(message.name) if message.role == "assistant" else None
             if speaker is not None and not topic:
                 topic = next((line.text for line in reversed(lines) if line.name == person), "")
             name = person if message.role == "user" else message.name
             if message.text.strip():
                 lines.append(Line(name, message.text, speaker))
+                noted += number <= covered
         transcript = cls(
             participants,
             topic or question,
@@ -64,9 +73,10 @@ class Transcript:
             language,
             system=turn.prompt.system,
             images=turn.prompt.question.images,
-            lines=lines,
+            lines=lines[noted:],
+            notes=notes,
         )
-        transcript.add(person, turn.prompt.question.text)
+        transcript.add(person, turn.request.question.as_message().text)
         return transcript
 
     def add(self, name: str, text: str, speaker: int | None = None) -> None:
@@ -83,14 +93,17 @@ class Transcript:
 
     def messages(self, speaker: int, window: int | None, answer_tokens: int) -> tuple[Message, ...]:
         """The prompt for that participant's next turn; the oldest lines give way where the window is
-        small, the topic never does."""
+        small, which `omitted` remembers; the topic and the notes never do."""
         me = self.participants[speaker]
         system, anchor = self._frame(speaker), self._anchor(me)
         room = ((window or WINDOW_UNKNOWN) - answer_tokens) * SHARE_OF_WINDOW * CHARACTERS_A_TOKEN
-        kept = self._recent(room - len(system) - len(anchor))
+        kept = self._recent(room - len(system) - len(anchor) - len(self.notes))
         turns: list[tuple[bool, str]] = []
-        if len(kept) < len(self.lines):
-            turns.append((False, f"{self.topic}\n\n{prompts.OMITTED[self.language]}"))
+        left_out = len(self.lines) - len(kept)
+        self.omitted = max(self.omitted, left_out)
+        if self.notes or left_out:
+            mark = prompts.OMITTED[self.language] if left_out else ""
+            turns.append((False, "\n\n".join(filter(None, (self.topic, self.notes, mark)))))
         for line in kept:
             mine = line.speaker == speaker
             text = line.text if mine else f"{line.name}: {line.text}"

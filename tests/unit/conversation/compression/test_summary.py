@@ -109,3 +109,14 @@ def test_a_message_longer_than_the_summariser_can_read_loses_its_middle():
     assert len(asked.text) < 8000
     assert "characters left out" in asked.text
     assert "end\n</messages>" in asked.text
+
+
+def test_where_several_models_spoke_the_summariser_is_told_who_said_what():
+    span = [
+        HistoryMessage("1", "user", "Trams?"),
+        HistoryMessage("2", "assistant", "Yes.", "Anna"),
+        HistoryMessage("3", "assistant", "No.", "Boris"),
+    ]
+    material = ask(span, goal="", room=4000)[-1].text
+    assert "[user] Trams?\n[assistant, Anna] Yes.\n[assistant, Boris] No." in material
+    assert "[assistant] Yes." in ask(span[:2], goal="", room=4000)[-1].text

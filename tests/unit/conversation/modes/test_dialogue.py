@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 import json
+import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -149,6 +151,37 @@ async def test_a_small_window_keeps_the_topic_and_the_latest_turns():
     assert "реплика 1 " not in prompt
     assert "реплика 19 " in prompt
     assert len(prompt) < 1200 * 3
+    closing = stage.steps(StepKind.NOTICE)[-1].text
+    assert re.search(r"Первые реплики беседы \(1\d\) уже не помещались", closing)
+
+
+async def test_notes_stand_for_the_lines_they_were_made_from():
+    history = (
+        HistoryMessage("q1", "user", TOPIC),
+        *(
+            HistoryMessage(str(i), "assistant", f"реплика {i}", (ANNA, BORIS)[i % 2])
+            for i in (0, 1)
+        ),
+        HistoryMessage("q2", "user", "Продолжайте"),
+        *(
+            HistoryMessage(str(i), "assistant", f"реплика {i}", (ANNA, BORIS)[i % 2])
+            for i in (2, 3)
+        ),
+    )
+    stage = a_stage(text="Ещё", history=history, dialogue_turns=2)
+    notes = "<earlier_messages>\nони спорили о трамвае\n</earlier_messages>"
+    facts = {"to": 3, "before": 900, "after": 30}
+    stage.turn = replace(stage.turn, prompt=replace(stage.turn.prompt, notes=notes, facts=facts))
+    await stage.play()
+    first, second = stage.prompts(Purpose.DIALOGUE)
+    for prompt in (first, second):
+        assert prompt.count(notes) == 1
+        assert TOPIC in prompt
+        assert "реплика 1" not in prompt
+        assert "реплика 3" in prompt
+        assert "опущено" not in prompt
+    assert {request.saved_tokens for request in stage.asked} == {870}
+    assert "не помещались" not in stage.steps(StepKind.NOTICE)[-1].text
 
 
 # -- a voice -----------------------------------------------------------------------------------------
