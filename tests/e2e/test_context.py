@@ -27,7 +27,7 @@ def words(count: int) -> str:
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """A server without a known window, not a machine of ours."""
-    models = ("echo", "json", "error-503", "stall", "say-Коротко")
+    models = ("echo", "json", "error-503", "stall", "say-Коротко", "gpt://folder/novelty/latest")
     server = simulator("openai", tmp_path_factory.mktemp("cloud"), *models)
     with running(server):
         yield server
@@ -46,6 +46,9 @@ def house(folder: Path, ollama: Process, cloud: Process) -> Iterator[Process]:
         OLLAMA_HOST=ollama.url,
         OLLAMA_NUM_CTX="4096",
         OPENAI_SERVERS=f"big={cloud.url}/v1|key",
+        API_ENDPOINT=f"{cloud.url}/v1",  # a cloud; nobody knows what its novelty costs
+        YANDEX_API_KEY="key",
+        YANDEX_FOLDER_ID="folder",
         MODEL_NAME="ollama/echo",
     )
     with running(process):
@@ -259,7 +262,7 @@ def test_a_summariser_that_fails_or_hangs_leaves_the_conversation_as_it_was(
 
 def test_a_system_prompt_is_shown_before_and_after(chat: Page):
     choose(chat, model="echo · big", system_prompt=RULES, compress_context=True)
-    choose(chat, compress_system_prompt=True, summary_model="say-Коротко")
+    choose(chat, compress_system_prompt=True, summary_model="say-Коротко · big")
     answered(chat, "Первый")
 
     def shortened() -> bool:
@@ -306,6 +309,23 @@ def test_the_panel_tells_what_the_conversation_took_and_prices_come_from_the_fil
     expect(line).to_have_value(re.compile(r"токены: \d+ → \d+ · \d+\.00 ₽"))
     picture(chat, "thread-total")
     (folder / "data" / "prices.toml").unlink()
+
+
+def test_a_price_nobody_knows_is_a_dash(chat: Page):
+    choose(chat, model="novelty · yandex")
+    card = answered(chat, "Сколько стоит?")
+    card.get_by_role("button").first.click()
+    expect(card).to_contain_text(re.compile(r"Стоимость\s*—"))
+    picture(chat, "price-unknown")
+    chat.locator("#chat-settings-open-modal").click()
+    panel = chat.locator("#chat-settings")
+    expect(panel.locator("#thread_total")).to_have_value(re.compile(r"токены: \d+ → \d+ · —"))
+    expect(panel).to_contain_text("без известной цены: 1")
+    chat.goto(chat.url.split("/thread")[0] + "/dashboard?by=model")
+    expect(chat.locator("main")).to_have_attribute("aria-busy", "false")
+    row = chat.locator('#groups tr[data-key="yandex/novelty"] td[data-label="Стоимость"]')
+    expect(row).to_have_text("—")
+    picture(chat, "price-unknown-dashboard")
 
 
 def test_it_fits_a_phone_in_the_dark(chromium: Browser, house: Process):
