@@ -9,6 +9,7 @@
     {
       id: "requests",
       title: "requests_by_day",
+      whole: true,
       series: [
         { text: "completed", color: "--chart-1", value: (s) => s.calls - s.failed - s.stopped },
         { text: "stopped", color: "--chart-2", value: (s) => s.stopped },
@@ -18,6 +19,7 @@
     {
       id: "tokens",
       title: "tokens_by_day",
+      whole: true,
       series: [
         { text: "tokens_in", color: "--chart-1", value: (s) => s.input_tokens },
         { text: "tokens_out", color: "--chart-3", value: (s) => s.output_tokens },
@@ -78,7 +80,7 @@
           ...axis,
           stacked: !chart.lines,
           beginAtZero: true,
-          ticks: { color: muted, maxTicksLimit: 6, callback: (value) => (value >= 1000 ? short(value) : value) },
+          ticks: { color: muted, maxTicksLimit: 6, ...(chart.whole && { precision: 0 }), callback: (value) => (value >= 1000 ? short(value) : value) },
         },
       },
     };
