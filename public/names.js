@@ -5,10 +5,12 @@
 
   const BUTTONS = {
     "#sidebar-trigger-button": { ru: "Боковая панель", uk: "Бічна панель", en: "Sidebar" },
+    '[data-sidebar="rail"]': { ru: "Боковая панель", uk: "Бічна панель", en: "Sidebar" },
     "#search-chats-button": { ru: "Поиск по чатам", uk: "Пошук у чатах", en: "Search chats" },
     "#new-chat-button": { ru: "Новый чат", uk: "Новий чат", en: "New chat" },
     "#thread-options": { ru: "Действия с чатом", uk: "Дії з чатом", en: "Chat actions" },
     "#user-nav-button": { ru: "Учётная запись", uk: "Обліковий запис", en: "Account" },
+    "button:has(> .lucide-moon)": { ru: "Тема", uk: "Тема", en: "Theme" },
     "#upload-button": { ru: "Прикрепить файлы", uk: "Прикріпити файли", en: "Attach files" },
     "#chat-settings-open-modal": { ru: "Настройки чата", uk: "Налаштування чату", en: "Chat settings" },
     "#chat-submit": { ru: "Отправить", uk: "Надіслати", en: "Send" },
@@ -39,6 +41,7 @@
         if (!button.matches(".k-button")) put(button, "aria-label", window.Konsilium.words(lang, texts));
       }
     }
+    document.querySelector('[data-sidebar="rail"]')?.removeAttribute("title"); // in English
     for (const menu of document.querySelectorAll("div#thread-options")) put(menu, "role", "button");
     document.querySelector('#upload-button[role="presentation"]')?.removeAttribute("role");
     /* A link within a button, a button within a link: one stop for the keyboard, not two. */
