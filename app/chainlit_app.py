@@ -43,6 +43,7 @@ from app.view.starters import starters
 from app.view.uploads import UploadLimit
 from app.view.visitor import signed_in
 from app.view.voice import Voice, offer_microphone
+from app.view.wire import shorten
 
 if config.run.ci:  # with CI in the environment Chainlit makes up a key; it is no server of ours
     os.environ.pop("OPENAI_API_KEY", None)
@@ -75,6 +76,7 @@ data_layer = DataLayer(
     disliked=application.answers.dislike,
 )
 
+shorten(sio)
 config.code.data_layer = lambda: data_layer
 config.code.on_app_startup = application.start
 config.code.on_app_shutdown = application.stop

@@ -1,0 +1,66 @@
+"""What goes to a browser, by the short way.
+
+python-socketio makes a task for each recipient of each event and waits for it, looks through every
+event for bytes, and writes Cyrillic letters as six ASCII characters each. Under fifty streaming chats
+that was a third of the CPU. An event of ours has one recipient and no bytes.
+"""
+
+import json
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_json
+from socketio import AsyncManager, AsyncServer
+from socketio.packet import EVENT, Packet
+
+_TEXTUAL = frozenset({"stream_token", "new_message", "update_message", "element", "chat_settings"})
+"""Events known to hold no bytes."""
+
+
+class Json:
+    """The `json` of packets: letters as they are."""
+
+    loads = staticmethod(json.loads)
+
+    @staticmethod
+    def dumps(value: Any, **formatting: Any) -> str:
+        """JSON text; half of a surrogate pair, which a model may end with, is escaped."""
+        try:
+            return to_json(value).decode()
+        except PydanticSerializationError:
+            return json.dumps(value, **formatting)
+
+
+class _Packet(Packet):  # type: ignore[misc]  # python-socketio has no types
+    json = Json
+
+
+class Direct(AsyncManager):  # type: ignore[misc]  # as above
+    """Sends to one recipient without a task; all else as python-socketio does."""
+
+    async def emit(
+        self,
+        event: str,
+        data: Any,
+        namespace: str,
+        room: Any = None,
+        skip_sid: Any = None,
+        callback: Any = None,
+        to: Any = None,
+        **options: Any,
+    ) -> None:
+        """See `AsyncManager.emit`."""
+        recipient = to or room
+        if event in _TEXTUAL and isinstance(recipient, str) and callback is skip_sid is None:
+            eio_sid = self.eio_sid_from_sid(recipient, namespace)
+            if eio_sid is not None:
+                packet = _Packet(EVENT, namespace=namespace, data=[event, data], binary=False)
+                await self.server.eio.send(eio_sid, packet.encode())
+                return
+        await super().emit(event, data, namespace, room, skip_sid, callback, to, **options)
+
+
+def shorten(sio: AsyncServer) -> None:
+    """Makes the server send so; before its first client."""
+    sio.packet_class = _Packet
+    sio.manager = Direct()
+    sio.manager.set_server(sio)
