@@ -1,9 +1,9 @@
 """The blocks and pinned facts of threads."""
 
 from collections.abc import Sequence
+from functools import partial
 
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, String, bindparam, delete, insert, select, update
 
 from app.core.compression import Block, Head, Notes, PinnedFact
 from app.core.errors import NotFound
@@ -23,22 +23,11 @@ class Compressions:
 
     async def head(self, thread_id: str) -> Head:
         """See `CompressionStore.head`."""
-        async with self._database.reading() as connection:
-            head = (
-                await connection.execute(select(heads).where(heads.c.thread_id == thread_id))
-            ).one_or_none()
-            facts = await _pinned(connection, thread_id)
-            if head is None:
-                return Head(pinned=facts)
-            found = await connection.execute(
-                select(blocks).where(blocks.c.thread_id == thread_id).order_by(blocks.c.position)
-            )
-            return Head(head.version, head.announced, tuple(map(_block, found)), facts)
+        return await self._database.read(partial(_head, thread_id))
 
     async def pinned(self, thread_id: str) -> tuple[PinnedFact, ...]:
         """See `CompressionStore.pinned`."""
-        async with self._database.reading() as connection:
-            return await _pinned(connection, thread_id)
+        return await self._database.read(partial(_pinned, thread_id))
 
     async def swap(self, thread_id: str, version: int, new: Sequence[Block]) -> bool:
         """See `CompressionStore.swap`."""
@@ -95,13 +84,29 @@ class Compressions:
             )
 
 
-async def _pinned(connection: AsyncConnection, thread_id: str) -> tuple[PinnedFact, ...]:
-    rows = await connection.execute(
-        select(pinned_facts)
-        .where(pinned_facts.c.thread_id == thread_id)
-        .order_by(pinned_facts.c.created_at, pinned_facts.c.id)
-    )
+_OF_THREAD = bindparam("thread_id", type_=String)
+_HEAD = select(heads).where(heads.c.thread_id == _OF_THREAD)
+_PINNED = (
+    select(pinned_facts)
+    .where(pinned_facts.c.thread_id == _OF_THREAD)
+    .order_by(pinned_facts.c.created_at, pinned_facts.c.id)
+)
+_BLOCKS = select(blocks).where(blocks.c.thread_id == _OF_THREAD).order_by(blocks.c.position)
+
+
+def _pinned(thread_id: str, connection: Connection) -> tuple[PinnedFact, ...]:
+    rows = connection.execute(_PINNED, {"thread_id": thread_id})
     return tuple(PinnedFact(row.text, row.id, row.created_at) for row in rows)
+
+
+def _head(thread_id: str, connection: Connection) -> Head:
+    of_thread = {"thread_id": thread_id}
+    facts = _pinned(thread_id, connection)
+    head = connection.execute(_HEAD, of_thread).one_or_none()
+    if head is None:
+        return Head(pinned=facts)
+    found = connection.execute(_BLOCKS, of_thread)
+    return Head(head.version, head.announced, tuple(map(_block, found)), facts)
 
 
 def _block(row: AnyRow) -> Block:

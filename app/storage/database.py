@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.core.errors import SettingsInvalid, StorageUnavailable
-from app.storage.group_commit import GroupCommit
+from app.storage.sqlite_threads import GroupCommit, Readers
 
 T = TypeVar("T")
 
@@ -27,6 +27,8 @@ BUSY_SECONDS = 15.0
 says otherwise."""
 CONNECT_SECONDS = 5.0
 _PAUSE_SECONDS = 0.02
+READERS = 2
+"""Threads that read a SQLite file for those who want one short answer."""
 
 _OURS_TO_MEND = (exc.ProgrammingError, exc.DataError, exc.IntegrityError)
 """Faults of the code, which waiting does not mend: they are raised as they are."""
@@ -47,11 +49,13 @@ class Database:
         """The SQLite file."""
         self._turn = asyncio.Lock()
         self._commits: GroupCommit | None = None
+        self._readers: Readers | None = None
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._reader = _sqlite_engine(url, size=4, writes=False)
             self._writer = _sqlite_engine(url, size=1, writes=True)
-            self._commits = GroupCommit(_sqlite_thread_engine(url), self._turn)
+            self._commits = GroupCommit(_thread_engine(url, size=1, writes=True), self._turn)
+            self._readers = Readers(_thread_engine(url, size=READERS, writes=False), READERS)
         else:
             self._reader = self._writer = create_async_engine(
                 url,
@@ -68,6 +72,17 @@ class Database:
         with translated():
             async with self._reader.connect() as connection:
                 yield connection
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Runs `work` over one consistent view and returns what it returned: the quick way to read.
+
+        Raises StorageUnavailable.
+        """
+        if self._readers is None:
+            async with self.reading() as connection:
+                return await connection.run_sync(work)
+        with translated():
+            return await self._readers.run(work)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Runs `work` as one transaction and returns what it returned: the quick way to write, and
@@ -100,8 +115,9 @@ class Database:
 
     async def aclose(self) -> None:
         """Closes all connections."""
-        if self._commits is not None:
+        if self._commits is not None and self._readers is not None:
             await self._commits.aclose()
+            await self._readers.aclose()
         await self._writer.dispose()
         if self._reader is not self._writer:
             await self._reader.dispose()
@@ -146,15 +162,15 @@ def _sqlite_engine(url: str, *, size: int, writes: bool) -> AsyncEngine:
     return engine
 
 
-def _sqlite_thread_engine(url: str) -> Engine:
-    """For the writer's thread, which makes its connection itself."""
+def _thread_engine(url: str, *, size: int, writes: bool) -> Engine:
+    """For threads of our own."""
     engine = create_engine(
         make_url(url).set(drivername="sqlite"),
-        pool_size=1,
+        pool_size=size,
         max_overflow=0,
-        connect_args={"timeout": _patience(url)},
+        connect_args={"timeout": _patience(url), "check_same_thread": False},
     )
-    _prepare(engine, _patience(url), lambda _: time.sleep(_PAUSE_SECONDS), writes=True)
+    _prepare(engine, _patience(url), lambda _: time.sleep(_PAUSE_SECONDS), writes=writes)
     return engine
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from app.core.errors import NotFound
 from app.core.events import StepKind
@@ -66,18 +66,28 @@ class Conversations:
         await self._database.write(work)
 
 
+_SAID = (
+    select(*(steps.c[name] for name in ("id", "kind", "output", "name", "turn_id", "outcome")))
+    .where(steps.c.thread_id == bindparam("thread_id"), steps.c.kind.in_(SPOKEN))
+    .order_by(steps.c.seq)
+)
+_SAID_BEFORE = _SAID.where(
+    steps.c.seq < select(steps.c.seq).where(steps.c.id == bindparam("before")).scalar_subquery()
+)
+_ATTACHED = (
+    select(elements)
+    .where(elements.c.thread_id == bindparam("thread_id"), elements.c.step_id.is_not(None))
+    .where(or_(elements.c.text.is_not(None), elements.c.image_mime.is_not(None)))
+    .order_by(elements.c.seq)
+)
+
+
 def said_in(connection: Connection, thread_id: str, before: str | None = None) -> Said:
     """The messages of a thread, in order; only those before the step `before`, if given."""
-    columns = ("id", "kind", "output", "name", "turn_id", "outcome")
-    spoken = (
-        select(*(steps.c[column] for column in columns))
-        .where(steps.c.thread_id == thread_id, steps.c.kind.in_(SPOKEN))
-        .order_by(steps.c.seq)
-    )
+    statement, values = _SAID, {"thread_id": thread_id}
     if before is not None:
-        limit = select(steps.c.seq).where(steps.c.id == before).scalar_subquery()
-        spoken = spoken.where(steps.c.seq < limit)
-    return (connection.execute(spoken)).all(), _attached(connection, thread_id)
+        statement, values = _SAID_BEFORE, values | {"before": before}
+    return connection.execute(statement, values).all(), _attached(connection, thread_id)
 
 
 async def messages(files: LocalFiles, said: Said) -> tuple[HistoryMessage, ...]:
@@ -100,14 +110,8 @@ async def messages(files: LocalFiles, said: Said) -> tuple[HistoryMessage, ...]:
 
 
 def _attached(connection: Connection, thread_id: str) -> dict[str, list[AnyRow]]:
-    found = connection.execute(
-        select(elements)
-        .where(elements.c.thread_id == thread_id, elements.c.step_id.is_not(None))
-        .where(or_(elements.c.text.is_not(None), elements.c.image_mime.is_not(None)))
-        .order_by(elements.c.seq)
-    )
     by_step: dict[str, list[AnyRow]] = {}
-    for row in found:
+    for row in connection.execute(_ATTACHED, {"thread_id": thread_id}):
         by_step.setdefault(row.step_id, []).append(row)
     return by_step
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from app.core.errors import NotFound
 from app.core.events import StepKind
@@ -32,7 +32,19 @@ _CHANGES = (
     "open",
     "modes",
 )
+# Made once: to make a statement takes longer than to run it.
 _RUNNING = insert(running_turns)
+_THREAD = (
+    select(threads.c.title, threads.c.titled_by, threads.c.metadata)
+    .where(threads.c.id == bindparam("thread_id"), threads.c.user_id == bindparam("user_id"))
+    .with_for_update()
+)
+_QUESTION = select(steps.c.seq, steps.c.thread_id).where(steps.c.id == bindparam("step_id"))
+_OWNER = select(steps.c.user_id).where(steps.c.id == bindparam("step_id"))
+_ENDED = delete(running_turns).where(running_turns.c.turn_id == bindparam("turn"))
+_ACTIVE = (
+    update(threads).where(threads.c.id == bindparam("thread")).values(active_at=bindparam("at"))
+)
 
 
 class StoredTurns:
@@ -98,9 +110,7 @@ def _settle(turn: SettledTurn, connection: Connection) -> None:
     _no_longer_running(connection, request)
     write_steps(connection, turn.steps, request.user_id)
     ended = turn.steps[0].ended_at or turn.steps[0].created_at
-    connection.execute(
-        update(threads).where(threads.c.id == request.thread_id).values(active_at=ended)
-    )
+    connection.execute(_ACTIVE, {"thread": request.thread_id, "at": ended})
     if turn.title:
         _entitle(connection, request.thread_id, turn.title)
 
@@ -118,14 +128,10 @@ def _own_thread(connection: Connection, request: TurnRequest, at: datetime) -> A
     row: Values = {"id": request.thread_id, "user_id": request.user_id, "tags": []}
     choices = {"mode": request.options.mode, **request.options.values}
     chosen = document({"chat_settings": choices})
-    row |= {"metadata": chosen, "created_at": at, "active_at": at}
+    row |= first | {"metadata": chosen, "created_at": at, "active_at": at}
     upsert(connection, threads, [row], ["id"], ["active_at"], same="user_id")
-    found = connection.execute(
-        select(threads.c.title, threads.c.titled_by, threads.c.metadata)
-        .where(threads.c.id == request.thread_id, threads.c.user_id == request.user_id)
-        .with_for_update()
-    )
-    thread = found.one_or_none()
+    whose = {"thread_id": request.thread_id, "user_id": request.user_id}
+    thread = connection.execute(_THREAD, whose).one_or_none()
     if thread is None:
         raise NotFound(f"thread {request.thread_id} is not {request.user_id}'s")
     known = thread._mapping["metadata"]
@@ -139,11 +145,7 @@ def _own_thread(connection: Connection, request: TurnRequest, at: datetime) -> A
 
 def _rewind(connection: Connection, request: TurnRequest, thread: AnyRow) -> list[str]:
     """Deletes what came after the question, if asked; returns the names of files to delete."""
-    question = (
-        connection.execute(
-            select(steps.c.seq, steps.c.thread_id).where(steps.c.id == request.question.id)
-        )
-    ).one_or_none()
+    question = connection.execute(_QUESTION, {"step_id": request.question.id}).one_or_none()
     if question is None:
         return []
     if question.thread_id != request.thread_id:
@@ -201,15 +203,13 @@ def _attach(connection: Connection, request: TurnRequest) -> None:
 
 def _turn_owner(connection: Connection, turn_id: str | None) -> str | None:
     """Whose turn it is; None where its own step is gone: rewound, or deleted with its thread."""
-    owner: str | None = connection.scalar(select(steps.c.user_id).where(steps.c.id == turn_id))
+    owner: str | None = connection.scalar(_OWNER, {"step_id": turn_id})
     return owner
 
 
 def _no_longer_running(connection: Connection, request: TurnRequest) -> None:
     """It has ended; where it was taken for dead meanwhile, the notice that says so goes."""
-    ended = connection.execute(
-        delete(running_turns).where(running_turns.c.turn_id == request.turn_id)
-    )
+    ended = connection.execute(_ENDED, {"turn": request.turn_id})
     if not ended.rowcount:
         connection.execute(
             delete(steps)

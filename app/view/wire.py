@@ -12,8 +12,8 @@ from pydantic_core import PydanticSerializationError, to_json
 from socketio import AsyncManager, AsyncServer
 from socketio.packet import EVENT, Packet
 
-_TEXTUAL = frozenset({"stream_token", "new_message", "update_message", "element", "chat_settings"})
-"""Events known to hold no bytes."""
+_WITH_BYTES = "audio"
+"""How the names of the events begin that may hold bytes."""
 
 
 class Json:
@@ -50,7 +50,8 @@ class Direct(AsyncManager):  # type: ignore[misc]  # as above
     ) -> None:
         """See `AsyncManager.emit`."""
         recipient = to or room
-        if event in _TEXTUAL and isinstance(recipient, str) and callback is skip_sid is None:
+        ours = not event.startswith(_WITH_BYTES) and not isinstance(data, tuple)
+        if ours and isinstance(recipient, str) and callback is skip_sid is None:
             eio_sid = self.eio_sid_from_sid(recipient, namespace)
             if eio_sid is not None:
                 packet = _Packet(EVENT, namespace=namespace, data=[event, data], binary=False)

@@ -1,23 +1,45 @@
-"""SQLite's writes, each in one go, and those that wait together committed together.
+"""SQLite's transactions, each in one go in a thread; writes that wait together commit together.
 
-A commit waits for the disk, and a statement through an asyncio driver goes to another thread and back
-through a busy event loop: fifty questions at once waited half a second for one another. Here a whole
-transaction runs in the writer's thread, and whatever came meanwhile shares the next commit (group
+A statement through an asyncio driver goes to another thread and back through a busy event loop, and a
+commit waits for the disk: fifty questions at once waited half a second for one another. Here a whole
+transaction runs in one thread, and what came to be written meanwhile shares the next commit (group
 commit: DeWitt et al., Implementation Techniques for Main Memory Database Systems, 1984).
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, exc
 
+T = TypeVar("T")
 Work = Callable[[Connection], Any]
 """One transaction's statements. It may be run again, if one that shared its commit failed."""
 
-_AT_ONCE = 64
-"""Other processes wait for a commit; it should not grow without end."""
+_AT_ONCE = 16
+"""Those whose write is done go on while the next are written; other processes wait less."""
+
+
+class Readers:
+    """Threads that read, each transaction in one go."""
+
+    def __init__(self, engine: Engine, threads: int) -> None:
+        self._engine = engine
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="sqlite-reader")
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """What `work` returned; raises what it raised, or the driver."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, work)
+
+    async def aclose(self) -> None:
+        """Closes the connections once nobody reads."""
+        await asyncio.to_thread(self._threads.shutdown)
+        self._engine.dispose()
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        with self._engine.connect() as connection:
+            return work(connection)
 
 
 class GroupCommit:
