@@ -148,7 +148,7 @@ class Chat:
         request = self._request(browser, question)
         if request.options.mode == "chat" and wished_roles(question.text):
             request = replace(request, options=browser.options_of("consultation"))
-        await self._run(browser, request, refused)
+        await self._answer(browser, request, refused)  # Chainlit says that its task goes on
         if changed:
             await self.panel.show(browser)
             await self.panel.keep(browser)
@@ -224,28 +224,32 @@ class Chat:
             author=browser.user_name,
         )
 
-    async def _run(
+    async def _run(self, browser: Browser, request: TurnRequest) -> None:
+        await browser.emit("task_start", {})
+        try:
+            await self._answer(browser, request)
+        finally:
+            await browser.emit("task_end", {})
+
+    async def _answer(
         self, browser: Browser, request: TurnRequest, refused: KonsiliumError | None = None
     ) -> None:
-        await browser.emit("task_start", {})
         try:
             turn = await self._turns.start(request, refused)
         except StorageUnavailable as error:
             log.error("question %s could not be stored: %s", request.question.id, error.detail)
             await self._say_unstored(browser, request, error)
-        else:
-            follower = Follower(turn, browser, self._models)
-            self._follow(browser, follower.follow())
-            if request.rewind or not browser.session.has_first_interaction:
-                browser.session.has_first_interaction = True  # Chainlit sees typed ones alone
-                await self._renamed(browser, request.question.text)
-            await turn.wait()
-            words = turn.inbox.take()
-            await self._entitled(browser, turn)
-            for text in words:  # put in at the last moment, when nobody listened any more
-                await self.ask(browser, text)
-        finally:
-            await browser.emit("task_end", {})
+            return
+        follower = Follower(turn, browser, self._models)
+        self._follow(browser, follower.follow())
+        if request.rewind or not browser.session.has_first_interaction:
+            browser.session.has_first_interaction = True  # Chainlit sees typed ones alone
+            await self._renamed(browser, request.question.text)
+        await turn.wait()
+        words = turn.inbox.take()
+        await self._entitled(browser, turn)
+        for text in words:  # put in at the last moment, when nobody listened any more
+            await self.ask(browser, text)
 
     async def _entitled(self, browser: Browser, turn: RunningTurn) -> None:
         """The answer may have brought a name for the thread."""

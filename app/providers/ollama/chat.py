@@ -1,7 +1,6 @@
 """One model on an Ollama server: its streamed answer."""
 
 import contextlib
-import json
 from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ from app.core.errors import (
     ServerError,
 )
 from app.core.events import Finished, ModelEvent
+from app.core.reading import read_json
 from app.core.requests import ModelRequest
 from app.providers.lines import Lines, LineTooLong
 from app.providers.ollama.client import OllamaClient
@@ -96,7 +96,7 @@ class OllamaModel:
         if not line or line.isspace():
             return {}
         try:
-            chunk = json.loads(line)
+            chunk = read_json(line)
         except ValueError as error:
             if torn and line.lstrip().startswith(b"{"):
                 raise IncompleteAnswer(

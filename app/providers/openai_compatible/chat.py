@@ -1,7 +1,6 @@
 """One model on an OpenAI-compatible server: its streamed answer."""
 
 import contextlib
-import json
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ import openai
 
 from app.core.errors import IncompleteAnswer, ServerError
 from app.core.events import ModelEvent
+from app.core.reading import read_json
 from app.core.requests import ModelRequest
 from app.providers.lines import LineTooLong
 from app.providers.openai_compatible.client import OpenAIClient
@@ -106,7 +106,7 @@ class OpenAICompatibleModel:
         if data == DONE or data.strip() == DONE:
             return None
         try:
-            chunk = json.loads(data)
+            chunk = read_json(data)
         except ValueError as error:
             raise not_the_protocol(self._server, self._name, data) from error
         if not isinstance(chunk, dict):
@@ -119,7 +119,7 @@ class OpenAICompatibleModel:
         """The last event, whose end never came."""
         try:
             if data.strip() != DONE:
-                json.loads(data)
+                read_json(data)
         except ValueError as error:
             raise IncompleteAnswer(
                 "the stream ended inside an event", server=self._server, model=self._name
