@@ -1,6 +1,5 @@
 """What `chainlit run` loads: builds the application and puts it behind Chainlit's server."""
 
-import gc
 import os
 import sys
 from pathlib import Path
@@ -133,4 +132,3 @@ put_first(
         dashboard_router(storage.reports, who, PUBLIC, settings.app_language, root),
     ]
 )
-gc.freeze()  # what lasts is not searched for garbage again: that would stop all streams for 0.15 s

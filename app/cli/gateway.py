@@ -1,7 +1,6 @@
 """python -m app gateway: the gateway alone, without Chainlit, over the same database."""
 
 import argparse
-import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -96,7 +95,6 @@ class _Alone:
 @asynccontextmanager
 async def _running(application: Application) -> AsyncIterator[None]:
     await application.start()
-    gc.freeze()  # what lasts is not searched for garbage again: that stopped all streams for 0.15 s
     try:
         yield
     finally:

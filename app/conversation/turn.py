@@ -129,15 +129,31 @@ class Turns:
             await self.abandon(request.thread_id)
         turn = RunningTurn(request, self._modes.get(request.options.mode) or self._modes["chat"])
         self._running[request.thread_id] = turn
+        beginning = asyncio.create_task(self._store.begin(request, turn.state.opening()))
         try:
-            history = await self._store.begin(request, turn.state.opening())
-        except BaseException:  # raised again: also a cancelled start holds the thread no longer
+            history = await asyncio.shield(beginning)
+        except asyncio.CancelledError:  # whoever asked has left: what may be stored by now must end
+            turn.stop()
+            self._in_background(self._end(turn, beginning))
+            raise
+        except Exception:  # raised again, for the caller to say: nothing runs
             self._forget(turn)
             raise
         self._in_background(self._run(turn, history, refused))
         for hear in self._begun:
             hear(turn)
         return turn
+
+    async def _end(
+        self, turn: RunningTurn, beginning: "asyncio.Task[tuple[HistoryMessage, ...]]"
+    ) -> None:
+        try:
+            history = await beginning
+        except KonsiliumError as error:
+            log.warning("turn %s did not begin: %s", turn.request.turn_id, error.detail)
+            self._forget(turn)
+        else:
+            await self._run(turn, history, None)
 
     async def abandon(self, thread_id: str) -> None:
         """Stops what runs in the thread, and returns when it is stored."""

@@ -45,6 +45,29 @@ async def test_the_question_is_stored_before_the_model_is_asked():
     assert models.requests == []
 
 
+async def test_a_start_that_is_cancelled_as_it_is_stored_leaves_a_turn_that_has_ended():
+    stored = asyncio.Event()
+
+    class Slow(MemoryStore):
+        async def begin(self, request, steps):
+            history = await super().begin(request, steps)
+            await stored.wait()
+            return history
+
+    store = Slow()
+    turns = turns_over(store, ScriptedModels())
+    starting = asyncio.create_task(turns.start(a_request()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    starting.cancel()
+    await asyncio.wait([starting])
+    stored.set()
+    await turns.drain(10)
+    assert starting.cancelled()
+    assert [turn.outcome for turn in store.settled] == [Outcome.STOPPED]
+    assert turns.count == 0
+
+
 async def test_stop_keeps_what_was_written_and_closes_the_call():
     store = MemoryStore()
     models = ScriptedModels({"model": ["Partial", timedelta(seconds=60), " never"]})
