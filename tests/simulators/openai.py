@@ -164,6 +164,8 @@ class OpenAISimulator(Simulator):
             case "GET", "/models":
                 data = [self._model(model) for model in self.models.values()]
                 await exchange.respond(200, {"object": "list", "data": data})
+            case "GET", "/key":
+                await exchange.respond(200, {"data": {"label": "sk-***", "usage": 0}})
             case "POST", "/chat/completions":
                 await self._chat(exchange)
             case "POST", "/completions":

@@ -23,8 +23,6 @@ from app.core.ports import ChatModel
 from app.core.requests import ModelRequest, Sampling
 from app.providers.openai_compatible.client import OpenAIClient
 
-PROOF_SECONDS = 20.0
-"""A wrong key is refused at once; what takes longer is a model that is being loaded."""
 MODELS_TRIED = 3
 _QUESTION = ModelRequest((Message.user("Hi"),), Sampling(max_tokens=16))
 

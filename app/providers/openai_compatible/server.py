@@ -13,7 +13,7 @@ from app.providers.openai_compatible import listing
 from app.providers.openai_compatible.chat import OpenAICompatibleModel
 from app.providers.openai_compatible.client import OpenAIClient
 from app.providers.openai_compatible.presets import Preset
-from app.providers.openai_compatible.proof import PROOF_SECONDS, able, ask_little, refuses
+from app.providers.openai_compatible.proof import able, ask_little, refuses
 from app.providers.openai_compatible.raw import RawOpenAI
 from app.providers.openai_compatible.wire import usage_of
 from app.providers.patience import CLOUD, LOCAL, Timeouts
@@ -78,14 +78,14 @@ class OpenAICompatibleServer:
         """By the path that tells about it, by a list that strangers do not get, or by a question of one
         word. Raises WrongKey, or why it could not be found out."""
         try:
-            async with asyncio.timeout(PROOF_SECONDS):
+            async with asyncio.timeout(self._timeouts.proof):
                 if self._preset.key_path is not None:
                     await self._client.get(self._preset.key_path)
                 elif self._stranger is None or not await refuses(self._stranger):
                     await ask_little([self.model(name) for name in able(models)])
         except TimeoutError as error:
             if not self.local:
-                late = f"no answer to a question of one word within {PROOF_SECONDS:g} s"
+                late = f"no answer to a question of one word within {self._timeouts.proof:g} s"
                 raise FirstTokenTimeout(late, server=self.name) from error
 
     async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.core.errors import ServerUnavailable, WrongKey
+from app.core.errors import FirstTokenTimeout, ServerUnavailable, WrongKey
 from app.core.messages import Message
 from app.core.models import Capability, ModelProfile
 from app.core.ports import ModelStore
@@ -164,3 +164,32 @@ async def test_servers_that_leave_something_out_are_understood(
     server = plain(simulator)
     await ask(server, model)
     await server.aclose()
+
+
+async def test_a_key_is_proved_by_the_path_that_tells_about_it() -> None:
+    async with OpenAISimulator(["echo"], key=KEY, public=True) as simulator:
+        preset = replace(any_server("lab", simulator.base_url), key_path="/key")
+        for key, accepted in (("guess", False), (KEY, True)):
+            server = OpenAICompatibleServer(preset, key, timeouts=QUICK)
+            models = (await server.state()).models
+            if accepted:
+                await server.prove_key(models)
+            else:
+                with pytest.raises(WrongKey):
+                    await server.prove_key(models)
+            await server.aclose()
+        assert "/v1/chat/completions" not in {request.path for request in simulator.requests}
+
+
+async def test_a_model_that_loads_for_long_is_waited_for_on_a_machine_of_ours_alone() -> None:
+    async with OpenAISimulator(["slow-first-60s"]) as simulator:
+        local = any_server("lab", simulator.base_url)
+        for preset in (local, replace(local, local=False)):
+            server = OpenAICompatibleServer(preset, KEY, timeouts=replace(QUICK, proof=0.3))
+            models = (await server.state()).models
+            if preset.local:
+                await server.prove_key(models)
+            else:
+                with pytest.raises(FirstTokenTimeout):
+                    await server.prove_key(models)
+            await server.aclose()
