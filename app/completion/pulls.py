@@ -45,6 +45,7 @@ class Pull:
     error: KonsiliumError | None = None
     ended_at: float | None = None
     """By the monotonic clock."""
+    clock: Callable[[], float] = time.monotonic
     _seen: deque[tuple[float, int]] = field(default_factory=deque)
     _found: int = 0
     """Bytes that were there before."""
@@ -61,10 +62,12 @@ class Pull:
 
     @property
     def speed(self) -> float | None:
-        """Bytes a second over the last few; None where too little was seen."""
+        """Bytes a second over the last few; None where too little was seen, or nothing of late."""
         if self.state != "running" or len(self._seen) < 2:
             return None
         (start, before), (end, after) = self._seen[0], self._seen[-1]
+        if self.clock() - end > SPEED_SECONDS:
+            return None
         return (after - before) / (end - start) if end - start > 0.2 else None
 
     @property
@@ -118,7 +121,7 @@ class Pulls:
             return self._pulls[key]
         store = self._stores.of(server)
         self._pulls.pop(key, None)  # begun anew, it is shown last
-        pull = self._pulls[key] = Pull(server, model)
+        pull = self._pulls[key] = Pull(server, model, clock=self._clock)
         task = self._tasks[key] = asyncio.create_task(self._run(store, pull))
         task.add_done_callback(lambda _: self._settle(pull))
         return pull

@@ -72,11 +72,14 @@ def offers_props(
     *,
     admin: bool,
 ) -> dict[str, Any]:
-    """`offers`, best first, or a `reason` why there are none; `may`: whether the reader may fetch one."""
+    """`offers` that may be fetched or are here, best first; `reason`: why none can be run; `may`: whether
+    the reader may fetch and remove."""
     reason = _reason(offers, states)
-    if reason is not None:
-        return {"reason": reason[language], "offers": [], "may": admin}
-    return {"offers": [_offer(offer, language) for offer in offers], "may": admin}
+    return {
+        "reason": reason[language] if reason else None,
+        "offers": [_offer(offer, language) for offer in offers if offer.state != "unusable"],
+        "may": admin,
+    }
 
 
 def _reason(offers: Sequence[EmbeddedOffer], states: Sequence[ServerState]) -> Text | None:

@@ -1,6 +1,7 @@
 """The panel of model servers beside the chat: what is there, and what administrators do about it."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from app.access.people import People
 from app.completion.joining import Joining
 from app.completion.pulls import Pull, Pulls
 from app.completion.stores import Stores
-from app.core.errors import BadRequest
+from app.core.errors import BadRequest, ServerUnavailable
 from app.core.models import LoadState, ModelProfile, ServerState
 from app.core.ports import EmbeddedModels, Models
 from app.core.text import Language, Text
@@ -163,7 +164,8 @@ class Servers:
         """Ends the model that runs inside the app and deletes its file, which the app has fetched."""
 
         async def remove(server: str, model: str) -> None:
-            await self._stores.unload(server, model)
+            with contextlib.suppress(ServerUnavailable):  # nothing runs: a damaged file
+                await self._stores.unload(server, model)
             await self._embedded.remove(str(payload.get("name", "")))
 
         await self._change(browser, payload, "remove", remove)

@@ -329,11 +329,14 @@ function Embeddable({ lang, text, embedded, act }) {
   );
 }
 
+/* The model whose file the app has fetched: it may be deleted here, also when it cannot be run. */
+const fetchedOf = (embedded) => embedded?.offers.find((offer) => offer.ours && offer.state === "ready");
+
 /* Deletes a model: through its server, or, of the app's own, the file that was fetched. */
 function remover(server, model, embedded, act) {
   const payload = { server: server.name, model: model.name };
   if (server.can_pull) return () => act("remove", payload);
-  const fetched = server.kind === "embedded" && embedded?.offers.find((offer) => offer.ours && offer.state === "ready");
+  const fetched = server.kind === "embedded" && fetchedOf(embedded);
   return fetched ? () => act("remove_embedded", { ...payload, name: fetched.name }) : null;
 }
 
@@ -342,6 +345,8 @@ function Server({ lang, text, server, embedded, pulls, admin, act }) {
   const models = server.models ?? [];
   const own = server.kind === "embedded";
   const offered = own && (embedded?.offers ?? []).some((offer) => offer.state !== "ready");
+  const fetched = own && !server.ok && admin && fetchedOf(embedded);
+  const stuck = fetched && { name: modelFile(fetched.name)[0], size_bytes: fetched.size };
   const trouble = own && embedded?.reason ? embedded.reason : reason(lang, server.reason);
   const about = [
     server.version && `${text.version} ${server.version}`,
@@ -378,6 +383,11 @@ function Server({ lang, text, server, embedded, pulls, admin, act }) {
           onNo={() => setAsking(false)} />
       )}
       {own && !server.ok && <Offers lang={lang} text={text} embedded={embedded} act={act} />}
+      {stuck && (
+        <ul className="k-models">
+          <Model lang={lang} text={text} server={server} model={stuck} mayLoad remove={remover(server, stuck, embedded, act)} act={act} />
+        </ul>
+      )}
       {server.ok && (
         <ul className="k-models">
           {models.length === 0 && <li className="k-small k-muted">{text.empty}</li>}

@@ -54,8 +54,8 @@ class Download:
 
     @property
     def speed(self) -> float | None:
-        """Bytes a second of late; None before there is anything to measure."""
-        if len(self._marks) < 2:
+        """Bytes a second of late; None before there is anything to measure, or when nothing comes."""
+        if len(self._marks) < 2 or time.monotonic() - self._marks[-1][0] > SPEED_SECONDS:
             return None
         (first, before), (last, after) = self._marks[0], self._marks[-1]
         return (after - before) / (last - first) if last > first else None

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from app.core.errors import (
     FirstTokenTimeout,
     KonsiliumError,
-    ServerBusy,
     ServerError,
     ServerFault,
     ServerUnavailable,
@@ -60,6 +59,7 @@ class Keeper:
         self._ready: asyncio.Future[Running] | None = None
         self._life: asyncio.Task[None] | None = None
         self._users = 0
+        self._unused = asyncio.Event()
         self._used_at = 0.0
         self.failed: tuple[float, KonsiliumError] | None = None
         """When (monotonic) and why the last start failed; None where it did not."""
@@ -89,6 +89,7 @@ class Keeper:
         Raises ServerUnavailable where it cannot start, FirstTokenTimeout after `patience` seconds.
         """
         self._users += 1
+        self._unused.clear()
         try:
             running = await self._awake(patience, server)
             try:
@@ -100,11 +101,13 @@ class Keeper:
         finally:
             self._users -= 1
             self._used_at = time.monotonic()
+            if not self._users:
+                self._unused.set()
 
-    async def rest(self, server: str) -> None:
-        """Ends the process now, as idleness would. Raises ServerBusy while it answers."""
-        if self._users:
-            raise ServerBusy("the embedded model is answering", server=server)
+    async def rest(self) -> None:
+        """Ends the process as idleness would, after the answers under way; Ollama does so too."""
+        while self._users:
+            await self._unused.wait()
         ending, self._ready = self._life, None
         if ending is not None:
             ending.cancel()

@@ -95,9 +95,9 @@ class EmbeddedServer:
             pass
 
     async def unload(self, model: str) -> None:
-        """Ends the process; the next question starts it again. Raises ServerBusy while it answers."""
+        """Ends the process after the answers under way; the next question starts it again."""
         await self.own(model)
-        await self.keeper.rest(NAME)
+        await self.keeper.rest()
 
     async def aclose(self) -> None:
         await self.keeper.aclose()

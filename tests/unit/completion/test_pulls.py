@@ -71,30 +71,47 @@ def pulls_of(*stores: FakeServer, clock: Clock | None = None) -> Pulls:
 
 
 def test_it_tells_each_layer_its_speed_and_the_time_left():
-    pull = Pull("ollama", "m")
+    pull = Pull("ollama", "m", clock=Clock())
     pull.take(half(10), 0.0)
     pull.take(half(30), 2.0)
     assert (pull.completed, pull.total, pull.speed, pull.left_s) == (30, 100, 10.0, 7.0)
 
 
 def test_one_line_makes_no_speed():
-    pull = Pull("ollama", "m")
+    pull = Pull("ollama", "m", clock=Clock())
     pull.take(half(10), 0.0)
     assert pull.speed is None
 
 
 def test_what_an_earlier_pull_had_fetched_does_not_count_as_speed():
-    pull = Pull("ollama", "m")
+    pull = Pull("ollama", "m", clock=Clock())
     pull.take(half(90), 0.0)
     pull.take(half(91), 1.0)
     assert pull.speed == 1.0
 
 
 def test_the_speed_is_that_of_the_last_seconds():
-    pull = Pull("ollama", "m")
+    pull = Pull("ollama", "m", clock=Clock())
     for second in range(20):
         pull.take(half(second if second < 10 else 10 + 3 * (second - 10)), float(second))
     assert pull.speed == 3.0
+
+
+def test_a_server_that_fell_silent_has_no_speed_and_no_time_left():
+    clock = Clock()
+    pull = Pull("ollama", "m", clock=clock)
+    pull.take(half(10), 0.0)
+    pull.take(half(30), 2.0)
+    clock.moment = 8.0
+    assert (pull.speed, pull.left_s) == (None, None)
+
+
+def test_a_layer_that_was_there_before_leaves_the_speed_of_the_next_one_alone():
+    pull = Pull("ollama", "m", clock=Clock())
+    pull.take(half(100), 0.0)
+    pull.take(Line("pulling b", "b", 100, 0), 1.0)
+    pull.take(Line("pulling b", "b", 100, 20), 2.0)
+    assert pull.speed == 10.0
 
 
 async def test_a_second_start_joins_the_first():

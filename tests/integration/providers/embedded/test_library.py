@@ -92,6 +92,35 @@ async def test_agreed_to_it_is_fetched_and_answers(tmp_path: Path, content: byte
             assert hub.ranges == [""]
 
 
+async def test_removed_its_file_and_the_choice_are_gone(tmp_path: Path, content: bytes) -> None:
+    async with HubSimulator(content) as hub:
+        suggested = [
+            Suggestion(HubFile("test/babbler", "babbler.gguf"), 1, "MIT", date(2026, 1, 1))
+        ]
+        library = Library(
+            tmp_path, Hub(hub.url), None, memory=lambda: 16 * GB, suggestions=suggested
+        )
+        told: list[bool] = []
+
+        async def changed() -> None:
+            told.append(library.wanted is not None)
+
+        async with aclosing(library):
+            with pytest.raises(NotFound):
+                await library.remove(NAME)
+            library.changed = changed
+            library.download(NAME)
+            while not told:
+                await asyncio.sleep(0.01)
+            (offer,) = await library.offers()
+            assert (offer.state, offer.ours) == ("ready", True)
+            await library.remove(NAME)
+            assert told == [True, False]
+            (offer,) = await library.offers()
+            assert (offer.state, offer.ours) == ("offered", False)
+    assert list(tmp_path.rglob("*.gguf")) == []  # noqa: ASYNC240  # a folder of the test's own
+
+
 async def test_stopped_it_stays_for_a_resumption(tmp_path: Path, content: bytes) -> None:
     async with HubSimulator(content) as hub, library_of(tmp_path, hub.url) as library:
         hub.pause = 0.05
