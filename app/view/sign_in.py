@@ -242,7 +242,7 @@ def _oauth(
 
 async def _admit(people: People, user: ChainlitUser) -> ChainlitUser | None:
     """A newcomer is let in and kept by the data layer; a disabled user is not."""
-    if user.identifier == LOCAL:
+    if not user.identifier or user.identifier == LOCAL:
         return None
     known = await people.known(user.identifier)
     return user if known is None or known.enabled else None
