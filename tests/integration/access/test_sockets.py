@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import signal
 
 import pytest
@@ -212,6 +213,33 @@ async def test_a_tab_that_missed_a_change_does_not_undo_it_when_it_closes(visit,
             await asyncio.sleep(0.1)
     kept = (await storage.threads.find(thread, who.id)).metadata["chat_settings"]
     assert kept == {"temperature": 0.2}
+
+
+@contextlib.contextmanager
+def full_disk(app):
+    """The kernel lets the app write into no file past its first byte, as where no block is left."""
+    soft, hard = resource.prlimit(app.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(app.pid, resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        yield
+    finally:
+        resource.prlimit(app.pid, resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_a_disk_that_fills_in_mid_answer_is_said_and_all_is_stored_when_there_is_room(
+    visit, app, storage, people
+):
+    page = await visit("ann-9")
+    thread = await half_answered(page)
+    who = await people.known("ann-9")
+    with full_disk(app):
+        await page.hear("toast", lambda toast: toast["type"] == "warning")
+        failed = await page.http.put("/project/thread", json={"threadId": thread, "name": "Mine"})
+        assert failed.status_code == 503
+    await page.hear("toast", lambda toast: toast["type"] == "success")
+    await page.hear("update_message", lambda step: step["type"] == "run" and step["end"])
+    answer = (await storage.threads.contents(thread, who.id)).steps[-1]
+    assert (answer.outcome, len(answer.output) > 300) == ("completed", True)
 
 
 async def test_a_foreign_page_opens_no_socket(visit):
