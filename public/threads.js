@@ -1,5 +1,5 @@
-/* What the page lacks about threads: a button that takes the open one along as a file, and words that
-   Chainlit has in English alone. */
+/* What the page lacks about threads: a button that takes the open one along as a file, words that
+   Chainlit has in English alone, and links that outlast the sign-in page. */
 (() => {
   "use strict";
 
@@ -72,9 +72,25 @@
     if (data?.konsilium_deleted) document.querySelector("#new-chat-button")?.click();
   });
 
+  /* A link to a thread is followed after signing in too: Chainlit leads everybody home from there. */
+  const WANTED = "konsilium-wanted";
+  const LINK = /\/(thread|share)\/[0-9a-f-]{36}\/?$/;
+  const followLink = () => {
+    const here = window.location.pathname;
+    if (here.startsWith(`${root.pathname}login`)) {
+      const from = document.referrer && new URL(document.referrer);
+      if (from && from.host === window.location.host && LINK.test(from.pathname)) sessionStorage.setItem(WANTED, from.pathname);
+      return;
+    }
+    const wanted = sessionStorage.getItem(WANTED);
+    sessionStorage.removeItem(WANTED);
+    if (wanted && here === root.pathname) window.location.replace(wanted);
+  };
+
   let waiting = false;
   const look = () => {
     waiting = false;
+    followLink();
     document.documentElement.toggleAttribute("data-shared", window.location.pathname.includes("/share/"));
     const header = document.querySelector("#header > div:last-child");
     if (header) offer(header);
