@@ -1,9 +1,12 @@
 """The totals that SQLite keeps beside the records say what the records say."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from app.core.models import ModelRef
+from app.core.usage import CallRecord, Outcome, Purpose
 from app.gateway.dashboard.period import usage_filter
 from app.storage import usage_totals
 from app.storage.database import Database
@@ -17,6 +20,7 @@ from tests.integration.storage.conftest import sqlite_url
 from tests.integration.storage.test_usage_queries import ROWS, expected, keep
 from tests.usage_samples import END, usage_rows
 
+OUTCOME = Outcome.COMPLETED
 LAST = END.date()
 TEN_DAYS = (LAST - timedelta(days=10), LAST)
 
@@ -62,16 +66,18 @@ async def test_totals_come_anew_with_an_import(tmp_path):
     await storage.aclose()
 
 
-async def test_a_record_written_twice_counts_once(tmp_path):
-    storage = await Storage(sqlite_url(tmp_path), tmp_path).open()
-    async with storage.database.writing() as connection:
-        await connection.execute(usage.insert(), ROWS[:20])
-        for row in ROWS[:20]:
-            await connection.execute(usage.insert().prefix_with("OR IGNORE"), row)
-    over = usage_filter(*TEN_DAYS, "UTC", None)
-    summary = await StoredUsage(storage.database).summary(over)
-    assert (summary.calls, summary.turns) == (20, 10)
-    await storage.aclose()
+async def test_a_record_written_twice_counts_once(storage):
+    call = CallRecord("c1", Purpose.SUMMARY, ModelRef("o", "m"), ROWS[0]["started_at"], OUTCOME)
+    again = replace(call, id="c2", total_s=2.5)
+    for calls in ([call], [call, again], [again]):
+        await storage.usage.add("t", "u", "turn", calls)
+    reports = StoredUsage(storage.database)
+    over = usage_filter(*TEN_DAYS, "UTC", "u")
+    summary = await reports.summary(over)
+    assert (summary.calls, summary.turns, summary.unpriced) == (2, 1, 2)
+    (slowest,) = await reports.turns(over, "slowest", 5)
+    assert (slowest.calls, slowest.seconds) == (2, 2.5)
+    assert await reports.turns(over, "dearest", 5) == []
 
 
 async def test_of_a_very_busy_hour_the_first_times_stand_for_it(tmp_path):
