@@ -57,7 +57,7 @@ class Process:
         self.seconds_to_ready = 0.0
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, timeout: float = 60) -> None:
+    def start(self, timeout: float = 120) -> None:
         """Starts it and waits until it answers; raises with its log where it dies or hangs."""
         started = time.perf_counter()
         with self.log.open("ab") as log:
