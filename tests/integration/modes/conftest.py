@@ -66,7 +66,8 @@ class Simulated(House):
 
 @pytest.fixture
 async def house() -> AsyncGenerator[Simulated, None]:
-    names = ["echo", "json", "len-60", "paced-50ms+len-400", "paced-20ms+len-30"]
+    names = ["echo", "json", "len-60", "council-2+paced-20ms"]
+    names += ["paced-50ms+len-400", "paced-20ms+len-30"]
     faults = ["error-429", "error-500", "html-200", "reset-after-3", "cut-after-3", "say-"]
     async with (
         OllamaSimulator([*names, *faults]) as ollama,

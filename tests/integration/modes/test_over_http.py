@@ -76,6 +76,29 @@ async def test_stop_ends_every_call_at_the_servers_within_a_second_and_keeps_the
     assert all("metrics" in r.metadata for r in stored)
 
 
+@pytest.mark.parametrize("phase", [None, StepKind.SPECIALIST, StepKind.ANSWER])
+async def test_stop_in_any_phase_ends_all_of_it_within_a_second(house, phase):
+    """While it decides, while specialists speak, and in the synthesis."""
+    model = "gpu/council-2+paced-20ms"
+    turn = await house.start(
+        "Стоит ли отдать набережную под рынок: экономика и право?", "consultation", model=model
+    )
+    while not (
+        any(step.text for step in of_kind(turn.state, phase))
+        if phase
+        else house.openai.open_generations
+    ):
+        assert not turn.state.done, turn.state.error
+        await asyncio.sleep(0.01)
+    stopped = time.monotonic()
+    turn.stop()
+    await turn.wait()
+    assert time.monotonic() - stopped < 1
+    assert await house.idle()
+    assert turn.state.outcome is Outcome.STOPPED
+    assert not any(call.outcome is Outcome.RUNNING for call in house.store.settled[-1].calls)
+
+
 async def test_models_of_two_servers_talk(house):
     people = written_participants(
         [Participant("Анна", "ollama/paced-20ms+len-30"), Participant("Борис", "gpu/len-60")]
