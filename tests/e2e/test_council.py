@@ -13,6 +13,7 @@ from tests.e2e.conftest import (
     STORY,
     ServerLog,
     ask,
+    choose,
     metrics,
     pick,
     picture,
@@ -32,25 +33,6 @@ browsing = contextmanager(visitor)
 def step(page: Page, name: str) -> Locator:
     """A step of the tree, by its name: what it says and its numbers."""
     return page.locator(".step").filter(has=page.get_by_role("button", name=name, exact=True)).last
-
-
-def choose(page: Page, **choices: str | int | bool) -> None:
-    """Sets options in the panel: a list by the words of the choice, a number, or a switch turned."""
-    page.locator("#chat-settings-open-modal").click()
-    panel = page.locator("#chat-settings")
-    for name, value in choices.items():
-        field = panel.locator(f"#{name}")
-        if isinstance(value, bool):
-            field.click()
-        elif isinstance(value, int):
-            field.fill(str(value))
-        elif field.get_attribute("role") == "combobox":
-            field.click()
-            page.get_by_role("option", name=value).first.click()
-        else:
-            field.fill(value)
-    panel.locator("#confirm").click()
-    expect(panel).to_be_hidden()
 
 
 def test_a_consultation_shows_its_specialists_at_work_and_its_total(page: Page):
@@ -77,32 +59,62 @@ def test_the_best_of_three_is_shown_with_its_rivals_and_another_may_be_promoted(
     rivals.get_by_role("button", name=re.compile("Выбрать")).first.click()
     expect(rivals).to_contain_text("выбрали вы")
     page.reload()
-    expect(page.get_by_test_id("candidates")).to_contain_text("выбрали вы")
+    expect(rivals).to_contain_text("выбрали вы")
+    choose(page, best_of_forbidden="сло*")
+    ask(page, "Назови одно слово ещё раз")
+    expect(rivals).to_have_count(2, timeout=30_000)
+    expect(rivals.last.get_by_text("запрещённые слова")).to_have_count(3)
+    expect(rivals.last).to_contain_text("проверку не прошёл ни один")
+    choose(page, best_of_forbidden="", best_of_selector="судит модель", best_of_judge="json")
+    ask(page, "Кто из вас лучше?")
+    expect(rivals).to_have_count(3, timeout=30_000)
+    expect(rivals.last).to_contain_text("так рассудила модель-судья")
+    card = metrics(page).last
+    card.get_by_role("button").first.click()
+    expect(card.locator("tbody").get_by_text("Судья")).to_have_count(4)
+    picture(page, "best-of-judged")
+    choose(page, best_of_selector="по сходству")
 
 
-def test_models_talk_and_a_word_put_in_enters_the_conversation(page: Page):
+def test_models_talk_and_a_word_put_in_enters_the_conversation(page: Page, ollama_log: ServerLog):
     pick(page, "mode", "Диалог")
     form = page.get_by_test_id("participants")
     expect(form).to_be_visible()
     picture(page, "participants")
-    pick(page, "model", "paced-30ms+len-400")
+    pick(page, "model", STORY)
     ask(page, "Нужны ли городам трамваи?")
     controls = page.get_by_test_id("dialogue")
     expect(controls).to_be_visible()
     controls.get_by_role("textbox").fill("А как же автобусы?")
     controls.get_by_role("button", name="Вставить слово").click()
-    expect(page.locator('[data-step-type="user_message"]')).to_have_count(2, timeout=30_000)
+    expect(page.locator(PERSON)).to_have_count(2, timeout=30_000)
     picture(page, "dialogue")
+    controls.get_by_role("textbox").fill("И метро?")
+    controls.get_by_role("button", name="Вставить слово").click()
+    expect(controls).to_contain_text("Прозвучит следующим: И метро?")
     page.locator("#stop-button").click()
-    expect(metrics(page).last).to_contain_text("остановлено")
+    assert ollama_log.open_generations_within(1.0) == 0
+    said = ["Нужны ли городам трамваи?", "А как же автобусы?", "И метро?"]
+    for _ in "now", "brought back":
+        expect(page.locator(PERSON)).to_have_text(said)
+        expect(metrics(page).last).to_contain_text("остановлено")
+        page.reload()
+    assert ollama_log.look()["open_generations"] == 0
 
 
-def test_an_answer_with_a_title_has_a_heading(page: Page):
+def test_an_answer_with_a_title_has_a_heading_and_names_the_thread(page: Page):
     pick(page, "mode", "Чат")
+    pick(page, "model", "echo")
+    ask(page, "Поговорим о воде")
+    threads = page.locator("#thread-history")
+    expect(threads.get_by_text("Поговорим о воде")).to_be_visible()
+    expect(metrics(page)).to_have_count(1)
     choose(page, structured=True)
     pick(page, "model", "json")
     ask(page, "Расскажи о море")
-    expect(page.locator(ANSWER).last.locator("h2")).to_be_visible()
+    expect(page.locator(ANSWER).last.locator("h2")).to_contain_text("Расскажи о море")
+    expect(threads.get_by_text("Расскажи о море")).to_be_visible()
+    expect(threads.get_by_text("Поговорим о воде")).to_have_count(0)
     picture(page, "structured")
     choose(page, structured=False)
 
@@ -140,6 +152,11 @@ def test_a_council_keeps_a_contradiction_and_says_beforehand_what_it_costs(page:
     ask(page, WEIGHTY)
     expect(metrics(page)).to_have_count(4, timeout=30_000)
     expect(page.get_by_text(re.compile("5 вызовов модели"))).to_be_visible()
+    colours = {
+        step(page, role).evaluate("e => getComputedStyle(e).getPropertyValue('--k-voice')")
+        for role in ROLES
+    }
+    assert len(colours) == 3
     answer = page.locator(ANSWER).last
     expect(answer).to_contain_text("Прибыль будет через год")
     expect(answer).to_contain_text("Прибыли не будет вовсе")
@@ -152,19 +169,41 @@ def test_specialists_in_turn_read_the_earlier_ones_and_one_who_fails_is_named(pa
     ask(page, WEIGHTY)
     expect(metrics(page).last).to_contain_text("символ", timeout=30_000)
     expect(step(page, "Юрист")).to_contain_text("Прибыль будет через год")
-    expect(page.locator(ANSWER).last).to_contain_text("Эколог")
-    picture(page, "council-with-a-failure")
-    choose(page, consultation_order="одновременно", consultation_any_model=True)
+    for _ in "now", "brought back":
+        answer = page.locator(ANSWER).last
+        expect(answer).to_contain_text("Не ответили: Эколог.")
+        expect(answer).to_contain_text('from="Юрист"')
+        expect(answer).not_to_contain_text('from="Эколог"')
+        expect(step(page, "Эколог").get_by_test_id("error")).to_contain_text("прервалась")
+        expect(step(page, "Юрист").get_by_test_id("error")).to_have_count(0)
+        picture(page, "council-with-a-failure")
+        page.reload()
+    choose(page, consultation_order="одновременно", consultation_any_model=False)
 
 
-def test_a_question_that_needs_nobody_is_answered_directly_and_its_gate_is_counted(page: Page):
+def test_a_question_that_needs_nobody_is_answered_directly_and_the_thread_goes_on_in_another_mode(
+    page: Page,
+):
     pick(page, "model", NOBODY_NEEDED)
     pick(page, "mode", "Консилиум")
     ask(page, WEIGHTY)
     expect(page.locator(ANSWER).last).to_contain_text("набережную")
     expect(metrics(page)).to_have_count(1)
-    metrics(page).last.get_by_role("button").first.click()
+    card = metrics(page).last
+    card.get_by_role("button").first.click()
+    expect(card.locator("tbody tr").first).to_contain_text("Выбор специалистов")
+    expect(card).not_to_contain_text("остановлено")
     picture(page, "council-not-needed")
+    pick(page, "mode", "Диалог")
+    form = page.get_by_test_id("participants")
+    expect(form).to_be_visible()
+    pick(page, "mode", "Чат")
+    expect(form).to_have_count(0)
+    ask(page, "А коротко?")
+    expect(page.locator(ANSWER).last).to_contain_text("А коротко?")
+    page.reload()
+    expect(metrics(page)).to_have_count(2)
+    expect(page.locator("#mode-picker-trigger-mode")).to_contain_text("Чат")
 
 
 def test_a_company_set_up_in_the_form_talks_under_its_own_names_and_comes_back(page: Page):
@@ -203,18 +242,18 @@ def test_a_company_set_up_in_the_form_talks_under_its_own_names_and_comes_back(p
 
 
 def test_a_paused_dialogue_waits_and_goes_on(page: Page, ollama_log: ServerLog):
-    pick(page, "model", STORY)
+    pick(page, "model", THREE_SLOW)
     pick(page, "mode", "Диалог")
     form = page.get_by_test_id("participants")
     form.get_by_label("Имя").nth(0).fill("Врач")
     form.get_by_label("Имя").nth(1).fill("Скептик")
-    choose(page, dialogue_tokens=40)
+    choose(page, dialogue_tokens=100)  # 10 s a line: time enough for a slow machine to pause
     ask(page, "Нужны ли городам трамваи?")
     expect(page.locator(ANSWER).filter(has_text="Врач").first).to_be_visible()
     controls = page.get_by_test_id("dialogue")
     controls.get_by_role("button", name="Пауза").click()
     expect(controls).to_contain_text("Диалог на паузе")
-    assert ollama_log.open_generations_within(10) == 0
+    assert ollama_log.open_generations_within(30) == 0
     picture(page, "dialogue-paused")
     controls.get_by_role("button", name="Продолжить").click()
     expect(page.locator(ANSWER).filter(has_text="Скептик").first).to_be_visible()
