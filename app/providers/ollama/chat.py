@@ -115,16 +115,16 @@ class OllamaModel:
         body = chat_body(
             self._name, request, num_ctx=self._num_ctx(self._name), keep_alive=self._keep_alive
         )
-        response = await patience.wait(
-            self._client.post("/api/chat", body, self._name, request.request_id)
-        )
-        try:
-            if response.status != 200:
-                raise await self._refused(response, patience)
-            while piece := await patience.wait(self._client.read(response, self._name)):
-                yield piece
-        finally:
-            response.close()
+        asking = self._client.post("/api/chat", body, self._name, request.request_id)
+        with patience:
+            response = await patience.wait(asking)
+            try:
+                if response.status != 200:
+                    raise await self._refused(response, patience)
+                while piece := await patience.wait(self._client.read(response, self._name)):
+                    yield piece
+            finally:
+                response.close()
 
     async def _refused(
         self, response: aiohttp.ClientResponse, patience: Patience

@@ -42,12 +42,13 @@ async def pull(
     """Yields until `success`. Closing it stops the fetching; the server keeps what has come."""
     patience = Patience(timeouts, client.server, model)
     succeeded = False
-    async with contextlib.aclosing(_lines(client, model, patience)) as lines:
-        async for line in lines:
-            progress = _progress(client.server, model, line)
-            patience.content()
-            succeeded = progress.status == "success"
-            yield progress
+    with patience:
+        async with contextlib.aclosing(_lines(client, model, patience)) as lines:
+            async for line in lines:
+                progress = _progress(client.server, model, line)
+                patience.content()
+                succeeded = progress.status == "success"
+                yield progress
     if not succeeded:
         raise IncompleteAnswer("the pull ended without success", server=client.server, model=model)
 

@@ -139,12 +139,13 @@ class OpenAICompatibleModel:
         body = chat_body(self._client.preset, self._name, request)
         opening = self._client.stream("/chat/completions", body, request.request_id)
         try:
-            response = await patience.wait(opening)
-            try:
-                pieces = response.aiter_bytes().__aiter__()
-                while (piece := await patience.wait(anext(pieces, None))) is not None:
-                    yield piece
-            finally:
-                await response.aclose()
+            with patience:
+                response = await patience.wait(opening)
+                try:
+                    pieces = response.aiter_bytes().__aiter__()
+                    while (piece := await patience.wait(anext(pieces, None))) is not None:
+                        yield piece
+                finally:
+                    await response.aclose()
         except (openai.OpenAIError, httpx2.HTTPError) as error:
             raise self._client.failure(error, self._name) from error

@@ -43,3 +43,22 @@ async def test_what_waits_is_cancelled_when_the_time_is_up() -> None:
     with pytest.raises(FirstTokenTimeout):
         await patience.wait(waiting)
     assert waiting.cancelled()
+
+
+async def test_a_cancellation_from_outside_stays_one() -> None:
+    patience = Patience(Timeouts(first_token=5), "s", "m")
+    waiting = asyncio.create_task(patience.wait(asyncio.sleep(5)))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_each_wait_has_its_own_deadline_whoever_waits() -> None:
+    with Patience(Timeouts(first_token=0.3, silence=0.05), "s", "m") as patience:
+        await asyncio.create_task(patience.wait(asyncio.sleep(0.1)))
+        patience.content()
+        with pytest.raises(SilenceTimeout):
+            await asyncio.create_task(patience.wait(asyncio.sleep(5)))
+        patience.content()
+        await patience.wait(asyncio.sleep(0))
