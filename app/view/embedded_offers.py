@@ -99,6 +99,7 @@ def _offer(offer: EmbeddedOffer, language: Language) -> Mapping[str, Any]:
         "name": offer.name,
         "state": offer.state,
         "size": offer.size_bytes,
+        "completed": offer.completed_bytes,
         "licence": offer.licence,
         "ours": offer.ours,
         "error": _FAILED.get(offer.error.code, _BROKEN_OFF)[language] if offer.error else None,

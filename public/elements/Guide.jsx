@@ -34,6 +34,7 @@ const TEXTS = {
     embedded: "Встроенная модель",
     embeddedHint: "Работает внутри приложения, ничего больше не нужно",
     licence: "Лицензия",
+    resume: (size) => `Продолжить, осталось ${size}`,
     download: (size) => `Скачать ${size} и запустить`,
     starting: "Модель запускается…",
     copy: "Скопировать команду",
@@ -71,6 +72,7 @@ const TEXTS = {
     embedded: "Вбудована модель",
     embeddedHint: "Працює всередині застосунку, більше нічого не потрібно",
     licence: "Ліцензія",
+    resume: (size) => `Продовжити, залишилося ${size}`,
     download: (size) => `Завантажити ${size} і запустити`,
     starting: "Модель запускається…",
     copy: "Скопіювати команду",
@@ -108,6 +110,7 @@ const TEXTS = {
     embedded: "The embedded model",
     embeddedHint: "Runs inside the app; nothing else is needed",
     licence: "Licence",
+    resume: (size) => `Go on, ${size} left`,
     download: (size) => `Download ${size} and start`,
     starting: "The model is starting…",
     copy: "Copy the command",
@@ -305,7 +308,10 @@ function Offer({ lang, text, offer, may, callAction }) {
       )}
       {may && idle && (
         <button type="button" className="k-button k-primary" onClick={press("embedded_download")}>
-          <Download aria-hidden="true" />{text.download(known(offer.size) ? bytes(lang, offer.size) : "")}
+          <Download aria-hidden="true" />
+          {known(offer.size) && offer.completed > 0
+            ? text.resume(bytes(lang, offer.size - offer.completed))
+            : text.download(known(offer.size) ? bytes(lang, offer.size) : "")}
         </button>
       )}
     </li>

@@ -43,6 +43,7 @@ const TEXTS = {
     forgetYes: "Убрать",
     embedded: "Встроенная модель",
     embeddedHint: "Работает внутри приложения, ничего больше не нужно",
+    resume: "Продолжить",
     licence: "Лицензия",
     capabilities: {
       vision: "зрение", tools: "инструменты", thinking: "размышления", embedding: "эмбеддинги",
@@ -85,6 +86,7 @@ const TEXTS = {
     forgetYes: "Прибрати",
     embedded: "Вбудована модель",
     embeddedHint: "Працює всередині застосунку, більше нічого не потрібно",
+    resume: "Продовжити",
     licence: "Ліцензія",
     capabilities: {
       vision: "зір", tools: "інструменти", thinking: "роздуми", embedding: "ембединги",
@@ -127,6 +129,7 @@ const TEXTS = {
     forgetYes: "Remove",
     embedded: "Embedded model",
     embeddedHint: "Runs inside the app; nothing else is needed",
+    resume: "Go on",
     licence: "Licence",
     capabilities: {
       vision: "vision", tools: "tools", thinking: "thinking", embedding: "embeddings",
@@ -293,7 +296,7 @@ function Offer({ lang, text, offer, may, act }) {
         </button>
       ) : (
         <button type="button" className="k-button" onClick={press("embedded_download")}>
-          <Download aria-hidden="true" />{text.pullButton}
+          <Download aria-hidden="true" />{offer.completed > 0 ? text.resume : text.pullButton}
         </button>
       ))}
     </li>

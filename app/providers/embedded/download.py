@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import glob
 import hashlib
 import logging
 import os
@@ -178,6 +179,12 @@ def part_of(target: Path, sha256: str | None) -> Path:
     """Where a file is kept until it is whole; another checksum is another file."""
     mark = f".{sha256[:12]}" if sha256 else ""
     return target.with_name(f"{target.name}{mark}.part")
+
+
+def fetched_before(target: Path) -> int:
+    """How many bytes of it earlier downloads have left, whichever checksum they went by."""
+    parts = target.parent.glob(f"{glob.escape(target.name)}*.part")
+    return max((part.stat().st_size for part in parts), default=0)
 
 
 def _unwritten(error: OSError) -> KonsiliumError:

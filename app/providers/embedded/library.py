@@ -18,7 +18,7 @@ from app.core.errors import (
     Unsupported,
 )
 from app.core.models import EmbeddedOffer
-from app.providers.embedded.download import Download
+from app.providers.embedded.download import Download, fetched_before
 from app.providers.embedded.hub import Hub
 from app.providers.embedded.source import HubFile, source_of
 from app.providers.embedded.suggested import SUGGESTIONS, Suggestion, fitting
@@ -176,7 +176,7 @@ class Library:
             (download and download.size) or size,
             licence,
             as_of,
-            completed_bytes=download.completed if download else 0,
+            completed_bytes=download.completed if download else fetched_before(path),
             bytes_per_second=download.speed if download else None,
             error=self._errors.get(file.name),
         )

@@ -129,7 +129,9 @@ async def test_stopped_it_stays_for_a_resumption(tmp_path: Path, content: bytes)
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.15)
         await library.cancel(NAME)
-        assert (await library.offers())[0].state == "offered"
+        (offer,) = await library.offers()
+        assert offer.state == "offered"
+        assert 0 < offer.completed_bytes < len(content)
         hub.pause = 0
         library.download(NAME)
         while (await library.offers())[0].state != "ready":
