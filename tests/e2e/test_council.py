@@ -68,7 +68,7 @@ def test_the_best_of_three_is_shown_with_its_rivals_and_another_may_be_promoted(
     choose(page, best_of_forbidden="", best_of_selector="судит модель", best_of_judge="json")
     ask(page, "Кто из вас лучше?")
     expect(rivals).to_have_count(3, timeout=30_000)
-    expect(rivals.last).to_contain_text("так рассудила модель-судья")
+    expect(rivals.last).to_contain_text("судья не отдал предпочтения")
     card = metrics(page).last
     card.get_by_role("button").first.click()
     expect(card.locator("tbody").get_by_text("Судья")).to_have_count(4)

@@ -74,6 +74,8 @@ class Judged:
     """Best first; a score is the share of verdicts won."""
     reason: str
     model: ModelRef
+    decided: bool
+    """Whether any pair had the same winner in both orders."""
 
 
 def judge_for(turn: TurnContext) -> ModelRef:
@@ -100,7 +102,7 @@ async def judged(turn: TurnContext, ranking: Sequence[Score]) -> Judged:
     champion, *others = ranking
     won = dict.fromkeys((s.candidate.number for s in ranking), 0)
     duels = dict.fromkeys(won, 0)
-    reason = ""
+    reason, decided = "", False
     for challenger in others:
         first, second = champion.candidate, challenger.candidate
         verdicts = await _both_orders(turn, model, first.text, second.text)
@@ -110,14 +112,16 @@ async def judged(turn: TurnContext, ranking: Sequence[Score]) -> Judged:
             if winner is not None:
                 won[(first if winner == 0 else second).number] += 1
                 reason = why or reason
-        if [winner for winner, _ in verdicts] == [1, 1]:
+        winners = [winner for winner, _ in verdicts]
+        decided = decided or winners in ([0, 0], [1, 1])
+        if winners == [1, 1]:
             champion = challenger
     scores = [
         replace(s, score=won[s.candidate.number] / max(1, duels[s.candidate.number]))
         for s in ranking
     ]
     scores.sort(key=lambda s: (s.candidate is not champion.candidate, -s.score))
-    return Judged(scores, reason, model)
+    return Judged(scores, reason, model, decided)
 
 
 async def _both_orders(

@@ -136,6 +136,8 @@ async def _choice(turn: TurnContext, contest: Sequence[Candidate]) -> _Choice:
         except KonsiliumError as error:
             log.warning("turn %s: no judge: %s", turn.request.turn_id, error.detail)
             return _Choice(scores, ranking[0], "medoid")
+        if not verdict.decided:
+            return _Choice(scores, ranking[0], "undecided", judge=str(verdict.model))
         duelled = {s.candidate.number for s in verdict.scores}
         rest = [s for s in scores if s.candidate.number not in duelled]
         return _Choice(

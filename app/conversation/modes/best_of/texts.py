@@ -23,6 +23,11 @@ CHOSEN: Mapping[str, Text] = {
         uk="Обрано варіант {n}: так розсудила модель-суддя.",
         en="Candidate {n} was chosen by the judge model.",
     ),
+    "undecided": Text(
+        ru="Судья не отдал предпочтения; выбран вариант {n}, самый похожий на остальные.",
+        uk="Суддя не віддав переваги; обрано варіант {n}, найбільш схожий на решту.",
+        en="The judge preferred none; candidate {n} was chosen, the most like the others.",
+    ),
 }
 ONLY_ONE = Text(
     ru="Выбран вариант {n}: остальные отклонены.",

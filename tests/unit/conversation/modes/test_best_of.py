@@ -263,6 +263,8 @@ async def test_a_judge_that_always_prefers_the_first_place_decides_nothing():
     stage = a_stage(ODD, ALIKE_1, ALIKE_2, judge=always_a, best_of_selector="judge")
     await stage.play()
     assert stage.answer.text in (ALIKE_1, ALIKE_2)  # the medoid settles it
+    assert stage.answer.note["best_of"]["by"] == "undecided"
+    assert "Судья не отдал предпочтения" in stage.steps(StepKind.GROUP)[0].text
 
 
 async def test_another_local_model_judges_where_there_is_one_and_a_chosen_one_always():
