@@ -9,10 +9,11 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.reports import Dimension, TurnUsage, UsageFilter, UsageGroup, UsageSummary
@@ -52,11 +53,9 @@ class StoredUsage:
 
     async def summary(self, over: UsageFilter) -> UsageSummary:
         """See `UsageReports.summary`."""
+        if over.thread_id is not None and over.since is over.until is None:
+            return await self._database.read(partial(_of_thread, over.thread_id, over.user_id))
         async with self._database.reading() as connection:
-            if over.thread_id is not None and over.since is over.until is None:
-                of = {"thread": over.thread_id, "user": over.user_id}
-                (row,) = await connection.execute(_OF_THREAD, of)
-                return replace(whole_and_each([row])[0], turns=row.turns)
             source, over, clock = await self._source(connection, over)
             (row,) = await connection.execute(source.grouped(over, None, clock))
             turns = await connection.scalar(source.asked(over))
@@ -134,6 +133,11 @@ class StoredUsage:
         kept = self._database.sqlite and over.thread_id is None
         source: _Source = usage_totals if kept and in_whole_hours(since, clock) else usage_records
         return source, over, clock
+
+
+def _of_thread(thread_id: str, user_id: str | None, connection: Connection) -> UsageSummary:
+    (row,) = connection.execute(_OF_THREAD, {"thread": thread_id, "user": user_id})
+    return replace(whole_and_each([row])[0], turns=row.turns)
 
 
 def _hour(moment: datetime) -> datetime:
