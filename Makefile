@@ -40,11 +40,11 @@ soak: .venv/.tests  ## the long runs with faults
 	@sh tests/system-packages.sh
 	@$(BIN)/python -m bench --soak
 
-.venv/.runtime: requirements.txt
+.venv/.runtime: requirements.txt tests/constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/.tests: requirements.txt tests/requirements.txt .venv/.runtime
+.venv/.tests: requirements.txt tests/requirements.txt tests/constraints.txt .venv/.runtime
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
