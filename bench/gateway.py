@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import aiohttp
 import psutil
 
-from bench.proxies import BURST, PACED, SMALL, Target, house
+from bench.proxies import BURST, PACED, SMALL, WARM, Target, house
 from bench.report import Report
 from tests.processes import Process
 from tests.soak import soak as random_faults
@@ -93,7 +93,7 @@ async def paced(targets: list[Target], report: Report) -> None:
 async def paced_round(target: Target) -> tuple[float, float, float]:
     """Milliseconds: first token at the median and the 99th percentile, gap at the 99.9th."""
     async with session(target) as http:
-        await asyncio.gather(*(whole(http, target) for _ in range(50)))  # connections, for all
+        await asyncio.gather(*(whole(http, target, WARM) for _ in range(50)))
         streams = await asyncio.gather(*(stream(http, target, PACED) for _ in range(50)))
     assert all(s.complete for s in streams), "a stream was cut"
     firsts = sorted(s.first * 1000 for s in streams)
@@ -145,9 +145,9 @@ async def small(target: Target, report: Report, goal: float | None) -> None:
     )
 
 
-async def whole(http: aiohttp.ClientSession, target: Target) -> None:
+async def whole(http: aiohttp.ClientSession, target: Target, model: str = SMALL) -> None:
     async with http.post(
-        target.url + "/v1/chat/completions", data=target.body(SMALL, stream=False)
+        target.url + "/v1/chat/completions", data=target.body(model, stream=False)
     ) as answer:
         answer.raise_for_status()
         await answer.read()

@@ -24,7 +24,9 @@ PACED = "slow-first-100ms+paced-20ms+len-150"
 """Speaks its first token after 100 ms, then 50 a second, for three seconds."""
 BURST = "burst-2000"
 SMALL = "say-ok"
-MODELS = (PACED, BURST, SMALL)
+WARM = "slow-first-100ms+say-ok"
+"""Answers late enough that fifty at once need fifty connections, up to the upstream."""
+MODELS = (PACED, BURST, SMALL, WARM)
 
 
 @dataclass(frozen=True)
