@@ -26,6 +26,22 @@
       .catch(() => {});
   }
 
+  /* Chainlit asks now and then who one is, and takes a server that restarts for a sign-out: it would leave
+     the page for one that nobody serves. Who one is, is asked until somebody answers. */
+  const fetchOnce = window.fetch.bind(window);
+  const fetchUntilAnswered = async (...request) => {
+    for (;;) {
+      try {
+        return await fetchOnce(...request);
+      } catch (error) {
+        const { pathname } = new URL(request[0]?.url ?? request[0], window.location.href);
+        if (!pathname.endsWith("/user") || error.name === "AbortError") throw error;
+        await new Promise((resume) => setTimeout(resume, 1000));
+      }
+    }
+  };
+  if (inChat) window.fetch = fetchUntilAnswered;
+
   /* The header's link to the model servers opens a panel of the chat, not a page. */
   document.addEventListener(
     "click",

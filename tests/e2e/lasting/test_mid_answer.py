@@ -138,6 +138,8 @@ def test_a_shutdown_lets_answers_end_keeps_what_others_have_and_goes_with_browse
         assert outcome == "stopped"
         assert len(text) > len(words(60))
         assert words(5000).startswith(text)
+        for tab in (page, other):  # come back to while nobody serves it, a page stays as it is
+            tab.evaluate("() => window.dispatchEvent(new Event('focus'))")
         house.app.start()
         for back, said in ((page, words(60)), (other, text)):
             expect(metrics(back).last).to_be_visible(timeout=20_000)
