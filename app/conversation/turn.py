@@ -41,6 +41,8 @@ class RunningTurn:
         self._answering: asyncio.Task[None] | None = None
         self._stopped = False
         self._over = asyncio.Event()
+        self.asked = asyncio.Event()
+        """The prompt is made and on its way, or the turn is over without one."""
 
     def stop(self) -> None:
         """Cancels the answer: the call upstream is closed, what was written stays and is stored."""
@@ -73,6 +75,7 @@ class RunningTurn:
 
     def over(self) -> None:
         """All is stored, or given up."""
+        self.asked.set()
         self.state.finish()
         self._over.set()
 
@@ -225,6 +228,7 @@ class Turns:
         model = models.resolve(request.options.text("model"))
         prompt = await self._prompts.build(request, history, models.profile(model))
         turn.state.about(model, models.profile(model), prompt)
+        turn.asked.set()
         context = TurnContext(request, prompt, history, model, models, turn.inbox)
         async with contextlib.aclosing(turn.mode.respond(context)) as events:
             async for event in events:

@@ -20,6 +20,7 @@ from app.core.ports import Conversations, Models
 from app.core.text import Text
 from app.core.turns import Attachment, Question, StepRecord, TurnRequest, new_id, now
 from app.core.usage import Outcome
+from app.view.arrivals import asked
 from app.view.follower import Follower
 from app.view.guide import Guide
 from app.view.panel import Panel
@@ -245,6 +246,8 @@ class Chat:
         if request.rewind or not browser.session.has_first_interaction:
             browser.session.has_first_interaction = True  # Chainlit sees typed ones alone
             await self._renamed(browser, request.question.text)
+        await turn.asked.wait()
+        asked()
         await turn.wait()
         words = turn.inbox.take()
         await self._entitled(browser, turn)

@@ -14,8 +14,10 @@ from chainlit.context import init_ws_context
 from chainlit.data import get_data_layer
 from chainlit.server import sio
 from chainlit.session import WebsocketSession
-from chainlit.socket import fetch_favorites, resume_thread
+from chainlit.socket import fetch_favorites, process_message, resume_thread
+from chainlit.types import MessagePayload
 
+from app.view.arrivals import Arrivals
 from app.view.chat import Chat
 from app.view.guard import guarded
 from app.view.session import Browser
@@ -65,6 +67,13 @@ async def _open(chat: Chat, browser: Browser) -> None:
 
 
 def _conversation(chat: Chat) -> None:
+    arrivals = Arrivals()
+
+    async def client_message(sid: str, payload: MessagePayload) -> None:
+        session = WebsocketSession.require(sid)
+        work = arrivals.begin(process_message(session, payload))
+        session.current_task = asyncio.create_task(work)
+
     async def stop(sid: str) -> None:
         if session := WebsocketSession.get(sid):
             browser = _enter(session)
@@ -81,6 +90,7 @@ def _conversation(chat: Chat) -> None:
         await guarded(browser, _star(browser, payload["message"]))
         await fetch_favorites(sid)
 
+    sio.on("client_message", client_message)
     sio.on("stop", stop)
     sio.on("edit_message", edit_message)
     sio.on("message_favorite", message_favorite)
