@@ -5,8 +5,9 @@ of its model hardly before the last. Begun in order, half of them wait half as l
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from typing import Any
 
 AT_ONCE = 6
 PATIENCE_SECONDS = 0.05
@@ -20,14 +21,14 @@ class Arrivals:
         self._places = asyncio.Semaphore(at_once)
         self._patience = patience_seconds
 
-    async def begin(self, work: Awaitable[None]) -> None:
+    async def begin(self, work: Callable[[], Awaitable[Any]]) -> None:
         """Does the work once there is a place, which it has until `asked()` or for a moment."""
         await self._places.acquire()
         place = _Place(self._places)
         _present.set(place)
         timer = asyncio.get_running_loop().call_later(self._patience, place.leave)
         try:
-            await work
+            await work()
         finally:
             timer.cancel()
             place.leave()

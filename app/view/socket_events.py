@@ -71,7 +71,7 @@ def _conversation(chat: Chat) -> None:
 
     async def client_message(sid: str, payload: MessagePayload) -> None:
         session = WebsocketSession.require(sid)
-        work = arrivals.begin(process_message(session, payload))
+        work = arrivals.begin(lambda: process_message(session, payload))
         session.current_task = asyncio.create_task(work)
 
     async def stop(sid: str) -> None:

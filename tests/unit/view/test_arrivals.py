@@ -1,6 +1,7 @@
 """Questions that come all at once are begun in order, and nobody holds up the others for long."""
 
 import asyncio
+from functools import partial
 
 from app.view.arrivals import Arrivals, asked
 
@@ -16,7 +17,7 @@ async def test_the_next_begins_when_the_one_before_has_asked_its_model():
         asked()
         await answered.wait()
 
-    asking = [asyncio.create_task(arrivals.begin(question(n))) for n in range(3)]
+    asking = [asyncio.create_task(arrivals.begin(partial(question, n))) for n in range(3)]
     while len(log) < 6:
         await asyncio.sleep(0)
     assert log == ["begins 0", "asked 0", "begins 1", "asked 1", "begins 2", "asked 2"]
@@ -26,9 +27,9 @@ async def test_the_next_begins_when_the_one_before_has_asked_its_model():
 
 async def test_one_that_is_slow_to_ask_loses_its_place_after_a_moment():
     arrivals, slow = Arrivals(at_once=1, patience_seconds=0.02), asyncio.Event()
-    first = asyncio.create_task(arrivals.begin(slow.wait()))
+    first = asyncio.create_task(arrivals.begin(slow.wait))
     async with asyncio.timeout(5):
-        await arrivals.begin(asyncio.sleep(0))
+        await arrivals.begin(partial(asyncio.sleep, 0))
     assert not first.done()
     slow.set()
     await first
@@ -40,13 +41,13 @@ async def test_one_that_fails_or_is_cancelled_leaves_its_place():
     async def failing():
         raise ValueError("no")
 
-    outcomes = await asyncio.gather(arrivals.begin(failing()), return_exceptions=True)
+    outcomes = await asyncio.gather(arrivals.begin(failing), return_exceptions=True)
     assert isinstance(outcomes[0], ValueError)
-    stuck = asyncio.create_task(arrivals.begin(asyncio.sleep(60)))
+    stuck = asyncio.create_task(arrivals.begin(partial(asyncio.sleep, 60)))
     await asyncio.sleep(0)
     stuck.cancel()
     async with asyncio.timeout(5):
-        await arrivals.begin(asyncio.sleep(0))
+        await arrivals.begin(partial(asyncio.sleep, 0))
 
 
 def test_what_was_not_asked_in_a_row_leaves_nothing():
