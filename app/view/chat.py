@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from chainlit.message import Message
 from chainlit.types import ThreadDict
 
 from app.attachments import AttachmentLimits, File, read_attachments
@@ -39,6 +38,32 @@ CONTINUE = Text(
 
 async def _nothing(_page: Browser) -> None:
     """Before the sockets are served."""
+
+
+class Said(Protocol):
+    """A message from the composer; Chainlit's own with files is one."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def content(self) -> str: ...
+
+    @property
+    def modes(self) -> Mapping[str, str] | None: ...
+
+    @property
+    def elements(self) -> Sequence[Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A message without files."""
+
+    id: str
+    content: str
+    modes: Mapping[str, str] | None = None
+    elements: tuple[()] = ()
 
 
 class Chat:
@@ -140,7 +165,7 @@ class Chat:
 
     # -- asking -----------------------------------------------------------------------------------
 
-    async def said(self, browser: Browser, message: Message) -> None:
+    async def said(self, browser: Browser, message: Said) -> None:
         """A new message from the composer."""
         picked = {key: value for key, value in (message.modes or {}).items() if value}
         changed = browser.choose(picked)
@@ -149,13 +174,13 @@ class Chat:
         request = self._request(browser, question)
         if request.options.mode == "chat" and wished_roles(question.text):
             request = replace(request, options=browser.options_of("consultation"))
-        await self._answer(browser, request, refused)  # Chainlit says that its task goes on
+        await self._answer(browser, request, refused)
         if changed:
             await self.panel.show(browser)
             await self.panel.keep(browser)
 
     async def _read(
-        self, browser: Browser, message: Message
+        self, browser: Browser, message: Said
     ) -> tuple[tuple[Attachment, ...], KonsiliumError | None]:
         """The files of the message, read; and why one could not be."""
         if not message.elements:
@@ -244,8 +269,9 @@ class Chat:
         follower = Follower(turn, browser, self._models)
         self._follow(browser, follower.follow())
         if request.rewind or not browser.session.has_first_interaction:
-            browser.session.has_first_interaction = True  # Chainlit sees typed ones alone
+            browser.session.has_first_interaction = True
             await self._renamed(browser, request.question.text)
+            await browser.session.flush_method_queue()  # what waited for the thread to be there
         await turn.asked.wait()
         asked()
         await turn.wait()

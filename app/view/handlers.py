@@ -13,7 +13,7 @@ from chainlit.session import WebsocketSession
 from chainlit.types import ThreadDict
 
 from app.view import socket_events
-from app.view.chat import Chat
+from app.view.chat import Chat, Said
 from app.view.guard import guarded
 from app.view.guide import Guide
 from app.view.servers import Servers
@@ -60,7 +60,7 @@ def _lifecycle(chat: Chat, guide: Guide, servers: Servers, voice: Voice) -> None
         await _read_again(chat, thread)
         await guarded(browser(), chat.resumed(browser(), thread))
 
-    async def said(message: cl.Message) -> None:
+    async def said(message: Said) -> None:
         await guarded(browser(), chat.said(browser(), message))
 
     async def chosen(choices: dict[str, Any]) -> None:

@@ -6,19 +6,20 @@ and sleep a millisecond in each: a thread of 1,000 messages stopped everybody fo
 """
 
 import asyncio
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from chainlit.config import config
-from chainlit.context import init_ws_context
+from chainlit.context import context, init_ws_context
 from chainlit.data import get_data_layer
 from chainlit.server import sio
 from chainlit.session import WebsocketSession
-from chainlit.socket import fetch_favorites, process_message, resume_thread
+from chainlit.socket import fetch_favorites, resume_thread
 from chainlit.types import MessagePayload
 
 from app.view.arrivals import Arrivals
-from app.view.chat import Chat
+from app.view.chat import Chat, Said, Words
 from app.view.guard import guarded
 from app.view.session import Browser
 from app.view.voice import Voice
@@ -71,7 +72,7 @@ def _conversation(chat: Chat) -> None:
 
     async def client_message(sid: str, payload: MessagePayload) -> None:
         session = WebsocketSession.require(sid)
-        work = arrivals.begin(lambda: process_message(session, payload))
+        work = arrivals.begin(partial(_heard, session, payload))
         session.current_task = asyncio.create_task(work)
 
     async def stop(sid: str) -> None:
@@ -94,6 +95,28 @@ def _conversation(chat: Chat) -> None:
     sio.on("stop", stop)
     sio.on("edit_message", edit_message)
     sio.on("message_favorite", message_favorite)
+
+
+async def _heard(session: WebsocketSession, payload: MessagePayload) -> None:
+    """A message from the composer. Chainlit first names the thread, in a transaction of its own, and
+    keeps the message for a list; our turn does both better. What comes with files goes its way."""
+    browser = _enter(session)
+    await browser.emit("task_start", {})
+    try:
+        await guarded(browser, _say(payload))
+    finally:
+        await browser.emit("task_end", {})
+
+
+async def _say(payload: MessagePayload) -> None:
+    said: Said
+    if payload.get("fileReferences"):
+        said = await context.emitter.process_message(payload)
+    else:
+        message = payload["message"]
+        said = Words(str(UUID(message["id"])), str(message["output"]), message.get("modes"))
+    if hear := config.code.on_message:
+        await hear(said)
 
 
 async def _star(browser: Browser, message: dict[str, Any]) -> None:

@@ -88,6 +88,9 @@ class Session:
     async def emit(self, event: str, data: Any) -> None:
         self.sent.append((event, data))
 
+    async def flush_method_queue(self) -> None:
+        """Nothing waits."""
+
     def of(self, event: str) -> list[Any]:
         return [data for name, data in self.sent if name == event]
 
