@@ -51,9 +51,12 @@ class GroupCommit:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         self._waiting: list[tuple[Work, asyncio.Future[Any]]] = []
         self._committing: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def write(self, work: Work) -> Any:
         """What `work` returned, once it is committed; raises what it raised, or the driver."""
+        if self._closed:
+            raise OSError("the database is closed")
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((work, future))
         if self._committing is None or self._committing.done():
@@ -62,6 +65,7 @@ class GroupCommit:
 
     async def aclose(self) -> None:
         """Commits what waits, and closes the connection."""
+        self._closed = True
         if self._committing is not None:
             await asyncio.wait([self._committing])
         await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.dispose)

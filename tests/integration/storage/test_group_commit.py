@@ -95,3 +95,11 @@ async def test_a_file_that_another_process_holds_too_long_is_said_once_for_all(t
     assert all(isinstance(outcome, StorageUnavailable) for outcome in outcomes)
     await other.aclose()
     await database.aclose()
+
+
+async def test_a_write_after_the_end_is_refused_and_waits_for_nobody(tmp_path):
+    database = Database(sqlite_url(tmp_path))
+    await database.aclose()
+    async with asyncio.timeout(5):
+        with pytest.raises(StorageUnavailable, match="closed"):
+            await database.write(saying("late"))
