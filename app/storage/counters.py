@@ -9,11 +9,11 @@ from pathlib import Path
 
 from limits.aio.storage import SlidingWindowCounterSupport, Storage
 
+from app.storage.write_ahead import write_ahead
+
 BUSY_SECONDS = 0.5
 """How long another process is waited for; it holds the file for some 20 µs."""
 CREATE = (
-    "PRAGMA page_size = 512",
-    "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = OFF",  # a power cut may cost the counts of a minute
     "CREATE TABLE IF NOT EXISTS counters (name TEXT, ends INTEGER, count INTEGER NOT NULL,"
     " PRIMARY KEY (name, ends)) WITHOUT ROWID",
@@ -124,6 +124,8 @@ def _opened(path: Path) -> sqlite3.Connection:
     """The file, made anew where a power cut has left it unreadable."""
     file = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     try:
+        file.execute("PRAGMA page_size = 512")
+        write_ahead(file, BUSY_SECONDS, lambda: time.sleep(0.005))
         for statement in CREATE:
             file.execute(statement)
         file.execute("SELECT sum(count) FROM counters").fetchone()

@@ -19,6 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.core.errors import SettingsInvalid, StorageUnavailable
 from app.storage.sqlite_threads import GroupCommit, Readers
+from app.storage.write_ahead import write_ahead
 
 T = TypeVar("T")
 
@@ -187,7 +188,7 @@ def _prepare(
     def prepare(connection: Any, _record: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # the driver begins nothing by itself; we do, below
         cursor = connection.cursor()
-        _write_ahead(cursor, patience, lambda: pause(connection))
+        write_ahead(cursor, patience, lambda: pause(connection))
         cursor.execute("PRAGMA synchronous = FULL")  # a committed question survives a power cut
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA cache_size = -16000")  # KiB
@@ -199,20 +200,6 @@ def _prepare(
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _write_ahead(cursor: Any, patience: float, pause: Callable[[], None]) -> None:
-    """Puts the file into WAL mode, where it stays. SQLite does not wait for others here, whatever the
-    busy timeout (the switch needs the file to itself), so we do."""
-    until = time.monotonic() + patience
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                raise
-        pause()
 
 
 def copy_sqlite(source: Path, target: Path) -> None:

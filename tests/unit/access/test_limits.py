@@ -1,6 +1,9 @@
 """What a key has used of its limits, counted where all processes of the machine count."""
 
+import asyncio
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -99,3 +102,15 @@ async def test_without_a_file_each_process_counts_for_itself(tmp_path):
     await limits.settle(key, 10)
     with pytest.raises(LimitReached):
         await limits.admit(key, 1)
+
+
+def test_processes_that_open_the_counters_at_once_wait_for_each_other(tmp_path):
+    start = threading.Barrier(8)
+
+    def count(_):
+        counters = Counters(tmp_path / "limits.db")
+        start.wait()
+        return asyncio.run(counters.incr("key", 3600))
+
+    with ThreadPoolExecutor(8) as processes:
+        assert max(processes.map(count, range(8))) == 8
