@@ -152,8 +152,8 @@ class Turns:
     ) -> None:
         try:
             history = await beginning
-        except KonsiliumError as error:
-            log.warning("turn %s did not begin: %s", turn.request.turn_id, error.detail)
+        except Exception as error:  # noqa: BLE001 - nobody waits for it any more: into the log
+            _log_failure(turn.request.turn_id, error)
             self._forget(turn)
         else:
             await self._run(turn, history, None)

@@ -68,6 +68,25 @@ async def test_a_start_that_is_cancelled_as_it_is_stored_leaves_a_turn_that_has_
     assert turns.count == 0
 
 
+async def test_a_cancelled_start_that_could_not_be_stored_leaves_the_thread_free():
+    refused = asyncio.Event()
+
+    class Broken(MemoryStore):
+        async def begin(self, request, steps):
+            await refused.wait()
+            raise LookupError("a fault of the code")
+
+    turns = turns_over(Broken(), ScriptedModels())
+    starting = asyncio.create_task(turns.start(a_request()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    starting.cancel()
+    await asyncio.wait([starting])
+    refused.set()
+    await turns.drain(10)
+    assert turns.count == 0
+
+
 async def test_stop_keeps_what_was_written_and_closes_the_call():
     store = MemoryStore()
     models = ScriptedModels({"model": ["Partial", timedelta(seconds=60), " never"]})
