@@ -16,10 +16,10 @@ from app.completion.caching.cache import AnswerCache, Embed
 from app.completion.caching.check import checker
 from app.completion.caching.policy import Policies
 from app.completion.catalogue import Catalogue
-from app.completion.joining import Joining
 from app.completion.models import Models
 from app.completion.pricing import Prices
 from app.completion.pulls import Pulls
+from app.completion.registration import ServerRegistration
 from app.completion.routing import Queued, Router
 from app.completion.stores import Stores
 from app.completion.transcription import Transcription
@@ -43,10 +43,10 @@ from app.gateway.rest.app import build_rest
 from app.gateway.rest.desk import RestDesk
 from app.observability.logs import configure_logging
 from app.observability.prometheus import CONTENT_TYPE, CallMetrics
-from app.providers.configured import book_of, embedded_server, library_from, servers_from
+from app.providers.configured import embedded_server, library_from, registry_of, servers_from
 from app.providers.embedded.library import Library
 from app.providers.embedded.server import NAME as EMBEDDED
-from app.providers.kept import KeptServers
+from app.providers.saved_servers import SavedServers
 from app.settings import Settings
 from app.storage.counters import Counters
 from app.storage.storage import Storage
@@ -75,7 +75,7 @@ class Application:
     stores: Stores
     pulls: Pulls
     embedded: Library
-    joining: Joining
+    registration: ServerRegistration
     transcription: Transcription
     gateway: Gateway
     background: set["asyncio.Task[None]"]
@@ -121,8 +121,8 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
     storage = Storage(settings.database, settings.data_dir)
     library = library_from(settings)
     configured = servers_from(settings, library)
-    book = book_of(settings, configured)
-    catalogue = Catalogue([*configured, *book.servers()])
+    registry = registry_of(settings, configured)
+    catalogue = Catalogue([*configured, *registry.servers()])
     library.changed = lambda: _follow_embedded(catalogue, library)
     metrics = CallMetrics()
     prices = Prices(settings.data_dir)
@@ -189,7 +189,7 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
         stores,
         Pulls(stores),
         library,
-        Joining(catalogue, book, kept=lambda: log_as(settings)),
+        ServerRegistration(catalogue, registry, changed=lambda: log_as(settings)),
         Transcription(catalogue.states, untranslated, storage.usage),
         gateway,
         set(),
@@ -262,4 +262,4 @@ def secrets_of(settings: Settings) -> Iterator[str]:
             secret = value.get_secret_value()
             yield secret
             yield from (entry.partition("|")[2].strip() for entry in secret.split(","))
-    yield from KeptServers(settings.data_dir).keys()
+    yield from SavedServers(settings.data_dir).keys()

@@ -57,7 +57,7 @@ guide = Guide(
     models,
     application.stores,
     application.pulls,
-    application.joining,
+    application.registration,
     application.people,
     application.embedded,
 )
@@ -86,7 +86,7 @@ servers = Servers(
     models,
     application.stores,
     application.pulls,
-    application.joining,
+    application.registration,
     application.embedded,
     application.people,
     application.router.waiting,

@@ -13,7 +13,7 @@ from app.core.errors import KonsiliumError, ModelNotFound, SettingsInvalid
 from app.core.models import ModelProfile
 from app.core.ports import ModelServer, ModelStore, PullProgress
 from app.core.text import Text
-from app.providers.configured import book_of, servers_from
+from app.providers.configured import registry_of, servers_from
 from app.view.errors import pull_failed
 from app.view.model_labels import load_label, size
 
@@ -106,7 +106,7 @@ def register(subparsers: Any) -> None:
 async def catalogue(terminal: Terminal) -> AsyncIterator[Catalogue]:
     """The configured servers, closed in the end."""
     configured = servers_from(terminal.settings)
-    opened = Catalogue([*configured, *book_of(terminal.settings, configured).servers()])
+    opened = Catalogue([*configured, *registry_of(terminal.settings, configured).servers()])
     try:
         yield opened
     finally:

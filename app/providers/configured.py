@@ -11,10 +11,10 @@ from app.core.ports import ModelServer
 from app.providers.embedded.hub import Hub
 from app.providers.embedded.library import Library
 from app.providers.embedded.server import NAME, EmbeddedServer
-from app.providers.kept import KeptServers
 from app.providers.ollama import OllamaServer
 from app.providers.openai_compatible import PRESETS, any_server, connected
 from app.providers.openai_compatible.names import FolderNames
+from app.providers.saved_servers import SavedServers
 from app.settings import Settings
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*\Z", re.IGNORECASE)
@@ -57,10 +57,10 @@ def servers_from(settings: Settings, library: Library | None = None) -> list[Mod
     return servers
 
 
-def book_of(settings: Settings, configured: Iterable[ModelServer]) -> KeptServers:
+def registry_of(settings: Settings, configured: Iterable[ModelServer]) -> SavedServers:
     """The servers named while the app ran, beside those the environment configures."""
     names = [server.name for server in configured]
-    return KeptServers(settings.data_dir, names, yandex_url=settings.api_endpoint)
+    return SavedServers(settings.data_dir, names, yandex_url=settings.api_endpoint)
 
 
 def ollama_hosts(listed: str) -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ class Timeouts:
     pool: float = 5.0
     listing: float = 2.8
     """All requests of a listing; the catalogue gives up at 3 s, without knowing why."""
-    proof: float = 20.0
+    key_check: float = 20.0
     """Of a question of one word: a wrong key is refused at once; what takes longer loads a model."""
     ending: float = 2.0
     """After the answer is complete: for its usage and the end of the connection's message."""

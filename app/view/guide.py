@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.access.people import People
-from app.completion.joining import Joining
 from app.completion.machine import memory_bytes
 from app.completion.pulls import Pulls
+from app.completion.registration import ServerRegistration
 from app.completion.stores import Stores
 from app.completion.suggestions import MODEST, Suggestion, suggestion
 from app.core.errors import KonsiliumError
@@ -44,7 +44,7 @@ class Guide:
         models: Models,
         stores: Stores,
         pulls: Pulls,
-        joining: Joining,
+        registration: ServerRegistration,
         people: People,
         embedded: EmbeddedModels,
         *,
@@ -53,7 +53,7 @@ class Guide:
         self._models = models
         self._stores = stores
         self._pulls = pulls
-        self._joining = joining
+        self._registration = registration
         self._people = people
         self._embedded = embedded
         self._poll_seconds = poll_seconds
@@ -126,7 +126,7 @@ class Guide:
         fields = {name: str(payload.get(name) or "").strip() for name in ("key", "folder", "url")}
         status = self._keys[browser.session.id] = {"state": "testing"}
         try:
-            await self._joining.join(NewServer(str(payload.get("provider", "")), **fields))
+            await self._registration.join(NewServer(str(payload.get("provider", "")), **fields))
             status["state"] = "kept"
         except KonsiliumError as error:
             log.warning("a new server was not kept: %s: %s", error.code, error.detail)

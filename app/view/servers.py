@@ -9,8 +9,8 @@ from chainlit.element import ElementDict
 from chainlit.session import ws_sessions_id
 
 from app.access.people import People
-from app.completion.joining import Joining
 from app.completion.pulls import Pull, Pulls
+from app.completion.registration import ServerRegistration
 from app.completion.stores import Stores
 from app.core.errors import BadRequest, ServerUnavailable
 from app.core.models import LoadState, ModelProfile, ServerState
@@ -36,13 +36,13 @@ class Servers:
         models: Models,
         stores: Stores,
         pulls: Pulls,
-        joining: Joining,
+        registration: ServerRegistration,
         embedded: EmbeddedModels,
         people: People,
         waiting: Callable[[], Mapping[str, int]],
     ) -> None:
         """`waiting`: how many calls wait for each server."""
-        self._joining = joining
+        self._registration = registration
         self._embedded = embedded
         self._models = models
         self._stores = stores
@@ -116,7 +116,7 @@ class Servers:
         return element(_owner(browser), browser.thread_id, "Servers", props)
 
     def _server_props(self, states: Sequence[ServerState]) -> list[dict[str, Any]]:
-        waiting, kept = self._waiting(), self._joining.names
+        waiting, kept = self._waiting(), self._registration.names
         return [
             {
                 **_server(state),
@@ -173,7 +173,7 @@ class Servers:
     async def remove_server(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """Forgets a server that was named in the chat, and its key."""
         if await self._may(browser):
-            await self._joining.leave(str(payload.get("server", "")))
+            await self._registration.leave(str(payload.get("server", "")))
 
     async def _change(
         self, browser: Browser, payload: Mapping[str, Any], name: str, change: Change

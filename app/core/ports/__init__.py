@@ -13,7 +13,7 @@ from app.core.ports.servers import (
     NewcomerServer,
     NewServer,
     PullProgress,
-    ServerBook,
+    ServerRegistry,
 )
 from app.core.ports.threads import ElementStore, ThreadStore
 from app.core.ports.turns import CompressionStore, Conversations, ThreadHistory, TurnStore
@@ -43,7 +43,7 @@ __all__ = [
     "PassesThrough",
     "PullProgress",
     "RawAnswer",
-    "ServerBook",
+    "ServerRegistry",
     "ThreadHistory",
     "ThreadStore",
     "TurnStore",

@@ -76,7 +76,7 @@ class ModelStore(ModelLoader, Protocol):
 class NewcomerServer(ModelServer, Protocol):
     """A server that is about to join."""
 
-    async def prove_key(self, models: Sequence[ModelProfile]) -> None:
+    async def check_key(self, models: Sequence[ModelProfile]) -> None:
         """Makes sure that its key, or its having none, is accepted for more than a list of `models`,
         which may be public.
 
@@ -119,7 +119,7 @@ class NewServer:
     url: str = ""
 
 
-class ServerBook(Protocol):
+class ServerRegistry(Protocol):
     """The servers that were named while the app ran, kept for its next start."""
 
     @property

@@ -24,9 +24,9 @@ _SCALARS = {
     11: "q",
     12: "d",
 }
-MOST_ENTRIES = 100_000
-LONGEST_STRING = 16 * 2**20
-LONGEST_SKIP = 2**40
+MAX_ENTRIES = 100_000
+MAX_STRING_BYTES = 16 * 2**20
+MAX_SKIP_BYTES = 2**40
 
 FILE_TYPES = {
     0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K",
@@ -74,7 +74,7 @@ def _entries(file: BinaryIO) -> dict[str, object]:
         raise ValueError(f"is a GGUF file of an unknown version ({version})")
     _number(file, "Q")  # how many tensors
     count = int(_number(file, "Q"))
-    if count > MOST_ENTRIES:
+    if count > MAX_ENTRIES:
         raise ValueError("is not a GGUF file")
     said: dict[str, object] = {}
     for _ in range(count):
@@ -117,7 +117,7 @@ def _number(file: BinaryIO, code: str) -> int | float | bool:
 
 def _string(file: BinaryIO) -> str:
     length = int(_number(file, "Q"))
-    if length > LONGEST_STRING:
+    if length > MAX_STRING_BYTES:
         raise ValueError("is not a whole GGUF file")
     return file.read(length).decode("utf-8", "replace")
 
@@ -127,7 +127,7 @@ def _skip_string(file: BinaryIO) -> None:
 
 
 def _skip(file: BinaryIO, length: int) -> None:
-    if length > LONGEST_SKIP:
+    if length > MAX_SKIP_BYTES:
         raise ValueError("is not a whole GGUF file")
     file.seek(length, 1)
 

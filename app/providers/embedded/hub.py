@@ -26,9 +26,9 @@ from app.providers.patience import CLOUD
 from app.providers.pool import Pool
 from app.providers.refusals import retry_after
 
-MOST_REDIRECTS = 5
+MAX_REDIRECTS = 5
 SILENCE_SECONDS = 30.0
-MOST_JSON_BYTES = 4 * 2**20
+MAX_JSON_BYTES = 4 * 2**20
 _SHA256 = re.compile(r'(?:W/)?"?([0-9a-fA-F]{64})"?')
 
 
@@ -79,7 +79,7 @@ class Hub:
         async with self._asked("GET", url, file) as response:
             pieces = [piece async for piece in self._pieces(response)]
         try:
-            said = json.loads(b"".join(pieces)[:MOST_JSON_BYTES])
+            said = json.loads(b"".join(pieces)[:MAX_JSON_BYTES])
         except ValueError:
             return None
         card = said.get("cardData") if isinstance(said, Mapping) else None
@@ -107,7 +107,7 @@ class Hub:
         """The response at the end of the redirects; with `same_host`, of those within the hub."""
         headers = {"Range": f"bytes={start}-"} if start else {}
         host = url.host
-        for _ in range(MOST_REDIRECTS + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             response = await self._send(method, url, headers)
             try:
                 target = response.headers.get("Location") if 300 <= response.status < 400 else None

@@ -18,8 +18,8 @@ from app.core.requests import ModelRequest
 from app.core.turns import now
 from app.core.usage import Usage
 from app.providers.embedded.gguf import Header, read_header
-from app.providers.embedded.keeper import IDLE_SECONDS, Begin, Connect, Keeper
 from app.providers.embedded.llama import Llama, started
+from app.providers.embedded.supervisor import IDLE_SECONDS, Begin, Connect, ProcessSupervisor
 from app.providers.patience import LOCAL, Timeouts
 
 NAME = "embedded"
@@ -71,7 +71,9 @@ class EmbeddedServer:
         self._timeouts = timeouts
         self._known: _Known | None = None
         self._window: int | None = None
-        self.keeper = Keeper(begin or self._begin, connect, idle_seconds=idle_seconds)
+        self.supervisor = ProcessSupervisor(
+            begin or self._begin, connect, idle_seconds=idle_seconds
+        )
 
     @property
     def name(self) -> str:
@@ -97,16 +99,16 @@ class EmbeddedServer:
     async def unload(self, model: str) -> None:
         """Ends the process after the answers under way; the next question starts it again."""
         await self.own(model)
-        await self.keeper.rest()
+        await self.supervisor.rest()
 
     async def aclose(self) -> None:
-        await self.keeper.aclose()
+        await self.supervisor.aclose()
 
     async def state(self) -> ServerState:
         """The model, awake or not; where it cannot run, why. Wakes nothing."""
         try:
             known = await self._look()
-            if (failed := self.keeper.failed) and time.monotonic() - failed[0] < RETRY_SECONDS:
+            if (failed := self.supervisor.failed) and time.monotonic() - failed[0] < RETRY_SECONDS:
                 raise failed[1]
         except KonsiliumError as error:
             return self._state(error=error)
@@ -122,12 +124,12 @@ class EmbeddedServer:
 
     def running(self) -> AbstractAsyncContextManager[Any]:
         """The running process, woken where it slept. Raises ServerUnavailable, FirstTokenTimeout."""
-        return self.keeper.in_use(self._timeouts.first_token, NAME)
+        return self.supervisor.in_use(self._timeouts.first_token, NAME)
 
     async def _phase(self) -> tuple[str, float | None]:
-        if self.keeper.starting:
+        if self.supervisor.starting:
             return "starting", None
-        running = self.keeper.running
+        running = self.supervisor.running
         if running is None:
             return "asleep", None
         said = await running.server.state()
@@ -139,8 +141,8 @@ class EmbeddedServer:
         made_for = min(header.window, WINDOW) if header.window else None
         window = self._window or made_for
         load = None
-        if self.keeper.running is not None:
-            ends_at = now() + timedelta(seconds=self.keeper.ends_in)
+        if self.supervisor.running is not None:
+            ends_at = now() + timedelta(seconds=self.supervisor.ends_in)
             load = LoadState(known.size, 0, window, ends_at)
         return ModelProfile(
             ModelRef(NAME, _alias(known.path)),
@@ -197,7 +199,7 @@ class EmbeddedModel:
         """The answer, ended by `Finished`; its `load_s` is the time the model took to wake."""
         await self._server.own(self._name)
         asked = time.perf_counter()
-        asleep = self._server.keeper.running is None
+        asleep = self._server.supervisor.running is None
         async with self._server.running() as running:
             woken = time.perf_counter() - asked if asleep else None
             answer = running.server.model(self._name).stream(request)

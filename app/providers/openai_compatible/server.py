@@ -12,8 +12,8 @@ from app.core.usage import Usage
 from app.providers.openai_compatible import listing
 from app.providers.openai_compatible.chat import OpenAICompatibleModel
 from app.providers.openai_compatible.client import OpenAIClient
+from app.providers.openai_compatible.key_check import able, ask_little, refuses
 from app.providers.openai_compatible.presets import Preset
-from app.providers.openai_compatible.proof import able, ask_little, refuses
 from app.providers.openai_compatible.raw import RawOpenAI
 from app.providers.openai_compatible.wire import usage_of
 from app.providers.patience import CLOUD, LOCAL, Timeouts
@@ -36,7 +36,7 @@ class OpenAICompatibleServer:
         self._timeouts = timeouts or (LOCAL if preset.local else CLOUD)
         pool = Pool(self._timeouts, local=preset.local)
         self._client = OpenAIClient(preset, key, pool, project=project)
-        self._stranger = OpenAIClient(preset, "", pool, project=project) if key else None
+        self._anonymous = OpenAIClient(preset, "", pool, project=project) if key else None
         self.raw = RawOpenAI(preset, key, pool, project=project)
         """The same server without translation, for the gateway."""
 
@@ -74,18 +74,18 @@ class OpenAICompatibleServer:
         unique = {profile.ref: profile for profile in profiles if profile is not None}
         return self._state(models=tuple(unique.values()), latency_s=latency)
 
-    async def prove_key(self, models: Sequence[ModelProfile]) -> None:
+    async def check_key(self, models: Sequence[ModelProfile]) -> None:
         """By the path that tells about it, by a list that strangers do not get, or by a question of one
         word. Raises WrongKey, or why it could not be found out."""
         try:
-            async with asyncio.timeout(self._timeouts.proof):
+            async with asyncio.timeout(self._timeouts.key_check):
                 if self._preset.key_path is not None:
                     await self._client.get(self._preset.key_path)
-                elif self._stranger is None or not await refuses(self._stranger):
+                elif self._anonymous is None or not await refuses(self._anonymous):
                     await ask_little([self.model(name) for name in able(models)])
         except TimeoutError as error:
             if not self.local:
-                late = f"no answer to a question of one word within {self._timeouts.proof:g} s"
+                late = f"no answer to a question of one word within {self._timeouts.key_check:g} s"
                 raise FirstTokenTimeout(late, server=self.name) from error
 
     async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:

@@ -173,10 +173,10 @@ async def test_a_key_is_proved_by_the_path_that_tells_about_it() -> None:
             server = OpenAICompatibleServer(preset, key, timeouts=QUICK)
             models = (await server.state()).models
             if accepted:
-                await server.prove_key(models)
+                await server.check_key(models)
             else:
                 with pytest.raises(WrongKey):
-                    await server.prove_key(models)
+                    await server.check_key(models)
             await server.aclose()
         assert "/v1/chat/completions" not in {request.path for request in simulator.requests}
 
@@ -185,11 +185,11 @@ async def test_a_model_that_loads_for_long_is_waited_for_on_a_machine_of_ours_al
     async with OpenAISimulator(["slow-first-60s"]) as simulator:
         local = any_server("lab", simulator.base_url)
         for preset in (local, replace(local, local=False)):
-            server = OpenAICompatibleServer(preset, KEY, timeouts=replace(QUICK, proof=0.3))
+            server = OpenAICompatibleServer(preset, KEY, timeouts=replace(QUICK, key_check=0.3))
             models = (await server.state()).models
             if preset.local:
-                await server.prove_key(models)
+                await server.check_key(models)
             else:
                 with pytest.raises(FirstTokenTimeout):
-                    await server.prove_key(models)
+                    await server.check_key(models)
             await server.aclose()

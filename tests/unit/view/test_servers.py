@@ -7,8 +7,8 @@ import pytest
 
 from app.access.people import People
 from app.completion.catalogue import Catalogue
-from app.completion.joining import Joining
 from app.completion.pulls import Pulls
+from app.completion.registration import ServerRegistration
 from app.completion.stores import Stores
 from app.core.models import EmbeddedOffer
 from app.core.people import User
@@ -56,9 +56,9 @@ def panel() -> tuple[Servers, Pulls]:
         User("3", "clara", now(), role="admin", disabled_at=now()),
     )
     book: Any = SimpleNamespace(names=frozenset({"named"}))
-    joining = Joining(Catalogue([]), book)
+    registration = ServerRegistration(Catalogue([]), book)
     return Servers(
-        ScriptedModels(), stores, pulls, joining, Nothing(), People(users), lambda: {"fake": 3}
+        ScriptedModels(), stores, pulls, registration, Nothing(), People(users), lambda: {"fake": 3}
     ), pulls
 
 

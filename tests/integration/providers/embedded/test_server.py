@@ -88,8 +88,8 @@ def processes() -> list[int]:
 
 
 def pid_of(server: EmbeddedServer) -> int:
-    assert server.keeper.running is not None
-    return server.keeper.running.llama.pid
+    assert server.supervisor.running is not None
+    return server.supervisor.running.llama.pid
 
 
 async def until(true: object, seconds: float = 5.0) -> float:
@@ -187,9 +187,9 @@ async def test_dead_between_questions_it_comes_back_by_itself(server) -> None:
     await answer(server, 3)
     before = pid_of(server)
     os.kill(before, signal.SIGKILL)
-    await until(lambda: server.keeper.starting)
+    await until(lambda: server.supervisor.starting)
     assert (await server.state()).extra == {"state": "starting"}
-    await until(lambda: server.keeper.running is not None, 20)
+    await until(lambda: server.supervisor.running is not None, 20)
     assert pid_of(server) != before
 
 
@@ -249,7 +249,7 @@ async def test_closed_while_it_loads_nothing_is_left(file: Path) -> None:
     async with embedded(file) as server:
         asked = asyncio.create_task(answer(server, 3))
         await until(processes)
-        assert server.keeper.starting
+        assert server.supervisor.starting
     with pytest.raises(ServerUnavailable):
         await asked
     assert processes() == []
@@ -257,7 +257,7 @@ async def test_closed_while_it_loads_nothing_is_left(file: Path) -> None:
 
 async def test_a_question_given_up_while_it_loads_leaves_the_others_waiting(server) -> None:
     first, second = (asyncio.create_task(answer(server, 3)) for _ in range(2))
-    await until(lambda: server.keeper.starting)
+    await until(lambda: server.supervisor.starting)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
@@ -293,11 +293,11 @@ async def test_only_its_own_model_is_there(server) -> None:
 
 async def test_no_key_no_answer(server) -> None:
     await answer(server, 3)
-    assert server.keeper.running is not None
-    stranger = connect(f"{server.keeper.running.llama.url}/v1", "guess")
+    assert server.supervisor.running is not None
+    stranger = connect(f"{server.supervisor.running.llama.url}/v1", "guess")
     async with contextlib.aclosing(stranger):
         state = await stranger.state()
     assert state.error is not None
     assert state.error.code == "wrong_key"
     command = " ".join(psutil.Process(pid_of(server)).cmdline())
-    assert server.keeper.running.llama.key not in command
+    assert server.supervisor.running.llama.key not in command

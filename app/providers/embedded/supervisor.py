@@ -1,4 +1,4 @@
-"""Keeps the llama.cpp process: started when needed, again when it dies, ended when it is not."""
+"""Supervises the llama.cpp process: started when needed, again when it dies, ended when it is not."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 15 * 60.0
 FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 60.0
+MAX_PAUSE_SECONDS = 60.0
 STEADY_SECONDS = 60.0
 """A process that lived so long did not die of how it was started."""
 DEATH_SECONDS = 0.3
@@ -41,7 +41,7 @@ class Running:
     server: ModelServer
 
 
-class Keeper:
+class ProcessSupervisor:
     """One task lives as long as the process and its successors do; requests wait for its word."""
 
     def __init__(
@@ -151,7 +151,7 @@ class Keeper:
             if time.monotonic() - since > STEADY_SECONDS:
                 pause = self._first_pause
             await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            pause = min(pause * 2, MAX_PAUSE_SECONDS)
 
     async def _one_life(self) -> bool:
         """From the start to the end of one process; whether it died, and those who ask now wait."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.completion.catalogue import Catalogue
-from app.completion.joining import Joining
+from app.completion.registration import ServerRegistration
 from app.completion.untranslated import Untranslated
 from app.core.errors import (
     KonsiliumError,
@@ -21,7 +21,7 @@ from app.core.errors import (
     WrongKey,
 )
 from app.core.ports import NewServer
-from app.providers.kept import FILE, KeptServers
+from app.providers.saved_servers import FILE, SavedServers
 from tests.simulators import OllamaSimulator, OpenAISimulator
 
 KEY = "a-key-that-must-not-leak"
@@ -29,16 +29,16 @@ KEY = "a-key-that-must-not-leak"
 
 async def test_a_good_key_is_kept_for_its_owner_alone_and_its_models_are_there(tmp_path: Path):
     async with OpenAISimulator(["echo"], key=KEY) as sim:
-        catalogue, book = Catalogue([]), KeptServers(tmp_path)
-        joining = Joining(catalogue, book)
-        await joining.join(NewServer("other", KEY, url=f"{sim.url}/v1/chat/completions"))
+        catalogue, registry = Catalogue([]), SavedServers(tmp_path)
+        registration = ServerRegistration(catalogue, registry)
+        await registration.join(NewServer("other", KEY, url=f"{sim.url}/v1/chat/completions"))
         name = f"127.0.0.1-{sim.url.rpartition(':')[2]}"
         assert [str(profile.ref) for profile in catalogue.known] == [f"{name}/echo"]
         assert list(Untranslated(catalogue)) == [name]
         assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
-        assert list(book.keys()) == [KEY]
+        assert list(registry.keys()) == [KEY]
         await catalogue.aclose()
-        again = Catalogue(KeptServers(tmp_path).servers())
+        again = Catalogue(SavedServers(tmp_path).servers())
         assert [str(m.ref) for state in await again.refresh() for m in state.models] == [
             f"{name}/echo"
         ]
@@ -48,21 +48,23 @@ async def test_a_good_key_is_kept_for_its_owner_alone_and_its_models_are_there(t
 async def test_yandex_needs_its_folder_and_is_asked_at_the_configured_address(tmp_path: Path):
     async with OpenAISimulator(["gpt://b1g/yandexgpt-lite/latest"], key=KEY) as sim:
         catalogue = Catalogue([])
-        joining = Joining(catalogue, KeptServers(tmp_path, yandex_url=f"{sim.url}/v1"))
+        registration = ServerRegistration(
+            catalogue, SavedServers(tmp_path, yandex_url=f"{sim.url}/v1")
+        )
         with pytest.raises(SettingsInvalid):
-            await joining.join(NewServer("yandex", KEY))
-        await joining.join(NewServer("yandex", KEY, folder="b1g"))
+            await registration.join(NewServer("yandex", KEY))
+        await registration.join(NewServer("yandex", KEY, folder="b1g"))
         assert [str(profile.ref) for profile in catalogue.known] == ["yandex/yandexgpt-lite"]
         await catalogue.aclose()
 
 
 async def test_a_new_key_takes_the_place_of_the_former(tmp_path: Path):
     async with OpenAISimulator(["echo"]) as sim:
-        catalogue, book = Catalogue([]), KeptServers(tmp_path)
-        joining = Joining(catalogue, book)
+        catalogue, registry = Catalogue([]), SavedServers(tmp_path)
+        registration = ServerRegistration(catalogue, registry)
         for key in ("first-key", KEY):
-            await joining.join(NewServer("other", key, url=f"{sim.url}/v1"))
-        assert list(book.keys()) == [KEY]
+            await registration.join(NewServer("other", key, url=f"{sim.url}/v1"))
+        assert list(registry.keys()) == [KEY]
         assert len(catalogue.servers) == 1
         await catalogue.aclose()
 
@@ -89,10 +91,10 @@ async def test_what_does_not_work_is_not_kept(tmp_path: Path):
             (NewServer("deepseek", KEY), (SettingsInvalid,)),
         ]
         catalogue = Catalogue([])
-        joining = Joining(catalogue, KeptServers(tmp_path, taken=["deepseek"]))
+        registration = ServerRegistration(catalogue, SavedServers(tmp_path, taken=["deepseek"]))
         for new, errors in cases:
             with pytest.raises(errors) as raised:
-                await joining.join(new)
+                await registration.join(new)
             assert KEY not in str(raised.value)
         assert catalogue.servers == {}
         assert not (tmp_path / FILE).exists()
@@ -101,13 +103,13 @@ async def test_what_does_not_work_is_not_kept(tmp_path: Path):
 async def test_a_list_that_everybody_gets_proves_no_key(tmp_path: Path):
     async with OpenAISimulator(["embed", "echo"], key=KEY, public=True) as sim:
         catalogue = Catalogue([])
-        joining = Joining(catalogue, KeptServers(tmp_path))
+        registration = ServerRegistration(catalogue, SavedServers(tmp_path))
         for wrong in ("wrong", ""):
             with pytest.raises(WrongKey):
-                await joining.join(NewServer("other", wrong, url=f"{sim.url}/v1"))
+                await registration.join(NewServer("other", wrong, url=f"{sim.url}/v1"))
         assert catalogue.servers == {}
         assert not (tmp_path / FILE).exists()
-        await joining.join(NewServer("other", KEY, url=f"{sim.url}/v1"))
+        await registration.join(NewServer("other", KEY, url=f"{sim.url}/v1"))
         asked = [request for request in sim.requests if request.path == "/v1/chat/completions"]
         assert len(asked) == 3
         assert asked[-1].body["max_tokens"] == 16
@@ -117,7 +119,7 @@ async def test_a_list_that_everybody_gets_proves_no_key(tmp_path: Path):
 async def test_a_list_that_strangers_do_not_get_proves_the_key_for_nothing(tmp_path: Path):
     async with OpenAISimulator(["echo"], key=KEY) as sim:
         catalogue = Catalogue([])
-        await Joining(catalogue, KeptServers(tmp_path)).join(
+        await ServerRegistration(catalogue, SavedServers(tmp_path)).join(
             NewServer("other", KEY, url=f"{sim.url}/v1")
         )
         assert {request.path for request in sim.requests} == {"/v1/models", "/props"}
@@ -134,7 +136,7 @@ async def test_a_key_that_cannot_be_tried_is_not_kept_and_it_is_said_why(
     async with OpenAISimulator(models) as sim:
         catalogue = Catalogue([])
         with pytest.raises(error):
-            await Joining(catalogue, KeptServers(tmp_path)).join(
+            await ServerRegistration(catalogue, SavedServers(tmp_path)).join(
                 NewServer("other", KEY, url=f"{sim.url}/v1")
             )
         assert not (tmp_path / FILE).exists()
@@ -143,7 +145,7 @@ async def test_a_key_that_cannot_be_tried_is_not_kept_and_it_is_said_why(
 async def test_a_model_of_the_list_that_cannot_chat_leaves_the_proof_to_another(tmp_path: Path):
     async with OpenAISimulator(["error-400", "error-503", "echo"]) as sim:
         catalogue = Catalogue([])
-        state = await Joining(catalogue, KeptServers(tmp_path)).join(
+        state = await ServerRegistration(catalogue, SavedServers(tmp_path)).join(
             NewServer("other", KEY, url=f"{sim.url}/v1")
         )
         assert len(state.models) == 3
@@ -153,29 +155,31 @@ async def test_a_model_of_the_list_that_cannot_chat_leaves_the_proof_to_another(
 async def test_a_server_that_leaves_is_forgotten_with_its_key(tmp_path: Path):
     async with OpenAISimulator(["echo"]) as sim, OpenAISimulator(["echo"]) as other:
         told: list[str] = []
-        catalogue, book = Catalogue([]), KeptServers(tmp_path)
-        joining = Joining(catalogue, book, kept=lambda: told.append("kept"))
+        catalogue, registry = Catalogue([]), SavedServers(tmp_path)
+        registration = ServerRegistration(catalogue, registry, changed=lambda: told.append("kept"))
         for server in (sim, other):
-            await joining.join(NewServer("other", KEY, url=f"{server.url}/v1"))
-        gone, stays = sorted(joining.names, key=lambda name: sim.url.rpartition(":")[2] not in name)
+            await registration.join(NewServer("other", KEY, url=f"{server.url}/v1"))
+        gone, stays = sorted(
+            registration.names, key=lambda name: sim.url.rpartition(":")[2] not in name
+        )
         catalogue.subscribe(lambda states: told.append(" ".join(state.name for state in states)))
-        await joining.leave(gone)
+        await registration.leave(gone)
         assert told == ["kept", "kept", "kept", stays]
         assert list(catalogue.servers) == [stays]
         assert {profile.ref.server for profile in catalogue.known} == {stays}
-        assert joining.names == {stays}
+        assert registration.names == {stays}
         assert sim.url.rpartition(":")[2] not in (tmp_path / FILE).read_text()
         with pytest.raises(NotFound):
-            await joining.leave(gone)
+            await registration.leave(gone)
         await catalogue.aclose()
 
 
 async def test_what_the_environment_configures_cannot_leave(tmp_path: Path):
     async with OpenAISimulator(["echo"]) as sim:
-        first = KeptServers(tmp_path)
+        first = SavedServers(tmp_path)
         await first.keep(NewServer("other", KEY, url=f"{sim.url}/v1"))
         (name,) = first.names
-        taken = KeptServers(tmp_path, taken=[name])
+        taken = SavedServers(tmp_path, taken=[name])
         assert taken.names == frozenset()
         with pytest.raises(NotFound):
             await taken.forget(name)
@@ -185,9 +189,9 @@ async def test_a_folder_that_takes_no_writes_is_said(tmp_path: Path):
     (tmp_path / "file").write_text("not a folder")
     async with OpenAISimulator(["echo"]) as sim:
         catalogue = Catalogue([])
-        joining = Joining(catalogue, KeptServers(tmp_path / "file" / "data"))
+        registration = ServerRegistration(catalogue, SavedServers(tmp_path / "file" / "data"))
         with pytest.raises(StorageUnavailable):
-            await joining.join(NewServer("other", KEY, url=f"{sim.url}/v1"))
+            await registration.join(NewServer("other", KEY, url=f"{sim.url}/v1"))
         assert catalogue.servers == {}
 
 
@@ -197,4 +201,4 @@ def test_a_key_is_not_in_its_repr():
 
 def test_a_broken_file_takes_no_server_away(tmp_path: Path):
     (tmp_path / FILE).write_text('{"servers": [{"provider": 1}, ')
-    assert KeptServers(tmp_path).servers() == []
+    assert SavedServers(tmp_path).servers() == []

@@ -24,8 +24,8 @@ FILE = "servers.json"
 OTHER = "other"
 
 
-class KeptServers:
-    """Implements core.ports.ServerBook. What the environment configures goes first."""
+class SavedServers:
+    """Implements core.ports.ServerRegistry. What the environment configures goes first."""
 
     def __init__(
         self, folder: Path, taken: Collection[str] = (), *, yandex_url: str | None = None

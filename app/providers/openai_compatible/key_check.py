@@ -32,10 +32,10 @@ _OF_THIS_MODEL = (BadRequest, ModelNotFound, RateLimited, ServerBusy, ServerFaul
 """What another model may not answer: a list also holds models that cannot chat, or not now."""
 
 
-async def refuses(stranger: OpenAIClient) -> bool:
-    """Whether the list of models is refused to one without a key: then a list is a proof."""
+async def refuses(anonymous: OpenAIClient) -> bool:
+    """Whether the list of models is refused to one without a key: then a list checks the key."""
     try:
-        await stranger.get("/models")
+        await anonymous.get("/models")
     except WrongKey:
         return True
     except KonsiliumError:
