@@ -11,8 +11,8 @@ from app.gateway.http import MAX_BODY_BYTES, App, ClientGone, Exchange, Receive,
 from app.gateway.metrics import Metrics
 from app.gateway.openai.catalogue import Catalogue
 from app.gateway.openai.completions import Completions
-from app.gateway.openai.council import Council
 from app.gateway.openai.embeddings import Embeddings
+from app.gateway.openai.modes import ModeModels
 from app.gateway.openai.transcriptions import Transcriptions
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class Gateway:
     """Serves /v1 and /metrics, and hands /api to the REST application."""
 
     def __init__(self, desk: Desk, rest: App | None = None, metrics: Metrics | None = None) -> None:
-        council = Council(desk)
+        council = ModeModels(desk)
         catalogue = Catalogue(desk, council)
         self.desk = desk
         self.council = council

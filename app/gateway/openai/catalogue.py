@@ -9,7 +9,7 @@ from app.core.models import GATEWAY_SERVER, ModelProfile
 from app.gateway.access import Caller
 from app.gateway.desk import Desk
 from app.gateway.http import Exchange
-from app.gateway.openai.council import Council
+from app.gateway.openai.modes import ModeModels
 
 Json = dict[str, Any]
 _STARTED = int(time.time())
@@ -18,9 +18,9 @@ _STARTED = int(time.time())
 class Catalogue:
     """Lists the caller's models, and finds one of them."""
 
-    def __init__(self, desk: Desk, council: Council) -> None:
+    def __init__(self, desk: Desk, modes: ModeModels) -> None:
         self._desk = desk
-        self._council = council
+        self._modes = modes
 
     async def all(self, x: Exchange) -> None:
         """GET /v1/models."""
@@ -45,7 +45,7 @@ class Catalogue:
             states = await self._desk.models.refresh()
         listed = [_model(profile) for state in states for profile in state.models]
         if listed:
-            listed += [_mode(name) for name in self._council.names]
+            listed += [_mode(name) for name in self._modes.names]
         return [model for model in listed if caller.may_use(model["id"])]
 
 

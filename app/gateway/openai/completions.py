@@ -10,13 +10,13 @@ from app.core.models import ModelRef
 from app.gateway.desk import Desk
 from app.gateway.errors import answer_to
 from app.gateway.http import Exchange
-from app.gateway.openai.asked import Answering, Asked
-from app.gateway.openai.council import Council
-from app.gateway.openai.passed import Passed
+from app.gateway.openai.modes import ModeModels
+from app.gateway.openai.proxying import ProxyResponder
 from app.gateway.openai.remembered import from_cache
 from app.gateway.openai.requests import envelope
+from app.gateway.openai.responder import CompletionRequest, Responder
 from app.gateway.openai.sse import DONE, encode
-from app.gateway.openai.translated import Translated
+from app.gateway.openai.translating import TranslatingResponder
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 class Completions:
     """The route; `legacy` speaks the form of /v1/completions."""
 
-    def __init__(self, desk: Desk, council: Council, *, legacy: bool = False) -> None:
+    def __init__(self, desk: Desk, modes: ModeModels, *, legacy: bool = False) -> None:
         self._desk = desk
-        self._council = council
+        self._modes = modes
         self._legacy = legacy
 
     async def __call__(self, x: Exchange) -> None:
@@ -34,52 +34,52 @@ class Completions:
         caller = await self._desk.door.caller(x)
         body = await x.json()
         head = envelope(body, legacy=self._legacy)
-        mode = None if self._legacy else self._council.mode(head.model)
+        mode = None if self._legacy else self._modes.mode(head.model)
         targets = () if mode else self._desk.candidates(caller, head.model)
         counted = await self._desk.admit(x, caller, head.characters)
-        asked = Asked(body, head, caller, x.request_id, counted, self._legacy)
-        tries: Sequence[Answering]
+        asked = CompletionRequest(body, head, caller, x.request_id, counted, self._legacy)
+        attempts: Sequence[Responder]
         if mode:
-            tries = [self._council.answering(mode, asked)]
+            attempts = [self._modes.responder(mode, asked)]
         else:
             remembered = await from_cache(self._desk, x, asked, targets[0])
-            tries = [
+            attempts = [
                 *remembered,
-                *(self._answering(ref, asked) for ref in targets[len(remembered) :]),
+                *(self._responder(ref, asked) for ref in targets[len(remembered) :]),
             ]
         async with x.while_connected():
             if head.stream:
-                await self._stream(x, tries, targets)
+                await self._stream(x, attempts, targets)
             else:
-                await self._whole(x, tries, targets)
+                await self._whole(x, attempts, targets)
 
-    def _answering(self, ref: ModelRef, asked: Asked) -> Answering:
+    def _responder(self, ref: ModelRef, asked: CompletionRequest) -> Responder:
         raw = self._desk.raw.get(ref.server)
         if raw is not None:
-            return Passed(self._desk, ref, raw, asked)
-        return Translated(self._desk, ref, asked)
+            return ProxyResponder(self._desk, ref, raw, asked)
+        return TranslatingResponder(self._desk, ref, asked)
 
     async def _whole(
-        self, x: Exchange, tries: Sequence[Answering], targets: Sequence[ModelRef]
+        self, x: Exchange, attempts: Sequence[Responder], targets: Sequence[ModelRef]
     ) -> None:
-        for number, answering in enumerate(tries, 1):
+        for number, responder in enumerate(attempts, 1):
             try:
                 async with self._slot(targets, number):
-                    answer = await answering.whole()
+                    answer = await responder.whole()
                 await x.reply(200, answer)
                 return
             except KonsiliumError as error:
-                if number == len(tries) or not may_work_elsewhere(error):
+                if number == len(attempts) or not may_work_elsewhere(error):
                     raise
                 _log_detour(error, targets[number])
 
     async def _stream(
-        self, x: Exchange, tries: Sequence[Answering], targets: Sequence[ModelRef]
+        self, x: Exchange, attempts: Sequence[Responder], targets: Sequence[ModelRef]
     ) -> None:
         try:
             async with (
                 self._desk.kept_alive(x),
-                contextlib.aclosing(self._blocks(tries, targets)) as blocks,
+                contextlib.aclosing(self._blocks(attempts, targets)) as blocks,
             ):
                 async for block in blocks:
                     await x.begin_stream()
@@ -96,22 +96,22 @@ class Completions:
             await x.end_stream(encode(answer_to(error).envelope))
 
     async def _blocks(
-        self, tries: Sequence[Answering], targets: Sequence[ModelRef]
+        self, attempts: Sequence[Responder], targets: Sequence[ModelRef]
     ) -> AsyncGenerator[bytes, None]:
         """The blocks of the first who answers; after its first one there is no other."""
-        for number, answering in enumerate(tries, 1):
+        for number, responder in enumerate(attempts, 1):
             begun = False
             try:
                 async with (
                     self._slot(targets, number),
-                    contextlib.aclosing(answering.blocks()) as blocks,
+                    contextlib.aclosing(responder.blocks()) as blocks,
                 ):
                     async for block in blocks:
                         begun = begun or not block.startswith(b":")
                         yield block
                 return
             except KonsiliumError as error:
-                if begun or number == len(tries) or not may_work_elsewhere(error):
+                if begun or number == len(attempts) or not may_work_elsewhere(error):
                     raise
                 _log_detour(error, targets[number])
 

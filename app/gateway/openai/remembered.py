@@ -9,13 +9,15 @@ from app.core.models import ModelRef
 from app.gateway.desk import Desk
 from app.gateway.errors import HttpError
 from app.gateway.http import Exchange
-from app.gateway.openai.asked import Answering, Asked
-from app.gateway.openai.translated import Translated, model_request
+from app.gateway.openai.responder import CompletionRequest, Responder
+from app.gateway.openai.translating import TranslatingResponder, model_request
 
 log = logging.getLogger(__name__)
 
 
-async def from_cache(desk: Desk, x: Exchange, asked: Asked, ref: ModelRef) -> tuple[Answering, ...]:
+async def from_cache(
+    desk: Desk, x: Exchange, asked: CompletionRequest, ref: ModelRef
+) -> tuple[Responder, ...]:
     """The cached answer, or the first model's, which is kept; none where the cache has no say.
 
     Puts `x-konsilium-cache` on the answer. `bypass` in the request asks the model and replaces.
@@ -45,6 +47,6 @@ async def from_cache(desk: Desk, x: Exchange, asked: Asked, ref: ModelRef) -> tu
     x.extra.append((HEADER, header_of(found)))
     if isinstance(found, Hit):
         cache.later(cache.served(found.entry.id))
-        return (Translated(desk, ref, asked, Replayed(found, asked.request_id)),)
+        return (TranslatingResponder(desk, ref, asked, Replayed(found, asked.request_id)),)
     call = Kept(desk.models.call(ref, request), cache, question, replaces=bypass)
-    return (Translated(desk, ref, asked, call),)
+    return (TranslatingResponder(desk, ref, asked, call),)

@@ -7,9 +7,9 @@ from app.core.usage import Purpose, Usage
 from app.gateway.desk import Desk
 from app.gateway.errors import InvalidField
 from app.gateway.http import Exchange
-from app.gateway.openai.asked import Asked
-from app.gateway.openai.passed import Meter
+from app.gateway.openai.proxying import Meter
 from app.gateway.openai.requests import Envelope
+from app.gateway.openai.responder import CompletionRequest
 
 MAX_AUDIO_BYTES = 64 * 1024 * 1024
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]+)"|([^\s;]+))', re.IGNORECASE)
@@ -38,7 +38,9 @@ class Transcriptions:
             raise InvalidField("`model` must be a model's name.", "model")
         targets = self._desk.candidates(caller, name)
         counted = await self._desk.admit(x, caller, 0)
-        asked = Asked({}, Envelope(name, False, False, 0), caller, x.request_id, counted)
+        asked = CompletionRequest(
+            {}, Envelope(name, False, False, 0), caller, x.request_id, counted
+        )
         ref = next((ref for ref in targets if ref.server in self._desk.raw), None)
         if ref is None:
             raise Unsupported(f"The server of {name} has no transcriptions.", model=name)

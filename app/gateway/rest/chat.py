@@ -20,7 +20,7 @@ from app.core.turns import Question as Asked
 from app.core.turns import TurnRequest, new_id
 from app.gateway.access import Caller
 from app.gateway.errors import answer_to
-from app.gateway.openai.council import ORDINARY, model_name
+from app.gateway.openai.modes import ORDINARY, model_name
 from app.gateway.openai.sse import PING, encode
 from app.gateway.rest.chats import make_thread, own_thread
 from app.gateway.rest.desk import CountedCaller, RestDesk, TheCaller, TheDesk

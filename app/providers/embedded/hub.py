@@ -21,10 +21,10 @@ from app.core.errors import (
     SilenceTimeout,
     WrongKey,
 )
+from app.providers.deadline import CLOUD
 from app.providers.embedded.source import HubFile
-from app.providers.patience import CLOUD
-from app.providers.pool import Pool
-from app.providers.refusals import retry_after
+from app.providers.transport import AiohttpTransport
+from app.providers.upstream_errors import retry_after
 
 MAX_REDIRECTS = 5
 SILENCE_SECONDS = 30.0
@@ -55,7 +55,7 @@ class Hub:
     def __init__(self, base_url: str, *, silence_seconds: float = SILENCE_SECONDS) -> None:
         self._base_url = base_url.rstrip("/")
         self._silence = silence_seconds
-        self._pool = Pool(CLOUD, local=False)
+        self._pool = AiohttpTransport(CLOUD, local=False)
 
     async def aclose(self) -> None:
         """Closes every connection."""

@@ -17,10 +17,10 @@ from app.core.models import Capability, LoadState, ModelProfile, ModelRef, Serve
 from app.core.requests import ModelRequest
 from app.core.turns import now
 from app.core.usage import Usage
+from app.providers.deadline import LOCAL, Timeouts
 from app.providers.embedded.gguf import Header, read_header
 from app.providers.embedded.llama import Llama, started
 from app.providers.embedded.supervisor import IDLE_SECONDS, Begin, Connect, ProcessSupervisor
-from app.providers.patience import LOCAL, Timeouts
 
 NAME = "embedded"
 WINDOW = 8192

@@ -14,11 +14,16 @@ from app.core.errors import (
 from app.core.events import Finished, ModelEvent
 from app.core.reading import read_json
 from app.core.requests import ModelRequest
+from app.providers.deadline import StreamDeadline, Timeouts
 from app.providers.lines import Lines, LineTooLong
 from app.providers.ollama.client import OllamaClient
 from app.providers.ollama.wire import AnswerReader, chat_body
-from app.providers.patience import Patience, Timeouts
-from app.providers.refusals import WRONG_SHAPE, not_the_protocol, refusal, spoken_refusal
+from app.providers.upstream_errors import (
+    WRONG_SHAPE,
+    error_in_body,
+    error_of_status,
+    not_the_protocol,
+)
 
 REFUSAL_BYTES = 65536
 
@@ -46,19 +51,19 @@ class OllamaModel:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """The answer, ended by `Finished`; closing this generator stops the model."""
-        patience = Patience(self._timeouts, self._server, self._name)
+        deadline = StreamDeadline(self._timeouts, self._server, self._name)
         reader = AnswerReader()
         finished: Finished | None = None
         try:
-            async with contextlib.aclosing(self._chunks(request, patience)) as batches:
+            async with contextlib.aclosing(self._chunks(request, deadline)) as batches:
                 async for batch in batches:
                     for chunk in batch:
                         for event in self._read(reader, chunk):
                             if type(event) is Finished:
                                 finished = event
-                                patience.ending()
+                                deadline.ending()
                             else:
-                                patience.content()
+                                deadline.content()
                                 yield event
         except ServerError:
             if finished is None:
@@ -70,12 +75,12 @@ class OllamaModel:
         yield finished
 
     async def _chunks(
-        self, request: ModelRequest, patience: Patience
+        self, request: ModelRequest, deadline: StreamDeadline
     ) -> AsyncGenerator[Iterator[dict[str, Any]], None]:
         """The JSON objects of the stream, as many at once as came at once; parsed as they are taken,
         so that what came before a broken line is not lost with it."""
         lines = Lines()
-        async with contextlib.aclosing(self._bytes(request, patience)) as pieces:
+        async with contextlib.aclosing(self._bytes(request, deadline)) as pieces:
             async for piece in pieces:
                 try:
                     complete = lines.feed(piece)
@@ -106,34 +111,34 @@ class OllamaModel:
         if not isinstance(chunk, dict):
             raise not_the_protocol(self._server, self._name, line)
         if "error" in chunk:
-            raise spoken_refusal(self._server, self._name, chunk)
+            raise error_in_body(self._server, self._name, chunk)
         return chunk
 
     async def _bytes(
-        self, request: ModelRequest, patience: Patience
+        self, request: ModelRequest, deadline: StreamDeadline
     ) -> AsyncGenerator[bytes, None]:
         body = chat_body(
             self._name, request, num_ctx=self._num_ctx(self._name), keep_alive=self._keep_alive
         )
         asking = self._client.post("/api/chat", body, self._name, request.request_id)
-        with patience:
-            response = await patience.wait(asking)
+        with deadline:
+            response = await deadline.wait(asking)
             try:
                 if response.status != 200:
-                    raise await self._refused(response, patience)
-                while piece := await patience.wait(self._client.read(response, self._name)):
+                    raise await self._refused(response, deadline)
+                while piece := await deadline.wait(self._client.read(response, self._name)):
                     yield piece
             finally:
                 response.close()
 
     async def _refused(
-        self, response: aiohttp.ClientResponse, patience: Patience
+        self, response: aiohttp.ClientResponse, deadline: StreamDeadline
     ) -> KonsiliumError:
-        patience.ending()
+        deadline.ending()
         body = b""
         with contextlib.suppress(KonsiliumError):  # the status alone says enough
-            while piece := await patience.wait(self._client.read(response, self._name)):
+            while piece := await deadline.wait(self._client.read(response, self._name)):
                 body += piece
                 if len(body) > REFUSAL_BYTES:
                     break
-        return refusal(self._server, self._name, response.status, body, response.headers)
+        return error_of_status(self._server, self._name, response.status, body, response.headers)

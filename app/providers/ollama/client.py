@@ -12,11 +12,11 @@ import pydantic
 from yarl import URL
 
 from app.core.errors import FirstTokenTimeout, ServerUnavailable
+from app.providers.deadline import Timeouts
 from app.providers.ollama.failures import lost
-from app.providers.patience import Timeouts
-from app.providers.pool import LOST, Pool
-from app.providers.pool import lost as lost_by_pool
-from app.providers.refusals import not_the_protocol, refusal
+from app.providers.transport import LOST, AiohttpTransport
+from app.providers.transport import lost as lost_by_pool
+from app.providers.upstream_errors import error_of_status, not_the_protocol
 
 T = TypeVar("T")
 
@@ -31,13 +31,13 @@ class OllamaClient:
         self.server = server
         self.url = str(address.copy_with(username=None, password=None)).rstrip("/")
         self._seconds = timeouts.first_token  # any of the package's calls may load a model
-        self._pool = pool = Pool(timeouts, local=True)
+        self._pool = pool = AiohttpTransport(timeouts, local=True)
         self._headers = {"content-type": "application/json", "accept-encoding": "identity"}
         if address.userinfo:
             named = aiohttp.encode_basic_auth(address.username, address.password, "utf-8")
             self._headers["authorization"] = named
         auth = httpx.BasicAuth(address.username, address.password) if address.userinfo else None
-        untimed = httpx.Timeout(None)  # the pool and Patience have the limits
+        untimed = httpx.Timeout(None)  # the pool and StreamDeadline have the limits
         self.http = httpx.AsyncClient(base_url=self.url, transport=pool, timeout=untimed, auth=auth)
         self._package = ollama.AsyncClient(
             host=self.url,
@@ -84,7 +84,7 @@ class OllamaClient:
         except httpx.HTTPError as error:
             raise lost(error, self.server) from error
         if response.status_code != 200:
-            raise refusal(
+            raise error_of_status(
                 self.server, None, response.status_code, response.content, response.headers
             )
         try:
@@ -128,7 +128,7 @@ class OllamaClient:
             raise FirstTokenTimeout(late, server=self.server, model=model) from error
         except ollama.ResponseError as error:
             body = error.error.encode()
-            raise refusal(self.server, model, error.status_code, body, {}) from error
+            raise error_of_status(self.server, model, error.status_code, body, {}) from error
         except ConnectionError as error:
             raise ServerUnavailable(str(error), server=self.server, model=model) from error
         except httpx.HTTPError as error:

@@ -14,7 +14,7 @@ from app.core.models import Capability, LoadState, ModelProfile, ServerState
 from app.core.turns import now
 from app.providers.ollama import listing
 from app.providers.ollama.client import OllamaClient
-from app.providers.refusals import WRONG_SHAPE, not_the_protocol
+from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
 
 DEFAULT_NUM_CTX = 8192
 """Tokens of context asked for where neither a loaded copy nor the Modelfile says otherwise. Ollama's

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import httpx
 
 from app.core.errors import DiskFull, IncompleteAnswer, KonsiliumError, ModelNotFound, NotAllowed
+from app.providers.deadline import StreamDeadline, Timeouts
 from app.providers.lines import Lines
 from app.providers.ollama.client import OllamaClient
 from app.providers.ollama.failures import lost
-from app.providers.patience import Patience, Timeouts
-from app.providers.refusals import not_the_protocol, refusal, spoken_refusal
+from app.providers.upstream_errors import error_in_body, error_of_status, not_the_protocol
 
 _FAILURES: tuple[tuple[re.Pattern[str], type[KonsiliumError]], ...] = (
     (re.compile(r"no space left|not enough space|disk quota", re.IGNORECASE), DiskFull),
@@ -40,13 +40,13 @@ async def pull(
     client: OllamaClient, model: str, timeouts: Timeouts
 ) -> AsyncGenerator[Progress, None]:
     """Yields until `success`. Closing it stops the fetching; the server keeps what has come."""
-    patience = Patience(timeouts, client.server, model)
+    deadline = StreamDeadline(timeouts, client.server, model)
     succeeded = False
-    with patience:
-        async with contextlib.aclosing(_lines(client, model, patience)) as lines:
+    with deadline:
+        async with contextlib.aclosing(_lines(client, model, deadline)) as lines:
             async for line in lines:
                 progress = _progress(client.server, model, line)
-                patience.content()
+                deadline.content()
                 succeeded = progress.status == "success"
                 yield progress
     if not succeeded:
@@ -54,18 +54,20 @@ async def pull(
 
 
 async def _lines(
-    client: OllamaClient, model: str, patience: Patience
+    client: OllamaClient, model: str, deadline: StreamDeadline
 ) -> AsyncGenerator[bytes, None]:
     request = client.http.build_request("POST", "/api/pull", json={"model": model, "stream": True})
     lines = Lines()
     try:
-        response = await patience.wait(client.http.send(request, stream=True))
+        response = await deadline.wait(client.http.send(request, stream=True))
         try:
             if response.status_code != 200:
-                body = await patience.wait(response.aread())
-                raise refusal(client.server, model, response.status_code, body, response.headers)
+                body = await deadline.wait(response.aread())
+                raise error_of_status(
+                    client.server, model, response.status_code, body, response.headers
+                )
             pieces = response.aiter_bytes().__aiter__()
-            while (piece := await patience.wait(anext(pieces, None))) is not None:
+            while (piece := await deadline.wait(anext(pieces, None))) is not None:
                 for line in lines.feed(piece):
                     if line.strip():
                         yield line
@@ -96,4 +98,4 @@ def _refusal(server: str, model: str, said: Mapping[str, object]) -> KonsiliumEr
     for pattern, kind in _FAILURES:
         if pattern.search(message):
             return kind(message, server=server, model=model)
-    return spoken_refusal(server, model, said)
+    return error_in_body(server, model, said)

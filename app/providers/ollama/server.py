@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, Sequence
 from app.core.models import ServerState
 from app.core.ports import PullProgress
 from app.core.usage import Usage
+from app.providers.deadline import LOCAL, Timeouts
 from app.providers.ollama.chat import OllamaModel
 from app.providers.ollama.client import OllamaClient
 from app.providers.ollama.inventory import Inventory
 from app.providers.ollama.pulling import pull
-from app.providers.patience import LOCAL, Timeouts
 
 
 class OllamaServer:

@@ -11,12 +11,12 @@ from app.core.errors import IncompleteAnswer, ServerError
 from app.core.events import ModelEvent
 from app.core.reading import read_json
 from app.core.requests import ModelRequest
+from app.providers.deadline import StreamDeadline, Timeouts
 from app.providers.lines import LineTooLong
 from app.providers.openai_compatible.client import OpenAIClient
 from app.providers.openai_compatible.sse import EventReader
 from app.providers.openai_compatible.wire import AnswerReader, chat_body
-from app.providers.patience import Patience, Timeouts
-from app.providers.refusals import WRONG_SHAPE, not_the_protocol, spoken_refusal
+from app.providers.upstream_errors import WRONG_SHAPE, error_in_body, not_the_protocol
 
 DONE = b"[DONE]"
 SSE_STARTS = (b"d", b"e", b"i", b"r", b":", b"\xef")
@@ -38,22 +38,22 @@ class OpenAICompatibleModel:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """The answer, ended by `Finished`; closing this generator closes the connection."""
-        patience = Patience(self._timeouts, self._server, self._name)
+        deadline = StreamDeadline(self._timeouts, self._server, self._name)
         reader = AnswerReader(self._server, self._name)
         done = False
         try:
-            async with contextlib.aclosing(self._chunks(request, patience)) as batches:
+            async with contextlib.aclosing(self._chunks(request, deadline)) as batches:
                 async for batch in batches:
                     for chunk in batch:
                         if chunk is None:
                             done = True
-                            patience.ending()
+                            deadline.ending()
                             continue
                         for event in self._read(reader, chunk):
-                            patience.content()
+                            deadline.content()
                             yield event
                         if reader.complete:
-                            patience.ending()
+                            deadline.ending()
         except ServerError:
             if not (done or reader.complete):
                 raise
@@ -68,14 +68,14 @@ class OpenAICompatibleModel:
         yield reader.finished()
 
     async def _chunks(
-        self, request: ModelRequest, patience: Patience
+        self, request: ModelRequest, deadline: StreamDeadline
     ) -> AsyncGenerator[Iterator[dict[str, Any] | None], None]:
         """The chunks as many at once as came at once, parsed as they are taken; None for [DONE]."""
         events = EventReader()
         plain: list[bytes] | None = None
         size = 0
         first = True
-        async with contextlib.aclosing(self._bytes(request, patience)) as pieces:
+        async with contextlib.aclosing(self._bytes(request, deadline)) as pieces:
             async for piece in pieces:
                 if first and piece.strip():
                     first = False
@@ -112,7 +112,7 @@ class OpenAICompatibleModel:
         if not isinstance(chunk, dict):
             raise not_the_protocol(self._server, self._name, data)
         if chunk.get("error"):
-            raise spoken_refusal(self._server, self._name, chunk)
+            raise error_in_body(self._server, self._name, chunk)
         return chunk
 
     def _torn(self, data: bytes) -> dict[str, Any] | None:
@@ -134,16 +134,16 @@ class OpenAICompatibleModel:
         return chunk
 
     async def _bytes(
-        self, request: ModelRequest, patience: Patience
+        self, request: ModelRequest, deadline: StreamDeadline
     ) -> AsyncGenerator[bytes, None]:
         body = chat_body(self._client.preset, self._name, request)
         opening = self._client.stream("/chat/completions", body, request.request_id)
         try:
-            with patience:
-                response = await patience.wait(opening)
+            with deadline:
+                response = await deadline.wait(opening)
                 try:
                     pieces = response.aiter_bytes().__aiter__()
-                    while (piece := await patience.wait(anext(pieces, None))) is not None:
+                    while (piece := await deadline.wait(anext(pieces, None))) is not None:
                         yield piece
                 finally:
                     await response.aclose()

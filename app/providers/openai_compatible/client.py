@@ -17,8 +17,8 @@ from app.core.errors import (
     ServerUnavailable,
 )
 from app.providers.openai_compatible.presets import Preset
-from app.providers.pool import Pool
-from app.providers.refusals import not_the_protocol, refusal
+from app.providers.transport import AiohttpTransport
+from app.providers.upstream_errors import error_of_status, not_the_protocol
 
 OWN_HEADERS = frozenset(
     {
@@ -42,7 +42,9 @@ and OPENAI_CUSTOM_HEADERS hold in the environment, to any server."""
 class OpenAIClient:
     """Requests to one server; retries are ours (completion.retrying), so the package makes none."""
 
-    def __init__(self, preset: Preset, key: str, pool: Pool, *, project: str | None = None) -> None:
+    def __init__(
+        self, preset: Preset, key: str, pool: AiohttpTransport, *, project: str | None = None
+    ) -> None:
         self.preset = preset
         self.server = preset.name
         self._key = key
@@ -54,7 +56,7 @@ class OpenAIClient:
         self._headers = {name.lower(): value for name, value in headers.items()}
         self._http = httpx2.AsyncClient(
             transport=pool,
-            timeout=None,  # the pool and Patience have them
+            timeout=None,  # the pool and StreamDeadline have them
             event_hooks={"request": [self._only_own_headers]},
         )
         self._openai = AsyncOpenAI(
@@ -120,7 +122,7 @@ class OpenAIClient:
         if isinstance(error, openai.APIStatusError):
             response = error.response
             body = response.content.replace(self._key.encode(), b"***") if self._key else None
-            return refusal(
+            return error_of_status(
                 self.server,
                 model,
                 response.status_code,

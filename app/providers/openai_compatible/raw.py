@@ -13,8 +13,8 @@ from yarl import URL
 from app.core.errors import KonsiliumError
 from app.core.tracing import request_id
 from app.providers.openai_compatible.presets import Preset
-from app.providers.pool import LOST, Pool, lost
-from app.providers.refusals import refusal
+from app.providers.transport import LOST, AiohttpTransport, lost
+from app.providers.upstream_errors import error_of_status
 
 REST_SECONDS = 0.5
 """How long the end of a message is waited for, to keep its connection."""
@@ -24,7 +24,9 @@ REFUSAL_BYTES = 65536
 class RawOpenAI:
     """Implements core.ports.PassThrough."""
 
-    def __init__(self, preset: Preset, key: str, pool: Pool, *, project: str | None = None) -> None:
+    def __init__(
+        self, preset: Preset, key: str, pool: AiohttpTransport, *, project: str | None = None
+    ) -> None:
         self._preset = preset
         self._key = key
         self._pool = pool
@@ -72,7 +74,7 @@ class RawOpenAI:
                 body += data
         if self._key:
             body = body.replace(self._key.encode(), b"***")
-        return refusal(self._preset.name, model, answer.status, body, answer.headers)
+        return error_of_status(self._preset.name, model, answer.status, body, answer.headers)
 
 
 class RawBytes:

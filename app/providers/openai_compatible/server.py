@@ -9,6 +9,7 @@ from app.core.errors import FirstTokenTimeout, KonsiliumError, ServerUnavailable
 from app.core.models import ModelProfile, ServerState
 from app.core.turns import now
 from app.core.usage import Usage
+from app.providers.deadline import CLOUD, LOCAL, Timeouts
 from app.providers.openai_compatible import listing
 from app.providers.openai_compatible.chat import OpenAICompatibleModel
 from app.providers.openai_compatible.client import OpenAIClient
@@ -16,9 +17,8 @@ from app.providers.openai_compatible.key_check import able, ask_little, refuses
 from app.providers.openai_compatible.presets import Preset
 from app.providers.openai_compatible.raw import RawOpenAI
 from app.providers.openai_compatible.wire import usage_of
-from app.providers.patience import CLOUD, LOCAL, Timeouts
-from app.providers.pool import Pool
-from app.providers.refusals import WRONG_SHAPE, not_the_protocol
+from app.providers.transport import AiohttpTransport
+from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
 
 
 class OpenAICompatibleServer:
@@ -34,7 +34,7 @@ class OpenAICompatibleServer:
     ) -> None:
         self._preset = preset
         self._timeouts = timeouts or (LOCAL if preset.local else CLOUD)
-        pool = Pool(self._timeouts, local=preset.local)
+        pool = AiohttpTransport(self._timeouts, local=preset.local)
         self._client = OpenAIClient(preset, key, pool, project=project)
         self._anonymous = OpenAIClient(preset, "", pool, project=project) if key else None
         self.raw = RawOpenAI(preset, key, pool, project=project)

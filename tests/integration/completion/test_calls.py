@@ -18,10 +18,10 @@ from app.core.models import ModelRef
 from app.core.ports import ModelServer
 from app.core.requests import ModelRequest
 from app.core.usage import CallRecord, Outcome
+from app.providers.deadline import Timeouts
 from app.providers.ollama import OllamaServer
 from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
-from app.providers.patience import Timeouts
 from tests.simulators import OllamaSimulator, OpenAISimulator
 
 TIMEOUTS = Timeouts(connect=5.0, first_token=1.5, silence=1.5, listing=5.0, ending=0.5)

@@ -13,10 +13,10 @@ from app.completion.pricing import Prices
 from app.conversation.modes import MODES
 from app.core.ports import ModelServer, PassesThrough
 from app.gateway.desk import Desk, Pace
+from app.providers.deadline import Timeouts
 from app.providers.ollama import OllamaServer
 from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
-from app.providers.patience import Timeouts
 from tests.gateway import MemoryKeys, gateway, make_desk
 from tests.simulators import OllamaSimulator, OpenAISimulator
 from tests.simulators.base import Simulator

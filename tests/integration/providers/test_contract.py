@@ -33,12 +33,12 @@ from app.core.events import Finished, ReasoningDelta, TextDelta, ToolCallDelta
 from app.core.messages import ImagePart, Message
 from app.core.ports import ModelServer
 from app.core.requests import JsonSchema, ModelRequest, Sampling
+from app.providers.deadline import Timeouts
 from app.providers.embedded.llama import Llama
 from app.providers.embedded.server import EmbeddedServer
 from app.providers.ollama import OllamaServer
 from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
-from app.providers.patience import Timeouts
 from tests.gguf_model import make_gguf
 from tests.simulators import OllamaSimulator, OpenAISimulator
 from tests.simulators.base import Simulator
@@ -124,7 +124,7 @@ class SimulatedFile:
         return file
 
 
-def embedded(file: SimulatedFile, simulator: OpenAISimulator, patience: Timeouts) -> EmbeddedServer:
+def embedded(file: SimulatedFile, simulator: OpenAISimulator, timeouts: Timeouts) -> EmbeddedServer:
     """The server inside the app, whose process is a sleeper and whose words are the simulator's."""
 
     @contextlib.asynccontextmanager
@@ -137,7 +137,7 @@ def embedded(file: SimulatedFile, simulator: OpenAISimulator, patience: Timeouts
             await process.wait()
 
     def connect(url: str, key: str) -> OpenAICompatibleServer:
-        return OpenAICompatibleServer(any_server("sim", url), key, timeouts=patience)
+        return OpenAICompatibleServer(any_server("sim", url), key, timeouts=timeouts)
 
     return EmbeddedServer(file, connect, timeouts=PATIENT, begin=begin)
 
@@ -157,7 +157,7 @@ async def pair(request: pytest.FixtureRequest, tmp_path: Path, tiny: Path) -> As
     elif request.param == "embedded":
         async with OpenAISimulator([]) as inside:
             file = SimulatedFile(inside, tmp_path, tiny)
-            servers = [embedded(file, inside, patience) for patience in (PATIENT, QUICK)]
+            servers = [embedded(file, inside, timeouts) for timeouts in (PATIENT, QUICK)]
             yield Pair(inside, *servers)
     else:
         async with OpenAISimulator([]) as clouds:

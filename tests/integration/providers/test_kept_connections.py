@@ -5,8 +5,8 @@ import asyncio
 import httpx
 import pytest
 
-from app.providers.patience import LOCAL
-from app.providers.pool import Pool
+from app.providers.deadline import LOCAL
+from app.providers.transport import AiohttpTransport
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nkeep-alive: timeout=5\r\n\r\nok"
 
@@ -15,7 +15,7 @@ async def requests_to(handle, count):
     """The statuses of `count` requests, one after another, to a server of raw sockets."""
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    pool = Pool(LOCAL, local=True)
+    pool = AiohttpTransport(LOCAL, local=True)
     try:
         async with httpx.AsyncClient(transport=pool) as client:
             return [

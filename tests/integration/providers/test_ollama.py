@@ -20,8 +20,8 @@ from app.core.messages import Message
 from app.core.models import Capability, ModelProfile
 from app.core.ports import ModelServer, ModelStore
 from app.core.requests import ModelRequest
+from app.providers.deadline import Timeouts
 from app.providers.ollama import OllamaServer
-from app.providers.patience import Timeouts
 from tests.simulators import OllamaSimulator
 from tests.simulators.base import SimModel
 

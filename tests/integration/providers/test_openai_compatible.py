@@ -11,10 +11,10 @@ from app.core.messages import Message
 from app.core.models import Capability, ModelProfile
 from app.core.ports import ModelStore
 from app.core.requests import ModelRequest
+from app.providers.deadline import Timeouts
 from app.providers.openai_compatible.names import FolderNames
 from app.providers.openai_compatible.presets import PRESETS, any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
-from app.providers.patience import Timeouts
 from tests.simulators import OpenAISimulator
 from tests.simulators.base import SimModel
 

@@ -17,7 +17,7 @@ from app.core.text import same
 from app.core.tracing import request_id
 from app.core.turns import Question, TurnRequest, new_id
 from app.observability.logs import MASK, Redaction, configure_logging
-from app.providers.refusals import not_the_protocol, refusal
+from app.providers.upstream_errors import error_of_status, not_the_protocol
 from tests.fakes import MemoryStore, ScriptedModels
 
 SAID = "the harvest moon is a secret"
@@ -91,7 +91,7 @@ async def a_turn(models, modes=MODES):
         (ANSWERED, MODES),
         ([ANSWERED, ServerFault(f"500 for key {KEY}", server="fake")], MODES),
         (ANSWERED, (Tactless(),)),
-        ([refusal("fake", "m", 422, ECHO, {})], MODES),
+        ([error_of_status("fake", "m", 422, ECHO, {})], MODES),
         ([not_the_protocol("fake", "m", HALF)], MODES),
     ],
     ids=["completed", "failed", "bug", "quoted by the server", "half a line"],

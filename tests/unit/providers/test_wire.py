@@ -15,7 +15,7 @@ from app.core.usage import Usage
 from app.providers.ollama import wire as ollama
 from app.providers.openai_compatible import wire as openai
 from app.providers.openai_compatible.presets import PRESETS, any_server
-from app.providers.refusals import WRONG_SHAPE
+from app.providers.upstream_errors import WRONG_SHAPE
 
 IMAGE = ImagePart(b"/etc/passwd", "image/png")
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}

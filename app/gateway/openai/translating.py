@@ -10,22 +10,24 @@ from app.core.ports import Call
 from app.core.requests import ModelRequest
 from app.gateway.batches import batched
 from app.gateway.desk import Desk
-from app.gateway.openai.asked import Asked
 from app.gateway.openai.chunks import ChunkWriter, Head, completion
 from app.gateway.openai.requests import chat_request, legacy_request
+from app.gateway.openai.responder import CompletionRequest
 from app.gateway.openai.sse import DONE
 
 
-def model_request(asked: Asked) -> ModelRequest:
+def model_request(asked: CompletionRequest) -> ModelRequest:
     """What is asked, as our own value. Raises InvalidField."""
     build = legacy_request if asked.legacy else chat_request
     return build(asked.body, asked.request_id)
 
 
-class Translated:
+class TranslatingResponder:
     """One call through `Models`."""
 
-    def __init__(self, desk: Desk, ref: ModelRef, asked: Asked, call: Call | None = None) -> None:
+    def __init__(
+        self, desk: Desk, ref: ModelRef, asked: CompletionRequest, call: Call | None = None
+    ) -> None:
         """`call` answers instead of the model's own: one from the cache, or one that is kept."""
         self._desk = desk
         self._asked = asked

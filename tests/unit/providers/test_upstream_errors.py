@@ -7,7 +7,7 @@ from email.utils import format_datetime
 import pytest
 
 from app.core import errors
-from app.providers.refusals import refusal, retry_after, spoken_refusal
+from app.providers.upstream_errors import error_in_body, error_of_status, retry_after
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_refusal_becomes_the_error_it_is(
     status: int, body: object, error: type[errors.KonsiliumError]
 ) -> None:
     raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-    found = refusal("s", "m", status, raw, {})
+    found = error_of_status("s", "m", status, raw, {})
     assert type(found) is error
     assert (found.server, found.model) == ("s", "m")
     assert "<" not in found.detail
@@ -44,7 +44,7 @@ def test_a_refusal_becomes_the_error_it_is(
 
 def test_llama_cpp_tells_how_long_the_prompt_was() -> None:
     error = {"type": "exceed_context_size_error", "message": "x", "n_prompt_tokens": 9, "n_ctx": 8}
-    found = spoken_refusal("s", "m", {"error": error})
+    found = error_in_body("s", "m", {"error": error})
     assert isinstance(found, errors.ContextTooLong)
     assert (found.prompt_tokens, found.window) == (9, 8)
 
@@ -63,7 +63,7 @@ def test_llama_cpp_tells_how_long_the_prompt_was() -> None:
 def test_an_error_in_mid_stream_goes_by_its_own_code(
     error: object, kind: type[errors.KonsiliumError]
 ) -> None:
-    assert type(spoken_refusal("s", "m", {"error": error})) is kind
+    assert type(error_in_body("s", "m", {"error": error})) is kind
 
 
 def test_retry_after_is_seconds_or_a_date() -> None:
@@ -75,4 +75,4 @@ def test_retry_after_is_seconds_or_a_date() -> None:
 
 
 def test_a_long_page_is_cut_short() -> None:
-    assert len(refusal("s", "m", 400, b"x" * 100_000, {}).detail) < 600
+    assert len(error_of_status("s", "m", 400, b"x" * 100_000, {}).detail) < 600

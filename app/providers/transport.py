@@ -19,7 +19,7 @@ import httpx2
 from yarl import URL
 
 from app.core.errors import ConnectionLost, KonsiliumError, MalformedAnswer, ServerUnavailable
-from app.providers.patience import Timeouts
+from app.providers.deadline import Timeouts
 
 KEEP_ALIVE_SECONDS = 4.0
 """For an unused connection. Below uvicorn's 5 s, behind which many servers sit: whoever closes first
@@ -36,7 +36,7 @@ LOST = (aiohttp.ClientError, asyncio.IncompleteReadError, OSError, TimeoutError)
 """What the pool and the bodies of its answers raise: `lost` tells it in our words."""
 
 
-class Pool(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
+class AiohttpTransport(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
     """Lives as long as its server; makes no retries, follows no redirects, keeps no cookies."""
 
     def __init__(self, timeouts: Timeouts, *, local: bool) -> None:

@@ -43,7 +43,7 @@ _HTML = re.compile(r"\s*<(!doctype|html|head|body|\?xml)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class UpstreamError:
     """An error as it came: its status (None in mid-stream), the server's words, and its own code."""
 
     server: str
@@ -93,23 +93,23 @@ class Refusal:
         return BadRequest(detail, **where)
 
 
-def refusal(
+def error_of_status(
     server: str, model: str | None, status: int, body: bytes, headers: Mapping[str, str]
 ) -> KonsiliumError:
     """The error behind a status of 300 and more, with whatever body it came."""
     wait = retry_after(headers)
     text = body[:65536].decode("utf-8", "replace")
     if _HTML.match(text):
-        return Refusal(server, model, "an HTML page", status, retry_after=wait).as_error()
+        return UpstreamError(server, model, "an HTML page", status, retry_after=wait).as_error()
     try:
         parsed = json.loads(text)
     except ValueError:
         message = text.strip()[:DETAIL_CHARACTERS] or "no explanation"
-        return Refusal(server, model, message, status, retry_after=wait).as_error()
-    return spoken_refusal(server, model, parsed, status, wait)
+        return UpstreamError(server, model, message, status, retry_after=wait).as_error()
+    return error_in_body(server, model, parsed, status, wait)
 
 
-def spoken_refusal(
+def error_in_body(
     server: str,
     model: str | None,
     parsed: object,
@@ -119,13 +119,13 @@ def spoken_refusal(
     """The error in a JSON body or a stream's error event: `{"error": "..."}`, `{"error": {...}}`."""
     error = parsed.get("error", parsed) if isinstance(parsed, Mapping) else parsed
     if not isinstance(error, Mapping):
-        return Refusal(server, model, _short(error), status, retry_after=wait).as_error()
+        return UpstreamError(server, model, _short(error), status, retry_after=wait).as_error()
     code = error.get("code")
     if status is None:
         status = _status(code) or _status(error.get("status")) or _status(error.get("httpCode"))
     message = error.get("message") or error.get("detail") or error
     kinds = (value for value in (error.get("type"), code) if isinstance(value, str))
-    return Refusal(
+    return UpstreamError(
         server,
         model,
         _short(message),

@@ -18,8 +18,8 @@ from app.core.requests import ModelRequest
 from app.core.turns import new_id, now
 from app.core.usage import CallRecord, Outcome, Purpose, TokenGaps, Usage
 from app.gateway.desk import CHARACTERS_PER_TOKEN, Desk
-from app.gateway.openai.asked import Asked
 from app.gateway.openai.chunks import chunks_of
+from app.gateway.openai.responder import CompletionRequest
 from app.gateway.openai.sse import EventSplitter, Watch, fault, usage_of
 
 T = TypeVar("T")
@@ -29,10 +29,12 @@ ENDING_SECONDS = 5.0
 MAX_ANSWER_BYTES = 256 * 1024 * 1024
 
 
-class Passed:
+class ProxyResponder:
     """One call of an OpenAI-compatible server."""
 
-    def __init__(self, desk: Desk, ref: ModelRef, raw: PassThrough, asked: Asked) -> None:
+    def __init__(
+        self, desk: Desk, ref: ModelRef, raw: PassThrough, asked: CompletionRequest
+    ) -> None:
         self._desk = desk
         self._ref = ref
         self._raw = raw
@@ -175,7 +177,7 @@ class Meter:
     """The record of one call that went past the `Models`."""
 
     def __init__(
-        self, desk: Desk, ref: ModelRef, asked: Asked, purpose: Purpose = Purpose.ANSWER
+        self, desk: Desk, ref: ModelRef, asked: CompletionRequest, purpose: Purpose = Purpose.ANSWER
     ) -> None:
         self._desk = desk
         self._asked = asked

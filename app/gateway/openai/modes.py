@@ -29,9 +29,9 @@ from app.core.turns import (
 from app.gateway.batches import batched
 from app.gateway.desk import Desk
 from app.gateway.errors import InvalidField
-from app.gateway.openai.asked import Answering, Asked
 from app.gateway.openai.chunks import ChunkWriter, Head, completion
 from app.gateway.openai.requests import chat_request
+from app.gateway.openai.responder import CompletionRequest, Responder
 from app.gateway.openai.sse import DONE
 from app.gateway.telling import Telling
 
@@ -57,7 +57,7 @@ class Threadless:
         """Nothing is kept but the usage, which the ledger takes from the settled turn."""
 
 
-class Council:
+class ModeModels:
     """Finds modes by their model names and runs their turns."""
 
     def __init__(self, desk: Desk) -> None:
@@ -80,11 +80,11 @@ class Council:
             raise ModelNotFound(f"no {model}", model=model, near=self.names)
         return mode
 
-    def answering(self, mode: Mode, asked: Asked) -> Answering:
+    def responder(self, mode: Mode, asked: CompletionRequest) -> Responder:
         """A turn of that mode. Raises ModelNotFound where the key may not use it."""
         if not asked.caller.may_use(model_name(mode)):
             raise ModelNotFound("not for this key", model=model_name(mode))
-        return _CouncilTurn(self, self._desk, mode, asked)
+        return ModeResponder(self, self._desk, mode, asked)
 
     async def start(self, request: TurnRequest, history: tuple[HistoryMessage, ...]) -> RunningTurn:
         """Starts a turn over a conversation that the client keeps."""
@@ -101,9 +101,9 @@ def model_name(mode: Mode) -> str:
     return f"{GATEWAY_SERVER}/{mode.id.replace('_', '-')}"
 
 
-class _CouncilTurn:
-    def __init__(self, council: Council, desk: Desk, mode: Mode, asked: Asked) -> None:
-        self._council = council
+class ModeResponder:
+    def __init__(self, modes: ModeModels, desk: Desk, mode: Mode, asked: CompletionRequest) -> None:
+        self._modes = modes
         self._desk = desk
         self._mode = mode
         self._asked = asked
@@ -130,7 +130,7 @@ class _CouncilTurn:
         return json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")
 
     async def _events(self) -> AsyncGenerator[ModelEvent, None]:
-        turn = await self._council.start(self._request, self._history)
+        turn = await self._modes.start(self._request, self._history)
         changed = turn.state.subscribe()
         telling = Telling(turn.state, speakers=self._mode.takes_interjections)
         try:
@@ -156,7 +156,9 @@ class _CouncilTurn:
             known = 0
 
 
-def turn_request(mode: Mode, asked: Asked) -> tuple[TurnRequest, tuple[HistoryMessage, ...]]:
+def turn_request(
+    mode: Mode, asked: CompletionRequest
+) -> tuple[TurnRequest, tuple[HistoryMessage, ...]]:
     """The turn and the earlier messages that a chat completion asks for.
 
     An object `konsilium` in the body chooses the mode's options, `model` among them.

@@ -9,7 +9,7 @@ from app.gateway.openai.requests import Envelope
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CompletionRequest:
     """A checked request for a completion."""
 
     body: Mapping[str, Any]
@@ -22,7 +22,7 @@ class Asked:
     """In the form of /v1/completions."""
 
 
-class Answering(Protocol):
+class Responder(Protocol):
     """One try to answer. What it took is noted in the ledger, however it ends."""
 
     def blocks(self) -> AsyncGenerator[bytes, None]:

@@ -35,7 +35,7 @@ _TICK = 0.001
 """A loop's timer may ring this much early, in seconds."""
 
 
-class Patience:
+class StreamDeadline:
     """What is left of the time one stream may take to say something; leave its context when it is over.
 
     Only time spent waiting for the server counts, so that a slow reader of ours is not taken for a
