@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run by path, not as a package
 
-from app.view.event_loop import restore_event_loop
+from app.view.chainlit.event_loop import restore_event_loop
 
 restore_event_loop()  # before anything else of ours, which might keep what it finds
 
@@ -23,26 +23,27 @@ from app.gateway.dashboard import dashboard_router
 from app.gateway.health import health
 from app.settings import load_settings
 from app.view import sign_in
-from app.view.attachment_costs import attachment_costs_router
+from app.view.chainlit.data_layer import DataLayer
+from app.view.chainlit.identity import signed_in
+from app.view.chainlit.pages import (
+    TAGS,
+    action_router,
+    health_router,
+    project_router,
+    put_first,
+    serve_clean_pages,
+)
+from app.view.chainlit.sockets import register
+from app.view.chainlit.wire import shorten
 from app.view.chat import Chat
 from app.view.council import Council
-from app.view.data_layer import DataLayer
-from app.view.exports import exports_router
-from app.view.files import files_router
+from app.view.errors import answer_errors
+from app.view.files import UploadLimit, attachment_costs_router, exports_router, files_router
 from app.view.guide import Guide
-from app.view.handlers import register
-from app.view.http_errors import answer_errors
-from app.view.panel import Panel
-from app.view.panel_facts import PanelFacts
-from app.view.pinned_facts import PinnedFacts
-from app.view.project_routes import TAGS, project_router, serve_clean_pages
-from app.view.routes import action_router, health_router, put_first
+from app.view.panels import Panel, PanelFacts, PinnedFacts
 from app.view.servers import Servers, keep_pickers_true
 from app.view.starters import starters
-from app.view.uploads import UploadLimit
-from app.view.visitor import signed_in
 from app.view.voice import Voice, offer_microphone
-from app.view.wire import shorten
 
 if config.run.ci:  # with CI in the environment Chainlit makes up a key; it is no server of ours
     os.environ.pop("OPENAI_API_KEY", None)
@@ -109,7 +110,7 @@ sign_in.register(
 answer_errors(server)
 server.add_middleware(UploadLimit, limits=limits)
 server.add_middleware(
-    sign_in.Doors,
+    sign_in.AuthMiddleware,
     people=application.people,
     origins=Origins.of(settings.auth_mode, settings.allowed_hosts),
 )

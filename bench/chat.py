@@ -38,7 +38,7 @@ BURST = "burst-2000"
 
 
 @dataclass
-class Visitor:
+class Identity:
     """One open chat: a socket.io client that speaks as Chainlit's own does."""
 
     url: str
@@ -136,7 +136,7 @@ async def measure(app: Process, chats: int, modes: dict[str, str]) -> tuple[floa
     """(median seconds to the first word, MB of memory per open chat)."""
     process = psutil.Process(app.pid)
     before = process.memory_info().rss
-    visitors = [Visitor(app.url) for _ in range(chats)]
+    visitors = [Identity(app.url) for _ in range(chats)]
     for visitor in visitors:
         await visitor.open()
     firsts = await asyncio.gather(*(visitor.ask("hello", modes) for visitor in visitors))
@@ -149,7 +149,7 @@ async def measure(app: Process, chats: int, modes: dict[str, str]) -> tuple[floa
 async def cpu_per_thousand(app: Process, modes: dict[str, str]) -> float:
     """Milliseconds of the app's CPU per 1,000 characters: 8 chats at full speed."""
     process = psutil.Process(app.pid)
-    visitors = [Visitor(app.url) for _ in range(8)]
+    visitors = [Identity(app.url) for _ in range(8)]
     for visitor in visitors:
         await visitor.open()
     await visitors[0].ask("warm up", modes)

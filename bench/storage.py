@@ -33,8 +33,8 @@ from app.storage.rows import step_values
 from app.storage.search import fold
 from app.storage.storage import Storage
 from app.storage.tables import steps, threads
-from app.view.data_layer import DataLayer
-from app.view.visitor import Visitor, visitor
+from app.view.chainlit.data_layer import DataLayer
+from app.view.chainlit.identity import Identity, identity
 from bench.report import Report
 from tests.postgres import running_postgres
 from tests.processes import temporary_folder
@@ -96,7 +96,7 @@ async def run(report: Report) -> None:
 
 async def _ours(report: Report, scale: Scale, storage: Storage, where: str) -> None:
     ann = await storage.users.add("ann")
-    visitor.set(Visitor(ann.id, ann.identifier))
+    identity.set(Identity(ann.id, ann.identifier))
     layer = DataLayer(People(storage.users), storage.threads, storage.elements)
     few = await storage.users.add("few")
     await fill(storage, few, "few", scale, min(50, scale.threads), scale.messages)

@@ -19,13 +19,13 @@ from app.core.ports import Conversations, Models
 from app.core.text import Text
 from app.core.turns import Attachment, Question, StepRecord, TurnRequest, new_id, now
 from app.core.usage import Outcome
-from app.view.arrivals import asked
+from app.view.chainlit.browser import Browser, open_on
+from app.view.chainlit.identity import socket_session
 from app.view.follower import Follower
 from app.view.guide import Guide
-from app.view.panel import Panel
+from app.view.panels import Panel
 from app.view.rendering import Drawing, draw
-from app.view.session import Browser, open_on
-from app.view.visitor import socket_session
+from app.view.start_limiter import asked
 
 log = logging.getLogger(__name__)
 

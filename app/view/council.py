@@ -20,10 +20,10 @@ from app.conversation.turn import Turns
 from app.core.events import StepKind
 from app.core.ports import KeyValueStore, Models, ThreadStore
 from app.core.turns import StepRecord, now
+from app.view.chainlit.browser import ActionHandler, Browser
 from app.view.chat import Chat
 from app.view.model_labels import chat_models
 from app.view.rendering import APP_NAME, Drawing, draw, element
-from app.view.session import ActionHandler, Browser
 
 PRESETS = "dialogue-presets"
 PARTICIPANTS = "dialogue_participants"

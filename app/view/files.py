@@ -1,15 +1,128 @@
-"""Files of threads, read by who may read the thread: its owner, any user while it is shared."""
+"""Files of the chat: what they cost, what is too large, who may read them; and whole threads as files."""
 
+import asyncio
+import re
+from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, HTTPException
-from fastapi.responses import FileResponse
+from chainlit.config import config
+from chainlit.session import WebsocketSession
+from fastapi import APIRouter, HTTPException, Response
+from fastapi.responses import FileResponse, JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core.errors import NotFound
-from app.core.ports import ElementStore
+from app.attachments import AttachmentLimits, attachment_tokens, read_attachment, refusal_text
+from app.attachments.limits import MEGABYTE
+from app.conversation.export import UNNAMED, as_json, as_markdown
+from app.conversation.tokens import Scale, text_tokens
+from app.core.errors import AttachmentRefused, KonsiliumError, NotFound
+from app.core.ports import ElementStore, Models, ThreadStore
+from app.core.text import Text
 from app.core.threads import ElementRecord
-from app.view.stored import FILES_ROUTE
-from app.view.visitor import asking_id
+from app.view.chainlit.browser import Browser
+from app.view.chainlit.dicts import FILES_ROUTE
+from app.view.chainlit.identity import asking_id, identity, reading_language
+
+AROUND_BYTES = MEGABYTE
+"""What a form holds besides the file, at most."""
+
+TOO_LARGE = Text(
+    ru="файл слишком большой, предел — {limit_mb} МБ",
+    uk="файл завеликий, межа — {limit_mb} МБ",
+    en="the file is too large, the limit is {limit_mb} MB",
+)
+
+
+class UploadLimit:
+    """ASGI middleware before Chainlit's upload route: by the length that is said, else as it comes."""
+
+    def __init__(self, app: ASGIApp, limits: AttachmentLimits) -> None:
+        self._app = app
+        self._path = f"{config.run.root_path}/project/file"
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != self._path:
+            await self._app(scope, receive, send)
+            return
+        most = self._limits.bytes + AROUND_BYTES
+        if _length(scope) > most:
+            await JSONResponse({"detail": self._why()}, 413)(scope, receive, send)
+            return
+        read = 0
+
+        async def counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > most:
+                raise HTTPException(413, self._why())
+            return message
+
+        await self._app(scope, counted, send)
+
+    def _why(self) -> str:
+        limit = self._limits.bytes // MEGABYTE
+        return TOO_LARGE.format(limit_mb=limit)[reading_language()]
+
+
+def _length(scope: Scope) -> int:
+    """As the request says; 0 where it says nothing, or no number."""
+    said = dict(scope["headers"]).get(b"content-length", b"")
+    return int(said) if said.isdigit() else 0
+
+
+_MAX_CONCURRENT = 2
+
+COST = Text(
+    ru="{name}: токенов ≈ {tokens}", uk="{name}: токенів ≈ {tokens}", en="{name}: tokens ≈ {tokens}"
+)
+SHARE = Text(
+    ru=" · {percent} % окна модели",
+    uk=" · {percent} % вікна моделі",
+    en=" · {percent} % of the window",
+)
+
+
+def attachment_costs_router(models: Models, limits: AttachmentLimits, root: str = "") -> APIRouter:
+    """`/chat/attachment`: the words about one uploaded file of the session."""
+    router = APIRouter(prefix=root, include_in_schema=False)
+    free = asyncio.Semaphore(_MAX_CONCURRENT)
+
+    @router.get("/chat/attachment")
+    async def attachment(session_id: str, file: str) -> JSONResponse:
+        session = WebsocketSession.get_by_id(session_id)
+        if session is None or Browser(session).user_id != identity.get().user_id:
+            raise HTTPException(404)
+        uploaded = session.files.get(file)
+        if uploaded is None:
+            raise HTTPException(404)
+        browser = Browser(session)
+        path, name, mime = Path(uploaded["path"]), uploaded["name"], uploaded["type"]
+        try:
+            profile = models.profile(models.resolve(browser.options.text("model")))
+            async with free:
+                read = await read_attachment(path, name, mime, limits, profile)
+        except AttachmentRefused as refused:
+            return _said(
+                name, refusal_text(refused.reason, refused.facts)[browser.language], refused=True
+            )
+        except KonsiliumError:  # no model, no disk: the question will say it better
+            return _said(name, "", refused=False)
+        tokens = Scale().likely(attachment_tokens(read, text_tokens))
+        text = COST.format(name=name, tokens=f"{tokens:,}".replace(",", "\u202f"))[browser.language]
+        if profile.window:
+            percent = max(1, round(100 * tokens / profile.window))
+            text += SHARE.format(percent=percent)[browser.language]
+        return _said(name, text, refused=False)
+
+    return router
+
+
+def _said(name: str, text: str, *, refused: bool) -> JSONResponse:
+    return JSONResponse({"name": name, "text": text, "refused": refused})
+
 
 _SHOWN = frozenset(
     f"image/{kind}" for kind in ("png", "jpeg", "gif", "webp", "avif", "bmp", "x-icon")
@@ -59,3 +172,49 @@ def _headers(element: ElementRecord) -> dict[str, str]:
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "private, no-cache",
     }
+
+
+_NOT_IN_NAMES = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
+"""What one file system or another refuses in a file's name."""
+
+
+def exports_router(threads: ThreadStore, root_path: str = "") -> APIRouter:
+    """`GET /project/thread/{id}/export?format=markdown|json`; 404 for all but its owner."""
+    router = APIRouter(prefix=root_path)
+
+    @router.get("/project/thread/{thread_id}/export")
+    async def export(thread_id: str, format: Literal["markdown", "json"] = "markdown") -> Response:
+        """The thread as a file, in the reader's language."""
+        reader = asking_id()
+        if reader is None:
+            raise HTTPException(401, "Unauthorized")
+        try:
+            stored = await threads.contents(thread_id, reader)
+        except NotFound:
+            raise HTTPException(404, "Not found") from None
+        if stored.thread.user_id != reader:
+            raise HTTPException(404, "Not found")
+        language = reading_language()
+        name = file_name(stored.thread.title or UNNAMED[language])
+        if format == "json":
+            return _file(as_json(stored), f"{name}.json", "application/json")
+        return _file(as_markdown(stored, language), f"{name}.md", "text/markdown")
+
+    return router
+
+
+def file_name(title: str) -> str:
+    """The title as a file may be called."""
+    return _NOT_IN_NAMES.sub(" ", title).strip(" .…") or "Konsilium"
+
+
+def _file(text: str, name: str, mime: str) -> Response:
+    return Response(
+        text,
+        media_type=f"{mime}; charset=utf-8",
+        headers={
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+            "Cache-Control": "private, no-store",
+            "X-Content-Type-Options": "nosniff",
+        },
+    )

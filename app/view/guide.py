@@ -20,13 +20,13 @@ from app.core.events import StepKind
 from app.core.models import ServerState
 from app.core.ports import EmbeddedModels, Models, NewServer
 from app.core.turns import StepRecord, new_id, now
+from app.view.chainlit.browser import ActionHandler, Browser
+from app.view.chainlit.identity import ADMINS_ONLY, is_admin
 from app.view.embedded_offers import offers_props
 from app.view.errors import join_failed, pull_failed
 from app.view.model_labels import chat_models
 from app.view.rendering import draw, element
-from app.view.session import ActionHandler, Browser
 from app.view.starters import BEGINNINGS
-from app.view.visitor import ADMINS_ONLY, is_admin
 
 log = logging.getLogger(__name__)
 

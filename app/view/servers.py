@@ -16,11 +16,11 @@ from app.core.errors import BadRequest, ServerUnavailable
 from app.core.models import LoadState, ModelProfile, ServerState
 from app.core.ports import EmbeddedModels, Models
 from app.core.text import Language, Text
+from app.view.chainlit.browser import ActionHandler, Browser
+from app.view.chainlit.identity import ADMINS_ONLY, is_admin
 from app.view.embedded_offers import offers_props
 from app.view.errors import pull_failed
 from app.view.rendering import element, stamp
-from app.view.session import ActionHandler, Browser
-from app.view.visitor import ADMINS_ONLY, is_admin
 
 REDRAW_SECONDS = 0.5
 

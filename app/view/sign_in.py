@@ -32,8 +32,8 @@ from app.access.people import LOCAL, People
 from app.core.errors import LimitReached, NotFound, StorageUnavailable
 from app.core.people import User
 from app.core.ports import ThreadStore
-from app.view.stored import persisted
-from app.view.visitor import Visitor, visitor
+from app.view.chainlit.dicts import persisted
+from app.view.chainlit.identity import Identity, identity
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ _OPEN = (
 """Paths that a disabled user's token does not close: to sign in as someone else, on a page with words."""
 
 
-class Doors:
+class AuthMiddleware:
     """ASGI middleware around Chainlit's whole app, sockets included."""
 
     def __init__(self, app: ASGIApp, people: People, origins: Origins) -> None:
@@ -79,8 +79,8 @@ class Doors:
             await _refuse(401, "This user is disabled", scope, receive, send)
             return
         enabled = user if user is not None and user.enabled else None
-        visitor.set(
-            Visitor(
+        identity.set(
+            Identity(
                 enabled.id if enabled else None,
                 enabled.identifier if enabled else None,
                 headers.get("accept-language", ""),
@@ -189,7 +189,7 @@ def _name_thread(session: WebsocketSession, wanted: str, *, own: bool) -> None:
 
 
 async def _owns(threads: ThreadStore, thread_id: str) -> bool:
-    user_id = visitor.get().user_id
+    user_id = identity.get().user_id
     try:
         return (await threads.find(thread_id, user_id)).user_id == user_id
     except NotFound:
@@ -203,7 +203,7 @@ async def _is_shared(thread: ThreadDict, reader: ChainlitUser | None) -> bool:
 def _password(people: People) -> Callable[[str, str], Awaitable[ChainlitUser | None]]:
     async def check(identifier: str, password: str) -> ChainlitUser | None:
         try:
-            user = await people.check(identifier, password, visitor.get().address)
+            user = await people.check(identifier, password, identity.get().address)
         except LimitReached as error:
             wait = str(round(error.retry_after or 1) or 1)
             raise HTTPException(429, "credentialssignin", {"Retry-After": wait}) from error

@@ -11,12 +11,12 @@ from app.completion.transcription import Transcription
 from app.core.errors import EmptyAnswer
 from app.core.models import ServerState
 from app.core.text import Text
+from app.view.chainlit.browser import Browser
 from app.view.chat import Chat
-from app.view.session import Browser
 
 log = logging.getLogger(__name__)
 
-MOST_SECONDS = 120
+MAX_SECONDS = 120
 SAMPLE_BYTES = 2
 
 NO_MODEL = Text(
@@ -63,7 +63,7 @@ class Voice:
         sound = self._heard.get(browser.session.id)
         if sound is None:
             return
-        if len(sound) + len(samples) > _most_bytes():
+        if len(sound) + len(samples) > _max_bytes():
             await browser.emit("audio_connection", "off")
             await _say(browser, TOO_LONG)
             await self.ended(browser)
@@ -105,8 +105,8 @@ def offer_microphone(
     subscribe(note)
 
 
-def _most_bytes() -> int:
-    return MOST_SECONDS * _rate() * SAMPLE_BYTES
+def _max_bytes() -> int:
+    return MAX_SECONDS * _rate() * SAMPLE_BYTES
 
 
 def _rate() -> int:

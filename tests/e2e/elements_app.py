@@ -9,8 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run by path, not
 import chainlit as cl
 
 from app.core.text import language_of
-from app.view.project_routes import project_router, serve_clean_pages
-from app.view.routes import put_first
+from app.view.chainlit.pages import project_router, put_first, serve_clean_pages
 
 ENTRY: dict[str, Any] = {
     "outcome": "completed",

@@ -15,7 +15,7 @@ from app.conversation.modes.consultation.wishes import wished_roles
 from app.core.options import CHAT_OPTIONS
 from app.settings import Settings
 from app.view.avatars import AVATARS, COLOURS, avatar_name, avatar_svg
-from app.view.index_page import clean_index
+from app.view.chainlit.pages import clean_index
 from app.view.starters import BEGINNINGS, in_language
 
 ROOT = Path(__file__).parents[2]

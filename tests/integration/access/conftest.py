@@ -13,11 +13,11 @@ from app.access.origins import Origins
 from app.access.passwords import Passwords
 from app.access.people import People
 from app.storage.storage import Storage
-from app.view.data_layer import DataLayer
+from app.view.chainlit.data_layer import DataLayer
+from app.view.chainlit.dicts import persisted
+from app.view.errors import answer_errors
 from app.view.files import files_router
-from app.view.http_errors import answer_errors
-from app.view.sign_in import Doors, register
-from app.view.stored import persisted
+from app.view.sign_in import AuthMiddleware, register
 from tests.unit.access.test_passwords import CHEAP
 
 
@@ -32,7 +32,7 @@ class House:
 
     @property
     def app(self):
-        return Doors(chainlit_app, self.people, Origins(local=self.local))
+        return AuthMiddleware(chainlit_app, self.people, Origins(local=self.local))
 
     def visit(self, user=None, address="127.0.0.1", host="127.0.0.1:8000"):
         """A browser, signed in as `user`."""

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Engine, event
 
 from app.access.people import People
 from app.core.errors import NotFound
-from app.view.data_layer import DataLayer
-from app.view.visitor import Visitor, visitor
+from app.view.chainlit.data_layer import DataLayer
+from app.view.chainlit.identity import Identity, identity
 from tests.integration.storage.turns import say
 
 
@@ -19,7 +19,7 @@ def layer(storage):
 
 
 def be(user):
-    visitor.set(Visitor(user.id, user.identifier, "uk-UA,uk"))
+    identity.set(Identity(user.id, user.identifier, "uk-UA,uk"))
 
 
 async def listed(layer, first=35, cursor=None, **filters):

@@ -16,10 +16,10 @@ from app.conversation.prompt import WholeHistory
 from app.conversation.turn import Turns
 from app.core.errors import NotFound
 from app.core.turns import StepRecord
+from app.view.chainlit.browser import Browser
 from app.view.chat import Chat
 from app.view.council import Council
-from app.view.panel import DEFAULTS, Panel
-from app.view.session import Browser
+from app.view.panels import DEFAULTS, Panel
 from tests.fakes import MemoryStore, ScriptedModels
 
 THREAD, USER = "thread", "ada"

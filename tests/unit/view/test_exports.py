@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.view.exports import file_name
+from app.view.files import file_name
 
 
 @pytest.mark.parametrize(

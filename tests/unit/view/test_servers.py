@@ -13,8 +13,8 @@ from app.completion.stores import Stores
 from app.core.models import EmbeddedOffer
 from app.core.people import User
 from app.core.turns import now
+from app.view.chainlit.browser import Browser
 from app.view.servers import Servers
-from app.view.session import Browser
 from tests.fakes import ScriptedModels
 
 

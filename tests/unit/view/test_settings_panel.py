@@ -6,7 +6,7 @@ from app.core.models import LoadState, ModelProfile, ModelRef, ServerState
 from app.core.options import CHAT_OPTIONS, UNSET, ChatOptions
 from app.core.turns import now
 from app.view.model_labels import model_label, troubles
-from app.view.settings_panel import pickers, widgets
+from app.view.panels import pickers, widgets
 
 GEMMA = ModelProfile(
     ModelRef("ollama", "gemma2:2b"),

@@ -8,7 +8,7 @@ from fastapi import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
 from app.attachments import AttachmentLimits
-from app.view.uploads import AROUND_BYTES, UploadLimit
+from app.view.files import AROUND_BYTES, UploadLimit
 
 LIMITS = AttachmentLimits(bytes=2_000_000)
 MOST = LIMITS.bytes + AROUND_BYTES

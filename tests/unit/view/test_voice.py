@@ -9,8 +9,8 @@ from chainlit.config import config
 
 from app.core.errors import EmptyAnswer
 from app.core.models import ModelRef
-from app.view.session import Browser
-from app.view.voice import MOST_SECONDS, Voice
+from app.view.chainlit.browser import Browser
+from app.view.voice import MAX_SECONDS, Voice
 
 
 class Ear:
@@ -71,11 +71,11 @@ async def test_a_recording_has_an_end():
     voice, browser, session, asked = listening(ear)
     await voice.started(browser)
     second = b"\1\0" * (config.features.audio.sample_rate if config.features.audio else 24_000)
-    for _ in range(MOST_SECONDS + 60):
+    for _ in range(MAX_SECONDS + 60):
         await voice.heard(browser, second)
     assert ("audio_connection", "off") in session.sent
     assert asked.questions == ["a long story"]
-    assert len(ear.recordings[0]) <= MOST_SECONDS * len(second) + 100
+    assert len(ear.recordings[0]) <= MAX_SECONDS * len(second) + 100
 
 
 @pytest.mark.parametrize(("sound", "said"), [(b"\0" * 100, "never asked"), (b"\1\0" * 50, "")])

@@ -1,7 +1,7 @@
 """Chainlit's data layer over our stores.
 
 Turns write themselves (`core.ports.TurnStore`), so of steps only our own messages come through here.
-Chainlit says neither who asks nor whether it matters: `visitor` knows the one, every store checks it,
+Chainlit says neither who asks nor whether it matters: `identity` knows the one, every store checks it,
 and a write that fails is logged, said on screen and raised.
 """
 
@@ -34,11 +34,11 @@ from app.core.ports import ElementStore, ThreadStore
 from app.core.text import Language
 from app.core.threads import ElementRecord, FeedbackRecord, StoredThread, ThreadRecord
 from app.core.turns import StepRecord, new_id
+from app.view.chainlit.browser import Browser, open_on
+from app.view.chainlit.dicts import element_dict, persisted, step_record
+from app.view.chainlit.identity import asking_id, reading_language, socket_session
 from app.view.errors import advice_for
 from app.view.rendering import Drawing, draw, stamp
-from app.view.session import Browser, open_on
-from app.view.stored import element_dict, persisted, step_record
-from app.view.visitor import asking_id, reading_language, socket_session
 
 log = logging.getLogger(__name__)
 

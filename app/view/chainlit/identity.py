@@ -25,7 +25,7 @@ ADMINS_ONLY = Text(
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class Identity:
     """What a request says of its sender, once `sign_in` has checked it."""
 
     user_id: str | None = None
@@ -42,9 +42,9 @@ class Person:
     admin: bool
 
 
-STRANGER = Visitor()
+ANONYMOUS = Identity()
 
-visitor: ContextVar[Visitor] = ContextVar("visitor", default=STRANGER)
+identity: ContextVar[Identity] = ContextVar("identity", default=ANONYMOUS)
 """Set where a request or a socket enters; Chainlit's data layer is not told who asks."""
 
 
@@ -60,13 +60,13 @@ def asking_id() -> str | None:
     session = socket_session()
     if session is not None and isinstance(session.user, PersistedUser):
         return session.user.id
-    return visitor.get().user_id
+    return identity.get().user_id
 
 
 def reading_language() -> Language:
     """APP_LANGUAGE where it is set, else the browser's."""
     session = socket_session()
-    said = session.language if session is not None else visitor.get().accept_language.split(",")[0]
+    said = session.language if session is not None else identity.get().accept_language.split(",")[0]
     return language_of(config.ui.language or said)
 
 
@@ -75,7 +75,7 @@ def signed_in(people: People, *, local: bool) -> Callable[[Request], Awaitable[P
     doors let nobody in from another machine or another site's page."""
 
     async def who(_request: Request) -> Person | None:
-        identifier = visitor.get().identifier
+        identifier = identity.get().identifier
         user = await people.known(identifier) if identifier else None
         if user is None and local:
             user = await people.local()

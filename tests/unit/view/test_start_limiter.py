@@ -3,11 +3,11 @@
 import asyncio
 from functools import partial
 
-from app.view.arrivals import Arrivals, asked
+from app.view.start_limiter import StartLimiter, asked
 
 
 async def test_the_next_begins_when_the_one_before_has_asked_its_model():
-    arrivals, log = Arrivals(at_once=1, patience_seconds=60), []
+    arrivals, log = StartLimiter(max_concurrent=1, patience_seconds=60), []
     answered = asyncio.Event()
 
     async def question(number):
@@ -26,7 +26,7 @@ async def test_the_next_begins_when_the_one_before_has_asked_its_model():
 
 
 async def test_one_that_is_slow_to_ask_loses_its_place_after_a_moment():
-    arrivals, slow = Arrivals(at_once=1, patience_seconds=0.02), asyncio.Event()
+    arrivals, slow = StartLimiter(max_concurrent=1, patience_seconds=0.02), asyncio.Event()
     first = asyncio.create_task(arrivals.begin(slow.wait))
     async with asyncio.timeout(5):
         await arrivals.begin(partial(asyncio.sleep, 0))
@@ -36,7 +36,7 @@ async def test_one_that_is_slow_to_ask_loses_its_place_after_a_moment():
 
 
 async def test_one_that_fails_or_is_cancelled_leaves_its_place():
-    arrivals = Arrivals(at_once=1, patience_seconds=60)
+    arrivals = StartLimiter(max_concurrent=1, patience_seconds=60)
 
     async def failing():
         raise ValueError("no")

@@ -9,16 +9,18 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any
 
-AT_ONCE = 6
+MAX_CONCURRENT = 6
 PATIENCE_SECONDS = 0.05
 """Nobody is held up for longer by one that is slow to begin, a compressed prompt for example."""
 
 
-class Arrivals:
+class StartLimiter:
     """The order of one process."""
 
-    def __init__(self, at_once: int = AT_ONCE, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        self._places = asyncio.Semaphore(at_once)
+    def __init__(
+        self, max_concurrent: int = MAX_CONCURRENT, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        self._places = asyncio.Semaphore(max_concurrent)
         self._patience = patience_seconds
 
     async def begin(self, work: Callable[[], Awaitable[Any]]) -> None:
@@ -35,7 +37,7 @@ class Arrivals:
 
 
 def asked() -> None:
-    """The model has been asked: the next may begin. For whoever runs inside `Arrivals.begin`."""
+    """The model has been asked: the next may begin. For whoever runs inside `StartLimiter.begin`."""
     if place := _present.get():
         place.leave()
 

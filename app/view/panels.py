@@ -1,0 +1,486 @@
+"""The choices of one conversation: the settings panel, the composer's pickers, what they lead to, and
+what the panel tells besides: what the conversation has taken, what is pinned in it, what the system
+prompt has become."""
+
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from chainlit.input_widget import InputWidget, NumberInput, Select, Slider, Switch, TextInput
+from chainlit.mode import Mode as Picker
+from chainlit.mode import ModeOption
+from chainlit.session import WebsocketSession
+
+from app.conversation.compression.thread import ShortSystemPrompt, ThreadNotes
+from app.conversation.mode import Mode
+from app.conversation.modes import mode_named
+from app.core.errors import KonsiliumError, StorageUnavailable
+from app.core.models import ModelProfile, ModelRef, ServerState
+from app.core.options import CHAT_OPTIONS, UNSET, ChatOptions, Option
+from app.core.ports import Conversations, KeyValueStore, Models, UsageReports
+from app.core.reports import UsageFilter, UsageSummary
+from app.core.text import Language, Text
+from app.view.chainlit.browser import Browser, open_on
+from app.view.model_labels import chat_models, model_label, troubles
+from app.view.rendering import Drawing
+
+log = logging.getLogger(__name__)
+
+PICK_MODEL = Text(ru="Модель", uk="Модель", en="Model")
+PICK_MODE = Text(ru="Режим", uk="Режим", en="Mode")
+AS_CONVERSATION = Text(ru="как у беседы", uk="як у розмови", en="as the conversation's")
+NO_MODELS = Text(ru="моделей пока нет", uk="моделей поки немає", en="no models yet")
+
+
+def widgets(
+    values: Mapping[str, Any], mode: Mode, states: Sequence[ServerState], language: Language
+) -> list[InputWidget]:
+    """One widget an option, with the present values; the mode's own options come last. Participants
+    have a form of their own in the conversation."""
+    options = (*CHAT_OPTIONS, *mode.options)
+    return [
+        _widget(option, values, states, language)
+        for option in options
+        if option.kind != "participants"
+    ]
+
+
+def pickers(
+    options: ChatOptions,
+    modes: Sequence[Mode],
+    states: Sequence[ServerState],
+    language: Language,
+) -> list[Picker]:
+    """The composer's pickers: the mode (where there is a choice) and the model."""
+    profiles = chat_models(states)
+    several = len({profile.ref.server for profile in profiles}) > 1
+    names = _distinct_names(profiles)
+    chosen = options.text("model")
+    models = [
+        ModeOption(
+            id=str(profile.ref),
+            name=names[profile.ref],
+            description=model_label(profile, language, with_server=several),
+            icon="cpu" if profile.local else "cloud",
+            default=str(profile.ref) == chosen,
+        )
+        for profile in profiles
+    ]
+    if not models:
+        models = [ModeOption(id=UNSET, name=NO_MODELS[language], icon="unplug", default=True)]
+    ways = [
+        ModeOption(
+            id=way.id,
+            name=way.name[language],
+            description=way.description[language],
+            icon=way.icon,
+            default=way.id == options.mode,
+        )
+        for way in modes
+    ]
+    return [
+        Picker(id="mode", name=PICK_MODE[language], options=ways),
+        Picker(id="model", name=PICK_MODEL[language], options=models),
+    ]
+
+
+def _distinct_names(profiles: Sequence[ModelProfile]) -> dict[ModelRef, str]:
+    """Short names; a model that several servers have is named with its server."""
+    count = Counter(profile.ref.name for profile in profiles)
+    refs = [profile.ref for profile in profiles]
+    return {ref: ref.name if count[ref.name] == 1 else f"{ref.name} · {ref.server}" for ref in refs}
+
+
+def _widget(
+    option: Option, values: Mapping[str, Any], states: Sequence[ServerState], language: Language
+) -> InputWidget:
+    common: dict[str, Any] = {
+        "id": option.id,
+        "label": option.label[language],
+        "description": option.hint[language] if option.hint else None,
+        "disabled": option.needs is not None and values.get(option.needs) is not True,
+    }
+    value = values.get(option.id, option.default)
+    match option.kind:
+        case "switch":
+            return Switch(**common, initial=bool(value))
+        case "slider":
+            return Slider(
+                **common,
+                initial=float(value or 0),
+                min=option.minimum or 0,
+                max=option.maximum if option.maximum is not None else 1,
+                step=option.step or 1,
+            )
+        case "number":
+            return NumberInput(**common, initial=float(value or 0))
+        case "text" | "participants":
+            return TextInput(**common, initial=str(value or ""), multiline=option.lines > 1)
+        case "select":
+            items = {choice.label[language]: choice.value for choice in option.choices}
+            return Select(**common, items=items, initial_value=str(value))
+        case "model":
+            return _model_select(common, value, states, language, option.unset)
+
+
+def _model_select(
+    common: dict[str, Any],
+    value: object,
+    states: Sequence[ServerState],
+    language: Language,
+    unset: Text | None,
+) -> InputWidget:
+    profiles = chat_models(states)
+    several = len({profile.ref.server for profile in profiles}) > 1
+    items = {
+        model_label(profile, language, with_server=several): str(profile.ref)
+        for profile in profiles
+    }
+    known = set(items.values())
+    if isinstance(value, str) and value and value not in known:
+        items = {value: value, **items}
+    if common["id"] != "model":  # only the conversation's own model is never left unset
+        items = {(unset or AS_CONVERSATION)[language]: UNSET, **items}
+    if not items:
+        items = {NO_MODELS[language]: UNSET}
+    description = troubles(states, language) or common["description"]
+    return Select(
+        **common | {"description": description}, items=items, initial_value=str(value or UNSET)
+    )
+
+
+PINNED = "pinned_facts"
+PINNED_LABEL = Text(ru="Закреплённые факты", uk="Закріплені факти", en="Pinned facts")
+PINNED_HINT = Text(
+    ru="По одному в строке. Модель получает их с каждым вопросом, что бы ни сжималось",
+    uk="По одному в рядку. Модель отримує їх із кожним запитанням, хоч би що стискалося",
+    en="One a line. The model is told them with every question, whatever is compressed",
+)
+
+Ensure = Callable[[str, str], Awaitable[None]]
+"""Makes a user's thread where there is none: ensure(thread_id, user_id). Raises NotFound for another's."""
+
+
+class PinnedFacts:
+    """Shows what is pinned in a conversation, and takes what the person made of it."""
+
+    def __init__(self, notes: ThreadNotes, ensure: Ensure) -> None:
+        self._notes = notes
+        self._ensure = ensure
+        self._shown: WeakKeyDictionary[WebsocketSession, tuple[str, ...]] = WeakKeyDictionary()
+        """What each page was sent last: only what the person changed in it counts, since a fact may
+        have been pinned elsewhere meanwhile."""
+
+    async def field(self, browser: Browser, values: Mapping[str, Any]) -> TextInput:
+        """The field, with what is being written in it where that is among the values."""
+        pinned = [fact.text for fact in await self._notes.pinned(browser.thread_id)]
+        draft = values.get(PINNED)
+        if draft is None:
+            self._shown[browser.session] = tuple(pinned)
+        return TextInput(
+            id=PINNED,
+            label=PINNED_LABEL[browser.language],
+            description=PINNED_HINT[browser.language],
+            initial="\n".join(pinned) if draft is None else str(draft),
+            multiline=True,
+        )
+
+    async def chosen(self, browser: Browser, text: str) -> None:
+        """The person confirmed the panel. Raises NotFound for another's thread."""
+        before = self._shown.get(browser.session, ())
+        after = tuple(dict.fromkeys(filter(None, (" ".join(x.split()) for x in text.split("\n")))))
+        added = [line for line in after if line not in before]
+        gone = {line for line in before if line not in after}
+        if not (added or gone):
+            return
+        await self._ensure(browser.thread_id, browser.user_id)
+        for fact in await self._notes.pinned(browser.thread_id):
+            if fact.text in gone:
+                await self._notes.unpin(browser.thread_id, fact.id)
+        for line in added:
+            await self._notes.pin(browser.thread_id, line)
+
+
+TOTAL = "thread_total"
+SHORT_PROMPT = "short_system_prompt"
+TOTAL_LABEL = Text(ru="Весь разговор", uk="Уся розмова", en="This conversation so far")
+TOTAL_LINE = Text(
+    ru="токены: {tokens_in} → {tokens_out} · {cost}",
+    uk="токени: {tokens_in} → {tokens_out} · {cost}",
+    en="tokens: {tokens_in} → {tokens_out} · {cost}",
+)
+TOTAL_HINT = Text(
+    ru="На входе → на выходе; вызовов моделей: {calls}, считая сжатие и консилиум",
+    uk="На вході → на виході; викликів моделей: {calls}, зі стисненням і консиліумом",
+    en="In → out; model calls: {calls}, with compression and councils",
+)
+UNPRICED = Text(
+    ru="без известной цены: {calls}", uk="без відомої ціни: {calls}", en="of unknown price: {calls}"
+)
+SHORT_LABEL = Text(
+    ru="Сжатый системный промпт: {before} → {after} токенов",
+    uk="Стиснений системний промпт: {before} → {after} токенів",
+    en="Compressed system prompt: {before} → {after} tokens",
+)
+SHORT_HINT = Text(
+    ru="Модель получает этот текст вместо написанного вами",
+    uk="Модель отримує цей текст замість написаного вами",
+    en="The model gets this text instead of what you wrote",
+)
+DASH = "—"
+
+
+class PanelFacts:
+    """Fields that the options do not have; the panel is drawn without them where the database is
+    down."""
+
+    def __init__(self, reports: UsageReports, notes: ThreadNotes, pinned: PinnedFacts) -> None:
+        self._reports = reports
+        self._notes = notes
+        self._pinned = pinned
+
+    async def chosen(self, browser: Browser, choices: Mapping[str, Any]) -> None:
+        """The person confirmed the panel."""
+        if isinstance(text := choices.get(PINNED), str):
+            await self._pinned.chosen(browser, text)
+
+    async def put_into(
+        self, panel: Sequence[InputWidget], browser: Browser, values: Mapping[str, Any]
+    ) -> list[InputWidget]:
+        """The total first, once the conversation has one; the pinned facts below the system prompt;
+        the short prompt below its switch."""
+        try:
+            over = UsageFilter(user_id=browser.user_id, thread_id=browser.thread_id)
+            total = await self._reports.summary(over)
+        except StorageUnavailable as error:
+            log.warning("total of thread %s: %s", browser.thread_id, error.detail)
+            total = UsageSummary()
+        fields: list[InputWidget] = [total_widget(total, browser.language)] if total.calls else []
+        for widget in panel:
+            fields.append(widget)
+            if widget.id == "system_prompt":
+                fields += await self._pins(browser, values)
+            if widget.id == "compress_system_prompt" and (short := await self._short(browser)):
+                fields.append(short_prompt_widget(short, browser.language))
+        return fields
+
+    async def _pins(self, browser: Browser, values: Mapping[str, Any]) -> list[InputWidget]:
+        try:
+            return [await self._pinned.field(browser, values)]
+        except StorageUnavailable as error:
+            log.warning("facts of thread %s: %s", browser.thread_id, error.detail)
+            return []
+
+    async def _short(self, browser: Browser) -> ShortSystemPrompt | None:
+        options = browser.options
+        written = options.text("system_prompt").strip()
+        on = options.on("compress_context") and options.on("compress_system_prompt")
+        if not (written and on):
+            return None
+        short = await self._notes.system_prompt(written)
+        return short if short.text != written else None
+
+
+def total_widget(total: UsageSummary, language: Language) -> TextInput:
+    """The line, as a field that nobody can write in."""
+    return TextInput(
+        id=TOTAL,
+        label=TOTAL_LABEL[language],
+        description=total_hint(total, language),
+        initial=total_line(total, language),
+        disabled=True,
+    )
+
+
+def short_prompt_widget(short: ShortSystemPrompt, language: Language) -> TextInput:
+    """What is sent in place of the system prompt, and how long the two are."""
+    label = SHORT_LABEL.format(
+        before=_count(short.tokens_before, language), after=_count(short.tokens_after, language)
+    )
+    return TextInput(
+        id=SHORT_PROMPT,
+        label=label[language],
+        description=SHORT_HINT[language],
+        initial=short.text,
+        multiline=True,
+        disabled=True,
+    )
+
+
+def total_line(total: UsageSummary, language: Language) -> str:
+    """Tokens in and out, and the cost; what is not known is a dash."""
+    return TOTAL_LINE.format(
+        tokens_in=_count(total.input_tokens, language),
+        tokens_out=_count(total.output_tokens, language),
+        cost=_rubles(total.cost_rub),
+    )[language]
+
+
+def total_hint(total: UsageSummary, language: Language) -> str:
+    """How many calls these are, and how many of them nobody knows the price of."""
+    hint = TOTAL_HINT.format(calls=_count(total.calls, language))[language]
+    if total.unpriced:
+        hint += f"; {UNPRICED.format(calls=_count(total.unpriced, language))[language]}"
+    return hint
+
+
+def _count(value: int | None, language: Language) -> str:
+    if value is None:
+        return DASH
+    return f"{value:,}" if language == "en" else f"{value:,}".replace(",", "\N{NO-BREAK SPACE}")
+
+
+def _rubles(amount: Decimal | None) -> str:
+    """As under an answer: two decimals, or two figures of what is less than a rouble."""
+    if amount is None:
+        return DASH
+    if amount == 0:
+        return "0 ₽"
+    digits = 2 if amount >= 1 else min(8, 1 - amount.adjusted())
+    return f"{amount:.{digits}f} ₽"
+
+
+DEFAULTS = "chat-defaults"
+"""Scope of the key-value store: each user's choices for new chats."""
+
+Form = Callable[[Browser, bool], Awaitable[Drawing]]
+"""Draws what a mode is set up with: form(browser, unfolded)."""
+
+
+class Panel:
+    """Shows what can be chosen, takes what is chosen, and keeps it with the thread."""
+
+    def __init__(
+        self,
+        models: Models,
+        modes: Sequence[Mode],
+        conversations: Conversations,
+        values: KeyValueStore,
+        facts: PanelFacts,
+    ) -> None:
+        self._models = models
+        self._modes = modes
+        self._conversations = conversations
+        self._values = values
+        self._facts = facts
+        self._forms: dict[str, Form] = {}
+        self._drafts: WeakKeyDictionary[WebsocketSession, Mapping[str, Any]] = WeakKeyDictionary()
+        """What is being changed in open panels and not confirmed yet."""
+
+    async def take_defaults(self, browser: Browser) -> None:
+        """A new chat begins with what the user chose last."""
+        browser.choose(await self._values.get(DEFAULTS, browser.user_id) or {})
+
+    def has_form(self, mode_id: str, form: Form) -> None:
+        """A mode that needs more than the panel has: its form comes when a person chooses it, goes
+        when they leave it, and waits folded in a thread opened again."""
+        self._forms[mode_id] = form
+
+    async def form(self, browser: Browser) -> Drawing | None:
+        """The form of the present mode, folded; None where it has none."""
+        form = self._forms.get(browser.options.mode)
+        return await form(browser, False) if form is not None else None
+
+    async def mode_chosen(self, browser: Browser, before: str) -> None:
+        """The mode may be another than `before`: forms come and go."""
+        mode = browser.options.mode
+        if mode == before:
+            return
+        if form := self._forms.get(before):
+            await browser.emit("delete_message", {"id": (await form(browser, False)).step["id"]})
+        if form := self._forms.get(mode):
+            await browser.show(await form(browser, True))
+
+    def choose_a_model(self, browser: Browser) -> None:
+        """A thread has a model from the first: the one chosen, else the default."""
+        if browser.options.text("model"):
+            return
+        try:
+            browser.choose({"model": str(self._models.resolve(""))})
+        except KonsiliumError:
+            log.debug("no model to choose yet")
+
+    async def show(self, browser: Browser) -> None:
+        """Sends the settings panel and the composer's pickers with the present choices."""
+        await self._send_widgets(browser, browser.options.values)
+        await self.show_pickers(browser)
+
+    async def show_pickers(self, browser: Browser) -> None:
+        """Sends the composer's pickers."""
+        options, states = browser.options, self._models.states()
+        composer = pickers(options, self._modes, states, browser.language)
+        await browser.emit("set_modes", [picker.to_dict() for picker in composer])
+
+    async def opened(self, browser: Browser) -> None:
+        """The person opened the panel or a picker: its list is made fresh, under what they may have
+        changed in it meanwhile (a server that is down is waited for)."""
+        self._drafts.pop(browser.session, None)
+        await self._models.refresh()
+        self.choose_a_model(browser)
+        draft = self._drafts.get(browser.session, {})
+        await self._send_widgets(browser, {**browser.options.values, **draft})
+        await self.show_pickers(browser)
+
+    async def _send_widgets(self, browser: Browser, values: Mapping[str, Any]) -> None:
+        mode, states = mode_named(browser.options.mode), self._models.states()
+        options = widgets(values, mode, states, browser.language)
+        panel = await self._facts.put_into(options, browser, values)
+        await browser.emit("chat_settings", [widget.to_dict() for widget in panel])
+
+    async def chosen(self, browser: Browser, choices: Mapping[str, Any]) -> None:
+        """The person confirmed the panel: for this thread, and as the default of new ones."""
+        self._drafts.pop(browser.session, None)
+        await self._facts.chosen(browser, choices)
+        browser.choose(choices)
+        await self.show(browser)
+        await self.keep(browser)
+
+    async def chosen_here(self, browser: Browser, choices: Mapping[str, Any]) -> None:
+        """A button of this thread chose for it alone: new chats keep their defaults."""
+        browser.choose(choices)
+        await self.show(browser)
+        await self._keep_here(browser)
+
+    async def picked(self, browser: Browser, picker: str, name: str) -> None:
+        """The person chose in the composer: it holds at once, for an edit and a retry too."""
+        composer = pickers(browser.options, self._modes, self._models.states(), browser.language)
+        options = [o for p in composer if p.id == picker for o in p.options if o.name == name]
+        before = browser.options.mode
+        if not options:
+            return
+        changed = browser.choose({picker: options[0].id})
+        await self.show_pickers(browser)  # one sent meanwhile may have put the old choice back
+        if changed:
+            await self._send_widgets(browser, browser.options.values)
+            await self.keep(browser)
+            await self.mode_chosen(browser, before)
+
+    async def editing(self, browser: Browser, choices: Mapping[str, Any]) -> None:
+        """The person is changing the panel: options that need a switch follow it at once."""
+        self._drafts[browser.session] = choices
+        await self._send_widgets(browser, {**browser.options.values, **choices})
+
+    async def keep(self, browser: Browser) -> None:
+        """Keeps the present choices, with the thread and as the user's defaults."""
+        await self._values.put(DEFAULTS, browser.user_id, self._choices(browser))
+        await self._keep_here(browser)
+
+    async def _keep_here(self, browser: Browser) -> None:
+        """Keeps them with the thread; its other tabs show them too."""
+        choices = self._choices(browser)
+        await self._conversations.keep_settings(browser.user_id, browser.thread_id, choices)
+        for page in open_on(browser.thread_id):
+            if page.session is not browser.session and page.choose(choices):
+                draft = self._drafts.get(page.session, {})
+                await self._send_widgets(page, {**page.options.values, **draft})
+                await self.show_pickers(page)
+
+    def _choices(self, browser: Browser) -> dict[str, Any]:
+        """Those of the present mode, and what was chosen for others."""
+        options = browser.options
+        every = [option for mode in self._modes for option in mode.options]
+        others = {o.id: o.clean(browser.choices[o.id]) for o in every if o.id in browser.choices}
+        return {"mode": options.mode, **others, **options.values}
