@@ -127,20 +127,20 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
     metrics = CallMetrics()
     prices = Prices(settings.data_dir)
     models = Models(catalogue, prices, default=settings.model_name, observers=[metrics])
-    calibration = Calibration(storage.documents)
+    calibration = Calibration(storage.key_values)
     compressor = Compressor(
         storage.compressions,
         storage.conversations,
         models,
         calibration,
         usage=storage.usage,
-        shared=storage.documents,
+        shared=storage.key_values,
         default_model=settings.summary_model or "",
     )
     notes = ThreadNotes(storage.compressions, storage.conversations, compressor, calibration)
     prompts = FittedPrompt(storage.compressions, calibration, compressor)
     embed = embedding(settings, models)
-    policies = Policies(storage.documents)
+    policies = Policies(storage.key_values)
 
     async def log_check(call: CallRecord) -> None:
         await storage.usage.add(None, None, call.request_id, [call])
@@ -171,7 +171,7 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
         answers=answers,
         price=lambda ref, usage: prices.cost(prices.price(ref, models.profile(ref)), usage),
     )
-    rest = RestDesk(desk, turns, storage.threads, storage.users, storage.documents, MODES)
+    rest = RestDesk(desk, turns, storage.threads, storage.users, storage.key_values, MODES)
     scrape = Metrics(desk.door, metrics.exposition, CONTENT_TYPE)
     gateway = Gateway(desk, build_rest(rest), scrape)
     return Application(

@@ -65,7 +65,7 @@ guide = Guide(
 limits = AttachmentLimits()
 pinned = PinnedFacts(application.notes, storage.threads.ensure)
 facts = PanelFacts(storage.reports, application.notes, pinned)
-panel = Panel(models, MODES, storage.conversations, storage.documents, facts)
+panel = Panel(models, MODES, storage.conversations, storage.key_values, facts)
 chat = Chat(turns, models, storage.conversations, panel, guide, limits)
 data_layer = DataLayer(
     application.people,
@@ -81,7 +81,7 @@ config.code.data_layer = lambda: data_layer
 config.code.on_app_startup = application.start
 config.code.on_app_shutdown = application.stop
 config.ui.language = settings.app_language and TAGS[settings.app_language]
-council = Council(chat, turns, models, storage.threads, application.notes, storage.documents)
+council = Council(chat, turns, models, storage.threads, application.notes, storage.key_values)
 panel.has_form("dialogue", council.form)
 servers = Servers(
     models,

@@ -201,7 +201,7 @@ async def lookups(report: Report, folder: Path, number: int) -> None:
     storage = await Storage(f"sqlite+aiosqlite:///{folder / 'bench.db'}", folder).open()
     try:
         kept = await fill(storage, number, SCOPE.key)
-        cache = AnswerCache(storage.answers, Policies(storage.documents))
+        cache = AnswerCache(storage.answers, Policies(storage.key_values))
         sample = random.Random(3).sample(kept, min(400, number // 4))
         kinds = {
             "exact": [text.upper() for text in sample[::2]],

@@ -50,7 +50,7 @@ def register(subparsers: Any) -> None:
 async def run_show(args: argparse.Namespace, terminal: Terminal) -> int:
     """Names and values; aliases have a command of their own."""
     async with storage(terminal) as store:
-        policy = await Policies(store.documents).current()
+        policy = await Policies(store.key_values).current()
     _print(policy, terminal)
     return 0
 
@@ -58,7 +58,7 @@ async def run_show(args: argparse.Namespace, terminal: Terminal) -> int:
 async def run_set(args: argparse.Namespace, terminal: Terminal) -> int:
     """Changes some values."""
     async with storage(terminal) as store:
-        policies = Policies(store.documents)
+        policies = Policies(store.key_values)
         policy = await policies.current()
         for given in args.values:
             name, _, value = given.partition("=")
@@ -75,7 +75,7 @@ async def run_set(args: argparse.Namespace, terminal: Terminal) -> int:
 async def run_aliases(args: argparse.Namespace, terminal: Terminal) -> int:
     """Shows them, or puts those of a file in their place."""
     async with storage(terminal) as store:
-        policies = Policies(store.documents)
+        policies = Policies(store.key_values)
         policy = await policies.current()
         if args.file is None:
             terminal.say(policy.aliases)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, String, bindparam, delete, insert, select, up
 from app.core.compression import Block, Head, Notes, PinnedFact
 from app.core.errors import NotFound
 from app.storage.database import Database
-from app.storage.rows import AnyRow, Values, document
+from app.storage.rows import AnyRow, Values, storable_json
 from app.storage.tables import compression_blocks as blocks
 from app.storage.tables import compression_heads as heads
 from app.storage.tables import pinned_facts, threads
@@ -129,7 +129,7 @@ def _values(block: Block, thread_id: str, position: int) -> Values:
         "position": position,
         "message_ids": list(block.message_ids),
         "source_hash": block.source_hash,
-        "notes": document(block.notes.as_json()),
+        "notes": storable_json(block.notes.as_json()),
         "tokens_before": block.tokens_before,
         "tokens_after": block.tokens_after,
         "model": block.model,

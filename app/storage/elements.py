@@ -9,7 +9,7 @@ from app.core.errors import NotFound
 from app.core.threads import ElementRecord
 from app.storage.database import Database
 from app.storage.files import LocalFiles, image_name
-from app.storage.rows import document, element_from
+from app.storage.rows import element_from, storable_json
 from app.storage.tables import elements, steps, threads
 from app.storage.threads import ensure_thread
 from app.storage.upsert import upsert
@@ -42,14 +42,16 @@ class Elements:
             "display": element.display,
             "url": element.url,
             "has_file": content is not None,
-            "props": document(element.props) if element.props is not None else None,
-            "extra": document(element.extra),
+            "props": storable_json(element.props) if element.props is not None else None,
+            "extra": storable_json(element.extra),
         }
         changes = [c for c in _CHANGES if c != "has_file" or content is not None]
         async with self._database.writing() as connection:
             await connection.run_sync(ensure_thread, element.thread_id, user_id)
             await _refuse_anothers(connection, element, user_id)
-            await connection.run_sync(upsert, elements, [row], ["id"], changes, same="thread_id")
+            await connection.run_sync(
+                upsert, elements, [row], ["id"], changes, only_if_same="thread_id"
+            )
 
     async def find(self, thread_id: str, element_id: str, reader: str | None) -> ElementRecord:
         """See `ElementStore.find`."""

@@ -12,13 +12,13 @@ from app.core.turns import Attachment, HistoryMessage, Question
 from app.core.usage import Outcome
 from app.storage.database import Database
 from app.storage.files import LocalFiles, image_name
-from app.storage.rows import AnyRow, document
+from app.storage.rows import AnyRow, storable_json
 from app.storage.tables import elements, steps, threads
 
-SPOKEN = ("question", StepKind.ANSWER.value, StepKind.QUESTION.value)
+MESSAGE_KINDS = ("question", StepKind.ANSWER.value, StepKind.QUESTION.value)
 """The kinds of step that count as conversation."""
 
-Said = tuple[Sequence[AnyRow], Mapping[str, Sequence[AnyRow]]]
+MessageRows = tuple[Sequence[AnyRow], Mapping[str, Sequence[AnyRow]]]
 """Rows of steps, and the rows of what hangs on each, by the step's id."""
 
 
@@ -32,7 +32,7 @@ class Conversations:
     async def history(self, thread_id: str) -> tuple[HistoryMessage, ...]:
         """See `ThreadHistory.history`."""
         async with self._database.reading() as connection:
-            said = await connection.run_sync(said_in, thread_id)
+            said = await connection.run_sync(message_rows, thread_id)
         return await messages(self._files, said)
 
     async def question(self, user_id: str, thread_id: str, step_id: str) -> Question:
@@ -60,7 +60,7 @@ class Conversations:
         def work(connection: Connection) -> None:
             known = connection.scalar(select(threads.c.metadata).where(which).with_for_update())
             if known is not None:
-                kept = {**known, "chat_settings": document(settings)}
+                kept = {**known, "chat_settings": storable_json(settings)}
                 connection.execute(update(threads).where(which).values(metadata=kept))
 
         await self._database.write(work)
@@ -68,7 +68,7 @@ class Conversations:
 
 _SAID = (
     select(*(steps.c[name] for name in ("id", "kind", "output", "name", "turn_id", "outcome")))
-    .where(steps.c.thread_id == bindparam("thread_id"), steps.c.kind.in_(SPOKEN))
+    .where(steps.c.thread_id == bindparam("thread_id"), steps.c.kind.in_(MESSAGE_KINDS))
     .order_by(steps.c.seq)
 )
 _SAID_BEFORE = _SAID.where(
@@ -82,7 +82,7 @@ _ATTACHED = (
 )
 
 
-def said_in(connection: Connection, thread_id: str, before: str | None = None) -> Said:
+def message_rows(connection: Connection, thread_id: str, before: str | None = None) -> MessageRows:
     """The messages of a thread, in order; only those before the step `before`, if given."""
     statement, values = _SAID, {"thread_id": thread_id}
     if before is not None:
@@ -90,7 +90,7 @@ def said_in(connection: Connection, thread_id: str, before: str | None = None) -
     return connection.execute(statement, values).all(), _attached(connection, thread_id)
 
 
-async def messages(files: LocalFiles, said: Said) -> tuple[HistoryMessage, ...]:
+async def messages(files: LocalFiles, said: MessageRows) -> tuple[HistoryMessage, ...]:
     """The messages of those rows; images are read from the files."""
     rows, attached = said
     return tuple(

@@ -28,8 +28,8 @@ from app.storage.upsert import upsert
 
 log = logging.getLogger(__name__)
 
-BEAT_SECONDS = 10.0
-SILENCE = timedelta(seconds=60)
+HEARTBEAT_SECONDS = 10.0
+DEAD_AFTER = timedelta(seconds=60)
 
 
 class Process:
@@ -42,8 +42,8 @@ class Process:
 
     async def join(self) -> None:
         """Makes itself known, mends what dead processes left, and goes on doing both."""
-        await self.beat()
-        self._beating = asyncio.create_task(self._beat_on())
+        await self.heartbeat()
+        self._beating = asyncio.create_task(self._keep_beating())
 
     async def leave(self) -> None:
         """Says that it is gone."""
@@ -56,7 +56,7 @@ class Process:
         except StorageUnavailable as error:
             log.warning("could not sign off: %s", error.detail)
 
-    async def beat(self) -> int:
+    async def heartbeat(self) -> int:
         """One sign of life; returns how many turns of dead processes were marked INTERRUPTED."""
         row = {"id": self.id, "host": _host(), "pid": os.getpid(), "seen_at": now()}
         async with self._database.writing() as connection:
@@ -75,11 +75,11 @@ class Process:
             log.warning("%d turns were interrupted by the end of their process", len(turns))
         return len(turns)
 
-    async def _beat_on(self) -> None:
+    async def _keep_beating(self) -> None:
         while True:
-            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(HEARTBEAT_SECONDS)
             try:
-                await self.beat()
+                await self.heartbeat()
             except StorageUnavailable as error:
                 log.warning("no sign of life could be written: %s", error.detail)
 
@@ -126,7 +126,7 @@ def _host() -> str:
 def _alive(process: AnyRow) -> bool:
     if process.host == _host() and sys.platform != "win32":
         return process.pid != os.getpid() and _runs(process.pid)
-    return bool(now() - process.seen_at < SILENCE)
+    return bool(now() - process.seen_at < DEAD_AFTER)
 
 
 def _runs(pid: int) -> bool:

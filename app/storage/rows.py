@@ -82,13 +82,13 @@ def step_values(step: StepRecord, user_id: str) -> Values:
         "name": step.name,
         "input": step.input,
         "output": step.output,
-        "metadata": document({k: v for k, v in step.metadata.items() if k != "favorite"}),
+        "metadata": storable_json({k: v for k, v in step.metadata.items() if k != "favorite"}),
         "outcome": step.outcome.value,
         "created_at": step.created_at,
         "ended_at": step.ended_at,
         "is_error": step.is_error,
         "open": step.open,
-        "modes": document(step.modes) if step.modes is not None else None,
+        "modes": storable_json(step.modes) if step.modes is not None else None,
     }
 
 
@@ -150,12 +150,12 @@ def call_values(call: CallRecord) -> Values:
     }
 
 
-def document(value: Any) -> Any:
+def storable_json(value: Any) -> Any:
     """`value` as a JSON document that both databases take: plain containers, storable text."""
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, Mapping):
-        return {storable(str(key)): document(item) for key, item in value.items()}
+        return {storable(str(key)): storable_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [document(item) for item in value]
+        return [storable_json(item) for item in value]
     return value

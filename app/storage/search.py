@@ -7,7 +7,7 @@ nobody can forget it. Words match by their beginnings; case does not count, and 
 import re
 import unicodedata
 
-# Searched is what people and models said, not how they came to it: the kinds in history.SPOKEN.
+# Searched is what people and models said, not how they came to it: the kinds in history.MESSAGE_KINDS.
 _SQLITE = (
     """CREATE VIEW spoken AS
     SELECT seq, replace(user_id, '-', '') AS owner,

@@ -5,10 +5,10 @@ from pathlib import Path
 from app.storage.answers import CachedAnswers
 from app.storage.compression import Compressions
 from app.storage.database import Database
-from app.storage.documents import Documents
 from app.storage.elements import Elements
 from app.storage.files import LocalFiles
 from app.storage.history import Conversations
+from app.storage.key_value import KeyValues
 from app.storage.keys import ApiKeys
 from app.storage.migrations import apply
 from app.storage.processes import Process
@@ -34,7 +34,7 @@ class Storage:
         self.compressions = Compressions(self.database)
         self.elements = Elements(self.database, self.files)
         self.users = Users(self.database)
-        self.documents = Documents(self.database)
+        self.key_values = KeyValues(self.database)
         self.usage = UsageRecords(self.database)
         self.reports = StoredUsage(self.database)
         self.keys = ApiKeys(self.database)

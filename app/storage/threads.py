@@ -22,17 +22,17 @@ from app.core.turns import StepRecord, now
 from app.storage.answers import drop_disliked, drop_of_thread
 from app.storage.database import Database
 from app.storage.files import LocalFiles
-from app.storage.lists import page_of, with_owner
 from app.storage.rows import (
     Values,
-    document,
     element_from,
     feedback_from,
     step_from,
+    storable_json,
     thread_from,
 )
 from app.storage.search import fold
 from app.storage.tables import elements, feedback, steps, threads
+from app.storage.thread_pages import page_of, with_owner
 from app.storage.turns import write_steps
 from app.storage.upsert import upsert
 
@@ -125,7 +125,7 @@ class Threads:
             )
             if known is None:
                 return
-            merged = document({**known, **metadata})
+            merged = storable_json({**known, **metadata})
             values: Values = {"metadata": {k: v for k, v in merged.items() if v is not None}}
             if tags is not None:
                 values["tags"] = list(tags)

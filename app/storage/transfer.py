@@ -27,8 +27,8 @@ from app.storage.database import copy_sqlite
 from app.storage.migrations import apply
 from app.storage.storage import Storage
 from app.storage.tables import metadata, threads
-from app.storage.tables.base import Moment, Money
-from app.storage.usage_totals import forget
+from app.storage.tables.base import Money, UtcDateTime
+from app.storage.usage_totals import delete_totals
 
 FORMAT = 1
 _OF_PROCESSES = ("processes", "running_turns")
@@ -72,7 +72,7 @@ async def import_from(storage: Storage, path: Path) -> dict[str, int]:
                 raise NotAllowed("there are conversations already: import into an empty database")
             for table in reversed(_tables()):
                 await connection.execute(delete(table))
-            await forget(connection)
+            await delete_totals(connection)
             for table in _tables():
                 counts[table.name] = await _read_table(archive, connection, table)
             counts["files"] = await _read_files(archive, storage)
@@ -140,7 +140,7 @@ def _plain(value: Any) -> Any:
 def _typed(column: Column[Any], value: Any) -> Any:
     if value is None:
         return None
-    if isinstance(column.type, Moment):
+    if isinstance(column.type, UtcDateTime):
         return datetime.fromisoformat(value)
     if isinstance(column.type, Money):
         return Decimal(value)

@@ -13,8 +13,8 @@ from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest
 from app.core.usage import Outcome
 from app.storage.database import Database
 from app.storage.files import LocalFiles, image_name
-from app.storage.history import Said, messages, said_in
-from app.storage.rows import AnyRow, Values, call_values, document, step_values
+from app.storage.history import MessageRows, message_rows, messages
+from app.storage.rows import AnyRow, Values, call_values, step_values, storable_json
 from app.storage.search import fold
 from app.storage.tables import elements, running_turns, steps, threads, usage
 from app.storage.upsert import upsert
@@ -71,7 +71,7 @@ class StoredTurns:
 
     def _begin(
         self, request: TurnRequest, steps: Sequence[StepRecord], connection: Connection
-    ) -> tuple[list[str], Said]:
+    ) -> tuple[list[str], MessageRows]:
         """Returns the names of files to delete, and what was said before."""
         title = _own_thread(connection, request, steps[0].created_at)
         gone = _rewind(connection, request, title)
@@ -79,7 +79,7 @@ class StoredTurns:
         _attach(connection, request)
         running = {"turn_id": request.turn_id, "thread_id": request.thread_id}
         connection.execute(_RUNNING, running | {"process_id": self._process_id})
-        return gone, said_in(connection, request.thread_id, before=request.question.id)
+        return gone, message_rows(connection, request.thread_id, before=request.question.id)
 
     async def checkpoint(self, steps: Sequence[StepRecord]) -> None:
         """See `TurnStore.checkpoint`."""
@@ -112,13 +112,13 @@ def _settle(turn: SettledTurn, connection: Connection) -> None:
     ended = turn.steps[0].ended_at or turn.steps[0].created_at
     connection.execute(_ACTIVE, {"thread": request.thread_id, "at": ended})
     if turn.title:
-        _entitle(connection, request.thread_id, turn.title)
+        _set_title(connection, request.thread_id, turn.title)
 
 
 def write_steps(connection: Connection, records: Sequence[StepRecord], user_id: str) -> None:
     """Inserts or updates steps; one that exists in another thread is left alone."""
     rows = [step_values(record, user_id) for record in records]
-    upsert(connection, steps, rows, ["id"], _CHANGES, same="thread_id")
+    upsert(connection, steps, rows, ["id"], _CHANGES, only_if_same="thread_id")
 
 
 def _own_thread(connection: Connection, request: TurnRequest, at: datetime) -> AnyRow:
@@ -127,9 +127,9 @@ def _own_thread(connection: Connection, request: TurnRequest, at: datetime) -> A
     first = {"title": title, "titled_by": "question", "folded_title": fold(title)}
     row: Values = {"id": request.thread_id, "user_id": request.user_id, "tags": []}
     choices = {"mode": request.options.mode, **request.options.values}
-    chosen = document({"chat_settings": choices})
+    chosen = storable_json({"chat_settings": choices})
     row |= first | {"metadata": chosen, "created_at": at, "active_at": at}
-    upsert(connection, threads, [row], ["id"], ["active_at"], same="user_id")
+    upsert(connection, threads, [row], ["id"], ["active_at"], only_if_same="user_id")
     whose = {"thread_id": request.thread_id, "user_id": request.user_id}
     thread = connection.execute(_THREAD, whose).one_or_none()
     if thread is None:
@@ -198,7 +198,14 @@ def _attach(connection: Connection, request: TurnRequest) -> None:
         }
         for attachment in request.question.attachments
     ]
-    upsert(connection, elements, rows, ["id"], ["step_id", "text", "image_mime"], same="thread_id")
+    upsert(
+        connection,
+        elements,
+        rows,
+        ["id"],
+        ["step_id", "text", "image_mime"],
+        only_if_same="thread_id",
+    )
 
 
 def _turn_owner(connection: Connection, turn_id: str | None) -> str | None:
@@ -219,7 +226,7 @@ def _no_longer_running(connection: Connection, request: TurnRequest) -> None:
         )
 
 
-def _entitle(connection: Connection, thread_id: str, title: str) -> None:
+def _set_title(connection: Connection, thread_id: str, title: str) -> None:
     """The answer's name for the thread; the first such name stays, a person's name always does."""
     title = title_of(title)
     connection.execute(

@@ -16,21 +16,25 @@ def upsert(
     rows: Sequence[Row],
     key: Sequence[str],
     update: Sequence[str],
-    same: str | None = None,
+    only_if_same: str | None = None,
 ) -> None:
     """Inserts `rows`; of those whose `key` exists, the columns `update` are set (none: left alone).
 
-    With `same`, an existing row is touched only where that column is equal.
+    With `only_if_same`, an existing row is changed only where that column is equal.
     """
     if rows:
         dialect = connection.dialect.name
-        statement = _upserting(dialect, table, tuple(key), tuple(update), same)
+        statement = _upserting(dialect, table, tuple(key), tuple(update), only_if_same)
         connection.execute(statement, list(rows))
 
 
 @cache
 def _upserting(
-    dialect: str, table: Table, key: tuple[str, ...], update: tuple[str, ...], same: str | None
+    dialect: str,
+    table: Table,
+    key: tuple[str, ...],
+    update: tuple[str, ...],
+    only_if_same: str | None,
 ) -> Insert:
     """Made once each: making it takes ten times as long as running it."""
     statement: Any = (sqlite if dialect == "sqlite" else postgresql).insert(table)
@@ -38,7 +42,9 @@ def _upserting(
     if not update:
         nothing: Insert = statement.on_conflict_do_nothing(index_elements=list(key))
         return nothing
-    where: ColumnElement[bool] | None = table.c[same] == excluded[same] if same else None
+    where: ColumnElement[bool] | None = (
+        table.c[only_if_same] == excluded[only_if_same] if only_if_same else None
+    )
     setting: Insert = statement.on_conflict_do_update(
         index_elements=list(key), set_={name: excluded[name] for name in update}, where=where
     )

@@ -19,10 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.core.reports import Dimension, TurnUsage, UsageFilter, UsageGroup, UsageSummary
 from app.storage import usage_records, usage_totals
 from app.storage.database import Database
-from app.storage.moments import Clock, in_whole_hours, offsets
 from app.storage.tables import threads, usage, users
+from app.storage.time_sql import UtcOffsets, in_whole_hours, utc_offsets
 from app.storage.usage_records import COLUMNS, matching, sums
-from app.storage.usage_sums import AnyRow, whole_and_each
+from app.storage.usage_sums import AnyRow, summaries
 
 _ANSWERS = ("answer", "synthesis", "dialogue")
 _PORTION = 1000
@@ -38,7 +38,9 @@ _OF_THREAD = select(func.count(usage.c.turn_id.distinct()).label("turns"), *sums
 class _Source(Protocol):
     """Where sums come from."""
 
-    def grouped(self, over: UsageFilter, by: Dimension | None, clock: Clock) -> Select[Any]: ...
+    def grouped(
+        self, over: UsageFilter, by: Dimension | None, offsets: UtcOffsets
+    ) -> Select[Any]: ...
     def asked(self, over: UsageFilter) -> Select[Any]: ...
     def leading(
         self, over: UsageFilter, order: Literal["slowest", "dearest"], limit: int
@@ -56,17 +58,17 @@ class StoredUsage:
         if over.thread_id is not None and over.since is over.until is None:
             return await self._database.read(partial(_of_thread, over.thread_id, over.user_id))
         async with self._database.reading() as connection:
-            source, over, clock = await self._source(connection, over)
-            (row,) = await connection.execute(source.grouped(over, None, clock))
+            source, over, offsets = await self._source(connection, over)
+            (row,) = await connection.execute(source.grouped(over, None, offsets))
             turns = await connection.scalar(source.asked(over))
-        whole, _ = await asyncio.to_thread(whole_and_each, [row])
+        whole, _ = await asyncio.to_thread(summaries, [row])
         return replace(whole, turns=turns)
 
     async def days(self, over: UsageFilter) -> tuple[UsageSummary, list[UsageGroup]]:
         """See `UsageReports.days`."""
         async with self._database.reading() as connection:
-            source, over, clock = await self._source(connection, over)
-            rows = (await connection.execute(source.grouped(over, "day", clock))).all()
+            source, over, offsets = await self._source(connection, over)
+            rows = (await connection.execute(source.grouped(over, "day", offsets))).all()
             turns = await connection.scalar(source.asked(over))
         whole, groups = await _groups(rows, "day", {})
         return replace(whole, turns=turns), groups
@@ -74,8 +76,8 @@ class StoredUsage:
     async def groups(self, over: UsageFilter, by: Dimension) -> list[UsageGroup]:
         """See `UsageReports.groups`."""
         async with self._database.reading() as connection:
-            source, over, clock = await self._source(connection, over)
-            rows = (await connection.execute(source.grouped(over, by, clock))).all()
+            source, over, offsets = await self._source(connection, over)
+            rows = (await connection.execute(source.grouped(over, by, offsets))).all()
             names = await _names(connection, [row[0] for row in rows]) if by == "user" else {}
         return (await _groups(rows, by, names))[1]
 
@@ -118,8 +120,8 @@ class StoredUsage:
 
     async def _source(
         self, connection: AsyncConnection, over: UsageFilter
-    ) -> tuple[_Source, UsageFilter, Clock]:
-        """Where to read that period, whose open ends are where the records end, and its clock."""
+    ) -> tuple[_Source, UsageFilter, UtcOffsets]:
+        """Where to read that period, whose open ends are where the records end, and its offsets."""
         first, last = (
             select(end(usage.c.started_at)).scalar_subquery() for end in (func.min, func.max)
         )
@@ -129,15 +131,15 @@ class StoredUsage:
             since = since or _hour(ends[0] or datetime.now(UTC))
             until = until or _hour(ends[1] or since) + timedelta(hours=1)
         over = replace(over, since=since, until=until)
-        clock = offsets(since, until, ZoneInfo(over.zone))
+        offsets = utc_offsets(since, until, ZoneInfo(over.zone))
         kept = self._database.sqlite and over.thread_id is None
-        source: _Source = usage_totals if kept and in_whole_hours(since, clock) else usage_records
-        return source, over, clock
+        source: _Source = usage_totals if kept and in_whole_hours(since, offsets) else usage_records
+        return source, over, offsets
 
 
 def _of_thread(thread_id: str, user_id: str | None, connection: Connection) -> UsageSummary:
     (row,) = connection.execute(_OF_THREAD, {"thread": thread_id, "user": user_id})
-    return replace(whole_and_each([row])[0], turns=row.turns)
+    return replace(summaries([row])[0], turns=row.turns)
 
 
 def _hour(moment: datetime) -> datetime:
@@ -148,7 +150,7 @@ async def _groups(
     rows: Sequence[AnyRow], by: Dimension, names: Mapping[str, str]
 ) -> tuple[UsageSummary, list[UsageGroup]]:
     """In a thread: putting 100,000 times in order takes longer than a token may wait."""
-    whole, each = await asyncio.to_thread(whole_and_each, rows)
+    whole, each = await asyncio.to_thread(summaries, rows)
     width = len(COLUMNS[by]) if by != "day" else 1
     groups = [
         UsageGroup(_written(by, row[:width]), names.get(row[0]), summary)

@@ -18,8 +18,8 @@ from sqlalchemy import (
 )
 
 from app.core.reports import Dimension, UsageFilter
-from app.storage.moments import Clock, local_day, seconds_since_epoch
 from app.storage.tables import usage
+from app.storage.time_sql import UtcOffsets, local_day, seconds_since_epoch
 
 COLUMNS: dict[Dimension, tuple[str, ...]] = {
     "model": ("server", "model"),
@@ -29,12 +29,12 @@ COLUMNS: dict[Dimension, tuple[str, ...]] = {
 }
 
 
-def grouped(over: UsageFilter, by: Dimension | None, clock: Clock) -> Select[Any]:
-    """The sums of each group, behind its key; without `by` those of all together. `clock` is the
+def grouped(over: UsageFilter, by: Dimension | None, offsets: UtcOffsets) -> Select[Any]:
+    """The sums of each group, behind its key; without `by` those of all together. `offsets` are the
     zone's over that period."""
     key: list[ColumnElement[Any]] = []
     if by == "day":
-        key = [local_day(usage.c.started_at, clock).label("day")]
+        key = [local_day(usage.c.started_at, offsets).label("day")]
     elif by is not None:
         key = [usage.c[name] for name in COLUMNS[by]]
     query = select(*key, *sums()).where(matching(over))

@@ -19,7 +19,7 @@ _DERIVED = ("turns", "tokens_per_second", "first_token_median_s", "first_token_p
 _COPIED = tuple(field.name for field in fields(UsageSummary) if field.name not in _DERIVED)
 
 
-def whole_and_each(rows: Sequence[AnyRow]) -> tuple[UsageSummary, list[UsageSummary]]:
+def summaries(rows: Sequence[AnyRow]) -> tuple[UsageSummary, list[UsageSummary]]:
     """The summary of all groups together, and of each."""
     times = [_in_order(row.first_tokens_ms) for row in rows]
     each = [_summary(row._mapping, own) for row, own in zip(rows, times, strict=True)]

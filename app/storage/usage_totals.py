@@ -4,7 +4,7 @@ every record of a month.
 `usage_hours` has a row for each hour and user (kind `whole`), each hour, user and model (`model`), and
 each hour, user and mode (`mode`); `usage_turns` one for each turn. A trigger keeps both in the
 transaction that inserts a record, so nobody can forget them; a record is never changed, and deleted
-only together with all others (`forget`). PostgreSQL has neither: it adds up in parallel, and there all
+only together with all others (`delete_totals`). PostgreSQL has neither: it adds up in parallel, and there all
 writers would wait for each other at the rows of the present hour.
 """
 
@@ -28,11 +28,11 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.reports import Dimension, UsageFilter
-from app.storage.moments import Clock, hour_of, local_day_of_hour
-from app.storage.tables.base import Money, Words
+from app.storage.tables.base import Money, StorableText
+from app.storage.time_sql import UtcOffsets, hour_of, local_day_of_hour
 from app.storage.usage_records import COLUMNS
 
-TIMES_AT_MOST = 250
+MAX_FIRST_TOKEN_TIMES = 250
 """First-token times kept of one hour in one row: of a busier hour the first ones stand for it."""
 
 _ASKED = "(new.cache IS NULL OR new.cache = 'miss')"  # a model, not the cache
@@ -80,7 +80,7 @@ hours = Table(
     Column("hour", Integer, primary_key=True, autoincrement=False),  # since 1970, UTC
     Column("user_id", String, primary_key=True),  # this and the next are empty where there is none
     Column("server", String, primary_key=True),
-    Column("model", Words, primary_key=True),
+    Column("model", StorableText, primary_key=True),
     Column("mode", String, primary_key=True),
     *(Column(name, _TYPES.get(name, Integer)) for name in _ADDED),
     Column("most_parallel", Integer),
@@ -104,12 +104,12 @@ _KIND: Mapping[Dimension, str] = {"model": "model", "server": "model", "mode": "
 """Where a dimension is; others are in `whole`."""
 
 
-def grouped(over: UsageFilter, by: Dimension | None, clock: Clock) -> Select[Any]:
+def grouped(over: UsageFilter, by: Dimension | None, offsets: UtcOffsets) -> Select[Any]:
     """See `usage_records.grouped`."""
     c = hours.c
     key: list[ColumnElement[Any]] = []
     if by == "day":
-        key = [local_day_of_hour(c.hour, clock).label("day")]
+        key = [local_day_of_hour(c.hour, offsets).label("day")]
     elif by is not None:
         key = [c[name] for name in COLUMNS[by]]
     sums = (
@@ -151,7 +151,7 @@ def _matching(table: Table, over: UsageFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-async def forget(connection: AsyncConnection) -> None:
+async def delete_totals(connection: AsyncConnection) -> None:
     """All records were deleted: so are their totals."""
     if connection.dialect.name == "sqlite":
         await connection.execute(delete(hours))
@@ -211,7 +211,7 @@ def _hour_entry(kind: str) -> str:
     ON CONFLICT (kind, hour, user_id, server, model, mode) DO UPDATE SET {added},
         most_parallel = coalesce(max(most_parallel, excluded.most_parallel), most_parallel,
             excluded.most_parallel),
-        first_tokens_ms = CASE WHEN length(first_tokens_ms) >= {5 * TIMES_AT_MOST}
+        first_tokens_ms = CASE WHEN length(first_tokens_ms) >= {5 * MAX_FIRST_TOKEN_TIMES}
             THEN first_tokens_ms
             ELSE coalesce(first_tokens_ms || ',' || excluded.first_tokens_ms, first_tokens_ms,
                 excluded.first_tokens_ms) END"""

@@ -9,7 +9,7 @@ from app.core.errors import NotFound
 from app.core.people import Role, User
 from app.core.turns import new_id, now
 from app.storage.database import Database
-from app.storage.rows import document, user_from
+from app.storage.rows import storable_json, user_from
 from app.storage.tables import users
 from app.storage.upsert import upsert
 
@@ -55,7 +55,7 @@ class Users:
             "display_name": display_name,
             "role": role,
             "password_hash": password_hash,
-            "metadata": document(metadata or {}),
+            "metadata": storable_json(metadata or {}),
             "created_at": now(),
         }
         async with self._database.writing() as connection:

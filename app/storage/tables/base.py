@@ -26,7 +26,7 @@ Serial = BigInteger().with_variant(Integer, "sqlite")
 _NANO = Decimal(10) ** 9
 
 
-class Moment(TypeDecorator[datetime]):
+class UtcDateTime(TypeDecorator[datetime]):
     """An aware time, UTC; SQLite keeps it without its zone."""
 
     impl = DateTime(timezone=True)
@@ -46,7 +46,7 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class Words(TypeDecorator[str]):
+class StorableText(TypeDecorator[str]):
     """Text of any length; what no database takes (NUL, halves of a surrogate pair) is left out."""
 
     impl = Text

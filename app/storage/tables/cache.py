@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table
 
-from app.storage.tables.base import Moment, Money, Serial, Words, metadata
+from app.storage.tables.base import Money, Serial, StorableText, UtcDateTime, metadata
 
 cached_answers = Table(
     "cached_answers",
@@ -12,18 +12,18 @@ cached_answers = Table(
     Column("scope", String, nullable=False),
     Column("key", String, nullable=False),
     Column("owner", String, nullable=False),
-    Column("question", Words, nullable=False),
-    Column("answer", Words, nullable=False),
-    Column("model", Words, nullable=False),
-    Column("title", Words),
+    Column("question", StorableText, nullable=False),
+    Column("answer", StorableText, nullable=False),
+    Column("model", StorableText, nullable=False),
+    Column("title", StorableText),
     Column("tokens", Integer),
     Column("cost_rub", Money),
     Column("thread_id", String),  # no foreign keys: whoever deletes a thread purges its answers
     Column("turn_id", String),
     Column("question_id", String),
     Column("vector", LargeBinary),  # float32, of unit length
-    Column("asked_at", Moment, nullable=False),
-    Column("used_at", Moment, nullable=False),  # kept or last served: the oldest goes first
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime, nullable=False),  # kept or last served: the oldest goes first
     Index("ux_cached_answers_scope_key", "scope", "key", unique=True),
     Index("ix_cached_answers_owner", "owner"),
     Index("ix_cached_answers_thread_id", "thread_id"),
@@ -37,7 +37,7 @@ cached_terms = Table(
     "cached_terms",
     metadata,
     Column("scope", String, primary_key=True),
-    Column("term", Words, primary_key=True),
+    Column("term", StorableText, primary_key=True),
     Column(
         "seq",
         Serial,

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table
 
-from app.storage.tables.base import Json, Moment, Words, metadata
+from app.storage.tables.base import Json, StorableText, UtcDateTime, metadata
 
 compression_heads = Table(
     "compression_heads",
@@ -23,8 +23,8 @@ compression_blocks = Table(
     Column("notes", Json, nullable=False),
     Column("tokens_before", Integer, nullable=False),
     Column("tokens_after", Integer, nullable=False),
-    Column("model", Words, nullable=False),  # server/model
-    Column("created_at", Moment, nullable=False),
+    Column("model", StorableText, nullable=False),  # server/model
+    Column("created_at", UtcDateTime, nullable=False),
     Index("ix_compression_blocks_thread_id", "thread_id", "position"),
 )
 
@@ -33,7 +33,7 @@ pinned_facts = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("thread_id", String, ForeignKey("threads.id", ondelete="CASCADE"), nullable=False),
-    Column("text", Words, nullable=False),
-    Column("created_at", Moment, nullable=False),
+    Column("text", StorableText, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
     Index("ix_pinned_facts_thread_id", "thread_id", "created_at"),
 )

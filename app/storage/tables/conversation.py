@@ -2,21 +2,21 @@
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, text
 
-from app.storage.tables.base import Json, Moment, Serial, Words, metadata
+from app.storage.tables.base import Json, Serial, StorableText, UtcDateTime, metadata
 
 threads = Table(
     "threads",
     metadata,
     Column("id", String, primary_key=True),
     Column("user_id", String, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
-    Column("title", Words),  # NULL: nothing has been said yet, and no list shows it
+    Column("title", StorableText),  # NULL: nothing has been said yet, and no list shows it
     Column("titled_by", String),  # question, answer or person: who may still rename it
-    Column("folded_title", Words),  # as search compares it
+    Column("folded_title", StorableText),  # as search compares it
     Column("metadata", Json, nullable=False),
     Column("tags", Json, nullable=False),
-    Column("shared_at", Moment),
-    Column("created_at", Moment, nullable=False),
-    Column("active_at", Moment, nullable=False),
+    Column("shared_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("active_at", UtcDateTime, nullable=False),
     Index("ix_threads_user_id_active_at", "user_id", "active_at", "id"),
 )
 
@@ -31,13 +31,13 @@ steps = Table(
     Column("parent_id", String),
     Column("type", String, nullable=False),
     Column("kind", String, nullable=False),
-    Column("name", Words, nullable=False),
-    Column("input", Words, nullable=False),
-    Column("output", Words, nullable=False),
+    Column("name", StorableText, nullable=False),
+    Column("input", StorableText, nullable=False),
+    Column("output", StorableText, nullable=False),
     Column("metadata", Json, nullable=False),
     Column("outcome", String, nullable=False),
-    Column("created_at", Moment, nullable=False),
-    Column("ended_at", Moment),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
     Column("is_error", Boolean, nullable=False),
     Column("open", Boolean, nullable=False),
     Column("modes", Json),
@@ -60,14 +60,14 @@ elements = Table(
     Column("thread_id", String, ForeignKey("threads.id", ondelete="CASCADE"), nullable=False),
     Column("step_id", String),  # no foreign key: an attachment may arrive before its question
     Column("type", String, nullable=False),
-    Column("name", Words, nullable=False),
+    Column("name", StorableText, nullable=False),
     Column("mime", String),
     Column("display", String, nullable=False),
-    Column("url", Words),
+    Column("url", StorableText),
     Column("has_file", Boolean, nullable=False),
     Column("props", Json),
     Column("extra", Json, nullable=False),
-    Column("text", Words),  # what a model is shown of it
+    Column("text", StorableText),  # what a model is shown of it
     Column("image_mime", String),  # the image a model is shown is in the files
     Index("ix_elements_thread_id", "thread_id", "seq"),
 )
@@ -81,8 +81,8 @@ feedback = Table(
     ),
     Column("thread_id", String, ForeignKey("threads.id", ondelete="CASCADE"), nullable=False),
     Column("value", Integer, nullable=False),
-    Column("comment", Words),
-    Column("created_at", Moment, nullable=False),
+    Column("comment", StorableText),
+    Column("created_at", UtcDateTime, nullable=False),
     Index("ix_feedback_thread_id", "thread_id"),
 )
 

@@ -2,13 +2,13 @@
 
 from sqlalchemy import Boolean, Column, Integer, String, Table
 
-from app.storage.tables.base import Json, Moment, Money, Words, metadata
+from app.storage.tables.base import Json, Money, StorableText, UtcDateTime, metadata
 
 api_keys = Table(
     "api_keys",
     metadata,
     Column("id", String, primary_key=True),
-    Column("name", Words, nullable=False),
+    Column("name", StorableText, nullable=False),
     Column("prefix", String, nullable=False),
     Column("hash", String, nullable=False, unique=True),
     Column("user_id", String, nullable=False),
@@ -18,8 +18,8 @@ api_keys = Table(
     Column("budget_rub", Money),
     Column("admin", Boolean, nullable=False),
     Column("cache", String, nullable=False),
-    Column("created_at", Moment, nullable=False),
-    Column("expires_at", Moment),
-    Column("revoked_at", Moment),
-    Column("last_used_at", Moment),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("last_used_at", UtcDateTime),
 )

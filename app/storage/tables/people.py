@@ -2,27 +2,27 @@
 
 from sqlalchemy import Column, Index, Integer, String, Table
 
-from app.storage.tables.base import Json, Moment, Words, metadata
+from app.storage.tables.base import Json, StorableText, UtcDateTime, metadata
 
 users = Table(
     "users",
     metadata,
     Column("id", String, primary_key=True),
-    Column("identifier", Words, nullable=False, unique=True),
-    Column("display_name", Words),
+    Column("identifier", StorableText, nullable=False, unique=True),
+    Column("display_name", StorableText),
     Column("role", String, nullable=False),
     Column("password_hash", String),
     Column("metadata", Json, nullable=False),
-    Column("created_at", Moment, nullable=False),
-    Column("disabled_at", Moment),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("disabled_at", UtcDateTime),
     Index("ix_users_disabled_at", "disabled_at"),
 )
 
 documents = Table(
     "documents",
     metadata,
-    Column("scope", Words, primary_key=True),
-    Column("key", Words, primary_key=True),
+    Column("scope", StorableText, primary_key=True),
+    Column("key", StorableText, primary_key=True),
     Column("value", Json, nullable=False),
 )
 
@@ -32,5 +32,5 @@ processes = Table(
     Column("id", String, primary_key=True),
     Column("host", String, nullable=False),
     Column("pid", Integer, nullable=False),
-    Column("seen_at", Moment, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
 )

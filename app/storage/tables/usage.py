@@ -2,13 +2,13 @@
 
 from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table
 
-from app.storage.tables.base import Moment, Money, Words, metadata
+from app.storage.tables.base import Money, StorableText, UtcDateTime, metadata
 
 usage = Table(
     "usage",
     metadata,
     Column("id", String, primary_key=True),
-    Column("started_at", Moment, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
     Column("user_id", String),
     Column("key_id", String),
     Column("thread_id", String),
@@ -17,7 +17,7 @@ usage = Table(
     Column("mode", String),
     Column("purpose", String, nullable=False),
     Column("server", String, nullable=False),
-    Column("model", Words, nullable=False),
+    Column("model", StorableText, nullable=False),
     Column("outcome", String, nullable=False),
     Column("input_tokens", Integer),
     Column("output_tokens", Integer),
@@ -36,7 +36,7 @@ usage = Table(
     Column("finish_reason", String),
     Column("cache", String),
     Column("error", String),
-    Column("request_id", Words),
+    Column("request_id", StorableText),
     Column("streaming", Boolean, nullable=False),
     Column("saved_tokens", Integer),
     Column("saved_rub", Money),

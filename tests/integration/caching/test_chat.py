@@ -17,7 +17,7 @@ WHICH, WHICH_TOO = "Які є факультети в ХДУ?", "Які факу
 
 async def ask(storage, models, user, text):
     """One turn in a thread and a process of its own; the answer's step."""
-    memory = Remembering(AnswerCache(storage.answers, Policies(storage.documents)))
+    memory = Remembering(AnswerCache(storage.answers, Policies(storage.key_values)))
     turns = Turns(storage.turns, models, WholeHistory(), memory.wrap(MODES), after=[memory.after])
     options = ChatOptions.clean({"answer_cache": "near"}, "chat")
     request = TurnRequest(new_id(), user.id, Question(new_id(), text), options, "uk")

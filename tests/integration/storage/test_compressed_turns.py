@@ -34,14 +34,14 @@ class House:
             window=65_536,
             local=False,
         )
-        calibration = Calibration(storage.documents)
+        calibration = Calibration(storage.key_values)
         self.compressor = Compressor(
             storage.compressions,
             storage.conversations,
             self.models,
             calibration,
             usage=storage.usage,
-            shared=storage.documents,
+            shared=storage.key_values,
         )
         self.notes = ThreadNotes(
             storage.compressions, storage.conversations, self.compressor, calibration

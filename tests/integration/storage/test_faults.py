@@ -86,11 +86,11 @@ async def test_turns_of_a_living_process_are_left_alone_until_it_dies(url, tmp_p
     storage = await Storage(url, tmp_path).open()
     ann = await storage.users.add("ann")
     async with half_an_answer(url, tmp_path, ann) as process:
-        assert await storage.process.beat() == 0
+        assert await storage.process.heartbeat() == 0
         assert await last_step(storage, ann) == ("Half an answ", Outcome.RUNNING)
         process.kill()
         await process.wait()
-        assert await storage.process.beat() == 1
+        assert await storage.process.heartbeat() == 1
     assert await last_step(storage, ann) == ("Half an answ", Outcome.INTERRUPTED)
     await storage.aclose()
 
@@ -102,7 +102,7 @@ async def test_a_process_on_another_machine_is_dead_after_a_minute_of_silence(st
             elsewhere = {"host": "elsewhere", "seen_at": now() - silent}
             await connection.execute(processes.update().values(elsewhere))
         other = Storage(str(storage.url), storage.data_dir)
-        assert await other.process.beat() == interrupted
+        assert await other.process.heartbeat() == interrupted
         await other.process.leave()
         await other.database.aclose()
 
@@ -112,7 +112,7 @@ async def test_a_turn_taken_for_dead_that_ends_after_all_is_whole(storage, ann):
     async with storage.database.writing() as connection:
         await connection.execute(processes.update().values(host="elsewhere", seen_at=LONG_AGO))
     other = Storage(storage.url, storage.data_dir)
-    assert await other.process.beat() == 1
+    assert await other.process.heartbeat() == 1
     await storage.turns.settle(state.settle(Outcome.COMPLETED, None, ()))
     said = (await storage.threads.contents("t1", ann.id)).steps
     assert [(s.kind, s.outcome) for s in said] == [

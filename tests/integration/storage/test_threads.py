@@ -182,12 +182,12 @@ async def test_choices_are_kept_with_the_thread(storage, ann, bob):
 
 
 async def test_documents_are_kept_by_scope_and_key(storage):
-    await storage.documents.put("s", "k", {"a": [1, {"b": "ї\x00"}]})
-    await storage.documents.put("s", "k", {"a": 2})
-    await storage.documents.put("other", "k", {"z": None})
-    assert await storage.documents.get("s", "k") == {"a": 2}
-    assert await storage.documents.items("s") == {"k": {"a": 2}}
-    await storage.documents.delete("s", "k")
-    await storage.documents.delete("s", "k")
-    assert await storage.documents.get("s", "k") is None
-    assert await storage.documents.get("other", "k") == {"z": None}
+    await storage.key_values.put("s", "k", {"a": [1, {"b": "ї\x00"}]})
+    await storage.key_values.put("s", "k", {"a": 2})
+    await storage.key_values.put("other", "k", {"z": None})
+    assert await storage.key_values.get("s", "k") == {"a": 2}
+    assert await storage.key_values.items("s") == {"k": {"a": 2}}
+    await storage.key_values.delete("s", "k")
+    await storage.key_values.delete("s", "k")
+    assert await storage.key_values.get("s", "k") is None
+    assert await storage.key_values.get("other", "k") == {"z": None}

@@ -41,7 +41,7 @@ async def live_in(storage, ann):
     await storage.threads.mark_favorite(settled.request.question.id, ann.id, True)
     await storage.threads.share("t2", ann.id, True)
     await storage.threads.rename("t2", ann.id, "Named by hand")
-    await storage.documents.put("scope", "key", {"ї": [1, 2.5, None]})
+    await storage.key_values.put("scope", "key", {"ї": [1, 2.5, None]})
 
 
 async def rows(storage, table):
@@ -63,7 +63,7 @@ async def test_an_import_gives_the_same_threads(storage, elsewhere, ann, tmp_pat
     assert await elsewhere.users.by_identifier("ann") == ann
     assert await elsewhere.users.by_identifier("local") is None
     assert await rows(elsewhere, usage) == await rows(storage, usage)
-    assert await elsewhere.documents.items("scope") == await storage.documents.items("scope")
+    assert await elsewhere.key_values.items("scope") == await storage.key_values.items("scope")
     assert await elsewhere.files.read("t1", "e1") == b"pixels\x00"
     found = await elsewhere.threads.page(ann.id, limit=5, search="друг")
     assert [thread.id for thread in found.items] == ["t1"]

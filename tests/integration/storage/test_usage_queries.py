@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 
 from app.core.reports import UsageFilter, UsageSummary
-from app.storage.moments import offsets
 from app.storage.tables import threads, usage, users
+from app.storage.time_sql import utc_offsets
 from app.storage.usage_queries import StoredUsage
 from app.storage.usage_sums import percentile
 from tests.usage_samples import END, HITS, USERS, usage_rows
@@ -167,13 +167,13 @@ async def test_days_follow_the_clock_through_its_change(storage):
 
 def test_the_offsets_of_a_zone_are_cut_where_its_clock_changes():
     since = datetime(2026, 1, 1, 0, 30, tzinfo=UTC)
-    found = offsets(since, since + timedelta(days=365), ZoneInfo("Europe/Kyiv"))
+    found = utc_offsets(since, since + timedelta(days=365), ZoneInfo("Europe/Kyiv"))
     assert [(end.isoformat(), seconds // 3600) for end, seconds in found[:-1]] == [
         ("2026-03-29T01:00:00+00:00", 2),
         ("2026-10-25T01:00:00+00:00", 3),
     ]
     assert found[-1][1] == 7200
-    assert len(offsets(since, since, ZoneInfo("UTC"))) == 1
+    assert len(utc_offsets(since, since, ZoneInfo("UTC"))) == 1
 
 
 async def test_the_slowest_and_the_dearest_turns_come_whole(storage, reports):

@@ -15,7 +15,7 @@ from app.storage.storage import Storage
 from app.storage.tables import usage
 from app.storage.transfer import export_to, import_from
 from app.storage.usage_queries import StoredUsage
-from app.storage.usage_totals import TIMES_AT_MOST
+from app.storage.usage_totals import MAX_FIRST_TOKEN_TIMES
 from tests.integration.storage.conftest import sqlite_url
 from tests.integration.storage.test_usage_queries import ROWS, expected, keep
 from tests.usage_samples import END, usage_rows
@@ -82,7 +82,7 @@ async def test_a_record_written_twice_counts_once(storage):
 
 async def test_of_a_very_busy_hour_the_first_times_stand_for_it(tmp_path):
     storage = await Storage(sqlite_url(tmp_path), tmp_path).open()
-    rows = list(usage_rows(2 * TIMES_AT_MOST, days=0.03, end=END - timedelta(minutes=1)))
+    rows = list(usage_rows(2 * MAX_FIRST_TOKEN_TIMES, days=0.03, end=END - timedelta(minutes=1)))
     for number, row in enumerate(rows):
         row |= {"user_id": "u-anna", "mode": "chat", "cache": None, "first_token_s": number / 1000}
     await keep(storage, rows)
@@ -91,6 +91,6 @@ async def test_of_a_very_busy_hour_the_first_times_stand_for_it(tmp_path):
     whole = next(row for row in kept if row.kind == "whole")
     times = [int(time) for time in whole.first_tokens_ms.split(",")]
     assert whole.calls == len(rows)
-    assert TIMES_AT_MOST <= len(times) < len(rows)
+    assert MAX_FIRST_TOKEN_TIMES <= len(times) < len(rows)
     assert times == list(range(len(times)))
     await storage.aclose()

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from app.storage.search import search_schema
-from app.storage.tables.base import Json, Moment, Money, Serial, Words
+from app.storage.tables.base import Json, Money, Serial, StorableText, UtcDateTime
 
 revision = "0001_initial"
 down_revision = None
@@ -18,8 +18,8 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "documents",
-        sa.Column("scope", Words(), nullable=False),
-        sa.Column("key", Words(), nullable=False),
+        sa.Column("scope", StorableText(), nullable=False),
+        sa.Column("key", StorableText(), nullable=False),
         sa.Column("value", Json, nullable=False),
         sa.PrimaryKeyConstraint("scope", "key", name="pk_documents"),
     )
@@ -28,13 +28,13 @@ def upgrade() -> None:
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("host", sa.String(), nullable=False),
         sa.Column("pid", sa.Integer(), nullable=False),
-        sa.Column("seen_at", Moment(), nullable=False),
+        sa.Column("seen_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_processes"),
     )
     op.create_table(
         "usage",
         sa.Column("id", sa.String(), nullable=False),
-        sa.Column("started_at", Moment(), nullable=False),
+        sa.Column("started_at", UtcDateTime(), nullable=False),
         sa.Column("user_id", sa.String(), nullable=True),
         sa.Column("key_id", sa.String(), nullable=True),
         sa.Column("thread_id", sa.String(), nullable=True),
@@ -43,7 +43,7 @@ def upgrade() -> None:
         sa.Column("mode", sa.String(), nullable=True),
         sa.Column("purpose", sa.String(), nullable=False),
         sa.Column("server", sa.String(), nullable=False),
-        sa.Column("model", Words(), nullable=False),
+        sa.Column("model", StorableText(), nullable=False),
         sa.Column("outcome", sa.String(), nullable=False),
         sa.Column("input_tokens", sa.Integer(), nullable=True),
         sa.Column("output_tokens", sa.Integer(), nullable=True),
@@ -62,7 +62,7 @@ def upgrade() -> None:
         sa.Column("finish_reason", sa.String(), nullable=True),
         sa.Column("cache", sa.String(), nullable=True),
         sa.Column("error", sa.String(), nullable=True),
-        sa.Column("request_id", Words(), nullable=True),
+        sa.Column("request_id", StorableText(), nullable=True),
         sa.Column("streaming", sa.Boolean(), nullable=False),
         sa.Column("saved_tokens", sa.Integer(), nullable=True),
         sa.Column("parallel", sa.Integer(), nullable=True),
@@ -78,13 +78,13 @@ def upgrade() -> None:
     op.create_table(
         "users",
         sa.Column("id", sa.String(), nullable=False),
-        sa.Column("identifier", Words(), nullable=False),
-        sa.Column("display_name", Words(), nullable=True),
+        sa.Column("identifier", StorableText(), nullable=False),
+        sa.Column("display_name", StorableText(), nullable=True),
         sa.Column("role", sa.String(), nullable=False),
         sa.Column("password_hash", sa.String(), nullable=True),
         sa.Column("metadata", Json, nullable=False),
-        sa.Column("created_at", Moment(), nullable=False),
-        sa.Column("disabled_at", Moment(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("disabled_at", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_users"),
         sa.UniqueConstraint("identifier", name="uq_users_identifier"),
     )
@@ -93,14 +93,14 @@ def upgrade() -> None:
         "threads",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("user_id", sa.String(), nullable=False),
-        sa.Column("title", Words(), nullable=True),
+        sa.Column("title", StorableText(), nullable=True),
         sa.Column("titled_by", sa.String(), nullable=True),
-        sa.Column("folded_title", Words(), nullable=True),
+        sa.Column("folded_title", StorableText(), nullable=True),
         sa.Column("metadata", Json, nullable=False),
         sa.Column("tags", Json, nullable=False),
-        sa.Column("shared_at", Moment(), nullable=True),
-        sa.Column("created_at", Moment(), nullable=False),
-        sa.Column("active_at", Moment(), nullable=False),
+        sa.Column("shared_at", UtcDateTime(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("active_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name="fk_threads_user_id", ondelete="CASCADE"
         ),
@@ -116,14 +116,14 @@ def upgrade() -> None:
         sa.Column("thread_id", sa.String(), nullable=False),
         sa.Column("step_id", sa.String(), nullable=True),
         sa.Column("type", sa.String(), nullable=False),
-        sa.Column("name", Words(), nullable=False),
+        sa.Column("name", StorableText(), nullable=False),
         sa.Column("mime", sa.String(), nullable=True),
         sa.Column("display", sa.String(), nullable=False),
-        sa.Column("url", Words(), nullable=True),
+        sa.Column("url", StorableText(), nullable=True),
         sa.Column("has_file", sa.Boolean(), nullable=False),
         sa.Column("props", Json, nullable=True),
         sa.Column("extra", Json, nullable=False),
-        sa.Column("text", Words(), nullable=True),
+        sa.Column("text", StorableText(), nullable=True),
         sa.Column("image_mime", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(
             ["thread_id"], ["threads.id"], name="fk_elements_thread_id", ondelete="CASCADE"
@@ -154,13 +154,13 @@ def upgrade() -> None:
         sa.Column("parent_id", sa.String(), nullable=True),
         sa.Column("type", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("name", Words(), nullable=False),
-        sa.Column("input", Words(), nullable=False),
-        sa.Column("output", Words(), nullable=False),
+        sa.Column("name", StorableText(), nullable=False),
+        sa.Column("input", StorableText(), nullable=False),
+        sa.Column("output", StorableText(), nullable=False),
         sa.Column("metadata", Json, nullable=False),
         sa.Column("outcome", sa.String(), nullable=False),
-        sa.Column("created_at", Moment(), nullable=False),
-        sa.Column("ended_at", Moment(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("ended_at", UtcDateTime(), nullable=True),
         sa.Column("is_error", sa.Boolean(), nullable=False),
         sa.Column("open", sa.Boolean(), nullable=False),
         sa.Column("modes", Json, nullable=True),
@@ -187,8 +187,8 @@ def upgrade() -> None:
         sa.Column("step_id", sa.String(), nullable=False),
         sa.Column("thread_id", sa.String(), nullable=False),
         sa.Column("value", sa.Integer(), nullable=False),
-        sa.Column("comment", Words(), nullable=True),
-        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("comment", StorableText(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["step_id"], ["steps.id"], name="fk_feedback_step_id", ondelete="CASCADE"
         ),

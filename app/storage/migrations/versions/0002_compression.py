@@ -6,7 +6,7 @@ Revision ID: 0002_compression
 import sqlalchemy as sa
 from alembic import op
 
-from app.storage.tables.base import Json, Moment, Words
+from app.storage.tables.base import Json, StorableText, UtcDateTime
 
 revision = "0002_compression"
 down_revision = "0001_initial"
@@ -38,8 +38,8 @@ def upgrade() -> None:
         sa.Column("notes", Json, nullable=False),
         sa.Column("tokens_before", sa.Integer(), nullable=False),
         sa.Column("tokens_after", sa.Integer(), nullable=False),
-        sa.Column("model", Words(), nullable=False),
-        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("model", StorableText(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["thread_id"],
             ["threads.id"],
@@ -55,8 +55,8 @@ def upgrade() -> None:
         "pinned_facts",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("thread_id", sa.String(), nullable=False),
-        sa.Column("text", Words(), nullable=False),
-        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("text", StorableText(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["thread_id"], ["threads.id"], name="fk_pinned_facts_thread_id", ondelete="CASCADE"
         ),

@@ -6,7 +6,7 @@ Revision ID: 0004_cached_answers
 import sqlalchemy as sa
 from alembic import op
 
-from app.storage.tables.base import Moment, Money, Serial, Words
+from app.storage.tables.base import Money, Serial, StorableText, UtcDateTime
 
 revision = "0004_cached_answers"
 down_revision = "0003_api_keys"
@@ -24,18 +24,18 @@ def upgrade() -> None:
         sa.Column("scope", sa.String(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("owner", sa.String(), nullable=False),
-        sa.Column("question", Words(), nullable=False),
-        sa.Column("answer", Words(), nullable=False),
-        sa.Column("model", Words(), nullable=False),
-        sa.Column("title", Words(), nullable=True),
+        sa.Column("question", StorableText(), nullable=False),
+        sa.Column("answer", StorableText(), nullable=False),
+        sa.Column("model", StorableText(), nullable=False),
+        sa.Column("title", StorableText(), nullable=True),
         sa.Column("tokens", sa.Integer(), nullable=True),
         sa.Column("cost_rub", Money(), nullable=True),
         sa.Column("thread_id", sa.String(), nullable=True),
         sa.Column("turn_id", sa.String(), nullable=True),
         sa.Column("question_id", sa.String(), nullable=True),
         sa.Column("vector", sa.LargeBinary(), nullable=True),
-        sa.Column("asked_at", Moment(), nullable=False),
-        sa.Column("used_at", Moment(), nullable=False),
+        sa.Column("asked_at", UtcDateTime(), nullable=False),
+        sa.Column("used_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name="pk_cached_answers"),
         sa.UniqueConstraint("id", name="uq_cached_answers_id"),
     )
@@ -45,7 +45,7 @@ def upgrade() -> None:
     op.create_table(
         "cached_terms",
         sa.Column("scope", sa.String(), nullable=False),
-        sa.Column("term", Words(), nullable=False),
+        sa.Column("term", StorableText(), nullable=False),
         sa.Column("seq", Serial, nullable=False, autoincrement=False),
         sa.ForeignKeyConstraint(
             ["seq"], ["cached_answers.seq"], name="fk_cached_terms_seq", ondelete="CASCADE"

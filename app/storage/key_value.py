@@ -6,12 +6,12 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from app.storage.database import Database
-from app.storage.rows import document
+from app.storage.rows import storable_json
 from app.storage.tables import documents
 from app.storage.upsert import upsert
 
 
-class Documents:
+class KeyValues:
     """Implements `core.ports.KeyValueStore`."""
 
     def __init__(self, database: Database) -> None:
@@ -27,7 +27,7 @@ class Documents:
 
     async def put(self, scope: str, key: str, value: Mapping[str, Any]) -> None:
         """Keeps the document, whatever was there."""
-        row = {"scope": scope, "key": key, "value": document(value)}
+        row = {"scope": scope, "key": key, "value": storable_json(value)}
         await self._database.write(
             lambda connection: upsert(connection, documents, [row], ["scope", "key"], ["value"])
         )

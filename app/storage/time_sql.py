@@ -59,13 +59,13 @@ def _day_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
     return f"CAST(FLOOR((EXTRACT(EPOCH FROM {moment}) + {offset}) / 86400) AS BIGINT)"
 
 
-Clock = Sequence[tuple[datetime, int]]
-"""A zone's offsets from UTC over a period, as `offsets` gives them."""
+UtcOffsets = Sequence[tuple[datetime, int]]
+"""A zone's offsets from UTC over a period, as `utc_offsets` gives them."""
 
 
-def local_day(moment: ColumnElement[datetime], clock: Clock) -> ColumnElement[int]:
-    """The day of `moment` as people with that clock count it, from 1970-01-01."""
-    *changes, (_, now) = clock
+def local_day(moment: ColumnElement[datetime], offsets: UtcOffsets) -> ColumnElement[int]:
+    """The day of `moment` of people whose clocks have those offsets, from 1970-01-01."""
+    *changes, (_, now) = offsets
     if not changes:
         return day_since_epoch(moment, literal(now))
     offset = case(
@@ -74,9 +74,9 @@ def local_day(moment: ColumnElement[datetime], clock: Clock) -> ColumnElement[in
     return day_since_epoch(moment, offset)
 
 
-def local_day_of_hour(hour: ColumnElement[int], clock: Clock) -> ColumnElement[int]:
-    """The same of an hour as `hour_of` gives it, by a clock that is whole hours from UTC."""
-    *changes, (_, now) = clock
+def local_day_of_hour(hour: ColumnElement[int], offsets: UtcOffsets) -> ColumnElement[int]:
+    """The same of an hour as `hour_of` gives it, where the offsets are whole hours."""
+    *changes, (_, now) = offsets
     offset: ColumnElement[int] = literal(now // 3600)
     if changes:
         before = ((hour < hour_of(end), literal(seconds // 3600)) for end, seconds in changes)
@@ -89,14 +89,14 @@ def hour_of(moment: datetime) -> int:
     return int(moment.timestamp() // 3600)
 
 
-def in_whole_hours(since: datetime, clock: Clock) -> bool:
-    """Whether a period from `since`, and each of its days by that clock, begins with an hour of UTC."""
-    begins = (since, *(end for end, _ in clock))
+def in_whole_hours(since: datetime, offsets: UtcOffsets) -> bool:
+    """Whether a period from `since`, and each of its days by those offsets, begins with an hour of UTC."""
+    begins = (since, *(end for end, _ in offsets))
     whole = all(moment.timestamp() % 3600 == 0 for moment in begins)
-    return whole and all(seconds % 3600 == 0 for _, seconds in clock)
+    return whole and all(seconds % 3600 == 0 for _, seconds in offsets)
 
 
-def offsets(since: datetime, until: datetime, zone: ZoneInfo) -> list[tuple[datetime, int]]:
+def utc_offsets(since: datetime, until: datetime, zone: ZoneInfo) -> list[tuple[datetime, int]]:
     """The zone's offsets from UTC in seconds, each with the moment until which it holds."""
     found: list[tuple[datetime, int]] = []
     moment = since.replace(minute=0, second=0, microsecond=0)
