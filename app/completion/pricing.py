@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from app.core.errors import SettingsInvalid
+from app.core.families import TABLE
 from app.core.models import Currency, ModelProfile, ModelRef, Price
 from app.core.usage import Cost, Usage
 
 log = logging.getLogger(__name__)
 
-SHIPPED = Path(__file__).with_name("prices.toml")
 FILE_NAME = "prices.toml"
 """In DATA_DIR."""
 
@@ -52,7 +52,7 @@ class Prices:
         self._check_seconds = check_seconds
         self._checked = time.monotonic()
         self._path = data_dir / FILE_NAME if data_dir else None
-        self._shipped = read_table(SHIPPED)
+        self._shipped = read_table(TABLE)
         self._seen: float | None = None
         self.table = self._shipped
         self._read()

@@ -1,31 +1,8 @@
 """The context window of a model, and how full it is."""
 
-import re
-
+from app.core.families import family_of
 from app.core.models import ModelProfile
 from app.core.options import ChatOptions
-
-FAMILIES: tuple[tuple[str, int], ...] = (
-    (r"aliceai-llm-flash", 65_536),
-    (r"aliceai-llm", 131_072),
-    (r"yandexgpt", 32_768),
-    (r"deepseek-v4", 1_048_576),
-    (r"deepseek", 131_072),
-    (r"qwen3\.6|qwen3-235b", 262_144),
-    (r"qwen3", 40_960),
-    (r"qwen2\.5|qwen2", 32_768),
-    (r"gpt-oss", 131_072),
-    (r"gpt-4\.1|gpt-5", 400_000),
-    (r"gpt-4o|o[134](-|$)", 128_000),
-    (r"gemma-?3", 131_072),
-    (r"gemma", 8_192),
-    (r"llama-?3\.[123]|llama-?4", 131_072),
-    (r"llama-?3", 8_192),
-    (r"mistral|mixtral|ministral", 32_768),
-    (r"phi-?[34]", 16_384),
-)
-"""Windows of model families in tokens, as their makers gave them in 2026, first match; for servers
-that say nothing (Yandex, most OpenAI-compatible ones)."""
 
 ANSWER_RESERVE = 1024
 NEARLY_FULL = 0.85
@@ -42,11 +19,7 @@ def window_of(profile: ModelProfile, options: ChatOptions) -> int | None:
     chosen = int(options.number("window")) or None
     if said and chosen:
         return min(said, chosen)
-    return said or chosen or _of_family(profile.ref.name)
-
-
-def _of_family(name: str) -> int | None:
-    return next((size for pattern, size in FAMILIES if re.search(pattern, name.lower())), None)
+    return said or chosen or family_of(profile.ref.name).window
 
 
 def answer_reserve(options: ChatOptions, window: int) -> int:

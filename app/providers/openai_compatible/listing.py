@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from app.core.families import family_of
 from app.core.models import Capability, ModelProfile, ModelRef, Price
-from app.providers.openai_compatible.families import family_of
 from app.providers.openai_compatible.presets import Preset
 
 PARAMETERS: Mapping[str, Capability] = {

@@ -18,10 +18,10 @@ from app.core.events import (
     TextDelta,
     ToolCallDelta,
 )
+from app.core.families import family_of
 from app.core.messages import ImagePart, Message, TextPart
 from app.core.requests import JsonSchema, ModelRequest, ResponseFormat, Sampling
 from app.core.usage import Usage
-from app.providers.openai_compatible.families import family_of
 from app.providers.openai_compatible.presets import Preset
 from app.providers.thinking import ThinkTags
 
