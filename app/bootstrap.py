@@ -26,7 +26,7 @@ from app.completion.transcription import Transcription
 from app.completion.untranslated import Untranslated
 from app.conversation.cached import Remembering
 from app.conversation.compression.compressor import Compressor
-from app.conversation.compression.prompt import FittedPrompt
+from app.conversation.compression.prompt import CompressingPromptBuilder
 from app.conversation.compression.thread import ThreadNotes
 from app.conversation.modes import MODES
 from app.conversation.tokens import Calibration
@@ -138,7 +138,7 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
         default_model=settings.summary_model or "",
     )
     notes = ThreadNotes(storage.compressions, storage.conversations, compressor, calibration)
-    prompts = FittedPrompt(storage.compressions, calibration, compressor)
+    prompts = CompressingPromptBuilder(storage.compressions, calibration, compressor)
     embed = embedding(settings, models)
     policies = Policies(storage.key_values)
 

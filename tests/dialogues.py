@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.conversation.compression.compressor import Compressor
-from app.conversation.compression.prompt import FittedPrompt
+from app.conversation.compression.prompt import CompressingPromptBuilder
 from app.conversation.mode import Prompt
 from app.conversation.tokens import Calibration, text_tokens
-from app.core.compression import Block, Head, PinnedFact
+from app.core.compression import Block, CompressionState, PinnedFact
 from app.core.errors import KonsiliumError, NotFound
 from app.core.models import ModelRef
 from app.core.options import ChatOptions
@@ -245,18 +245,18 @@ class MemoryThreads:
     """Implements `core.ports.ThreadHistory` and `core.ports.CompressionStore`."""
 
     messages: dict[str, list[HistoryMessage]] = field(default_factory=dict)
-    heads: dict[str, Head] = field(default_factory=dict)
+    heads: dict[str, CompressionState] = field(default_factory=dict)
     failing: KonsiliumError | None = None
 
     async def history(self, thread_id: str) -> tuple[HistoryMessage, ...]:
         await asyncio.sleep(0)
         return tuple(self.messages.get(thread_id, ()))
 
-    async def head(self, thread_id: str) -> Head:
+    async def head(self, thread_id: str) -> CompressionState:
         await asyncio.sleep(0)
         if self.failing is not None:
             raise self.failing
-        return self.heads.get(thread_id, Head())
+        return self.heads.get(thread_id, CompressionState())
 
     async def pinned(self, thread_id: str) -> tuple[PinnedFact, ...]:
         return (await self.head(thread_id)).pinned
@@ -265,7 +265,7 @@ class MemoryThreads:
         await asyncio.sleep(0)
         if self.failing is not None:
             raise self.failing
-        head = self.heads.get(thread_id, Head())
+        head = self.heads.get(thread_id, CompressionState())
         if head.version != version:
             return False
         self.heads[thread_id] = replace(head, version=version + 1, blocks=tuple(blocks))
@@ -278,12 +278,12 @@ class MemoryThreads:
         if thread_id not in self.messages:
             raise NotFound(thread_id)
         fact = PinnedFact(text)
-        head = self.heads.get(thread_id, Head())
+        head = self.heads.get(thread_id, CompressionState())
         self.heads[thread_id] = replace(head, pinned=(*head.pinned, fact))
         return fact
 
     async def unpin(self, thread_id: str, fact_id: str) -> None:
-        head = self.heads.get(thread_id, Head())
+        head = self.heads.get(thread_id, CompressionState())
         kept = tuple(fact for fact in head.pinned if fact.id != fact_id)
         self.heads[thread_id] = replace(head, pinned=kept)
 
@@ -328,7 +328,7 @@ class Talk:
             usage=usage,
             summary_seconds=summary_seconds,
         )
-        self.prompts = FittedPrompt(self.threads, self.calibration, self.compressor)
+        self.prompts = CompressingPromptBuilder(self.threads, self.calibration, self.compressor)
         self.history = self.threads.messages.setdefault("t", [])
 
     def request(self, text: str) -> TurnRequest:

@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 Titled = tuple[str, str]
 """A title and a message."""
 
-LONGEST_TITLE = 120
+MAX_TITLE_CHARACTERS = 120
 MENDING = Text(
     ru="Привожу ответ в порядок…", uk="Упорядковую відповідь…", en="Putting the answer in order…"
 )
@@ -79,7 +79,7 @@ TITLED: Shape[Titled] = Shape(
 def one_line(title: object) -> str:
     """A title fit for a heading; empty where there is none."""
     words = " ".join(title.split()) if isinstance(title, str) else ""
-    return words.lstrip("# ")[:LONGEST_TITLE]
+    return words.lstrip("# ")[:MAX_TITLE_CHARACTERS]
 
 
 class Draft:

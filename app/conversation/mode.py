@@ -54,11 +54,11 @@ class Prompt:
 
 
 class TurnModels:
-    """The models as one turn sees them: every call lands in the turn's ledger, whoever made it."""
+    """The models as one turn sees them: every call is remembered, whoever made it."""
 
     def __init__(self, models: Models) -> None:
         self._models = models
-        self._ledger: list[Call | CallRecord] = []
+        self._calls: list[Call | CallRecord] = []
         self.cache_missed = False
         """The answer cache was asked in vain: kept with the call that answered instead."""
         self.resolve = models.resolve
@@ -68,17 +68,17 @@ class TurnModels:
     def call(self, ref: ModelRef, request: ModelRequest) -> Call:
         """A metered call, remembered."""
         call = self._models.call(ref, request)
-        self._ledger.append(call)
+        self._calls.append(call)
         return call
 
     def enter(self, record: CallRecord) -> None:
         """Counts an answer that took no call: one from the cache."""
-        self._ledger.append(record)
+        self._calls.append(record)
 
     @property
     def records(self) -> tuple[CallRecord, ...]:
         """What every call so far took, in order."""
-        records = [c if isinstance(c, CallRecord) else c.record for c in self._ledger]
+        records = [c if isinstance(c, CallRecord) else c.record for c in self._calls]
         if self.cache_missed:
             for place, record in enumerate(records):
                 if record.purpose in (Purpose.ANSWER, Purpose.SYNTHESIS):

@@ -24,11 +24,11 @@ from app.core.usage import Purpose
 
 T = TypeVar("T")
 
-LONGEST_TO_REPAIR = 6000
+MAX_REPAIR_CHARACTERS = 6000
 """Characters of a broken answer that are shown to the model when it is asked again."""
 
-LONGEST_TO_MEND = 40_000
-MOST_BRACKETS_TO_MEND = 1000
+MAX_MEND_CHARACTERS = 40_000
+MAX_MEND_BRACKETS = 1000
 
 ONLY_JSON = Text(
     ru="Ответь только одним объектом JSON, без пояснений и без разметки, строго такого вида:\n{shape}",
@@ -107,7 +107,7 @@ async def repaired(
 ) -> T:
     """Asks once more for what `written` should have been. Raises as `asked` does."""
     again = AGAIN[language].format(problem=broken, rule=shape.rule(language))
-    before = (Message.assistant(written[:LONGEST_TO_REPAIR]),) if written.strip() else ()
+    before = (Message.assistant(written[:MAX_REPAIR_CHARACTERS]),) if written.strip() else ()
     repair = replace(
         request,
         messages=(*request.messages, *before, Message.user(again)),
@@ -158,7 +158,7 @@ def _trimmed(text: str) -> str:
     start = text.find("{")
     if start < 0:
         raise ValueError("no JSON object in it")
-    if len(text) > LONGEST_TO_MEND or text.count("{") + text.count("[") > MOST_BRACKETS_TO_MEND:
+    if len(text) > MAX_MEND_CHARACTERS or text.count("{") + text.count("[") > MAX_MEND_BRACKETS:
         raise ValueError("too long to be mended")
     return text[start:]
 

@@ -73,7 +73,7 @@ class PinnedFact:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class CompressionState:
     """What stands before a thread's recent messages, at one moment."""
 
     version: int = 0

@@ -5,7 +5,7 @@ from functools import partial
 
 from sqlalchemy import Connection, String, bindparam, delete, insert, select, update
 
-from app.core.compression import Block, Head, Notes, PinnedFact
+from app.core.compression import Block, CompressionState, Notes, PinnedFact
 from app.core.errors import NotFound
 from app.storage.database import Database
 from app.storage.rows import AnyRow, Values, storable_json
@@ -21,7 +21,7 @@ class Compressions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def head(self, thread_id: str) -> Head:
+    async def head(self, thread_id: str) -> CompressionState:
         """See `CompressionStore.head`."""
         return await self._database.read(partial(_head, thread_id))
 
@@ -99,14 +99,14 @@ def _pinned(thread_id: str, connection: Connection) -> tuple[PinnedFact, ...]:
     return tuple(PinnedFact(row.text, row.id, row.created_at) for row in rows)
 
 
-def _head(thread_id: str, connection: Connection) -> Head:
+def _head(thread_id: str, connection: Connection) -> CompressionState:
     of_thread = {"thread_id": thread_id}
     facts = _pinned(thread_id, connection)
     head = connection.execute(_HEAD, of_thread).one_or_none()
     if head is None:
-        return Head(pinned=facts)
+        return CompressionState(pinned=facts)
     found = connection.execute(_BLOCKS, of_thread)
-    return Head(head.version, head.announced, tuple(map(_block, found)), facts)
+    return CompressionState(head.version, head.announced, tuple(map(_block, found)), facts)
 
 
 def _block(row: AnyRow) -> Block:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from chainlit.types import ThreadDict
 
 from app.attachments import AttachmentLimits, File, read_attachments
-from app.conversation.modes.consultation.wishes import wished_roles
+from app.conversation.modes.consultation.requested_roles import requested_roles
 from app.conversation.turn import RunningTurn, Turns
 from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.events import StepKind
@@ -172,7 +172,7 @@ class Chat:
         attachments, refused = await self._read(browser, message)
         question = Question(message.id, message.content, attachments)
         request = self._request(browser, question)
-        if request.options.mode == "chat" and wished_roles(question.text):
+        if request.options.mode == "chat" and requested_roles(question.text):
             request = replace(request, options=browser.options_of("consultation"))
         await self._answer(browser, request, refused)
         if changed:

@@ -11,7 +11,7 @@ import pytest
 from app.conversation.colours import COLOURS as VOICES
 from app.conversation.colours import colour_of
 from app.conversation.modes import MODES
-from app.conversation.modes.consultation.wishes import wished_roles
+from app.conversation.modes.consultation.requested_roles import requested_roles
 from app.core.options import CHAT_OPTIONS
 from app.settings import Settings
 from app.view.avatars import AVATARS, COLOURS, avatar_name, avatar_svg
@@ -354,4 +354,4 @@ def test_the_welcome_screen_offers_questions_with_pictures_in_each_language(lang
 def test_the_beginning_that_calls_a_council_is_understood_as_one():
     (council,) = [one for one in BEGINNINGS if one.icon == "council"]
     for language in ("ru", "uk", "en"):
-        assert len(wished_roles(council.question[language])) == 3
+        assert len(requested_roles(council.question[language])) == 3

@@ -21,16 +21,16 @@ from app.conversation.compression.layout import (
     standing,
 )
 from app.conversation.compression.policy import (
-    LEAST_ON_DEMAND,
-    LEAST_TOKENS,
-    Situation,
+    MIN_TOKENS,
+    MIN_TOKENS_ON_DEMAND,
+    CompressionInput,
     merge_span,
     next_span,
 )
 from app.conversation.compression.summariser import Summariser
 from app.conversation.tokens import Calibration, prompt_tokens, text_tokens
 from app.conversation.window import answer_reserve, window_of
-from app.core.compression import Block, Head
+from app.core.compression import Block, CompressionState
 from app.core.errors import (
     KonsiliumError,
     MalformedAnswer,
@@ -50,7 +50,7 @@ SUMMARY_SECONDS = 300.0
 """A summariser that takes longer (a local model may have to be loaded) is given up."""
 GIVES_WAY = 2
 """Times in a row that a summary on a local server is cancelled for a question on the same server."""
-SYSTEM_LEAST_TOKENS = 150
+SYSTEM_MIN_TOKENS = 150
 SYSTEM_SCOPE = "system_prompts"
 _USELESS = 0.6
 """Notes longer than this share of the originals are not worth having."""
@@ -62,7 +62,7 @@ class _Job:
     user_id: str
     turn_id: str | None
     options: ChatOptions
-    least: int = LEAST_TOKENS
+    least: int = MIN_TOKENS
 
 
 @dataclass(slots=True)
@@ -121,7 +121,7 @@ class Compressor:
         while work := self._working.get(thread_id):
             await asyncio.wait([work.task])
         self._rests.pop(thread_id, None)
-        work = self._start(_Job(thread_id, user_id, None, options, LEAST_ON_DEMAND))
+        work = self._start(_Job(thread_id, user_id, None, options, MIN_TOKENS_ON_DEMAND))
         return await asyncio.shield(work.task)
 
     def give_way(self, server: str) -> None:
@@ -208,7 +208,7 @@ class Compressor:
         return answering
 
     async def _next_block(self, job: _Job, answering: ModelRef, summariser: Summariser) -> bool:
-        head, now = await self._situation(job, answering, summariser)
+        head, now = await self._input(job, answering, summariser)
         span = next_span(now)
         if span is None:
             return False
@@ -217,7 +217,7 @@ class Compressor:
 
     async def _merge(self, job: _Job, answering: ModelRef, summariser: Summariser) -> bool:
         """One block in place of several, made from the originals: never a summary of summaries."""
-        head, now = await self._situation(job, answering, summariser)
+        head, now = await self._input(job, answering, summariser)
         run = merge_span(now)
         if run is None:
             return False
@@ -235,7 +235,9 @@ class Compressor:
             job, head, now, lambda blocks: (*blocks[:first], block, *blocks[last:])
         )
 
-    async def _block(self, now: Situation, span: tuple[int, int], summariser: Summariser) -> Block:
+    async def _block(
+        self, now: CompressionInput, span: tuple[int, int], summariser: Summariser
+    ) -> Block:
         """Raises MalformedAnswer where the summariser gave nothing that may stand for the originals."""
         messages = now.history[slice(*span)]
         goals = [block.notes.goal for block in now.blocks if block.notes.goal]
@@ -275,8 +277,8 @@ class Compressor:
     async def _swap(
         self,
         job: _Job,
-        head: Head,
-        now: Situation,
+        head: CompressionState,
+        now: CompressionInput,
         change: Callable[[tuple[Block, ...]], tuple[Block, ...]],
     ) -> bool:
         """Whether the new blocks took the place of the old: only if neither the head nor the messages
@@ -290,16 +292,16 @@ class Compressor:
     async def _conversation(self, thread_id: str) -> tuple[HistoryMessage, ...]:
         return answered(said(await self._history.history(thread_id)))
 
-    async def _situation(
+    async def _input(
         self, job: _Job, answering: ModelRef, summariser: Summariser
-    ) -> tuple[Head, Situation]:
+    ) -> tuple[CompressionState, CompressionInput]:
         head = await self._store.head(job.thread_id)
         history = await self._conversation(job.thread_id)
         scale = await self._calibration.scale(answering)
         window = window_of(self._models.profile(answering), job.options)
         reading = window_of(self._models.profile(summariser.model), job.options)
         layout = lay_out(job.options.text("system_prompt"), head, history, Question("", ""))
-        return head, Situation(
+        return head, CompressionInput(
             history=history,
             blocks=layout.blocks,
             every=int(job.options.number("compress_every")),
@@ -326,7 +328,7 @@ class Compressor:
 
     async def _shorten_system_prompt(self, job: _Job, summariser: Summariser) -> None:
         text = job.options.text("system_prompt").strip()
-        if not job.options.on("compress_system_prompt") or text_tokens(text) < SYSTEM_LEAST_TOKENS:
+        if not job.options.on("compress_system_prompt") or text_tokens(text) < SYSTEM_MIN_TOKENS:
             return
         key = hashlib.sha256(text.encode()).hexdigest()
         if key in self._unshortened or await self.system_prompt(text) != text:

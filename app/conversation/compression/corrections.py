@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from app.conversation.compression.ledger import (
+from app.conversation.compression.details import (
     PROHIBITION,
     figures,
     sentences,

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.conversation.compression.corrections import Corrections, is_stale
-from app.conversation.compression.ledger import figures, words
+from app.conversation.compression.details import figures, words
 from app.conversation.tokens import prompt_tokens, text_tokens
-from app.core.compression import Block, Head, Notes, PinnedFact
+from app.core.compression import Block, CompressionState, Notes, PinnedFact
 from app.core.messages import Message, TextPart
 from app.core.turns import HistoryMessage, Question
 
@@ -232,7 +232,7 @@ class Layout:
 
 def lay_out(
     system: str,
-    head: Head,
+    head: CompressionState,
     history: Sequence[HistoryMessage],
     question: Question,
     *,

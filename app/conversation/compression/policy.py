@@ -8,9 +8,9 @@ from app.conversation.tokens import message_tokens, prompt_tokens
 from app.core.compression import Block
 from app.core.turns import HistoryMessage
 
-LEAST_TOKENS = 1500
+MIN_TOKENS = 1500
 """Less than this is not worth a summary: it would cost more than it saves."""
-LEAST_ON_DEMAND = 300
+MIN_TOKENS_ON_DEMAND = 300
 """When a person asks for it."""
 WINDOW_SHARE = 0.7
 NOTES_SHARE = 0.15
@@ -21,7 +21,7 @@ UNKNOWN_WINDOW = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class CompressionInput:
     """A conversation after a turn."""
 
     history: Sequence[HistoryMessage]
@@ -35,7 +35,7 @@ class Situation:
     """Tokens of the prompt as it stands."""
     summariser_room: int
     """Tokens that the summariser can read at once."""
-    least: int = LEAST_TOKENS
+    least: int = MIN_TOKENS
 
     @property
     def covered(self) -> int:
@@ -43,7 +43,7 @@ class Situation:
         return sum(len(block.message_ids) for block in self.blocks)
 
 
-def next_span(now: Situation) -> tuple[int, int] | None:
+def next_span(now: CompressionInput) -> tuple[int, int] | None:
     """The messages (indices, the last not included) to make the next block from, if it is time.
 
     It is every N messages, or when the prompt fills 70 % of its room. The first time a conversation
@@ -53,7 +53,7 @@ def next_span(now: Situation) -> tuple[int, int] | None:
     waiting = now.history[start:]
     if end <= start or _tokens(waiting) < now.least:
         return None
-    on_demand = now.least < LEAST_TOKENS
+    on_demand = now.least < MIN_TOKENS
     counted = len(waiting) >= now.every and len(now.history) > now.every
     pressed = now.room is not None and now.used > WINDOW_SHARE * now.room
     if not (on_demand or counted or pressed):
@@ -74,7 +74,7 @@ def _cut(history: Sequence[HistoryMessage], start: int, end: int, room: int) -> 
     return cut
 
 
-def merge_span(now: Situation) -> tuple[int, int] | None:
+def merge_span(now: CompressionInput) -> tuple[int, int] | None:
     """The run of oldest blocks (numbers, the last not included) to make anew as one, if the notes
     have outgrown their share of the window and the summariser can read the originals at once."""
     allowed = NOTES_SHARE * (now.room or UNKNOWN_WINDOW)

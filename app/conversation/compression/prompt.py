@@ -17,7 +17,7 @@ from app.conversation.compression.layout import Layout, lay_out, said
 from app.conversation.mode import Prompt
 from app.conversation.tokens import IMAGE_TOKENS, Calibration, Scale, prompt_tokens, text_tokens
 from app.conversation.window import answer_reserve, cut_by_server, window_of
-from app.core.compression import Head
+from app.core.compression import CompressionState
 from app.core.errors import ContextTooLong, StorageUnavailable
 from app.core.models import ModelProfile
 from app.core.ports import CompressionStore
@@ -30,7 +30,7 @@ _REMEMBERED = 1000
 """Prompts whose estimates are kept until their turn has ended."""
 
 
-class FittedPrompt:
+class CompressingPromptBuilder:
     """A `PromptBuilder`; its `after_turn` learns how many tokens the prompt really was."""
 
     def __init__(
@@ -109,15 +109,15 @@ class FittedPrompt:
         while len(self._bounds) > _REMEMBERED:
             self._bounds.popitem(last=False)
 
-    async def _head(self, request: TurnRequest) -> Head:
+    async def _head(self, request: TurnRequest) -> CompressionState:
         """The thread's head; its blocks only where compression is on."""
         try:
             head = await self._store.head(request.thread_id)
         except StorageUnavailable as error:
             log.warning("blocks of thread %s: %s", request.thread_id, error.detail)
-            return Head()
+            return CompressionState()
         on = request.options.on("compress_context")
-        return head if on else Head(head.version, head.announced, (), head.pinned)
+        return head if on else CompressionState(head.version, head.announced, (), head.pinned)
 
     async def _system(self, request: TurnRequest, written: str) -> str:
         options = request.options
@@ -129,7 +129,7 @@ class FittedPrompt:
 
 def _fit(
     request: TurnRequest,
-    head: Head,
+    head: CompressionState,
     history: tuple[HistoryMessage, ...],
     system: str,
     scale: Scale,
@@ -158,7 +158,7 @@ def _next_turn(recent: tuple[HistoryMessage, ...], start: int) -> int:
     )
 
 
-def _facts(layout: Layout, head: Head, dropped: int, scale: Scale) -> dict[str, Any]:
+def _facts(layout: Layout, head: CompressionState, dropped: int, scale: Scale) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if layout.blocks:
         facts |= {

@@ -1,11 +1,11 @@
-"""Asks a model for notes, holds them against the ledger, and asks once more where they are wanting."""
+"""Asks a model for notes, holds them against what must not be lost, and asks once more where they are wanting."""
 
 import contextlib
 import hashlib
 import logging
 from collections.abc import Sequence
 
-from app.conversation.compression.ledger import items, missing
+from app.conversation.compression.details import details_of, missing
 from app.conversation.compression.summary import (
     SCHEMA,
     Checked,
@@ -77,7 +77,7 @@ class Summariser:
         )
         shorter = (await self._ask(request, None)).strip()
         rules = [HistoryMessage(hashlib.sha256(text.encode()).hexdigest(), "user", text)]
-        lost = missing(items(rules), shorter.splitlines())
+        lost = missing(details_of(rules), shorter.splitlines())
         kept = "\n".join([shorter, *dict.fromkeys(item.sentence for item in lost)])
         return kept if shorter and text_tokens(kept) <= SHORTER_BY * text_tokens(text) else None
 

@@ -7,7 +7,14 @@ from typing import Any
 import json_repair
 
 from app.conversation.compression.corrections import Corrections, denied, is_stale
-from app.conversation.compression.ledger import Item, items, missing, unfounded, vocabulary, words
+from app.conversation.compression.details import (
+    Detail,
+    details_of,
+    missing,
+    unfounded,
+    vocabulary,
+    words,
+)
 from app.conversation.tokens import text_tokens
 from app.core.compression import Notes
 from app.core.messages import Message
@@ -102,12 +109,12 @@ def _line(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Notes held against the ledger of what was said."""
+    """Notes held against the exact details of what was said."""
 
     notes: Notes
     """Without what nobody said or what was corrected, and with what was dropped put back."""
     lies: tuple[str, ...]
-    lost: tuple[Item, ...]
+    lost: tuple[Detail, ...]
     """The user's own exact words that the summariser left out."""
     sound: bool
     """Good enough at the first try."""
@@ -120,9 +127,9 @@ def check(notes: Notes, span: Sequence[HistoryMessage]) -> Checked:
     kept, lies = _founded(notes, span)
     taken_back = Corrections(span)
     kept = _each_list(kept, lambda line: not is_stale(line, 0, taken_back))
-    ledger = [item for item in items(span) if _holds(item, taken_back)]
-    absent = missing(ledger, (kept.goal, kept.course, *kept.open, *kept.lasting))
-    binding = [item for item in ledger if item.binding]
+    expected = [item for item in details_of(span) if _holds(item, taken_back)]
+    absent = missing(expected, (kept.goal, kept.course, *kept.open, *kept.lasting))
+    binding = [item for item in expected if item.binding]
     lost = tuple(item for item in absent if item.binding)
     quoted, left_out = _put_back(lost, [item for item in absent if not item.binding])
     entries = len(notes.lasting) + 1
@@ -137,7 +144,7 @@ def check(notes: Notes, span: Sequence[HistoryMessage]) -> Checked:
     )
 
 
-def _holds(item: Item, taken_back: Corrections) -> bool:
+def _holds(item: Detail, taken_back: Corrections) -> bool:
     """Whether an item is still so: not corrected later, nor the old value in a correction itself."""
     value = set(words(item.value))
     if any(value <= old for old in denied(item.sentence)):
@@ -191,7 +198,7 @@ def _each_list(notes: Notes, keep: Any) -> Notes:
     return replace(notes, **lists)
 
 
-def _put_back(lost: Iterable[Item], wished: Sequence[Item]) -> tuple[tuple[str, ...], bool]:
+def _put_back(lost: Iterable[Detail], wished: Sequence[Detail]) -> tuple[tuple[str, ...], bool]:
     """The sentences to quote, and whether a binding one found no room."""
     lines: dict[str, None] = {}
     room = QUOTED_TOKENS
@@ -213,7 +220,7 @@ def _put_back(lost: Iterable[Item], wished: Sequence[Item]) -> tuple[tuple[str, 
     return tuple(lines), left_out
 
 
-def _around(item: Item, characters: int = 160) -> str:
+def _around(item: Detail, characters: int = 160) -> str:
     """The sentence of an item, or of a long one what stands around the value."""
     if len(item.sentence) <= characters or item.whole:
         return item.sentence[: 2 * characters]

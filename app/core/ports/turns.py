@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from app.core.compression import Block, Head, PinnedFact
+from app.core.compression import Block, CompressionState, PinnedFact
 from app.core.turns import HistoryMessage, Question, SettledTurn, StepRecord, TurnRequest
 
 
@@ -40,7 +40,7 @@ class ThreadHistory(Protocol):
 class CompressionStore(Protocol):
     """The blocks and pinned facts of threads. A failed write raises StorageUnavailable."""
 
-    async def head(self, thread_id: str) -> Head:
+    async def head(self, thread_id: str) -> CompressionState:
         """What stands now; an empty head where nothing was compressed or pinned."""
         ...
 

@@ -7,7 +7,7 @@ import pytest_asyncio
 from sqlalchemy import select
 
 from app.conversation.compression.compressor import Compressor
-from app.conversation.compression.prompt import FittedPrompt
+from app.conversation.compression.prompt import CompressingPromptBuilder
 from app.conversation.compression.thread import ThreadNotes
 from app.conversation.modes import MODES
 from app.conversation.tokens import Calibration
@@ -46,7 +46,7 @@ class House:
         self.notes = ThreadNotes(
             storage.compressions, storage.conversations, self.compressor, calibration
         )
-        prompts = FittedPrompt(storage.compressions, calibration, self.compressor)
+        prompts = CompressingPromptBuilder(storage.compressions, calibration, self.compressor)
         after = (prompts.after_turn, self.compressor.after_turn)
         self.turns = Turns(storage.turns, self.models, prompts, MODES, after)
 

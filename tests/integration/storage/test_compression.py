@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.core.compression import Block, Head, Notes
+from app.core.compression import Block, CompressionState, Notes
 from app.core.errors import NotFound
 from tests.integration.storage.turns import say
 
@@ -15,7 +15,7 @@ def a_block(*ids, **notes):
 
 async def test_a_thread_begins_with_an_empty_head(storage, ann):
     await say(storage, ann)
-    assert await storage.compressions.head("t1") == Head()
+    assert await storage.compressions.head("t1") == CompressionState()
 
 
 async def test_blocks_are_read_back_as_they_were_in_order(storage, ann):
@@ -68,4 +68,4 @@ async def test_everything_falls_with_the_thread(storage, ann):
     await storage.compressions.swap("t1", 0, [a_block("a")])
     await storage.compressions.pin("t1", "x")
     await storage.threads.delete("t1", ann.id)
-    assert await storage.compressions.head("t1") == Head()
+    assert await storage.compressions.head("t1") == CompressionState()

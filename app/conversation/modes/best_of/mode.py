@@ -32,10 +32,10 @@ from app.core.usage import Outcome
 
 log = logging.getLogger(__name__)
 
-AT_ONCE_LOCALLY = 2
+MAX_CONCURRENT_LOCAL = 2
 """Candidates that one turn runs at a time on a machine of ours: the rest queue, so that others get
 their turn between them."""
-AT_ONCE = 5
+MAX_CONCURRENT = 5
 
 
 class BestOf:
@@ -57,7 +57,7 @@ class BestOf:
         yield group
         contest = candidates(sampling_of(options), int(options.number("best_of_n")) or 3)
         local = turn.models.profile(turn.model).local
-        slots = asyncio.Semaphore(AT_ONCE_LOCALLY if local else AT_ONCE)
+        slots = asyncio.Semaphore(MAX_CONCURRENT_LOCAL if local else MAX_CONCURRENT)
         deadline = deadline_in(options.number("best_of_seconds"))
         sources = [written(turn, c, group.step_id, slots, deadline) for c in contest]
         async with contextlib.aclosing(merged(*sources)) as events:

@@ -16,12 +16,12 @@ from app.conversation.answer import answer
 from app.conversation.limits import deadline_in
 from app.conversation.mode import TurnContext
 from app.conversation.modes.consultation import cost, prompts
-from app.conversation.modes.consultation.council import Council, Opinion
-from app.conversation.modes.consultation.gate import Gate, plan_of
+from app.conversation.modes.consultation.complexity import is_simple
 from app.conversation.modes.consultation.options import OPTIONS
 from app.conversation.modes.consultation.plan import Plan
-from app.conversation.modes.consultation.weight import is_simple
-from app.conversation.modes.consultation.wishes import wished_roles
+from app.conversation.modes.consultation.requested_roles import requested_roles
+from app.conversation.modes.consultation.specialists import Opinion, Specialists
+from app.conversation.modes.consultation.triage import Triage, plan_of
 from app.conversation.streams import Pump, merged
 from app.core.events import (
     Progress,
@@ -59,8 +59,8 @@ class Consultation:
 
     def _path(self, turn: TurnContext) -> Events:
         text = turn.request.question.text
-        council = Council(turn)
-        roles = wished_roles(text)[: council.most]
+        council = Specialists(turn)
+        roles = requested_roles(text)[: council.most]
         if roles:
             return _convened(council, "request", roles)
         if turn.request.options.text("consultation_gate") == "always":
@@ -76,13 +76,13 @@ def _alone(turn: TurnContext, by: str) -> Events:
     return answer(turn, turn.prompt.messages, note=note)
 
 
-async def _gated(council: Council) -> Events:
+async def _gated(council: Specialists) -> Events:
     """The gate decides, a cloud model's direct answer being begun meanwhile and held back."""
     turn, plan_id = council.turn, new_id()
     yield Progress(prompts.DECIDING)
     async with contextlib.AsyncExitStack() as open_now:
         gate = await open_now.enter_async_context(
-            contextlib.aclosing(Gate(council, plan_id, certain=False))
+            contextlib.aclosing(Triage(council, plan_id, certain=False))
         )
         ahead: Pump[TurnEvent] | None = None
         if not council.profile.local:
@@ -103,11 +103,11 @@ async def _gated(council: Council) -> Events:
                 yield event
 
 
-async def _convened(council: Council, by: str, roles: tuple[str, ...] = ()) -> Events:
+async def _convened(council: Specialists, by: str, roles: tuple[str, ...] = ()) -> Events:
     """A council that needs no gate: the person wants it."""
     plan_id = new_id()
     async with (
-        contextlib.aclosing(Gate(council, plan_id, certain=True, roles=roles)) as gate,
+        contextlib.aclosing(Triage(council, plan_id, certain=True, roles=roles)) as gate,
         contextlib.aclosing(_planned(council, gate, plan_id, by, roles)) as events,
     ):
         async for event in events:
@@ -115,7 +115,7 @@ async def _convened(council: Council, by: str, roles: tuple[str, ...] = ()) -> E
 
 
 async def _planned(
-    council: Council, gate: Gate, plan_id: str, by: str, roles: tuple[str, ...] = ()
+    council: Specialists, gate: Triage, plan_id: str, by: str, roles: tuple[str, ...] = ()
 ) -> Events:
     """The plan's step with the specialists in it, then the answer."""
     language = council.turn.request.language
@@ -142,7 +142,7 @@ async def _planned(
             yield event
 
 
-async def _heard(council: Council, plan_id: str, opinions: list[Opinion]) -> Events:
+async def _heard(council: Specialists, plan_id: str, opinions: list[Opinion]) -> Events:
     """All specialists: one after another, each seeing the earlier, or all at once and blind."""
     deadline = deadline_in(council.seconds)
     asked = [
@@ -166,7 +166,7 @@ async def _heard(council: Council, plan_id: str, opinions: list[Opinion]) -> Eve
                 yield event
 
 
-def _answered(council: Council, opinions: list[Opinion]) -> Events:
+def _answered(council: Specialists, opinions: list[Opinion]) -> Events:
     """The synthesis, with a line of ours about those who did not answer; alone if nobody did."""
     language = council.turn.request.language
     silent = [o.specialist.role for o in opinions if not o.heard]
@@ -198,7 +198,7 @@ def _answered(council: Council, opinions: list[Opinion]) -> Events:
 
 
 def _described(
-    council: Council, plan: Plan, by: str, calls_made: int
+    council: Specialists, plan: Plan, by: str, calls_made: int
 ) -> tuple[str, Mapping[str, Any]]:
     """The plan as the person reads it before it starts, and as facts."""
     turn, language = council.turn, council.turn.request.language

@@ -1,6 +1,6 @@
 """What a person can set about a consultation."""
 
-from app.conversation.modes.consultation.plan import MOST
+from app.conversation.modes.consultation.plan import MAX_SPECIALISTS
 from app.core.options import Choice, Option
 from app.core.text import Text
 
@@ -50,9 +50,9 @@ OPTIONS: tuple[Option, ...] = (
         label=Text(
             ru="Специалистов, не больше", uk="Спеціалістів, не більше", en="Specialists, at most"
         ),
-        default=MOST,
+        default=MAX_SPECIALISTS,
         minimum=1,
-        maximum=MOST,
+        maximum=MAX_SPECIALISTS,
         step=1,
         group="mode",
     ),

@@ -10,13 +10,13 @@ from rapidfuzz.utils import default_process
 from app.conversation.structured import Shape
 from app.core.requests import JsonSchema
 
-MOST = 4
+MAX_SPECIALISTS = 4
 ALIKE_ROLES = 88.0
 """Similarity (0 to 100) from which two roles are one: "экономист" and "Экономист-аналитик" are,
 "physicist" and "physician" (78) are not."""
 ALIKE_QUESTIONS = 92.0
-LONGEST_ROLE = 60
-LONGEST_QUESTION = 600
+MAX_ROLE_CHARACTERS = 60
+MAX_QUESTION_CHARACTERS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def plan_shape(most: int, with_models: bool) -> Shape[Plan]:
     )
 
 
-def read_plan(value: Mapping[str, Any], most: int = MOST) -> Plan:
+def read_plan(value: Mapping[str, Any], most: int = MAX_SPECIALISTS) -> Plan:
     """A plan from what the model wrote. Raises ValueError where it cannot be one."""
     need = value.get("need")
     if isinstance(need, str):
@@ -103,11 +103,14 @@ def _alike(one: Specialist, other: Specialist) -> bool:
 def _specialist(item: object) -> Specialist | None:
     if isinstance(item, str):
         item = {"role": item}
-    role = _text(item.get("role"))[:LONGEST_ROLE] if isinstance(item, Mapping) else ""
+    role = _text(item.get("role"))[:MAX_ROLE_CHARACTERS] if isinstance(item, Mapping) else ""
     if not isinstance(item, Mapping) or not any(map(str.isalpha, role)):
         return None  # also the "…" of the example, from a model that repeats it
     one = Specialist(role[0].upper() + role[1:])
-    question, model = _text(item.get("question"))[:LONGEST_QUESTION], _text(item.get("model"))
+    question, model = (
+        _text(item.get("question"))[:MAX_QUESTION_CHARACTERS],
+        _text(item.get("model")),
+    )
     return replace(one, question=question, model=model)
 
 

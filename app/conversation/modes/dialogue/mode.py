@@ -13,7 +13,7 @@ from app.conversation.limits import deadline_in, passed, timed
 from app.conversation.mode import TurnContext
 from app.conversation.modes.dialogue import prompts
 from app.conversation.modes.dialogue.ending import Voice, is_courtesy, repeats
-from app.conversation.modes.dialogue.options import MOST_TURNS, OPTIONS
+from app.conversation.modes.dialogue.options import MAX_TURNS, OPTIONS
 from app.conversation.modes.dialogue.participants import (
     ParticipantsInvalid,
     default_participants,
@@ -40,7 +40,7 @@ from app.core.usage import Outcome, Purpose
 
 Events = AsyncGenerator[TurnEvent, None]
 
-MOST_IN_ALL = 60
+MAX_TURNS_IN_ALL = 60
 """Turns of one request, however often a person puts in a word."""
 
 
@@ -95,7 +95,7 @@ class _Conversation:
         ]
         self._transcript = Transcript.of(turn, self._participants)
         self._tokens = int(options.number("dialogue_tokens"))
-        self._remaining = min(MOST_TURNS, int(options.number("dialogue_turns")) or 6)
+        self._remaining = min(MAX_TURNS, int(options.number("dialogue_turns")) or 6)
         self._deadline = deadline_in(options.number("dialogue_seconds"))
         self._present = set(range(len(self._participants)))
         self._last = self._transcript.last_speaker()
@@ -108,7 +108,7 @@ class _Conversation:
             async with contextlib.aclosing(self._interjections()) as events:
                 async for event in events:
                     yield event
-            if self._end or not self._remaining or self._spoken >= MOST_IN_ALL:
+            if self._end or not self._remaining or self._spoken >= MAX_TURNS_IN_ALL:
                 break
             if passed(self._deadline):
                 self._end = _End("time")

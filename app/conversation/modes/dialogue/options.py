@@ -3,7 +3,7 @@
 from app.core.options import Option
 from app.core.text import Text
 
-MOST_TURNS = 40
+MAX_TURNS = 40
 
 OPTIONS: tuple[Option, ...] = (
     Option(
@@ -30,7 +30,7 @@ OPTIONS: tuple[Option, ...] = (
         ),
         default=6,
         minimum=1,
-        maximum=MOST_TURNS,
+        maximum=MAX_TURNS,
         step=1,
         group="mode",
     ),

@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 
 from app.core.text import Language, Text
 
-LEAST, MOST = 2, 4
-LONGEST_NAME = 40
-LONGEST_SYSTEM = 8000
+MIN_PARTICIPANTS, MAX_PARTICIPANTS = 2, 4
+MAX_NAME_CHARACTERS = 40
+MAX_SYSTEM_CHARACTERS = 8000
 
 NOT_READABLE = Text(
     ru="Список участников не читается: нужен список JSON.",
@@ -99,8 +99,10 @@ def parse_participants(value: str) -> tuple[Participant, ...]:
         raise ParticipantsInvalid(NOT_READABLE) from error
     if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
         raise ParticipantsInvalid(NOT_READABLE)
-    if not LEAST <= len(listed) <= MOST:
-        raise ParticipantsInvalid(WRONG_NUMBER.format(least=LEAST, most=MOST, n=len(listed)))
+    if not MIN_PARTICIPANTS <= len(listed) <= MAX_PARTICIPANTS:
+        raise ParticipantsInvalid(
+            WRONG_NUMBER.format(least=MIN_PARTICIPANTS, most=MAX_PARTICIPANTS, n=len(listed))
+        )
     participants = tuple(_participant(one, number) for number, one in enumerate(listed, 1))
     names = [one.name.casefold() for one in participants]
     for one in participants:
@@ -118,11 +120,11 @@ def _participant(fields: Mapping[str, object], number: int) -> Participant:
     name = " ".join(_text(fields, "name").split())
     if not name:
         raise ParticipantsInvalid(NO_NAME.format(n=number))
-    if len(name) > LONGEST_NAME:
-        raise ParticipantsInvalid(LONG_NAME.format(n=number, most=LONGEST_NAME))
+    if len(name) > MAX_NAME_CHARACTERS:
+        raise ParticipantsInvalid(LONG_NAME.format(n=number, most=MAX_NAME_CHARACTERS))
     system = _text(fields, "system")
-    if len(system) > LONGEST_SYSTEM:
-        raise ParticipantsInvalid(LONG_SYSTEM.format(name=name, most=LONGEST_SYSTEM))
+    if len(system) > MAX_SYSTEM_CHARACTERS:
+        raise ParticipantsInvalid(LONG_SYSTEM.format(name=name, most=MAX_SYSTEM_CHARACTERS))
     return Participant(name, _text(fields, "model"), system)
 
 

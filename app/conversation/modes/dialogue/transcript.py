@@ -15,7 +15,7 @@ CHARACTERS_A_TOKEN = 2.5
 """Russian text in common vocabularies; on the safe side for English."""
 SHARE_OF_WINDOW = 0.8
 WINDOW_UNKNOWN = 8192
-LONGEST_ROLE = 600
+MAX_ROLE_CHARACTERS = 600
 """Characters of a system prompt that are said again last in the prompt."""
 
 
@@ -140,7 +140,7 @@ class Transcript:
         return "\n\n".join(part for part in (frame, me.system, wishes) if part)
 
     def _anchor(self, me: Participant) -> str:
-        role = " ".join(me.system.split())[:LONGEST_ROLE]
+        role = " ".join(me.system.split())[:MAX_ROLE_CHARACTERS]
         asked = next((x.text for x in reversed(self.lines) if x.name == self.person), self.topic)
         return prompts.ANCHOR[self.language].format(
             name=me.name,

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from app.conversation.compression.corrections import Corrections, is_stale
-from app.conversation.compression.ledger import items, missing, unfounded, vocabulary
+from app.conversation.compression.details import details_of, missing, unfounded, vocabulary
 from app.core.turns import HistoryMessage
 
 SIZE = 50_000
@@ -20,7 +20,7 @@ def test_no_text_takes_long(piece):
     for role in ("user", "assistant"):
         message = HistoryMessage("1", role, text)
         start = time.perf_counter()
-        found = items([message])
+        found = details_of([message])
         said = Corrections([message])
         missing(found[:50], [text[:300]])
         unfounded(text[:300], vocabulary([message]))

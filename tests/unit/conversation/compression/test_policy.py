@@ -1,7 +1,7 @@
 """It is every N messages or a share of the window, never for too little, never the last turn."""
 
 from app.conversation.compression.layout import source_hash
-from app.conversation.compression.policy import Situation, merge_span, next_span
+from app.conversation.compression.policy import CompressionInput, merge_span, next_span
 from app.core.compression import Block, Notes
 from app.core.turns import HistoryMessage
 
@@ -23,7 +23,7 @@ def a_situation(history, **fields):
         "used": 1000,
         "summariser_room": 50_000,
     }
-    return Situation(**(defaults | fields))
+    return CompressionInput(**(defaults | fields))
 
 
 def blocks_of(history, size, text="fact: 1"):

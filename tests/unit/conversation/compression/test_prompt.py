@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.conversation.compression.prompt import FittedPrompt
+from app.conversation.compression.prompt import CompressingPromptBuilder
 from app.conversation.tokens import Calibration, Scale, prompt_tokens, text_tokens
 from app.conversation.window import cut_by_server, window_of
 from app.core.errors import ContextTooLong
@@ -130,7 +130,7 @@ async def test_compression_keeps_a_long_conversation_within_a_small_window():
 async def test_a_turn_teaches_the_scale_unless_its_prompt_was_cut(documents):
     talk = Talk()
     calibration = Calibration(documents)
-    prompts = FittedPrompt(talk.threads, calibration)
+    prompts = CompressingPromptBuilder(talk.threads, calibration)
     request = talk.request("Hello there. " * 600)
     model = ModelRef("fake", "model")
     for counted, expected in ((100, 0), (1000, 0), (1900, 1)):

@@ -1,6 +1,6 @@
 """What a summary must not lose or invent, found by pattern: numbers, dates, links, names, quotations.
 
-The ledger checks a summariser in both directions: what it dropped is put back verbatim, and an entry
+They check a summariser in both directions: what it dropped is put back verbatim, and an entry
 with a figure, a link or a name that nobody said is thrown out.
 """
 
@@ -43,7 +43,7 @@ _OWN_WORDS = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class Detail:
     """Something exact that was said."""
 
     value: str
@@ -55,14 +55,14 @@ class Item:
     """A prohibition: the sentence itself is the value."""
 
 
-def items(messages: Iterable[HistoryMessage]) -> tuple[Item, ...]:
-    """The ledger of those messages, in order, each value once."""
-    found: dict[tuple[str, ...], Item] = {}
+def details_of(messages: Iterable[HistoryMessage]) -> tuple[Detail, ...]:
+    """The exact details of those messages, in order, each value once."""
+    found: dict[tuple[str, ...], Detail] = {}
     for message in messages:
         own = message.role == "user" and len(message.text) <= _OWN_WORDS
         for sentence in sentences(message.text):
             if own and PROHIBITION.search(sentence):
-                found.setdefault(words(sentence), Item(sentence, sentence, True, whole=True))
+                found.setdefault(words(sentence), Detail(sentence, sentence, True, whole=True))
                 continue
             for value in values(sentence):
                 if not own and len(value) == 1:
@@ -70,7 +70,7 @@ def items(messages: Iterable[HistoryMessage]) -> tuple[Item, ...]:
                 key = words(value)
                 known = found.get(key)
                 if known is None or (own and not known.binding):
-                    found[key] = Item(value, sentence, own)
+                    found[key] = Detail(value, sentence, own)
     return tuple(found.values())
 
 
@@ -96,7 +96,7 @@ def names(text: str) -> list[str]:
 
 
 def values(text: str) -> list[str]:
-    """All that the ledger keeps of a text."""
+    """All exact details of a text."""
     quoted = [match.group()[1:-1] for match in _QUOTED.finditer(text)]
     rest = _QUOTED.sub(" ", text)
     return [*quoted, *figures(rest), *names(rest)]
@@ -114,17 +114,17 @@ def _stem(word: str) -> str:
     return word[: max(4, len(word) - 2)]
 
 
-def missing(ledger: Iterable[Item], lines: Sequence[str]) -> list[Item]:
+def missing(expected: Iterable[Detail], lines: Sequence[str]) -> list[Detail]:
     """What stands in none of the lines. A prohibition is there when most of its words are, in one
     line: it may lose a word, not its point."""
     said = [frozenset(words(line)) for line in lines]
 
-    def there(item: Item) -> bool:
+    def there(item: Detail) -> bool:
         wanted = set(words(item.value))
         share = 0.75 if item.whole else 1.0
         return any(len(wanted & line) >= share * len(wanted) for line in said)
 
-    return [item for item in ledger if not there(item)]
+    return [item for item in expected if not there(item)]
 
 
 def unfounded(line: str, source: frozenset[str]) -> list[str]:

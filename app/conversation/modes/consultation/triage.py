@@ -10,8 +10,8 @@ from typing import Any
 
 from app.conversation.limits import deadline_in, timed
 from app.conversation.modes.consultation import prompts
-from app.conversation.modes.consultation.council import Council
 from app.conversation.modes.consultation.plan import Plan, Specialist, plan_shape
+from app.conversation.modes.consultation.specialists import Specialists
 from app.conversation.streams import ended
 from app.conversation.structured import asked
 from app.core.errors import KonsiliumError
@@ -30,14 +30,14 @@ PLAN_TOKENS = 800
 MODELS_SHOWN = 12
 
 
-class Gate:
+class Triage:
     """Decides and plans in a task of its own. Close it however it ends.
 
     `roles` are those the person asked for; `certain` skips the question whether there is need.
     """
 
     def __init__(
-        self, council: Council, step_id: str, *, certain: bool, roles: Sequence[str] = ()
+        self, council: Specialists, step_id: str, *, certain: bool, roles: Sequence[str] = ()
     ) -> None:
         self._council = council
         self._step_id = step_id

@@ -9,10 +9,10 @@ import re
 
 from app.core.text import Text
 
-MOST = 4
+MAX_ROLES = 4
 EDGE = 1500
 """Characters at either end of a long text in which a request is looked for."""
-LONGEST_LIST = 300
+MAX_LIST_CHARACTERS = 300
 
 _ROLES = Text(
     ru="""физик математик химик врач доктор медик терапевт хирург экономист юрист адвокат нотариус
@@ -102,18 +102,18 @@ _NO_ADJECTIVE = frozenset(_NOUNS.split())
 _VIEW = frozenset(("opinion", "view", "views", "advice", "perspective", "take"))
 
 
-def wished_roles(text: str) -> tuple[str, ...]:
+def requested_roles(text: str) -> tuple[str, ...]:
     """The professions asked for, in the nominative, at most four; empty where nobody is called."""
     found: list[str] = []
     text = _edges(text)
     for trigger in _TRIGGER.finditer(text):
         endings = _NOMINATIVE if trigger["need"] else _CALLED
-        following = text[trigger.end() : trigger.end() + LONGEST_LIST]
+        following = text[trigger.end() : trigger.end() + MAX_LIST_CHARACTERS]
         for role in _list_at(_TOKEN.findall(following.lower()), endings):
             if role not in found:
                 found.append(role)
     named = [role for role in found if role not in _ANYBODY]
-    return tuple((named or found)[:MOST])
+    return tuple((named or found)[:MAX_ROLES])
 
 
 def _edges(text: str) -> str:

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from app.conversation.modes.consultation.weight import is_simple
-from app.conversation.modes.consultation.wishes import wished_roles
+from app.conversation.modes.consultation.complexity import is_simple
+from app.conversation.modes.consultation.requested_roles import requested_roles
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ from app.conversation.modes.consultation.wishes import wished_roles
     ],
 )
 def test_a_request_by_name_is_recognised(text, roles):
-    assert wished_roles(text) == roles
+    assert requested_roles(text) == roles
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_request_by_name_is_recognised(text, roles):
     ],
 )
 def test_talk_about_professions_calls_nobody(text):
-    assert wished_roles(text) == ()
+    assert requested_roles(text) == ()
 
 
 @pytest.mark.parametrize(
@@ -117,6 +117,6 @@ def test_a_question_of_some_weight_goes_to_the_gate(text):
 )
 def test_no_text_however_long_takes_long(piece):
     started = time.perf_counter()
-    wished_roles(piece * 50_000)
+    requested_roles(piece * 50_000)
     is_simple(piece * 50_000, in_conversation=True)
     assert time.perf_counter() - started < 2  # it takes milliseconds; a quadratic pattern, minutes

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.conversation.compression.ledger import items, missing, unfounded, vocabulary
+from app.conversation.compression.details import details_of, missing, unfounded, vocabulary
 from app.core.turns import HistoryMessage
 
 
@@ -22,8 +22,8 @@ def said(text, role="user"):
     ],
 )  # fmt: skip
 def test_exact_things_are_found_in_three_languages(text, values):
-    assert values <= {item.value for item in items(said(text))} | {
-        part for item in items(said(text)) for part in item.value.split("/")
+    assert values <= {item.value for item in details_of(said(text))} | {
+        part for item in details_of(said(text)) for part in item.value.split("/")
     }
 
 
@@ -38,31 +38,31 @@ def test_exact_things_are_found_in_three_languages(text, values):
     ],
 )
 def test_a_prohibition_is_kept_as_a_whole_sentence(text):
-    (item,) = items(said(f"Hello there. {text}"))
+    (item,) = details_of(said(f"Hello there. {text}"))
     assert (item.value, item.whole, item.binding) == (text, True, True)
 
 
 def test_what_the_assistant_says_does_not_bind():
-    assert not any(item.binding for item in items(said("It costs 900 EUR.", "assistant")))
+    assert not any(item.binding for item in details_of(said("It costs 900 EUR.", "assistant")))
 
 
 def test_a_pasted_document_does_not_bind():
     pasted = "row 12345 holds 678.\n" * 200
-    assert not any(item.binding for item in items(said(pasted)))
+    assert not any(item.binding for item in details_of(said(pasted)))
 
 
 def test_inflection_case_and_number_spacing_do_not_hide_a_value():
-    ledger = items(said("Заплатили Марине Кравченко 48 500 гривен."))
+    ledger = details_of(said("Заплатили Марине Кравченко 48 500 гривен."))
     assert missing(ledger, ["плательщик: Марина Кравченко, 48,500"]) == []
 
 
 def test_a_dropped_value_is_missing_even_if_a_part_of_it_is_there():
-    ledger = items(said("The deadline is 2027-03-14."))
+    ledger = details_of(said("The deadline is 2027-03-14."))
     assert [item.value for item in missing(ledger, ["deadline: 2027-03-15"])] == ["2027-03-14"]
 
 
 def test_a_prohibition_may_lose_a_word_but_not_its_point():
-    ledger = items(said("Please never use Docker on the school machines."))
+    ledger = details_of(said("Please never use Docker on the school machines."))
     assert missing(ledger, ["never use Docker on the school machines"]) == []
     assert len(missing(ledger, ["use Docker"])) == 1
 

@@ -9,7 +9,7 @@ from app.conversation.language import language_of_text
 from app.conversation.limits import timed
 from app.conversation.mode import TurnContext
 from app.conversation.modes.consultation import prompts
-from app.conversation.modes.consultation.plan import MOST, Specialist
+from app.conversation.modes.consultation.plan import MAX_SPECIALISTS, Specialist
 from app.conversation.sampling import sampling_of
 from app.conversation.speech import Speech
 from app.conversation.state import error_facts
@@ -39,7 +39,7 @@ class Opinion:
         return len(self.text.strip()) >= (ENOUGH if self.error else 1)
 
 
-class Council:
+class Specialists:
     """One turn's council, as the person set it up."""
 
     def __init__(self, turn: TurnContext) -> None:
@@ -48,7 +48,9 @@ class Council:
         self.language: Language = language_of_text(
             turn.request.question.text, turn.request.language
         )
-        self.most = min(MOST, int(options.number("consultation_specialists")) or MOST)
+        self.most = min(
+            MAX_SPECIALISTS, int(options.number("consultation_specialists")) or MAX_SPECIALISTS
+        )
         self.sequential = options.text("consultation_order") == "sequential"
         self.answer_tokens = int(options.number("consultation_tokens"))
         self.seconds = options.number("consultation_seconds")
