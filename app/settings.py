@@ -2,19 +2,19 @@
 
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.errors import SettingsInvalid
+from app.core.providers import PROVIDERS, Provider
 from app.core.text import Language
 
-YANDEX_BASE_URL = "https://ai.api.cloud.yandex.net/v1"
 
-
-class Settings(BaseSettings):
+class CommonSettings(BaseSettings):
     """Every field is a variable of the same name in capitals; all are optional.
 
     `.env.example` and docs/settings.md document each; a test fails where one is missing there.
@@ -29,13 +29,7 @@ class Settings(BaseSettings):
     ollama_num_ctx: int | None = Field(default=None, ge=256)
     """Tokens of context for every Ollama model; unset: what is loaded, else the model's own, else
     8192."""
-    yandex_api_key: SecretStr | None = None
-    yandex_folder_id: str | None = None
-    api_endpoint: str = YANDEX_BASE_URL
     model_name: str | None = None
-    openai_api_key: SecretStr | None = None
-    deepseek_api_key: SecretStr | None = None
-    openrouter_api_key: SecretStr | None = None
     openai_servers: SecretStr | None = None
     embedded_model: str | None = None
     model_hub: str = "https://huggingface.co"
@@ -69,11 +63,15 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
 
-    @field_validator("api_endpoint")
-    @classmethod
-    def _base_of(cls, url: str) -> str:
-        """A URL ending in `/chat/completions` is accepted: the base is what stands before it."""
-        return url.rstrip("/").removesuffix("/chat/completions")
+    def values_of(self, provider: Provider) -> dict[str, str]:
+        """What the environment says of that provider, by the names of its fields; what it does not
+        say is left out."""
+        values: dict[str, str] = {}
+        for one in provider.variables:
+            said = getattr(self, str(one.variable).lower(), None)
+            if said is not None:
+                values[one.name] = said.get_secret_value() if isinstance(said, SecretStr) else said
+        return values
 
     @property
     def database(self) -> str:
@@ -87,6 +85,23 @@ class Settings(BaseSettings):
         if self.chainlit_auth_secret is not None:
             return self.chainlit_auth_secret.get_secret_value()
         return kept_secret(self.data_dir / "auth_secret")
+
+
+def settings_with(providers: Iterable[Provider]) -> type[CommonSettings]:
+    """The settings with the variables of these providers."""
+    fields: dict[str, Any] = {
+        one.variable.lower(): ((SecretStr if one.secret else str) | None, None)
+        for provider in providers
+        for one in provider.variables
+        if one.variable
+    }
+    return create_model("Settings", __base__=CommonSettings, **fields)
+
+
+if TYPE_CHECKING:
+    Settings = CommonSettings
+else:
+    Settings = settings_with(PROVIDERS)
 
 
 def kept_secret(path: Path) -> str:
@@ -106,7 +121,7 @@ def _create_private(path: Path) -> int:
     return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
 
 
-def load_settings() -> Settings:
+def load_settings() -> CommonSettings:
     """The settings, or SettingsInvalid with the name of the first variable that is wrong."""
     try:
         return Settings()

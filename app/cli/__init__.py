@@ -1,4 +1,4 @@
-"""python -m app: doctor, models, users, keys, cache, db, gateway.
+"""python -m app: doctor, models, users, keys, cache, db, gateway, reference.
 
 A command group is one module with `register(subparsers)`, which adds its parsers and sets
 `run=function` as their default: `run(args, terminal)` returns an exit code, or a coroutine of one.
@@ -12,13 +12,13 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from app.cli import cache, db, doctor, gateway, keys, models, users
+from app.cli import cache, db, doctor, gateway, keys, models, reference, users
 from app.cli.terminal import Terminal, language_of_environment
 from app.core.errors import KonsiliumError, SettingsInvalid
 from app.core.text import Text
 from app.settings import load_settings
 
-GROUPS = (doctor, models, users, keys, cache, db, gateway)
+GROUPS = (doctor, models, users, keys, cache, db, gateway, reference)
 
 INVALID = Text(
     ru="Неверная настройка {why}", uk="Хибне налаштування {why}", en="Wrong setting {why}"

@@ -2,6 +2,7 @@
 
 import argparse
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from app.core.errors import (
     WrongKey,
 )
 from app.core.models import Capability, ModelProfile, ServerState
+from app.core.providers import PROVIDERS, Provider, provider_of
 from app.core.text import Text
 from app.storage.database import Database
 from app.view.model_labels import model_label
@@ -66,21 +68,6 @@ NO_SERVER = Text(
     en="The server {name} ({url}): {why}",
 )
 MORE = Text(ru="… и ещё {count}", uk="… і ще {count}", en="… and {count} more")
-START_OLLAMA = Text(
-    ru="Запустите Ollama: ollama serve. Если она на другой машине, укажите её в OLLAMA_HOST.",
-    uk="Запустіть Ollama: ollama serve. Якщо вона на іншій машині, вкажіть її в OLLAMA_HOST.",
-    en="Start Ollama: ollama serve. If it is on another machine, name that in OLLAMA_HOST.",
-)
-CHECK_ADDRESS = Text(
-    ru="Проверьте адрес, сеть и то, что сервер запущен.",
-    uk="Перевірте адресу, мережу і те, що сервер запущено.",
-    en="Check the address, the network, and that the server is running.",
-)
-SEE_EMBEDDED = Text(
-    ru="Что это значит и что делать — в docs/embedded.md.",
-    uk="Що це означає і що робити — у docs/embedded.md.",
-    en="What that means and what to do is in docs/embedded.md.",
-)
 CHECK_PROTOCOL = Text(
     ru="По этому адресу отвечает что-то другое. Адрес должен кончаться на /v1 или быть адресом Ollama.",
     uk="За цією адресою відповідає щось інше. Адреса має закінчуватися на /v1 або бути адресою Ollama.",
@@ -90,11 +77,6 @@ CHECK_KEY = Text(
     ru="Проверьте ключ в настройках: сервер его не принимает.",
     uk="Перевірте ключ у налаштуваннях: сервер його не приймає.",
     en="Check the key in the settings: the server refuses it.",
-)
-PULL = Text(
-    ru="Моделей нет. Установите: python -m app models pull {model}",
-    uk="Моделей немає. Встановіть: python -m app models pull {model}",
-    en="It has no models. Get one: python -m app models pull {model}",
 )
 DEFAULT = Text(
     ru="Новый чат откроется с моделью {model}",
@@ -173,8 +155,10 @@ def _to_be_made(url: URL) -> bool:
 
 
 def _is_unset(terminal: Terminal, state: ServerState) -> bool:
-    """An Ollama nobody asked for: only the default address."""
-    return state.kind == "ollama" and "ollama_host" not in terminal.settings.model_fields_set
+    """One nobody asked for, such as an Ollama at the default address."""
+    provider = provider_of(state.provider)
+    variable = (provider.variable or "").lower()
+    return provider.by_default and variable not in terminal.settings.model_fields_set
 
 
 def _server(terminal: Terminal, state: ServerState, *, spare: bool) -> bool:
@@ -182,7 +166,7 @@ def _server(terminal: Terminal, state: ServerState, *, spare: bool) -> bool:
     if state.error is not None:
         line = NO_SERVER.format(name=state.name, url=state.url, why=state.error.detail)
         terminal.say(f"{MAYBE if spare else BAD} {terminal.words(line)}")
-        if (remedy := _remedy(state, state.error)) is not None:
+        if (remedy := remedy_for(state, state.error)) is not None:
             terminal.say(f"   {terminal.words(remedy)}")
         return not spare
     line = SERVER.format(
@@ -197,18 +181,19 @@ def _server(terminal: Terminal, state: ServerState, *, spare: bool) -> bool:
         terminal.say(f"   {model_label(model, terminal.language, with_server=False)}")
     if len(state.models) > LISTED:
         terminal.say(f"   {terminal.words(MORE.format(count=len(state.models) - LISTED))}")
-    if not state.models and state.kind == "ollama":
-        suggested = suggestion(memory_bytes()).name
-        terminal.say(f"   {terminal.words(PULL.format(model=f'{state.name}/{suggested}'))}")
+    if not state.models and (remedy := provider_of(state.provider).without_models):
+        suggested = f"{state.name}/{suggestion(memory_bytes()).name}"
+        terminal.say(f"   {terminal.words(remedy.format(model=suggested))}")
     return False
 
 
-def _remedy(state: ServerState, error: KonsiliumError) -> Text | None:
+def remedy_for(
+    state: ServerState, error: KonsiliumError, providers: Sequence[Provider] = PROVIDERS
+) -> Text | None:
+    """What to do about a server's error, where there is something."""
     match error:
-        case ServerUnavailable() if state.kind == "embedded":
-            return SEE_EMBEDDED
         case ServerUnavailable():
-            return START_OLLAMA if state.kind == "ollama" else CHECK_ADDRESS
+            return provider_of(state.provider, providers).remedy
         case WrongKey():
             return CHECK_KEY
         case MalformedAnswer() | ModelNotFound():

@@ -107,7 +107,7 @@ class ServerState:
 
     name: str
     kind: str
-    """`ollama`, `openai` or `embedded`: for people to read, never to branch on."""
+    """The protocol it speaks, for people to read: `ollama`, `openai` or `embedded`."""
     url: str
     local: bool
     models: tuple[ModelProfile, ...] = ()
@@ -117,6 +117,8 @@ class ServerState:
     latency_s: float | None = None
     checked_at: datetime | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    provider: str = "other"
+    """Its row in core.providers, which says what differs from one kind of server to the next."""
     lists_all: bool = True
     """Whether `models` is all there is: where not, an unlisted name may still be asked for."""
 

@@ -1,19 +1,18 @@
 """The model servers that the settings name."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from app.core.errors import SettingsInvalid
 from app.core.models import GATEWAY_SERVER
 from app.core.ports import ModelServer
+from app.core.providers import PROVIDERS, Provider
 from app.providers.embedded.hub import Hub
 from app.providers.embedded.library import Library
 from app.providers.embedded.server import NAME, EmbeddedServer
 from app.providers.ollama import OllamaServer
-from app.providers.openai_compatible import PRESETS, any_server, connected
-from app.providers.openai_compatible.names import FolderNames
+from app.providers.openai_compatible import any_server, connected
 from app.providers.saved_servers import SavedServers
 from app.settings import Settings
 
@@ -35,7 +34,11 @@ def embedded_server(library: Library) -> ModelServer:
     return EmbeddedServer(library, connect)
 
 
-def servers_from(settings: Settings, library: Library | None = None) -> list[ModelServer]:
+def servers_from(
+    settings: Settings,
+    library: Library | None = None,
+    providers: Sequence[Provider] = PROVIDERS,
+) -> list[ModelServer]:
     """One server for each that is configured, Ollama's first. Raises SettingsInvalid.
 
     `library`: that of this process, where it has one already.
@@ -44,7 +47,7 @@ def servers_from(settings: Settings, library: Library | None = None) -> list[Mod
         OllamaServer(name, url, num_ctx=settings.ollama_num_ctx)
         for name, url in ollama_hosts(settings.ollama_host)
     ]
-    servers += _presets(settings)
+    servers += _with_keys(settings, providers)
     if settings.openai_servers is not None:
         listed = settings.openai_servers.get_secret_value()
         servers += [
@@ -60,7 +63,8 @@ def servers_from(settings: Settings, library: Library | None = None) -> list[Mod
 def registry_of(settings: Settings, configured: Iterable[ModelServer]) -> SavedServers:
     """The servers named while the app ran, beside those the environment configures."""
     names = [server.name for server in configured]
-    return SavedServers(settings.data_dir, names, yandex_url=settings.api_endpoint)
+    said = {one.name: settings.values_of(one) for one in PROVIDERS}
+    return SavedServers(settings.data_dir, names, environment=said)
 
 
 def ollama_hosts(listed: str) -> list[tuple[str, str]]:
@@ -105,23 +109,11 @@ def _ollama_url(address: str) -> str:
     return address.replace("://0.0.0.0", "://127.0.0.1", 1)
 
 
-def _presets(settings: Settings) -> Iterable[ModelServer]:
-    if settings.yandex_api_key is not None:
-        folder = settings.yandex_folder_id
-        if not folder:
-            raise SettingsInvalid("YANDEX_FOLDER_ID", "needed beside YANDEX_API_KEY")
-        preset = replace(
-            PRESETS["yandex"], base_url=settings.api_endpoint, names=FolderNames(folder)
-        )
-        key = settings.yandex_api_key.get_secret_value()
-        yield connected(preset, key, project=folder)
-    for name, secret in (
-        ("openai", settings.openai_api_key),
-        ("deepseek", settings.deepseek_api_key),
-        ("openrouter", settings.openrouter_api_key),
-    ):
-        if secret is not None:
-            yield connected(PRESETS[name], secret.get_secret_value())
+def _with_keys(settings: Settings, providers: Sequence[Provider]) -> Iterable[ModelServer]:
+    for provider in providers:
+        values = settings.values_of(provider)
+        if "key" in values:
+            yield connected(provider.connection(values), values["key"])
 
 
 def _no_name_twice(names: Iterable[str]) -> None:

@@ -5,35 +5,40 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from app.core.errors import NotFound, SettingsInvalid, StorageUnavailable
 from app.core.models import GATEWAY_SERVER
 from app.core.ports import ModelServer, NewcomerServer, NewServer
+from app.core.providers import PROVIDERS, Preset, Provider
 from app.core.turns import new_id
-from app.providers.openai_compatible import PRESETS, any_server, connected
-from app.providers.openai_compatible.names import FolderNames
-from app.providers.openai_compatible.presets import base_of
+from app.providers.openai_compatible import connected
+from app.providers.openai_compatible.presets import is_local
 
 log = logging.getLogger(__name__)
 
 FILE = "servers.json"
-OTHER = "other"
 
 
 class SavedServers:
     """Implements core.ports.ServerRegistry. What the environment configures goes first."""
 
     def __init__(
-        self, folder: Path, taken: Collection[str] = (), *, yandex_url: str | None = None
+        self,
+        folder: Path,
+        taken: Collection[str] = (),
+        *,
+        environment: Mapping[str, Mapping[str, str]] | None = None,
+        providers: Sequence[Provider] = PROVIDERS,
     ) -> None:
-        """`taken`: the names of the servers that the environment configures; `yandex_url`: where
-        Yandex is, if not at its usual address."""
+        """`taken`: the names of the servers that the environment configures; `environment`: by
+        provider, what it says of a field that a form leaves out, such as another address."""
         self._path = folder / FILE
-        self._yandex_url = yandex_url
+        self._environment = environment or {}
+        self._providers = {one.name: one for one in providers if one.fields}
         self._taken = {GATEWAY_SERVER, *taken}
 
     def servers(self) -> list[ModelServer]:
@@ -49,7 +54,7 @@ class SavedServers:
     @property
     def names(self) -> frozenset[str]:
         """The servers of the file, as far as the environment does not configure them too."""
-        return frozenset(_names(self._read())) - self._taken
+        return frozenset(self._names(self._read())) - self._taken
 
     def keys(self) -> Iterator[str]:
         """The keys, to be kept out of the log."""
@@ -57,24 +62,23 @@ class SavedServers:
 
     def build(self, new: NewServer) -> NewcomerServer:
         """The server; nothing is asked yet."""
-        name = server_name(new)
-        if name in self._taken:
-            raise SettingsInvalid(name, "configured by the environment, which goes first")
-        if new.provider == OTHER:
-            return connected(any_server(name, new.url), new.key)
-        if not new.key:
-            raise SettingsInvalid("key", "missing")
-        preset = PRESETS[new.provider]
-        if new.provider == "yandex":
-            if not new.folder:
-                raise SettingsInvalid("folder", "missing")
-            url = self._yandex_url or preset.base_url
-            preset = replace(preset, base_url=url, names=FolderNames(new.folder))
-        return connected(preset, new.key, project=new.folder or None)
+        preset = self._preset(new)
+        if preset.name in self._taken:
+            raise SettingsInvalid(preset.name, "configured by the environment, which goes first")
+        return connected(preset, new.key)
+
+    def _preset(self, new: NewServer) -> Preset:
+        """How to talk to it: it is called as its provider, else after its host. Raises SettingsInvalid."""
+        provider = self._providers.get(new.provider)
+        if provider is None:
+            raise SettingsInvalid("provider", f"not {new.provider!r}")
+        beside = self._environment.get(new.provider, {})
+        preset = provider.connection({**beside, **new.values})
+        return preset if provider.preset and provider.preset.base_url else at(preset)
 
     async def keep(self, new: NewServer) -> None:
         """Writes it down in place of one with the same name."""
-        await self._write([*self._but(server_name(new)), new])
+        await self._write([*self._but(self._preset(new).name), new])
 
     async def forget(self, name: str) -> None:
         """Strikes it out, with its key."""
@@ -83,7 +87,13 @@ class SavedServers:
         await self._write(self._but(name))
 
     def _but(self, name: str) -> list[NewServer]:
-        return [one for one in self._read() if name not in _names([one])]
+        return [one for one in self._read() if name not in self._names([one])]
+
+    def _names(self, listed: Sequence[NewServer]) -> Iterator[str]:
+        """Of those that have one."""
+        for new in listed:
+            with contextlib.suppress(SettingsInvalid):
+                yield self._preset(new).name
 
     async def _write(self, servers: Sequence[NewServer]) -> None:
         try:
@@ -94,7 +104,7 @@ class SavedServers:
     def _read(self) -> list[NewServer]:
         try:
             listed = json.loads(self._path.read_text(encoding="utf-8"))
-            return [NewServer(**entry) for entry in listed["servers"]]
+            return [_server(**entry) for entry in listed["servers"]]
         except FileNotFoundError:
             return []
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -102,7 +112,7 @@ class SavedServers:
             return []
 
     def _replace(self, servers: Sequence[NewServer]) -> None:
-        listed = {"servers": [asdict(one) for one in servers]}
+        listed = {"servers": [{"provider": one.provider, **one.values} for one in servers]}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         beside = self._path.with_name(f"{FILE}.{new_id()}")
         descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
@@ -117,26 +127,22 @@ class SavedServers:
             raise
 
 
-def _names(listed: Sequence[NewServer]) -> Iterator[str]:
-    """Of those that have one."""
-    for new in listed:
-        with contextlib.suppress(SettingsInvalid):
-            yield server_name(new)
+def _server(*, provider: str, key: str = "", url: str = "", **fields: str) -> NewServer:
+    """An entry of the file."""
+    return NewServer(provider, key, url, fields)
 
 
-def server_name(new: NewServer) -> str:
-    """How the server is called: its provider, else after its host (`api.example.com`,
-    `localhost-8001`). Raises SettingsInvalid."""
-    if new.provider in PRESETS:
-        return new.provider
-    if new.provider != OTHER:
-        raise SettingsInvalid("provider", f"not {new.provider!r}")
+def at(preset: Preset) -> Preset:
+    """A server given by its address, called after its host (`api.example.com`, `localhost-8001`).
+    Raises SettingsInvalid."""
     try:
-        address = urlsplit(base_of(new.url))
+        address = urlsplit(preset.base_url)
         host, port = address.hostname, address.port
     except ValueError as error:
         raise SettingsInvalid("url", "no URL") from error
     if address.scheme not in ("http", "https") or not host or address.username is not None:
         raise SettingsInvalid("url", "http://host:port/v1, without a key in it")
     plain = host.replace(":", "-")
-    return f"{plain}-{port}" if port else plain
+    name = f"{plain}-{port}" if port else plain
+    local = is_local(preset.base_url)
+    return replace(preset, name=name, local=local, props=local)

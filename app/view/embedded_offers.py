@@ -5,6 +5,7 @@ from typing import Any
 
 from app.core.errors import Unsupported
 from app.core.models import EmbeddedOffer, ServerState
+from app.core.providers import provider_of
 from app.core.text import Language, Text
 
 NO_ROOM = Text(
@@ -89,7 +90,7 @@ def _reason(offers: Sequence[EmbeddedOffer], states: Sequence[ServerState]) -> T
     if first.state == "unusable":
         why = NO_LLAMA if isinstance(first.error, Unsupported) else NO_FILE
         return why.format(name=first.name)
-    if first.state == "ready" and any(s.kind == "embedded" and s.error for s in states):
+    if first.state == "ready" and any(provider_of(s.provider).inside and s.error for s in states):
         return NOT_STARTING.format(name=first.name)
     return None
 

@@ -19,6 +19,8 @@ from app.core.errors import KonsiliumError
 from app.core.events import StepKind
 from app.core.models import ServerState
 from app.core.ports import EmbeddedModels, Models, NewServer
+from app.core.providers import PROVIDERS, Provider, provider_of
+from app.core.text import Language
 from app.core.turns import StepRecord, new_id, now
 from app.view.chainlit.browser import ActionHandler, Browser
 from app.view.chainlit.identity import ADMINS_ONLY, is_admin
@@ -123,10 +125,13 @@ class Guide:
         """Tests the key at its server and keeps it where that answers; the card says how it went."""
         if not await self._may(browser):
             return
-        fields = {name: str(payload.get(name) or "").strip() for name in ("key", "folder", "url")}
+        values = {str(name): str(value or "").strip() for name, value in payload.items()}
+        new = NewServer(
+            values.pop("provider", ""), values.pop("key", ""), values.pop("url", ""), values
+        )
         status = self._keys[browser.session.id] = {"state": "testing"}
         try:
-            await self._registration.join(NewServer(str(payload.get("provider", "")), **fields))
+            await self._registration.join(new)
             status["state"] = "kept"
         except KonsiliumError as error:
             log.warning("a new server was not kept: %s: %s", error.code, error.detail)
@@ -159,11 +164,13 @@ class Guide:
             "lang": browser.language,
             "ready": ready,
             "servers": [
-                _server(state)
+                {**_server(state), "can_pull": self._stores.has(state.name)}
                 for state in states
-                if state.reachable or state.kind != "embedded"  # the third way tells of it
+                if state.reachable
+                or not provider_of(state.provider).inside  # the third way tells of it
             ],
             "can_save_keys": admin,
+            "providers": [provider_form(one, browser.language) for one in PROVIDERS if one.fields],
             "key_status": dict(self._keys.get(browser.session.id, {})) or None,
             **self._ollama(states, browser, admin=admin),
         }
@@ -206,10 +213,30 @@ class Guide:
         return suggestion(self._memory) if here else MODEST
 
 
+def provider_form(provider: Provider, language: Language) -> dict[str, Any]:
+    """A provider as the form of the second way draws it."""
+    return {
+        "id": provider.name,
+        "label": provider.label[language],
+        "fields": [
+            {
+                "name": one.name,
+                "label": one.label[language],
+                "secret": one.secret,
+                "required": one.required,
+                "default": one.default,
+            }
+            for one in provider.fields
+            if one.asked
+        ],
+        "env": list(provider.env_lines),
+        "keys_at": provider.keys_at,
+    }
+
+
 def _server(state: ServerState) -> dict[str, Any]:
     return {
         "name": state.name,
-        "kind": state.kind,
         "url": state.url,
         "ok": state.reachable,
         "models": len(state.models),

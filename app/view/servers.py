@@ -15,6 +15,7 @@ from app.completion.stores import Stores
 from app.core.errors import BadRequest, ServerUnavailable
 from app.core.models import LoadState, ModelProfile, ServerState
 from app.core.ports import EmbeddedModels, Models
+from app.core.providers import provider_of
 from app.core.text import Language, Text
 from app.view.chainlit.browser import ActionHandler, Browser
 from app.view.chainlit.identity import ADMINS_ONLY, is_admin
@@ -220,6 +221,7 @@ def _server(state: ServerState) -> dict[str, Any]:
     return {
         "name": state.name,
         "kind": state.kind,
+        "inside": provider_of(state.provider).inside,
         "url": state.url,
         "local": state.local,
         "ok": state.reachable,

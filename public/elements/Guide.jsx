@@ -21,12 +21,9 @@ const TEXTS = {
     pullButton: "Скачать",
     cancel: "Отменить",
     cloud: "Облако по ключу",
-    cloudHint: "Yandex, OpenAI, DeepSeek, OpenRouter или любой совместимый сервер",
+    cloudHint: (names) => `${names} или любой совместимый сервер`,
     provider: "Поставщик",
-    other: "Другой сервер",
-    key: "Ключ API",
-    folder: "Идентификатор каталога",
-    url: "Адрес сервера",
+    keysAt: "Где взять ключ:",
     saveKey: "Проверить и сохранить",
     testing: "Проверяем ключ…",
     keyNote: "Ключ хранится в папке данных приложения, доступен только самому приложению и больше не показывается.",
@@ -59,12 +56,9 @@ const TEXTS = {
     pullButton: "Завантажити",
     cancel: "Скасувати",
     cloud: "Хмара за ключем",
-    cloudHint: "Yandex, OpenAI, DeepSeek, OpenRouter або будь-який сумісний сервер",
+    cloudHint: (names) => `${names} або будь-який сумісний сервер`,
     provider: "Постачальник",
-    other: "Інший сервер",
-    key: "Ключ API",
-    folder: "Ідентифікатор каталогу",
-    url: "Адреса сервера",
+    keysAt: "Де взяти ключ:",
     saveKey: "Перевірити й зберегти",
     testing: "Перевіряємо ключ…",
     keyNote: "Ключ зберігається в теці даних застосунку, доступний лише йому й більше не показується.",
@@ -97,12 +91,9 @@ const TEXTS = {
     pullButton: "Download",
     cancel: "Cancel",
     cloud: "A cloud model by key",
-    cloudHint: "Yandex, OpenAI, DeepSeek, OpenRouter or any compatible server",
+    cloudHint: (names) => `${names} or any compatible server`,
     provider: "Provider",
-    other: "Another server",
-    key: "API key",
-    folder: "Folder ID",
-    url: "Server address",
+    keysAt: "Where to get a key:",
     saveKey: "Test and keep",
     testing: "Testing the key…",
     keyNote: "The key is kept in the app's data folder, readable by the app alone, and never shown again.",
@@ -121,13 +112,8 @@ const TEXTS = {
   },
 };
 
-const PROVIDERS = [
-  { id: "yandex", label: "Yandex", folder: true, variables: ["YANDEX_API_KEY", "YANDEX_FOLDER_ID"] },
-  { id: "openai", label: "OpenAI", variables: ["OPENAI_API_KEY"] },
-  { id: "deepseek", label: "DeepSeek", variables: ["DEEPSEEK_API_KEY"] },
-  { id: "openrouter", label: "OpenRouter", variables: ["OPENROUTER_API_KEY"] },
-  { id: "other", url: true, variables: ["OPENAI_SERVERS"] },
-];
+/* How many providers the hint names; the list has all. */
+const NAMED = 4;
 
 function Command({ text, command }) {
   const [copied, setCopied] = useState(false);
@@ -195,7 +181,7 @@ function Step({ text, done, title, children }) {
 }
 
 function OllamaWay({ lang, text, data, callAction }) {
-  const servers = (data.servers ?? []).filter((server) => server.kind === "ollama");
+  const servers = (data.servers ?? []).filter((server) => server.can_pull);
   const up = servers.find((server) => server.ok);
   const model = data.suggested || "gemma2:2b";
   const pulling = data.pull;
@@ -232,53 +218,53 @@ function OllamaWay({ lang, text, data, callAction }) {
 }
 
 function CloudWay({ text, data, callAction }) {
-  const [provider, setProvider] = useState("yandex");
-  const [values, setValues] = useState({ key: "", folder: "", url: "" });
-  const chosen = PROVIDERS.find((one) => one.id === provider);
-  const set = (name) => (event) => setValues({ ...values, [name]: event.target.value });
+  const { providers } = data;
+  const [provider, setProvider] = useState(providers[0].id);
+  const [values, setValues] = useState({});
+  const chosen = providers.find((one) => one.id === provider) ?? providers[0];
+  const valueOf = (field) => values[field.name] ?? field.default;
   const status = data.key_status;
   const testing = status?.state === "testing";
-  const complete = (values.key.trim() || chosen.url) && (!chosen.folder || values.folder.trim()) && (!chosen.url || values.url.trim());
+  const complete = chosen.fields.every((field) => !field.required || valueOf(field).trim());
   const submit = async (event) => {
     event.preventDefault();
-    await callAction({ name: "save_key", payload: { provider, ...values } });
+    const told = Object.fromEntries(chosen.fields.map((field) => [field.name, valueOf(field)]));
+    await callAction({ name: "save_key", payload: { provider: chosen.id, ...told } });
     setValues({ ...values, key: "" });
   };
   const choose = (
     <label className="k-label">
       {text.provider}
-      <select className="k-field" value={provider} onChange={(event) => setProvider(event.target.value)}>
-        {PROVIDERS.map((one) => <option key={one.id} value={one.id}>{one.label ?? text.other}</option>)}
+      <select className="k-field" value={chosen.id} onChange={(event) => setProvider(event.target.value)}>
+        {providers.map((one) => <option key={one.id} value={one.id}>{one.label}</option>)}
       </select>
     </label>
+  );
+  const where = chosen.keys_at && (
+    <p className="k-muted k-small k-break">{text.keysAt} {chosen.keys_at.replace("https://", "")}</p>
   );
   if (!data.can_save_keys)
     return (
       <div className="k-form">
         {choose}
         <p className="k-muted k-small">{text.envNote}</p>
-        {chosen.variables.map((name) => (
-          <Command key={name} text={text}
-            command={`${name}=${name === "OPENAI_SERVERS" ? "name=http://host:port/v1|key" : ""}`} />
-        ))}
+        {chosen.env.map((line) => <Command key={line} text={text} command={line} />)}
+        {where}
       </div>
     );
   return (
     <form className="k-form" onSubmit={submit} autoComplete="off">
       {choose}
-      {chosen.url && (
-        <label className="k-label">{text.url}
-          <input className="k-field" type="text" inputMode="url" value={values.url} onChange={set("url")} />
+      {chosen.fields.map((field) => (
+        <label key={field.name} className="k-label">{field.label}
+          <input className="k-field" type={field.secret ? "password" : "text"}
+            inputMode={field.name === "url" ? "url" : undefined}
+            autoComplete={field.secret ? "new-password" : undefined}
+            value={valueOf(field)}
+            onChange={(event) => setValues({ ...values, [field.name]: event.target.value })} />
         </label>
-      )}
-      {chosen.folder && (
-        <label className="k-label">{text.folder}
-          <input className="k-field" type="text" value={values.folder} onChange={set("folder")} />
-        </label>
-      )}
-      <label className="k-label">{text.key}
-        <input className="k-field" type="password" autoComplete="new-password" value={values.key} onChange={set("key")} />
-      </label>
+      ))}
+      {where}
       <button type="submit" className="k-button k-primary" disabled={!complete || testing}>
         <KeyRound aria-hidden="true" />{testing ? text.testing : text.saveKey}
       </button>
@@ -359,7 +345,7 @@ function Beginnings({ text, starters, send }) {
 }
 
 function Guide({ data, callAction, send }) {
-  const { lang, ready, servers = [], embedded, starters = [] } = data;
+  const { lang, ready, servers = [], providers = [], embedded, starters = [] } = data;
   const { messages } = useChatMessages();
   const begun = messages.some((message) => message.type === "user_message");
   const text = words(lang, TEXTS);
@@ -376,7 +362,11 @@ function Guide({ data, callAction, send }) {
       {!ready && (
         <div className="k-ways">
           <Way icon={HardDrive} title={text.ollama} hint={text.ollamaHint} open><OllamaWay {...shared} /></Way>
-          <Way icon={Cloud} title={text.cloud} hint={text.cloudHint}><CloudWay {...shared} /></Way>
+          {providers.length > 0 && (
+            <Way icon={Cloud} title={text.cloud} hint={text.cloudHint(providers.slice(0, NAMED).map((one) => one.label).join(", "))}>
+              <CloudWay {...shared} />
+            </Way>
+          )}
           {embedded && (
             <Way icon={Cpu} title={text.embedded} hint={text.embeddedHint}><EmbeddedWay {...shared} /></Way>
           )}

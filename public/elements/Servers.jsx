@@ -339,14 +339,14 @@ const fetchedOf = (embedded) => embedded?.offers.find((offer) => offer.ours && o
 function remover(server, model, embedded, act) {
   const payload = { server: server.name, model: model.name };
   if (server.can_pull) return () => act("remove", payload);
-  const fetched = server.kind === "embedded" && fetchedOf(embedded);
+  const fetched = server.inside && fetchedOf(embedded);
   return fetched ? () => act("remove_embedded", { ...payload, name: fetched.name }) : null;
 }
 
 function Server({ lang, text, server, embedded, pulls, admin, act }) {
   const [asking, setAsking] = useState(false);
   const models = server.models ?? [];
-  const own = server.kind === "embedded";
+  const own = server.inside;
   const offered = own && (embedded?.offers ?? []).some((offer) => offer.state !== "ready");
   const fetched = own && !server.ok && admin && fetchedOf(embedded);
   const stuck = fetched && { name: modelFile(fetched.name)[0], size_bytes: fetched.size };
@@ -439,7 +439,7 @@ function Servers({ data: own, callAction }) {
         <Server key={server.name} lang={lang} text={text} server={server} admin={admin} act={act}
           embedded={embedded} pulls={pulls.filter((pull) => pull.server === server.name)} />
       ))}
-      {!servers.some((server) => server.kind === "embedded") && (
+      {!servers.some((server) => server.inside) && (
         <Embeddable lang={lang} text={text} embedded={embedded} act={act} />
       )}
     </section>

@@ -53,7 +53,7 @@ COUNCIL = ENTRY | {
 SERVERS = [
     {
         "name": "ollama",
-        "kind": "ollama",
+        "can_pull": True,
         "url": "http://localhost:11434",
         "ok": True,
         "models": 1,
@@ -61,7 +61,7 @@ SERVERS = [
     },
     {
         "name": "yandex",
-        "kind": "openai",
+        "can_pull": False,
         "url": "http://yandex",
         "ok": False,
         "models": 0,

@@ -1,6 +1,6 @@
 """Model servers, as the providers make them."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -112,11 +112,17 @@ class NewServer:
     """A server that an administrator names while the app runs."""
 
     provider: str
-    """`yandex`, `openai`, `deepseek`, `openrouter`, or `other` with a `url`."""
+    """The name of its row in core.providers."""
     key: str = field(default="", repr=False)
-    folder: str = ""
-    """Yandex' folder."""
     url: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What else the provider's form asks for, by name."""
+
+    @property
+    def values(self) -> dict[str, str]:
+        """All that was filled in, by the fields' names."""
+        told = {**self.fields, "key": self.key, "url": self.url}
+        return {name: value for name, value in told.items() if value}
 
 
 class ServerRegistry(Protocol):

@@ -184,6 +184,7 @@ class EmbeddedServer:
             local=True,
             version=_version(),
             checked_at=now(),
+            provider=NAME,
             **facts,
         )
 

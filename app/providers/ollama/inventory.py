@@ -119,7 +119,14 @@ class Inventory:
     def _state(self, models: tuple[ModelProfile, ...] = (), **facts: Any) -> ServerState:
         client = self._client
         return ServerState(
-            client.server, "ollama", client.url, True, models, checked_at=now(), **facts
+            client.server,
+            "ollama",
+            client.url,
+            True,
+            models,
+            checked_at=now(),
+            provider="ollama",
+            **facts,
         )
 
 

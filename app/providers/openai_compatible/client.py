@@ -42,17 +42,13 @@ and OPENAI_CUSTOM_HEADERS hold in the environment, to any server."""
 class OpenAIClient:
     """Requests to one server; retries are ours (completion.retrying), so the package makes none."""
 
-    def __init__(
-        self, preset: Preset, key: str, pool: AiohttpTransport, *, project: str | None = None
-    ) -> None:
+    def __init__(self, preset: Preset, key: str, pool: AiohttpTransport) -> None:
         self.preset = preset
         self.server = preset.name
         self._key = key
         headers = dict(preset.headers)
         if key:
             headers["Authorization"] = f"{preset.auth} {key}"
-        if project:
-            headers["OpenAI-Project"] = project
         self._headers = {name.lower(): value for name, value in headers.items()}
         self._http = httpx2.AsyncClient(
             transport=pool,

@@ -24,17 +24,13 @@ REFUSAL_BYTES = 65536
 class RawOpenAI:
     """Implements core.ports.PassThrough."""
 
-    def __init__(
-        self, preset: Preset, key: str, pool: AiohttpTransport, *, project: str | None = None
-    ) -> None:
+    def __init__(self, preset: Preset, key: str, pool: AiohttpTransport) -> None:
         self._preset = preset
         self._key = key
         self._pool = pool
         self._headers = {**preset.headers, "accept-encoding": "identity"}
         if key:
             self._headers["authorization"] = f"{preset.auth} {key}"
-        if project:
-            self._headers["openai-project"] = project
 
     @property
     def stream_usage(self) -> bool:

@@ -29,15 +29,14 @@ class OpenAICompatibleServer:
         preset: Preset,
         key: str = "",
         *,
-        project: str | None = None,
         timeouts: Timeouts | None = None,
     ) -> None:
         self._preset = preset
         self._timeouts = timeouts or (LOCAL if preset.local else CLOUD)
         pool = AiohttpTransport(self._timeouts, local=preset.local)
-        self._client = OpenAIClient(preset, key, pool, project=project)
-        self._anonymous = OpenAIClient(preset, "", pool, project=project) if key else None
-        self.raw = RawOpenAI(preset, key, pool, project=project)
+        self._client = OpenAIClient(preset, key, pool)
+        self._anonymous = OpenAIClient(preset, "", pool) if key else None
+        self.raw = RawOpenAI(preset, key, pool)
         """The same server without translation, for the gateway."""
 
     @property
@@ -125,6 +124,7 @@ class OpenAICompatibleServer:
             "openai",
             self._preset.base_url,
             self.local,
+            provider=self._preset.provider,
             lists_all=self._preset.lists_all,
             checked_at=now(),
             **facts,

@@ -49,11 +49,11 @@ async def test_yandex_needs_its_folder_and_is_asked_at_the_configured_address(tm
     async with OpenAISimulator(["gpt://b1g/yandexgpt-lite/latest"], key=KEY) as sim:
         catalogue = Catalogue([])
         registration = ServerRegistration(
-            catalogue, SavedServers(tmp_path, yandex_url=f"{sim.url}/v1")
+            catalogue, SavedServers(tmp_path, environment={"yandex": {"url": f"{sim.url}/v1"}})
         )
         with pytest.raises(SettingsInvalid):
             await registration.join(NewServer("yandex", KEY))
-        await registration.join(NewServer("yandex", KEY, folder="b1g"))
+        await registration.join(NewServer("yandex", KEY, fields={"folder": "b1g"}))
         assert [str(profile.ref) for profile in catalogue.known] == ["yandex/yandexgpt-lite"]
         await catalogue.aclose()
 

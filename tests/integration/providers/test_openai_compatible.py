@@ -10,10 +10,10 @@ from app.core.errors import FirstTokenTimeout, ServerUnavailable, WrongKey
 from app.core.messages import Message
 from app.core.models import Capability, ModelProfile
 from app.core.ports import ModelStore
+from app.core.providers import provider_of
 from app.core.requests import ModelRequest
 from app.providers.deadline import Timeouts
-from app.providers.openai_compatible.names import FolderNames
-from app.providers.openai_compatible.presets import PRESETS, any_server
+from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 from tests.simulators import OpenAISimulator
 from tests.simulators.base import SimModel
@@ -42,8 +42,8 @@ def plain(simulator: OpenAISimulator, key: str = KEY) -> OpenAICompatibleServer:
 
 
 def yandex(simulator: OpenAISimulator) -> OpenAICompatibleServer:
-    preset = replace(PRESETS["yandex"], base_url=simulator.base_url, names=FolderNames("b1gfolder"))
-    return OpenAICompatibleServer(preset, KEY, project="b1gfolder", timeouts=QUICK)
+    told = {"key": KEY, "folder": "b1gfolder", "url": simulator.base_url}
+    return OpenAICompatibleServer(provider_of("yandex").connection(told), KEY, timeouts=QUICK)
 
 
 async def models_of(server: OpenAICompatibleServer) -> dict[str, ModelProfile]:

@@ -1,0 +1,290 @@
+"""The kinds of model servers there are, a row each.
+
+What varies from one to the next is a fact in its row: the settings, `.env.example`, the tables of the
+docs, the guide's form, the servers panel and doctor are made from the rows, and the adapters read them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from app.core.errors import SettingsInvalid
+from app.core.model_names import FolderNames, ModelNames, PlainNames
+from app.core.text import Text, same
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """How an OpenAI-compatible server is talked to; the adapter never asks who the server is."""
+
+    name: str
+    base_url: str
+    auth: str = "Bearer"
+    """The word before the key in `Authorization`."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent besides; in a row of the table `{folder}` stands for that field of the form."""
+    names: ModelNames = field(default_factory=PlainNames)
+    local: bool = False
+    stream_usage: bool = True
+    """Takes `stream_options.include_usage`."""
+    completion_tokens_field: str = "max_tokens"
+    embeddings_at_once: int = 128
+    """Texts per embeddings request."""
+    lists_all: bool = True
+    """Whether a name missing in its list of models is a name it does not know."""
+    key_path: str | None = None
+    """A path that tells about the key, and so refuses a wrong one."""
+    props: bool = False
+    """Worth asking llama.cpp's `/props` for the window."""
+    provider: str = "other"
+    """The row it was made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """One thing to be told before a server can be used: a field of the guide's form, and a variable."""
+
+    name: str
+    label: Text
+    variable: str | None = None
+    """None where OPENAI_SERVERS holds it."""
+    meaning: str = ""
+    """For the docs, in English."""
+    default: str = ""
+    secret: bool = False
+    required: bool = True
+    asked: bool = True
+    """Whether the guide asks for it."""
+
+
+DEFAULT_REMEDY = Text(
+    ru="Проверьте адрес, сеть и то, что сервер запущен.",
+    uk="Перевірте адресу, мережу і те, що сервер запущено.",
+    en="Check the address, the network, and that the server is running.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One kind of model server."""
+
+    name: str
+    """Of the row, and of the server where there is but one of it."""
+    label: Text
+    preset: Preset | None = None
+    """None where it speaks a protocol of its own: Ollama, the model inside the app."""
+    fields: tuple[FormField, ...] = ()
+    """The key first. None: it is not named in the guide's form."""
+    names: Callable[[Mapping[str, str]], ModelNames] = lambda values: PlainNames()
+    """The translation of its ids, by the form's values."""
+    variable: str | None = None
+    """The variable with a list of such servers."""
+    by_default: bool = False
+    """There without being asked for: its absence harms nobody who has another."""
+    inside: bool = False
+    """Runs inside the app: the guide has a way of its own for it."""
+    remedy: Text = DEFAULT_REMEDY
+    """What to do where it does not answer."""
+    without_models: Text | None = None
+    """What to do where it answers and has none; `{model}` is a suggestion."""
+    keys_at: str | None = None
+    """Where a person gets a key."""
+    prices_at: str | None = None
+    """Where its prices can be read."""
+    as_of: date | None = None
+    """When these facts were read."""
+    quirks: tuple[str, ...] = ()
+    """What is known to differ, for the docs, in English."""
+
+    @property
+    def key(self) -> FormField | None:
+        """The field with the key."""
+        return next((one for one in self.fields if one.name == "key"), None)
+
+    @property
+    def variables(self) -> tuple[FormField, ...]:
+        """The fields that have a variable of their own."""
+        return tuple(one for one in self.fields if one.variable)
+
+    @property
+    def env_lines(self) -> tuple[str, ...]:
+        """What stands in `.env` for it."""
+        if self.variables:
+            return tuple(f"{one.variable}={one.default}" for one in self.variables if one.asked)
+        url = next((one.default for one in self.fields if one.name == "url"), "")
+        return (
+            f"{self.variable}={self.name if url else 'name'}={url or 'http://host:port/v1|key'}",
+        )
+
+    def connection(self, values: Mapping[str, str]) -> Preset:
+        """How to talk to it, told these values of its fields. Raises SettingsInvalid with the
+        variable of one that is missing."""
+        if self.preset is None:
+            raise SettingsInvalid("provider", f"{self.name} is not named by a form")
+        told = {one.name: values.get(one.name) or one.default for one in self.fields}
+        for one in self.fields:
+            if one.required and not told[one.name]:
+                beside = self.key.variable if self.key and one is not self.key else None
+                why = f"needed beside {beside}" if beside else "missing"
+                raise SettingsInvalid(one.variable or one.name, why)
+        return replace(
+            self.preset,
+            base_url=base_of(told.get("url") or self.preset.base_url),
+            headers={name: text.format_map(told) for name, text in self.preset.headers.items()},
+            names=self.names(told),
+        )
+
+
+def base_of(url: str) -> str:
+    """The base of an endpoint's URL: without a trailing slash and `/chat/completions`."""
+    return url.strip().rstrip("/").removesuffix("/chat/completions").rstrip("/")
+
+
+KEY = Text(ru="Ключ API", uk="Ключ API", en="API key")
+FOLDER = Text(ru="Идентификатор каталога", uk="Ідентифікатор каталогу", en="Folder ID")
+ADDRESS = Text(ru="Адрес сервера", uk="Адреса сервера", en="Server address")
+OTHER_SERVER = Text(ru="Другой сервер", uk="Інший сервер", en="Another server")
+
+
+def _key(variable: str, meaning: str = "") -> FormField:
+    return FormField("key", KEY, variable, meaning, secret=True)
+
+
+def _cloud(
+    name: str,
+    label: str,
+    base_url: str,
+    variable: str,
+    *,
+    keys_at: str,
+    prices_at: str,
+    quirks: tuple[str, ...] = (),
+    as_of: date = date(2026, 11, 1),
+    **facts: object,
+) -> Provider:
+    """A cloud that needs nothing but a key."""
+    preset = replace(Preset(name, base_url, provider=name), **facts)  # type: ignore[arg-type]  # its own fields
+    return Provider(
+        name,
+        same(label),
+        preset,
+        (_key(variable),),
+        keys_at=keys_at,
+        prices_at=prices_at,
+        quirks=quirks,
+        as_of=as_of,
+    )
+
+
+PROVIDERS: tuple[Provider, ...] = (
+    Provider(
+        "ollama",
+        same("Ollama"),
+        variable="OLLAMA_HOST",
+        by_default=True,
+        remedy=Text(
+            ru="Запустите Ollama: ollama serve. Если она на другой машине, укажите её в OLLAMA_HOST.",
+            uk="Запустіть Ollama: ollama serve. Якщо вона на іншій машині, вкажіть її в OLLAMA_HOST.",
+            en="Start Ollama: ollama serve. If it is on another machine, name that in OLLAMA_HOST.",
+        ),
+        without_models=Text(
+            ru="Моделей нет. Установите: python -m app models pull {model}",
+            uk="Моделей немає. Встановіть: python -m app models pull {model}",
+            en="It has no models. Get one: python -m app models pull {model}",
+        ),
+    ),
+    Provider(
+        "yandex",
+        same("Yandex AI Studio"),
+        Preset(
+            "yandex",
+            "https://ai.api.cloud.yandex.net/v1",
+            auth="Api-Key",
+            headers={"x-data-logging-enabled": "false", "OpenAI-Project": "{folder}"},
+            embeddings_at_once=1,
+            lists_all=False,  # tuned models and older names work unlisted
+            provider="yandex",
+        ),
+        (
+            _key("YANDEX_API_KEY", "The API key of a Yandex Cloud service account"),
+            FormField(
+                "folder",
+                FOLDER,
+                "YANDEX_FOLDER_ID",
+                "The Yandex Cloud folder the key works in; needed with the key",
+            ),
+            FormField(
+                "url",
+                ADDRESS,
+                "API_ENDPOINT",
+                "Another OpenAI-compatible base address for `yandex`; one ending in "
+                "`/chat/completions` is accepted",
+                default="https://ai.api.cloud.yandex.net/v1",
+                asked=False,
+            ),
+        ),
+        names=lambda values: FolderNames(values["folder"]),
+        keys_at="https://aistudio.yandex.ru",
+        prices_at="https://yandex.cloud/ru/docs/ai-studio/pricing",
+        quirks=(
+            "models are named without their folder; requests are kept out of Yandex' logs; "
+            "embeddings go one text a request",
+        ),
+        as_of=date(2026, 8, 1),
+    ),
+    _cloud(
+        "openai",
+        "OpenAI",
+        "https://api.openai.com/v1",
+        "OPENAI_API_KEY",
+        keys_at="https://platform.openai.com/api-keys",
+        prices_at="https://platform.openai.com/docs/pricing",
+        completion_tokens_field="max_completion_tokens",
+    ),
+    _cloud(
+        "deepseek",
+        "DeepSeek",
+        "https://api.deepseek.com/v1",
+        "DEEPSEEK_API_KEY",
+        keys_at="https://platform.deepseek.com/api_keys",
+        prices_at="https://api-docs.deepseek.com/quick_start/pricing",
+        quirks=("comments keep a waiting connection open; no `json_schema`",),
+    ),
+    _cloud(
+        "openrouter",
+        "OpenRouter",
+        "https://openrouter.ai/api/v1",
+        "OPENROUTER_API_KEY",
+        keys_at="https://openrouter.ai/settings/keys",
+        prices_at="https://openrouter.ai/models",
+        quirks=("prices, windows and abilities come from its own list",),
+        headers={"X-Title": "Konsilium"},
+        key_path="/key",
+    ),
+    Provider(
+        "other",
+        OTHER_SERVER,
+        Preset("other", ""),
+        (FormField("url", ADDRESS), FormField("key", KEY, secret=True, required=False)),
+        variable="OPENAI_SERVERS",
+    ),
+    Provider(
+        "embedded",
+        Text(ru="Встроенная модель", uk="Вбудована модель", en="The embedded model"),
+        variable="EMBEDDED_MODEL",
+        inside=True,
+        remedy=Text(
+            ru="Что это значит и что делать — в docs/embedded.md.",
+            uk="Що це означає і що робити — у docs/embedded.md.",
+            en="What that means and what to do is in docs/embedded.md.",
+        ),
+    ),
+)
+
+OTHER = "other"
+
+
+def provider_of(name: str, providers: Iterable[Provider] = PROVIDERS) -> Provider:
+    """The row of that name; `other` where there is none."""
+    rows = {one.name: one for one in providers}
+    return rows.get(name) or rows[OTHER]
