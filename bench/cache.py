@@ -2,7 +2,6 @@
 names, how quick with many answers kept, and what a miss adds to the first token."""
 
 import asyncio
-import contextlib
 import itertools
 import random
 import statistics
@@ -24,7 +23,7 @@ from app.completion.caching.scope import Scope, question_key
 from app.conversation.cached import Remembering
 from app.conversation.mode import Inbox, Mode, Prompt, TurnContext, TurnModels
 from app.conversation.modes import MODES
-from app.core.events import ModelEvent, StepDelta
+from app.core.events import ModelEvent, StepDelta, TurnEvent
 from app.core.messages import Message
 from app.core.models import ModelRef
 from app.core.options import ChatOptions
@@ -280,13 +279,16 @@ async def first_words(mode: Mode, models: ScriptedModels, text: str) -> float:
     request = TurnRequest(new_id(), "bench", Question(new_id(), text), options, "uk")
     prompt = Prompt((Message.user(text),))
     ref = models.resolve("")
-    turn = TurnContext(request, prompt, (), ref, TurnModels(models), Inbox())
+    said: list[float] = []
+
+    def see(event: TurnEvent) -> None:
+        if isinstance(event, StepDelta):
+            said.append(time.perf_counter())
+
+    turn = TurnContext(request, prompt, (), ref, TurnModels(models), Inbox(), see)
     start = time.perf_counter()
-    async with contextlib.aclosing(mode.respond(turn)) as events:
-        async for event in events:
-            if isinstance(event, StepDelta):
-                break
-    return (time.perf_counter() - start) * 1000
+    await mode.respond(turn)
+    return (said[0] - start) * 1000
 
 
 def compare_speed(report: Report) -> None:

@@ -5,9 +5,8 @@ written; the title becomes a note of the step. Where the model answers in plain 
 are the answer; where its JSON breaks, what was meant is mended, asked for once more, or shown as is.
 """
 
-import contextlib
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,24 +15,15 @@ from app.conversation.limits import timed
 from app.conversation.mode import TurnContext
 from app.conversation.partial_json import PartialObject
 from app.conversation.sampling import sampling_of
-from app.conversation.speech import Speech
+from app.conversation.steps import StepWriter
 from app.conversation.structured import Shape, formats, repaired
 from app.core.errors import BadRequest, EmptyAnswer, KonsiliumError, Unsupported
-from app.core.events import (
-    Progress,
-    StepDelta,
-    StepKind,
-    StepNoted,
-    StepReplaced,
-    StepStarted,
-    TurnEvent,
-)
+from app.core.events import StepKind
 from app.core.messages import Message
 from app.core.ports import Call
 from app.core.requests import JsonSchema, ModelRequest
 from app.core.text import Language, Text
-from app.core.turns import new_id
-from app.core.usage import Outcome, Purpose
+from app.core.usage import Purpose
 
 log = logging.getLogger(__name__)
 
@@ -85,11 +75,12 @@ def one_line(title: object) -> str:
 class Draft:
     """A structured answer while it is being written: what of it can be shown already."""
 
-    def __init__(self) -> None:
+    def __init__(self, step: StepWriter) -> None:
         self.raw = ""
         self.shown = ""
+        self.title = ""
+        self._step = step
         self._parser = PartialObject()
-        self._titled = False
 
     def visible(self, text: str) -> str:
         """The next words of the message; all words where the model does not write JSON."""
@@ -100,7 +91,15 @@ class Draft:
         else:
             words = "".join(new for key, new in grown if key == "message")
         self.shown += words
+        if not self.title:
+            self.entitle(one_line(self._parser.fields.get("title")))
         return words
+
+    def entitle(self, title: str) -> None:
+        """The title is known; the empty one is none."""
+        if title:
+            self.title = title
+            self._step.note({"title": title})
 
     @property
     def plain(self) -> bool:
@@ -112,12 +111,6 @@ class Draft:
         """What was shown is the message, complete."""
         return self._parser.state == "complete" and self._parser.fields.get("message") == self.shown
 
-    def title(self) -> str:
-        """The title, once, when it is complete."""
-        title = "" if self._titled else one_line(self._parser.fields.get("title"))
-        self._titled = self._titled or bool(title)
-        return title
-
 
 async def answer(
     turn: TurnContext,
@@ -127,113 +120,72 @@ async def answer(
     note: Mapping[str, Any] | None = None,
     before: str = "",
     after: str = "",
-) -> AsyncGenerator[TurnEvent, None]:
+) -> None:
     """The conversation's model answers `messages`, with the person's sampling.
 
     `before` and `after` are lines of ours around its words. Raises the call's KonsiliumError, or
     EmptyAnswer where it ended without a word, after the step has ended as FAILED.
     """
-    step = StepStarted(new_id(), StepKind.ANSWER, name=turn.model.name, note=note or {})
-    request = turn.ask(
-        messages,
-        sampling=sampling_of(turn.request.options),
-        purpose=purpose,
-        step_id=step.step_id,
-    )
-    async with contextlib.aclosing(spoken(turn, step, request, before, after)) as events:
-        async for event in events:
-            yield event
+    with turn.step(
+        StepKind.ANSWER, turn.model.name, note=note or {}, opening=before, begin=False
+    ) as step:
+        request = turn.ask(
+            messages,
+            sampling=sampling_of(turn.request.options),
+            purpose=purpose,
+            step_id=step.id,
+        )
+        await stream_answer(turn, step, request)
+        if after:
+            step.write(after)
 
 
-def spoken(
-    turn: TurnContext,
-    step: StepStarted,
-    request: ModelRequest,
-    before: str = "",
-    after: str = "",
-    deadline: float | None = None,
-) -> AsyncGenerator[TurnEvent, None]:
-    """`answer` for a step and a request of the caller's own; by `deadline` it raises LimitReached."""
+async def stream_answer(
+    turn: TurnContext, step: StepWriter, request: ModelRequest, deadline: float | None = None
+) -> str:
+    """`answer` for a step and a request of the caller's own; by `deadline` it raises LimitReached.
+    Returns the title, empty where there is none."""
 
     def call(request: ModelRequest) -> Call:
-        call = turn.models.call(turn.model, request)
-        return timed(call, deadline) if deadline is not None else call
+        return timed(turn.models.call(turn.model, request), deadline)
 
     if turn.request.options.on("structured"):
-        return _structured(turn, step, request, call, before, after)
-    return _said(Speech(step, call(request), keep_open=True), before, after)
+        title, said = await _stream_titled(turn, step, request, call)
+    else:
+        title, said = "", await step.stream(call(request))
+    if not said.strip() and step.finish_reason != "length":
+        raise EmptyAnswer("not a word", server=turn.model.server, model=turn.model.name)
+    return title
 
 
-async def _said(
-    speech: Speech, before: str, after: str, draft: Draft | None = None
-) -> AsyncGenerator[TurnEvent, None]:
-    """The speech between our lines; its title as soon as it is known."""
-    step_id = speech.step.step_id
-    async with contextlib.aclosing(speech.events()) as events:
-        async for event in events:
-            if draft and (title := draft.title()):
-                yield StepNoted(step_id, {"title": title})
-            yield event
-            if event is speech.step and before:
-                yield StepDelta(step_id, before)
-    if draft and (title := draft.title()):
-        yield StepNoted(step_id, {"title": title})
-    if draft is None:
-        async with contextlib.aclosing(_ended(speech, after)) as events:
-            async for event in events:
-                yield event
-
-
-async def _ended(speech: Speech, after: str) -> AsyncGenerator[TurnEvent, None]:
-    """The end of an answer's step: our last line, or EmptyAnswer where nothing was said."""
-    assert speech.ended is not None
-    if not speech.text.strip() and speech.finish_reason != "length":
-        model = speech.call.record.model
-        error = EmptyAnswer("not a word", server=model.server, model=model.name)
-        yield replace(speech.ended, outcome=Outcome.FAILED, error=error)
-        raise error
-    if after:
-        yield StepDelta(speech.step.step_id, after)
-    yield speech.ended
-
-
-async def _structured(
+async def _stream_titled(
     turn: TurnContext,
-    step: StepStarted,
+    step: StepWriter,
     request: ModelRequest,
     call: Callable[[ModelRequest], Call],
-    before: str,
-    after: str,
-) -> AsyncGenerator[TurnEvent, None]:
+) -> tuple[str, str]:
+    """Streams the message of `{"title", "message"}`; returns the title and the raw words."""
     profile = turn.models.profile(turn.model)
     language = language_of_text(turn.request.question.text, turn.request.language)
     request = replace(request, messages=_ruled(request.messages, language))
     for form in formats(profile, TITLED.schema):
-        draft, begun = Draft(), False
-        asked = call(replace(request, response_format=form))
-        speech = Speech(step, asked, keep_open=True, visible=draft.visible)
+        draft = Draft(step)
         try:
-            async with contextlib.aclosing(_said(speech, before, after, draft)) as events:
-                async for event in events:
-                    begun = True
-                    yield event
+            await step.stream(call(replace(request, response_format=form)), draft.visible)
             break
         except (BadRequest, Unsupported):
-            if begun or form is None:
+            if draft.raw or form is None:
                 raise
-    if _needs_mending(draft, speech):
-        yield Progress(MENDING)
+    if _needs_mending(draft, step.finish_reason):
+        turn.progress(MENDING)
         title, message = await _mended(turn, request, call, draft, language)
-        yield StepReplaced(step.step_id, before + message)
-        if title:
-            yield StepNoted(step.step_id, {"title": title})
-    async with contextlib.aclosing(_ended(speech, after)) as events:
-        async for event in events:
-            yield event
+        step.replace(message)
+        draft.entitle(title)
+    return draft.title, draft.raw
 
 
-def _needs_mending(draft: Draft, speech: Speech) -> bool:
-    cut_off = speech.finish_reason == "length" and bool(draft.shown)
+def _needs_mending(draft: Draft, finish_reason: str | None) -> bool:
+    cut_off = finish_reason == "length" and bool(draft.shown)
     return bool(draft.raw.strip()) and not (draft.plain or draft.whole or cut_off)
 
 

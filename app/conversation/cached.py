@@ -5,23 +5,23 @@ process has reason to expect a hit, it waits up to PATIENCE_S first, so that no 
 """
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.completion.caching.cache import AnswerCache, Asked, Hit, Miss, Outcome
 from app.completion.caching.eligibility import LONGEST, lasting
 from app.completion.caching.scope import Scope, context_key, question_key
+from app.conversation.concurrency import ended
 from app.conversation.keeping import entry_of, served_entry, whole_answer
 from app.conversation.mode import Mode, TurnContext
 from app.conversation.sampling import sampling_of
-from app.conversation.streams import ended
+from app.conversation.steps import HeldWriting
 from app.core.caching import CachedAnswer
 from app.core.errors import KonsiliumError
-from app.core.events import StepDelta, StepEnded, StepKind, StepStarted, TurnEvent
+from app.core.events import StepKind
 from app.core.models import ModelRef
 from app.core.options import ChatOptions, Scalar
 from app.core.ports import CallObserver
@@ -141,53 +141,60 @@ class Cached:
         self.options = mode.options
         self.takes_interjections = mode.takes_interjections
 
-    async def respond(self, turn: TurnContext) -> AsyncGenerator[TurnEvent, None]:
+    async def respond(self, turn: TurnContext) -> None:
         choice = turn.request.options.text("answer_cache")
-        if choice == "off" and turn.request.take_cached is None:
-            answering = self._mode.respond(turn)
-        else:
-            answering = self._remembering(turn, near=choice == "near")
-        async with contextlib.aclosing(answering) as events:
-            async for event in events:
-                yield event
-
-    async def _remembering(
-        self, turn: TurnContext, *, near: bool
-    ) -> AsyncGenerator[TurnEvent, None]:
-        asked = await self._memory.asked(turn)
+        asked = None
+        if choice != "off" or turn.request.take_cached is not None:
+            asked = await self._memory.asked(turn)
         if asked is None or turn.request.bypass_cache:
-            answering = self._mode.respond(turn)
+            await self._mode.respond(turn)
         else:
-            answering = self._beside(turn, asked, near=near)
-        async with contextlib.aclosing(answering) as events:
-            async for event in events:
-                yield event
+            await self._beside(turn, asked, near=choice == "near")
 
-    async def _beside(
-        self, turn: TurnContext, asked: Asked, *, near: bool
-    ) -> AsyncGenerator[TurnEvent, None]:
+    async def _beside(self, turn: TurnContext, asked: Asked, *, near: bool) -> None:
         """The lookup and the model's answer; the model waits only where a hit is likely."""
-
-        def look(after_s: float) -> asyncio.Task[Outcome]:
-            return asyncio.create_task(self._look(turn.request, asked, near=near, after_s=after_s))
-
-        if not turn.request.take_cached and not await self._memory.cache.likely(asked, near=near):
-            answering = self._racing(turn, lambda: look(AFTER_S))
-        else:
-            looking = look(0)
-            try:
+        cache = self._memory.cache
+        expected = turn.request.take_cached or await cache.likely(asked, near=near)
+        after_s = 0 if expected else AFTER_S
+        looking = asyncio.create_task(self._look(turn.request, asked, near=near, after_s=after_s))
+        tasks: list[asyncio.Task[Any]] = [looking]
+        try:
+            if expected:
                 await asyncio.wait([looking], timeout=PATIENCE_S)
-            except asyncio.CancelledError:
-                await ended([looking])
-                raise
-            if looking.done() and isinstance(hit := looking.result(), Hit):
-                for event in self._replay(turn, hit):
-                    yield event
+                if looking.done() and isinstance(hit := looking.result(), Hit):
+                    self._replay(turn, hit)
+                    return
+            turn.models.cache_missed = True
+            ahead, writing = turn.held()
+            answering = asyncio.create_task(self._mode.respond(ahead))
+            tasks.append(answering)
+            found = await self._found(looking, answering, writing)
+            if isinstance(found, Hit) and not writing.shown:
+                await ended([answering])
+                self._replay(turn, found)
                 return
-            answering = self._racing(turn, lambda: looking)
-        async with contextlib.aclosing(answering) as events:
-            async for event in events:
-                yield event
+            if not isinstance(found, Miss):
+                _offer(turn, found.entry)
+            writing.release()
+            await answering
+        finally:
+            await ended(tasks)
+
+    async def _found(
+        self, looking: asyncio.Task[Outcome], answering: asyncio.Task[None], writing: HeldWriting
+    ) -> Outcome:
+        """What the lookup found; nothing, where the model had answered before it was over. The model's
+        words are let through where it is late."""
+        ready = asyncio.create_task(writing.ready.wait())
+        try:
+            await asyncio.wait({looking, answering, ready}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([looking], timeout=PATIENCE_S)  # a very quick model
+            if not looking.done():
+                writing.release()
+                await asyncio.wait({looking, answering}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await ended([ready])
+        return looking.result() if looking.done() else Miss()
 
     async def _look(
         self, request: TurnRequest, asked: Asked, *, near: bool, after_s: float
@@ -205,45 +212,7 @@ class Cached:
             return Miss()
         return await cache.lookup(asked, near=near)
 
-    async def _racing(
-        self, turn: TurnContext, look: Callable[[], asyncio.Task[Outcome]]
-    ) -> AsyncGenerator[TurnEvent, None]:
-        """The model answers while the cache is still looking, and goes on when it has looked."""
-        turn.models.cache_missed = True
-        async with contextlib.aclosing(self._mode.respond(turn)) as answering:
-            said = False
-            coming = asyncio.create_task(_next(answering))
-            looking = look()
-            try:
-                while True:
-                    await asyncio.wait({coming, looking}, return_when=asyncio.FIRST_COMPLETED)
-                    if not said and not looking.done():  # a very quick model
-                        await asyncio.wait([looking], timeout=PATIENCE_S)
-                    if looking.done():
-                        break
-                    if (event := coming.result()) is None:
-                        return
-                    said = said or isinstance(event, StepStarted)
-                    yield event
-                    coming = asyncio.create_task(_next(answering))
-                found = looking.result()
-                if isinstance(found, Hit) and not said:
-                    await ended([coming])
-                    for event in self._replay(turn, found):
-                        yield event
-                    return
-                if not isinstance(found, Miss):
-                    for event in _offered(found.entry):
-                        yield event
-                if (event := await coming) is None:
-                    return
-                yield event
-            finally:
-                await ended([coming, looking])
-            async for event in answering:
-                yield event
-
-    def _replay(self, turn: TurnContext, hit: Hit) -> tuple[TurnEvent, ...]:
+    def _replay(self, turn: TurnContext, hit: Hit) -> None:
         """The cached answer as the answer of this turn."""
         entry, step_id, at = hit.entry, new_id(), time.perf_counter()
         turn.models.cache_missed = False
@@ -268,15 +237,9 @@ class Cached:
             saved_rub=entry.cost_rub,
         )
         self._memory.replayed(turn, record)
-        return (
-            StepStarted(step_id, StepKind.ANSWER, name=turn.model.name, note=note),
-            StepDelta(step_id, entry.answer),
-            StepEnded(step_id, call=record, finish_reason="stop"),
-        )
-
-
-async def _next(events: AsyncGenerator[TurnEvent, None]) -> TurnEvent | None:
-    return await anext(events, None)
+        with turn.step(StepKind.ANSWER, turn.model.name, step_id=step_id, note=note) as step:
+            step.write(entry.answer)
+            step.record, step.finish_reason = record, "stop"
 
 
 def facts(kind: str, entry: CachedAnswer) -> Mapping[str, Any]:
@@ -291,10 +254,9 @@ def facts(kind: str, entry: CachedAnswer) -> Mapping[str, Any]:
     }
 
 
-def _offered(entry: CachedAnswer) -> tuple[TurnEvent, ...]:
-    step_id = new_id()
-    note = {"suggestion": facts("suggestion", entry)}
-    return StepStarted(step_id, StepKind.NOTICE, name=NAME, note=note), StepEnded(step_id)
+def _offer(turn: TurnContext, entry: CachedAnswer) -> None:
+    with turn.step(StepKind.NOTICE, NAME, note={"suggestion": facts("suggestion", entry)}):
+        pass
 
 
 def _choices(options: ChatOptions) -> dict[str, Scalar]:

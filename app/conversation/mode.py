@@ -1,19 +1,22 @@
 """What a conversation mode is, and what it is given. A new mode is one file in modes/ and one line."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from app.core.events import TurnEvent
+from app.conversation.steps import Emit, HeldWriting, StepWriter
+from app.core.errors import KonsiliumError
+from app.core.events import Progress, StepKind, StepStarted
 from app.core.messages import Message
 from app.core.models import ModelRef
 from app.core.options import Option
 from app.core.ports import Call, Models
 from app.core.requests import ModelRequest
 from app.core.text import Text
-from app.core.turns import HistoryMessage, TurnRequest
-from app.core.usage import CallRecord, Purpose
+from app.core.turns import HistoryMessage, TurnRequest, new_id
+from app.core.usage import CallRecord, Outcome, Purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,56 @@ class TurnContext:
     """The model chosen for the conversation."""
     models: TurnModels
     inbox: "Inbox"
+    emit: Emit
+    """Takes what is written into the turn."""
+
+    @contextlib.contextmanager
+    def step(
+        self,
+        kind: StepKind,
+        name: str,
+        *,
+        parent: StepWriter | None = None,
+        step_id: str | None = None,
+        input: str = "",
+        open: bool = False,
+        note: Mapping[str, Any] | None = None,
+        opening: str = "",
+        begin: bool = True,
+    ) -> Iterator[StepWriter]:
+        """A step under `parent`, or under the turn. It ends with the block: COMPLETED, FAILED where
+        that raises a KonsiliumError; what is cancelled, the turn ends. `begin` False leaves its
+        beginning to its first words."""
+        step = StepWriter(
+            self.emit,
+            StepStarted(
+                step_id or new_id(),
+                kind,
+                name,
+                parent.id if parent else None,
+                input,
+                open,
+                note or {},
+            ),
+            opening=opening,
+        )
+        if begin:
+            step.begin()
+        try:
+            yield step
+        except KonsiliumError as error:
+            step.end(Outcome.FAILED, error)
+            raise
+        step.end()
+
+    def progress(self, text: Text) -> None:
+        """What is happening while nothing can be read yet."""
+        self.emit(Progress(text))
+
+    def held(self) -> "tuple[TurnContext, HeldWriting]":
+        """The same turn for work ahead of a decision: what it writes is held back until released."""
+        writing = HeldWriting(self.emit)
+        return replace(self, emit=writing.emit), writing
 
     def ask(self, messages: tuple[Message, ...], **fields: Any) -> ModelRequest:
         """A request with this turn's id for the log, and what compression spared of it."""
@@ -156,6 +209,7 @@ class Mode(Protocol):
     takes_interjections: bool
     """Whether a message typed during a turn enters that turn (else it waits its turn)."""
 
-    def respond(self, turn: TurnContext) -> AsyncGenerator[TurnEvent, None]:
-        """Yields the steps of the answer; raises KonsiliumError where there can be none."""
+    async def respond(self, turn: TurnContext) -> None:
+        """Writes the answer into the turn; raises KonsiliumError where there can be none. Stop
+        cancels it: nothing it started may outlive that."""
         ...

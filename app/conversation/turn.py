@@ -6,7 +6,6 @@ a turn follows its state: the view, the REST API, a second tab.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
@@ -229,10 +228,9 @@ class Turns:
         prompt = await self._prompts.build(request, history, models.profile(model))
         turn.state.about(model, models.profile(model), prompt)
         turn.asked.set()
-        context = TurnContext(request, prompt, history, model, models, turn.inbox)
-        async with contextlib.aclosing(turn.mode.respond(context)) as events:
-            async for event in events:
-                turn.state.apply(event)
+        await turn.mode.respond(
+            TurnContext(request, prompt, history, model, models, turn.inbox, turn.state.apply)
+        )
 
     async def _checkpoint(self, turn: RunningTurn) -> None:
         while True:

@@ -1,8 +1,8 @@
 """What flows upward: events of a model call, and events of a turn.
 
 A `ChatModel` yields `ModelEvent`s and ends with exactly one `Finished`, or raises a
-`KonsiliumError`; nothing follows either. A mode yields `TurnEvent`s: each names the step it
-belongs to, so that the view and the gateway can draw a tree without knowing the mode.
+`KonsiliumError`; nothing follows either. What a mode writes comes as `TurnEvent`s: each names the step
+it belongs to, so that the view and the gateway can draw a tree without knowing the mode.
 """
 
 from collections.abc import Mapping

@@ -1,10 +1,7 @@
 """Plain chat: one question, one model, one answer."""
 
-from collections.abc import AsyncGenerator
-
 from app.conversation.answer import answer
 from app.conversation.mode import TurnContext
-from app.core.events import TurnEvent
 from app.core.options import Option
 from app.core.text import Text
 
@@ -19,5 +16,5 @@ class Chat:
     options: tuple[Option, ...] = ()
     takes_interjections = False
 
-    def respond(self, turn: TurnContext) -> AsyncGenerator[TurnEvent, None]:
-        return answer(turn, turn.prompt.messages)
+    async def respond(self, turn: TurnContext) -> None:
+        await answer(turn, turn.prompt.messages)

@@ -73,7 +73,6 @@ class Tactless:
         await asyncio.sleep(0)
         if turn.prompt.question.text:
             raise ValueError(f"cannot parse {turn.prompt.question.text!r}")
-        yield
 
 
 async def a_turn(models, modes=MODES):

@@ -1,24 +1,14 @@
 """One candidate: an answer of its own with its own sampling, and what came of it."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 
-from app.conversation.answer import spoken
+from app.conversation.answer import stream_answer
 from app.conversation.mode import TurnContext
 from app.conversation.state import error_facts
+from app.conversation.steps import StepWriter
 from app.core.errors import KonsiliumError
-from app.core.events import (
-    FinishReason,
-    StepDelta,
-    StepEnded,
-    StepKind,
-    StepNoted,
-    StepReplaced,
-    StepStarted,
-    TurnEvent,
-)
+from app.core.events import FinishReason, StepKind
 from app.core.requests import Sampling
 from app.core.text import Text
 from app.core.turns import new_id
@@ -44,20 +34,6 @@ class Candidate:
     call: CallRecord | None = None
     error: KonsiliumError | None = None
 
-    def see(self, event: TurnEvent) -> None:
-        """Takes in what its step says."""
-        match event:
-            case StepDelta(self.step_id, text):
-                self.text += text
-            case StepReplaced(self.step_id, text):
-                self.text = text
-            case StepNoted(self.step_id, note):
-                self.title = str(note.get("title", self.title))
-            case StepEnded(self.step_id):
-                self.call, self.finish_reason = event.call, event.finish_reason
-            case _:
-                pass  # its thinking, or progress
-
 
 def varied(base: Sampling, count: int) -> list[Sampling]:
     """Samplings around the person's own, which is the first."""
@@ -70,61 +46,41 @@ def varied(base: Sampling, count: int) -> list[Sampling]:
     return variants
 
 
-async def written(
+async def write_candidate(
     turn: TurnContext,
     candidate: Candidate,
-    parent_id: str,
+    group: StepWriter,
     slots: asyncio.Semaphore,
     deadline: float | None,
-) -> AsyncGenerator[TurnEvent, None]:
+) -> None:
     """The candidate's step: queued until a slot is free, then live. A failure is kept and noted."""
-    step = StepStarted(
-        candidate.step_id,
-        StepKind.CANDIDATE,
-        NAME[turn.request.language].format(n=candidate.number),
-        parent_id,
-        note={
-            "number": candidate.number,
-            "temperature": candidate.sampling.temperature,
-            "top_p": candidate.sampling.top_p,
-            "queued": slots.locked(),
-        },
-    )
-    yield step
-    async with slots:
-        if step.note["queued"]:
-            yield StepNoted(step.step_id, {"queued": False})
-        request = turn.ask(
-            turn.prompt.messages,
-            sampling=candidate.sampling,
-            purpose=Purpose.CANDIDATE,
-            step_id=step.step_id,
-        )
-        ended = False
-        try:
-            async with contextlib.aclosing(
-                spoken(turn, step, request, deadline=deadline)
-            ) as events:
-                async for event in events:
-                    if event is step:
-                        continue  # it stands there already
-                    candidate.see(event)
-                    ended = ended or (
-                        isinstance(event, StepEnded) and event.step_id == step.step_id
-                    )
-                    yield _inside(step, event)
-        except KonsiliumError as error:
-            candidate.error = error
-            yield StepNoted(step.step_id, {"error": error_facts(error)})
-            if not ended:
-                yield StepEnded(step.step_id, Outcome.FAILED, error=error)
-
-
-def _inside(step: StepStarted, event: TurnEvent) -> TurnEvent:
-    """The candidate's thinking stands in its own step."""
-    if isinstance(event, StepStarted):
-        return replace(event, parent_id=step.step_id)
-    return event
+    note = {
+        "number": candidate.number,
+        "temperature": candidate.sampling.temperature,
+        "top_p": candidate.sampling.top_p,
+        "queued": slots.locked(),
+    }
+    name = NAME[turn.request.language].format(n=candidate.number)
+    with turn.step(
+        StepKind.CANDIDATE, name, parent=group, step_id=candidate.step_id, note=note
+    ) as step:
+        async with slots:
+            if note["queued"]:
+                step.note({"queued": False})
+            request = turn.ask(
+                turn.prompt.messages,
+                sampling=candidate.sampling,
+                purpose=Purpose.CANDIDATE,
+                step_id=step.id,
+            )
+            try:
+                candidate.title = await stream_answer(turn, step, request, deadline)
+            except KonsiliumError as error:
+                candidate.error = error
+                step.note({"error": error_facts(error)})
+                step.end(Outcome.FAILED, error)
+    candidate.text = step.text
+    candidate.call, candidate.finish_reason = step.record, step.finish_reason
 
 
 def candidates(base: Sampling, count: int) -> list[Candidate]:

@@ -1,34 +1,23 @@
 """Best of N: several candidates at once, the best one becomes the answer, the person may differ."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 
+from app.conversation.concurrency import at_once
 from app.conversation.language import language_of_text
 from app.conversation.limits import deadline_in
 from app.conversation.mode import TurnContext
 from app.conversation.modes.best_of import texts
-from app.conversation.modes.best_of.candidates import Candidate, candidates, written
+from app.conversation.modes.best_of.candidates import Candidate, candidates, write_candidate
 from app.conversation.modes.best_of.judge import judged
 from app.conversation.modes.best_of.options import OPTIONS
 from app.conversation.modes.best_of.selection import Score, forbidden_words, ranked, scored
 from app.conversation.sampling import sampling_of
-from app.conversation.streams import merged
 from app.core.errors import EmptyAnswer, KonsiliumError
-from app.core.events import (
-    Progress,
-    StepDelta,
-    StepEnded,
-    StepKind,
-    StepNoted,
-    StepStarted,
-    TurnEvent,
-)
+from app.core.events import StepKind, StepNoted
 from app.core.options import Option
 from app.core.text import Text
-from app.core.turns import new_id
-from app.core.usage import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -50,40 +39,30 @@ class BestOf:
     options: tuple[Option, ...] = OPTIONS
     takes_interjections = False
 
-    async def respond(self, turn: TurnContext) -> AsyncGenerator[TurnEvent, None]:
-        language = turn.request.language
+    async def respond(self, turn: TurnContext) -> None:
         options = turn.request.options
-        group = StepStarted(new_id(), StepKind.GROUP, texts.GROUP[language], open=True)
-        yield group
         contest = candidates(sampling_of(options), int(options.number("best_of_n")) or 3)
         local = turn.models.profile(turn.model).local
         slots = asyncio.Semaphore(MAX_CONCURRENT_LOCAL if local else MAX_CONCURRENT)
         deadline = deadline_in(options.number("best_of_seconds"))
-        sources = [written(turn, c, group.step_id, slots, deadline) for c in contest]
-        async with contextlib.aclosing(merged(*sources)) as events:
-            async for event in events:
-                yield event
-        if not any(c.text.strip() and c.error is None for c in contest):
-            yield StepEnded(group.step_id, Outcome.FAILED)
-            raise next((c.error for c in contest if c.error), None) or EmptyAnswer(
-                "no candidate said a word", server=turn.model.server, model=turn.model.name
-            )
-        yield Progress(texts.COMPARING)
-        chosen = await _choice(turn, contest)
-        for score in chosen.scores:
-            yield StepNoted(
-                score.candidate.step_id,
-                score.facts | {"chosen": score.candidate is chosen.best.candidate},
-            )
-        yield StepDelta(group.step_id, chosen.said(turn))
-        yield StepEnded(group.step_id)
+        with turn.step(StepKind.GROUP, texts.GROUP[turn.request.language], open=True) as group:
+            await at_once(*(write_candidate(turn, c, group, slots, deadline) for c in contest))
+            if not any(c.text.strip() and c.error is None for c in contest):
+                raise next((c.error for c in contest if c.error), None) or EmptyAnswer(
+                    "no candidate said a word", server=turn.model.server, model=turn.model.name
+                )
+            turn.progress(texts.COMPARING)
+            chosen = await _choice(turn, contest)
+            for score in chosen.scores:
+                facts = score.facts | {"chosen": score.candidate is chosen.best.candidate}
+                turn.emit(StepNoted(score.candidate.step_id, facts))
+            group.write(chosen.said(turn))
         best = chosen.best.candidate
-        answer = StepStarted(new_id(), StepKind.ANSWER, turn.model.name, note=chosen.note)
-        yield answer
-        yield StepDelta(answer.step_id, best.text)
-        if best.title:
-            yield StepNoted(answer.step_id, {"title": best.title})
-        yield StepEnded(answer.step_id, call=best.call, finish_reason=best.finish_reason)
+        with turn.step(StepKind.ANSWER, turn.model.name, note=chosen.note) as answer:
+            answer.write(best.text)
+            if best.title:
+                answer.note({"title": best.title})
+            answer.record, answer.finish_reason = best.call, best.finish_reason
 
 
 class _Choice:

@@ -1,18 +1,20 @@
 """Consultation: a coordinator answers, and calls specialists where the question needs them.
 
-    request by name ───────────────┐
-    gate "always" ─────────────────┤
-    question -> plainly simple? -> gate: needed? -> plan -> specialists -> synthesis
+    request by name ─────────────────┐
+    "always" ────────────────────────┤
+    question -> plainly simple? -> triage: needed? -> plan -> specialists -> synthesis
                      └ yes            └ no, or no plan, or none answered: a direct answer
 
-docs/decisions/gate-without-waiting.md says how the gate costs no visible wait.
+docs/decisions/gate-without-waiting.md says how triage costs no visible wait.
 """
 
+import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from app.conversation.answer import answer
+from app.conversation.concurrency import at_once, ended
 from app.conversation.limits import deadline_in
 from app.conversation.mode import TurnContext
 from app.conversation.modes.consultation import cost, prompts
@@ -22,22 +24,12 @@ from app.conversation.modes.consultation.plan import Plan
 from app.conversation.modes.consultation.requested_roles import requested_roles
 from app.conversation.modes.consultation.specialists import Opinion, Specialists
 from app.conversation.modes.consultation.triage import Triage, plan_of
-from app.conversation.streams import Pump, merged
-from app.core.events import (
-    Progress,
-    StepDelta,
-    StepEnded,
-    StepKind,
-    StepNoted,
-    StepStarted,
-    TurnEvent,
-)
+from app.conversation.steps import StepWriter
+from app.core.events import StepKind
 from app.core.options import Option
 from app.core.text import Text
 from app.core.turns import new_id
 from app.core.usage import Outcome, Purpose
-
-Events = AsyncGenerator[TurnEvent, None]
 
 
 class Consultation:
@@ -52,123 +44,104 @@ class Consultation:
     options: tuple[Option, ...] = OPTIONS
     takes_interjections = False
 
-    async def respond(self, turn: TurnContext) -> AsyncGenerator[TurnEvent, None]:
-        async with contextlib.aclosing(self._path(turn)) as events:
-            async for event in events:
-                yield event
-
-    def _path(self, turn: TurnContext) -> Events:
+    async def respond(self, turn: TurnContext) -> None:
         text = turn.request.question.text
-        council = Specialists(turn)
-        roles = requested_roles(text)[: council.most]
+        specialists = Specialists(turn)
+        roles = requested_roles(text)[: specialists.most]
         if roles:
-            return _convened(council, "request", roles)
-        if turn.request.options.text("consultation_gate") == "always":
-            return _convened(council, "always")
-        if is_simple(text, bool(turn.prompt.history)):
-            return _alone(turn, "rules")
-        return _gated(council)
-
-
-def _alone(turn: TurnContext, by: str) -> Events:
-    """A direct answer, with a note of who decided that."""
-    note = {"gate": {"need": False, "by": by}}
-    return answer(turn, turn.prompt.messages, note=note)
-
-
-async def _gated(council: Specialists) -> Events:
-    """The gate decides, a cloud model's direct answer being begun meanwhile and held back."""
-    turn, plan_id = council.turn, new_id()
-    yield Progress(prompts.DECIDING)
-    async with contextlib.AsyncExitStack() as open_now:
-        gate = await open_now.enter_async_context(
-            contextlib.aclosing(Triage(council, plan_id, certain=False))
-        )
-        ahead: Pump[TurnEvent] | None = None
-        if not council.profile.local:
-            ahead = await open_now.enter_async_context(
-                contextlib.aclosing(Pump(_alone(turn, "model")))
-            )
-        if await gate.need(ahead.ready if ahead else None):
-            if ahead is not None:
-                await ahead.aclose()
-            following = _planned(council, gate, plan_id, "model")
-        elif ahead is not None:
-            following = ahead.events()  # the gate may finish beside it: then its cost is exact
+            await _convened(specialists, "request", roles)
+        elif turn.request.options.text("consultation_gate") == "always":
+            await _convened(specialists, "always")
+        elif is_simple(text, bool(turn.prompt.history)):
+            await _alone(turn, "rules")
         else:
-            await gate.aclose()
-            following = _alone(turn, "model")
-        async with contextlib.aclosing(following) as events:
-            async for event in events:
-                yield event
+            await _triaged(specialists)
 
 
-async def _convened(council: Specialists, by: str, roles: tuple[str, ...] = ()) -> Events:
-    """A council that needs no gate: the person wants it."""
+async def _alone(turn: TurnContext, by: str) -> None:
+    """A direct answer, with a note of who decided that."""
+    await answer(turn, turn.prompt.messages, note={"gate": {"need": False, "by": by}})
+
+
+async def _triaged(specialists: Specialists) -> None:
+    """The model decides, a cloud model's direct answer being begun meanwhile and held back."""
+    turn, plan_id = specialists.turn, new_id()
+    turn.progress(prompts.DECIDING)
+    async with contextlib.aclosing(Triage(specialists, plan_id, certain=False)) as triage:
+        if specialists.profile.local:
+            if await triage.need():
+                await _planned(specialists, triage, plan_id, "model")
+            else:
+                await triage.aclose()
+                await _alone(turn, "model")
+            return
+        ahead, writing = turn.held()
+        answering = asyncio.create_task(_alone(ahead, "model"))
+        try:
+            needed = await triage.need(answering, writing.ready)
+            if not needed:  # the triage may finish beside it: then its cost is exact
+                writing.release()
+                await answering
+        finally:
+            await ended([answering])
+        if needed:
+            await _planned(specialists, triage, plan_id, "model")
+
+
+async def _convened(specialists: Specialists, by: str, roles: tuple[str, ...] = ()) -> None:
+    """A council that needs no triage: the person wants it."""
     plan_id = new_id()
-    async with (
-        contextlib.aclosing(Triage(council, plan_id, certain=True, roles=roles)) as gate,
-        contextlib.aclosing(_planned(council, gate, plan_id, by, roles)) as events,
-    ):
-        async for event in events:
-            yield event
+    async with contextlib.aclosing(
+        Triage(specialists, plan_id, certain=True, roles=roles)
+    ) as triage:
+        await _planned(specialists, triage, plan_id, by, roles)
 
 
 async def _planned(
-    council: Specialists, gate: Triage, plan_id: str, by: str, roles: tuple[str, ...] = ()
-) -> Events:
+    specialists: Specialists, triage: Triage, plan_id: str, by: str, roles: tuple[str, ...] = ()
+) -> None:
     """The plan's step with the specialists in it, then the answer."""
-    language = council.turn.request.language
-    yield StepStarted(plan_id, StepKind.PLAN, prompts.PLAN_STEP[language], open=True)
-    yield Progress(prompts.CONVENING)
-    plan = await gate.plan() or (plan_of(roles) if roles else None)
+    turn, language = specialists.turn, specialists.turn.request.language
+    opinions: list[Opinion] = []
+    with turn.step(StepKind.PLAN, prompts.PLAN_STEP[language], step_id=plan_id, open=True) as step:
+        turn.progress(prompts.CONVENING)
+        plan = await triage.plan() or (plan_of(roles) if roles else None)
+        if plan is None:
+            step.write(prompts.NO_PLAN[language])
+            step.record = triage.record
+            step.end(Outcome.FAILED, triage.error)
+        else:
+            opinions = [Opinion(specialist) for specialist in plan.specialists]
+            text, note = _described(specialists, plan, by, triage.calls)
+            step.write(text)
+            step.note({"plan": note})
+            await _hear(specialists, step, opinions)
+            step.record = triage.record
     if plan is None:
-        yield StepDelta(plan_id, prompts.NO_PLAN[language])
-        yield StepEnded(plan_id, Outcome.FAILED, gate.record, error=gate.error)
-        following = _alone(council.turn, "no_plan")
+        await _alone(turn, "no_plan")
     else:
-        opinions = [Opinion(specialist) for specialist in plan.specialists]
-        text, note = _described(council, plan, by, gate.calls)
-        yield StepDelta(plan_id, text)
-        yield StepNoted(plan_id, {"plan": note})
-        async with contextlib.aclosing(_heard(council, plan_id, opinions)) as events:
-            async for event in events:
-                yield event
-        yield StepEnded(plan_id, call=gate.record)
-        yield Progress(prompts.SUMMING_UP)
-        following = _answered(council, opinions)
-    async with contextlib.aclosing(following) as events:
-        async for event in events:
-            yield event
+        turn.progress(prompts.SUMMING_UP)
+        await _sum_up(specialists, opinions)
 
 
-async def _heard(council: Specialists, plan_id: str, opinions: list[Opinion]) -> Events:
+async def _hear(specialists: Specialists, plan: StepWriter, opinions: list[Opinion]) -> None:
     """All specialists: one after another, each seeing the earlier, or all at once and blind."""
-    deadline = deadline_in(council.seconds)
-    asked = [
-        council.ask(
-            opinion,
-            plan_id,
-            number,
-            opinions[:number] if council.sequential else (),
-            deadline,
+    deadline = deadline_in(specialists.seconds)
+    if specialists.sequential:
+        for number, opinion in enumerate(opinions):
+            await specialists.ask(opinion, plan, number, opinions[:number], deadline)
+    else:
+        await at_once(
+            *(
+                specialists.ask(opinion, plan, number, (), deadline)
+                for number, opinion in enumerate(opinions)
+            )
         )
-        for number, opinion in enumerate(opinions)
-    ]
-    if not council.sequential:
-        async with contextlib.aclosing(merged(*asked)) as events:
-            async for event in events:
-                yield event
-        return
-    for one in asked:
-        async with contextlib.aclosing(one) as events:
-            async for event in events:
-                yield event
 
 
-def _answered(council: Specialists, opinions: list[Opinion]) -> Events:
+async def _sum_up(specialists: Specialists, opinions: list[Opinion]) -> None:
     """The synthesis, with a line of ours about those who did not answer; alone if nobody did."""
-    language = council.turn.request.language
+    turn, language = specialists.turn, specialists.turn.request.language
     silent = [o.specialist.role for o in opinions if not o.heard]
     short = [o.specialist.role for o in opinions if o.heard and o.error]
     note = {
@@ -180,17 +153,16 @@ def _answered(council: Specialists, opinions: list[Opinion]) -> Events:
     }
     if len(silent) == len(opinions):
         alone = prompts.ALONE[language].format(roles=", ".join(silent))
-        return answer(
-            council.turn, council.turn.prompt.messages, note=note, before=f"*{alone}*\n\n"
-        )
+        await answer(turn, turn.prompt.messages, note=note, before=f"*{alone}*\n\n")
+        return
     lines = [
         words[language].format(roles=", ".join(roles))
         for words, roles in ((prompts.SILENT, silent), (prompts.CUT_SHORT, short))
         if roles
     ]
-    return answer(
-        council.turn,
-        council.synthesis(opinions),
+    await answer(
+        turn,
+        specialists.synthesis(opinions),
         purpose=Purpose.SYNTHESIS,
         note=note,
         after=f"\n\n*{' '.join(lines)}*" if lines else "",
@@ -198,18 +170,18 @@ def _answered(council: Specialists, opinions: list[Opinion]) -> Events:
 
 
 def _described(
-    council: Specialists, plan: Plan, by: str, calls_made: int
+    specialists: Specialists, plan: Plan, by: str, calls_made: int
 ) -> tuple[str, Mapping[str, Any]]:
     """The plan as the person reads it before it starts, and as facts."""
-    turn, language = council.turn, council.turn.request.language
-    models = [council.model_for(specialist) for specialist in plan.specialists]
+    turn, language = specialists.turn, specialists.turn.request.language
+    models = [specialists.model_for(specialist) for specialist in plan.specialists]
     characters = sum(len(message.text) for message in turn.prompt.messages)
     estimated = cost.estimate(
         turn.prompt.tokens or cost.tokens_in(characters),
-        council.profile,
+        specialists.profile,
         [turn.models.profile(model) for model in models],
-        sequential=council.sequential,
-        answer_limit=council.answer_tokens,
+        sequential=specialists.sequential,
+        answer_limit=specialists.answer_tokens,
         calls_made=calls_made,
     )
     reason = plan.reason or (prompts.BY_REQUEST[language] if by == "request" else "")
@@ -224,7 +196,7 @@ def _described(
     )
     return text, {
         "by": by,
-        "order": "sequential" if council.sequential else "parallel",
+        "order": "sequential" if specialists.sequential else "parallel",
         "reason": plan.reason,
         "specialists": [
             {"role": one.role, "question": one.question, "model": str(model)}

@@ -1,7 +1,6 @@
 """The pieces of one consultation: who is asked, in what words, and what they said."""
 
-import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.conversation.colours import colour_of
@@ -11,15 +10,14 @@ from app.conversation.mode import TurnContext
 from app.conversation.modes.consultation import prompts
 from app.conversation.modes.consultation.plan import MAX_SPECIALISTS, Specialist
 from app.conversation.sampling import sampling_of
-from app.conversation.speech import Speech
 from app.conversation.state import error_facts
+from app.conversation.steps import StepWriter
 from app.core.errors import KonsiliumError
-from app.core.events import StepEnded, StepKind, StepNoted, StepStarted, TurnEvent
+from app.core.events import StepKind
 from app.core.messages import Message
 from app.core.models import ModelProfile, ModelRef
 from app.core.text import Language
-from app.core.turns import new_id
-from app.core.usage import Outcome, Purpose
+from app.core.usage import Purpose
 
 ENOUGH = 80
 """Characters of an opinion that broke off from which it still counts."""
@@ -70,47 +68,39 @@ class Specialists:
     async def ask(
         self,
         opinion: Opinion,
-        parent_id: str,
+        plan: StepWriter,
         number: int,
         earlier: Sequence[Opinion],
         deadline: float | None,
-    ) -> AsyncGenerator[TurnEvent, None]:
+    ) -> None:
         """One specialist's step. A failure is kept in `opinion` and noted; the others go on."""
-        model = self.model_for(opinion.specialist)
-        step = _step(opinion.specialist, number, model, parent_id)
-        speech: Speech | None = None
+        one, model = opinion.specialist, self.model_for(opinion.specialist)
+        note = {
+            "role": one.role,
+            "number": number,
+            "color": colour_of(number),
+            "model": str(model),
+        }
         try:
-            speech = self._speech(step, opinion.specialist, model, earlier, deadline)
-            async with contextlib.aclosing(speech.events()) as events:
-                async for event in events:
-                    yield event
+            with self.turn.step(
+                StepKind.SPECIALIST, one.role, parent=plan, input=one.question, open=True, note=note
+            ) as step:
+                request = self.turn.ask(
+                    self._messages(one, earlier),
+                    sampling=replace(
+                        sampling_of(self.turn.request.options),
+                        max_tokens=self.answer_tokens or None,
+                    ),
+                    purpose=Purpose.SPECIALIST,
+                    step_id=step.id,
+                )
+                await step.stream(timed(self.turn.models.call(model, request), deadline))
         except KonsiliumError as error:
             opinion.error = error
-            if speech is None:  # the model is gone: nobody was asked
-                yield step
-                yield StepEnded(step.step_id, Outcome.FAILED, error=error)
-            yield StepNoted(step.step_id, {"error": error_facts(error)})
-        if speech is not None:
-            opinion.text = speech.text
+            step.note({"error": error_facts(error)})
+        opinion.text = step.text
         if opinion.error is None and not opinion.heard:
-            yield StepNoted(step.step_id, {"empty": True})
-
-    def _speech(
-        self,
-        step: StepStarted,
-        specialist: Specialist,
-        model: ModelRef,
-        earlier: Sequence[Opinion],
-        deadline: float | None,
-    ) -> Speech:
-        chosen = sampling_of(self.turn.request.options)
-        request = self.turn.ask(
-            self._messages(specialist, earlier),
-            sampling=replace(chosen, max_tokens=self.answer_tokens or None),
-            purpose=Purpose.SPECIALIST,
-            step_id=step.step_id,
-        )
-        return Speech(step, timed(self.turn.models.call(model, request), deadline), eager=True)
+            step.note({"empty": True})
 
     def _messages(self, one: Specialist, earlier: Sequence[Opinion]) -> tuple[Message, ...]:
         prompt, language = self.turn.prompt, self.language
@@ -147,20 +137,3 @@ class Specialists:
             text = opinion.text.replace("</opinion", "<opinion").strip()
             blocks.append(f'<opinion from="{role}"{state}>\n{text}\n</opinion>')
         return "\n\n".join(blocks)
-
-
-def _step(specialist: Specialist, number: int, model: ModelRef, parent_id: str) -> StepStarted:
-    return StepStarted(
-        new_id(),
-        StepKind.SPECIALIST,
-        specialist.role,
-        parent_id,
-        input=specialist.question,
-        open=True,
-        note={
-            "role": specialist.role,
-            "number": number,
-            "color": colour_of(number),
-            "model": str(model),
-        },
-    )

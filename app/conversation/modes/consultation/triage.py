@@ -8,11 +8,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.conversation.concurrency import ended
 from app.conversation.limits import deadline_in, timed
 from app.conversation.modes.consultation import prompts
 from app.conversation.modes.consultation.plan import Plan, Specialist, plan_shape
 from app.conversation.modes.consultation.specialists import Specialists
-from app.conversation.streams import ended
 from app.conversation.structured import asked
 from app.core.errors import KonsiliumError
 from app.core.messages import Message
@@ -37,9 +37,9 @@ class Triage:
     """
 
     def __init__(
-        self, council: Specialists, step_id: str, *, certain: bool, roles: Sequence[str] = ()
+        self, specialists: Specialists, step_id: str, *, certain: bool, roles: Sequence[str] = ()
     ) -> None:
-        self._council = council
+        self._specialists = specialists
         self._step_id = step_id
         self._certain = certain
         self._roles = roles
@@ -50,18 +50,23 @@ class Triage:
         self._task = asyncio.create_task(self._plan())
         self._task.add_done_callback(lambda _: self._decided.set())
 
-    async def need(self, ready: asyncio.Event | None) -> bool:
-        """Whether specialists are needed. `ready` is set when an answer waits for this decision."""
+    async def need(
+        self, answering: asyncio.Task[None] | None = None, ready: asyncio.Event | None = None
+    ) -> bool:
+        """Whether specialists are needed. Where a direct answer is being written meanwhile, it waits
+        a second at most for this decision once it is `ready`, or over."""
         deciding = asyncio.create_task(self._decided.wait())
-        waiting = asyncio.create_task(ready.wait()) if ready is not None else None
+        waiting = [asyncio.create_task(ready.wait())] if ready is not None else []
         try:
-            if waiting is None:
+            if answering is None:
                 await asyncio.wait({deciding}, timeout=UNHURRIED_SECONDS)
             else:
-                await asyncio.wait({deciding, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(
+                    {deciding, answering, *waiting}, return_when=asyncio.FIRST_COMPLETED
+                )
                 await asyncio.wait({deciding}, timeout=GRACE_SECONDS)
         finally:
-            await ended([deciding, *([waiting] if waiting else [])])
+            await ended([deciding, *waiting])
         return self._decided.is_set() and self._need
 
     async def plan(self) -> Plan | None:
@@ -84,21 +89,21 @@ class Triage:
         return self._calls[-1].record if self._calls else None
 
     async def _plan(self) -> Plan | None:
-        council = self._council
-        shape = plan_shape(council.most, bool(self._models()))
-        turn = council.turn
-        instruction = f"{self._instruction()}\n{shape.rule(council.language)}"
+        specialists = self._specialists
+        shape = plan_shape(specialists.most, bool(self._models()))
+        turn = specialists.turn
+        instruction = f"{self._instruction()}\n{shape.rule(specialists.language)}"
         question = Message.user(f"{turn.prompt.question.text}\n\n---\n{instruction}")
         request = turn.ask(
             (*turn.prompt.messages[:-1], question),
             sampling=Sampling(temperature=0.0, max_tokens=PLAN_TOKENS),
-            think=False if council.profile.can(Capability.THINKING) else None,
+            think=False if specialists.profile.can(Capability.THINKING) else None,
             purpose=Purpose.GATE,
             step_id=self._step_id,
         )
         try:
             plan = await asked(
-                self._call, council.profile, request, shape, council.language, self._seen
+                self._call, specialists.profile, request, shape, specialists.language, self._seen
             )
         except KonsiliumError as error:
             self.error = error
@@ -107,7 +112,7 @@ class Triage:
         return plan if plan.specialists else None
 
     def _call(self, request: ModelRequest) -> Call:
-        turn = self._council.turn
+        turn = self._specialists.turn
         call = timed(turn.models.call(turn.model, request), deadline_in(PLAN_SECONDS))
         self._calls.append(call)
         return call
@@ -117,11 +122,11 @@ class Triage:
             return False
         self._need = fields["need"]
         self._decided.set()
-        return not self._need and self._council.profile.local
+        return not self._need and self._specialists.profile.local
 
     def _instruction(self) -> str:
-        language = self._council.language
-        plan = prompts.PLAN[language].format(most=self._council.most)
+        language = self._specialists.language
+        plan = prompts.PLAN[language].format(most=self._specialists.most)
         words = (prompts.CONVENE if self._certain else prompts.GATE)[language].format(plan=plan)
         if self._roles:
             words += "\n" + prompts.ASKED_FOR[language].format(roles=", ".join(self._roles))
@@ -130,7 +135,7 @@ class Triage:
         return words
 
     def _models(self) -> list[str]:
-        turn = self._council.turn
+        turn = self._specialists.turn
         if not turn.request.options.on("consultation_any_model"):
             return []
         return [

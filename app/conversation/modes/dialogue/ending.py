@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from app.conversation.language import words_of
 from app.conversation.modes.dialogue.prompts import END_MARK
-from app.core.turns import new_id
 
 OVERLAP = 0.6
 """Share of a turn's word trigrams found in one of the speaker's own last two turns: more is repetition."""
@@ -33,7 +32,6 @@ class Voice:
     the end mark. What could still become one of these is held back; `rest()` gives it at the end."""
 
     def __init__(self, name: str) -> None:
-        self.step_id = new_id()
         self.ended = False
         """The turn's last word was the end mark."""
         self._held = ""

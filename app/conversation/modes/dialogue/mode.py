@@ -4,8 +4,6 @@ A later question in the same thread goes on with the conversation: the participa
 found in the history by their names. `continuation` makes the question of "N more turns".
 """
 
-import contextlib
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 
 from app.conversation.colours import colour_of
@@ -21,24 +19,13 @@ from app.conversation.modes.dialogue.participants import (
 )
 from app.conversation.modes.dialogue.transcript import Transcript
 from app.conversation.sampling import sampling_of
-from app.conversation.speech import Speech
 from app.conversation.state import error_facts
 from app.core.errors import BadRequest, EmptyAnswer, KonsiliumError
-from app.core.events import (
-    Progress,
-    StepDelta,
-    StepEnded,
-    StepKind,
-    StepNoted,
-    StepStarted,
-    TurnEvent,
-)
+from app.core.events import StepKind
 from app.core.options import ChatOptions, Option
+from app.core.ports import Call
 from app.core.text import Language, Text, plural
-from app.core.turns import new_id
-from app.core.usage import Outcome, Purpose
-
-Events = AsyncGenerator[TurnEvent, None]
+from app.core.usage import Purpose
 
 MAX_TURNS_IN_ALL = 60
 """Turns of one request, however often a person puts in a word."""
@@ -56,10 +43,8 @@ class Dialogue:
     options: tuple[Option, ...] = OPTIONS
     takes_interjections = True
 
-    async def respond(self, turn: TurnContext) -> AsyncGenerator[TurnEvent, None]:
-        async with contextlib.aclosing(_Conversation(turn).events()) as events:
-            async for event in events:
-                yield event
+    async def respond(self, turn: TurnContext) -> None:
+        await _Conversation(turn).run()
 
 
 def continuation(options: ChatOptions, turns: int, language: Language) -> tuple[str, ChatOptions]:
@@ -103,99 +88,74 @@ class _Conversation:
         self._silent = 0
         self._end: _End | None = None
 
-    async def events(self) -> Events:
+    async def run(self) -> None:
+        """Everybody in turn, until it is over."""
         while True:
-            async with contextlib.aclosing(self._interjections()) as events:
-                async for event in events:
-                    yield event
+            await self._take_interjections()
             if self._end or not self._remaining or self._spoken >= MAX_TURNS_IN_ALL:
                 break
             if passed(self._deadline):
                 self._end = _End("time")
                 break
-            async with contextlib.aclosing(self._speech(self._next())) as events:
-                async for event in events:
-                    yield event
-        async with contextlib.aclosing(self._closing(self._end or _End("turns"))) as events:
-            async for event in events:
-                yield event
+            await self._speak(self._next())
+        self._close(self._end or _End("turns"))
 
     def _next(self) -> int:
         count = len(self._participants)
         following = ((self._last + step) % count for step in range(1, count + 1))
         return next(speaker for speaker in following if speaker in self._present)
 
-    async def _interjections(self) -> Events:
+    async def _take_interjections(self) -> None:
         """Waits while paused; what the person typed meanwhile enters the conversation, and everybody
         gets a turn to answer it."""
         inbox = self._turn.inbox
         if inbox.paused:
-            yield Progress(prompts.PAUSED)
+            self._turn.progress(prompts.PAUSED)
             await inbox.going()
         for text in inbox.take():
-            step = StepStarted(new_id(), StepKind.QUESTION, self._turn.request.author)
-            yield step
-            yield StepDelta(step.step_id, text)
-            yield StepEnded(step.step_id)
+            with self._turn.step(StepKind.QUESTION, self._turn.request.author) as step:
+                step.write(text)
             self._transcript.add(self._transcript.person, text)
             self._remaining = max(self._remaining, len(self._present))
             self._end = None
 
-    async def _speech(self, speaker: int) -> Events:
+    async def _speak(self, speaker: int) -> None:
         """One turn of one participant, under its own name."""
-        name = self._participants[speaker].name
-        yield Progress(prompts.SPEAKING.format(name=name))
-        voice = Voice(name)
+        turn, one, model = self._turn, self._participants[speaker], self._models[speaker]
+        turn.progress(prompts.SPEAKING.format(name=one.name))
+        voice = Voice(one.name)
         self._remaining -= 1
         self._spoken += 1
         self._last = speaker
-        shown: list[str] = []
-        failure: KonsiliumError | None = None
-        try:
-            async with contextlib.aclosing(self._words(speaker, voice)) as events:
-                async for event in events:
-                    if isinstance(event, StepDelta) and event.step_id == voice.step_id:
-                        shown.append(event.text)
-                    yield event
-        except KonsiliumError as error:
-            failure = error
-        if failure is not None:
-            async with contextlib.aclosing(self._failed(speaker, failure)) as events:
-                async for event in events:
-                    yield event
-        self._heard(speaker, "".join(shown).strip(), voice.ended)
-
-    async def _words(self, speaker: int, voice: Voice) -> Events:
-        """The step, with what the voice held back before its end."""
-        speech = self._asked(speaker, voice)
-        async with contextlib.aclosing(speech.events()) as events:
-            async for event in events:
-                yield event
-        if rest := voice.rest():
-            yield StepDelta(voice.step_id, rest)
-        if speech.ended is not None:
-            yield speech.ended
-
-    def _asked(self, speaker: int, voice: Voice) -> Speech:
-        turn, one, model = self._turn, self._participants[speaker], self._models[speaker]
         who = {
             "name": one.name,
             "model": str(model),
             "number": speaker,
             "color": colour_of(speaker),
         }
-        step = StepStarted(voice.step_id, StepKind.ANSWER, one.name, note={"participant": who})
+        try:
+            with turn.step(
+                StepKind.ANSWER, one.name, note={"participant": who}, begin=False
+            ) as step:
+                await step.stream(self._call(speaker, step.id), voice.visible)
+                if rest := voice.rest():
+                    step.write(rest)
+        except KonsiliumError as error:
+            self._leave(speaker, error)
+        self._heard(speaker, step.text.strip(), voice.ended)
+
+    def _call(self, speaker: int, step_id: str) -> Call:
+        turn, model = self._turn, self._models[speaker]
         window = turn.models.profile(model).window
         request = turn.ask(
             self._transcript.messages(speaker, window, self._tokens or 500),
             sampling=replace(sampling_of(turn.request.options), max_tokens=self._tokens or None),
             purpose=Purpose.DIALOGUE,
-            step_id=step.step_id,
+            step_id=step_id,
         )
-        call = timed(turn.models.call(model, request), self._deadline)
-        return Speech(step, call, keep_open=True, visible=voice.visible)
+        return timed(turn.models.call(model, request), self._deadline)
 
-    async def _failed(self, speaker: int, error: KonsiliumError) -> Events:
+    def _leave(self, speaker: int, error: KonsiliumError) -> None:
         """One who cannot answer leaves; a conversation of one is an error."""
         if passed(self._deadline):
             self._end = _End("time")
@@ -204,11 +164,9 @@ class _Conversation:
         if len(self._present) < 2:
             raise error
         name = self._participants[speaker].name
-        step = StepStarted(new_id(), StepKind.NOTICE, "Konsilium")
-        yield step
-        yield StepDelta(step.step_id, prompts.LEFT[self._language].format(name=name))
-        yield StepNoted(step.step_id, {"left": {"name": name, **error_facts(error)}})
-        yield StepEnded(step.step_id, Outcome.COMPLETED)
+        with self._turn.step(StepKind.NOTICE, "Konsilium") as step:
+            step.write(prompts.LEFT[self._language].format(name=name))
+            step.note({"left": {"name": name, **error_facts(error)}})
 
     def _heard(self, speaker: int, text: str, marked: bool) -> None:
         """Takes the turn in and sees whether the conversation is over."""
@@ -231,18 +189,15 @@ class _Conversation:
         elif before.speaker is not None and is_courtesy(before.text) and is_courtesy(text):
             self._end = self._end or _End("courtesy")
 
-    async def _closing(self, end: _End) -> Events:
+    def _close(self, end: _End) -> None:
         """A line of ours that says why it ended; the view offers to go on beside it."""
         if end.reason == "silence" and not any(
             line.speaker is not None for line in self._transcript.lines
         ):
             raise EmptyAnswer("no participant said a word")
-        step = StepStarted(new_id(), StepKind.NOTICE, "Konsilium")
-        yield step
         why = prompts.ENDS[end.reason][self._language].format(name=end.name)
         if omitted := self._transcript.omitted:
             why += " " + prompts.LEFT_OUT[self._language].format(n=omitted)
-        yield StepDelta(step.step_id, why)
-        facts = {"ended": end.reason, "name": end.name, "spoken": self._spoken}
-        yield StepNoted(step.step_id, {"dialogue": facts})
-        yield StepEnded(step.step_id)
+        with self._turn.step(StepKind.NOTICE, "Konsilium") as step:
+            step.write(why)
+            step.note({"dialogue": {"ended": end.reason, "name": end.name, "spoken": self._spoken}})

@@ -1,7 +1,7 @@
 """A stage for one mode: a turn's context, and its events folded into a state as the app does it."""
 
 import asyncio
-import contextlib
+from collections.abc import Callable
 
 from app.conversation.mode import Inbox, Mode, Prompt, TurnContext, TurnModels
 from app.conversation.state import TurnState
@@ -49,18 +49,25 @@ class Stage:
             models.resolve(request.options.text("model")),
             TurnModels(models),
             self.inbox,
+            self.take,
         )
         self.state = TurnState(request)
         self.arrivals: list[tuple[float, object]] = []
+        self.on_event: Callable[[object], None] | None = None
+        """Called with each event, once the state has it."""
+
+    def take(self, event) -> None:
+        """What the mode writes."""
+        self.arrivals.append((asyncio.get_running_loop().time(), event))
+        self.state.apply(event)
+        if self.on_event is not None:
+            self.on_event(event)
 
     async def play(self) -> TurnState:
         """Runs the turn to its end; raises what the mode raises. The state is settled either way."""
         outcome, error = Outcome.STOPPED, None
         try:
-            async with contextlib.aclosing(self.mode.respond(self.turn)) as events:
-                async for event in events:
-                    self.arrivals.append((asyncio.get_running_loop().time(), event))
-                    self.state.apply(event)
+            await self.mode.respond(self.turn)
             outcome = Outcome.COMPLETED
         except Exception as failure:  # raised again, once the state has it
             outcome, error = Outcome.FAILED, failure
@@ -113,19 +120,20 @@ async def cancelled_everywhere(make_stage, after=None):
 
 
 async def closed_everywhere(make_stage):
-    """Closes a fresh turn's generator after its 1st, 2nd, ... event; nothing may be left."""
+    """Stops a fresh turn at its 1st, 2nd, ... event; nothing may be left."""
     count = 0
     while True:
         stage = make_stage()
-        events = stage.mode.respond(stage.turn)
-        seen = 0
-        async for _ in events:
-            seen += 1
-            if seen > count:
-                break
-        await events.aclose()
-        assert stage.models.open == 0, f"a call is open after a close at event {count}"
+        playing = asyncio.create_task(stage.play())
+
+        def stop_at(_event, stage=stage, playing=playing, count=count):
+            if len(stage.arrivals) > count:
+                playing.cancel()
+
+        stage.on_event = stop_at
+        await asyncio.wait([playing])
+        assert stage.models.open == 0, f"a call is open after a stop at event {count}"
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        if seen <= count:
+        if len(stage.arrivals) <= count:
             return count
         count += 1

@@ -5,6 +5,7 @@ import contextlib
 import json
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -439,14 +440,17 @@ async def test_specialists_stream_live_side_by_side():
 
 async def test_a_specialists_numbers_stand_while_the_others_still_speak():
     stage = a_stage(Физик="Коротко.", Экономист=["Долго", seconds(0.05), " и подробно."])
-    async with contextlib.aclosing(stage.mode.respond(stage.turn)) as events:
-        async for event in events:
-            stage.state.apply(event)
-            if isinstance(event, StepEnded):
-                break
-    physicist, economist = stage.steps(StepKind.SPECIALIST)
-    assert physicist.note["metrics"]["output_tokens"] == 1
-    assert "metrics" not in economist.note
+    seen: list[dict[str, Any]] = []
+
+    def look(event):
+        if isinstance(event, StepEnded) and not seen:
+            seen.extend(dict(step.note) for step in stage.steps(StepKind.SPECIALIST))
+
+    stage.on_event = look
+    await stage.play()
+    physicist, economist = seen
+    assert physicist["metrics"]["output_tokens"] == 1
+    assert "metrics" not in economist
 
 
 # -- failures ----------------------------------------------------------------------------------------
