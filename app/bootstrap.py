@@ -34,13 +34,13 @@ from app.conversation.turn import Turns
 from app.core.models import ModelRef
 from app.core.people import User
 from app.core.usage import CallRecord
-from app.gateway.access import Caller, Door
+from app.gateway.access import Authenticator, Caller
 from app.gateway.app import Gateway
-from app.gateway.desk import Desk
-from app.gateway.ledger import Ledger
+from app.gateway.key_usage import KeyUsageRecorder
 from app.gateway.metrics import Metrics
 from app.gateway.rest.app import build_rest
-from app.gateway.rest.desk import RestDesk
+from app.gateway.rest.services import RestServices
+from app.gateway.services import GatewayServices
 from app.observability.logs import configure_logging
 from app.observability.prometheus import CONTENT_TYPE, CallMetrics
 from app.providers.configured import embedded_server, library_from, registry_of, servers_from
@@ -158,22 +158,22 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
     untranslated = Untranslated(catalogue)
     ring = KeyRing(storage.keys)
     limits = Limits(_counters(settings))
-    desk = Desk(
+    services = GatewayServices(
         models=models,
         router=router,
-        door=_door(settings, ring, people, identify),
+        authenticator=_authenticator(settings, ring, people, identify),
         keys=ring,
         limits=limits,
-        ledger=Ledger(storage.keys, ring, limits),
+        recorder=KeyUsageRecorder(storage.keys, ring, limits),
         modes=MODES,
         raw=untranslated,
         observer=metrics,
         answers=answers,
         price=lambda ref, usage: prices.cost(prices.price(ref, models.profile(ref)), usage),
     )
-    rest = RestDesk(desk, turns, storage.threads, storage.users, storage.key_values, MODES)
-    scrape = Metrics(desk.door, metrics.exposition, CONTENT_TYPE)
-    gateway = Gateway(desk, build_rest(rest), scrape)
+    rest = RestServices(services, turns, storage.threads, storage.users, storage.key_values, MODES)
+    scrape = Metrics(services.authenticator, metrics.exposition, CONTENT_TYPE)
+    gateway = Gateway(services, build_rest(rest), scrape)
     return Application(
         settings,
         storage,
@@ -226,7 +226,9 @@ def embedding(settings: Settings, models: Models) -> Embed | None:
     return embed
 
 
-def _door(settings: Settings, ring: KeyRing, people: People, identify: Identify | None) -> Door:
+def _authenticator(
+    settings: Settings, ring: KeyRing, people: People, identify: Identify | None
+) -> Authenticator:
     async def local() -> Caller:
         return _caller(await people.local())
 
@@ -235,13 +237,13 @@ def _door(settings: Settings, ring: KeyRing, people: People, identify: Identify 
         user = await people.known(identifier) if identifier else None
         return _caller(user) if user is not None and user.enabled else None
 
-    return Door(
+    return Authenticator(
         ring,
         local=local if settings.auth_mode == "local" else None,
         require_key=settings.require_api_key,
         signed_in=signed_in,
         hosts=frozenset(name.strip() for name in settings.allowed_hosts.split(",") if name.strip()),
-        shut_out=people.is_out,
+        is_disabled=people.is_disabled,
     )
 
 

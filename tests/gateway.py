@@ -18,10 +18,10 @@ from app.completion.routing import Router
 from app.core.errors import StorageUnavailable
 from app.core.keys import ApiKey
 from app.core.ports import GatewayCall, Models
-from app.gateway.access import Caller, Door
+from app.gateway.access import Authenticator, Caller
 from app.gateway.app import Gateway
-from app.gateway.desk import Desk
-from app.gateway.ledger import Ledger
+from app.gateway.key_usage import KeyUsageRecorder
+from app.gateway.services import GatewayServices
 from app.storage.counters import Counters
 
 LOCAL = Caller("local-user", "Me", admin=True)
@@ -77,26 +77,26 @@ class MemoryKeys:
         self.kept[key_id] = replace(self.kept[key_id], revoked_at=at)
 
 
-def make_desk(models: Models, keys: MemoryKeys | None = None, **fields: Any) -> Desk:
-    """A desk over fakes; keyless callers from this machine are let in unless `door` says otherwise."""
+def make_services(models: Models, keys: MemoryKeys | None = None, **fields: Any) -> GatewayServices:
+    """A services over fakes; keyless callers from this machine are let in unless `door` says otherwise."""
     store = keys or MemoryKeys()
     ring = KeyRing(store)
     limits = Limits(Counters(Path(":memory:"), clock=lambda: 0.0))  # no minute ends during a test
     defaults: dict[str, Any] = {
         "models": models,
         "router": Router(models),
-        "door": Door(ring, local=me),
+        "authenticator": Authenticator(ring, local=me),
         "keys": ring,
         "limits": limits,
-        "ledger": Ledger(store, ring, limits),
+        "recorder": KeyUsageRecorder(store, ring, limits),
     }
-    return Desk(**(defaults | fields))
+    return GatewayServices(**(defaults | fields))
 
 
-async def make_key(desk: Desk, **limits: Any) -> tuple[ApiKey, str]:
+async def make_key(services: GatewayServices, **limits: Any) -> tuple[ApiKey, str]:
     """A kept key and its secret."""
     key, secret = new_key("test", "someone", **limits)
-    await desk.keys.add(key)
+    await services.keys.add(key)
     return key, secret
 
 
@@ -123,9 +123,9 @@ async def served(app: Any, **options: Any) -> AsyncGenerator[str, None]:
 
 
 @contextlib.asynccontextmanager
-async def gateway(desk: Desk) -> AsyncGenerator[str, None]:
+async def gateway(services: GatewayServices) -> AsyncGenerator[str, None]:
     """A served gateway; yields its URL without /v1."""
-    app = Gateway(desk)
+    app = Gateway(services)
     async with served(app) as url:
         yield url
     await app.drain(1.0)

@@ -133,7 +133,7 @@ async def _count(house: House) -> dict[str, int]:
         "generations": house.ollama.open_generations + house.openai.open_generations,
         "connections": house.ollama.open_connections + house.openai.open_connections,
         "places": sum(
-            queue.running + queue.waiting for queue in house.desk.router.queues().values()
+            queue.running + queue.waiting for queue in house.services.router.queues().values()
         ),
     }
 

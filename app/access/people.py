@@ -5,8 +5,8 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
+from app.access.login_throttle import LoginThrottle
 from app.access.passwords import MINIMUM_LENGTH, Passwords
-from app.access.slowdown import Slowdown
 from app.core.errors import KonsiliumError, SettingsInvalid
 from app.core.people import Role, User
 from app.core.ports import UserStore
@@ -24,17 +24,17 @@ Revoked = Callable[[User], Awaitable[None]]
 
 
 class People:
-    """The users as the doors ask for them. `watch()` keeps it true when another process changes them."""
+    """The users, as sign-in and the API look them up. `watch()` keeps it true when another process changes them."""
 
     def __init__(
         self,
         users: UserStore,
         passwords: Passwords | None = None,
-        slowdown: Slowdown | None = None,
+        throttle: LoginThrottle | None = None,
     ) -> None:
         self._users = users
         self._passwords = passwords or Passwords()
-        self._slowdown = slowdown or Slowdown()
+        self._throttle = throttle or LoginThrottle()
         self._remembered: dict[str, tuple[User, float]] = {}
         self._local: User | None = None
         self._disabled: frozenset[str] = frozenset()
@@ -58,8 +58,8 @@ class People:
         """
         identifier = identifier.strip()
         key = (identifier.casefold(), address)
-        self._slowdown.check(key)
-        self._slowdown.failed(key)  # before the answer is known: tries all at once count, too
+        self._throttle.check(key)
+        self._throttle.failed(key)  # before the answer is known: tries all at once count, too
         user = await self._users.by_identifier(identifier)
         usable = user is not None and user.enabled
         stored = user.password_hash if user is not None and usable else None
@@ -68,7 +68,7 @@ class People:
                 "wrong password for %r from %s", identifier, address or "an unknown address"
             )
             return None
-        self._slowdown.succeeded(key)
+        self._throttle.succeeded(key)
         return user
 
     async def add(
@@ -90,13 +90,13 @@ class People:
         self._remembered.pop(user.identifier, None)
         return user
 
-    async def welcome(self, identifier: str, name: str | None) -> User:
+    async def provision(self, identifier: str, name: str | None) -> User:
         """Someone whom a proxy or a provider has let in, kept as a user from the first time on."""
         user = await self._users.add(identifier, display_name=name)
         self._remembered.pop(identifier, None)
         return user
 
-    async def allow(self, user: User, *, enabled: bool) -> User:
+    async def set_enabled(self, user: User, *, enabled: bool) -> User:
         """Disables a user, who is out at once wherever they are, or lets them in again."""
         changed = await self._users.change(user.id, disabled_at=None if enabled else now())
         self._remembered.pop(user.identifier, None)
@@ -123,7 +123,7 @@ class People:
             self._local = await self._users.add(LOCAL, role="admin")
         return self._local
 
-    def is_out(self, user_id: str) -> bool:
+    def is_disabled(self, user_id: str) -> bool:
         """Whether that user was disabled; at most 1 s behind."""
         return user_id in self._disabled
 

@@ -112,7 +112,7 @@ async def switch(args: argparse.Namespace, terminal: Terminal) -> int:
         if user is None:
             terminal.fail(UNKNOWN.format(name=args.name))
             return 1
-        await known.allow(user, enabled=args.enabled)
+        await known.set_enabled(user, enabled=args.enabled)
     terminal.say((ENABLED if args.enabled else DISABLED).format(name=args.name))
     return 0
 

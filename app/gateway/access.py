@@ -32,7 +32,7 @@ SignedIn = Callable[[Mapping[str, str]], Awaitable[Caller | None]]
 _FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip")
 
 
-class Door:
+class Authenticator:
     """Lets requests in.
 
     `local` tells the caller of requests without a key in AUTH_MODE=local; None demands a key. They must
@@ -48,12 +48,12 @@ class Door:
         require_key: bool = False,
         signed_in: SignedIn | None = None,
         hosts: frozenset[str] = frozenset(),
-        shut_out: Callable[[str], bool] = lambda user_id: False,
+        is_disabled: Callable[[str], bool] = lambda user_id: False,
     ) -> None:
         self._keys = keys
         self._local = None if require_key else local
         self._signed_in = signed_in
-        self._shut_out = shut_out
+        self._is_disabled = is_disabled
         """Whether a user was disabled: their keys open nothing any more."""
         self._hosts = hosts | {"localhost", "127.0.0.1", "::1"}
 
@@ -61,7 +61,7 @@ class Door:
         """Who asks. Raises NotSignedIn; `cookies` accepts a signed-in browser too."""
         if secret := _bearer(x):
             key = await self._keys.find(secret)
-            if key is not None and not self._shut_out(key.user_id):
+            if key is not None and not self._is_disabled(key.user_id):
                 return Caller(key.user_id, key.name, key.admin, key)
         if self._local is not None and self.from_here(x):
             return await self._local()

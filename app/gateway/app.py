@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 
 from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.tracing import request_id
-from app.gateway.desk import Desk
 from app.gateway.errors import BodyTooLarge, HttpError, NoSuchPath, WrongMethod, answer_to
 from app.gateway.http import MAX_BODY_BYTES, App, ClientGone, Exchange, Receive, Scope, Send
 from app.gateway.metrics import Metrics
@@ -14,6 +13,7 @@ from app.gateway.openai.completions import Completions
 from app.gateway.openai.embeddings import Embeddings
 from app.gateway.openai.modes import ModeModels
 from app.gateway.openai.transcriptions import Transcriptions
+from app.gateway.services import GatewayServices
 
 log = logging.getLogger(__name__)
 
@@ -29,19 +29,21 @@ _ALLOWED = (
 class Gateway:
     """Serves /v1 and /metrics, and hands /api to the REST application."""
 
-    def __init__(self, desk: Desk, rest: App | None = None, metrics: Metrics | None = None) -> None:
-        council = ModeModels(desk)
-        catalogue = Catalogue(desk, council)
-        self.desk = desk
+    def __init__(
+        self, services: GatewayServices, rest: App | None = None, metrics: Metrics | None = None
+    ) -> None:
+        council = ModeModels(services)
+        catalogue = Catalogue(services, council)
+        self.services = services
         self.council = council
         self._rest = rest
         self._metrics = metrics
         self._list, self._one = catalogue.all, catalogue.one
         self._posts: dict[str, Route] = {
-            "/v1/chat/completions": Completions(desk, council),
-            "/v1/completions": Completions(desk, council, legacy=True),
-            "/v1/embeddings": Embeddings(desk),
-            "/v1/audio/transcriptions": Transcriptions(desk),
+            "/v1/chat/completions": Completions(services, council),
+            "/v1/completions": Completions(services, council, legacy=True),
+            "/v1/embeddings": Embeddings(services),
+            "/v1/audio/transcriptions": Transcriptions(services),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,7 +92,7 @@ class Gateway:
     async def drain(self, timeout: float) -> None:
         """Lets what runs end within `timeout` seconds, and writes what is left in the ledger."""
         await self.council.drain(timeout)
-        await self.desk.ledger.aclose()
+        await self.services.recorder.aclose()
 
 
 def is_under(path: str, root: str) -> bool:

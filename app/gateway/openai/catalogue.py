@@ -7,9 +7,9 @@ from urllib.parse import unquote
 from app.core.errors import ModelNotFound
 from app.core.models import GATEWAY_SERVER, ModelProfile
 from app.gateway.access import Caller
-from app.gateway.desk import Desk
 from app.gateway.http import Exchange
 from app.gateway.openai.modes import ModeModels
+from app.gateway.services import GatewayServices
 
 Json = dict[str, Any]
 _STARTED = int(time.time())
@@ -18,18 +18,18 @@ _STARTED = int(time.time())
 class Catalogue:
     """Lists the caller's models, and finds one of them."""
 
-    def __init__(self, desk: Desk, modes: ModeModels) -> None:
+    def __init__(self, desk: GatewayServices, modes: ModeModels) -> None:
         self._desk = desk
         self._modes = modes
 
     async def all(self, x: Exchange) -> None:
         """GET /v1/models."""
-        caller = await self._desk.door.caller(x)
+        caller = await self._desk.authenticator.caller(x)
         await x.reply_json({"object": "list", "data": await self._models(caller)})
 
     async def one(self, x: Exchange) -> None:
         """GET /v1/models/{id}: ids hold slashes."""
-        caller = await self._desk.door.caller(x)
+        caller = await self._desk.authenticator.caller(x)
         name = unquote(x.path.removeprefix("/v1/models/"))
         models = {model["id"]: model for model in await self._models(caller)}
         if name not in models:

@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Sequence
 from app.completion.routing import may_work_elsewhere
 from app.core.errors import IncompleteAnswer, KonsiliumError
 from app.core.models import ModelRef
-from app.gateway.desk import Desk
 from app.gateway.errors import answer_to
 from app.gateway.http import Exchange
 from app.gateway.openai.modes import ModeModels
@@ -17,6 +16,7 @@ from app.gateway.openai.requests import envelope
 from app.gateway.openai.responder import CompletionRequest, Responder
 from app.gateway.openai.sse import DONE, encode
 from app.gateway.openai.translating import TranslatingResponder
+from app.gateway.services import GatewayServices
 
 log = logging.getLogger(__name__)
 
@@ -24,14 +24,14 @@ log = logging.getLogger(__name__)
 class Completions:
     """The route; `legacy` speaks the form of /v1/completions."""
 
-    def __init__(self, desk: Desk, modes: ModeModels, *, legacy: bool = False) -> None:
+    def __init__(self, desk: GatewayServices, modes: ModeModels, *, legacy: bool = False) -> None:
         self._desk = desk
         self._modes = modes
         self._legacy = legacy
 
     async def __call__(self, x: Exchange) -> None:
-        await self._desk.turnstile.enter()
-        caller = await self._desk.door.caller(x)
+        await self._desk.pacer.enter()
+        caller = await self._desk.authenticator.caller(x)
         body = await x.json()
         head = envelope(body, legacy=self._legacy)
         mode = None if self._legacy else self._modes.mode(head.model)

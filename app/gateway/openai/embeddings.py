@@ -10,20 +10,20 @@ from app.core.models import ModelRef
 from app.core.turns import new_id, now
 from app.core.usage import CallRecord, Outcome, Purpose, Usage
 from app.gateway.access import Caller
-from app.gateway.desk import Desk
 from app.gateway.errors import InvalidField
 from app.gateway.http import Exchange
 from app.gateway.openai.requests import embedding_texts
+from app.gateway.services import GatewayServices
 
 
 class Embeddings:
     """The route: any server's embeddings, through `Models`."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: GatewayServices) -> None:
         self._desk = desk
 
     async def __call__(self, x: Exchange) -> None:
-        caller = await self._desk.door.caller(x)
+        caller = await self._desk.authenticator.caller(x)
         body = await x.json()
         model, form = body.get("model"), body.get("encoding_format", "float")
         if not isinstance(model, str) or not model:
@@ -75,7 +75,7 @@ class Embeddings:
                     request_id=request_id,
                     streaming=False,
                 )
-                self._desk.ledger.note(caller, record, known=counted)
+                self._desk.recorder.note(caller, record, known=counted)
         raise AssertionError("candidates are never empty")
 
 

@@ -27,13 +27,13 @@ from app.core.turns import (
     new_id,
 )
 from app.gateway.batches import batched
-from app.gateway.desk import Desk
 from app.gateway.errors import InvalidField
 from app.gateway.openai.chunks import ChunkWriter, Head, completion
 from app.gateway.openai.requests import chat_request
 from app.gateway.openai.responder import CompletionRequest, Responder
 from app.gateway.openai.sse import DONE
-from app.gateway.telling import Telling
+from app.gateway.services import GatewayServices
+from app.gateway.turn_events import TurnEventAdapter
 
 ORDINARY = "chat"
 """The mode that is no council: its models are asked by their own names."""
@@ -60,7 +60,7 @@ class Threadless:
 class ModeModels:
     """Finds modes by their model names and runs their turns."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: GatewayServices) -> None:
         self._desk = desk
         self._modes = {model_name(mode): mode for mode in desk.modes if mode.id != ORDINARY}
         self._store = Threadless()
@@ -102,7 +102,9 @@ def model_name(mode: Mode) -> str:
 
 
 class ModeResponder:
-    def __init__(self, modes: ModeModels, desk: Desk, mode: Mode, asked: CompletionRequest) -> None:
+    def __init__(
+        self, modes: ModeModels, desk: GatewayServices, mode: Mode, asked: CompletionRequest
+    ) -> None:
         self._modes = modes
         self._desk = desk
         self._mode = mode
@@ -132,12 +134,12 @@ class ModeResponder:
     async def _events(self) -> AsyncGenerator[ModelEvent, None]:
         turn = await self._modes.start(self._request, self._history)
         changed = turn.state.subscribe()
-        telling = Telling(turn.state, speakers=self._mode.takes_interjections)
+        telling = TurnEventAdapter(turn.state, speakers=self._mode.takes_interjections)
         try:
             while not turn.state.done:
                 await changed.wait()
                 changed.clear()
-                for event in telling.news():
+                for event in telling.poll():
                     yield event
             if turn.state.error is not None:
                 raise turn.state.error
@@ -152,7 +154,7 @@ class ModeResponder:
     def _note(self, state: TurnState) -> None:
         known = self._asked.counted
         for record in state.settled.calls if state.settled else ():
-            self._desk.ledger.note(self._asked.caller, record, self._mode.id, known)
+            self._desk.recorder.note(self._asked.caller, record, self._mode.id, known)
             known = 0
 
 

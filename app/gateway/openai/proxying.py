@@ -17,10 +17,10 @@ from app.core.ports import PassThrough, RawAnswer
 from app.core.requests import ModelRequest
 from app.core.turns import new_id, now
 from app.core.usage import CallRecord, Outcome, Purpose, TokenGaps, Usage
-from app.gateway.desk import CHARACTERS_PER_TOKEN, Desk
 from app.gateway.openai.chunks import chunks_of
 from app.gateway.openai.responder import CompletionRequest
 from app.gateway.openai.sse import EventSplitter, Watch, fault, usage_of
+from app.gateway.services import CHARACTERS_PER_TOKEN, GatewayServices
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class ProxyResponder:
     """One call of an OpenAI-compatible server."""
 
     def __init__(
-        self, desk: Desk, ref: ModelRef, raw: PassThrough, asked: CompletionRequest
+        self, desk: GatewayServices, ref: ModelRef, raw: PassThrough, asked: CompletionRequest
     ) -> None:
         self._desk = desk
         self._ref = ref
@@ -177,7 +177,11 @@ class Meter:
     """The record of one call that went past the `Models`."""
 
     def __init__(
-        self, desk: Desk, ref: ModelRef, asked: CompletionRequest, purpose: Purpose = Purpose.ANSWER
+        self,
+        desk: GatewayServices,
+        ref: ModelRef,
+        asked: CompletionRequest,
+        purpose: Purpose = Purpose.ANSWER,
     ) -> None:
         self._desk = desk
         self._asked = asked
@@ -253,7 +257,7 @@ class Meter:
             total_s=self._clock() - self._start,
             cost=self._desk.price(record.model, record.usage),
         )
-        self._desk.ledger.note(self._asked.caller, record, known=self._asked.counted)
+        self._desk.recorder.note(self._asked.caller, record, known=self._asked.counted)
         if self._desk.observer is not None:
             if self._gaps is not None:
                 self._desk.observer.gaps(self._name, self._gaps)

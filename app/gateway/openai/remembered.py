@@ -6,17 +6,17 @@ from app.completion.caching.cache import Hit, Miss
 from app.completion.caching.calls import HEADER, Kept, Replayed, asked_of, header_of, known
 from app.core.errors import StorageUnavailable
 from app.core.models import ModelRef
-from app.gateway.desk import Desk
 from app.gateway.errors import HttpError
 from app.gateway.http import Exchange
 from app.gateway.openai.responder import CompletionRequest, Responder
 from app.gateway.openai.translating import TranslatingResponder, model_request
+from app.gateway.services import GatewayServices
 
 log = logging.getLogger(__name__)
 
 
 async def from_cache(
-    desk: Desk, x: Exchange, asked: CompletionRequest, ref: ModelRef
+    desk: GatewayServices, x: Exchange, asked: CompletionRequest, ref: ModelRef
 ) -> tuple[Responder, ...]:
     """The cached answer, or the first model's, which is kept; none where the cache has no say.
 

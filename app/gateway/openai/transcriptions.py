@@ -4,12 +4,12 @@ import re
 
 from app.core.errors import Unsupported
 from app.core.usage import Purpose, Usage
-from app.gateway.desk import Desk
 from app.gateway.errors import InvalidField
 from app.gateway.http import Exchange
 from app.gateway.openai.proxying import Meter
 from app.gateway.openai.requests import Envelope
 from app.gateway.openai.responder import CompletionRequest
+from app.gateway.services import GatewayServices
 
 MAX_AUDIO_BYTES = 64 * 1024 * 1024
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]+)"|([^\s;]+))', re.IGNORECASE)
@@ -21,11 +21,11 @@ _MODEL = re.compile(
 class Transcriptions:
     """The route: text, JSON, subtitles come back as the server made them."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: GatewayServices) -> None:
         self._desk = desk
 
     async def __call__(self, x: Exchange) -> None:
-        caller = await self._desk.door.caller(x)
+        caller = await self._desk.authenticator.caller(x)
         kind = x.header(b"content-type")
         found = _BOUNDARY.search(kind)
         if not kind.lower().startswith("multipart/form-data") or found is None:

@@ -9,11 +9,11 @@ from app.core.models import ModelRef
 from app.core.ports import Call
 from app.core.requests import ModelRequest
 from app.gateway.batches import batched
-from app.gateway.desk import Desk
 from app.gateway.openai.chunks import ChunkWriter, Head, completion
 from app.gateway.openai.requests import chat_request, legacy_request
 from app.gateway.openai.responder import CompletionRequest
 from app.gateway.openai.sse import DONE
+from app.gateway.services import GatewayServices
 
 
 def model_request(asked: CompletionRequest) -> ModelRequest:
@@ -26,7 +26,11 @@ class TranslatingResponder:
     """One call through `Models`."""
 
     def __init__(
-        self, desk: Desk, ref: ModelRef, asked: CompletionRequest, call: Call | None = None
+        self,
+        desk: GatewayServices,
+        ref: ModelRef,
+        asked: CompletionRequest,
+        call: Call | None = None,
     ) -> None:
         """`call` answers instead of the model's own: one from the cache, or one that is kept."""
         self._desk = desk
@@ -63,4 +67,4 @@ class TranslatingResponder:
 
     def _note(self) -> None:
         record = replace(self._call.record, streaming=self._asked.envelope.stream)
-        self._desk.ledger.note(self._asked.caller, record, known=self._asked.counted)
+        self._desk.recorder.note(self._asked.caller, record, known=self._asked.counted)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 
 from app.completion.caching.cache import AnswerCache
 from app.core.errors import NotFound
-from app.gateway.rest.desk import Administrator, RestDesk, TheDesk
+from app.gateway.rest.services import Administrator, RestServices, TheServices
 from app.gateway.rest.shapes import CacheRules, ChangedRules, Purged
 
 router = APIRouter(prefix="/api/answer-cache", tags=["answer cache"])
@@ -16,15 +16,17 @@ Wanted = Annotated[str | None, Query(max_length=200)]
 
 
 @router.get("")
-async def rules(desk: TheDesk, caller: Administrator) -> CacheRules:
+async def rules(services: TheServices, caller: Administrator) -> CacheRules:
     """What holds for the answer cache of all users, as the database says now."""
-    return CacheRules(**asdict(await _cache(desk).policies.latest()))
+    return CacheRules(**asdict(await _cache(services).policies.latest()))
 
 
 @router.patch("")
-async def change_rules(desk: TheDesk, caller: Administrator, changed: ChangedRules) -> CacheRules:
+async def change_rules(
+    services: TheServices, caller: Administrator, changed: ChangedRules
+) -> CacheRules:
     """Changes what is named; other processes follow within seconds."""
-    policies = _cache(desk).policies
+    policies = _cache(services).policies
     policy = replace(await policies.latest(), **changed.model_dump(exclude_none=True))
     await policies.change(policy)
     return CacheRules(**asdict(policy))
@@ -32,14 +34,14 @@ async def change_rules(desk: TheDesk, caller: Administrator, changed: ChangedRul
 
 @router.delete("")
 async def purge(
-    desk: TheDesk, caller: Administrator, model: Wanted = None, owner: Wanted = None
+    services: TheServices, caller: Administrator, model: Wanted = None, owner: Wanted = None
 ) -> Purged:
     """Deletes cached answers: of a model (`server/model`), of an owner (`user:<id>`, `key:<id>`,
     `shared`), or all."""
-    return Purged(deleted=await _cache(desk).purge(model=model, owner=owner))
+    return Purged(deleted=await _cache(services).purge(model=model, owner=owner))
 
 
-def _cache(desk: RestDesk) -> AnswerCache:
-    if desk.gateway.answers is None:
+def _cache(services: RestServices) -> AnswerCache:
+    if services.gateway.answers is None:
         raise NotFound("There is no answer cache here.")
-    return desk.gateway.answers
+    return services.gateway.answers

@@ -14,7 +14,7 @@ from swagger_ui_bundle import swagger_ui_path
 from app.core.errors import KonsiliumError
 from app.gateway.errors import Answer, HttpError, answer_to
 from app.gateway.rest import answers, chat, chats, keys, models
-from app.gateway.rest.desk import RestDesk
+from app.gateway.rest.services import RestServices
 from app.gateway.rest.shapes import Refusal
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ fetch("openapi.json").then(answer => answer.json()).then(spec => {
 </script></body></html>"""
 
 
-def build_rest(desk: RestDesk) -> FastAPI:
+def build_rest(services: RestServices) -> FastAPI:
     """The application under /api."""
     app = FastAPI(
         title="Konsilium",
@@ -55,9 +55,11 @@ def build_rest(desk: RestDesk) -> FastAPI:
         responses=_REFUSALS,
         swagger_ui_oauth2_redirect_url=None,
         separate_input_output_schemas=False,
-        dependencies=[Depends(HTTPBearer(auto_error=False))],  # described here, checked at the door
+        dependencies=[
+            Depends(HTTPBearer(auto_error=False))
+        ],  # described here, checked by `caller_of`
     )
-    app.state.desk = desk
+    app.state.services = services
     for each in (models, chats, chat, keys, answers):
         app.include_router(each.router)
     for kind in (KonsiliumError, HttpError, Exception):

@@ -23,7 +23,7 @@ from app.gateway.errors import answer_to
 from app.gateway.openai.modes import ORDINARY, model_name
 from app.gateway.openai.sse import PING, encode
 from app.gateway.rest.chats import make_thread, own_thread
-from app.gateway.rest.desk import CountedCaller, RestDesk, TheCaller, TheDesk
+from app.gateway.rest.services import CountedCaller, RestServices, TheCaller, TheServices
 from app.gateway.rest.shapes import (
     Agent,
     Dialogue,
@@ -33,16 +33,16 @@ from app.gateway.rest.shapes import (
     TokenUsage,
     WindowUsage,
 )
-from app.gateway.telling import Telling
+from app.gateway.turn_events import TurnEventAdapter
 
 router = APIRouter(prefix="/api/chat", tags=["chat"])
 DIALOGUE = "dialogue"
 
 
 @router.post("")
-async def chat(desk: TheDesk, caller: CountedCaller, question: Question) -> Reply:
+async def chat(services: TheServices, caller: CountedCaller, question: Question) -> Reply:
     """Asks, and waits for the whole answer."""
-    return await _answer(await _start(desk, caller, await _wish(desk, caller, question)))
+    return await _answer(await _start(services, caller, await _wish(services, caller, question)))
 
 
 @router.post(
@@ -51,27 +51,27 @@ async def chat(desk: TheDesk, caller: CountedCaller, question: Question) -> Repl
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
 async def chat_stream(
-    desk: TheDesk, caller: CountedCaller, question: Question
+    services: TheServices, caller: CountedCaller, question: Question
 ) -> StreamingResponse:
     """Asks, and sends the answer as it is written: `{"taskId", "chatId"}`, then `{"chunk"}` and
     `{"progress"}`, at last `{"done": true, "taskId", …}` with all of `Reply`, or `{"error"}`."""
-    turn = await _start(desk, caller, await _wish(desk, caller, question))
+    turn = await _start(services, caller, await _wish(services, caller, question))
     headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-    heartbeat = desk.gateway.pace.heartbeat
+    heartbeat = services.gateway.pace.heartbeat
     return StreamingResponse(
         _events(turn, heartbeat), media_type="text/event-stream", headers=headers
     )
 
 
 @router.post("/cancel/{task_id}")
-async def cancel(desk: TheDesk, caller: TheCaller, task_id: str) -> Done:
+async def cancel(services: TheServices, caller: TheCaller, task_id: str) -> Done:
     """Stops an answer, upstream too; what was written stays in the thread."""
-    await desk.stop(caller, task_id)
+    await services.stop(caller, task_id)
     return Done()
 
 
 @router.post("/multi-model")
-async def multi_model(desk: TheDesk, caller: CountedCaller, dialogue: Dialogue) -> Reply:
+async def multi_model(services: TheServices, caller: CountedCaller, dialogue: Dialogue) -> Reply:
     """Lets two to four models talk, each with its system prompt."""
     names = [speaker.name or f"{n}" for n, speaker in enumerate(dialogue.models, 1)]
     participants = [
@@ -80,10 +80,10 @@ async def multi_model(desk: TheDesk, caller: CountedCaller, dialogue: Dialogue) 
     ]
     for speaker in dialogue.models:
         if speaker.model:
-            desk.gateway.candidates(caller, speaker.model)
+            services.gateway.candidates(caller, speaker.model)
     wish = _Wish(
         dialogue.message,
-        await _thread(desk, caller, dialogue.chat_id, dialogue.message),
+        await _thread(services, caller, dialogue.chat_id, dialogue.message),
         DIALOGUE,
         {
             "model": dialogue.models[0].model or None,
@@ -91,7 +91,7 @@ async def multi_model(desk: TheDesk, caller: CountedCaller, dialogue: Dialogue) 
             "dialogue_turns": dialogue.turns,
         },
     )
-    return await _answer(await _start(desk, caller, wish))
+    return await _answer(await _start(services, caller, wish))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class _Wish:
     options: dict[str, Any]
 
 
-async def _wish(desk: RestDesk, caller: Caller, question: Question) -> _Wish:
+async def _wish(services: RestServices, caller: Caller, question: Question) -> _Wish:
     given: dict[str, Any] = {
         "model": question.model,
         "temperature": question.temperature,
@@ -112,29 +112,33 @@ async def _wish(desk: RestDesk, caller: Caller, question: Question) -> _Wish:
         "compress_system_prompt": question.compress_system_prompt,
     }
     chosen = question.options | {k: v for k, v in given.items() if v is not None}
-    thread_id = await _thread(desk, caller, question.chat_id, question.message)
-    kept = (await own_thread(desk, caller, thread_id)).metadata.get("chat_settings")
+    thread_id = await _thread(services, caller, question.chat_id, question.message)
+    kept = (await own_thread(services, caller, thread_id)).metadata.get("chat_settings")
     stored = dict(kept) if isinstance(kept, dict) else {}
     mode = question.mode or str(stored.get("mode") or "chat")
     return _Wish(question.message, thread_id, mode, stored | chosen)
 
 
-async def _thread(desk: RestDesk, caller: Caller, chat_id: str | None, text: str) -> str:
+async def _thread(services: RestServices, caller: Caller, chat_id: str | None, text: str) -> str:
     if chat_id is None:
-        return await make_thread(desk, caller, "")
-    return (await own_thread(desk, caller, chat_id)).id
+        return await make_thread(services, caller, "")
+    return (await own_thread(services, caller, chat_id)).id
 
 
-async def _start(desk: RestDesk, caller: Caller, wish: _Wish) -> RunningTurn:
-    mode = next((mode for mode in desk.modes if mode.id == wish.mode), None)
+async def _start(services: RestServices, caller: Caller, wish: _Wish) -> RunningTurn:
+    mode = next((mode for mode in services.modes if mode.id == wish.mode), None)
     if mode is None:
-        known = ", ".join(mode.id for mode in desk.modes)
+        known = ", ".join(mode.id for mode in services.modes)
         raise BadRequest(f"There is no mode {wish.mode!r}; there are {known}.")
     if mode.id != ORDINARY and not caller.may_use(model_name(mode)):  # its models are many
         raise ModelNotFound("not for this key", model=model_name(mode))
     options = ChatOptions.clean(wish.options, mode.id, mode.options)
     model = options.text("model")
-    ref = desk.gateway.candidates(caller, model)[0] if model else desk.gateway.models.resolve("")
+    ref = (
+        services.gateway.candidates(caller, model)[0]
+        if model
+        else services.gateway.models.resolve("")
+    )
     if not caller.may_use(str(ref)):
         raise ModelNotFound("not for this key", server=ref.server, model=ref.name)
     options = ChatOptions(mode.id, {**options.values, "model": str(ref)})
@@ -146,8 +150,8 @@ async def _start(desk: RestDesk, caller: Caller, wish: _Wish) -> RunningTurn:
         key_id=caller.key.id if caller.key else None,
         author=caller.name,
     )
-    turn = await desk.turns.start(request)
-    following = asyncio.create_task(desk.follow(turn, caller))
+    turn = await services.turns.start(request)
+    following = asyncio.create_task(services.follow(turn, caller))
     _following.add(following)
     following.add_done_callback(_following.discard)
     return turn
@@ -168,7 +172,7 @@ async def _events(turn: RunningTurn, heartbeat: float) -> AsyncGenerator[bytes, 
     task = {"taskId": turn.request.turn_id, "chatId": turn.request.thread_id}
     yield encode(task)
     changed = state.subscribe()
-    telling = Telling(state, speakers=turn.mode.takes_interjections)
+    telling = TurnEventAdapter(state, speakers=turn.mode.takes_interjections)
     try:
         while not state.done:
             with contextlib.suppress(TimeoutError):
@@ -178,7 +182,7 @@ async def _events(turn: RunningTurn, heartbeat: float) -> AsyncGenerator[bytes, 
                 yield PING
                 continue
             changed.clear()
-            for event in telling.news():
+            for event in telling.poll():
                 if isinstance(event, TextDelta):
                     yield encode({"chunk": event.text})
                 elif text := getattr(event, "text", ""):

@@ -10,7 +10,7 @@ from app.core.events import StepKind
 from app.core.threads import StoredThread, ThreadRecord
 from app.core.turns import new_id
 from app.gateway.access import Caller
-from app.gateway.rest.desk import RestDesk, TheCaller, TheDesk
+from app.gateway.rest.services import RestServices, TheCaller, TheServices
 from app.gateway.rest.shapes import (
     Chat,
     ChatMade,
@@ -30,57 +30,57 @@ UNTITLED = "New chat"
 
 @router.get("/chats")
 async def chats(
-    desk: TheDesk,
+    services: TheServices,
     caller: TheCaller,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
     search: Annotated[str | None, Query(max_length=500)] = None,
 ) -> Chats:
     """Your threads, those with the latest words first."""
-    page = await desk.threads.page(caller.user_id, limit=limit, cursor=cursor, search=search)
+    page = await services.threads.page(caller.user_id, limit=limit, cursor=cursor, search=search)
     return Chats(chats=[_chat(thread) for thread in page.items], next=page.next)
 
 
 @router.post("/chats", status_code=201)
-async def make_chat(desk: TheDesk, caller: TheCaller, new: NewChat) -> ChatMade:
+async def make_chat(services: TheServices, caller: TheCaller, new: NewChat) -> ChatMade:
     """A new thread. Without a title it is listed once something was said in it."""
-    return ChatMade(chat_id=await make_thread(desk, caller, new.title), title=new.title)
+    return ChatMade(chat_id=await make_thread(services, caller, new.title), title=new.title)
 
 
 @router.patch("/chats/{chat_id}")
-async def rename_chat(desk: TheDesk, caller: TheCaller, chat_id: str, new: Renamed) -> Chat:
+async def rename_chat(services: TheServices, caller: TheCaller, chat_id: str, new: Renamed) -> Chat:
     """Names a thread."""
-    await desk.threads.rename(chat_id, caller.user_id, new.title)
-    return _chat(await desk.threads.find(chat_id, caller.user_id))
+    await services.threads.rename(chat_id, caller.user_id, new.title)
+    return _chat(await services.threads.find(chat_id, caller.user_id))
 
 
 @router.delete("/chats/{chat_id}")
-async def delete_chat(desk: TheDesk, caller: TheCaller, chat_id: str) -> Done:
+async def delete_chat(services: TheServices, caller: TheCaller, chat_id: str) -> Done:
     """Deletes a thread with all that was said in it; an answer under way is stopped."""
-    thread = await own_thread(desk, caller, chat_id)
-    await desk.turns.abandon(thread.id)
-    await desk.threads.delete(chat_id, caller.user_id)
+    thread = await own_thread(services, caller, chat_id)
+    await services.turns.abandon(thread.id)
+    await services.threads.delete(chat_id, caller.user_id)
     return Done()
 
 
 @router.get("/chats/{chat_id}/messages")
-async def messages(desk: TheDesk, caller: TheCaller, chat_id: str) -> Messages:
+async def messages(services: TheServices, caller: TheCaller, chat_id: str) -> Messages:
     """What was said in a thread, in order."""
-    await own_thread(desk, caller, chat_id)
-    return Messages(messages=_said(await desk.threads.contents(chat_id, caller.user_id)))
+    await own_thread(services, caller, chat_id)
+    return Messages(messages=_said(await services.threads.contents(chat_id, caller.user_id)))
 
 
 @router.post("/chat/session", status_code=201)
-async def make_session(desk: TheDesk, caller: TheCaller, new: NewChat) -> SessionMade:
+async def make_session(services: TheServices, caller: TheCaller, new: NewChat) -> SessionMade:
     """A new thread, under its older name."""
-    return SessionMade(session_id=await make_thread(desk, caller, new.title), title=new.title)
+    return SessionMade(session_id=await make_thread(services, caller, new.title), title=new.title)
 
 
 @router.get("/chat/session/{session_id}")
-async def session(desk: TheDesk, caller: TheCaller, session_id: str) -> Session:
+async def session(services: TheServices, caller: TheCaller, session_id: str) -> Session:
     """A thread with all that was said in it, under its older name."""
-    thread = await own_thread(desk, caller, session_id)
-    contents = await desk.threads.contents(session_id, caller.user_id)
+    thread = await own_thread(services, caller, session_id)
+    contents = await services.threads.contents(session_id, caller.user_id)
     chat = _chat(thread)
     return Session(
         session_id=chat.id,
@@ -91,21 +91,21 @@ async def session(desk: TheDesk, caller: TheCaller, session_id: str) -> Session:
     )
 
 
-async def make_thread(desk: RestDesk, caller: Caller, title: str) -> str:
+async def make_thread(services: RestServices, caller: Caller, title: str) -> str:
     """The id of a new thread of the caller's."""
     thread_id = new_id()
     if title.strip():
-        await desk.threads.suggest_title(thread_id, caller.user_id, title)
-        await desk.threads.rename(thread_id, caller.user_id, title)
+        await services.threads.suggest_title(thread_id, caller.user_id, title)
+        await services.threads.rename(thread_id, caller.user_id, title)
     else:
-        await desk.threads.ensure(thread_id, caller.user_id)
+        await services.threads.ensure(thread_id, caller.user_id)
     return thread_id
 
 
-async def own_thread(desk: RestDesk, caller: Caller, thread_id: str) -> ThreadRecord:
+async def own_thread(services: RestServices, caller: Caller, thread_id: str) -> ThreadRecord:
     """The caller's own thread; one that is merely shared with them is NotFound too."""
     try:
-        thread = await desk.threads.find(thread_id, caller.user_id)
+        thread = await services.threads.find(thread_id, caller.user_id)
     except NotFound as error:
         raise NotFound("Chat not found") from error
     if thread.user_id != caller.user_id:

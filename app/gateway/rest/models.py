@@ -5,25 +5,25 @@ from fastapi import APIRouter
 from app.core.errors import NotFound
 from app.core.models import ModelProfile, ServerState
 from app.gateway.access import Caller
-from app.gateway.rest.desk import TheCaller, TheDesk
+from app.gateway.rest.services import TheCaller, TheServices
 from app.gateway.rest.shapes import LoadedModel, Model, Server, ServerModels, Servers
 
 router = APIRouter(prefix="/api/models", tags=["models"])
 
 
 @router.get("/servers")
-async def servers(desk: TheDesk, caller: TheCaller, refresh: bool = False) -> Servers:
+async def servers(services: TheServices, caller: TheCaller, refresh: bool = False) -> Servers:
     """Every server with its models; `refresh=true` asks them all now (3 s at most)."""
-    models = desk.gateway.models
+    models = services.gateway.models
     states = await models.refresh() if refresh else models.states()
     return Servers(servers=[_server(state, caller) for state in states])
 
 
 @router.get("/server/models")
-async def server_models(desk: TheDesk, caller: TheCaller, server_url: str) -> ServerModels:
+async def server_models(services: TheServices, caller: TheCaller, server_url: str) -> ServerModels:
     """The models of one server, by its URL or its name."""
     wanted = server_url.rstrip("/")
-    for state in await desk.gateway.models.refresh():
+    for state in await services.gateway.models.refresh():
         if wanted in (state.name, state.url.rstrip("/")):
             return ServerModels(server=state.name, models=_models(state, caller))
     raise NotFound("There is no such server.")

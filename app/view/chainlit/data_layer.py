@@ -122,7 +122,7 @@ class DataLayer(BaseDataLayer):
     async def create_user(self, user: ChainlitUser) -> PersistedUser | None:
         known = await self._people.known(user.identifier)
         if known is None and self._newcomers:
-            known = await self._people.welcome(user.identifier, user.display_name)
+            known = await self._people.provision(user.identifier, user.display_name)
         return persisted(known) if known is not None and known.enabled else None
 
     # -- feedback ---------------------------------------------------------------------------------

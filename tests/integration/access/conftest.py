@@ -1,4 +1,4 @@
-"""The real Chainlit app behind our doors, over a real database."""
+"""The real Chainlit app behind our sign-in, over a real database."""
 
 from dataclasses import dataclass
 

@@ -32,7 +32,7 @@ async def test_a_newcomer_is_kept_as_a_user_from_the_first_time_on(proxied):
 
 
 async def test_a_disabled_user_and_the_local_ones_name_are_not_let_in(proxied, ann):
-    await proxied.people.allow(ann, enabled=False)
+    await proxied.people.set_enabled(ann, enabled=False)
     async with proxied.visit() as browser:
         for name in ("ann", "local"):
             came = await browser.post("/auth/header", headers={"Remote-User": name})

@@ -46,7 +46,7 @@ async def test_whom_the_provider_names_badly_or_we_have_disabled_stays_out(app, 
     folder = app.log.parent / "data"
     storage = Storage(f"sqlite+aiosqlite:///{folder / 'konsilium.db'}", folder)
     mallory = await storage.users.add("mallory@example.com")
-    await People(storage.users).allow(mallory, enabled=False)
+    await People(storage.users).set_enabled(mallory, enabled=False)
     for provider.person in ("mallory@example.com", "local", ""):
         async with visit(app) as browser:
             landed = await browser.get("/auth/oauth/generic")

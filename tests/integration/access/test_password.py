@@ -54,11 +54,11 @@ async def test_cookies_are_secure_behind_https_alone(house, ann):
 async def test_a_disabled_user_is_out_at_once(house, ann):
     async with house.visit(ann) as browser:
         assert (await browser.get("/user")).status_code == 200
-        await house.people.allow(ann, enabled=False)
+        await house.people.set_enabled(ann, enabled=False)
         for path in ("/user", "/project/thread/t1", "/project/settings"):
             assert (await browser.get(path)).status_code == 401
         assert (await sign_in(browser, "ann", "ann's password")).status_code == 401
-        await house.people.allow(ann, enabled=True)
+        await house.people.set_enabled(ann, enabled=True)
         assert (await browser.get("/user")).status_code == 200
 
 

@@ -156,7 +156,7 @@ async def test_a_user_disabled_in_mid_answer_is_out_at_once(visit, people, stora
     page = await visit("eve")
     thread = await half_answered(page)
     eve = await people.known("eve")
-    await people.allow(eve, enabled=False)
+    await people.set_enabled(eve, enabled=False)
     await asyncio.wait_for(page.closed.wait(), 5)
     assert (await page.http.get("/user")).status_code == 401
     with pytest.raises(socketio.exceptions.ConnectionError):

@@ -12,10 +12,10 @@ from app.completion.caching.policy import Policies
 from app.core.errors import ConnectionLost, StorageUnavailable
 from app.core.events import Finished
 from app.core.usage import Usage
-from app.gateway.desk import Desk
+from app.gateway.services import GatewayServices
 from tests.answers import MemoryAnswers, MemoryDocuments
 from tests.fakes import ScriptedModels
-from tests.gateway import MemoryKeys, gateway, make_desk, make_key
+from tests.gateway import MemoryKeys, gateway, make_key, make_services
 
 WHICH, WHICH_TOO = "Які є факультети в ХДУ?", "Які факультети є в ХДУ?"
 HOW_MANY = "Скільки факультетів у ХДУ?"
@@ -24,14 +24,14 @@ HOW_MANY = "Скільки факультетів у ХДУ?"
 @dataclass
 class House:
     client: httpx.AsyncClient
-    desk: Desk
+    services: GatewayServices
     models: ScriptedModels
     answers: MemoryAnswers
     cache: AnswerCache
     keys: MemoryKeys
 
     async def key(self, cache="near"):
-        return (await make_key(self.desk, cache=cache))[1]
+        return (await make_key(self.services, cache=cache))[1]
 
     async def ask(self, key, text=WHICH, headers=None, path="/v1/chat/completions", **body):
         said = {"messages": [{"role": "user", "content": text}]}
@@ -49,9 +49,9 @@ async def a_house(script="Їх  одинадцять:\n\n- перший"):
     models = ScriptedModels({"model": script, "other": script})
     answers, keys = MemoryAnswers(), MemoryKeys()
     cache = AnswerCache(answers, Policies(MemoryDocuments()))
-    desk = make_desk(models, keys, answers=cache)
-    async with gateway(desk) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
-        yield House(client, desk, models, answers, cache, keys)
+    services = make_services(models, keys, answers=cache)
+    async with gateway(services) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
+        yield House(client, services, models, answers, cache, keys)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ async def test_hits_and_misses_are_named_in_a_header(house):
 
 
 async def test_it_is_off_by_default(house):
-    key = (await make_key(house.desk))[1]
+    key = (await make_key(house.services))[1]
     for _ in range(2):
         assert state_of(await house.ask(key)) is None
     assert len(house.models.requests) == 2
@@ -132,7 +132,7 @@ async def test_two_keys_do_not_share(house):
     await house.ask(ann)
     for question in (WHICH, WHICH_TOO):
         assert state_of(await house.ask(bob, question)) == "miss"
-        await house.cache.purge(owner=f"key:{(await house.desk.keys.find(bob)).id}")
+        await house.cache.purge(owner=f"key:{(await house.services.keys.find(bob)).id}")
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ async def test_hits_are_in_the_usage_records_with_what_they_spared(house):
     key = await house.key()
     await house.ask(key)
     await house.ask(key)
-    await house.desk.ledger.aclose()
+    await house.services.recorder.aclose()
     kept = [(call.call.cache, call.call.saved_tokens) for call in house.keys.calls]
     assert kept[0] == ("miss", None)
     assert kept[1][0] == "exact"

@@ -12,12 +12,12 @@ from app.completion.models import Models
 from app.completion.pricing import Prices
 from app.conversation.modes import MODES
 from app.core.ports import ModelServer, PassesThrough
-from app.gateway.desk import Desk, Pace
+from app.gateway.services import GatewayServices, Pace
 from app.providers.deadline import Timeouts
 from app.providers.ollama import OllamaServer
 from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
-from tests.gateway import MemoryKeys, gateway, make_desk
+from tests.gateway import MemoryKeys, gateway, make_services
 from tests.simulators import OllamaSimulator, OpenAISimulator
 from tests.simulators.base import Simulator
 
@@ -38,7 +38,7 @@ class House:
     """All of it, and what happened."""
 
     url: str
-    desk: Desk
+    services: GatewayServices
     store: MemoryKeys
     ollama: OllamaSimulator
     openai: OpenAISimulator
@@ -53,7 +53,7 @@ class House:
         """Both simulators have these models from now on, and the gateway knows."""
         for simulator in (self.ollama, self.openai):
             simulator.set_models([*simulator.models, *models])
-        await self.desk.models.refresh()
+        await self.services.models.refresh()
 
     async def idle(self, within: float = 1.0) -> bool:
         """Whether no simulator is writing an answer any more, within so many seconds."""
@@ -76,7 +76,7 @@ async def open_house(**fields: Any) -> AsyncGenerator[House, None]:
         models = Models(catalogue, prices)
         await models.refresh()
         store = MemoryKeys()
-        desk = make_desk(
+        services = make_services(
             models,
             store,
             modes=MODES,
@@ -84,8 +84,8 @@ async def open_house(**fields: Any) -> AsyncGenerator[House, None]:
             price=lambda ref, usage: prices.cost(prices.price(ref, models.profile(ref)), usage),
             **({"pace": BRISK} | fields),
         )
-        async with gateway(desk) as url:
-            yield House(url, desk, store, ollama, openai, servers)
+        async with gateway(services) as url:
+            yield House(url, services, store, ollama, openai, servers)
         await catalogue.aclose()
 
 

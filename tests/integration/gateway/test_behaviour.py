@@ -13,10 +13,10 @@ import pytest
 
 from app.completion.routing import Router
 from app.core.turns import now
-from app.gateway.access import Door
+from app.gateway.access import Authenticator
 from app.gateway.app import Gateway, InFront
 from tests.fakes import ScriptedModels
-from tests.gateway import gateway, make_desk, make_key, me, served
+from tests.gateway import gateway, make_key, make_services, me, served
 from tests.integration.gateway.conftest import House, open_house
 
 CHAT = "/v1/chat/completions"
@@ -99,14 +99,14 @@ async def test_a_bare_name_goes_to_the_next_server_when_the_first_fails(house):
             answer = await http.post("/chat/completions", json=body("gemma", stream=streaming))
             assert answer.status_code == 200
             assert "hi" in answer.text
-    assert house.desk.router.resting("ollama")
+    assert house.services.router.resting("ollama")
     house.ollama.down = False
 
 
 async def test_a_full_queue_is_a_429_that_says_when_to_come_back():
     async with open_house() as house:
-        small = Router(house.desk.models, parallel=1, waiting=0)
-        object.__setattr__(house.desk, "router", small)
+        small = Router(house.services.models, parallel=1, waiting=0)
+        object.__setattr__(house.services, "router", small)
         await house.serve("len-3000+paced-10ms")
         _, writer = await raw(house, body("ollama/len-3000+paced-10ms", stream=True))
         await until(lambda: house.ollama.open_generations == 1)
@@ -120,7 +120,7 @@ async def test_a_full_queue_is_a_429_that_says_when_to_come_back():
 async def test_near_names_are_told_and_only_those_of_the_key():
     async with open_house() as house:
         await house.serve("gemma2:2b")
-        _, secret = await make_key(house.desk, models=("gpu/*",))
+        _, secret = await make_key(house.services, models=("gpu/*",))
         headers = {"authorization": f"Bearer {secret}"}
         async with httpx.AsyncClient(base_url=house.base, headers=headers) as http:
             answer = await http.post("/chat/completions", json=body("gemma2:3b"))
@@ -138,7 +138,7 @@ async def test_near_names_are_told_and_only_those_of_the_key():
 @both
 async def test_a_key_is_counted_limited_and_told_so(server):
     async with open_house() as house:
-        key, secret = await make_key(house.desk, rpm=2, tpm=10_000)
+        key, secret = await make_key(house.services, rpm=2, tpm=10_000)
         headers = {"authorization": f"Bearer {secret}"}
         async with httpx.AsyncClient(base_url=house.base, headers=headers) as http:
             first = await http.post("/chat/completions", json=body(f"{server}/echo"))
@@ -159,10 +159,10 @@ async def test_a_key_is_counted_limited_and_told_so(server):
 
 async def test_a_revoked_or_expired_key_opens_nothing():
     async with open_house() as house:
-        desk = house.desk
-        object.__setattr__(desk, "door", Door(desk.keys))
-        key, secret = await make_key(desk)
-        _, old = await make_key(desk, expires_at=now() - timedelta(seconds=1))
+        services = house.services
+        object.__setattr__(services, "authenticator", Authenticator(services.keys))
+        key, secret = await make_key(services)
+        _, old = await make_key(services, expires_at=now() - timedelta(seconds=1))
         async with httpx.AsyncClient(base_url=house.base) as http:
 
             async def status(secret: str | None) -> int:
@@ -173,14 +173,14 @@ async def test_a_revoked_or_expired_key_opens_nothing():
             assert await status(old) == 401
             assert await status(None) == 401
             assert await status("sk-guess") == 401
-            await desk.keys.revoke(key.id)
+            await services.keys.revoke(key.id)
             assert await status(secret) == 401
 
 
 async def test_a_spent_budget_is_no_quota_left_and_not_worth_a_retry():
     async with open_house() as house:
-        key, secret = await make_key(house.desk, budget_rub=Decimal(1))
-        house.desk.keys.spend(key.id, Decimal(2))
+        key, secret = await make_key(house.services, budget_rub=Decimal(1))
+        house.services.keys.spend(key.id, Decimal(2))
         headers = {"authorization": f"Bearer {secret}"}
         async with httpx.AsyncClient(base_url=house.base, headers=headers) as http:
             answer = await http.post("/chat/completions", json=body("gpu/echo"))
@@ -208,9 +208,11 @@ async def test_without_a_key_only_this_machine_is_served(house, headers):
 
 
 async def test_a_demanded_key_is_demanded_on_this_machine_too():
-    desk = make_desk(ScriptedModels())
-    object.__setattr__(desk, "door", Door(desk.keys, local=me, require_key=True))
-    async with gateway(desk) as url, httpx.AsyncClient() as http:
+    services = make_services(ScriptedModels())
+    object.__setattr__(
+        services, "authenticator", Authenticator(services.keys, local=me, require_key=True)
+    )
+    async with gateway(services) as url, httpx.AsyncClient() as http:
         assert (await http.get(url + "/v1/models")).status_code == 401
 
 
@@ -297,8 +299,11 @@ async def test_the_application_behind_keeps_its_own_paths():
         await send({"type": "http.response.start", "status": 418, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    desk = make_desk(ScriptedModels())
-    async with served(InFront(behind, gateway=Gateway(desk))) as url, httpx.AsyncClient() as http:
+    services = make_services(ScriptedModels())
+    async with (
+        served(InFront(behind, gateway=Gateway(services))) as url,
+        httpx.AsyncClient() as http,
+    ):
         assert (await http.get(url + "/")).status_code == 418
         assert (await http.get(url + "/v1beta")).status_code == 418
         assert (await http.get(url + "/v1/models")).status_code == 200

@@ -12,7 +12,7 @@ from app.completion.models import Models
 from app.completion.pricing import Prices
 from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
-from tests.gateway import MemoryKeys, gateway, make_desk
+from tests.gateway import MemoryKeys, gateway, make_services
 from tests.llama_server import ALIAS, llama_server
 
 
@@ -24,9 +24,9 @@ async def test_listing_streaming_usage_and_stop_work_before_a_real_server(tmp_pa
         models = Models(catalogue, Prices())
         await models.refresh()
         store = MemoryKeys()
-        desk = make_desk(models, store, raw={"llama": server.raw})
+        services = make_services(models, store, raw={"llama": server.raw})
         async with (
-            gateway(desk) as ours,
+            gateway(services) as ours,
             AsyncOpenAI(base_url=ours + "/v1", api_key="none", max_retries=0) as ai,
         ):
             assert f"llama/{ALIAS}" in [model.id async for model in await ai.models.list()]

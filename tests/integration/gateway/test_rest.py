@@ -266,7 +266,7 @@ async def test_another_users_threads_do_not_exist(tmp_path):
         for name in ("anna", "boris"):
             user = await house.application.people.add(name, "a good password 1")
             key, secret = new_key(name, user.id)
-            await house.application.gateway.desk.keys.add(key)
+            await house.application.gateway.services.keys.add(key)
             keys[name] = {"authorization": f"Bearer {secret}"}
         assert (await house.http.get("/api/chats")).status_code == 401
         made = await house.http.post("/api/chats", json={"title": "x"}, headers=keys["anna"])
@@ -279,7 +279,7 @@ async def test_another_users_threads_do_not_exist(tmp_path):
         assert refused.status_code == 404
         anna = await house.application.storage.users.by_identifier("anna")
         assert anna is not None
-        await house.application.people.allow(anna, enabled=False)
+        await house.application.people.set_enabled(anna, enabled=False)
         assert (await house.http.get("/api/chats", headers=keys["anna"])).status_code == 401
 
 

@@ -3,8 +3,8 @@
 import pytest
 from argon2 import PasswordHasher
 
+from app.access.login_throttle import LoginThrottle
 from app.access.passwords import Passwords
-from app.access.slowdown import Slowdown
 from app.core.errors import LimitReached
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -23,28 +23,28 @@ async def test_a_password_matches_its_hash_and_nothing_else():
 
 def test_wrong_passwords_wait_longer_and_longer():
     at = 0.0
-    slowdown = Slowdown(lambda: at)
+    throttle = LoginThrottle(lambda: at)
     waits = []
     for _ in range(8):
         try:
-            slowdown.check("ann")
+            throttle.check("ann")
         except LimitReached as error:
             waits.append(error.retry_after)
             at += error.retry_after or 0.0
-        slowdown.failed("ann")
+        throttle.failed("ann")
     assert waits == [1, 2, 4, 8]
-    slowdown.check("bob")
-    slowdown.succeeded("ann")
-    slowdown.check("ann")
+    throttle.check("bob")
+    throttle.succeeded("ann")
+    throttle.check("ann")
 
 
 def test_no_wait_is_longer_than_five_minutes_and_an_hour_forgets():
     at = 0.0
-    slowdown = Slowdown(lambda: at)
+    throttle = LoginThrottle(lambda: at)
     for _ in range(60):
-        slowdown.failed("ann")
+        throttle.failed("ann")
     with pytest.raises(LimitReached) as caught:
-        slowdown.check("ann")
+        throttle.check("ann")
     assert caught.value.retry_after == 300
     at = 3601.0
-    slowdown.check("ann")
+    throttle.check("ann")

@@ -4,11 +4,11 @@ import httpx
 import pytest
 
 from app.access.keys import KeyRing
-from app.gateway.access import Caller, Door
+from app.gateway.access import Authenticator, Caller
 from app.gateway.app import Gateway, InFront
 from app.gateway.metrics import Metrics
 from tests.fakes import ScriptedModels
-from tests.gateway import MemoryKeys, make_desk, make_key
+from tests.gateway import MemoryKeys, make_key, make_services
 
 
 async def signed_in(cookies):
@@ -25,10 +25,10 @@ class House:
 
     def __init__(self) -> None:
         store = MemoryKeys()
-        door = Door(KeyRing(store), signed_in=signed_in)
-        self.desk = make_desk(ScriptedModels(), store, door=door)
-        metrics = Metrics(door, lambda: b"konsilium_x 1\n", "text/plain; v=1")
-        self._app = InFront(_behind, Gateway(self.desk, metrics=metrics), "/house")
+        authenticator = Authenticator(KeyRing(store), signed_in=signed_in)
+        self.services = make_services(ScriptedModels(), store, authenticator=authenticator)
+        metrics = Metrics(authenticator, lambda: b"konsilium_x 1\n", "text/plain; v=1")
+        self._app = InFront(_behind, Gateway(self.services, metrics=metrics), "/house")
 
     async def asked(
         self,
@@ -68,7 +68,7 @@ async def test_a_proxy_another_machine_or_another_sites_page_does(house):
 
 
 async def test_a_key_or_a_browser_signed_in_opens_it_from_elsewhere(house):
-    _, secret = await make_key(house.desk)
+    _, secret = await make_key(house.services)
     assert await house.asked("203.0.113.5", authorization=f"Bearer {secret}") == 200
     assert await house.asked("203.0.113.5", cookie="who=anna") == 200
     assert await house.asked("203.0.113.5", cookie="who=nobody") == 401

@@ -16,11 +16,11 @@ from app.core.errors import ModelNotFound
 from app.core.models import ModelRef
 from app.core.ports import CallObserver, Models, PassThrough
 from app.core.usage import Cost, Usage
-from app.gateway.access import Caller, Door
+from app.gateway.access import Authenticator, Caller
 from app.gateway.http import Exchange
-from app.gateway.ledger import Ledger
+from app.gateway.key_usage import KeyUsageRecorder
 from app.gateway.openai.sse import PING
-from app.gateway.turnstile import Turnstile
+from app.gateway.pacing import RequestPacer
 
 CHARACTERS_PER_TOKEN = 3.5
 """For what a request will count before its tokens are known."""
@@ -41,15 +41,15 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Desk:
+class GatewayServices:
     """The gateway's collaborators."""
 
     models: Models
     router: Router
-    door: Door
+    authenticator: Authenticator
     keys: KeyRing
     limits: Limits
-    ledger: Ledger
+    recorder: KeyUsageRecorder
     modes: tuple[Mode, ...] = ()
     council: Turns | None = None
     """Runs the turns of modes asked as models: without a thread, so its store keeps usage alone."""
@@ -60,7 +60,7 @@ class Desk:
     """Answers of keys that have a cache."""
     price: Callable[[ModelRef, Usage], Cost | None] = lambda ref, usage: None
     pace: Pace = Pace()
-    turnstile: Turnstile = field(default_factory=Turnstile)
+    pacer: RequestPacer = field(default_factory=RequestPacer)
 
     async def admit(self, x: Exchange, caller: Caller, characters: int) -> int:
         """Counts the request against its key's limits and puts the usual headers on the answer.
@@ -70,7 +70,7 @@ class Desk:
         if caller.key is None:
             return 0
         check_budget(caller.key, self.keys.spent(caller.key))
-        self.ledger.used(caller.key)
+        self.recorder.used(caller.key)
         tokens = max(1, int(characters / CHARACTERS_PER_TOKEN))
         x.extra += await self.limits.admit(caller.key, tokens)
         return tokens

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.core.errors import LimitReached
 
 FREE_TRIES = 3
-LONGEST_SECONDS = 300.0
+MAX_WAIT_SECONDS = 300.0
 FORGOTTEN_AFTER_SECONDS = 3600.0
 _REMEMBERED = 10_000
 
@@ -19,7 +19,7 @@ class _Failures:
     last: float
 
 
-class Slowdown:
+class LoginThrottle:
     """Remembers failures by key (who, from where), in this process."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,7 +35,7 @@ class Slowdown:
         if since > FORGOTTEN_AFTER_SECONDS:
             del self._failures[key]
             return
-        wait = min(2.0 ** (failures.count - FREE_TRIES - 1), LONGEST_SECONDS) - since
+        wait = min(2.0 ** (failures.count - FREE_TRIES - 1), MAX_WAIT_SECONDS) - since
         if wait > 0:
             raise LimitReached("too many wrong passwords", retry_after=wait)
 

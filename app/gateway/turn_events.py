@@ -5,7 +5,7 @@ from app.core.events import Finished, ModelEvent, ReasoningDelta, StepKind, Text
 from app.core.usage import Outcome, Usage
 
 
-class Telling:
+class TurnEventAdapter:
     """What has become known of a turn since it was last asked, as events of one model."""
 
     def __init__(self, state: TurnState, *, speakers: bool) -> None:
@@ -16,7 +16,7 @@ class Telling:
         self._told: set[str] = set()
         self._progress = ""
 
-    def news(self) -> list[ModelEvent]:
+    def poll(self) -> list[ModelEvent]:
         events: list[ModelEvent] = []
         language = self._state.request.language
         progress = self._state.progress[language] if self._state.progress else ""

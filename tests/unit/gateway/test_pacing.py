@@ -1,13 +1,13 @@
 import asyncio
 
-from app.gateway.turnstile import Turnstile
+from app.gateway.pacing import RequestPacer
 
 
 async def test_those_who_come_together_enter_in_order_one_an_iteration():
-    turnstile, order = Turnstile(), []
+    pacer, order = RequestPacer(), []
 
     async def come(number: int) -> None:
-        await turnstile.enter()
+        await pacer.enter()
         order.append(number)
 
     async def count() -> None:
@@ -22,12 +22,12 @@ async def test_those_who_come_together_enter_in_order_one_an_iteration():
 
 
 async def test_who_leaves_while_waiting_holds_up_nobody():
-    turnstile = Turnstile()
-    first, second, third = (asyncio.create_task(turnstile.enter()) for _ in range(3))
+    pacer = RequestPacer()
+    first, second, third = (asyncio.create_task(pacer.enter()) for _ in range(3))
     await asyncio.sleep(0)
     second.cancel()
     async with asyncio.timeout(1):
         await asyncio.wait([first, second, third])
     assert third.done()
     assert not third.cancelled()
-    await turnstile.enter()
+    await pacer.enter()

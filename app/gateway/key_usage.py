@@ -18,13 +18,13 @@ from app.gateway.access import Caller
 log = logging.getLogger(__name__)
 
 BATCH_SECONDS = 0.5
-MOST_AT_ONCE = 500
+MAX_BATCH = 500
 RETRY_SECONDS = 5.0
-MOST_KEPT = 20_000
+MAX_KEPT = 20_000
 """Records held while the database does not take them; the oldest go first."""
 
 
-class Ledger:
+class KeyUsageRecorder:
     """Notes calls at once and writes them in batches. `run()` is its task."""
 
     def __init__(self, usage: GatewayLog, keys: KeyRing, limits: Limits) -> None:
@@ -93,13 +93,13 @@ class Ledger:
 
     async def _write_some(self) -> bool:
         """One transaction; False where the database did not take it, and all is kept for later."""
-        calls, self._calls = self._calls[:MOST_AT_ONCE], self._calls[MOST_AT_ONCE:]
+        calls, self._calls = self._calls[:MAX_BATCH], self._calls[MAX_BATCH:]
         used, self._used = self._used, {}
         try:
             await self._usage.record(calls, used)
         except StorageUnavailable as error:
             log.warning("keeping %d API calls: %s", len(calls), error.detail)
-            self._calls = (calls + self._calls)[-MOST_KEPT:]
+            self._calls = (calls + self._calls)[-MAX_KEPT:]
             self._used = used | self._used
             asyncio.get_running_loop().call_later(RETRY_SECONDS, self._wake.set)
             return False

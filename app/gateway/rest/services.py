@@ -12,8 +12,8 @@ from app.core.errors import NotAllowed, NotFound
 from app.core.ports import KeyValueStore, ThreadStore, UserStore
 from app.core.turns import now
 from app.gateway.access import Caller
-from app.gateway.desk import Desk
 from app.gateway.http import Exchange, Message
+from app.gateway.services import GatewayServices
 
 STOPS = "stops"
 """The scope of documents by which a turn is stopped in another process: turn id -> who asked."""
@@ -22,10 +22,10 @@ ACKNOWLEDGE_SECONDS = 1.5
 
 
 @dataclass(frozen=True)
-class RestDesk:
+class RestServices:
     """The collaborators of /api."""
 
-    gateway: Desk
+    gateway: GatewayServices
     turns: Turns
     threads: ThreadStore
     users: UserStore
@@ -47,7 +47,7 @@ class RestDesk:
                     turn.stop()
                     await self.documents.delete(STOPS, turn_id)
             if caller.key is not None and turn.state.settled is not None:
-                self.gateway.ledger.count(caller.key, turn.state.settled.calls)
+                self.gateway.recorder.count(caller.key, turn.state.settled.calls)
         finally:
             ended.cancel()
             self.running.pop(turn_id, None)
@@ -71,25 +71,25 @@ class RestDesk:
         raise NotFound("There is no such task, or it is over.")
 
 
-def desk_of(request: Request) -> RestDesk:
+def services_of(request: Request) -> RestServices:
     """The collaborators, as the application was given them."""
-    desk = request.app.state.desk
-    if not isinstance(desk, RestDesk):
-        raise TypeError("the application has no desk")
-    return desk
+    services = request.app.state.services
+    if not isinstance(services, RestServices):
+        raise TypeError("the application has no services")
+    return services
 
 
 async def caller_of(request: Request) -> Caller:
     """Who asks: a key, the browser's cookie, or the one user of this machine."""
     x = Exchange(request.scope, request.receive, _nothing)
-    return await desk_of(request).gateway.door.caller(x, cookies=True)
+    return await services_of(request).gateway.authenticator.caller(x, cookies=True)
 
 
 async def counted(request: Request, response: Response) -> Caller:
     """The same, counted against the key's limits."""
     x = Exchange(request.scope, request.receive, _nothing)
-    gateway = desk_of(request).gateway
-    caller = await gateway.door.caller(x, cookies=True)
+    gateway = services_of(request).gateway
+    caller = await gateway.authenticator.caller(x, cookies=True)
     await gateway.admit(x, caller, 0)
     for name, value in x.extra:
         response.headers[name.decode()] = value.decode()
@@ -108,7 +108,7 @@ async def _nothing(message: Message) -> None:
     raise RuntimeError("the framework answers, not this exchange")
 
 
-TheDesk = Annotated[RestDesk, Depends(desk_of)]
+TheServices = Annotated[RestServices, Depends(services_of)]
 TheCaller = Annotated[Caller, Depends(caller_of)]
 CountedCaller = Annotated[Caller, Depends(counted)]
 Administrator = Annotated[Caller, Depends(administrator)]

@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 
 
-class Turnstile:
+class RequestPacer:
     """`await enter()` returns at once where nobody else has just come in."""
 
     def __init__(self) -> None:
