@@ -20,10 +20,8 @@ from app.completion.models import Models
 from app.completion.pricing import Prices
 from app.completion.pulls import Pulls
 from app.completion.registration import ServerRegistration
-from app.completion.routing import Queued, Router
 from app.completion.stores import Stores
 from app.completion.transcription import Transcription
-from app.completion.untranslated import Untranslated
 from app.conversation.cached import Remembering
 from app.conversation.compression.compressor import Compressor
 from app.conversation.compression.prompt import CompressingPromptBuilder
@@ -71,7 +69,6 @@ class Application:
     answers: AnswerCache
     metrics: CallMetrics
     people: People
-    router: Router
     stores: Stores
     pulls: Pulls
     embedded: Library
@@ -149,27 +146,20 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
     answers = AnswerCache(storage.answers, policies, embed=embed, check=check, observers=[metrics])
     memory = Remembering(answers, [metrics])
     follow_ups = (prompts.after_turn, compressor.after_turn, memory.after)
-    router = Router(models)
-    queued = Queued(models, router)
-    turns = Turns(storage.turns, queued, prompts, memory.wrap(MODES), follow_ups)
+    turns = Turns(storage.turns, models, prompts, memory.wrap(MODES), follow_ups)
     people = People(storage.users)
     people.on_revoked(lambda user: turns.abandon_all(user.id))
     stores = Stores(catalogue)
-    untranslated = Untranslated(catalogue)
     ring = KeyRing(storage.keys)
     limits = Limits(_counters(settings))
     services = GatewayServices(
         models=models,
-        router=router,
         authenticator=_authenticator(settings, ring, people, identify),
         keys=ring,
         limits=limits,
         recorder=KeyUsageRecorder(storage.keys, ring, limits),
         modes=MODES,
-        raw=untranslated,
-        observer=metrics,
         answers=answers,
-        price=lambda ref, usage: prices.cost(prices.price(ref, models.profile(ref)), usage),
     )
     rest = RestServices(services, turns, storage.threads, storage.users, storage.key_values, MODES)
     scrape = Metrics(services.authenticator, metrics.exposition, CONTENT_TYPE)
@@ -185,12 +175,11 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
         answers,
         metrics,
         people,
-        router,
         stores,
         Pulls(stores),
         library,
         ServerRegistration(catalogue, registry, changed=lambda: log_as(settings)),
-        Transcription(catalogue.states, untranslated, storage.usage),
+        Transcription(models, storage.usage),
         gateway,
         set(),
     )
@@ -220,8 +209,7 @@ def embedding(settings: Settings, models: Models) -> Embed | None:
         return None
 
     async def embed(question: str) -> Sequence[float]:
-        vectors, _ = await models.embed(ModelRef.parse(name), [question])
-        return vectors[0]
+        return (await models.embedding(ModelRef.parse(name), [question]).vectors())[0]
 
     return embed
 

@@ -90,7 +90,7 @@ servers = Servers(
     application.registration,
     application.embedded,
     application.people,
-    application.router.waiting,
+    application.models.waiting,
 )
 keep_pickers_true(application.catalogue.subscribe, panel.show_pickers)
 voice = Voice(chat, application.transcription)
@@ -119,7 +119,7 @@ server.add_middleware(InFront, gateway=application.gateway, root=root)  # added 
 application.metrics.watch(
     open_chats=lambda: len(sio.eio.sockets),
     turns=lambda: turns.count,
-    queue=application.router.waiting,
+    queue=application.models.waiting,
 )
 who = signed_in(application.people, local=settings.auth_mode == "local")
 put_first(

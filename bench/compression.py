@@ -13,8 +13,8 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 
+from app.completion.tokens import MESSAGE_TOKENS, prompt_tokens, text_tokens
 from app.conversation.mode import Prompt
-from app.conversation.tokens import MESSAGE_TOKENS, prompt_tokens, text_tokens
 from app.core.errors import ServerUnavailable
 from app.core.usage import Purpose
 from bench.report import Report

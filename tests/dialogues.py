@@ -11,10 +11,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from app.completion.tokens import text_tokens
 from app.conversation.compression.compressor import Compressor
 from app.conversation.compression.prompt import CompressingPromptBuilder
 from app.conversation.mode import Prompt
-from app.conversation.tokens import Calibration, text_tokens
+from app.conversation.tokens import Calibration
 from app.core.compression import Block, CompressionState, PinnedFact
 from app.core.errors import KonsiliumError, NotFound
 from app.core.models import ModelRef

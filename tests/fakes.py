@@ -13,9 +13,9 @@ from uuid import uuid4
 from app.core.errors import KonsiliumError, ModelNotFound, NoModels, NotFound
 from app.core.events import Finished, ModelEvent, TextDelta
 from app.core.models import Capability, ModelProfile, ModelRef, Price, ServerState
-from app.core.requests import ModelRequest
+from app.core.requests import ModelRequest, RawRequest
 from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest, now
-from app.core.usage import CallRecord, Outcome, Usage
+from app.core.usage import CallRecord, Outcome, Purpose, Usage
 
 Pause = timedelta
 Item = str | ModelEvent | KonsiliumError | Pause
@@ -144,8 +144,30 @@ class ScriptedModels:
     def call(self, ref: ModelRef, request: ModelRequest) -> ScriptedCall:
         return ScriptedCall(self, ref, request)
 
-    async def embed(self, ref: ModelRef, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
-        return [[float(len(text)), 1.0] for text in texts], Usage()
+    def candidates(self, name: str) -> tuple[ModelRef, ...]:
+        return (self.resolve(name),)
+
+    def raw_call(self, ref: ModelRef, request: RawRequest) -> None:
+        return None
+
+    def embedding(
+        self,
+        ref: ModelRef,
+        texts: Sequence[str],
+        *,
+        dimensions: int | None = None,
+        request_id: str | None = None,
+    ) -> "ScriptedEmbedding":
+        return ScriptedEmbedding(ref, texts)
+
+
+class ScriptedEmbedding:
+    def __init__(self, ref: ModelRef, texts: Sequence[str]) -> None:
+        self._texts = texts
+        self.record = CallRecord(str(uuid4()), Purpose.EMBEDDING, ref, now(), Outcome.COMPLETED)
+
+    async def vectors(self) -> list[list[float]]:
+        return [[float(len(text)), 1.0] for text in self._texts]
 
 
 class MemoryStore:

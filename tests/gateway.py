@@ -14,7 +14,6 @@ import uvicorn
 
 from app.access.keys import KeyRing, new_key
 from app.access.limits import Limits
-from app.completion.routing import Router
 from app.core.errors import StorageUnavailable
 from app.core.keys import ApiKey
 from app.core.ports import GatewayCall, Models
@@ -84,7 +83,6 @@ def make_services(models: Models, keys: MemoryKeys | None = None, **fields: Any)
     limits = Limits(Counters(Path(":memory:"), clock=lambda: 0.0))  # no minute ends during a test
     defaults: dict[str, Any] = {
         "models": models,
-        "router": Router(models),
         "authenticator": Authenticator(ring, local=me),
         "keys": ring,
         "limits": limits,

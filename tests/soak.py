@@ -132,9 +132,7 @@ async def _count(house: House) -> dict[str, int]:
         "descriptors": psutil.Process(os.getpid()).num_fds(),
         "generations": house.ollama.open_generations + house.openai.open_generations,
         "connections": house.ollama.open_connections + house.openai.open_connections,
-        "places": sum(
-            queue.running + queue.waiting for queue in house.services.router.queues().values()
-        ),
+        "places": house.models.traffic.open + sum(house.models.waiting().values()),
     }
 
 

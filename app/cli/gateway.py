@@ -72,7 +72,7 @@ class _Alone:
         application.metrics.watch(
             open_chats=lambda: 0,
             turns=lambda: application.turns.count,
-            queue=application.router.waiting,
+            queue=application.models.waiting,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,148 +1,39 @@
-"""Measures one model call: time, tokens, money, and how it ended."""
+"""Measures model calls: time, tokens, money, and how they ended. One recorder for every kind of call."""
 
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import replace
-from decimal import Decimal
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Self
 
 from app.completion.tokens import (
+    LIKELY,
     SAMPLE_CHARACTERS,
-    TOKENS_PER_IMAGE,
-    TOKENS_PER_MESSAGE,
-    estimate_tokens,
+    likely_tokens,
+    prompt_tokens,
+    tokens_of_characters,
 )
-from app.core.errors import KonsiliumError, ModelNotFound
-from app.core.events import Finished, ModelEvent, ReasoningDelta, TextDelta
+from app.core.errors import KonsiliumError, MalformedAnswer, ModelNotFound
+from app.core.events import Finished, ModelEvent, ReasoningDelta, TextDelta, TextWasThinking
 from app.core.models import ModelRef
-from app.core.ports import CallObserver, ChatModel
-from app.core.requests import ModelRequest
+from app.core.ports import CallObserver, ChatModel, ModelServer, RawAnswer, RawModel
+from app.core.requests import ModelRequest, RawRequest
 from app.core.turns import new_id, now
-from app.core.usage import CacheHit, CallRecord, Cost, Outcome, TokenGaps, Usage
+from app.core.usage import CallRecord, Cost, Outcome, Purpose, TokenGaps, Usage
 
-CACHE, SAVED_TOKENS = "konsilium_cache", "konsilium_saved_tokens"
-"""Keys of `Finished.extra` by which a wrapper below the meter says that the answer came from the
-cache ("exact" or "near"), and how many tokens that spared. A cached answer costs nothing."""
-
-FREE_OF_CHARGE = Cost(Decimal(0), "RUB", Decimal(0))
+MAX_ANSWER_CHARACTERS = 16_000_000
+"""A model that writes more than this in one answer never stops."""
 
 
-class MeteredCall:
-    """Implements core.ports.Call. Its record is complete however the call ends: finished, failed,
-    cancelled while waiting, or closed by whoever was reading."""
+class Places:
+    """Calls go before any server at once: where no router keeps a queue."""
 
-    def __init__(
-        self,
-        model: ChatModel,
-        ref: ModelRef,
-        request: ModelRequest,
-        cost: Callable[[Usage], Cost | None],
-        observers: Sequence[CallObserver] = (),
-        near: Callable[[ModelRef], tuple[str, ...]] = lambda ref: (),
-        traffic: "Traffic | None" = None,
-    ) -> None:
-        """`near` finds names like one that its server does not know."""
-        self._model = model
-        self._near = near
-        self._request = request
-        self._cost = cost
-        self._observers = observers
-        self._traffic = traffic or Traffic()
-        self.record = CallRecord(
-            id=new_id(),
-            purpose=request.purpose,
-            model=ref,
-            started_at=now(),
-            outcome=Outcome.RUNNING,
-            request_id=request.request_id,
-            step_id=request.step_id,
-        )
+    async def enter(self, ref: ModelRef) -> None:
+        """Takes a place at the model's server."""
 
-    async def events(self) -> AsyncGenerator[ModelEvent, None]:
-        """The model's events, unchanged. Iterate once."""
-        name = str(self.record.model)
-        self._traffic.open += 1
-        self.record = replace(self.record, started_at=now(), parallel=self._traffic.open)
-        for observer in self._observers:
-            observer.started(self._request, name)
-        clock = time.perf_counter
-        start = last = clock()
-        first: float | None = None
-        gaps = TokenGaps()
-        answer, thinking = _Written(), _Written()
-        finished: Finished | None = None
-        outcome, error = Outcome.STOPPED, None
-        try:
-            async with contextlib.aclosing(self._model.stream(self._request)) as events:
-                async for event in events:
-                    kind = type(event)
-                    if kind is TextDelta:
-                        answer.add(event.text)  # type: ignore[union-attr]  # kind is the exact type: isinstance costs more, once a token
-                    elif kind is ReasoningDelta:
-                        thinking.add(event.text)  # type: ignore[union-attr]  # as above
-                    elif kind is Finished:
-                        finished = event  # type: ignore[assignment]  # as above
-                        outcome = Outcome.COMPLETED
-                    if finished is None:
-                        moment = clock()
-                        if first is None:
-                            first = moment - start
-                            for observer in self._observers:
-                                observer.first_token(name, first)
-                        else:
-                            gaps.add(moment - last)
-                        last = moment
-                    yield event
-        except ModelNotFound as failure:
-            outcome, error = Outcome.FAILED, failure.code
-            failure.near = failure.near or self._near(self.record.model)
-            raise
-        except KonsiliumError as failure:
-            outcome, error = Outcome.FAILED, failure.code
-            raise
-        except Exception:  # raised again: a bug below is counted as a failure too
-            outcome, error = Outcome.FAILED, KonsiliumError.code
-            raise
-        finally:
-            self._traffic.open -= 1
-            usage = self._usage(finished, answer, thinking, answered=first is not None)
-            extra = finished.extra if finished else {}
-            hit: CacheHit | None = extra.get(CACHE)
-            self.record = replace(
-                self.record,
-                outcome=outcome,
-                error=error,
-                usage=usage,
-                cost=FREE_OF_CHARGE if hit else self._cost(usage),
-                first_token_s=first,
-                total_s=clock() - start,
-                characters=answer.characters,
-                finish_reason=finished.finish_reason if finished else None,
-                cache=hit,
-                saved_tokens=extra.get(SAVED_TOKENS, self._request.saved_tokens),
-            )
-            for observer in self._observers:
-                observer.gaps(name, gaps)
-                observer.ended(self.record)
-
-    def _usage(
-        self, finished: Finished | None, answer: "_Written", thinking: "_Written", *, answered: bool
-    ) -> Usage:
-        """The server's counts, completed by estimates for what was answered without any."""
-        usage = finished.usage if finished else Usage()
-        known = usage.input_tokens is not None and usage.output_tokens is not None
-        if known or not (finished or answered):
-            return usage
-        return replace(
-            usage,
-            input_tokens=_prompt_tokens(self._request)
-            if usage.input_tokens is None
-            else usage.input_tokens,
-            output_tokens=answer.tokens() + thinking.tokens()
-            if usage.output_tokens is None
-            else usage.output_tokens,
-            estimated=True,
-        )
+    def leave(self, ref: ModelRef, error: BaseException | None) -> None:
+        """Gives it back; what went wrong counts against the server."""
 
 
 class Traffic:
@@ -152,6 +43,278 @@ class Traffic:
 
     def __init__(self) -> None:
         self.open = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """What all calls are counted by."""
+
+    cost: Callable[[ModelRef, Usage], Cost | None] = lambda ref, usage: None
+    observers: Sequence[CallObserver] = ()
+    near: Callable[[ModelRef], tuple[str, ...]] = lambda ref: ()
+    """Names like one that its server does not know."""
+    places: Places = field(default_factory=Places)
+    traffic: Traffic = field(default_factory=Traffic)
+
+
+class Recorder:
+    """The record of one call, complete however the call ends: finished, failed, cancelled while
+    waiting, or closed by whoever was reading. The call runs within its context, in its place before
+    the server."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        ref: ModelRef,
+        request: ModelRequest,
+        estimate: Callable[[Usage], Usage] = lambda usage: usage,
+        *,
+        characters: Callable[[], int] = lambda: 0,
+        streaming: bool = True,
+    ) -> None:
+        """`estimate` completes the server's counts of a call that has answered; `characters` are those
+        of its answer so far."""
+        self._accounts = accounts
+        self._request = request
+        self._estimate = estimate
+        self._name = str(ref)
+        self._clock = time.perf_counter
+        self._start = self._last = 0.0
+        self._first: float | None = None
+        self._gaps = TokenGaps()
+        self._finished: Finished | None = None
+        self._characters = characters
+        self.record = CallRecord(
+            id=new_id(),
+            purpose=request.purpose,
+            model=ref,
+            started_at=now(),
+            outcome=Outcome.RUNNING,
+            request_id=request.request_id,
+            step_id=request.step_id,
+            streaming=streaming,
+        )
+
+    async def __aenter__(self) -> Self:
+        ref = self.record.model
+        self.record = replace(self.record, outcome=Outcome.STOPPED)
+        try:
+            await self._accounts.places.enter(ref)
+        except KonsiliumError as error:
+            self.record = replace(self.record, outcome=Outcome.FAILED, error=error.code)
+            raise
+        traffic = self._accounts.traffic
+        traffic.open += 1
+        self.record = replace(
+            self.record, started_at=now(), outcome=Outcome.RUNNING, parallel=traffic.open
+        )
+        for observer in self._accounts.observers:
+            observer.started(self._request, self._name)
+        self._start = self._last = self._clock()
+        return self
+
+    def piece(self) -> None:
+        """Something of the answer has come."""
+        moment = self._clock()
+        if self._first is None:
+            self._first = moment - self._start
+            for observer in self._accounts.observers:
+                observer.first_token(self._name, self._first)
+        else:
+            self._gaps.add(moment - self._last)
+        self._last = moment
+
+    def finish(self, finished: Finished) -> None:
+        """The answer is complete."""
+        self._finished = finished
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        accounts, finished = self._accounts, self._finished
+        accounts.traffic.open -= 1
+        accounts.places.leave(self.record.model, error)
+        outcome = Outcome.COMPLETED if finished else Outcome.STOPPED
+        code: str | None = None
+        if isinstance(error, Exception):
+            outcome = Outcome.FAILED
+            code = error.code if isinstance(error, KonsiliumError) else KonsiliumError.code
+        if isinstance(error, ModelNotFound):
+            error.near = error.near or accounts.near(self.record.model)
+        usage = finished.usage if finished else Usage()
+        if finished or self._first is not None:
+            usage = self._estimate(usage)
+        self.record = replace(
+            self.record,
+            outcome=outcome,
+            error=code,
+            usage=usage,
+            cost=accounts.cost(self.record.model, usage),
+            first_token_s=self._first,
+            total_s=self._clock() - self._start,
+            characters=self._characters(),
+            finish_reason=finished.finish_reason if finished else None,
+            saved_tokens=self._request.saved_tokens,
+        )
+        for observer in accounts.observers:
+            observer.gaps(self._name, self._gaps)
+            observer.ended(self.record)
+
+
+class MeteredCall:
+    """Implements core.ports.Call."""
+
+    def __init__(
+        self,
+        model: ChatModel,
+        ref: ModelRef,
+        request: ModelRequest,
+        accounts: Accounts,
+    ) -> None:
+        self._model = model
+        self._request = request
+        self._answer, self._thinking = _Written(), _Written()
+        self._thought = 0
+        self._recorder = Recorder(
+            accounts,
+            ref,
+            request,
+            self._estimate,
+            characters=lambda: self._answer.characters - self._thought,
+        )
+
+    @property
+    def record(self) -> CallRecord:
+        return self._recorder.record
+
+    async def events(self) -> AsyncGenerator[ModelEvent, None]:
+        """The model's events, unchanged. Iterate once. Raises MalformedAnswer for an answer without
+        end."""
+        answer, thinking = self._answer, self._thinking
+        finished = False
+        async with (
+            self._recorder as recorder,
+            contextlib.aclosing(self._model.stream(self._request)) as events,
+        ):
+            async for event in events:
+                kind = type(event)
+                if kind is TextDelta:
+                    answer.add(event.text)  # type: ignore[union-attr]  # kind is the exact type: isinstance costs more, once a token
+                    if answer.characters > MAX_ANSWER_CHARACTERS:
+                        raise self._endless()
+                elif kind is ReasoningDelta:
+                    thinking.add(event.text)  # type: ignore[union-attr]  # as above
+                elif kind is TextWasThinking:
+                    self._thought = answer.characters
+                elif kind is Finished:
+                    finished = True
+                    recorder.finish(event)  # type: ignore[arg-type]  # as above
+                if not finished:
+                    recorder.piece()
+                yield event
+
+    def _endless(self) -> MalformedAnswer:
+        ref = self.record.model
+        return MalformedAnswer(
+            f"an answer of more than {MAX_ANSWER_CHARACTERS:,} characters",
+            server=ref.server,
+            model=ref.name,
+        )
+
+    def _estimate(self, usage: Usage) -> Usage:
+        """The server's counts, completed by estimates for what was answered without any."""
+        if usage.input_tokens is not None and usage.output_tokens is not None:
+            return usage
+        return replace(
+            usage,
+            input_tokens=round(LIKELY * prompt_tokens(self._request.messages))
+            if usage.input_tokens is None
+            else usage.input_tokens,
+            output_tokens=self._answer.tokens() + self._thinking.tokens()
+            if usage.output_tokens is None
+            else usage.output_tokens,
+            estimated=True,
+        )
+
+
+class MeteredRawCall:
+    """Implements core.ports.RawCall."""
+
+    def __init__(
+        self, model: RawModel, ref: ModelRef, request: RawRequest, accounts: Accounts
+    ) -> None:
+        self._model = model
+        self._request = request
+        self._events = 0
+        known = ModelRequest((), purpose=request.purpose, request_id=request.request_id)
+        self._recorder = Recorder(accounts, ref, known, self._estimate, streaming=request.stream)
+
+    @property
+    def record(self) -> CallRecord:
+        return self._recorder.record
+
+    async def blocks(self) -> AsyncGenerator[bytes, None]:
+        """The answer as whole events. Iterate once."""
+        async with (
+            self._recorder as recorder,
+            contextlib.aclosing(self._model.raw_stream(self._request)) as pieces,
+        ):
+            async for data, events, finished in pieces:
+                if events != self._events:
+                    self._events = events
+                    recorder.piece()
+                if finished is not None:
+                    recorder.finish(finished)
+                yield data
+
+    async def answer(self) -> RawAnswer:
+        """The answer as one body."""
+        async with self._recorder as recorder:
+            answer = await self._model.raw_answer(self._request)
+            recorder.finish(answer.finished)
+            return answer
+
+    def _estimate(self, usage: Usage) -> Usage:
+        """Servers that count nothing, and answers broken off: an event is about a token."""
+        if usage.output_tokens is not None or not self._events:
+            return usage
+        prompt = tokens_of_characters(self._request.characters)
+        return Usage(input_tokens=prompt, output_tokens=self._events, estimated=True)
+
+
+class MeteredEmbedding:
+    """Implements core.ports.EmbeddingCall."""
+
+    def __init__(
+        self,
+        server: ModelServer,
+        ref: ModelRef,
+        texts: Sequence[str],
+        accounts: Accounts,
+        *,
+        dimensions: int | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        self._server, self._texts, self._dimensions = server, texts, dimensions
+        request = ModelRequest((), purpose=Purpose.EMBEDDING, request_id=request_id)
+        self._recorder = Recorder(accounts, ref, request, streaming=False)
+
+    @property
+    def record(self) -> CallRecord:
+        return self._recorder.record
+
+    async def vectors(self) -> list[list[float]]:
+        """One vector a text."""
+        ref = self.record.model
+        async with self._recorder as recorder:
+            vectors, usage = await self._server.embed(ref.name, self._texts, self._dimensions)
+            if len(vectors) != len(self._texts):
+                raise MalformedAnswer("not one vector a text", server=ref.server, model=ref.name)
+            recorder.finish(Finished("stop", usage))
+            return vectors
 
 
 class _Written:
@@ -171,14 +334,4 @@ class _Written:
             self._sampled = self.characters < SAMPLE_CHARACTERS
 
     def tokens(self) -> int:
-        return estimate_tokens(self.characters, "".join(self._sample))
-
-
-def _prompt_tokens(request: ModelRequest) -> int:
-    return sum(
-        estimate_tokens(len(text), text)
-        + TOKENS_PER_MESSAGE
-        + TOKENS_PER_IMAGE * len(message.images)
-        for message in request.messages
-        for text in (message.text,)
-    )
+        return likely_tokens(self.characters, "".join(self._sample))

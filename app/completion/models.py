@@ -1,30 +1,29 @@
 """Every model of every server, by its address."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
 from rapidfuzz import fuzz, process
 
+from app.completion.attempts import again
 from app.completion.catalogue import Catalogue
-from app.completion.metering import MeteredCall, Traffic
+from app.completion.metering import Accounts, MeteredCall, MeteredEmbedding, MeteredRawCall, Traffic
 from app.completion.pricing import Prices
-from app.completion.retrying import Retrying
+from app.completion.routing import MAX_PARALLEL, MAX_WAITING, Router
 from app.core.errors import ModelNotFound, NoModels
+from app.core.events import ModelEvent
 from app.core.models import Capability, ModelProfile, ModelRef, ServerState
 from app.core.ports import CallObserver, ChatModel, ModelServer
-from app.core.requests import ModelRequest
-from app.core.usage import Usage
+from app.core.requests import ModelRequest, RawRequest
+from app.core.usage import Cost, Usage
 
 NEAR_NAMES = 3
 NEAR_SCORE = 60.0
 """Out of 100, by rapidfuzz's weighted ratio."""
 
-Wrap = Callable[[ModelRef, ChatModel], ChatModel]
-"""A wrapper between the meter and the retries: the answer cache."""
-
 
 class Models:
-    """Implements core.ports.Models: Metered(wrapped(Retrying(provider)))."""
+    """Implements core.ports.Models: the one way to a model, whoever calls it."""
 
     def __init__(
         self,
@@ -33,17 +32,23 @@ class Models:
         *,
         default: str | None = None,
         observers: Sequence[CallObserver] = (),
-        wrap: Wrap | None = None,
+        parallel: int = MAX_PARALLEL,
+        waiting: int = MAX_WAITING,
     ) -> None:
-        """`default` is MODEL_NAME: `server/model` or a bare name."""
+        """`default` is MODEL_NAME: `server/model` or a bare name. `parallel` calls go to one local
+        server at once, and so many more wait for it."""
         self._catalogue = catalogue
         self._prices = prices
         self._default = default
-        self._observers = observers
-        self._wrap = wrap
-        self._traffic = Traffic()
         self.states = catalogue.states
         self.subscribe = catalogue.subscribe
+        router = Router(self, parallel=parallel, waiting=waiting)
+        self.candidates = router.candidates
+        self.waiting = router.waiting
+        self.traffic = Traffic()
+        self._accounts = Accounts(
+            self._cost, observers, lambda ref: self._near(str(ref)), router, self.traffic
+        )
 
     async def refresh(self) -> tuple[ServerState, ...]:
         """Asks all servers at once, 3 s at most each."""
@@ -77,27 +82,34 @@ class Models:
         return replace(known, price=self._prices.price(ref, known))
 
     def call(self, ref: ModelRef, request: ModelRequest) -> MeteredCall:
-        """A call of that model, metered; retried before its first token where it is not local."""
-        profile = self.profile(ref)
-        model = self._server(ref).model(ref.name)
-        if not profile.local:
-            model = Retrying(model)
-        if self._wrap is not None:
-            model = self._wrap(ref, model)
-        price = self._prices.price(ref, profile)
-        return MeteredCall(
-            model,
-            ref,
-            request,
-            lambda usage: self._prices.cost(price, usage),
-            self._observers,
-            lambda ref: self._near(str(ref)),
-            self._traffic,
+        """See `core.ports.Models`."""
+        server = self._server(ref)
+        model = server.model(ref.name)
+        if not self.profile(ref).local:
+            model = _Retried(model)
+        return MeteredCall(model, ref, request, self._accounts)
+
+    def raw_call(self, ref: ModelRef, request: RawRequest) -> MeteredRawCall | None:
+        """See `core.ports.Models`."""
+        model = self._server(ref).raw(ref.name)
+        return None if model is None else MeteredRawCall(model, ref, request, self._accounts)
+
+    def embedding(
+        self,
+        ref: ModelRef,
+        texts: Sequence[str],
+        *,
+        dimensions: int | None = None,
+        request_id: str | None = None,
+    ) -> MeteredEmbedding:
+        """See `core.ports.Models`."""
+        server = self._server(ref)
+        return MeteredEmbedding(
+            server, ref, texts, self._accounts, dimensions=dimensions, request_id=request_id
         )
 
-    async def embed(self, ref: ModelRef, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
-        """One vector a text."""
-        return await self._server(ref).embed(ref.name, texts)
+    def _cost(self, ref: ModelRef, usage: Usage) -> Cost | None:
+        return self._prices.cost(self.profile(ref).price, usage)
 
     def _server(self, ref: ModelRef) -> ModelServer:
         server = self._catalogue.servers.get(ref.server)
@@ -160,3 +172,14 @@ class Models:
             name, names, scorer=fuzz.WRatio, limit=NEAR_NAMES, score_cutoff=NEAR_SCORE
         )
         return tuple(found for found, _, _ in near if found != name)
+
+
+class _Retried:
+    """A cloud's ChatModel, asked again where it fails before it begins."""
+
+    def __init__(self, model: ChatModel) -> None:
+        self._model = model
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        """The answer of the first attempt that begins to answer."""
+        return again(lambda: self._model.stream(request))

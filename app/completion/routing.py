@@ -5,46 +5,31 @@ fails rests, longer each time, and is tried again. A local server has a bounded 
 """
 
 import asyncio
-import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
-from app.core.errors import (
-    KonsiliumError,
-    ModelNotFound,
-    NoModels,
-    QuotaExceeded,
-    RateLimited,
-    ServerBusy,
-    ServerError,
-    WrongKey,
-)
-from app.core.events import ModelEvent
+from app.completion.metering import Places
+from app.core.errors import ModelNotFound, ServerBusy, ServerError
 from app.core.models import GATEWAY_SERVER, ModelProfile, ModelRef, ServerState
-from app.core.ports import Call, Models
-from app.core.requests import ModelRequest
-from app.core.usage import CallRecord, Outcome
 
-PARALLEL = 64
+MAX_PARALLEL = 64
 """Calls at once that one local server is given; it queues them further by its own rules."""
-WAITING = 128
+MAX_WAITING = 128
 """Calls that wait for one local server; more are refused."""
 REST_SECONDS = (2.0, 5.0, 15.0, 30.0, 60.0)
 """How long a server rests after so many failures in a row; the last holds for more."""
 RETRY_AFTER_SECONDS = 5.0
 
-ELSEWHERE = (ServerError, RateLimited, QuotaExceeded, WrongKey, ModelNotFound)
-"""Failures that another server with the same model may not have."""
 
+class Listed(Protocol):
+    """The servers and their models, as last seen."""
 
-@dataclass(frozen=True, slots=True)
-class QueueLength:
-    """One server's calls: under way, and waiting for their turn."""
+    def states(self) -> Sequence[ServerState]: ...
 
-    running: int
-    waiting: int
+    def resolve(self, name: str) -> ModelRef: ...
 
 
 @dataclass(slots=True)
@@ -55,15 +40,15 @@ class _Lane:
     resting_until: float = 0.0
 
 
-class Router:
+class Router(Places):
     """Orders the servers that have a model, and keeps the queue before each."""
 
     def __init__(
         self,
-        models: Models,
+        models: Listed,
         *,
-        parallel: int = PARALLEL,
-        waiting: int = WAITING,
+        parallel: int = MAX_PARALLEL,
+        waiting: int = MAX_WAITING,
         rest_seconds: tuple[float, ...] = REST_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -100,42 +85,29 @@ class Router:
             lane.running + len(lane.waiting),
         )
 
-    @contextlib.asynccontextmanager
-    async def slot(self, ref: ModelRef) -> AsyncGenerator[None, None]:
-        """A place at the model's server while a call lasts; waits its turn at a local one.
+    async def enter(self, ref: ModelRef) -> None:
+        """Takes a place at the model's server for a call; waits its turn at a local one.
 
-        What the call raises counts for or against the server. Raises ServerBusy where its queue is
-        full.
+        Raises ServerBusy where its queue is full. `leave` gives the place back.
         """
         lane = self._lane(ref.server)
         if self._is_local(ref.server):
             await self._turn(lane, ref.server)
         else:
             lane.running += 1
-        try:
-            yield
-        except ServerError as error:
-            if not isinstance(error, ServerBusy):
-                self._failed(lane)
-            raise
-        else:
-            lane.failures, lane.resting_until = 0, 0.0
-        finally:
-            self._leave(lane)
 
-    def queues(self) -> dict[str, QueueLength]:
-        """The calls of every server that has been asked."""
-        return {
-            name: QueueLength(lane.running, len(lane.waiting)) for name, lane in self._lanes.items()
-        }
+    def leave(self, ref: ModelRef, error: BaseException | None) -> None:
+        """The call is over; what it raised counts for or against the server."""
+        lane = self._lane(ref.server)
+        if error is None:
+            lane.failures, lane.resting_until = 0, 0.0
+        elif isinstance(error, ServerError) and not isinstance(error, ServerBusy):
+            self._failed(lane)
+        self._leave(lane)
 
     def waiting(self) -> dict[str, int]:
         """How many calls wait for each server: for the metrics."""
         return {name: len(lane.waiting) for name, lane in self._lanes.items()}
-
-    def resting(self, server: str) -> bool:
-        """Whether the server failed lately and is asked last."""
-        return self._lane(server).resting_until > self._clock()
 
     def _lane(self, server: str) -> _Lane:
         lane = self._lanes.get(server)
@@ -184,57 +156,6 @@ class Router:
         lane.resting_until = self._clock() + rest
 
 
-class Queued:
-    """Implements `core.ports.Models`: calls take their places before their servers."""
-
-    def __init__(self, models: Models, router: Router) -> None:
-        self._models = models
-        self._router = router
-        self.states = models.states
-        self.refresh = models.refresh
-        self.resolve = models.resolve
-        self.profile = models.profile
-        self.embed = models.embed
-
-    def call(self, ref: ModelRef, request: ModelRequest) -> "QueuedCall":
-        """See `Models.call`; its events raise ServerBusy where the server's queue is full."""
-        return QueuedCall(self._models.call(ref, request), ref, self._router)
-
-
-class QueuedCall:
-    """Implements `core.ports.Call`."""
-
-    def __init__(self, call: Call, ref: ModelRef, router: Router) -> None:
-        self._call = call
-        self._ref = ref
-        self._router = router
-        self._never_began: CallRecord | None = None
-
-    @property
-    def record(self) -> CallRecord:
-        return self._never_began or self._call.record
-
-    async def events(self) -> AsyncGenerator[ModelEvent, None]:
-        """The call's events, once it is its turn."""
-        record = self._call.record
-        self._never_began = replace(record, outcome=Outcome.STOPPED)
-        try:
-            async with self._router.slot(self._ref):
-                self._never_began = None
-                async with contextlib.aclosing(self._call.events()) as events:
-                    async for event in events:
-                        yield event
-        except ServerBusy as error:
-            if self._never_began is not None:
-                self._never_began = replace(record, outcome=Outcome.FAILED, error=error.code)
-            raise
-
-
 def _named(state: ServerState, name: str) -> list[ModelProfile]:
     names = {name, f"{name}:latest"}
     return [profile for profile in state.models if profile.ref.name in names]
-
-
-def may_work_elsewhere(error: KonsiliumError) -> bool:
-    """Whether the next server is worth asking after this failure, before the first token."""
-    return isinstance(error, ELSEWHERE) and not isinstance(error, NoModels)

@@ -21,6 +21,7 @@ from app.core.events import (
     StepReplaced,
     StepStarted,
     TextDelta,
+    TextWasThinking,
     ToolCallDelta,
     TurnEvent,
 )
@@ -107,6 +108,12 @@ class StepWriter:
                             if thinking is None:
                                 thinking = self._thinking()
                             thinking.write(text)
+                        case TextWasThinking():
+                            thought = self._thinking()
+                            thought.write("".join(chunks))
+                            thought.end()
+                            chunks.clear()
+                            self.replace("")
                         case ToolCallDelta():
                             pass  # the chat offers no tools; only the gateway passes them through
                         case Finished(finish_reason):

@@ -14,7 +14,7 @@ from json_repair import repair_json
 
 from app.conversation.partial_json import PartialObject, whole_characters
 from app.core.errors import BadRequest, MalformedAnswer, Unsupported
-from app.core.events import TextDelta
+from app.core.events import TextDelta, TextWasThinking
 from app.core.messages import Message
 from app.core.models import Capability, ModelProfile
 from app.core.ports import Call
@@ -149,6 +149,9 @@ async def _read(call: Call, seen: Callable[[Mapping[str, Any]], bool] | None) ->
                 parser.feed(event.text)
                 if seen is not None and seen(parser.fields):
                     return json.dumps(parser.fields)
+            elif isinstance(event, TextWasThinking):
+                pieces.clear()
+                parser = PartialObject()
     return "".join(pieces)
 
 

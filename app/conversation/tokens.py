@@ -1,52 +1,18 @@
-"""How many tokens a prompt will be: an upper bound by letters, calibrated by the servers' own counts.
-
-There is no tokenizer that fits every model. Measured characters per token: 3.2-3.4 Ukrainian and
-Russian, 4.2 English (a Llama 3 vocabulary), 2.85 Russian (Qwen 3); the divisors below stay under all
-of them. After a few answers the estimate follows the model's own counts.
-"""
+"""How a model's own counts compare with the estimate of `completion.tokens`: learned by answers."""
 
 import logging
 import math
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 
+from app.completion.tokens import LIKELY
 from app.core.errors import StorageUnavailable
-from app.core.messages import Message
 from app.core.models import ModelRef
 from app.core.ports import KeyValueStore
 
 log = logging.getLogger(__name__)
 
-MESSAGE_TOKENS = 8
-"""What a chat template puts around one message, at most."""
-IMAGE_TOKENS = 768
 CREDIBLE = (0.4, 2.0)
 """Counts per bound that a tokenizer may give."""
-_CYRILLIC = re.compile(r"[\u0400-\u052f]")
-_WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U0001f000-\U0001faff]")
-_CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
-
-
-@lru_cache(maxsize=2048)
-def text_tokens(text: str) -> int:
-    """An upper bound: Cyrillic letters / 2.5, Latin and all else / 3.5, code / 3, CJK one each."""
-    code = sum(len(block) for block in _CODE.findall(text))
-    prose = _CODE.sub("", text) if code else text
-    cyrillic = len(_CYRILLIC.findall(prose))
-    wide = len(_WIDE.findall(prose))
-    return math.ceil(cyrillic / 2.5 + wide + (len(prose) - cyrillic - wide) / 3.5 + code / 3)
-
-
-def message_tokens(message: Message) -> int:
-    """One message of a prompt with its wrapping and its images."""
-    return text_tokens(message.text) + IMAGE_TOKENS * len(message.images) + MESSAGE_TOKENS
-
-
-def prompt_tokens(messages: Iterable[Message]) -> int:
-    """A whole prompt."""
-    return sum(message_tokens(message) for message in messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +27,8 @@ class Scale:
         return math.ceil(bound * self.factor)
 
     def likely(self, bound: int) -> int:
-        """The estimate without its caution: uncalibrated, the bound is a third too high on average."""
-        return int(bound * self.factor * (1.0 if self.samples else 0.75))
+        """The estimate without its caution."""
+        return int(bound * self.factor * (1.0 if self.samples else LIKELY))
 
     def learned(self, bound: int, counted: int) -> "Scale":
         """After one more count: a moving average that forgets in about ten answers."""

@@ -31,6 +31,11 @@ class ReasoningDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class TextWasThinking:
+    """All the text so far was thinking, as only now has shown; the answer begins after this."""
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCallDelta:
     """A piece of a tool call; pieces of one call share `index`."""
 
@@ -50,7 +55,7 @@ class Finished:
     """What the wire said besides (`logprobs` in OpenAI's form, system_fingerprint), for those who asked."""
 
 
-ModelEvent = TextDelta | ReasoningDelta | ToolCallDelta | Finished
+ModelEvent = TextDelta | ReasoningDelta | TextWasThinking | ToolCallDelta | Finished
 
 
 class StepKind(StrEnum):

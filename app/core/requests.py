@@ -56,3 +56,21 @@ class ModelRequest:
     """Tokens that compression spared this prompt; kept in the call's record."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the wire format that we do not model; passed on as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """A call in OpenAI's own form, for a server that speaks it: passed on, but for the model's name."""
+
+    path: str
+    """Below the server's base, `/chat/completions`."""
+    body: Mapping[str, Any] | tuple[bytes, bytes]
+    """JSON, whose `model` is put in; or a form's bytes before and after the model's name."""
+    content_type: str = "application/json"
+    stream: bool = False
+    wants_usage: bool = False
+    """Whoever asks is to see the usage of a stream."""
+    characters: int = 0
+    """Of the prompt: for an estimate where the server counts nothing."""
+    purpose: Purpose = Purpose.ANSWER
+    request_id: str | None = None

@@ -2,42 +2,33 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 from app.access.budgets import check_budget
 from app.access.keys import KeyRing
 from app.access.limits import Limits
 from app.completion.caching.cache import AnswerCache
-from app.completion.routing import Router
+from app.completion.tokens import tokens_of_characters
 from app.conversation.mode import Mode
-from app.conversation.turn import Turns
 from app.core.errors import ModelNotFound
 from app.core.models import ModelRef
-from app.core.ports import CallObserver, Models, PassThrough
-from app.core.usage import Cost, Usage
+from app.core.ports import Models
+from app.core.sse import PING
 from app.gateway.access import Authenticator, Caller
 from app.gateway.http import Exchange
 from app.gateway.key_usage import KeyUsageRecorder
-from app.gateway.openai.sse import PING
 from app.gateway.pacing import RequestPacer
-
-CHARACTERS_PER_TOKEN = 3.5
-"""For what a request will count before its tokens are known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds: how streams are kept alive, and how long anyone is waited for."""
+    """Seconds: how streams are kept alive, and how long a slow reader is waited for."""
 
     heartbeat: float = 10.0
     slow_reader: float = 60.0
     """A client that takes nothing for so long is dropped."""
     tick: float = 1.0
-    first_token_local: float = 600.0
-    first_token_cloud: float = 120.0
-    silence: float = 90.0
-    """Between pieces of content; comments do not count."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +36,13 @@ class GatewayServices:
     """The gateway's collaborators."""
 
     models: Models
-    router: Router
     authenticator: Authenticator
     keys: KeyRing
     limits: Limits
     recorder: KeyUsageRecorder
     modes: tuple[Mode, ...] = ()
-    council: Turns | None = None
-    """Runs the turns of modes asked as models: without a thread, so its store keeps usage alone."""
-    raw: Mapping[str, PassThrough] = field(default_factory=dict)
-    """Servers, by name, whose answers need no translation."""
-    observer: CallObserver | None = None
     answers: AnswerCache | None = None
     """Answers of keys that have a cache."""
-    price: Callable[[ModelRef, Usage], Cost | None] = lambda ref, usage: None
     pace: Pace = Pace()
     pacer: RequestPacer = field(default_factory=RequestPacer)
 
@@ -71,7 +55,7 @@ class GatewayServices:
             return 0
         check_budget(caller.key, self.keys.spent(caller.key))
         self.recorder.used(caller.key)
-        tokens = max(1, int(characters / CHARACTERS_PER_TOKEN))
+        tokens = max(1, tokens_of_characters(characters))
         x.extra += await self.limits.admit(caller.key, tokens)
         return tokens
 
@@ -81,7 +65,7 @@ class GatewayServices:
         Raises ModelNotFound, with near names among the caller's own.
         """
         try:
-            found = self.router.candidates(name)
+            found = self.models.candidates(name)
         except ModelNotFound as error:
             near = tuple(model for model in error.near if caller.may_use(model))
             raise ModelNotFound(

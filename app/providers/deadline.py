@@ -16,11 +16,17 @@ class Timeouts:
 
     connect: float = 5.0
     first_token: float = 600.0
-    """From the request to the first content: a local model may load for minutes."""
+    """From the request, or from the last sign of life, to the first content: a local model may load
+    for minutes."""
+    alive: float = 600.0
+    """From the request to the first content of a server that meanwhile sends keep-alive comments, as
+    DeepSeek does under load."""
     silence: float = 90.0
     """Between pieces of content; keep-alive comments do not count."""
-    write: float = 60.0
-    pool: float = 5.0
+    whole: float = 600.0
+    """For an answer that is no stream."""
+    transcription: float = 120.0
+    """For one of speech: a small machine needs about as long as the speech lasted."""
     listing: float = 2.8
     """All requests of a listing; the catalogue gives up at 3 s, without knowing why."""
     key_check: float = 20.0
@@ -50,6 +56,7 @@ class StreamDeadline:
         self._spoken = False
         self._loop = asyncio.get_running_loop()
         self._clock = self._loop.time
+        self._begun = self._clock()
         self._timer: asyncio.TimerHandle | None = None
         self._rings_at = 0.0
         self._deadline = 0.0
@@ -67,6 +74,12 @@ class StreamDeadline:
         """Something of the answer has come."""
         self._spoken = True
         self._left = self._timeouts.silence
+
+    def alive(self) -> None:
+        """The server says that it is at work; only before the first content does that count."""
+        if not self._spoken:
+            left = self._timeouts.alive - (self._clock() - self._begun)
+            self._left = max(self._left, min(self._timeouts.first_token, left))
 
     def ending(self) -> None:
         """The answer is complete; only its trailer is waited for."""

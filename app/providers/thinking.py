@@ -1,65 +1,238 @@
-"""Thinking that a server leaves in the answer's text: `<think>…</think>` at its beginning.
+"""Thinking that a server leaves in the answer's text, told apart from the answer.
 
 Servers with a parser for the model's family separate it themselves; others (llama.cpp without one,
-LM Studio, older Ollamas) do not. Only the very beginning counts: later tags are the answer's own.
+LM Studio, vLLM, older Ollamas) do not. Thinking stands at the very beginning, between tags. The
+templates of R1 distils and Qwen3-Thinking write the opening tag into the prompt, so that only the
+closing one is in the text: there it counts at the beginning of a line or before a blank one, if no tag
+was opened. gpt-oss speaks in channels (Harmony), whose marks some servers leave in, or leave in
+without their brackets.
 """
 
-from app.core.events import ModelEvent, ReasoningDelta, TextDelta
+import re
 
-OPEN, CLOSE = "<think>", "</think>"
+from app.core.events import ModelEvent, ReasoningDelta, TextDelta, TextWasThinking
+
+TAGS = {
+    "<think>": "</think>",
+    "<thinking>": "</thinking>",
+    "<thought>": "</thought>",
+    "<reasoning>": "</reasoning>",
+    "<seed:think>": "</seed:think>",
+    "[think]": "[/think]",
+    "◁think▷": "◁/think▷",
+    "<|begin_of_thought|>": "<|end_of_thought|>",
+    "<|start_thinking|>": "<|end_thinking|>",
+    "<|channel|>analysis<|message|>": "<|end|>",
+    "<|channel|>commentary<|message|>": "<|end|>",
+}
+"""The opening tags, in lower case, and what closes each. In upper case they count, too."""
+BARE_CHANNEL, BARE_FINAL = "analysis", "assistantfinal"
+"""Harmony whose marks were dropped: `analysisThe person asks…assistantfinalYes`."""
+SPEAKER, FINAL = "<|start|>assistant", "<|channel|>final<|message|>"
+"""What stands before the answer itself in Harmony, and is no part of it."""
+LONE = ("</think>", "</thinking>", "</thought>", "</reasoning>", "[/think]")
+"""Closing tags that may come without their opening one."""
+_LONE = re.compile("|".join(map(re.escape, LONE)), re.IGNORECASE)
+_OPENING = re.compile("|".join(re.escape(tag) for tag in TAGS), re.IGNORECASE)
+_MARKS = (*LONE, *(tag for tag in TAGS if TAGS[tag] in LONE))
+_CHANNEL_END = re.compile(r"<\|(?:end|return|call)\|>")
+_CHANNEL_ENDS = ("<|end|>", "<|return|>", "<|call|>")
+_BEGINNINGS = (*TAGS, SPEAKER, FINAL)
+
+
+_THINKER = re.compile(r"(?:^|[-_/:.])(?:r1|qwq|thinking|reasoner)(?:$|[-_/:.])", re.IGNORECASE)
+
+
+def thinks_by_name(model: str) -> bool:
+    """Whether a model of that name is likely to think in its text without an opening tag, should its
+    server not separate it: DeepSeek-R1 and its distils, QwQ, Qwen3-…-Thinking."""
+    return _THINKER.search(model) is not None
 
 
 class ThinkTags:
-    """Splits the text of one answer; `over` once nothing is left to decide."""
+    """Splits the text of one answer. While it is `over`, text without `<` and `[` may pass it by."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, begun: bool = False) -> None:
+        """`begun`: this model is known to think at once, without a word about it."""
         self.over = False
-        self._thinking = False
-        self._thought_through = False
+        """The beginning is decided and nothing is held back."""
+        self.closed_alone = False
+        """A closing tag ended thinking that no tag had begun."""
+        self.never_closed = False
+        """What was taken for thinking from the beginning was the whole answer."""
+        self.before = ""
+        """The text that last passed by."""
+        self._begun = begun
+        self._decided = False
+        self._closing: str | None = None
+        self._trims = False
+        self._channels = False
+        self._opened = False
         self._held = ""
+        self._unclosed: list[str] = []
+
+    def no_more(self) -> None:
+        """The server separates thinking by itself: tags in the text are the answer's own."""
+        self._opened = True
+        if not (self._held or self.thinking):
+            self._decided = self.over = True
 
     def split(self, text: str) -> list[ModelEvent]:
         """The events that more text makes; what may be half a tag is held back."""
         self._held += text
-        if self._thought_through:
-            return self._answer()
-        if self._thinking:
+        if self._closing is not None:
             return self._thought()
-        begun = self._held.lstrip()
-        if begun.startswith(OPEN):
-            self._thinking = True
-            self._held = begun[len(OPEN) :]
-            return self._thought()
-        if OPEN.startswith(begun):
-            return []
-        return self.rest()
+        return self._answer() if self._decided else self._beginning()
 
-    def rest(self) -> list[ModelEvent]:
-        """What was held back, at the end or when it is no tag."""
+    def rest(self, *, complete: bool = True) -> list[ModelEvent]:
+        """What was held back, at the end or when it is no tag. `complete`: the answer came to its end;
+        then what was taken for thinking and never closed is the answer."""
         self.over = True
         held, self._held = self._held, ""
+        if self._closing == BARE_FINAL or self._unannounced:
+            unclosed = "".join((*self._unclosed, held))
+            self._closing = None
+            self.never_closed = complete
+            return [TextDelta(unclosed)] if unclosed and complete else []
         if not held:
             return []
-        return [ReasoningDelta(held) if self._thinking else TextDelta(held)]
+        if self._decided and _LONE.fullmatch(held.strip()):
+            return [TextWasThinking()]
+        return [ReasoningDelta(held) if self._closing is not None else TextDelta(held)]
+
+    @property
+    def thinking(self) -> bool:
+        """What comes now is thinking."""
+        return self._closing is not None
+
+    @property
+    def _unannounced(self) -> bool:
+        return self._closing == ""
+
+    def _beginning(self) -> list[ModelEvent]:
+        begun = self._held.lstrip()
+        low = begun.lower()
+        for opening, closing in TAGS.items():
+            if low.startswith(opening):
+                self._channels = closing == "<|end|>"
+                self._opened = True
+                return self._think(closing, begun[len(opening) :])
+        for mark in (SPEAKER, FINAL):
+            if low.startswith(mark):
+                self._channels = True
+                self._held = begun[len(mark) :]
+                if mark is SPEAKER:
+                    return self._beginning()
+                self._decided = self._trims = True
+                return self._answer()
+        if begun.startswith(BARE_CHANNEL) and begun[len(BARE_CHANNEL) :][:1].isupper():
+            return self._think(BARE_FINAL, begun[len(BARE_CHANNEL) :])
+        if any(mark.startswith(low) for mark in _BEGINNINGS) or begun == BARE_CHANNEL:
+            return []
+        if self._begun and not self._channels:
+            return self._think("", self._held)
+        self._decided = True
+        return self._answer()
+
+    def _think(self, closing: str, text: str) -> list[ModelEvent]:
+        self._closing, self._held = closing, text
+        return self._thought()
 
     def _thought(self) -> list[ModelEvent]:
-        thought, tag, answer = self._held.partition(CLOSE)
-        if tag:
-            self._thinking, self._thought_through, self._held = False, True, answer
-            return [*([ReasoningDelta(thought)] if thought else []), *self._answer()]
-        keep = _half_tag(thought)
-        self._held = thought[len(thought) - keep :]
-        said = thought[: len(thought) - keep]
-        return [ReasoningDelta(said)] if said else []
+        closing = self._closing or ""
+        if self._unannounced:
+            found = _LONE.search(self._held)
+            at, length = (found.start(), len(found[0])) if found else (-1, 0)
+        else:
+            at, length = self._held.lower().find(closing), len(closing)
+        if at >= 0:
+            thought, self._held = self._held[:at], self._held[at + length :]
+            self.closed_alone |= self._unannounced
+            self._closing, self._trims, self._opened = None, True, True
+            self._unclosed.clear()
+            said: list[ModelEvent] = [ReasoningDelta(thought)] if thought else []
+            if self._channels:
+                return said + (self._beginning() if self._held else [])
+            self._decided = True
+            return said + self._answer()
+        ends = LONE if self._unannounced else (closing,)
+        keep = _half(self._held.lower(), ends)
+        thought = self._held[: len(self._held) - keep]
+        self._held = self._held[len(thought) :]
+        if thought and (self._unannounced or self._closing == BARE_FINAL):
+            self._unclosed.append(thought)
+        return [ReasoningDelta(thought)] if thought else []
 
     def _answer(self) -> list[ModelEvent]:
-        """The answer without the blank lines that part it from the thinking."""
-        self._held = self._held.lstrip()
-        return self.rest() if self._held else []
+        """The answer, without the blank lines that part it from the thinking."""
+        if self._trims:
+            self._held = self._held.lstrip()
+            if not self._held:
+                return []
+            self._trims = False
+        text, self._held = self._held, ""
+        if self._channels:
+            text = _CHANNEL_END.sub("", text)
+            return self._given(text, _half(text, _CHANNEL_ENDS))
+        return self._given(text, 0) if self._opened else self._watched(text)
+
+    def _watched(self, text: str) -> list[ModelEvent]:
+        """Looks for a closing tag without an opening one, which makes all before it thinking."""
+        found = _LONE.search(text)
+        opening = _OPENING.search(text)
+        if opening and not (found and found.start() < opening.start()):
+            self._opened = True
+            return self._given(text, 0)
+        if found is None:
+            return self._given(text, _half(text.lower(), _MARKS))
+        before, after = text[: found.start()], text[found.end() :]
+        if not self._begins_line(before):
+            if after in ("", "\n"):
+                return self._given(text, len(text) - found.start())
+            if not after.startswith("\n\n"):
+                self._opened = True
+                return self._given(text, 0)
+        self.closed_alone = self._opened = self._trims = True
+        said: list[ModelEvent] = [TextDelta(before)] if before else []
+        self.before, self._held, self.over = "", after, False
+        return [*said, TextWasThinking(), *self._answer()]
+
+    def _begins_line(self, before: str) -> bool:
+        """Whether what stands after `before` stands at the beginning of a line, or of all."""
+        line = before if before.strip(" ") else self.before + before
+        return line.rstrip(" ").endswith("\n") if line.strip(" ") else not self.before
+
+    def _given(self, text: str, keep: int) -> list[ModelEvent]:
+        said = text[: len(text) - keep]
+        self._held = text[len(said) :]
+        self.over = not self._held
+        if not said:
+            return []
+        self.before = said
+        return [TextDelta(said)]
 
 
-def _half_tag(text: str) -> int:
-    """How many of the last characters may begin the closing tag."""
+def whole(text: str) -> tuple[str, str]:
+    """The thinking and the answer of a whole text."""
+    tags = ThinkTags()
+    thought, answer = "", ""
+    for event in [*tags.split(text), *tags.rest()]:
+        match event:
+            case ReasoningDelta(more):
+                thought += more
+            case TextDelta(more):
+                answer += more
+            case TextWasThinking():
+                thought, answer = thought + answer, ""
+    return thought, answer
+
+
+def _half(text: str, tags: tuple[str, ...]) -> int:
+    """How many of the last characters may begin one of the tags."""
+    return max((_half_of(text, tag) for tag in tags), default=0)
+
+
+def _half_of(text: str, tag: str) -> int:
     return next(
-        (n for n in range(min(len(CLOSE) - 1, len(text)), 0, -1) if text.endswith(CLOSE[:n])), 0
+        (n for n in range(min(len(tag) - 1, len(text)), 0, -1) if text.endswith(tag[:n])), 0
     )

@@ -1,5 +1,6 @@
 """What a model server says when it will not answer, as an error of ours: by status before text."""
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ from app.core.errors import (
 )
 
 DETAIL_CHARACTERS = 500
+SHORTEST_SECRET = 8
+"""Characters: a shorter key (`x`, `none`) is no secret, and striking it out would spoil the words."""
 
 WRONG_SHAPE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What reading JSON of another shape than the protocol's raises: translate it, never let it rise."""
@@ -39,6 +42,14 @@ _UNKNOWN_MODEL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _EXHAUSTED = re.compile(r"insufficient.?(quota|balance|funds)|billing|no credits", re.IGNORECASE)
+_STATUS_OF_KIND = {
+    "rate_limit": 429,
+    "insufficient_quota": 402,
+    "overloaded": 529,
+    "authentication": 401,
+    "invalid_api_key": 401,
+}
+"""What an error's own code means, where no status came with it."""
 _HTML = re.compile(r"\s*<(!doctype|html|head|body|\?xml)", re.IGNORECASE)
 
 
@@ -94,19 +105,32 @@ class UpstreamError:
 
 
 def error_of_status(
-    server: str, model: str | None, status: int, body: bytes, headers: Mapping[str, str]
+    server: str,
+    model: str | None,
+    status: int,
+    body: bytes,
+    headers: Mapping[str, str],
+    key: str = "",
 ) -> KonsiliumError:
-    """The error behind a status of 300 and more, with whatever body it came."""
+    """The error behind a status of 300 and more, with whatever body it came. `key` is kept out of it."""
     wait = retry_after(headers)
     text = body[:65536].decode("utf-8", "replace")
-    if _HTML.match(text):
-        return UpstreamError(server, model, "an HTML page", status, retry_after=wait).as_error()
-    try:
-        parsed = json.loads(text)
-    except ValueError:
-        message = text.strip()[:DETAIL_CHARACTERS] or "no explanation"
-        return UpstreamError(server, model, message, status, retry_after=wait).as_error()
-    return error_in_body(server, model, parsed, status, wait)
+    moved = headers.get("location") if status < 400 else None
+    parsed: object = None
+    if moved is None and not _HTML.match(text):
+        with contextlib.suppress(ValueError, RecursionError):
+            parsed = json.loads(text)
+    if moved is not None:
+        message = f"it has moved to {moved}: give that address instead"
+        error = UpstreamError(server, model, _short(message), status).as_error()
+    elif parsed is not None:
+        error = error_in_body(server, model, parsed, status, wait)
+    else:
+        message = "an HTML page" if _HTML.match(text) else text.strip() or "no explanation"
+        error = UpstreamError(server, model, _short(message), status, retry_after=wait).as_error()
+    if len(key) >= SHORTEST_SECRET:
+        error.detail = error.detail.replace(key, "***")
+    return error
 
 
 def error_in_body(
@@ -116,25 +140,78 @@ def error_in_body(
     status: int | None = None,
     wait: float | None = None,
 ) -> KonsiliumError:
-    """The error in a JSON body or a stream's error event: `{"error": "..."}`, `{"error": {...}}`."""
-    error = parsed.get("error", parsed) if isinstance(parsed, Mapping) else parsed
+    """The error in a JSON body or a stream's error event: `{"error": "..."}`, `{"error": {...}}`, the
+    same in a list, or without that wrapper."""
+    error = _unwrapped(parsed)
     if not isinstance(error, Mapping):
-        return UpstreamError(server, model, _short(error), status, retry_after=wait).as_error()
+        return UpstreamError(server, model, words_of(error), status, retry_after=wait).as_error()
     code = error.get("code")
+    kinds = " ".join(value for value in (error.get("type"), code) if isinstance(value, str))
     if status is None:
-        status = _status(code) or _status(error.get("status")) or _status(error.get("httpCode"))
-    message = error.get("message") or error.get("detail") or error
-    kinds = (value for value in (error.get("type"), code) if isinstance(value, str))
+        named = (status for word, status in _STATUS_OF_KIND.items() if word in kinds)
+        status = next(
+            filter(None, map(_status, (code, error.get("status"), error.get("httpCode")))), None
+        )
+        status = status or next(named, None)
     return UpstreamError(
         server,
         model,
-        _short(message),
+        words_of(error),
         status,
-        code=" ".join(kinds),
+        code=kinds,
         retry_after=wait,
         prompt_tokens=_count(error.get("n_prompt_tokens")),
         window=_count(error.get("n_ctx")),
     ).as_error()
+
+
+def says_error(chunk: Mapping[str, Any]) -> bool:
+    """Whether an object of a stream, or one instead of an answer, is an error, in whatever form."""
+    if chunk.get("error") or "error" in (chunk.get("object"), chunk.get("type")):
+        return True
+    if "choices" in chunk or "usage" in chunk:
+        return False
+    return any(chunk.get(name) for name in _WORDS) and not isinstance(chunk.get("message"), Mapping)
+
+
+def words_of(value: object) -> str:
+    """What an error says, in words, out of the forms that servers put it in."""
+    return _short(_words(value, 4) or value)
+
+
+_WORDS = ("message", "msg", "detail", "error_msg", "error_message", "errors", "description")
+"""Where servers put what they have to say, the most telling first."""
+
+
+def _words(value: object, depth: int) -> str:
+    if isinstance(value, str):
+        return value.strip()
+    if depth and isinstance(value, list):
+        return "; ".join(filter(None, (_words(each, depth - 1) for each in value[:8])))
+    if depth and isinstance(value, Mapping):
+        said = next(
+            (said for name in (*_WORDS, "error") if (said := _words(value.get(name), depth - 1))),
+            "",
+        )
+        where = value.get("loc")
+        if said and isinstance(where, list):
+            return f"{'.'.join(str(part) for part in where[:8])}: {said}"
+        return said
+    return ""
+
+
+def _unwrapped(parsed: object) -> object:
+    """The error itself: of a list (Gemini's) the first, of wrappers in one another the innermost."""
+    for _ in range(4):
+        if isinstance(parsed, list) and parsed and isinstance(parsed[0], Mapping):
+            parsed = parsed[0]
+        if not (isinstance(parsed, Mapping) and parsed.get("error")):
+            break
+        inner = parsed["error"]
+        if not isinstance(inner, Mapping) and any(parsed.get(name) for name in _WORDS):
+            break  # a title beside the words: {"error": "Bad Request", "message": "..."}
+        parsed = inner
+    return parsed
 
 
 def not_the_protocol(server: str, model: str | None, sample: bytes) -> MalformedAnswer:
@@ -166,6 +243,8 @@ def _short(value: object) -> str:
 
 
 def _status(value: object) -> int | None:
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
     return value if isinstance(value, int) and 300 <= value < 600 else None
 
 

@@ -14,8 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.attachments import AttachmentLimits, attachment_tokens, read_attachment, refusal_text
 from app.attachments.limits import MEGABYTE
+from app.completion.tokens import text_tokens
 from app.conversation.export import UNNAMED, as_json, as_markdown
-from app.conversation.tokens import Scale, text_tokens
+from app.conversation.tokens import Scale
 from app.core.errors import AttachmentRefused, KonsiliumError, NotFound
 from app.core.ports import ElementStore, Models, ThreadStore
 from app.core.text import Text

@@ -11,7 +11,7 @@ from app.completion.caching.cache import AnswerCache, Asked, Hit, Miss, Outcome
 from app.completion.caching.eligibility import LONGEST, lasting
 from app.completion.caching.scope import Scope, context_key, question_key
 from app.core.caching import CachedAnswer
-from app.core.events import Finished, ModelEvent, TextDelta, ToolCallDelta
+from app.core.events import Finished, ModelEvent, TextDelta, TextWasThinking, ToolCallDelta
 from app.core.models import ModelRef
 from app.core.ports import Call
 from app.core.requests import JsonSchema, ModelRequest
@@ -139,6 +139,8 @@ class Kept:
                 match event:
                     case TextDelta(piece):
                         text.append(piece)
+                    case TextWasThinking():
+                        text.clear()
                     case ToolCallDelta():
                         tools = True
                     case Finished(reason):

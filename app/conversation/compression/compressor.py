@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
+from app.completion.tokens import prompt_tokens, text_tokens
 from app.conversation.compression.layout import (
     answered,
     block_tokens,
@@ -28,7 +29,7 @@ from app.conversation.compression.policy import (
     next_span,
 )
 from app.conversation.compression.summariser import Summariser
-from app.conversation.tokens import Calibration, prompt_tokens, text_tokens
+from app.conversation.tokens import Calibration
 from app.conversation.window import answer_reserve, window_of
 from app.core.compression import Block, CompressionState
 from app.core.errors import (

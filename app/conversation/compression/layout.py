@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from app.completion.tokens import prompt_tokens, text_tokens
 from app.conversation.compression.corrections import Corrections, is_stale
 from app.conversation.compression.details import figures, words
-from app.conversation.tokens import prompt_tokens, text_tokens
 from app.core.compression import Block, CompressionState, Notes, PinnedFact
 from app.core.messages import Message, TextPart
 from app.core.turns import HistoryMessage, Question

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.completion.tokens import message_tokens, prompt_tokens
 from app.conversation.compression.layout import block_tokens, tail_start
-from app.conversation.tokens import message_tokens, prompt_tokens
 from app.core.compression import Block
 from app.core.turns import HistoryMessage
 

@@ -12,10 +12,11 @@ import logging
 from collections import OrderedDict
 from typing import Any
 
+from app.completion.tokens import IMAGE_TOKENS, prompt_tokens, text_tokens
 from app.conversation.compression.compressor import Compressor
 from app.conversation.compression.layout import Layout, lay_out, said
 from app.conversation.mode import Prompt
-from app.conversation.tokens import IMAGE_TOKENS, Calibration, Scale, prompt_tokens, text_tokens
+from app.conversation.tokens import Calibration, Scale
 from app.conversation.window import answer_reserve, cut_by_server, window_of
 from app.core.compression import CompressionState
 from app.core.errors import ContextTooLong, StorageUnavailable

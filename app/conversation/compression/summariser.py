@@ -5,6 +5,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 
+from app.completion.tokens import text_tokens
 from app.conversation.compression.details import details_of, missing
 from app.conversation.compression.summary import (
     SCHEMA,
@@ -14,9 +15,8 @@ from app.conversation.compression.summary import (
     complaint,
     parse,
 )
-from app.conversation.tokens import text_tokens
 from app.core.compression import Notes
-from app.core.events import TextDelta
+from app.core.events import TextDelta, TextWasThinking
 from app.core.messages import Message
 from app.core.models import Capability, ModelRef
 from app.core.ports import Call, Models
@@ -104,4 +104,6 @@ class Summariser:
             async for event in events:
                 if isinstance(event, TextDelta):
                     chunks.append(event.text)
+                elif isinstance(event, TextWasThinking):
+                    chunks.clear()
         return "".join(chunks)

@@ -6,6 +6,7 @@ from typing import Any
 
 import json_repair
 
+from app.completion.tokens import text_tokens
 from app.conversation.compression.corrections import Corrections, denied, is_stale
 from app.conversation.compression.details import (
     Detail,
@@ -15,7 +16,6 @@ from app.conversation.compression.details import (
     vocabulary,
     words,
 )
-from app.conversation.tokens import text_tokens
 from app.core.compression import Notes
 from app.core.messages import Message
 from app.core.turns import HistoryMessage

@@ -4,9 +4,10 @@ theirs."""
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.completion.tokens import text_tokens
 from app.conversation.compression.compressor import Compressor
 from app.conversation.compression.layout import block_lines, said, spans, standing
-from app.conversation.tokens import Calibration, text_tokens
+from app.conversation.tokens import Calibration
 from app.core.compression import PinnedFact
 from app.core.models import ModelRef
 from app.core.options import ChatOptions

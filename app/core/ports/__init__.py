@@ -1,8 +1,8 @@
 """What the inner rooms ask of the outer ones. `bootstrap` is where each port meets its adapter."""
 
 from app.core.ports.caching import AnswerStore, CacheObserver
-from app.core.ports.calls import Call, CallObserver, Models
-from app.core.ports.passing import PassesThrough, PassThrough, RawAnswer
+from app.core.ports.calls import Call, CallObserver, EmbeddingCall, Models, RawCall
+from app.core.ports.passing import RawAnswer, RawModel, RawPiece
 from app.core.ports.people import KeyStore, KeyValueStore, UserStore
 from app.core.ports.servers import (
     ChatModel,
@@ -29,6 +29,7 @@ __all__ = [
     "Conversations",
     "ElementStore",
     "EmbeddedModels",
+    "EmbeddingCall",
     "GatewayCall",
     "GatewayLog",
     "KeyStore",
@@ -39,10 +40,11 @@ __all__ = [
     "Models",
     "NewServer",
     "NewcomerServer",
-    "PassThrough",
-    "PassesThrough",
     "PullProgress",
     "RawAnswer",
+    "RawCall",
+    "RawModel",
+    "RawPiece",
     "ServerRegistry",
     "ThreadHistory",
     "ThreadStore",

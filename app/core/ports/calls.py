@@ -5,8 +5,9 @@ from typing import Protocol
 
 from app.core.events import ModelEvent
 from app.core.models import ModelProfile, ModelRef, ServerState
-from app.core.requests import ModelRequest
-from app.core.usage import CallRecord, TokenGaps, Usage
+from app.core.ports.passing import RawAnswer
+from app.core.requests import ModelRequest, RawRequest
+from app.core.usage import CallRecord, TokenGaps
 
 
 class Call(Protocol):
@@ -17,6 +18,32 @@ class Call(Protocol):
     def record(self) -> CallRecord: ...
 
     def events(self) -> AsyncGenerator[ModelEvent, None]: ...
+
+
+class RawCall(Protocol):
+    """One metered call in OpenAI's own protocol. Use one of its ways, once; `record` as above."""
+
+    @property
+    def record(self) -> CallRecord: ...
+
+    def blocks(self) -> AsyncGenerator[bytes, None]:
+        """The answer as whole events, the last block ending in `[DONE]`."""
+        ...
+
+    async def answer(self) -> RawAnswer:
+        """The answer as one body."""
+        ...
+
+
+class EmbeddingCall(Protocol):
+    """One metered call for embeddings; `record` as above."""
+
+    @property
+    def record(self) -> CallRecord: ...
+
+    async def vectors(self) -> list[list[float]]:
+        """One vector a text."""
+        ...
 
 
 class Models(Protocol):
@@ -37,19 +64,39 @@ class Models(Protocol):
         """
         ...
 
+    def candidates(self, name: str) -> tuple[ModelRef, ...]:
+        """Where to ask for `name`, best first: `server/model` means that server alone.
+
+        Raises ModelNotFound with near names, or NoModels.
+        """
+        ...
+
     def profile(self, ref: ModelRef) -> ModelProfile:
         """What is known of the model; only its ref where nothing is. Never waits."""
         ...
 
     def call(self, ref: ModelRef, request: ModelRequest) -> Call:
-        """A call of that model, metered, retried before the first token where the server is not local.
+        """A call of that model: metered, in its place before the server, and retried before the first
+        token where the server is not local.
 
-        Raises ModelNotFound for an unknown server; an unknown model shows when it is iterated.
+        Raises ModelNotFound for an unknown server; an unknown model shows when it is iterated, and
+        ServerBusy where the server's queue is full.
         """
         ...
 
-    async def embed(self, ref: ModelRef, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
-        """One vector a text."""
+    def raw_call(self, ref: ModelRef, request: RawRequest) -> RawCall | None:
+        """The same in OpenAI's own protocol, not retried; None where the server speaks another."""
+        ...
+
+    def embedding(
+        self,
+        ref: ModelRef,
+        texts: Sequence[str],
+        *,
+        dimensions: int | None = None,
+        request_id: str | None = None,
+    ) -> EmbeddingCall:
+        """A call for one vector a text, of so many numbers where the model lets one choose."""
         ...
 
 

@@ -1,59 +1,39 @@
-"""OpenAI-compatible servers asked byte for byte, without translation."""
+"""OpenAI-compatible servers asked in their own protocol, without translation."""
 
-from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
-
-class RawAnswer(Protocol):
-    """What an OpenAI-compatible server answers, byte for byte. Close it, whatever happens."""
-
-    @property
-    def status(self) -> int: ...
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """With lower-case names."""
-        ...
-
-    async def next(self) -> bytes:
-        """Some more bytes, empty at the end. Cancelling it loses nothing.
-
-        Raises ConnectionLost where the connection breaks before the end of the body.
-        """
-        ...
-
-    async def close(self, *, whole: bool = False) -> None:
-        """Gives the connection back: to the pool where the body was read to its end (`whole` reads
-        what little is left), else it is closed, and the model stops."""
-        ...
+from app.core.events import Finished
+from app.core.requests import RawRequest
 
 
-class PassThrough(Protocol):
-    """A server that itself speaks OpenAI's protocol: bytes in, bytes out, our key for the caller's."""
+class RawPiece(NamedTuple):
+    """Some whole events of a stream, to be sent on as they are."""
 
-    @property
-    def stream_usage(self) -> bool:
-        """Takes `stream_options.include_usage`."""
-        ...
-
-    def wire_name(self, model: str) -> str:
-        """The model's name as that server wants it (`gpt://folder/name/latest`)."""
-        ...
-
-    async def open(
-        self, path: str, body: bytes, *, model: str, content_type: str = "application/json"
-    ) -> RawAnswer:
-        """POSTs `body` to `path` (`/chat/completions`); returns once a status of 2xx has come.
-
-        `model` is for errors. Waits as long as it takes: the caller has the clock. Raises
-        ServerUnavailable, ConnectionLost, or what a status of 300 and more means.
-        """
-        ...
+    data: bytes
+    events: int = 0
+    """Events of the answer so far: about as many as tokens."""
+    finished: Finished | None = None
+    """In the last piece, which ends in `[DONE]`."""
 
 
-@runtime_checkable
-class PassesThrough(Protocol):
-    """A `ModelServer` that can be asked without translation."""
+@dataclass(frozen=True, slots=True)
+class RawAnswer:
+    """A whole answer."""
 
-    @property
-    def raw(self) -> PassThrough: ...
+    body: bytes
+    content_type: str
+    finished: Finished
+
+
+class RawModel(Protocol):
+    """A model of a server that itself speaks OpenAI's protocol.
+
+    What goes wrong is raised as a `KonsiliumError`. Closing the generator, or cancelling the task that
+    waits, closes the connection upstream.
+    """
+
+    def raw_stream(self, request: RawRequest) -> AsyncGenerator[RawPiece, None]: ...
+
+    async def raw_answer(self, request: RawRequest) -> RawAnswer: ...

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from app.core.events import ModelEvent
 from app.core.models import EmbeddedOffer, ModelProfile, ServerState
+from app.core.ports.passing import RawModel
 from app.core.requests import ModelRequest
 from app.core.usage import Usage
 
@@ -39,8 +40,14 @@ class ModelServer(Protocol):
         """The model of that name; whether it exists shows when it is asked. Cheap: no I/O."""
         ...
 
-    async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
-        """One vector a text. Raises Unsupported where the server has no embeddings."""
+    def raw(self, name: str) -> RawModel | None:
+        """The same model in OpenAI's own protocol, where the server speaks it. Cheap: no I/O."""
+        ...
+
+    async def embed(
+        self, model: str, texts: Sequence[str], dimensions: int | None = None
+    ) -> tuple[list[list[float]], Usage]:
+        """One vector a text, of that many numbers. Raises Unsupported where the server has none."""
         ...
 
     async def aclose(self) -> None:

@@ -18,31 +18,31 @@ _STARTED = int(time.time())
 class Catalogue:
     """Lists the caller's models, and finds one of them."""
 
-    def __init__(self, desk: GatewayServices, modes: ModeModels) -> None:
-        self._desk = desk
+    def __init__(self, services: GatewayServices, modes: ModeModels) -> None:
+        self._services = services
         self._modes = modes
 
     async def all(self, x: Exchange) -> None:
         """GET /v1/models."""
-        caller = await self._desk.authenticator.caller(x)
+        caller = await self._services.authenticator.caller(x)
         await x.reply_json({"object": "list", "data": await self._models(caller)})
 
     async def one(self, x: Exchange) -> None:
         """GET /v1/models/{id}: ids hold slashes."""
-        caller = await self._desk.authenticator.caller(x)
+        caller = await self._services.authenticator.caller(x)
         name = unquote(x.path.removeprefix("/v1/models/"))
         models = {model["id"]: model for model in await self._models(caller)}
         if name not in models:
-            ref = next(iter(self._desk.candidates(caller, name)))
+            ref = next(iter(self._services.candidates(caller, name)))
             name = str(ref)
         if name not in models:
             raise ModelNotFound(f"no {name}", model=name)
         await x.reply_json(models[name])
 
     async def _models(self, caller: Caller) -> list[Json]:
-        states = self._desk.models.states()
+        states = self._services.models.states()
         if not any(state.checked_at for state in states):
-            states = await self._desk.models.refresh()
+            states = await self._services.models.refresh()
         listed = [_model(profile) for state in states for profile in state.models]
         if listed:
             listed += [_mode(name) for name in self._modes.names]

@@ -1,15 +1,23 @@
 """Our own model events in OpenAI's form: chunks of a stream, and whole completions. Pure."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass, field
+from io import StringIO
 from json.encoder import encode_basestring as quoted
 from typing import Any
 from uuid import uuid4
 
-from app.core.events import Finished, ModelEvent, ReasoningDelta, TextDelta, ToolCallDelta
+from app.core.events import (
+    Finished,
+    ModelEvent,
+    ReasoningDelta,
+    TextDelta,
+    TextWasThinking,
+    ToolCallDelta,
+)
+from app.core.sse import encode
 from app.core.usage import Usage
-from app.gateway.openai.sse import DONE, encode
 
 Json = dict[str, Any]
 
@@ -84,6 +92,8 @@ class ChunkWriter:
                     return b""
                 before, after = self._thinking
                 return (before + quoted(text) + after).encode("utf-8", "replace")
+            case TextWasThinking():
+                return b""  # what was sent cannot be taken back
             case ToolCallDelta():
                 self._tool_calls = True
                 return self._chunk({"delta": {"tool_calls": [_tool_delta(event)]}})
@@ -102,16 +112,19 @@ class ChunkWriter:
         return last
 
 
-def completion(head: Head, events: Iterable[ModelEvent]) -> Json:
+async def completion(head: Head, events: AsyncIterable[ModelEvent]) -> Json:
     """A whole answer as one object."""
-    text, thinking, tools = [], [], dict[int, Json]()
+    text, thinking, tools = StringIO(), StringIO(), dict[int, Json]()
     finish: Finished | None = None
-    for event in events:
+    async for event in events:
         match event:
             case TextDelta(piece):
-                text.append(piece)
+                text.write(piece)
             case ReasoningDelta(piece):
-                thinking.append(piece)
+                thinking.write(piece)
+            case TextWasThinking():
+                thinking.write(text.getvalue())
+                text = StringIO()
             case ToolCallDelta():
                 _gather(tools, event)
             case Finished():
@@ -123,29 +136,10 @@ def completion(head: Head, events: Iterable[ModelEvent]) -> Json:
         "finish_reason": _reason(finish.finish_reason if finish else "stop", bool(tools)),
     }
     if head.legacy:
-        choice["text"] = "".join(text)
+        choice["text"] = text.getvalue()
     else:
-        choice["message"] = _message("".join(text), "".join(thinking), tools)
+        choice["message"] = _message(text.getvalue(), thinking.getvalue(), tools)
     return head.fields(chunk=False) | {"choices": [choice], "usage": usage_json(usage)}
-
-
-def chunks_of(answer: Json, *, wants_usage: bool) -> bytes:
-    """A whole answer as a stream of one chunk: from servers that do not stream what was asked to be."""
-    head = {name: value for name, value in answer.items() if name not in ("choices", "usage")}
-    if head.get("object") == "chat.completion":
-        head["object"] = "chat.completion.chunk"
-    choices = []
-    for choice in answer["choices"]:
-        spoken = {name: value for name, value in choice.items() if name != "message"}
-        if isinstance(message := choice.get("message"), dict):
-            calls = message.get("tool_calls")
-            numbered = [{"index": at, **call} for at, call in enumerate(calls or ())]
-            spoken["delta"] = message | ({"tool_calls": numbered} if numbered else {})
-        choices.append(spoken | {"finish_reason": choice.get("finish_reason") or "stop"})
-    stream = encode(head | {"choices": choices})
-    if wants_usage and answer.get("usage"):
-        stream += encode(head | {"choices": [], "usage": answer["usage"]})
-    return stream + DONE
 
 
 def _legacy_logprobs(tokens: Iterable[Json]) -> Json:

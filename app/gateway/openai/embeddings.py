@@ -1,86 +1,81 @@
-"""/v1/embeddings: floats, or base64 of little-endian float32 as openai-python asks for."""
+"""/v1/embeddings: passed through where the server speaks OpenAI's protocol, else floats, or base64 of
+little-endian float32 as openai-python asks for."""
 
 import base64
+import json
 import struct
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from app.completion.routing import may_work_elsewhere
-from app.core.errors import KonsiliumError, MalformedAnswer
+from app.completion.attempts import whole_elsewhere
 from app.core.models import ModelRef
-from app.core.turns import new_id, now
-from app.core.usage import CallRecord, Outcome, Purpose, Usage
+from app.core.requests import RawRequest
+from app.core.usage import CallRecord, Purpose
 from app.gateway.access import Caller
 from app.gateway.errors import InvalidField
 from app.gateway.http import Exchange
-from app.gateway.openai.requests import embedding_texts
+from app.gateway.openai.requests import embedding_size, embedding_texts, whole_number
 from app.gateway.services import GatewayServices
 
 
 class Embeddings:
-    """The route: any server's embeddings, through `Models`."""
+    """The route."""
 
-    def __init__(self, desk: GatewayServices) -> None:
-        self._desk = desk
+    def __init__(self, services: GatewayServices) -> None:
+        self._services = services
 
     async def __call__(self, x: Exchange) -> None:
-        caller = await self._desk.authenticator.caller(x)
+        caller = await self._services.authenticator.caller(x)
         body = await x.json()
-        model, form = body.get("model"), body.get("encoding_format", "float")
+        model = body.get("model")
         if not isinstance(model, str) or not model:
             raise InvalidField("`model` must be a model's name.", "model")
+        size = embedding_size(body)
+        targets = self._services.candidates(caller, model)
+        counted = await self._services.admit(x, caller, size)
+        request = RawRequest(
+            "/embeddings", body, purpose=Purpose.EMBEDDING, request_id=x.request_id
+        )
+        async with x.while_connected():
+            await x.reply(
+                200,
+                await whole_elsewhere(
+                    [partial(self._answer, ref, request, caller, counted) for ref in targets]
+                ),
+            )
+
+    async def _answer(
+        self, ref: ModelRef, request: RawRequest, caller: Caller, counted: int
+    ) -> bytes:
+        passed = self._services.models.raw_call(ref, request)
+        if passed is not None:
+            try:
+                return (await passed.answer()).body
+            finally:
+                self._note(caller, passed.record, counted)
+        assert isinstance(request.body, Mapping)  # noqa: S101 - as it was made above
+        form = request.body.get("encoding_format", "float")
         if form not in ("float", "base64"):
             raise InvalidField("`encoding_format` must be float or base64.", "encoding_format")
-        if body.get("dimensions") is not None:
-            raise InvalidField("`dimensions` cannot be chosen here.", "dimensions")
-        texts = embedding_texts(body)
-        targets = self._desk.candidates(caller, model)
-        counted = await self._desk.admit(x, caller, sum(map(len, texts)))
-        async with x.while_connected():
-            ref, vectors, usage = await self._embed(targets, texts, caller, counted, x.request_id)
-            await x.reply_json(_answer(ref, vectors, usage, form))
+        call = self._services.models.embedding(
+            ref,
+            embedding_texts(request.body),
+            dimensions=whole_number(request.body, "dimensions", minimum=1),
+            request_id=request.request_id,
+        )
+        try:
+            vectors = await call.vectors()
+        finally:
+            self._note(caller, call.record, counted)
+        return json.dumps(_answer(ref, vectors, call.record.usage.input_tokens or 0, form)).encode()
 
-    async def _embed(
-        self,
-        targets: tuple[ModelRef, ...],
-        texts: list[str],
-        caller: Caller,
-        counted: int,
-        request_id: str,
-    ) -> tuple[ModelRef, list[list[float]], Usage]:
-        for number, ref in enumerate(targets, 1):
-            started = now()
-            outcome, usage, code = Outcome.STOPPED, Usage(), None
-            try:
-                async with self._desk.router.slot(ref):
-                    vectors, usage = await self._desk.models.embed(ref, texts)
-                if len(vectors) != len(texts):
-                    raise MalformedAnswer("not one vector a text", server=ref.server)
-                outcome = Outcome.COMPLETED
-                return ref, vectors, usage
-            except KonsiliumError as error:
-                outcome, code = Outcome.FAILED, error.code
-                if number == len(targets) or not may_work_elsewhere(error):
-                    raise
-            finally:
-                record = CallRecord(
-                    id=new_id(),
-                    purpose=Purpose.EMBEDDING,
-                    model=ref,
-                    started_at=started,
-                    outcome=outcome,
-                    usage=usage,
-                    total_s=(now() - started).total_seconds(),
-                    cost=self._desk.price(ref, usage),
-                    error=code,
-                    request_id=request_id,
-                    streaming=False,
-                )
-                self._desk.recorder.note(caller, record, known=counted)
-        raise AssertionError("candidates are never empty")
+    def _note(self, caller: Caller, record: CallRecord, counted: int) -> None:
+        if record.total_s is not None:
+            self._services.recorder.note(caller, record, known=counted)
 
 
-def _answer(ref: ModelRef, vectors: list[list[float]], usage: Usage, form: str) -> dict[str, Any]:
-    tokens = usage.input_tokens or 0
+def _answer(ref: ModelRef, vectors: list[list[float]], tokens: int, form: str) -> dict[str, Any]:
     return {
         "object": "list",
         "model": str(ref),

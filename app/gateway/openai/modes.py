@@ -8,7 +8,6 @@ import json
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-from app.completion.routing import Queued
 from app.conversation.mode import Mode
 from app.conversation.prompt import WholeHistory
 from app.conversation.state import TurnState
@@ -17,6 +16,7 @@ from app.core.errors import ModelNotFound
 from app.core.events import ModelEvent
 from app.core.models import GATEWAY_SERVER
 from app.core.options import ChatOptions
+from app.core.sse import DONE
 from app.core.turns import (
     Attachment,
     HistoryMessage,
@@ -31,7 +31,6 @@ from app.gateway.errors import InvalidField
 from app.gateway.openai.chunks import ChunkWriter, Head, completion
 from app.gateway.openai.requests import chat_request
 from app.gateway.openai.responder import CompletionRequest, Responder
-from app.gateway.openai.sse import DONE
 from app.gateway.services import GatewayServices
 from app.gateway.turn_events import TurnEventAdapter
 
@@ -60,13 +59,11 @@ class Threadless:
 class ModeModels:
     """Finds modes by their model names and runs their turns."""
 
-    def __init__(self, desk: GatewayServices) -> None:
-        self._desk = desk
-        self._modes = {model_name(mode): mode for mode in desk.modes if mode.id != ORDINARY}
+    def __init__(self, services: GatewayServices) -> None:
+        self._services = services
+        self._modes = {model_name(mode): mode for mode in services.modes if mode.id != ORDINARY}
         self._store = Threadless()
-        self._turns = Turns(
-            self._store, Queued(desk.models, desk.router), WholeHistory(), desk.modes
-        )
+        self._turns = Turns(self._store, services.models, WholeHistory(), services.modes)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -84,7 +81,7 @@ class ModeModels:
         """A turn of that mode. Raises ModelNotFound where the key may not use it."""
         if not asked.caller.may_use(model_name(mode)):
             raise ModelNotFound("not for this key", model=model_name(mode))
-        return ModeResponder(self, self._desk, mode, asked)
+        return ModeResponder(self, self._services, mode, asked)
 
     async def start(self, request: TurnRequest, history: tuple[HistoryMessage, ...]) -> RunningTurn:
         """Starts a turn over a conversation that the client keeps."""
@@ -103,10 +100,10 @@ def model_name(mode: Mode) -> str:
 
 class ModeResponder:
     def __init__(
-        self, modes: ModeModels, desk: GatewayServices, mode: Mode, asked: CompletionRequest
+        self, modes: ModeModels, services: GatewayServices, mode: Mode, asked: CompletionRequest
     ) -> None:
         self._modes = modes
-        self._desk = desk
+        self._services = services
         self._mode = mode
         self._asked = asked
         self._head = Head.new(model_name(mode))
@@ -128,22 +125,22 @@ class ModeResponder:
 
     async def whole(self) -> bytes:
         async with contextlib.aclosing(self._events()) as events:
-            answer = completion(self._head, [event async for event in events])
+            answer = await completion(self._head, events)
         return json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")
 
     async def _events(self) -> AsyncGenerator[ModelEvent, None]:
         turn = await self._modes.start(self._request, self._history)
         changed = turn.state.subscribe()
-        telling = TurnEventAdapter(turn.state, speakers=self._mode.takes_interjections)
+        adapter = TurnEventAdapter(turn.state, speakers=self._mode.takes_interjections)
         try:
             while not turn.state.done:
                 await changed.wait()
                 changed.clear()
-                for event in telling.poll():
+                for event in adapter.poll():
                     yield event
             if turn.state.error is not None:
                 raise turn.state.error
-            yield telling.finished()
+            yield adapter.finished()
         finally:
             turn.state.unsubscribe(changed)
             if not turn.state.done:
@@ -154,7 +151,7 @@ class ModeResponder:
     def _note(self, state: TurnState) -> None:
         known = self._asked.counted
         for record in state.settled.calls if state.settled else ():
-            self._desk.recorder.note(self._asked.caller, record, self._mode.id, known)
+            self._services.recorder.note(self._asked.caller, record, self._mode.id, known)
             known = 0
 
 

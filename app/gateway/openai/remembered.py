@@ -16,13 +16,13 @@ log = logging.getLogger(__name__)
 
 
 async def from_cache(
-    desk: GatewayServices, x: Exchange, asked: CompletionRequest, ref: ModelRef
+    services: GatewayServices, x: Exchange, asked: CompletionRequest, ref: ModelRef
 ) -> tuple[Responder, ...]:
     """The cached answer, or the first model's, which is kept; none where the cache has no say.
 
     Puts `x-konsilium-cache` on the answer. `bypass` in the request asks the model and replaces.
     """
-    cache, key = desk.answers, asked.caller.key
+    cache, key = services.answers, asked.caller.key
     if cache is None or key is None or key.cache == "off":
         return ()
     try:
@@ -37,7 +37,7 @@ async def from_cache(
         request,
         ref,
         owner=owner,
-        digest=desk.models.profile(ref).digest,
+        digest=services.models.profile(ref).digest,
         kind="completions" if asked.legacy else "chat/completions",
     )
     if question is None:
@@ -47,6 +47,6 @@ async def from_cache(
     x.extra.append((HEADER, header_of(found)))
     if isinstance(found, Hit):
         cache.later(cache.served(found.entry.id))
-        return (TranslatingResponder(desk, ref, asked, Replayed(found, asked.request_id)),)
-    call = Kept(desk.models.call(ref, request), cache, question, replaces=bypass)
-    return (TranslatingResponder(desk, ref, asked, call),)
+        return (TranslatingResponder(services, ref, asked, Replayed(found, asked.request_id)),)
+    call = Kept(services.models.call(ref, request), cache, question, replaces=bypass)
+    return (TranslatingResponder(services, ref, asked, call),)

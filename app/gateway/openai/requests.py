@@ -11,6 +11,8 @@ from app.core.requests import JsonObject, JsonSchema, ModelRequest, ResponseForm
 from app.gateway.errors import InvalidField
 
 MAX_MESSAGES = 4096
+MAX_TEXTS = 2048
+"""Of one embeddings request."""
 Json = Mapping[str, Any]
 
 _ROLES: Mapping[str, Role] = {
@@ -117,7 +119,7 @@ def legacy_request(body: Json, request_id: str) -> ModelRequest:
         raise InvalidField("This model takes one text as `prompt`.", "prompt")
     if body.get("suffix"):
         raise InvalidField("This model does not support `suffix`.", "suffix")
-    others = _whole(body, "logprobs", minimum=0)
+    others = whole_number(body, "logprobs", minimum=0)
     if others is not None:  # of each token; in chat completions it is a field of its own
         body = {**body, "logprobs": True, "top_logprobs": others}
     return _request(body, (Message.user(prompt_text(body)),), request_id)
@@ -156,12 +158,12 @@ def _sampling(body: Json) -> Sampling:
         isinstance(stop, list) and len(stop) <= 64 and all(isinstance(s, str) for s in stop)
     ):
         raise InvalidField("`stop` must be a text or a list of texts.", "stop")
-    limit = _whole(body, "max_completion_tokens", minimum=1)
+    limit = token_limit(body, "max_completion_tokens")
     return Sampling(
         temperature=_number(body, "temperature", 0, 2),
         top_p=_number(body, "top_p", 0, 1),
-        max_tokens=limit if limit is not None else _whole(body, "max_tokens", minimum=1),
-        seed=_whole(body, "seed"),
+        max_tokens=limit if limit is not None else token_limit(body, "max_tokens"),
+        seed=whole_number(body, "seed"),
         stop=tuple(text for text in stop or () if text),
     )
 
@@ -260,11 +262,37 @@ def _number(body: Json, name: str, minimum: float, maximum: float) -> float | No
     return float(value)
 
 
-def _whole(body: Json, name: str, minimum: int = -(2**63)) -> int | None:
-    value = _typed(body, name, int)
-    if value is not None and not minimum <= value < 2**63:
+def whole_number(body: Json, name: str, minimum: int = -(2**63)) -> int | None:
+    """A whole number, which may be written as 10.0. Raises InvalidField."""
+    value = body.get(name)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidField(f"`{name}` has the wrong type.", name)
+    if not minimum <= value < 2**63:
         raise InvalidField(f"`{name}` is out of range.", name)
-    return value if value is None else int(value)
+    return value
+
+
+def token_limit(body: Json, name: str) -> int | None:
+    """How long an answer may be; clients of LM Studio, llama.cpp and Ollama say -1 or 0 for no limit."""
+    value = whole_number(body, name, minimum=-1)
+    return value if value and value > 0 else None
+
+
+def embedding_size(body: Json) -> int:
+    """Characters of an embeddings request; a token counts as four."""
+    given = body.get("input")
+    texts = given if isinstance(given, list) else [given]
+    if not texts or not all(isinstance(text, str | int | list) for text in texts):
+        raise InvalidField("`input` must be a text or a list of texts.", "input")
+    if len(texts) > MAX_TEXTS and not isinstance(texts[0], int):
+        raise InvalidField(f"More than {MAX_TEXTS} texts.", "input")
+    return sum(
+        len(t) if isinstance(t, str) else 4 * len(t) if isinstance(t, list) else 4 for t in texts
+    )
 
 
 def embedding_texts(body: Json) -> list[str]:
@@ -272,7 +300,5 @@ def embedding_texts(body: Json) -> list[str]:
     given = body.get("input")
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list) or not texts or not all(isinstance(t, str) for t in texts):
-        raise InvalidField("`input` must be a text or a list of texts.", "input")
-    if len(texts) > 2048:
-        raise InvalidField("More than 2048 texts.", "input")
+        raise InvalidField("This model takes a text or a list of texts as `input`.", "input")
     return texts

@@ -4,7 +4,9 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from app.core.usage import CallRecord
 from app.gateway.access import Caller
+from app.gateway.key_usage import KeyUsageRecorder
 from app.gateway.openai.requests import Envelope
 
 
@@ -21,9 +23,14 @@ class CompletionRequest:
     legacy: bool = False
     """In the form of /v1/completions."""
 
+    def note(self, recorder: KeyUsageRecorder, record: CallRecord) -> None:
+        """Keeps what a call took, if it came to be made."""
+        if record.total_s is not None:
+            recorder.note(self.caller, record, known=self.counted)
+
 
 class Responder(Protocol):
-    """One try to answer. What it took is noted in the ledger, however it ends."""
+    """One attempt to answer. What it took is noted in the ledger, however it ends."""
 
     def blocks(self) -> AsyncGenerator[bytes, None]:
         """The answer as whole events, the last block ending in `[DONE]`. Closing it stops the model."""

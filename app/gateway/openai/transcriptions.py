@@ -3,12 +3,10 @@
 import re
 
 from app.core.errors import Unsupported
-from app.core.usage import Purpose, Usage
+from app.core.requests import RawRequest
+from app.core.usage import Purpose
 from app.gateway.errors import InvalidField
 from app.gateway.http import Exchange
-from app.gateway.openai.proxying import Meter
-from app.gateway.openai.requests import Envelope
-from app.gateway.openai.responder import CompletionRequest
 from app.gateway.services import GatewayServices
 
 MAX_AUDIO_BYTES = 64 * 1024 * 1024
@@ -21,11 +19,11 @@ _MODEL = re.compile(
 class Transcriptions:
     """The route: text, JSON, subtitles come back as the server made them."""
 
-    def __init__(self, desk: GatewayServices) -> None:
-        self._desk = desk
+    def __init__(self, services: GatewayServices) -> None:
+        self._services = services
 
     async def __call__(self, x: Exchange) -> None:
-        caller = await self._desk.authenticator.caller(x)
+        caller = await self._services.authenticator.caller(x)
         kind = x.header(b"content-type")
         found = _BOUNDARY.search(kind)
         if not kind.lower().startswith("multipart/form-data") or found is None:
@@ -36,32 +34,27 @@ class Transcriptions:
         name = body[start:end].decode("utf-8", "replace").strip()
         if not name:
             raise InvalidField("`model` must be a model's name.", "model")
-        targets = self._desk.candidates(caller, name)
-        counted = await self._desk.admit(x, caller, 0)
-        asked = CompletionRequest(
-            {}, Envelope(name, False, False, 0), caller, x.request_id, counted
+        targets = self._services.candidates(caller, name)
+        counted = await self._services.admit(x, caller, 0)
+        request = RawRequest(
+            "/audio/transcriptions",
+            (body[:start], body[end:]),
+            content_type=kind,
+            purpose=Purpose.TRANSCRIPTION,
+            request_id=x.request_id,
         )
-        ref = next((ref for ref in targets if ref.server in self._desk.raw), None)
-        if ref is None:
+        calls = (self._services.models.raw_call(ref, request) for ref in targets)
+        call = next((call for call in calls if call is not None), None)
+        if call is None:
             raise Unsupported(f"The server of {name} has no transcriptions.", model=name)
-        raw = self._desk.raw[ref.server]
-        renamed = body[:start] + raw.wire_name(ref.name).encode() + body[end:]
-        meter = Meter(self._desk, ref, asked, Purpose.TRANSCRIPTION)
-        async with x.while_connected(), self._desk.router.slot(ref), meter:
-            answer = await raw.open(
-                "/audio/transcriptions", renamed, model=ref.name, content_type=kind
-            )
-            whole = False
-            try:
-                parts = []
-                while data := await answer.next():
-                    parts.append(data)
-                whole = True
-            finally:
-                await answer.close(whole=whole)
-            meter.completed(Usage(), None, None)
-            given = answer.headers.get("content-type", "application/json").encode("latin-1")
-            await x.reply(200, b"".join(parts), content_type=given)
+        try:
+            async with x.while_connected():
+                answer = await call.answer()
+                kind = answer.content_type
+                await x.reply(200, answer.body, content_type=kind.encode("latin-1"))
+        finally:
+            if call.record.total_s is not None:
+                self._services.recorder.note(caller, call.record, known=counted)
 
 
 def model_field(body: bytes, boundary: bytes) -> tuple[int, int]:

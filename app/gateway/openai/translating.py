@@ -8,11 +8,11 @@ from dataclasses import replace
 from app.core.models import ModelRef
 from app.core.ports import Call
 from app.core.requests import ModelRequest
+from app.core.sse import DONE
 from app.gateway.batches import batched
 from app.gateway.openai.chunks import ChunkWriter, Head, completion
 from app.gateway.openai.requests import chat_request, legacy_request
 from app.gateway.openai.responder import CompletionRequest
-from app.gateway.openai.sse import DONE
 from app.gateway.services import GatewayServices
 
 
@@ -27,16 +27,16 @@ class TranslatingResponder:
 
     def __init__(
         self,
-        desk: GatewayServices,
+        services: GatewayServices,
         ref: ModelRef,
         asked: CompletionRequest,
         call: Call | None = None,
     ) -> None:
         """`call` answers instead of the model's own: one from the cache, or one that is kept."""
-        self._desk = desk
+        self._services = services
         self._asked = asked
         self._head = Head.new(str(ref), legacy=asked.legacy)
-        self._call: Call = call or desk.models.call(ref, model_request(asked))
+        self._call: Call = call or services.models.call(ref, model_request(asked))
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         try:
@@ -60,11 +60,11 @@ class TranslatingResponder:
     async def whole(self) -> bytes:
         try:
             async with contextlib.aclosing(self._call.events()) as events:
-                answer = completion(self._head, [event async for event in events])
+                answer = await completion(self._head, events)
         finally:
             self._note()
         return json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")
 
     def _note(self) -> None:
         record = replace(self._call.record, streaming=self._asked.envelope.stream)
-        self._desk.recorder.note(self._asked.caller, record, known=self._asked.counted)
+        self._asked.note(self._services.recorder, record)

@@ -16,12 +16,12 @@ from app.conversation.turn import RunningTurn
 from app.core.errors import BadRequest, ModelNotFound
 from app.core.events import StepKind, TextDelta
 from app.core.options import ChatOptions
+from app.core.sse import PING, encode
 from app.core.turns import Question as Asked
 from app.core.turns import TurnRequest, new_id
 from app.gateway.access import Caller
 from app.gateway.errors import answer_to
 from app.gateway.openai.modes import ORDINARY, model_name
-from app.gateway.openai.sse import PING, encode
 from app.gateway.rest.chats import make_thread, own_thread
 from app.gateway.rest.services import CountedCaller, RestServices, TheCaller, TheServices
 from app.gateway.rest.shapes import (

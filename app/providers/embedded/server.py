@@ -87,7 +87,13 @@ class EmbeddedServer:
         """The model of that name; only the file's own is there."""
         return EmbeddedModel(self, name)
 
-    async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
+    def raw(self, name: str) -> None:
+        """The process is to be woken first, and its answers counted with the time that took."""
+        return
+
+    async def embed(
+        self, model: str, texts: Sequence[str], dimensions: int | None = None
+    ) -> tuple[list[list[float]], Usage]:
         raise Unsupported("the embedded model only writes", server=NAME, model=model)
 
     async def load(self, model: str) -> None:

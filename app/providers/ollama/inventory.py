@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import ollama
-
 from app.core.errors import KonsiliumError, RequestRefused, ServerUnavailable
 from app.core.models import Capability, LoadState, ModelProfile, ServerState
 from app.core.turns import now
@@ -30,7 +28,7 @@ class Inventory:
         self._client = client
         self._default_num_ctx = num_ctx
         self._listing_seconds = listing_seconds
-        self._shown: dict[tuple[str, str], ollama.ShowResponse] = {}
+        self._shown: dict[tuple[str, str], dict[str, Any]] = {}
         self._known: dict[str, ModelProfile] = {}
         self._wanted: dict[str, int] = {}
         self._pins: dict[str, int | None] = {}

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import ollama
-
 from app.core.models import Capability, LoadState, ModelProfile, ModelRef
 
 CAPABILITIES: Mapping[str, tuple[Capability, ...]] = {
@@ -21,12 +19,12 @@ CAPABILITIES: Mapping[str, tuple[Capability, ...]] = {
 def profile(
     server: str,
     tag: Mapping[str, Any],
-    shown: ollama.ShowResponse | None,
+    shown: Mapping[str, Any] | None,
     load: LoadState | None,
 ) -> ModelProfile:
     """One entry of `/api/tags`, with `/api/show` and `/api/ps` where they are known."""
     details = tag.get("details") or {}
-    said = shown.capabilities if shown and shown.capabilities else tag.get("capabilities")
+    said = (shown or {}).get("capabilities") or tag.get("capabilities")
     return ModelProfile(
         ref=ModelRef(server, tag["name"]),
         capabilities=capabilities(said),
@@ -59,18 +57,18 @@ def load_state(running: Mapping[str, Any]) -> LoadState:
     )
 
 
-def longest_context(shown: ollama.ShowResponse | None) -> int | None:
+def longest_context(shown: Mapping[str, Any] | None) -> int | None:
     """Tokens the model was trained for: `<architecture>.context_length`."""
-    facts = (shown.modelinfo if shown else None) or {}
+    facts = (shown or {}).get("model_info") or {}
     for key, value in facts.items():
         if key.endswith(".context_length") and isinstance(value, int):
             return value
     return None
 
 
-def own_num_ctx(shown: ollama.ShowResponse | None) -> int | None:
+def own_num_ctx(shown: Mapping[str, Any] | None) -> int | None:
     """The `num_ctx` of the Modelfile, from the lines of `parameters`."""
-    for line in ((shown.parameters if shown else None) or "").splitlines():
+    for line in ((shown or {}).get("parameters") or "").splitlines():
         name, _, value = line.strip().partition(" ")
         if name == "num_ctx" and value.strip().isdigit():
             return int(value)

@@ -6,14 +6,11 @@ import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
-import httpx
-
 from app.core.errors import DiskFull, IncompleteAnswer, KonsiliumError, ModelNotFound, NotAllowed
+from app.core.sse import LineSplitter
 from app.providers.deadline import StreamDeadline, Timeouts
-from app.providers.lines import Lines
 from app.providers.ollama.client import OllamaClient
-from app.providers.ollama.failures import lost
-from app.providers.upstream_errors import error_in_body, error_of_status, not_the_protocol
+from app.providers.upstream_errors import error_in_body, not_the_protocol
 
 _FAILURES: tuple[tuple[re.Pattern[str], type[KonsiliumError]], ...] = (
     (re.compile(r"no space left|not enough space|disk quota", re.IGNORECASE), DiskFull),
@@ -56,27 +53,18 @@ async def pull(
 async def _lines(
     client: OllamaClient, model: str, deadline: StreamDeadline
 ) -> AsyncGenerator[bytes, None]:
-    request = client.http.build_request("POST", "/api/pull", json={"model": model, "stream": True})
-    lines = Lines()
+    lines = LineSplitter()
+    body = {"model": model, "stream": True}
+    answer = await deadline.wait(client.post("/api/pull", body, model))
     try:
-        response = await deadline.wait(client.http.send(request, stream=True))
-        try:
-            if response.status_code != 200:
-                body = await deadline.wait(response.aread())
-                raise error_of_status(
-                    client.server, model, response.status_code, body, response.headers
-                )
-            pieces = response.aiter_bytes().__aiter__()
-            while (piece := await deadline.wait(anext(pieces, None))) is not None:
-                for line in lines.feed(piece):
-                    if line.strip():
-                        yield line
-            if lines.rest().strip():
-                yield lines.rest()
-        finally:
-            await response.aclose()
-    except httpx.HTTPError as error:
-        raise lost(error, client.server, model) from error
+        while piece := await deadline.wait(answer.next()):
+            for line in lines.feed(piece):
+                if line.strip():
+                    yield line
+        if lines.rest().strip():
+            yield lines.rest()
+    finally:
+        await answer.close()
 
 
 def _progress(server: str, model: str, line: bytes) -> Progress:

@@ -11,6 +11,7 @@ from app.providers.ollama.chat import OllamaModel
 from app.providers.ollama.client import OllamaClient
 from app.providers.ollama.inventory import Inventory
 from app.providers.ollama.pulling import pull
+from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
 
 
 class OllamaServer:
@@ -54,13 +55,23 @@ class OllamaServer:
             self._keep_alive,
         )
 
-    async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
+    def raw(self, name: str) -> None:
+        """Ollama's own protocol has more to it than its OpenAI form."""
+        return
+
+    async def embed(
+        self, model: str, texts: Sequence[str], dimensions: int | None = None
+    ) -> tuple[list[list[float]], Usage]:
         """One vector a text."""
         if not texts:
             return [], Usage(input_tokens=0)
-        answer = await self._client.embed(model, texts, self._keep_alive)
-        vectors = [list(vector) for vector in answer.embeddings]
-        return vectors, Usage(input_tokens=answer.prompt_eval_count)
+        answer = await self._client.embed(model, list(texts), self._keep_alive, dimensions)
+        try:
+            vectors = [list(map(float, vector)) for vector in answer["embeddings"]]
+        except WRONG_SHAPE as error:
+            raise not_the_protocol(self.name, model, repr(answer).encode()) from error
+        counted = answer.get("prompt_eval_count")
+        return vectors, Usage(input_tokens=counted if isinstance(counted, int) else None)
 
     async def aclose(self) -> None:
         await self._client.aclose()

@@ -18,6 +18,7 @@ from app.core.events import (
     ToolCallDelta,
 )
 from app.core.messages import Message
+from app.core.reading import Halves, clean
 from app.core.requests import JsonSchema, ModelRequest
 from app.core.usage import Usage
 from app.providers.thinking import ThinkTags
@@ -149,9 +150,11 @@ class AnswerReader:
         self._tool_calls = 0
         self._logprobs: list[Any] = []
         self._tags = ThinkTags()
+        self._halves = Halves()
 
-    def read(self, chunk: Mapping[str, Any]) -> list[ModelEvent]:
+    def read(self, chunk: Mapping[str, Any], *, odd: bool = False) -> list[ModelEvent]:
         """The events of one chunk that is not an error; the last of the last chunk is `Finished`.
+        `odd`: it may hold half a surrogate pair.
 
         Raises one of `WRONG_SHAPE` where it is not of the protocol.
         """
@@ -159,17 +162,24 @@ class AnswerReader:
         message = chunk.get("message")
         if message:
             if thinking := message.get("thinking"):
-                events.append(ReasoningDelta(_text(thinking)))
+                self._tags.no_more()
+                events.append(ReasoningDelta(clean(_text(thinking)) if odd else _text(thinking)))
             if content := message.get("content"):
-                if self._tags.over:
-                    events.append(TextDelta(_text(content)))
-                else:
-                    events += self._tags.split(_text(content))
+                text, tags = _text(content), self._tags
+                if odd or self._halves.held:
+                    text = self._halves.joined(text)
+                if tags.over and "<" not in text and "[" not in text:
+                    tags.before = text
+                    events.append(TextDelta(text))
+                elif text:
+                    events += tags.split(text)
             if calls := message.get("tool_calls"):
                 events.extend(self._tool_call(call) for call in calls)
         if logprobs := chunk.get("logprobs"):
             self._logprobs.extend(map(_logprob, logprobs))
         if chunk.get("done"):
+            if left := self._halves.rest():
+                events += self._tags.split(left)
             events += self._tags.rest()
             events.append(self._finished(chunk))
         return events

@@ -1,55 +1,78 @@
-"""One model on an OpenAI-compatible server: its streamed answer."""
+"""One model on an OpenAI-compatible server: its answers, as events or as they come."""
 
-import contextlib
-from collections.abc import AsyncGenerator, Iterator
+import json
+import re
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-import httpx2
-import openai
-
-from app.core.errors import IncompleteAnswer, ServerError
-from app.core.events import ModelEvent
-from app.core.reading import read_json
-from app.core.requests import ModelRequest
+from app.core.errors import IncompleteAnswer, KonsiliumError, MalformedAnswer, ServerError
+from app.core.events import Finished, ModelEvent
+from app.core.ports import RawAnswer, RawPiece
+from app.core.reading import read_json, read_odd_json
+from app.core.requests import ModelRequest, RawRequest
+from app.core.sse import StreamReader
+from app.core.usage import Purpose, Usage
 from app.providers.deadline import StreamDeadline, Timeouts
-from app.providers.lines import LineTooLong
+from app.providers.openai_compatible.answers import AnswerReader, usage_of
 from app.providers.openai_compatible.client import OpenAIClient
-from app.providers.openai_compatible.sse import EventReader
-from app.providers.openai_compatible.wire import AnswerReader, chat_body
-from app.providers.upstream_errors import WRONG_SHAPE, error_in_body, not_the_protocol
+from app.providers.openai_compatible.passing import StreamMender, mended_answer
+from app.providers.openai_compatible.wire import chat_body
+from app.providers.thinking import ThinkTags, thinks_by_name
+from app.providers.transport import UpstreamAnswer
+from app.providers.upstream_errors import WRONG_SHAPE, error_in_body, not_the_protocol, says_error
 
-DONE = b"[DONE]"
-SSE_STARTS = (b"d", b"e", b"i", b"r", b":", b"\xef")
-"""First letters of data, event, id, retry, a comment, a byte order mark: else it is no stream."""
-MAX_BODY_BYTES = 64 * 2**20
+MAX_ANSWER_BYTES = 256 * 2**20
+"""Of an answer that is no stream: 2,048 vectors of 3,072 numbers have some 130 MB."""
+COMPLETIONS = ("/chat/completions", "/completions")
 
 
 class OpenAICompatibleModel:
-    """A ChatModel over POST /chat/completions.
+    """A ChatModel over POST /chat/completions, and a RawModel over any path."""
 
-    The stream is decoded here: the package's decoder takes HTML at 200, and an end without an end
-    mark, for an empty success, and builds a pydantic object for every token.
-    """
-
-    def __init__(self, client: OpenAIClient, name: str, timeouts: Timeouts) -> None:
+    def __init__(
+        self, client: OpenAIClient, name: str, timeouts: Timeouts, thinking: dict[str, bool]
+    ) -> None:
+        """`thinking`: of each model of this server, whether it thinks in the answer's text and says
+        only where that ends; shared, for it shows as answers come."""
         self._client = client
         self._server, self._name = client.server, name
         self._timeouts = timeouts
+        self._thinking = thinking
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """The answer, ended by `Finished`; closing this generator closes the connection."""
+        body = _dumped(chat_body(self._client.preset, self._name, request))
+        known = self._thinking.get(self._name, False)
+        reader = AnswerReader(self._server, self._name, thinks=known)
+        values = StreamReader()
         deadline = StreamDeadline(self._timeouts, self._server, self._name)
-        reader = AnswerReader(self._server, self._name)
-        done = False
+        answer: UpstreamAnswer | None = None
+        done = whole = False
         try:
-            async with contextlib.aclosing(self._chunks(request, deadline)) as batches:
-                async for batch in batches:
-                    for chunk in batch:
+            with deadline:
+                answer = await deadline.wait(
+                    self._post("/chat/completions", body, request.request_id)
+                )
+                while not whole:
+                    piece = await deadline.wait(answer.next())
+                    whole = not piece
+                    if piece:
+                        deadline.alive()
+                    chunks = (
+                        map(self._parsed, values.payloads(piece)) if piece else self._last(values)
+                    )
+                    for parsed in chunks:
+                        if parsed is None:
+                            continue
+                        chunk, odd = parsed
                         if chunk is None:
                             done = True
                             deadline.ending()
                             continue
-                        for event in self._read(reader, chunk):
+                        if not values.is_events and "choices" not in chunk:
+                            raise not_the_protocol(self._server, self._name, _dumped(chunk))
+                        for event in self._read(reader, chunk, odd):
                             deadline.content()
                             yield event
                         if reader.complete:
@@ -57,95 +80,207 @@ class OpenAICompatibleModel:
         except ServerError:
             if not (done or reader.complete):
                 raise
+        finally:
+            if answer is not None:
+                await answer.close(whole=whole)
         if not (done or reader.complete):
-            raise IncompleteAnswer(
-                "the stream ended without finish_reason or [DONE]",
-                server=self._server,
-                model=self._name,
-            )
+            raise self._incomplete("the stream ended without finish_reason or [DONE]")
         for event in reader.held_back():
             yield event
+        self._learn(reader.tags)
         yield reader.finished()
 
-    async def _chunks(
-        self, request: ModelRequest, deadline: StreamDeadline
-    ) -> AsyncGenerator[Iterator[dict[str, Any] | None], None]:
-        """The chunks as many at once as came at once, parsed as they are taken; None for [DONE]."""
-        events = EventReader()
-        plain: list[bytes] | None = None
-        size = 0
-        first = True
-        async with contextlib.aclosing(self._bytes(request, deadline)) as pieces:
-            async for piece in pieces:
-                if first and piece.strip():
-                    first = False
-                    plain = None if piece.lstrip()[:1] in SSE_STARTS else []
-                if plain is not None:
-                    plain.append(piece)
-                    size += len(piece)
-                    if size > MAX_BODY_BYTES:
-                        raise not_the_protocol(self._server, self._name, plain[0])
-                    continue
-                try:
-                    complete = events.feed(piece)
-                except LineTooLong as error:
-                    raise not_the_protocol(self._server, self._name, piece) from error
-                yield map(self._parse, complete)
-        if plain is not None:
-            yield iter((self._whole(b"".join(plain)), None))
-        else:
-            yield map(self._torn, events.rest())
-
-    def _read(self, reader: AnswerReader, chunk: dict[str, Any]) -> list[ModelEvent]:
+    def _parsed(self, data: bytes) -> tuple[dict[str, Any] | None, bool] | None:
+        """A chunk, and whether it is odd JSON; no chunk for `[DONE]`, nothing for a blank."""
+        if data == b"[DONE]" or data.strip() == b"[DONE]":
+            return None, False
         try:
-            return reader.read(chunk)
+            chunk, odd = read_odd_json(data)
+        except ValueError as error:
+            if not data.strip():
+                return None
+            raise not_the_protocol(self._server, self._name, data) from error
+        if type(chunk) is not dict:
+            if isinstance(chunk, list) and chunk and isinstance(chunk[0], dict):
+                raise error_in_body(self._server, self._name, chunk)
+            raise not_the_protocol(self._server, self._name, data)
+        if (chunk.get("error") or not chunk.get("choices")) and says_error(chunk):
+            raise error_in_body(self._server, self._name, chunk)
+        return chunk, odd
+
+    def _last(self, values: StreamReader) -> Iterator[tuple[dict[str, Any] | None, bool] | None]:
+        """The last value, whose end never came."""
+        for data in values.rest():
+            try:
+                if data.strip() != b"[DONE]":
+                    read_json(data)
+            except ValueError as error:
+                if values.is_events or data.lstrip().startswith(b"{"):
+                    raise self._incomplete("the stream ended inside an event") from error
+            yield self._parsed(data)
+
+    def _read(self, reader: AnswerReader, chunk: dict[str, Any], odd: bool) -> list[ModelEvent]:
+        try:
+            return reader.read(chunk, odd=odd)
         except WRONG_SHAPE as error:
             raise not_the_protocol(self._server, self._name, repr(chunk).encode()) from error
 
-    def _parse(self, data: bytes) -> dict[str, Any] | None:
-        if data == DONE or data.strip() == DONE:
-            return None
-        try:
-            chunk = read_json(data)
-        except ValueError as error:
-            raise not_the_protocol(self._server, self._name, data) from error
-        if not isinstance(chunk, dict):
-            raise not_the_protocol(self._server, self._name, data)
-        if chunk.get("error"):
-            raise error_in_body(self._server, self._name, chunk)
-        return chunk
-
-    def _torn(self, data: bytes) -> dict[str, Any] | None:
-        """The last event, whose end never came."""
-        try:
-            if data.strip() != DONE:
-                read_json(data)
-        except ValueError as error:
-            raise IncompleteAnswer(
-                "the stream ended inside an event", server=self._server, model=self._name
-            ) from error
-        return self._parse(data)
-
-    def _whole(self, body: bytes) -> dict[str, Any]:
-        """A body that is no stream: one JSON answer of a server that does not stream, or an error."""
-        chunk = self._parse(body)
-        if not chunk or not chunk.get("choices"):
-            raise not_the_protocol(self._server, self._name, body)
-        return chunk
-
-    async def _bytes(
-        self, request: ModelRequest, deadline: StreamDeadline
-    ) -> AsyncGenerator[bytes, None]:
-        body = chat_body(self._client.preset, self._name, request)
-        opening = self._client.stream("/chat/completions", body, request.request_id)
+    async def raw_stream(self, request: RawRequest) -> AsyncGenerator[RawPiece, None]:
+        """The answer as whole events, mended only where a server is careless."""
+        mender = self._mender(request)
+        values = StreamReader()
+        deadline = StreamDeadline(self._timeouts, self._server, self._name)
+        answer: UpstreamAnswer | None = None
+        held = b""  # the role: until a word comes, another server may still answer instead
         try:
             with deadline:
-                response = await deadline.wait(opening)
-                try:
-                    pieces = response.aiter_bytes().__aiter__()
-                    while (piece := await deadline.wait(anext(pieces, None))) is not None:
-                        yield piece
-                finally:
-                    await response.aclose()
-        except (openai.OpenAIError, httpx2.HTTPError) as error:
-            raise self._client.failure(error, self._name) from error
+                answer = await deadline.wait(self._posted(request))
+                while True:
+                    seen, complete = mender.events, mender.complete
+                    data = await deadline.wait(answer.next())
+                    block = mender.passed(values.events(data)) if data else b""
+                    if not data or mender.done:
+                        break
+                    if mender.events != seen:
+                        deadline.content()
+                    else:
+                        deadline.alive()
+                    if mender.complete and not complete:
+                        deadline.ending()
+                    if not mender.spoken:
+                        held += b"" if block.startswith(b":") else block
+                    elif block:
+                        yield RawPiece(held + block if held else block, mender.events)
+                        held = b""
+            block += mender.closing(values.rest_events())
+            if mender.tags is not None:
+                self._learn(mender.tags)
+            yield RawPiece(held + block, mender.events, mender.finished())
+        except KonsiliumError as error:
+            self._place(error)
+            raise
+        finally:
+            if answer is not None:
+                await answer.close(whole=mender.done)
+
+    async def raw_answer(self, request: RawRequest) -> RawAnswer:
+        """The answer as one body."""
+        spoken = request.purpose is Purpose.TRANSCRIPTION
+        seconds = self._timeouts.transcription if spoken else self._timeouts.whole
+        limit = replace(self._timeouts, first_token=seconds)
+        deadline = StreamDeadline(limit, self._server, self._name)
+        answer: UpstreamAnswer | None = None
+        whole = False
+        try:
+            with deadline:
+                answer = await deadline.wait(self._posted(request))
+                body = await self._body(answer, deadline)
+            whole = True
+            kind = answer.headers.get("content-type", "application/json")
+            if request.path in COMPLETIONS:
+                body, finished = mended_answer(self._server, self._name, body)
+                return RawAnswer(body, "application/json", finished)
+            if (error := _error_in(self._server, self._name, body)) is not None:
+                raise error
+            return RawAnswer(body, kind, Finished("stop", _usage_at_the_end(body)))
+        except KonsiliumError as error:
+            self._place(error)
+            raise
+        finally:
+            if answer is not None:
+                await answer.close(whole=whole)
+
+    async def _body(self, answer: UpstreamAnswer, deadline: StreamDeadline) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while data := await deadline.wait(answer.next()):
+            parts.append(data)
+            size += len(data)
+            if size > MAX_ANSWER_BYTES:
+                raise MalformedAnswer(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
+        return b"".join(parts).strip()
+
+    def _post(
+        self, path: str, body: bytes, request_id: str | None
+    ) -> Coroutine[Any, Any, UpstreamAnswer]:
+        return self._client.post(path, body, model=self._name, request_id=request_id)
+
+    def _posted(self, request: RawRequest) -> Coroutine[Any, Any, UpstreamAnswer]:
+        preset = self._client.preset
+        name = preset.names.id(self._name)
+        if isinstance(request.body, tuple):
+            before, after = request.body
+            body = before + name.encode() + after
+        else:
+            fields = {**request.body, "model": name}
+            if request.stream and preset.stream_usage:
+                options = fields.get("stream_options") or {}
+                fields["stream_options"] = {**options, "include_usage": True}
+            body = _dumped(fields)
+        return self._client.post(
+            request.path,
+            body,
+            model=self._name,
+            request_id=request.request_id,
+            content_type=request.content_type,
+        )
+
+    def _mender(self, request: RawRequest) -> StreamMender:
+        several = request.body.get("n") if isinstance(request.body, Mapping) else None
+        known = self._thinking.get(self._name)
+        return StreamMender(
+            self._server,
+            self._name,
+            wants_usage=request.wants_usage,
+            asked_usage=self._client.preset.stream_usage,
+            choices=max(1, several) if isinstance(several, int) else 1,
+            thinks=thinks_by_name(self._name) if known is None else known,
+        )
+
+    def _learn(self, tags: ThinkTags) -> None:
+        if tags.closed_alone:
+            self._thinking[self._name] = True
+        elif tags.never_closed:
+            self._thinking[self._name] = False
+
+    def _incomplete(self, detail: str) -> IncompleteAnswer:
+        return IncompleteAnswer(detail, server=self._server, model=self._name)
+
+    def _place(self, error: KonsiliumError) -> None:
+        """Tells the error where it happened."""
+        error.server, error.model = error.server or self._server, error.model or self._name
+
+
+def _dumped(body: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # half a surrogate pair: it travels as it came, escaped
+        return json.dumps(body, separators=(",", ":")).encode()
+
+
+_USAGE = re.compile(rb'"usage"\s*:\s*(\{[^{}]*\})')
+_NEAR_THE_END = 4096
+
+
+def _usage_at_the_end(body: bytes) -> Usage:
+    """The usage of a body that may be large: found, not parsed."""
+    for part in (body[-_NEAR_THE_END:], body[:_NEAR_THE_END]):
+        if found := _USAGE.search(part):
+            try:
+                return usage_of(read_json(found[1]))
+            except ValueError:
+                continue
+    return Usage()
+
+
+def _error_in(server: str, model: str, body: bytes) -> KonsiliumError | None:
+    """The error that a small JSON body of a status 200 is, if it is one."""
+    if len(body) > _NEAR_THE_END or not body.startswith((b"{", b"[")):
+        return None
+    try:
+        said = read_json(body)
+    except ValueError:
+        return None
+    if isinstance(said, dict) and "data" not in said and "text" not in said and says_error(said):
+        return error_in_body(server, model, said)
+    return None

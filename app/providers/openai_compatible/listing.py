@@ -1,5 +1,7 @@
-"""One entry of `/models` as a profile: pure translation of what different servers add to it."""
+"""The answer of `/models` as profiles: pure translation of what different servers make of it."""
 
+import logging
+import math
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -8,6 +10,9 @@ from typing import Any
 from app.core.families import family_of
 from app.core.models import Capability, ModelProfile, ModelRef, Price
 from app.providers.openai_compatible.presets import Preset
+from app.providers.upstream_errors import WRONG_SHAPE
+
+log = logging.getLogger(__name__)
 
 PARAMETERS: Mapping[str, Capability] = {
     "tools": Capability.TOOLS,
@@ -16,6 +21,46 @@ PARAMETERS: Mapping[str, Capability] = {
     "reasoning": Capability.THINKING,
 }
 """OpenRouter's `supported_parameters`."""
+
+
+def profiles(preset: Preset, listed: object, window: int | None) -> list[ModelProfile]:
+    """The models of a list in any of the forms there are: under `data` or `models`, or bare.
+
+    An entry that cannot be read is passed over: it takes no other with it. Raises TypeError where there
+    is no list at all.
+    """
+    if isinstance(listed, Mapping):
+        known = [listed[name] for name in ("data", "models") if name in listed]
+        if not known:
+            raise TypeError("no list of models")
+        listed = known[0] or []
+    if isinstance(listed, Mapping):
+        listed = [
+            {"id": id, **(row if isinstance(row, Mapping) else {})} for id, row in listed.items()
+        ]
+    if not isinstance(listed, list):
+        raise TypeError("no list of models")
+    found = []
+    for row in listed:
+        try:
+            one = profile(preset, _entry(row), window)
+        except (*WRONG_SHAPE, ArithmeticError, OSError) as error:
+            log.info("%s lists what is no model: %.200r (%r)", preset.name, row, error)
+            continue
+        if one is not None:
+            found.append(one)
+    return found
+
+
+def _entry(row: object) -> Mapping[str, Any]:
+    if isinstance(row, str) and row:
+        return {"id": row}
+    if not isinstance(row, Mapping):
+        raise TypeError("no object")
+    id = row.get("id") or row.get("model") or row.get("name")
+    if not isinstance(id, str) or not id.strip():
+        raise TypeError("no id")
+    return {**row, "id": id}
 
 
 def profile(preset: Preset, entry: Mapping[str, Any], window: int | None) -> ModelProfile | None:
@@ -30,8 +75,9 @@ def profile(preset: Preset, entry: Mapping[str, Any], window: int | None) -> Mod
     able = frozenset({said}) if said else _capabilities(entry) or family.capabilities
     if not able:
         return None
-    meta = entry.get("meta") or {}
-    created = entry.get("created")
+    meta = entry.get("meta")
+    if not isinstance(meta, Mapping):
+        meta = {}
     return ModelProfile(
         ref=ModelRef(preset.name, preset.names.name(id)),
         capabilities=able,
@@ -43,9 +89,7 @@ def profile(preset: Preset, entry: Mapping[str, Any], window: int | None) -> Mod
         size_bytes=_count(meta.get("size")),
         price=price(entry.get("pricing")),
         local=preset.local,
-        modified_at=datetime.fromtimestamp(created, UTC)
-        if isinstance(created, int) and created > 0
-        else None,
+        modified_at=_moment(entry.get("created")),
     )
 
 
@@ -57,6 +101,8 @@ def price(pricing: object) -> Price | None:
         prompt, completion = Decimal(pricing["prompt"]), Decimal(pricing["completion"])
         cached = Decimal(pricing["input_cache_read"]) if "input_cache_read" in pricing else None
     except (KeyError, InvalidOperation, TypeError):
+        return None
+    if not all(price.is_finite() for price in (prompt, completion, cached or prompt)):
         return None
     if prompt < 0 or completion < 0:
         return None
@@ -74,9 +120,22 @@ def _capabilities(entry: Mapping[str, Any]) -> frozenset[Capability]:
     parameters = entry.get("supported_parameters")
     if not isinstance(parameters, list):
         return frozenset()
-    able = {Capability.COMPLETION} | {PARAMETERS[p] for p in parameters if p in PARAMETERS}
-    inputs = (entry.get("architecture") or {}).get("input_modalities") or ()
+    able = {Capability.COMPLETION} | {
+        PARAMETERS[p] for p in parameters if isinstance(p, str) and p in PARAMETERS
+    }
+    architecture = entry.get("architecture")
+    inputs = architecture.get("input_modalities") if isinstance(architecture, Mapping) else None
+    inputs = inputs if isinstance(inputs, list) else ()
     return frozenset(able | ({Capability.VISION} if "image" in inputs else set()))
+
+
+def _moment(created: object) -> datetime | None:
+    """When it was made: seconds, or milliseconds, of which there are a thousand times as many."""
+    if isinstance(created, bool) or not isinstance(created, int | float):
+        return None
+    if not (math.isfinite(created) and created > 0):
+        return None
+    return datetime.fromtimestamp(created / 1000 if created > 1e11 else created, UTC)
 
 
 def _count(value: object) -> int | None:

@@ -7,6 +7,8 @@ from typing import Any
 
 from app.core.errors import FirstTokenTimeout, KonsiliumError, ServerUnavailable
 from app.core.models import ModelProfile, ServerState
+from app.core.reading import read_json
+from app.core.requests import RawRequest
 from app.core.turns import now
 from app.core.usage import Usage
 from app.providers.deadline import CLOUD, LOCAL, Timeouts
@@ -15,8 +17,6 @@ from app.providers.openai_compatible.chat import OpenAICompatibleModel
 from app.providers.openai_compatible.client import OpenAIClient
 from app.providers.openai_compatible.key_check import able, ask_little, refuses
 from app.providers.openai_compatible.presets import Preset
-from app.providers.openai_compatible.raw import RawOpenAI
-from app.providers.openai_compatible.wire import usage_of
 from app.providers.transport import AiohttpTransport
 from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
 
@@ -36,8 +36,7 @@ class OpenAICompatibleServer:
         pool = AiohttpTransport(self._timeouts, local=preset.local)
         self._client = OpenAIClient(preset, key, pool)
         self._anonymous = OpenAIClient(preset, "", pool) if key else None
-        self.raw = RawOpenAI(preset, key, pool)
-        """The same server without translation, for the gateway."""
+        self._thinking: dict[str, bool] = {}
 
     @property
     def name(self) -> str:
@@ -49,7 +48,11 @@ class OpenAICompatibleServer:
 
     def model(self, name: str) -> OpenAICompatibleModel:
         """The model of that name."""
-        return OpenAICompatibleModel(self._client, name, self._timeouts)
+        return OpenAICompatibleModel(self._client, name, self._timeouts, self._thinking)
+
+    def raw(self, name: str) -> OpenAICompatibleModel:
+        """The same, in its own protocol."""
+        return self.model(name)
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -67,10 +70,10 @@ class OpenAICompatibleServer:
             return self._state(error=error)
         latency = time.perf_counter() - start
         try:
-            profiles = [listing.profile(self._preset, row, window) for row in listed["data"]]
+            profiles = listing.profiles(self._preset, listed, window)
         except WRONG_SHAPE:
             return self._state(error=not_the_protocol(self.name, None, repr(listed).encode()))
-        unique = {profile.ref: profile for profile in profiles if profile is not None}
+        unique = {profile.ref: profile for profile in profiles}
         return self._state(models=tuple(unique.values()), latency_s=latency)
 
     async def check_key(self, models: Sequence[ModelProfile]) -> None:
@@ -87,20 +90,28 @@ class OpenAICompatibleServer:
                 late = f"no answer to a question of one word within {self._timeouts.key_check:g} s"
                 raise FirstTokenTimeout(late, server=self.name) from error
 
-    async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
+    async def embed(
+        self, model: str, texts: Sequence[str], dimensions: int | None = None
+    ) -> tuple[list[list[float]], Usage]:
         """One vector a text, in as many requests as the server needs."""
         vectors: list[list[float]] = []
         tokens = 0
         step = self._preset.embeddings_at_once
         for start in range(0, len(texts), step):
             batch = texts[start : start + step]
-            answer = await self._client.embeddings(model, batch, self._timeouts.first_token)
+            body: dict[str, Any] = {
+                "input": batch[0] if len(batch) == 1 else list(batch),
+                "encoding_format": "float",
+            }
+            if dimensions is not None:
+                body["dimensions"] = dimensions
+            answer = await self.model(model).raw_answer(RawRequest("/embeddings", body))
             try:
-                rows = sorted(answer["data"], key=lambda row: row.get("index", 0))
+                rows = sorted(read_json(answer.body)["data"], key=lambda row: row.get("index", 0))
                 vectors += [row["embedding"] for row in rows]
-                tokens += usage_of(answer.get("usage") or {}).input_tokens or 0
             except WRONG_SHAPE as error:
-                raise not_the_protocol(self.name, model, repr(answer).encode()) from error
+                raise not_the_protocol(self.name, model, answer.body) from error
+            tokens += answer.finished.usage.input_tokens or 0
             if len(rows) != len(batch):
                 raise not_the_protocol(self.name, model, b"another number of vectors than texts")
         return vectors, Usage(input_tokens=tokens or None)
@@ -114,8 +125,8 @@ class OpenAICompatibleServer:
                 props = await self._client.get(self._preset.base_url.removesuffix("/v1") + "/props")
         except (KonsiliumError, TimeoutError):
             return None
-        settings = props.get("default_generation_settings") or {}
-        window = settings.get("n_ctx")
+        settings = props.get("default_generation_settings") if isinstance(props, dict) else None
+        window = settings.get("n_ctx") if isinstance(settings, dict) else None
         return window if isinstance(window, int) and window > 0 else None
 
     def _state(self, **facts: Any) -> ServerState:

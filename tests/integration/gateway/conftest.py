@@ -10,8 +10,9 @@ import pytest
 from app.completion.catalogue import Catalogue
 from app.completion.models import Models
 from app.completion.pricing import Prices
+from app.completion.routing import MAX_PARALLEL, MAX_WAITING
 from app.conversation.modes import MODES
-from app.core.ports import ModelServer, PassesThrough
+from app.core.ports import ModelServer
 from app.gateway.services import GatewayServices, Pace
 from app.providers.deadline import Timeouts
 from app.providers.ollama import OllamaServer
@@ -21,16 +22,9 @@ from tests.gateway import MemoryKeys, gateway, make_services
 from tests.simulators import OllamaSimulator, OpenAISimulator
 from tests.simulators.base import Simulator
 
-BRISK = Pace(
-    heartbeat=0.2,
-    slow_reader=1.0,
-    tick=0.1,
-    first_token_local=1.5,
-    first_token_cloud=1.5,
-    silence=1.0,
-)
+BRISK = Pace(heartbeat=0.2, slow_reader=1.0, tick=0.1)
 
-IMPATIENT = Timeouts(connect=1.0, first_token=1.5, silence=1.0, listing=0.5, ending=0.3)
+IMPATIENT = Timeouts(connect=1.0, first_token=1.5, silence=1.0, listing=0.5, ending=0.3, whole=1.5)
 
 
 @dataclass
@@ -39,6 +33,7 @@ class House:
 
     url: str
     services: GatewayServices
+    models: Models
     store: MemoryKeys
     ollama: OllamaSimulator
     openai: OpenAISimulator
@@ -61,7 +56,9 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def open_house(**fields: Any) -> AsyncGenerator[House, None]:
+async def open_house(
+    *, parallel: int = MAX_PARALLEL, waiting: int = MAX_WAITING, **fields: Any
+) -> AsyncGenerator[House, None]:
     """A served gateway over two simulators, with every collaborator but the database real."""
     async with (
         OllamaSimulator(["echo", "embed-m3"]) as ollama,
@@ -72,20 +69,17 @@ async def open_house(**fields: Any) -> AsyncGenerator[House, None]:
             OpenAICompatibleServer(any_server("gpu", openai.base_url), timeouts=IMPATIENT),
         ]
         catalogue = Catalogue(servers)
-        prices = Prices()
-        models = Models(catalogue, prices)
+        models = Models(catalogue, Prices(), parallel=parallel, waiting=waiting)
         await models.refresh()
         store = MemoryKeys()
         services = make_services(
             models,
             store,
             modes=MODES,
-            raw={s.name: s.raw for s in servers if isinstance(s, PassesThrough)},
-            price=lambda ref, usage: prices.cost(prices.price(ref, models.profile(ref)), usage),
             **({"pace": BRISK} | fields),
         )
         async with gateway(services) as url:
-            yield House(url, services, store, ollama, openai, servers)
+            yield House(url, services, models, store, ollama, openai, servers)
         await catalogue.aclose()
 
 

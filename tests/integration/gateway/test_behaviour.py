@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 
-from app.completion.routing import Router
 from app.core.turns import now
 from app.gateway.access import Authenticator
 from app.gateway.app import Gateway, InFront
@@ -99,14 +98,12 @@ async def test_a_bare_name_goes_to_the_next_server_when_the_first_fails(house):
             answer = await http.post("/chat/completions", json=body("gemma", stream=streaming))
             assert answer.status_code == 200
             assert "hi" in answer.text
-    assert house.services.router.resting("ollama")
+    assert house.models.candidates("gemma")[0].server == "gpu", "the other rests"
     house.ollama.down = False
 
 
 async def test_a_full_queue_is_a_429_that_says_when_to_come_back():
-    async with open_house() as house:
-        small = Router(house.services.models, parallel=1, waiting=0)
-        object.__setattr__(house.services, "router", small)
+    async with open_house(parallel=1, waiting=0) as house:
         await house.serve("len-3000+paced-10ms")
         _, writer = await raw(house, body("ollama/len-3000+paced-10ms", stream=True))
         await until(lambda: house.ollama.open_generations == 1)

@@ -24,7 +24,7 @@ async def test_listing_streaming_usage_and_stop_work_before_a_real_server(tmp_pa
         models = Models(catalogue, Prices())
         await models.refresh()
         store = MemoryKeys()
-        services = make_services(models, store, raw={"llama": server.raw})
+        services = make_services(models, store)
         async with (
             gateway(services) as ours,
             AsyncOpenAI(base_url=ours + "/v1", api_key="none", max_retries=0) as ai,

@@ -2,13 +2,20 @@
 
 import asyncio
 
-import httpx
+import aiohttp
 import pytest
+from yarl import URL
 
 from app.providers.deadline import LOCAL
 from app.providers.transport import AiohttpTransport
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nkeep-alive: timeout=5\r\n\r\nok"
+
+
+async def status_of(pool: AiohttpTransport, url: str, n: int) -> int:
+    answer = await pool.send("POST", URL(url), (), b'{"n": %d}' % n)
+    await answer.read()
+    return answer.status
 
 
 async def requests_to(handle, count):
@@ -17,11 +24,7 @@ async def requests_to(handle, count):
     port = server.sockets[0].getsockname()[1]
     pool = AiohttpTransport(LOCAL, local=True)
     try:
-        async with httpx.AsyncClient(transport=pool) as client:
-            return [
-                (await client.post(f"http://127.0.0.1:{port}/", json={"n": n})).status_code
-                for n in range(count)
-            ]
+        return [await status_of(pool, f"http://127.0.0.1:{port}/", n) for n in range(count)]
     finally:
         await pool.aclose()
         server.close()
@@ -51,6 +54,6 @@ async def test_a_fresh_connection_closed_without_a_word_is_one() -> None:
         await reader.readuntil(b"}")
         writer.close()
 
-    with pytest.raises(httpx.RemoteProtocolError):
+    with pytest.raises(aiohttp.ServerDisconnectedError):
         await requests_to(hang_up, 1)
     assert connections == 1

@@ -74,7 +74,12 @@ class FakeServer:
     def model(self, name: str) -> FakeModel:
         return self.playing
 
-    async def embed(self, model: str, texts: Sequence[str]) -> tuple[list[list[float]], Usage]:
+    def raw(self, name: str) -> None:
+        return None
+
+    async def embed(
+        self, model: str, texts: Sequence[str], dimensions: int | None = None
+    ) -> tuple[list[list[float]], Usage]:
         raise Unsupported("no embeddings", server=self.name, model=model)
 
     async def aclose(self) -> None:

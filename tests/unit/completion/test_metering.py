@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.completion.metering import CACHE, SAVED_TOKENS, MeteredCall
+from app.completion.metering import Accounts, MeteredCall
 from app.core.errors import ModelNotFound, ServerFault
 from app.core.events import Finished, ReasoningDelta, TextDelta
 from app.core.messages import Message
@@ -38,14 +38,14 @@ class Watch:
         self.records.append(record)
 
 
-def rubles(usage: Usage) -> Cost | None:
+def rubles(ref: ModelRef, usage: Usage) -> Cost | None:
     if usage.output_tokens is None:
         return None
     return Cost(Decimal(usage.output_tokens), "RUB", Decimal(usage.output_tokens))
 
 
 def metered(model: FakeModel, watch: Watch | None = None) -> MeteredCall:
-    return MeteredCall(model, REF, REQUEST, rubles, [watch] if watch else [])
+    return MeteredCall(model, REF, REQUEST, Accounts(rubles, [watch] if watch else []))
 
 
 async def read(call: MeteredCall) -> list[object]:
@@ -135,19 +135,9 @@ async def test_tokens_the_server_did_not_count_are_estimated_beside_those_it_did
     assert call.record.usage.estimated
 
 
-async def test_an_answer_from_the_cache_costs_nothing() -> None:
-    end = Finished("stop", DONE.usage, {CACHE: "exact", SAVED_TOKENS: 12})
-    call = metered(FakeModel([TextDelta("a"), end]))
-    await read(call)
-    assert (call.record.cache, call.record.saved_tokens) == ("exact", 12)
-    assert call.record.cost is not None
-    assert call.record.cost.rub == 0
-
-
 async def test_a_model_its_server_does_not_know_gets_near_names() -> None:
-    call = MeteredCall(
-        FakeModel([ModelNotFound("gone")]), REF, REQUEST, rubles, near=lambda ref: ("ollama/x",)
-    )
+    accounts = Accounts(near=lambda ref: ("ollama/x",))
+    call = MeteredCall(FakeModel([ModelNotFound("gone")]), REF, REQUEST, accounts)
     with pytest.raises(ModelNotFound) as caught:
         await read(call)
     assert caught.value.near == ("ollama/x",)

@@ -1,15 +1,23 @@
 import asyncio
+import contextlib
 from dataclasses import replace
 
 import pytest
 
-from app.completion.routing import Queued, QueueLength, Router, may_work_elsewhere
+from app.completion.attempts import may_work_elsewhere
+from app.completion.catalogue import Catalogue
+from app.completion.models import Models
+from app.completion.pricing import Prices
+from app.completion.routing import Router
 from app.core.errors import BadRequest, ModelNotFound, ServerBusy, ServerFault, ServerUnavailable
+from app.core.events import Finished, TextDelta
 from app.core.messages import Message
 from app.core.models import LoadState, ModelProfile, ModelRef, ServerState
 from app.core.requests import ModelRequest
 from app.core.turns import now
+from app.core.usage import Usage
 from tests.fakes import ScriptedModels
+from tests.unit.completion.fakes import FakeModel, FakeServer
 
 LOADED = LoadState(1, 1, None, None)
 
@@ -39,6 +47,19 @@ class Servers(ScriptedModels):
         return ModelRef(server, model)
 
 
+@contextlib.asynccontextmanager
+async def slot(router: Router, ref: ModelRef):
+    await router.enter(ref)
+    error = None
+    try:
+        yield
+    except BaseException as failure:
+        error = failure
+        raise
+    finally:
+        router.leave(ref, error)
+
+
 def order(router: Router, name: str = "gemma") -> str:
     return "".join(ref.server for ref in router.candidates(name))
 
@@ -61,7 +82,7 @@ def test_a_name_nobody_has_is_not_found():
 
 async def test_the_least_busy_comes_before_the_busier():
     router = Router(Servers())
-    async with router.slot(ModelRef("a", "gemma:latest")):
+    async with slot(router, ModelRef("a", "gemma:latest")):
         assert order(router) == "bca"
     assert order(router) == "bac"
 
@@ -79,7 +100,7 @@ async def test_a_failing_server_rests_longer_each_time_and_is_tried_again():
 
     async def fail():
         with pytest.raises(ServerFault):
-            async with router.slot(ref):
+            async with slot(router, ref):
                 raise ServerFault("boom")
 
     await fail()
@@ -88,13 +109,13 @@ async def test_a_failing_server_rests_longer_each_time_and_is_tried_again():
     assert order(router) == "bac"
     await fail()
     time = 4.2
-    assert router.resting("b")
+    assert order(router) == "acb"
     time = 12.2
-    async with router.slot(ref):
+    async with slot(router, ref):
         pass
     await fail()
     time = 14.3
-    assert not router.resting("b"), "a success made it forget"
+    assert order(router) == "bac", "a success made it forget"
 
 
 async def test_a_full_queue_refuses_and_says_when_to_come_back():
@@ -104,21 +125,21 @@ async def test_a_full_queue_refuses_and_says_when_to_come_back():
     leave = asyncio.Event()
 
     async def call(number: int) -> None:
-        async with router.slot(ref):
+        async with slot(router, ref):
             entered.append(number)
             await leave.wait()
 
     calls = [asyncio.create_task(call(number)) for number in range(3)]
     await asyncio.sleep(0)
-    assert router.queues()["a"] == QueueLength(running=1, waiting=2)
+    assert router.waiting()["a"] == 2
     with pytest.raises(ServerBusy) as refused:
-        async with router.slot(ref):
+        async with slot(router, ref):
             pass
     assert refused.value.retry_after
     leave.set()
     await asyncio.gather(*calls)
     assert entered == [0, 1, 2], "in the order they came"
-    assert router.queues()["a"] == QueueLength(0, 0)
+    assert router.waiting()["a"] == 0
 
 
 async def test_who_leaves_the_queue_leaves_no_gap():
@@ -128,7 +149,7 @@ async def test_who_leaves_the_queue_leaves_no_gap():
     done: list[int] = []
 
     async def call(number: int) -> None:
-        async with router.slot(ref):
+        async with slot(router, ref):
             await leave.wait()
         done.append(number)
 
@@ -141,7 +162,9 @@ async def test_who_leaves_the_queue_leaves_no_gap():
     leave.set()
     await asyncio.wait(calls)
     assert done == [3]
-    assert router.queues()["a"] == QueueLength(0, 0)
+    assert router.waiting()["a"] == 0
+    async with asyncio.timeout(1), slot(router, ref):
+        pass
 
 
 def test_another_server_is_asked_only_where_it_may_know_better():
@@ -151,15 +174,19 @@ def test_another_server_is_asked_only_where_it_may_know_better():
 
 
 async def test_calls_of_the_chat_stand_in_the_same_queue():
-    servers = Servers()
-    router = Router(servers, parallel=1, waiting=0)
-    ref = ModelRef("a", "gemma:latest")
-    call = Queued(servers, router).call(ref, ModelRequest((Message.user("hi"),)))
-    async with router.slot(ref):
+    server = FakeServer("a", "gemma")
+    server.playing = FakeModel([TextDelta("hi"), Finished("stop", Usage())])
+    models = Models(Catalogue([server]), Prices(), parallel=1, waiting=0)
+    await models.refresh()
+    ref, request = ModelRef("a", "gemma"), ModelRequest((Message.user("hi"),))
+    first, refused, last = (models.call(ref, request) for _ in range(3))
+    async with contextlib.aclosing(first.events()) as events:
+        await anext(events)
         with pytest.raises(ServerBusy):
-            await anext(call.events())
-    assert (call.record.outcome, call.record.error) == ("failed", "server_busy")
-    call = Queued(servers, router).call(ref, ModelRequest((Message.user("hi"),)))
-    assert [type(event).__name__ async for event in call.events()] == ["TextDelta", "Finished"]
-    assert call.record.outcome == "completed"
-    assert router.queues()["a"] == QueueLength(0, 0)
+            await anext(refused.events())
+    assert (refused.record.outcome, refused.record.error) == ("failed", "server_busy")
+    assert refused.record.total_s is None, "it never began"
+    assert [type(event).__name__ async for event in last.events()] == ["TextDelta", "Finished"]
+    assert last.record.outcome == "completed"
+    assert models.waiting() == {"a": 0}
+    assert models.traffic.open == 0

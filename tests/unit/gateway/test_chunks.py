@@ -1,12 +1,25 @@
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
-from app.core.events import Finished, ReasoningDelta, TextDelta, ToolCallDelta
+from app.core.events import (
+    Finished,
+    ModelEvent,
+    ReasoningDelta,
+    TextDelta,
+    TextWasThinking,
+    ToolCallDelta,
+)
 from app.core.usage import Usage
 from app.gateway.openai.chunks import ChunkWriter, Head, completion
 
 HEAD = Head.new("ollama/gemma2:2b")
 USAGE = Usage(input_tokens=3, output_tokens=4)
+
+
+async def said(*events: ModelEvent) -> AsyncIterator[ModelEvent]:
+    for event in events:
+        yield event
 
 
 def parsed(block: bytes) -> list[Any]:
@@ -58,17 +71,17 @@ def test_tool_calls_have_an_index_an_id_and_end_as_tool_calls():
     assert last["choices"][0]["finish_reason"] == "tool_calls"
 
 
-def test_a_whole_answer_gathers_what_the_chunks_would_say():
-    answer = completion(
+async def test_a_whole_answer_gathers_what_the_chunks_would_say():
+    answer = await completion(
         HEAD,
-        [
+        said(
             ReasoningDelta("hm"),
             TextDelta("a"),
             TextDelta("b"),
             ToolCallDelta(0, "c1", "f", "{"),
             ToolCallDelta(0, arguments="}"),
             Finished("stop", USAGE),
-        ],
+        ),
     )
     message = answer["choices"][0]["message"]
     assert (message["content"], message["reasoning_content"]) == ("ab", "hm")
@@ -79,11 +92,18 @@ def test_a_whole_answer_gathers_what_the_chunks_would_say():
     assert answer["object"] == "chat.completion"
 
 
-def test_the_legacy_form_speaks_of_text():
+async def test_the_legacy_form_speaks_of_text():
     head = Head.new("m", legacy=True)
     writer = ChunkWriter(head)
     assert writer.opening() == b""
     (chunk,) = parsed(writer.event(TextDelta("x")))
     assert chunk["object"] == "text_completion"
     assert chunk["choices"][0]["text"] == "x"
-    assert completion(head, [TextDelta("x"), Finished("stop", USAGE)])["choices"][0]["text"] == "x"
+    whole = await completion(head, said(TextDelta("x"), Finished("stop", USAGE)))
+    assert whole["choices"][0]["text"] == "x"
+
+
+async def test_text_that_turns_out_to_be_thinking_is_no_part_of_a_whole_answer():
+    events = said(TextDelta("hm"), TextWasThinking(), TextDelta("yes"), Finished("stop", USAGE))
+    message = (await completion(HEAD, events))["choices"][0]["message"]
+    assert (message["content"], message["reasoning_content"]) == ("yes", "hm")

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from app.completion.metering import MeteredCall, Traffic
+from app.completion.metering import Accounts, MeteredCall, Traffic
 from app.core.events import Finished, TextDelta
 from app.core.messages import Message
 from app.core.models import ModelRef
@@ -20,7 +20,8 @@ END = Finished("stop", Usage(input_tokens=3, output_tokens=3))
 
 def call_of(metrics, traffic, *script):
     ref = ModelRef("ollama", "m")
-    return MeteredCall(FakeModel(script), ref, REQUEST, lambda _: None, [metrics], traffic=traffic)
+    accounts = Accounts(observers=[metrics], traffic=traffic)
+    return MeteredCall(FakeModel(script), ref, REQUEST, accounts)
 
 
 async def read(call):

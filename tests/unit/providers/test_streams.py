@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.providers.lines import MAX_LINE_BYTES, Lines, LineTooLong
-from app.providers.openai_compatible.sse import EventReader
+from app.core.errors import MalformedAnswer
+from app.core.sse import MAX_EVENT_BYTES, LineSplitter, StreamReader
 
 texts = st.text(alphabet=st.characters(exclude_characters="\n\r", codec="utf-8"), max_size=12)
 
@@ -20,7 +20,7 @@ def cut(data: bytes, points: list[int]) -> list[bytes]:
 @given(st.lists(texts, max_size=8), st.lists(st.integers(0, 10_000), max_size=30))
 def test_lines_do_not_depend_on_how_their_bytes_arrive(lines: list[str], points: list[int]) -> None:
     data = "".join(f"{line}\n" for line in lines).encode() + b"rest"
-    reader = Lines()
+    reader = LineSplitter()
     seen = [line for piece in cut(data, points) for line in reader.feed(piece)]
     assert [line.decode() for line in seen] == lines
     assert reader.rest() == b"rest"
@@ -39,29 +39,29 @@ def test_events_do_not_depend_on_how_their_bytes_arrive(
     colon = "data: " if space else "data:"
     said = [text.lstrip(" ") or "x" for text in said]
     stream = "".join(f"{between}{colon}{text}\n\n" for text in said).replace("\n", end).encode()
-    reader = EventReader()
-    seen = [event for piece in cut(stream, points) for event in reader.feed(piece)]
+    reader = StreamReader()
+    seen = [event for piece in cut(stream, points) for event in reader.payloads(piece)]
     assert [event.decode() for event in seen + reader.rest()] == said
 
 
 def test_an_event_of_several_data_lines_is_joined_by_line_feeds() -> None:
-    assert EventReader().feed(b"data: a\ndata: b\n\n") == [b"a\nb"]
+    assert StreamReader().payloads(b"data: a\ndata: b\n\n") == [b"a\nb"]
 
 
 def test_an_event_without_its_blank_line_is_the_rest() -> None:
-    reader = EventReader()
-    assert reader.feed(b"data: a\n\ndata: b") == [b"a"]
+    reader = StreamReader()
+    assert reader.payloads(b"data: a\n\ndata: b") == [b"a"]
     assert reader.rest() == [b"b"]
 
 
 def test_a_byte_order_mark_before_the_stream_is_passed_over() -> None:
-    assert EventReader().feed(b"\xef\xbb\xbfdata: a\n\n") == [b"a"]
+    assert StreamReader().payloads(b"\xef\xbb\xbfdata: a\n\n") == [b"a"]
 
 
 def test_a_line_without_end_is_refused_before_it_eats_the_memory() -> None:
-    lines = Lines()
-    piece = b"x" * (MAX_LINE_BYTES // 4 + 1)
+    lines = LineSplitter()
+    piece = b"x" * (MAX_EVENT_BYTES // 4 + 1)
     for _ in range(3):
         lines.feed(piece)
-    with pytest.raises(LineTooLong):
+    with pytest.raises(MalformedAnswer):
         lines.feed(piece)

@@ -14,6 +14,7 @@ from app.core.requests import JsonObject, JsonSchema, ModelRequest, Sampling
 from app.core.usage import Usage
 from app.providers.ollama import wire as ollama
 from app.providers.openai_compatible import wire as openai
+from app.providers.openai_compatible.answers import AnswerReader
 from app.providers.openai_compatible.presets import PRESETS, any_server
 from app.providers.upstream_errors import WRONG_SHAPE
 
@@ -135,7 +136,7 @@ def test_thinking_in_tags_comes_apart_in_both_protocols() -> None:
 
 
 def openai_events(*chunks: dict[str, Any]) -> list[object]:
-    reader = openai.AnswerReader("s", "m")
+    reader = AnswerReader("s", "m")
     said = [event for chunk in chunks for event in reader.read(chunk)]
     return [*said, *reader.held_back(), reader.finished()]
 
@@ -214,7 +215,7 @@ json_values = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["message", "done", "choices", "usage", "logprobs"]), json_values))  # fmt: skip
 def test_json_of_another_shape_is_an_error_we_know(chunk: dict[str, Any]) -> None:
-    for reader in (ollama.AnswerReader(), openai.AnswerReader("s", "m")):
+    for reader in (ollama.AnswerReader(), AnswerReader("s", "m")):
         try:
             events = reader.read(json.loads(json.dumps(chunk)))
         except WRONG_SHAPE:

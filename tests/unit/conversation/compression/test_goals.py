@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from app.conversation.tokens import prompt_tokens
+from app.completion.tokens import prompt_tokens
 from app.core.usage import Purpose
 from tests.dialogues import (
     Planted,

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from app.completion.tokens import text_tokens
 from app.conversation.compression.layout import COURSE_TOKENS, lay_out, source_hash, standing
-from app.conversation.tokens import text_tokens
 from app.core.compression import Block, CompressionState, Notes, PinnedFact
 from app.core.turns import HistoryMessage, Question
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.errors import IncompleteAnswer, MalformedAnswer, ServerFault
-from app.gateway.openai.sse import DONE, EventSplitter, Watch, encode, payload
+from app.core.sse import DONE, EventSplitter, encode, payload
+from app.providers.openai_compatible.passing import StreamMender
 
 ROLE = {"role": "assistant"}
 
@@ -32,13 +33,13 @@ def events_of(body: bytes) -> list[Any]:
 
 
 def passed_through(pieces: list[bytes], *, wants_usage: bool = True) -> bytes:
-    splitter, watch = EventSplitter(), Watch(wants_usage=wants_usage)
+    splitter, mender = EventSplitter(), StreamMender(wants_usage=wants_usage)
     out = b""
     for piece in pieces:
-        block = watch.passed(splitter.feed(piece))
+        block = mender.passed(splitter.feed(piece))
         assert not block or block.endswith(b"\n\n"), "only whole events go out"
         out += block
-    return out + watch.closing(splitter.rest())
+    return out + mender.closing(splitter.rest())
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
@@ -90,9 +91,9 @@ def test_usage_is_noticed_and_shown_only_to_those_who_asked():
     usage = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
     last = {"id": "c", "choices": [], "usage": usage}
     wire = encode(chunk(ROLE)) + encode(chunk({}, "stop")) + encode(last) + DONE
-    watch = Watch(wants_usage=False)
-    assert b"usage" not in watch.passed(wire) + watch.closing()
-    assert (watch.usage.input_tokens, watch.usage.output_tokens) == (3, 5)
+    mender = StreamMender(wants_usage=False)
+    assert b"usage" not in mender.passed(wire) + mender.closing()
+    assert (mender.usage.input_tokens, mender.usage.output_tokens) == (3, 5)
     assert events_of(passed_through([wire]))[-2] == last
 
 
@@ -139,10 +140,10 @@ def test_of_several_answers_each_has_its_own_end():
         (of(1, {}, "length"), True),
         (DONE, True),
     ):
-        watch = Watch(wants_usage=False, choices=2)
-        watch.passed(said + rest)
+        mender = StreamMender(wants_usage=False, choices=2)
+        mender.passed(said + rest)
         with contextlib.nullcontext() if whole else pytest.raises(IncompleteAnswer):
-            assert watch.closing().endswith(DONE)
+            assert mender.closing().endswith(DONE)
 
 
 def test_an_error_in_mid_stream_is_raised_whatever_form_it_has():

@@ -1,0 +1,508 @@
+"""Answers of OpenAI-compatible servers on their way through: watched, hardly touched.
+
+A stream's bytes are parsed only where something in them has to be known or mended. The first delta has
+a role, tool calls have indexes, thinking stands apart from the answer, `finish_reason` is null or a
+known word, the usage chunk is withheld from a client that did not ask for it.
+"""
+
+import json
+import re
+from typing import Any
+
+from app.core.errors import IncompleteAnswer, MalformedAnswer
+from app.core.events import Finished, ModelEvent, ReasoningDelta, TextDelta
+from app.core.reading import Halves, read_json
+from app.core.sse import DONE, StreamReader, encode, payload
+from app.core.usage import Usage
+from app.providers.openai_compatible.answers import (
+    BROKEN,
+    FINISH_REASONS,
+    ToolCallIndexes,
+    broken,
+    count,
+    text_of,
+    thinking_in,
+    thinking_parts,
+    usage_in,
+    usage_of,
+)
+from app.providers.thinking import ThinkTags, whole
+from app.providers.upstream_errors import (
+    WRONG_SHAPE,
+    error_in_body,
+    not_the_protocol,
+    says_error,
+)
+
+Chunk = dict[str, Any]
+
+_MARKS = re.compile(
+    rb'"finish_reason"\s*:\s*"|"usage"\s*:\s*\{|"error"\s*:\s*[{"\[]|"tool_calls"\s*:\s*\[|"content"\s*:\s*\['
+    rb'|\\u[dD][89abAB][0-9a-fA-F]{2}"|/(?:think|thought|reasoning|THINK)|\[DONE\]'
+)
+"""What makes an event worth parsing. In a JSON string most of these would have their quotes escaped, so
+text of a model that speaks of them costs a parse at most."""
+_LONE = re.compile(r"/(?:think|thought|reasoning)", re.IGNORECASE)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+_REASONS = {"stop", "length", "tool_calls", "content_filter", "function_call"}
+_CONTENT = (
+    "content",
+    "text",
+    "reasoning_content",
+    "reasoning",
+    "reasoning_details",
+    "tool_calls",
+    "function_call",
+    "refusal",
+    "audio",
+)
+
+
+class _Choice:
+    """What is known of one of the answers that were asked for at once."""
+
+    def __init__(self, *, thinks: bool) -> None:
+        self.tags = ThinkTags(begun=thinks)
+        self.halves = Halves()
+        self.calls = ToolCallIndexes()
+        self.called = False
+        self.ended = False
+        self.said = ""
+        """Text of the events that wait."""
+        self.told = ""
+        """What `tags` made of it so far."""
+
+    @property
+    def settled(self) -> bool:
+        """Nothing of its text is held back or undecided."""
+        return self.tags.over and not self.halves.held
+
+
+class StreamMender:
+    """Follows the events of one stream and lets them through, mended where a server is careless.
+
+    `[DONE]` is withheld until `closing()` says how it ended.
+    """
+
+    def __init__(
+        self,
+        server: str = "",
+        model: str = "",
+        *,
+        wants_usage: bool,
+        asked_usage: bool = True,
+        choices: int = 1,
+        thinks: bool = False,
+    ) -> None:
+        """`asked_usage`: we asked for it; what comes unasked is let through as it is. `choices`:
+        answers asked for at once (`n`), each with an end of its own. `thinks`: as in AnswerReader."""
+        self._server, self._model = server, model
+        self._wants_usage, self._asked_usage = wants_usage, asked_usage
+        self._expected = choices
+        self._thinks = thinks
+        self._choices: dict[int, _Choice] = {}
+        self._started = False
+        self._shown_usage = False
+        self._usage: Chunk = {}
+        self._last: Chunk = {}
+        self._settled = False
+        self._waiting: list[bytes] = []
+        """Events held back whole until it shows whether their text is the answer's."""
+        self.usage = Usage()
+        self.finish_reason: str | None = None
+        self.done = False
+        self.events = 0
+        """Events from the first content on: about as many as tokens."""
+        self.spoken = False
+        """Something of the answer has come, more than its role."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing of an answer is left to come; usage and `[DONE]` may be."""
+        ended = sum(1 for choice in self._choices.values() if choice.ended)
+        return self.done or ended >= self._expected
+
+    @property
+    def tags(self) -> ThinkTags | None:
+        """Of the first answer."""
+        return self._choices[0].tags if 0 in self._choices else None
+
+    def passed(self, block: bytes) -> bytes:
+        """What the client is sent of these whole events.
+
+        Raises ServerFault or whatever else the server says went wrong, MalformedAnswer where it is
+        not the protocol.
+        """
+        if self._settled and not self.done and _MARKS.search(block) is None:
+            events = block.count(b"\n\n")
+            if block.count(b'"choices"') == events:
+                self.events += events
+                return block
+        return b"".join(map(self._event, _events(block)))
+
+    def _event(self, event: bytes) -> bytes:
+        if self.done:
+            return b""
+        if self._settled and b'"choices"' in event and _MARKS.search(event) is None:
+            self.events += 1
+            return event
+        if event.startswith(b":") and b"\ndata:" not in event:
+            return event
+        data = payload(event)
+        if data is None or not data.strip():
+            return b""
+        if data.strip() == b"[DONE]":
+            self.done = True
+            return b""
+        chunk = self._parsed(data)
+        try:
+            changed = self._mend(chunk)
+        except WRONG_SHAPE as error:
+            raise not_the_protocol(self._server, self._model, data) from error
+        self.events += self.spoken
+        if not chunk:
+            return b""
+        mended = encode(chunk) if changed else event
+        if any(choice.said for choice in self._choices.values()):
+            self._waiting.append(mended)
+            return b""
+        waiting, self._waiting = b"".join(self._waiting), []
+        return waiting + mended
+
+    def _parsed(self, data: bytes) -> Chunk:
+        try:
+            chunk = read_json(data)
+        except ValueError as error:
+            raise not_the_protocol(self._server, self._model, data) from error
+        if isinstance(chunk, list) and chunk and isinstance(chunk[0], dict):
+            chunk = chunk[0]
+        if not isinstance(chunk, dict):
+            raise not_the_protocol(self._server, self._model, data)
+        if says_error(chunk):
+            raise error_in_body(self._server, self._model, chunk)
+        return chunk
+
+    def _mend(self, chunk: Chunk) -> bool:
+        """Notes what the chunk says and corrects it in place; empties it where it is to be withheld."""
+        changed = False
+        choices = chunk.get("choices")
+        first = choices[0] if isinstance(choices, list) and choices else None
+        if (usage := usage_in(chunk, first)) is not None:
+            self.usage = usage_of(usage, chunk.get("timings"))
+            self._usage = {name: _counted(value) for name, value in usage.items()}
+        withheld = False
+        if isinstance(chunk.get("usage"), dict):
+            whole_answer = isinstance(first, dict) and "message" in first
+            withheld = (not self._wants_usage and self._asked_usage) or whole_answer
+            changed = withheld or chunk["usage"] != self._usage
+            if withheld:
+                del chunk["usage"]
+            else:
+                self._shown_usage = True
+                chunk["usage"] = self._usage
+        if first is None:
+            if withheld or not self._wants_usage:
+                chunk.clear()
+            return changed
+        self._last = chunk
+        if chunk.get("object") == "chat.completion":
+            chunk["object"] = "chat.completion.chunk"
+            changed = True
+        for choice in choices or ():
+            changed |= self._mend_choice(choice, chunk)
+        known = self._choices.values()
+        self._settled = (
+            self.spoken and len(known) >= self._expected and all(c.settled for c in known)
+        )
+        return changed
+
+    def _mend_choice(self, choice: Any, chunk: Chunk) -> bool:
+        if not isinstance(choice, dict):
+            raise TypeError("a choice that is not an object")
+        index = count(choice.get("index")) or 0
+        known = self._choices.get(index)
+        if known is None:
+            known = self._choices[index] = _Choice(thinks=self._thinks)
+        changed = False
+        if isinstance(choice.get("message"), dict) and not choice.get("delta"):
+            choice["delta"] = choice.pop("message")
+            choice["finish_reason"] = choice.get("finish_reason") or "stop"
+            changed = True
+        delta = choice.get("delta")
+        if not self._started:
+            self._started = True
+            if isinstance(delta, dict) and "role" not in delta:
+                delta = choice["delta"] = {"role": "assistant", **delta}
+                changed = True
+        reason = choice.get("finish_reason")
+        said = delta if isinstance(delta, dict) else choice
+        self.spoken = self.spoken or bool(reason) or any(map(said.get, _CONTENT))
+        if isinstance(reason, str) and reason in BROKEN:
+            raise broken(self._server, self._model, reason, choice, chunk)
+        if isinstance(delta, dict):
+            changed |= self._mend_delta(known, delta, choice)
+        else:
+            known.tags.over = True
+        if isinstance(reason, str):
+            changed |= self._mend_reason(known, choice, reason)
+        return changed
+
+    def _mend_delta(self, known: _Choice, delta: Chunk, choice: Chunk) -> bool:
+        changed = _mend_calls(known, delta)
+        thought = thinking_in(delta)
+        if thought:
+            known.tags.no_more()
+        ends = bool(choice.get("finish_reason"))
+        content = delta.get("content")
+        if not (content or (ends and not known.settled)):
+            return changed
+        text = text_of(content or "")
+        if known.halves.held or _SURROGATE.search(text):
+            text = known.halves.joined(text)
+        events: list[ModelEvent] = []
+        if not known.tags.over or _LONE.search(text):
+            events = known.tags.split(text)
+        elif text:
+            events = [TextDelta(text)]
+        if ends:
+            left = known.halves.rest()
+            text += left
+            complete = choice["finish_reason"] != "length" and not known.called
+            events += [
+                *(known.tags.split(left) if left else ()),
+                *known.tags.rest(complete=complete),
+            ]
+        return changed | self._tell_apart(known, delta, text, events, thinking_parts(content))
+
+    def _tell_apart(
+        self, known: _Choice, delta: Chunk, text: str, events: list[ModelEvent], thought: str
+    ) -> bool:
+        """Puts into the delta what has shown to be answer and thinking. Until it shows, events wait as
+        they are: most turn out to be plain text, and are passed on untouched."""
+        told, more = _told_apart(events)
+        thought += more
+        known.said, known.told = known.said + text, known.told + told
+        undecided = not (known.tags.over or known.tags.thinking or thought)
+        if undecided and self._expected == 1:
+            if delta.get("content") == text:
+                return False
+            delta["content"] = text
+            return True
+        said, told = known.said, known.told
+        known.said = known.told = ""
+        if said == told and not thought:
+            told = text
+        elif self._waiting:
+            self._waiting.clear()
+            delta.setdefault("role", "assistant")
+        changed = (delta.get("content") or "") != told
+        if changed:
+            delta["content"] = told
+        if thought:
+            delta["reasoning_content"] = (delta.get("reasoning_content") or "") + thought
+        return changed or bool(thought)
+
+    def _mend_reason(self, known: _Choice, choice: Chunk, reason: str) -> bool:
+        ours: str | None = None
+        if reason:
+            ours = reason if reason in _REASONS else FINISH_REASONS.get(reason, "stop")
+            if ours == "stop" and known.called:
+                ours = "tool_calls"
+            self.finish_reason = ours
+            known.ended = True
+        choice["finish_reason"] = ours
+        return ours != reason
+
+    def closing(self, rest: bytes = b"") -> bytes:
+        """What is left to send at the end of the body, `[DONE]` last.
+
+        Raises IncompleteAnswer where neither a finish_reason nor `[DONE]` has come: a cut.
+        """
+        left = b""
+        if rest.strip():
+            try:
+                left = self.passed(rest + b"\n\n")
+            except MalformedAnswer as error:
+                raise IncompleteAnswer("the stream ended inside an event") from error
+        if not self.complete:
+            raise IncompleteAnswer("the stream ended without finish_reason and [DONE]")
+        head = {name: value for name, value in self._last.items() if name != "usage"}
+        if self.finish_reason is None:
+            choice = self._closing_choice()
+            self.finish_reason = choice["finish_reason"]
+            left += b"".join(self._waiting) + encode(head | {"choices": [choice]})
+        if self._wants_usage and self._usage and not self._shown_usage:
+            left += encode(head | {"choices": [], "usage": self._usage})
+        return left + DONE
+
+    def _closing_choice(self) -> Chunk:
+        """The end of an answer whose server said only `[DONE]`."""
+        known = self._choices.get(0) or _Choice(thinks=False)
+        spoken = self._last.get("choices") or [{}]
+        if "text" in spoken[0]:
+            return {"index": 0, "text": "", "finish_reason": "stop"}
+        reason = "tool_calls" if known.called else "stop"
+        choice: Chunk = {"index": 0, "delta": {}, "finish_reason": reason}
+        self._mend_delta(known, choice["delta"], choice)
+        return choice
+
+    def finished(self) -> Finished:
+        """How it ended, for the record."""
+        return Finished(FINISH_REASONS.get(self.finish_reason or "stop", "stop"), self.usage)
+
+
+def _told_apart(events: list[ModelEvent]) -> tuple[str, str]:
+    """The answer and the thinking; what is sent already cannot be taken back."""
+    text = "".join(event.text for event in events if isinstance(event, TextDelta))
+    return text, "".join(event.text for event in events if isinstance(event, ReasoningDelta))
+
+
+def _mend_calls(known: _Choice, delta: Chunk) -> bool:
+    changed = False
+    for position, call in enumerate(delta.get("tool_calls") or ()):
+        known.called = True
+        index = known.calls.of(call, position)
+        mended: Chunk = {"index": index}
+        function = call.get("function")
+        if isinstance(function, dict) and function.get("name"):
+            mended["id"] = call.get("id") or known.calls.id_of(index)
+            mended["type"] = call.get("type") or "function"
+            arguments = function.get("arguments")
+            if not isinstance(arguments, str | None):
+                function["arguments"] = json.dumps(arguments, ensure_ascii=False)
+                changed = True
+        if any(call.get(name) != value for name, value in mended.items()):
+            call |= mended
+            changed = True
+    return changed
+
+
+def _counted(value: Any) -> Any:
+    """A count that a server wrote as text, as a number."""
+    if isinstance(value, dict):
+        return {name: _counted(inner) for name, inner in value.items()}
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _events(block: bytes) -> list[bytes]:
+    return [event + b"\n\n" for event in block.split(b"\n\n") if event.strip(b"\n")]
+
+
+def mended_answer(server: str, model: str, body: bytes) -> tuple[bytes, Finished]:
+    """A whole completion as it is passed on, and how it ended.
+
+    Raises MalformedAnswer, IncompleteAnswer, or what the server says went wrong.
+    """
+    try:
+        answer = read_json(body)
+    except ValueError as error:
+        reader = StreamReader()
+        values = [*reader.payloads(body), *reader.rest()]
+        if not reader.is_events and len(values) < 2:
+            raise not_the_protocol(server, model, body) from error
+        answer = _joined(server, model, values)
+        return _dumped(answer), _ending(answer)
+    if isinstance(answer, list) and answer and isinstance(answer[0], dict):
+        answer = answer[0]
+    if not isinstance(answer, dict):
+        raise not_the_protocol(server, model, body)
+    if says_error(answer):
+        raise error_in_body(server, model, answer)
+    choices = answer.get("choices")
+    if not (isinstance(choices, list) and all(isinstance(choice, dict) for choice in choices)):
+        raise not_the_protocol(server, model, body)
+    try:
+        changed = _mend_answer(server, model, answer)
+        return _dumped(answer) if changed else body, _ending(answer)
+    except WRONG_SHAPE as error:
+        raise not_the_protocol(server, model, body) from error
+
+
+def _mend_answer(server: str, model: str, answer: Chunk) -> bool:
+    changed = False
+    if isinstance(usage := answer.get("usage"), dict):
+        answer["usage"] = _counted(usage)
+        changed = answer["usage"] != usage
+    for choice in answer["choices"]:
+        if (reason := choice.get("finish_reason")) in BROKEN:
+            raise broken(server, model, reason, choice, answer)
+        message = choice.get("message")
+        if not isinstance(message, dict):
+            continue
+        content = message.get("content")
+        thought = thinking_parts(content)
+        text = text_of(content) if content else content
+        if isinstance(text, str) and not thinking_in(message):
+            more, text = whole(text)
+            thought += more
+        if text != content:
+            message["content"] = text
+            changed = True
+        if thought:
+            message["reasoning_content"] = (message.get("reasoning_content") or "") + thought
+            changed = True
+        if message.get("tool_calls") and reason == "stop":
+            choice["finish_reason"] = "tool_calls"
+            changed = True
+    return changed
+
+
+def _ending(answer: Chunk) -> Finished:
+    choices = answer["choices"]
+    first = choices[0] if choices else {}
+    reason = FINISH_REASONS.get(first.get("finish_reason") or "stop", "stop")
+    usage = usage_in(answer, first)
+    return Finished(reason, usage_of(usage, answer.get("timings")) if usage else Usage())
+
+
+def _joined(server: str, model: str, values: list[bytes]) -> Chunk:
+    """A stream that came where a whole answer was asked for, as that answer."""
+    mender = StreamMender(server, model, wants_usage=True)
+    passed = b"".join(
+        mender.passed(b"data: " + value.replace(b"\n", b" ") + b"\n\n") for value in values
+    )
+    passed += mender.closing()
+    answer: Chunk = {}
+    messages: dict[int, Chunk] = {}
+    for event in _events(passed):
+        data = payload(event)
+        if data is None or data == b"[DONE]":
+            continue
+        chunk = json.loads(data)
+        answer = {**chunk, **{name: value for name, value in answer.items() if value}}
+        if chunk.get("usage"):
+            answer["usage"] = chunk["usage"]
+        for choice in chunk.get("choices") or ():
+            _join_choice(messages, choice)
+    answer["object"] = "chat.completion"
+    answer["choices"] = [messages[index] for index in sorted(messages)]
+    return answer
+
+
+def _join_choice(choices: dict[int, Chunk], piece: Chunk) -> None:
+    index = piece.get("index") or 0
+    said: Chunk = {"role": "assistant", "content": ""}
+    empty: Chunk = {"index": index, "message": said, "finish_reason": None}
+    choice: Any = choices.setdefault(index, empty)
+    message = choice["message"]
+    delta: Chunk = piece.get("delta") or {}
+    for name in ("content", "reasoning_content", "reasoning"):
+        if delta.get(name):
+            message[name] = (message.get(name) or "") + delta[name]
+    for call in delta.get("tool_calls") or ():
+        calls: list[Chunk] = message.setdefault("tool_calls", [])
+        if call["index"] >= len(calls):
+            calls.append(
+                {"id": None, "type": "function", "function": {"name": "", "arguments": ""}}
+            )
+        known, function = calls[call["index"]], call.get("function") or {}
+        known["id"] = known["id"] or call.get("id")
+        known["function"]["name"] += function.get("name") or ""
+        known["function"]["arguments"] += function.get("arguments") or ""
+    choice["finish_reason"] = piece.get("finish_reason") or choice["finish_reason"]
+
+
+def _dumped(answer: Chunk) -> bytes:
+    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace")
