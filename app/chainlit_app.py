@@ -64,7 +64,7 @@ guide = Guide(
 )
 limits = AttachmentLimits()
 pinned = PinnedFacts(application.notes, storage.threads.ensure)
-facts = PanelFacts(storage.reports, application.notes, pinned)
+facts = PanelFacts(storage.usage, application.notes, pinned)
 panel = Panel(models, MODES, storage.conversations, storage.key_values, facts)
 chat = Chat(turns, models, storage.conversations, panel, guide, limits)
 data_layer = DataLayer(
@@ -130,6 +130,6 @@ put_first(
         files_router(storage.elements),
         exports_router(storage.threads, root),
         attachment_costs_router(models, limits, root),
-        dashboard_router(storage.reports, who, PUBLIC, settings.app_language, root),
+        dashboard_router(storage.usage, who, PUBLIC, settings.app_language, root),
     ]
 )

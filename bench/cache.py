@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from statistics import median
 
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 
 from app.completion.caching.analysis import Analysis, analyse
 from app.completion.caching.cache import AnswerCache, Asked, Hit
@@ -189,9 +189,12 @@ async def fill(storage: Storage, number: int, scope: str) -> list[str]:
             {"scope": scope, "term": term, "seq": seq}
             for term in set(terms_of(analysis) if analysis else ())
         ]
-    async with storage.database.writing() as connection:
-        await connection.execute(insert(cached_answers), answers)
-        await connection.execute(insert(cached_terms), words)
+
+    def work(connection: Connection) -> None:
+        connection.execute(insert(cached_answers), answers)
+        connection.execute(insert(cached_terms), words)
+
+    await storage.database.write(work)
     return kept
 
 

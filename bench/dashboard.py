@@ -15,7 +15,7 @@ from app.core.usage import TokenGaps
 from app.gateway.dashboard.period import usage_filter
 from app.observability.prometheus import CallMetrics
 from app.storage.storage import Storage
-from app.storage.usage_queries import StoredUsage
+from app.storage.usage import StoredUsage
 from bench.report import Report
 from tests.dashboard_house import dashboard_house, fill
 from tests.usage_samples import usage_rows

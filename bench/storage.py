@@ -18,7 +18,7 @@ from typing import Any
 
 from chainlit.data.sql_alchemy import SQLAlchemyDataLayer
 from chainlit.types import Pagination, ThreadFilter
-from sqlalchemy import insert, text
+from sqlalchemy import Connection, insert, text
 
 from app.access.people import People
 from app.conversation.state import TurnState
@@ -148,10 +148,8 @@ async def _write_at_once(report: Report, scale: Scale, storage: Storage, where: 
     start = time.perf_counter()
     await asyncio.gather(*(write(number) for number in range(scale.writers)))
     seconds = time.perf_counter() - start
-    async with storage.database.reading() as connection:
-        stored = await connection.scalar(
-            text("SELECT count(*) FROM steps WHERE thread_id LIKE 'writer-%' AND output = 'Done.'")
-        )
+    done = text("SELECT count(*) FROM steps WHERE thread_id LIKE 'writer-%' AND output = 'Done.'")
+    stored = await storage.database.read(lambda c: c.scalar(done))
     wanted = scale.writers * scale.turns
     name = f"{where}: {scale.writers} users writing at once"
     report.add(BENCH, f"{name}, turns lost or refused", wanted - stored + refused, "turns", 0)
@@ -231,7 +229,8 @@ async def fill(
     storage: Storage, user: User, prefix: str, scale: Scale, threads_count: int, messages: int
 ) -> None:
     """Puts whole threads into the tables, past the turns but through the same rows."""
-    async with storage.database.writing() as connection:
+
+    def work(connection: Connection) -> None:
         rows: list[dict[str, Any]] = []
         for number in range(threads_count):
             at = now() - timedelta(days=400, seconds=-number * messages // 2)
@@ -245,18 +244,19 @@ async def fill(
             row |= {"titled_by": "question", "folded_title": fold(title), "metadata": {}}
             row |= {"created_at": at, "active_at": at}
             rows.append(row)
-        await connection.execute(insert(threads), rows)
+        connection.execute(insert(threads), rows)
         batch: list[dict[str, Any]] = []
         for record in _records(prefix, threads_count, messages, seed=threads_count):
             batch.append(step_values(record, user.id))
             if len(batch) == 5_000:
-                await connection.execute(insert(steps), batch)
+                connection.execute(insert(steps), batch)
                 batch = []
         if batch:
-            await connection.execute(insert(steps), batch)
+            connection.execute(insert(steps), batch)
+
+    await storage.database.exclusive(work)
     if not storage.database.sqlite:
-        async with storage.database.writing() as connection:
-            await connection.execute(text("ANALYZE"))
+        await storage.database.write(lambda c: c.execute(text("ANALYZE")).close())
 
 
 # -- Chainlit's own layer -------------------------------------------------------------------------

@@ -10,12 +10,13 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy import Connection
 from starlette.staticfiles import StaticFiles
 
 from app.gateway.dashboard import dashboard_router
 from app.storage.storage import Storage
 from app.storage.tables import threads, usage, users
-from app.storage.usage_queries import StoredUsage
+from app.storage.usage import StoredUsage
 from tests.usage_samples import END, USERS
 
 PUBLIC = Path(__file__).parents[1] / "public"
@@ -46,12 +47,15 @@ async def fill(storage: Storage, rows: list[dict[str, Any]]) -> None:
         for number, (id, row) in enumerate(first_rows.items())
         if number % 4
     ]
-    async with storage.database.writing() as connection:
-        await connection.execute(users.insert(), [name | person for name in names])
+
+    def work(connection: Connection) -> None:
+        connection.execute(users.insert(), [name | person for name in names])
         for start in range(0, len(rows), 2000):
-            await connection.execute(usage.insert(), rows[start : start + 2000])
+            connection.execute(usage.insert(), rows[start : start + 2000])
         if kept:
-            await connection.execute(threads.insert(), kept)
+            connection.execute(threads.insert(), kept)
+
+    await storage.database.write(work)
 
 
 @contextmanager

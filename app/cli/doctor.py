@@ -136,8 +136,7 @@ async def _database(terminal: Terminal) -> bool:
         return False
     database = Database(terminal.settings.database)
     try:
-        async with database.reading() as connection:
-            await connection.exec_driver_sql("SELECT 1")
+        await database.read(lambda c: c.exec_driver_sql("SELECT 1").close())
     except KonsiliumError as error:
         why = error.detail.splitlines()[0] if error.detail else error.code
         terminal.say(f"{BAD} {terminal.words(NO_DATABASE.format(url=shown, why=why))}")

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    Connection,
     Row,
     Select,
     and_,
@@ -21,7 +22,6 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.caching import CachedAnswer, Found
 from app.core.turns import now
@@ -47,81 +47,82 @@ class CachedAnswers:
     ) -> Found:
         """The entry of that key, and those that share most terms."""
         values: dict[str, Any] = {"scope": scope, "key": key, "since": since}
-        async with self._database.reading() as connection:
-            exact = (await connection.execute(_EXACT, values)).one_or_none()
+
+        def work(connection: Connection) -> Found:
+            exact = connection.execute(_EXACT, values).one_or_none()
             if exact is not None or not terms:
                 return Found(_entry(exact) if exact is not None else None)
             named = {f"term_{place}": term for place, term in enumerate(terms)}
             statement = _sharing(len(terms))
-            found = await connection.execute(statement, values | named | {"most": limit})
+            found = connection.execute(statement, values | named | {"most": limit})
             return Found(None, tuple(_entry(row) for row in found))
+
+        return await self._database.read(work)
 
     async def nearest(
         self, scope: str, vector: Sequence[float], since: datetime, limit: int
     ) -> tuple[CachedAnswer, ...]:
         """By cosine, over the latest NEWEST_VECTORS entries of the scope."""
         width = len(vector) * 4
-        async with self._database.reading() as connection:
-            rows = (
-                await connection.execute(
-                    select(cached_answers.c.seq, cached_answers.c.vector)
-                    .where(
-                        cached_answers.c.scope == scope,
-                        cached_answers.c.asked_at >= since,
-                        func.length(cached_answers.c.vector) == width,
-                    )
-                    .order_by(cached_answers.c.seq.desc())
-                    .limit(NEWEST_VECTORS)
-                )
-            ).all()
+        vectors = (
+            select(cached_answers.c.seq, cached_answers.c.vector)
+            .where(
+                cached_answers.c.scope == scope,
+                cached_answers.c.asked_at >= since,
+                func.length(cached_answers.c.vector) == width,
+            )
+            .order_by(cached_answers.c.seq.desc())
+            .limit(NEWEST_VECTORS)
+        )
+
+        def work(connection: Connection) -> tuple[CachedAnswer, ...]:
+            rows = connection.execute(vectors).all()
             if not rows:
                 return ()
             order = _nearest(rows, vector, limit)
-            found = await connection.execute(
+            found = connection.execute(
                 select(cached_answers).where(cached_answers.c.seq.in_(order))
             )
             by_seq = {row.seq: _entry(row) for row in found}
-        return tuple(by_seq[seq] for seq in order if seq in by_seq)
+            return tuple(by_seq[seq] for seq in order if seq in by_seq)
+
+        return await self._database.read(work)
 
     async def find(self, entry_id: str) -> CachedAnswer | None:
         """The entry of that id."""
-        async with self._database.reading() as connection:
-            row = (
-                await connection.execute(
-                    select(cached_answers).where(cached_answers.c.id == entry_id)
-                )
-            ).one_or_none()
+        query = select(cached_answers).where(cached_answers.c.id == entry_id)
+        row = await self._database.read(lambda c: c.execute(query).one_or_none())
         return _entry(row) if row is not None else None
 
     async def put(self, answer: CachedAnswer, terms: Sequence[str]) -> None:
         """Keeps it, in place of an entry with the same key; one of a turn that was disliked or is
         gone is not kept."""
         same = and_(cached_answers.c.scope == answer.scope, cached_answers.c.key == answer.key)
-        async with self._database.writing() as connection:
-            await connection.execute(delete(cached_answers).where(same))
-            if answer.turn_id is not None and not await _stands(connection, answer.turn_id):
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(cached_answers).where(same))
+            if answer.turn_id is not None and not _stands(connection, answer.turn_id):
                 return
-            seq = await connection.scalar(
+            seq = connection.scalar(
                 insert(cached_answers).values(_values(answer)).returning(cached_answers.c.seq)
             )
             if terms:
                 words = [{"scope": answer.scope, "term": t, "seq": seq} for t in set(terms)]
-                await connection.execute(insert(cached_terms), words)
+                connection.execute(insert(cached_terms), words)
+
+        await self._database.write(work)
 
     async def touch(self, entry_id: str) -> None:
         """It was served just now."""
-        async with self._database.writing() as connection:
-            await connection.execute(
-                update(cached_answers).where(cached_answers.c.id == entry_id).values(used_at=now())
-            )
+        served = update(cached_answers).where(cached_answers.c.id == entry_id)
+        await self._database.write(lambda c: c.execute(served.values(used_at=now())).close())
 
     async def purge(self, *, entry_id: str | None = None, **wanted: str | None) -> int:
         """Deletes what matches all that is given."""
         given = {"id": entry_id, **wanted}
         matching = [cached_answers.c[name] == v for name, v in given.items() if v is not None]
-        async with self._database.writing() as connection:
-            gone = await connection.execute(delete(cached_answers).where(true(), *matching))
-            return gone.rowcount
+        gone = delete(cached_answers).where(true(), *matching)
+        return await self._database.write(lambda c: c.execute(gone).rowcount)
 
     async def trim(self, since: datetime, limit: int) -> int:
         """Deletes what is too old, and the longest unserved beyond the limit."""
@@ -132,48 +133,47 @@ class CachedAnswers:
         )
         if self._database.sqlite:
             spared = spared.limit(-1)  # SQLite knows no OFFSET without LIMIT
-        async with self._database.writing() as connection:
-            old = await connection.execute(
-                delete(cached_answers).where(cached_answers.c.asked_at < since)
-            )
-            many = await connection.execute(
-                delete(cached_answers).where(cached_answers.c.seq.in_(spared))
-            )
-            return old.rowcount + many.rowcount
+
+        def work(connection: Connection) -> int:
+            old = delete(cached_answers).where(cached_answers.c.asked_at < since)
+            many = delete(cached_answers).where(cached_answers.c.seq.in_(spared))
+            return sum(connection.execute(gone).rowcount for gone in (old, many))
+
+        return await self._database.write(work)
 
 
-async def _stands(connection: AsyncConnection, turn_id: str) -> bool:
+def _stands(connection: Connection, turn_id: str) -> bool:
     """Whether the turn is there and nobody disliked it. A verdict given meanwhile waits for this
     transaction, and then finds what it kept."""
     turn = select(steps.c.id).where(steps.c.id == turn_id).with_for_update()
-    if await connection.scalar(turn) is None:
+    if connection.scalar(turn) is None:
         return False
     disliked = (
         select(feedback.c.id)
         .join(steps, steps.c.id == feedback.c.step_id)
         .where(steps.c.turn_id == turn_id, feedback.c.value == 0)
     )
-    return await connection.scalar(disliked.limit(1)) is None
+    return connection.scalar(disliked.limit(1)) is None
 
 
-async def drop_disliked(connection: AsyncConnection, turn_id: str) -> None:
+def drop_disliked(connection: Connection, turn_id: str) -> None:
     """Deletes the answer that the turn left, and the one it showed."""
     written = select(steps.c.metadata).where(steps.c.turn_id == turn_id)
     shown = [
         noted["entry_id"]
-        for metadata in (await connection.scalars(written)).all()
+        for metadata in connection.scalars(written)
         if isinstance(noted := metadata.get("cache"), dict) and "entry_id" in noted
     ]
-    await connection.execute(
+    connection.execute(
         delete(cached_answers).where(
             or_(cached_answers.c.turn_id == turn_id, cached_answers.c.id.in_(shown))
         )
     )
 
 
-async def drop_of_thread(connection: AsyncConnection, thread_id: str) -> None:
+def drop_of_thread(connection: Connection, thread_id: str) -> None:
     """Deletes the answers that came of a thread."""
-    await connection.execute(delete(cached_answers).where(cached_answers.c.thread_id == thread_id))
+    connection.execute(delete(cached_answers).where(cached_answers.c.thread_id == thread_id))
 
 
 _EXACT = select(cached_answers).where(

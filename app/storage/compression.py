@@ -31,57 +31,55 @@ class Compressions:
 
     async def swap(self, thread_id: str, version: int, new: Sequence[Block]) -> bool:
         """See `CompressionStore.swap`."""
-        async with self._database.writing() as connection:
-            there = await connection.scalar(
-                select(threads.c.id).where(threads.c.id == thread_id).with_for_update(read=True)
-            )
-            if there is None:
+
+        def work(connection: Connection) -> bool:
+            if not _is_there(connection, thread_id):
                 return False
             first = {"thread_id": thread_id, "version": 0, "announced": 0}
-            await connection.run_sync(upsert, heads, [first], ["thread_id"], [])
-            moved = await connection.execute(
+            upsert(connection, heads, [first], ["thread_id"], [])
+            moved = connection.execute(
                 update(heads)
                 .where(heads.c.thread_id == thread_id, heads.c.version == version)
                 .values(version=version + 1)
             )
             if moved.rowcount != 1:
                 return False
-            await connection.execute(delete(blocks).where(blocks.c.thread_id == thread_id))
+            connection.execute(delete(blocks).where(blocks.c.thread_id == thread_id))
             rows = [_values(block, thread_id, at) for at, block in enumerate(new)]
             if rows:
-                await connection.execute(insert(blocks), rows)
+                connection.execute(insert(blocks), rows)
             return True
+
+        return await self._database.write(work)
 
     async def announce(self, thread_id: str, version: int) -> None:
         """See `CompressionStore.announce`."""
-        async with self._database.writing() as connection:
-            await connection.execute(
-                update(heads).where(heads.c.thread_id == thread_id).values(announced=version)
-            )
+        change = update(heads).where(heads.c.thread_id == thread_id).values(announced=version)
+        await self._database.write(lambda c: c.execute(change).close())
 
     async def pin(self, thread_id: str, text: str) -> PinnedFact:
         """See `CompressionStore.pin`."""
         fact = PinnedFact(text)
-        async with self._database.writing() as connection:
-            there = await connection.scalar(
-                select(threads.c.id).where(threads.c.id == thread_id).with_for_update(read=True)
-            )
-            if there is None:
+        row = {"id": fact.id, "thread_id": thread_id, "text": text, "created_at": fact.created_at}
+
+        def work(connection: Connection) -> None:
+            if not _is_there(connection, thread_id):
                 raise NotFound(f"thread {thread_id}")
-            row = {"id": fact.id, "thread_id": thread_id, "text": text}
-            await connection.execute(
-                insert(pinned_facts).values(row | {"created_at": fact.created_at})
-            )
+            connection.execute(insert(pinned_facts), row)
+
+        await self._database.write(work)
         return fact
 
     async def unpin(self, thread_id: str, fact_id: str) -> None:
         """See `CompressionStore.unpin`."""
-        async with self._database.writing() as connection:
-            await connection.execute(
-                delete(pinned_facts).where(
-                    pinned_facts.c.thread_id == thread_id, pinned_facts.c.id == fact_id
-                )
-            )
+        this = (pinned_facts.c.thread_id == thread_id) & (pinned_facts.c.id == fact_id)
+        await self._database.write(lambda c: c.execute(delete(pinned_facts).where(this)).close())
+
+
+def _is_there(connection: Connection, thread_id: str) -> bool:
+    """Whether the thread exists; it cannot be deleted before this transaction ends."""
+    locked = select(threads.c.id).where(threads.c.id == thread_id).with_for_update(read=True)
+    return connection.scalar(locked) is not None
 
 
 _OF_THREAD = bindparam("thread_id", type_=String)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from limits.aio.storage import SlidingWindowCounterSupport, Storage
 
-from app.storage.write_ahead import write_ahead
+from app.storage.sqlite import set_write_ahead
 
 BUSY_SECONDS = 0.5
 """How long another process is waited for; it holds the file for some 20 µs."""
@@ -125,7 +125,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     file = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     try:
         file.execute("PRAGMA page_size = 512")
-        write_ahead(file, BUSY_SECONDS, lambda: time.sleep(0.005))
+        set_write_ahead(file, BUSY_SECONDS, pause=0.005)
         for statement in CREATE:
             file.execute(statement)
         file.execute("SELECT sum(count) FROM counters").fetchone()

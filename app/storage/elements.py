@@ -1,9 +1,10 @@
 """Files and other elements that hang on steps: their rows, their bytes."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import Connection, delete, or_, select
 
 from app.core.errors import NotFound
 from app.core.threads import ElementRecord
@@ -28,8 +29,7 @@ class Elements:
         self, element: ElementRecord, user_id: str, content: bytes | None = None
     ) -> None:
         """See `ElementStore.write`."""
-        async with self._database.reading() as connection:
-            await _refuse_anothers(connection, element, user_id)
+        await self._database.read(partial(_refuse_anothers, element, user_id))
         if content is not None:
             await self._files.write(element.thread_id, element.id, content)
         row: dict[str, Any] = {
@@ -46,23 +46,23 @@ class Elements:
             "extra": storable_json(element.extra),
         }
         changes = [c for c in _CHANGES if c != "has_file" or content is not None]
-        async with self._database.writing() as connection:
-            await connection.run_sync(ensure_thread, element.thread_id, user_id)
-            await _refuse_anothers(connection, element, user_id)
-            await connection.run_sync(
-                upsert, elements, [row], ["id"], changes, only_if_same="thread_id"
-            )
+
+        def work(connection: Connection) -> None:
+            ensure_thread(connection, element.thread_id, user_id)
+            _refuse_anothers(element, user_id, connection)
+            upsert(connection, elements, [row], ["id"], changes, only_if_same="thread_id")
+
+        await self._database.write(work)
 
     async def find(self, thread_id: str, element_id: str, reader: str | None) -> ElementRecord:
         """See `ElementStore.find`."""
-        async with self._database.reading() as connection:
-            found = await connection.execute(
-                select(elements)
-                .join(threads, threads.c.id == elements.c.thread_id)
-                .where(elements.c.id == element_id, elements.c.thread_id == thread_id)
-                .where(or_(threads.c.user_id == reader, threads.c.shared_at.is_not(None)))
-            )
-            row = found.one_or_none()
+        query = (
+            select(elements)
+            .join(threads, threads.c.id == elements.c.thread_id)
+            .where(elements.c.id == element_id, elements.c.thread_id == thread_id)
+            .where(or_(threads.c.user_id == reader, threads.c.shared_at.is_not(None)))
+        )
+        row = await self._database.read(lambda c: c.execute(query).one_or_none())
         if row is None:
             raise NotFound(f"element {element_id} of thread {thread_id} for {reader}")
         return element_from(row)
@@ -74,26 +74,23 @@ class Elements:
     async def delete(self, element_id: str, user_id: str) -> None:
         """See `ElementStore.delete`."""
         own = select(threads.c.id).where(threads.c.user_id == user_id)
-        async with self._database.writing() as connection:
-            gone = await connection.execute(
-                delete(elements)
-                .where(elements.c.id == element_id, elements.c.thread_id.in_(own))
-                .returning(elements.c.thread_id)
-            )
-            thread_id = gone.scalar_one_or_none()
+        this = (
+            delete(elements)
+            .where(elements.c.id == element_id, elements.c.thread_id.in_(own))
+            .returning(elements.c.thread_id)
+        )
+        thread_id = await self._database.write(lambda c: c.scalar(this))
         if thread_id is None:
             raise NotFound(f"element {element_id} of {user_id}")
         await self._files.delete(thread_id, element_id, image_name(element_id))
 
 
-async def _refuse_anothers(connection: Any, element: ElementRecord, user_id: str) -> None:
+def _refuse_anothers(element: ElementRecord, user_id: str, connection: Connection) -> None:
     """Ids come from the browser: none may name what is in another thread, or another's."""
-    owner = await connection.scalar(
-        select(threads.c.user_id).where(threads.c.id == element.thread_id)
-    )
+    owner = connection.scalar(select(threads.c.user_id).where(threads.c.id == element.thread_id))
     if owner not in (None, user_id):
         raise NotFound(f"thread {element.thread_id} of {user_id}")
     for table, id in ((elements, element.id), (steps, element.step_id)):
-        thread_id = await connection.scalar(select(table.c.thread_id).where(table.c.id == id))
+        thread_id = connection.scalar(select(table.c.thread_id).where(table.c.id == id))
         if thread_id not in (None, element.thread_id):
             raise NotFound(f"{id} is not of thread {element.thread_id}")

@@ -26,9 +26,13 @@ class LocalFiles:
 
     async def write(self, thread_id: str, name: str, content: bytes) -> None:
         """Keeps `content`, whole or not at all. Raises StorageUnavailable."""
+        await asyncio.to_thread(self.write_now, thread_id, name, content)
+
+    def write_now(self, thread_id: str, name: str, content: bytes) -> None:
+        """The same for one who is in a thread already. Blocks."""
         path = self.path(thread_id, name)
         try:
-            await asyncio.to_thread(_write, path, content)
+            _write(path, content)
         except OSError as error:
             raise StorageUnavailable(f"{path}: {error}") from error
 

@@ -1,6 +1,7 @@
 """What was said in a thread, as the next turn is given it."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, or_, select, update
@@ -31,24 +32,26 @@ class Conversations:
 
     async def history(self, thread_id: str) -> tuple[HistoryMessage, ...]:
         """See `ThreadHistory.history`."""
-        async with self._database.reading() as connection:
-            said = await connection.run_sync(message_rows, thread_id)
+        said = await self._database.read(partial(message_rows, thread_id=thread_id))
         return await messages(self._files, said)
 
     async def question(self, user_id: str, thread_id: str, step_id: str) -> Question:
         """See `Conversations.question`."""
         of_turn = select(steps.c.parent_id).where(steps.c.id == step_id, steps.c.kind == "turn")
-        async with self._database.reading() as connection:
-            found = await connection.execute(
-                select(steps.c.id, steps.c.output)
-                .where(or_(steps.c.id == step_id, steps.c.id == of_turn.scalar_subquery()))
-                .where(steps.c.kind == "question")
-                .where(steps.c.user_id == user_id, steps.c.thread_id == thread_id)
-            )
-            row = found.one_or_none()
+        query = (
+            select(steps.c.id, steps.c.output)
+            .where(or_(steps.c.id == step_id, steps.c.id == of_turn.scalar_subquery()))
+            .where(steps.c.kind == "question")
+            .where(steps.c.user_id == user_id, steps.c.thread_id == thread_id)
+        )
+
+        def work(connection: Connection) -> tuple[AnyRow, Sequence[AnyRow]]:
+            row = connection.execute(query).one_or_none()
             if row is None:
                 raise NotFound(f"question {step_id} of thread {thread_id} of {user_id}")
-            attached = (await connection.run_sync(_attached, thread_id)).get(row.id, [])
+            return row, _attached(connection, thread_id).get(row.id, [])
+
+        row, attached = await self._database.read(work)
         return Question(row.id, row.output, await _attachments(self._files, attached))
 
     async def keep_settings(

@@ -19,30 +19,27 @@ class KeyValues:
 
     async def get(self, scope: str, key: str) -> Mapping[str, Any] | None:
         """The document, or None."""
-        async with self._database.reading() as connection:
-            value: Mapping[str, Any] | None = await connection.scalar(
-                select(documents.c.value).where(documents.c.scope == scope, documents.c.key == key)
-            )
-            return value
+        query = select(documents.c.value).where(documents.c.scope == scope, documents.c.key == key)
+        value: Mapping[str, Any] | None = await self._database.read(lambda c: c.scalar(query))
+        return value
 
     async def put(self, scope: str, key: str, value: Mapping[str, Any]) -> None:
         """Keeps the document, whatever was there."""
         row = {"scope": scope, "key": key, "value": storable_json(value)}
         await self._database.write(
-            lambda connection: upsert(connection, documents, [row], ["scope", "key"], ["value"])
+            lambda c: upsert(c, documents, [row], ["scope", "key"], ["value"])
         )
 
     async def delete(self, scope: str, key: str) -> None:
         """Forgets it; no error where there is none."""
         this = delete(documents).where(documents.c.scope == scope, documents.c.key == key)
-        await self._database.write(lambda connection: connection.execute(this))
+        await self._database.write(lambda c: c.execute(this).close())
 
     async def items(self, scope: str) -> dict[str, Mapping[str, Any]]:
         """All documents of a scope, by key."""
-        async with self._database.reading() as connection:
-            found = await connection.execute(
-                select(documents.c.key, documents.c.value)
-                .where(documents.c.scope == scope)
-                .order_by(documents.c.key)
-            )
-            return {row.key: row.value for row in found}
+        query = (
+            select(documents.c.key, documents.c.value)
+            .where(documents.c.scope == scope)
+            .order_by(documents.c.key)
+        )
+        return await self._database.read(lambda c: {row.key: row.value for row in c.execute(query)})

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from app.core.keys import ApiKey
 from app.core.ports import GatewayCall
@@ -22,17 +22,14 @@ class ApiKeys:
 
     async def version(self) -> str:
         """How many there are, and how many of them revoked: nothing else ever changes."""
-        async with self._database.reading() as connection:
-            counts = select(func.count(api_keys.c.id), func.count(api_keys.c.revoked_at))
-            made, revoked = (await connection.execute(counts)).one()
-            return f"{made}/{revoked}"
+        counts = select(func.count(api_keys.c.id), func.count(api_keys.c.revoked_at))
+        made, revoked = await self._database.read(lambda c: c.execute(counts).one())
+        return f"{made}/{revoked}"
 
     async def keys(self) -> tuple[ApiKey, ...]:
         """All keys, newest first."""
-        async with self._database.reading() as connection:
-            order = (api_keys.c.created_at.desc(), api_keys.c.id)
-            rows = await connection.execute(select(api_keys).order_by(*order))
-            return tuple(map(_key_from, rows))
+        query = select(api_keys).order_by(api_keys.c.created_at.desc(), api_keys.c.id)
+        return tuple(map(_key_from, await self._database.read(lambda c: c.execute(query).all())))
 
     async def spent(self, since: datetime) -> Mapping[str, Decimal]:
         """Roubles by key id."""
@@ -42,20 +39,18 @@ class ApiKeys:
             .where(usage.c.key_id.is_not(None), usage.c.started_at >= since)
             .group_by(usage.c.key_id)
         )
-        async with self._database.reading() as connection:
-            rows = await connection.execute(query)
-            return {key_id: amount for key_id, amount in rows if amount is not None}
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        return {key_id: amount for key_id, amount in rows if amount is not None}
 
     async def add(self, key: ApiKey) -> None:
         """Keeps a new key."""
-        async with self._database.writing() as connection:
-            await connection.execute(insert(api_keys), _key_values(key))
+        new = insert(api_keys).values(_key_values(key))
+        await self._database.write(lambda c: c.execute(new).close())
 
     async def revoke(self, key_id: str, at: datetime) -> None:
         """From now on it is none."""
         revoked = update(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
-        async with self._database.writing() as connection:
-            await connection.execute(revoked.values(revoked_at=at))
+        await self._database.write(lambda c: c.execute(revoked.values(revoked_at=at)).close())
 
     async def record(self, calls: Sequence[GatewayCall], used: Mapping[str, datetime]) -> None:
         """Keeps calls and when keys were used, in one transaction. An id never counts twice."""
@@ -70,15 +65,15 @@ class ApiKeys:
             }
             for each in calls
         ]
-        async with self._database.writing() as connection:
-            if rows:
-                await connection.run_sync(upsert, usage, rows, ["id"], [])
-            if used:
+        touched = [{"key_id": key_id, "at": at} for key_id, at in used.items()]
+
+        def work(connection: Connection) -> None:
+            upsert(connection, usage, rows, ["id"], [])
+            if touched:
                 touch = update(api_keys).where(api_keys.c.id == bindparam("key_id"))
-                await connection.execute(
-                    touch.values(last_used_at=bindparam("at")),
-                    [{"key_id": key_id, "at": at} for key_id, at in used.items()],
-                )
+                connection.execute(touch.values(last_used_at=bindparam("at")), touched)
+
+        await self._database.write(work)
 
 
 def _key_from(row: AnyRow) -> ApiKey:

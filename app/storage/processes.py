@@ -13,8 +13,7 @@ import sys
 from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, delete, select
 
 from app.core.errors import StorageUnavailable
 from app.core.events import StepKind
@@ -50,29 +49,30 @@ class Process:
         if self._beating is not None:
             self._beating.cancel()
             await asyncio.wait([self._beating])
+        this = delete(processes).where(processes.c.id == self.id)
         try:
-            async with self._database.writing() as connection:
-                await connection.execute(delete(processes).where(processes.c.id == self.id))
+            await self._database.write(lambda c: c.execute(this).close())
         except StorageUnavailable as error:
             log.warning("could not sign off: %s", error.detail)
 
     async def heartbeat(self) -> int:
         """One sign of life; returns how many turns of dead processes were marked INTERRUPTED."""
-        row = {"id": self.id, "host": _host(), "pid": os.getpid(), "seen_at": now()}
-        async with self._database.writing() as connection:
-            await connection.run_sync(upsert, processes, [row], ["id"], ["seen_at"])
-            known = (await connection.execute(select(processes))).all()
-            alive = [other.id for other in known if other.id == self.id or _alive(other)]
-            left = running_turns.c.process_id.not_in(alive)
-            of_turn = (running_turns.c.thread_id, running_turns.c.turn_id)
-            turns = (
-                await connection.execute(delete(running_turns).where(left).returning(*of_turn))
-            ).all()
-            for turn in turns:
-                await _interrupt(connection, turn.thread_id, turn.turn_id)
-            await connection.execute(delete(processes).where(processes.c.id.not_in(alive)))
+        turns = await self._database.write(self._mark_alive)
         if turns:
-            log.warning("%d turns were interrupted by the end of their process", len(turns))
+            log.warning("%d turns were interrupted by the end of their process", turns)
+        return turns
+
+    def _mark_alive(self, connection: Connection) -> int:
+        row = {"id": self.id, "host": _host(), "pid": os.getpid(), "seen_at": now()}
+        upsert(connection, processes, [row], ["id"], ["seen_at"])
+        known = connection.execute(select(processes)).all()
+        alive = [other.id for other in known if other.id == self.id or _alive(other)]
+        left = running_turns.c.process_id.not_in(alive)
+        of_turn = (running_turns.c.thread_id, running_turns.c.turn_id)
+        turns = connection.execute(delete(running_turns).where(left).returning(*of_turn)).all()
+        for turn in turns:
+            _interrupt(connection, turn.thread_id, turn.turn_id)
+        connection.execute(delete(processes).where(processes.c.id.not_in(alive)))
         return len(turns)
 
     async def _keep_beating(self) -> None:
@@ -84,9 +84,9 @@ class Process:
                 log.warning("no sign of life could be written: %s", error.detail)
 
 
-async def _interrupt(connection: AsyncConnection, thread_id: str, turn_id: str) -> None:
+def _interrupt(connection: Connection, thread_id: str, turn_id: str) -> None:
     """What of the turn was running is INTERRUPTED, its answers say so, and a notice offers a retry."""
-    found = await connection.execute(
+    found = connection.execute(
         select(steps)
         .where(steps.c.thread_id == thread_id, steps.c.turn_id == turn_id)
         .where(steps.c.outcome == Outcome.RUNNING.value)
@@ -98,9 +98,9 @@ async def _interrupt(connection: AsyncConnection, thread_id: str, turn_id: str) 
         if step.kind == StepKind.ANSWER:
             metadata["metrics"] = {"outcome": "interrupted", "characters": len(step.output)}
         ended = replace(step, outcome=Outcome.INTERRUPTED, ended_at=now(), metadata=metadata)
-        await connection.run_sync(write_steps, [ended], user_id)
+        write_steps(connection, [ended], user_id)
     for step, user_id in left[:1]:
-        await connection.run_sync(write_steps, [_notice(step)], user_id)
+        write_steps(connection, [_notice(step)], user_id)
 
 
 def _notice(step: StepRecord) -> StepRecord:

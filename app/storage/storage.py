@@ -14,8 +14,7 @@ from app.storage.migrations import apply
 from app.storage.processes import Process
 from app.storage.threads import Threads
 from app.storage.turns import StoredTurns
-from app.storage.usage import UsageRecords
-from app.storage.usage_queries import StoredUsage
+from app.storage.usage import StoredUsage
 from app.storage.users import Users
 
 
@@ -35,8 +34,7 @@ class Storage:
         self.elements = Elements(self.database, self.files)
         self.users = Users(self.database)
         self.key_values = KeyValues(self.database)
-        self.usage = UsageRecords(self.database)
-        self.reports = StoredUsage(self.database)
+        self.usage = StoredUsage(self.database)
         self.keys = ApiKeys(self.database)
         self.answers = CachedAnswers(self.database)
 

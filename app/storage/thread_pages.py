@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, select, text, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Select, exists, select, text, tuple_
 
 from app.core.threads import Page, ThreadRecord
 from app.storage.rows import AnyRow, thread_from
@@ -17,8 +16,8 @@ _SCAN = 1_000
 """Matching messages looked at per round of a search."""
 
 
-async def page_of(
-    connection: AsyncConnection,
+def page_of(
+    connection: Connection,
     user_id: str,
     limit: int,
     cursor: str | None,
@@ -28,7 +27,7 @@ async def page_of(
     """See `ThreadStore.page`. What a page costs does not depend on how many threads there are."""
     words = words_of(search or "")
     if words:
-        return await _found(connection, user_id, words, limit, cursor)
+        return _found(connection, user_id, words, limit, cursor)
     if search and search.strip():
         return Page(())
     listed = _listed(user_id)
@@ -37,7 +36,7 @@ async def page_of(
     if cursor and (after := _parse_cursor(cursor)):
         listed = listed.where(tuple_(threads.c.active_at, threads.c.id) < tuple_(*after))
     ordered = listed.order_by(threads.c.active_at.desc(), threads.c.id.desc())
-    rows = (await connection.execute(ordered.limit(limit + 1))).all()
+    rows = connection.execute(ordered.limit(limit + 1)).all()
     records = tuple(thread_from(row) for row in rows[:limit])
     return Page(records, _cursor(records[-1]) if len(rows) > limit else None)
 
@@ -47,22 +46,22 @@ def with_owner() -> Select[Any]:
     return select(*threads.c, users.c.identifier).join(users, users.c.id == threads.c.user_id)
 
 
-async def _found(
-    connection: AsyncConnection, user_id: str, words: list[str], limit: int, cursor: str | None
+def _found(
+    connection: Connection, user_id: str, words: list[str], limit: int, cursor: str | None
 ) -> Page[ThreadRecord]:
     """Threads whose title matches, then those in which it was said, latest first."""
     skip = int(cursor) if cursor and cursor.isdecimal() else 0
     wanted = skip + limit + 1
-    seen = dict.fromkeys(await _titled(connection, user_id, words, wanted))
+    seen = dict.fromkeys(_titled(connection, user_id, words, wanted))
     before: int | None = None
     while len(seen) < wanted:
-        said = await _said(connection, user_id, words, before)
+        said = _said(connection, user_id, words, before)
         seen |= dict.fromkeys(row.thread_id for row in said)
         if len(said) < _SCAN:
             break
         before = said[-1].seq
     page = list(seen)[skip : skip + limit]
-    rows = await connection.execute(_listed(user_id).where(threads.c.id.in_(page)))
+    rows = connection.execute(_listed(user_id).where(threads.c.id.in_(page)))
     by_id = {row.id: thread_from(row) for row in rows}
     records = tuple(by_id[id] for id in page if id in by_id)
     return Page(records, str(skip + limit) if len(seen) > skip + limit else None)
@@ -89,12 +88,10 @@ def _parse_cursor(cursor: str) -> tuple[datetime, str] | None:
     return (at, id) if bar and at.tzinfo else None
 
 
-async def _titled(
-    connection: AsyncConnection, user_id: str, words: list[str], limit: int
-) -> Sequence[str]:
+def _titled(connection: Connection, user_id: str, words: list[str], limit: int) -> Sequence[str]:
     """Ids of the user's threads with every word in the title, most recently active first."""
     matching = [threads.c.folded_title.contains(word, autoescape=True) for word in words]
-    found = await connection.execute(
+    found = connection.execute(
         select(threads.c.id)
         .where(threads.c.user_id == user_id, *matching)
         .order_by(threads.c.active_at.desc(), threads.c.id.desc())
@@ -103,8 +100,8 @@ async def _titled(
     return found.scalars().all()
 
 
-async def _said(
-    connection: AsyncConnection, user_id: str, words: list[str], before: int | None
+def _said(
+    connection: Connection, user_id: str, words: list[str], before: int | None
 ) -> Sequence[AnyRow]:
     """The next messages with every word, latest first: rows of (seq, thread_id)."""
     if connection.dialect.name == "sqlite":
@@ -121,5 +118,5 @@ async def _said(
         )
         values = {"user_id": user_id, "query": tsquery(words)}
     ceiling = before if before is not None else 2**62
-    found = await connection.execute(statement, {**values, "before": ceiling, "scan": _SCAN})
+    found = connection.execute(statement, {**values, "before": ceiling, "scan": _SCAN})
     return found.all()

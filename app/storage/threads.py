@@ -3,18 +3,10 @@
 Whoever asks is part of every statement: another's thread is NotFound, as if it did not exist.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    delete,
-    or_,
-    select,
-    update,
-)
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select, update
 
 from app.core.errors import NotFound
 from app.core.threads import FeedbackRecord, Page, StoredThread, ThreadRecord, title_of
@@ -23,6 +15,7 @@ from app.storage.answers import drop_disliked, drop_of_thread
 from app.storage.database import Database
 from app.storage.files import LocalFiles
 from app.storage.rows import (
+    AnyRow,
     Values,
     element_from,
     feedback_from,
@@ -54,37 +47,21 @@ class Threads:
         feedback: int | None = None,
     ) -> Page[ThreadRecord]:
         """See `ThreadStore.page`."""
-        async with self._database.reading() as connection:
-            return await page_of(connection, user_id, limit, cursor, search, feedback)
+        return await self._database.read(
+            lambda c: page_of(c, user_id, limit, cursor, search, feedback)
+        )
 
     async def find(self, thread_id: str, reader: str | None) -> ThreadRecord:
         """See `ThreadStore.find`."""
-        async with self._database.reading() as connection:
-            return await _readable(connection, thread_id, reader)
+        return await self._database.read(lambda c: _readable(c, thread_id, reader))
 
     async def contents(self, thread_id: str, reader: str | None) -> StoredThread:
         """See `ThreadStore.contents`."""
-        async with self._database.reading() as connection:
-            thread = await _readable(connection, thread_id, reader)
-            of_thread = (
-                select(table).where(table.c.thread_id == thread_id).order_by(order)
-                for table, order in (
-                    (steps, steps.c.seq),
-                    (elements, elements.c.seq),
-                    (feedback, feedback.c.created_at),
-                )
-            )
-            said, attached, judged = [(await connection.execute(one)).all() for one in of_thread]
-        return StoredThread(
-            thread,
-            tuple(step_from(row) for row in said),
-            tuple(element_from(row) for row in attached),
-            tuple(feedback_from(row) for row in judged),
-        )
+        return await self._database.read(lambda c: _contents(c, thread_id, reader))
 
     async def ensure(self, thread_id: str, user_id: str) -> None:
         """See `ThreadStore.ensure`."""
-        await self._database.write(lambda connection: ensure_thread(connection, thread_id, user_id))
+        await self._database.write(lambda c: ensure_thread(c, thread_id, user_id))
 
     async def suggest_title(self, thread_id: str, user_id: str, title: str) -> None:
         """See `ThreadStore.suggest_title`."""
@@ -118,30 +95,30 @@ class Threads:
         tags: Sequence[str] | None = None,
     ) -> None:
         """See `ThreadStore.annotate`."""
-        async with self._database.writing() as connection:
-            which = (threads.c.id == thread_id) & (threads.c.user_id == user_id)
-            known = await connection.scalar(
-                select(threads.c.metadata).where(which).with_for_update()
-            )
+        which = (threads.c.id == thread_id) & (threads.c.user_id == user_id)
+
+        def work(connection: Connection) -> None:
+            known = connection.scalar(select(threads.c.metadata).where(which).with_for_update())
             if known is None:
                 return
             merged = storable_json({**known, **metadata})
             values: Values = {"metadata": {k: v for k, v in merged.items() if v is not None}}
             if tags is not None:
                 values["tags"] = list(tags)
-            await connection.execute(
-                update(threads).where(threads.c.id == thread_id).values(values)
-            )
+            connection.execute(update(threads).where(which).values(values))
+
+        await self._database.write(work)
 
     async def delete(self, thread_id: str, user_id: str) -> None:
         """See `ThreadStore.delete`."""
-        async with self._database.writing() as connection:
-            gone = await connection.execute(
-                delete(threads).where(threads.c.id == thread_id, threads.c.user_id == user_id)
-            )
-            if not gone.rowcount:
+        this = delete(threads).where(threads.c.id == thread_id, threads.c.user_id == user_id)
+
+        def work(connection: Connection) -> None:
+            if not connection.execute(this).rowcount:
                 raise NotFound(f"thread {thread_id} of {user_id}")
-            await drop_of_thread(connection, thread_id)
+            drop_of_thread(connection, thread_id)
+
+        await self._database.write(work)
         await self._files.delete(thread_id)
 
     async def write_step(self, step: StepRecord, user_id: str) -> None:
@@ -155,91 +132,83 @@ class Threads:
 
     async def delete_step(self, step_id: str, user_id: str) -> None:
         """See `ThreadStore.delete_step`."""
-        async with self._database.writing() as connection:
-            root = select(steps.c.id).where(steps.c.id == step_id, steps.c.user_id == user_id)
-            family = root.cte("family", recursive=True)
-            child = select(steps.c.id).join(family, steps.c.parent_id == family.c.id)
-            family = family.union(child.where(steps.c.user_id == user_id))
-            ids = (await connection.execute(select(family.c.id))).scalars().all()
-            gone = await connection.execute(
+        root = select(steps.c.id).where(steps.c.id == step_id, steps.c.user_id == user_id)
+        family = root.cte("family", recursive=True)
+        child = select(steps.c.id).join(family, steps.c.parent_id == family.c.id)
+        family = family.union(child.where(steps.c.user_id == user_id))
+
+        def work(connection: Connection) -> Sequence[AnyRow]:
+            ids = connection.scalars(select(family.c.id)).all()
+            gone = connection.execute(
                 delete(elements)
                 .where(elements.c.step_id.in_(ids))
                 .returning(elements.c.thread_id, elements.c.id)
-            )
-            files = gone.all()
-            await connection.execute(delete(steps).where(steps.c.id.in_(ids)))
-        for row in files:
+            ).all()
+            connection.execute(delete(steps).where(steps.c.id.in_(ids)))
+            return gone
+
+        for row in await self._database.write(work):
             await self._files.delete(row.thread_id, row.id, f"{row.id}.image")
 
     async def mark_favorite(self, step_id: str, user_id: str, favorite: bool) -> StepRecord:
         """See `ThreadStore.mark_favorite`."""
-        async with self._database.writing() as connection:
-            marked = await connection.execute(
-                update(steps)
-                .where(steps.c.id == step_id, steps.c.user_id == user_id)
-                .values(favorite=favorite)
-                .returning(*steps.c)
-            )
-            row = marked.one_or_none()
+        mark = (
+            update(steps)
+            .where(steps.c.id == step_id, steps.c.user_id == user_id)
+            .values(favorite=favorite)
+            .returning(*steps.c)
+        )
+        row = await self._database.write(lambda c: c.execute(mark).one_or_none())
         if row is None:
             raise NotFound(f"step {step_id} of {user_id}")
         return step_from(row)
 
     async def favorites(self, user_id: str) -> tuple[StepRecord, ...]:
         """See `ThreadStore.favorites`."""
-        async with self._database.reading() as connection:
-            found = await connection.execute(
-                select(steps)
-                .where(steps.c.user_id == user_id, steps.c.favorite)
-                .order_by(steps.c.seq.desc())
-            )
-            return tuple(step_from(row) for row in found)
+        query = (
+            select(steps)
+            .where(steps.c.user_id == user_id, steps.c.favorite)
+            .order_by(steps.c.seq.desc())
+        )
+        return await self._database.read(lambda c: tuple(map(step_from, c.execute(query))))
 
     async def judge(self, verdict: FeedbackRecord, user_id: str) -> str:
         """See `ThreadStore.judge`."""
-        async with self._database.writing() as connection:
-            judged = (
-                await connection.execute(
-                    select(steps.c.thread_id, steps.c.turn_id).where(
-                        steps.c.id == verdict.step_id, steps.c.user_id == user_id
-                    )
-                )
-            ).one_or_none()
+        own_step = select(steps.c.thread_id, steps.c.turn_id).where(
+            steps.c.id == verdict.step_id, steps.c.user_id == user_id
+        )
+
+        def work(connection: Connection) -> str:
+            judged = connection.execute(own_step).one_or_none()
             if judged is None:
                 raise NotFound(f"step {verdict.step_id} of {user_id}")
             row = {"id": verdict.id, "step_id": verdict.step_id, "thread_id": judged.thread_id}
             row |= {"value": verdict.value, "comment": verdict.comment, "created_at": now()}
-            await connection.run_sync(upsert, feedback, [row], ["step_id"], ["value", "comment"])
+            upsert(connection, feedback, [row], ["step_id"], ["value", "comment"])
             if verdict.value == 0 and judged.turn_id is not None:
-                await drop_disliked(connection, judged.turn_id)
-            kept: str = (
-                await connection.execute(
-                    select(feedback.c.id).where(feedback.c.step_id == verdict.step_id)
-                )
-            ).scalar_one()
+                drop_disliked(connection, judged.turn_id)
+            of_step = select(feedback.c.id).where(feedback.c.step_id == verdict.step_id)
+            kept: str = connection.execute(of_step).scalar_one()
             return kept
+
+        return await self._database.write(work)
 
     async def withdraw(self, feedback_id: str, user_id: str) -> None:
         """See `ThreadStore.withdraw`."""
         own = select(steps.c.id).where(steps.c.user_id == user_id)
-        async with self._database.writing() as connection:
-            gone = await connection.execute(
-                delete(feedback)
-                .where(feedback.c.id == feedback_id)
-                .where(feedback.c.step_id.in_(own.where(steps.c.id == feedback.c.step_id)))
-            )
-            if not gone.rowcount:
-                raise NotFound(f"feedback {feedback_id} of {user_id}")
+        this = (
+            delete(feedback)
+            .where(feedback.c.id == feedback_id)
+            .where(feedback.c.step_id.in_(own.where(steps.c.id == feedback.c.step_id)))
+        )
+        if not await self._database.write(lambda c: c.execute(this).rowcount):
+            raise NotFound(f"feedback {feedback_id} of {user_id}")
 
     async def _change(self, thread_id: str, user_id: str, values: dict[str, Any]) -> None:
-        async with self._database.writing() as connection:
-            changed = await connection.execute(
-                update(threads)
-                .where(threads.c.id == thread_id, threads.c.user_id == user_id)
-                .values(values)
-            )
-            if not changed.rowcount:
-                raise NotFound(f"thread {thread_id} of {user_id}")
+        own = (threads.c.id == thread_id) & (threads.c.user_id == user_id)
+        change = update(threads).where(own).values(values)
+        if not await self._database.write(lambda c: c.execute(change).rowcount):
+            raise NotFound(f"thread {thread_id} of {user_id}")
 
 
 def ensure_thread(connection: Connection, thread_id: str, user_id: str) -> None:
@@ -252,15 +221,28 @@ def ensure_thread(connection: Connection, thread_id: str, user_id: str) -> None:
         raise NotFound(f"thread {thread_id} of {user_id}")
 
 
-async def _readable(
-    connection: AsyncConnection, thread_id: str, reader: str | None
-) -> ThreadRecord:
+def _readable(connection: Connection, thread_id: str, reader: str | None) -> ThreadRecord:
     """The thread, if it is the reader's own or shared."""
     allowed: ColumnElement[bool] = or_(
         threads.c.user_id == reader, threads.c.shared_at.is_not(None)
     )
-    found = await connection.execute(with_owner().where(threads.c.id == thread_id, allowed))
+    found = connection.execute(with_owner().where(threads.c.id == thread_id, allowed))
     row = found.one_or_none()
     if row is None:
         raise NotFound(f"thread {thread_id} for {reader}")
     return thread_from(row)
+
+
+def _contents(connection: Connection, thread_id: str, reader: str | None) -> StoredThread:
+    thread = _readable(connection, thread_id, reader)
+
+    def rows_of(table: Table, order: str) -> Iterable[AnyRow]:
+        query = select(table).where(table.c.thread_id == thread_id).order_by(table.c[order])
+        return connection.execute(query)
+
+    return StoredThread(
+        thread,
+        tuple(map(step_from, rows_of(steps, "seq"))),
+        tuple(map(element_from, rows_of(elements, "seq"))),
+        tuple(map(feedback_from, rows_of(feedback, "created_at"))),
+    )

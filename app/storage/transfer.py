@@ -12,23 +12,23 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sqlalchemy import Column, Table, delete, func, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Column, Connection, Table, delete, func, insert, select
 
 from app.core.errors import BadRequest, NotAllowed
 from app.core.turns import now
-from app.storage.database import copy_sqlite
+from app.storage.files import LocalFiles
 from app.storage.migrations import apply
+from app.storage.sqlite import copy_sqlite
 from app.storage.storage import Storage
 from app.storage.tables import metadata, threads
 from app.storage.tables.base import Money, UtcDateTime
-from app.storage.usage_totals import delete_totals
+from app.storage.tables.usage import delete_totals
 
 FORMAT = 1
 _OF_PROCESSES = ("processes", "running_turns")
@@ -41,13 +41,12 @@ async def export_to(storage: Storage, path: Path) -> dict[str, int]:
 
     The rows are of one moment (SQLite). Raises StorageUnavailable.
     """
-    counts: dict[str, int] = {}
     partial = path.with_name(f".{path.name}.partial")
     try:
         with _private(partial) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            async with storage.database.reading() as connection:
-                for table in _tables():
-                    counts[table.name] = await _write_table(archive, connection, table)
+            counts = await storage.database.read(
+                lambda c: {table.name: _write_table(archive, c, table) for table in _tables()}
+            )
             counts["files"] = _write_files(archive, storage.data_dir / "files")
             manifest = {"format": FORMAT, "revisions": sorted(apply.latest())}
             manifest |= {"exported_at": now().isoformat()}
@@ -64,19 +63,19 @@ async def import_from(storage: Storage, path: Path) -> dict[str, int]:
     One transaction: all or nothing. Raises NotAllowed where there are threads already, BadRequest for
     a file that is no export of this version or an older one, StorageUnavailable.
     """
-    counts: dict[str, int] = {}
     with zipfile.ZipFile(path) as archive:
         _check_manifest(archive)
-        async with storage.database.writing() as connection:
-            if await connection.scalar(select(func.count()).select_from(threads)):
+
+        def work(connection: Connection) -> dict[str, int]:
+            if connection.scalar(select(func.count()).select_from(threads)):
                 raise NotAllowed("there are conversations already: import into an empty database")
             for table in reversed(_tables()):
-                await connection.execute(delete(table))
-            await delete_totals(connection)
-            for table in _tables():
-                counts[table.name] = await _read_table(archive, connection, table)
-            counts["files"] = await _read_files(archive, storage)
-    return counts
+                connection.execute(delete(table))
+            delete_totals(connection)
+            counts = {table.name: _read_table(archive, connection, table) for table in _tables()}
+            return counts | {"files": _read_files(archive, storage.files)}
+
+        return await storage.database.exclusive(work)
 
 
 def _tables() -> list[Table]:
@@ -88,24 +87,24 @@ def _columns(table: Table) -> list[Column[Any]]:
     return [column for column in table.columns if column.name != "seq"]
 
 
-async def _write_table(archive: zipfile.ZipFile, connection: AsyncConnection, table: Table) -> int:
+def _write_table(archive: zipfile.ZipFile, connection: Connection, table: Table) -> int:
     count = 0
     with archive.open(f"tables/{table.name}.jsonl", "w", force_zip64=True) as out:
-        async for line in _lines(connection, table):
+        for line in _lines(connection, table):
             out.write(line)
             count += 1
     return count
 
 
-async def _lines(connection: AsyncConnection, table: Table) -> AsyncIterator[bytes]:
+def _lines(connection: Connection, table: Table) -> Iterator[bytes]:
     order = [table.c.seq] if "seq" in table.c else list(table.primary_key.columns)
-    rows = await connection.stream(select(*_columns(table)).order_by(*order))
-    async for row in rows.yield_per(_BATCH):
+    query = select(*_columns(table)).order_by(*order)
+    for row in connection.execution_options(yield_per=_BATCH).execute(query):
         values = {name: _plain(value) for name, value in row._mapping.items()}
         yield json.dumps(values, ensure_ascii=False).encode() + b"\n"
 
 
-async def _read_table(archive: zipfile.ZipFile, connection: AsyncConnection, table: Table) -> int:
+def _read_table(archive: zipfile.ZipFile, connection: Connection, table: Table) -> int:
     count = 0
     name = f"tables/{table.name}.jsonl"
     if name not in archive.namelist():
@@ -116,10 +115,10 @@ async def _read_table(archive: zipfile.ZipFile, connection: AsyncConnection, tab
             batch.append(_row(table, json.loads(line)))
             count += 1
             if len(batch) == _BATCH:
-                await connection.execute(insert(table), batch)
+                connection.execute(insert(table), batch)
                 batch = []
         if batch:
-            await connection.execute(insert(table), batch)
+            connection.execute(insert(table), batch)
     return count
 
 
@@ -160,12 +159,12 @@ def _files_in(folder: Path) -> Iterator[Path]:
     return (file for file in sorted(folder.glob("*/*")) if not file.name.startswith("."))
 
 
-async def _read_files(archive: zipfile.ZipFile, storage: Storage) -> int:
+def _read_files(archive: zipfile.ZipFile, files: LocalFiles) -> int:
     count = 0
     for name in archive.namelist():
         match PurePosixPath(name).parts:
             case ("files", thread_id, file):
-                await storage.files.write(thread_id, file, archive.read(name))
+                files.write_now(thread_id, file, archive.read(name))
                 count += 1
     return count
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from app.core.errors import NotFound
 from app.core.people import Role, User
@@ -29,15 +29,15 @@ class Users:
         return await self._one(users.c.id == user_id)
 
     async def _one(self, which: ColumnElement[bool]) -> User | None:
-        async with self._database.reading() as connection:
-            row = (await connection.execute(select(users).where(which))).one_or_none()
+        query = select(users).where(which)
+        row = await self._database.read(lambda c: c.execute(query).one_or_none())
         return user_from(row) if row else None
 
     async def all(self) -> tuple[User, ...]:
         """See `UserStore.all`."""
-        async with self._database.reading() as connection:
-            found = await connection.execute(select(users).order_by(users.c.created_at))
-            return tuple(user_from(row) for row in found)
+        query = select(users).order_by(users.c.created_at)
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        return tuple(user_from(row) for row in rows)
 
     async def add(
         self,
@@ -58,26 +58,23 @@ class Users:
             "metadata": storable_json(metadata or {}),
             "created_at": now(),
         }
-        async with self._database.writing() as connection:
-            await connection.run_sync(upsert, users, [row], ["identifier"], [])
-            found = await connection.execute(select(users).where(users.c.identifier == identifier))
+
+        def work(connection: Connection) -> User:
+            upsert(connection, users, [row], ["identifier"], [])
+            found = connection.execute(select(users).where(users.c.identifier == identifier))
             return user_from(found.one())
+
+        return await self._database.write(work)
 
     async def change(self, user_id: str, **values: Any) -> User:
         """See `UserStore.change`."""
-        async with self._database.writing() as connection:
-            changed = await connection.execute(
-                update(users).where(users.c.id == user_id).values(values).returning(*users.c)
-            )
-            row = changed.one_or_none()
+        change = update(users).where(users.c.id == user_id).values(values).returning(*users.c)
+        row = await self._database.write(lambda c: c.execute(change).one_or_none())
         if row is None:
             raise NotFound(f"user {user_id}")
         return user_from(row)
 
     async def disabled(self) -> frozenset[str]:
         """See `UserStore.disabled`."""
-        async with self._database.reading() as connection:
-            found = await connection.execute(
-                select(users.c.id).where(users.c.disabled_at.is_not(None))
-            )
-            return frozenset(found.scalars())
+        query = select(users.c.id).where(users.c.disabled_at.is_not(None))
+        return await self._database.read(lambda c: frozenset(c.scalars(query)))

@@ -1,9 +1,8 @@
 """Applies migrations: under a lock, with a copy of the SQLite file first."""
 
-import asyncio
 import logging
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -12,7 +11,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from app.core.turns import now
-from app.storage.database import Database, copy_sqlite
+from app.storage.database import Database
+from app.storage.sqlite import copy_sqlite
 
 log = logging.getLogger(__name__)
 
@@ -24,33 +24,34 @@ async def upgrade(database: Database, revision: str = "heads") -> Path | None:
 
     Several processes may start at once: one migrates, the others wait and find nothing to do.
     """
-    async with database.writing() as connection:
-        if not database.sqlite:
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        present, wanted = await connection.run_sync(_revisions, revision)
-        if present == wanted:
-            return None
-        backup = None
-        if database.path is not None and present:
-            backup = database.path.parent / "backups" / _backup_name(database.path, present)
-            await asyncio.to_thread(copy_sqlite, database.path, backup)
-            log.info("copied the database to %s before migrating it", backup)
-        await connection.run_sync(_run, command.upgrade, revision)
-        log.info("database migrated from %s to %s", _names(present), _names(wanted))
-        return backup
+    return await database.exclusive(partial(_upgrade, database.path, revision))
+
+
+def _upgrade(file: Path | None, revision: str, connection: Connection) -> Path | None:
+    if file is None:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    present, wanted = _revisions(connection, revision)
+    if present == wanted:
+        return None
+    backup = None
+    if file is not None and present:
+        backup = file.parent / "backups" / _backup_name(file, present)
+        copy_sqlite(file, backup)
+        log.info("copied the database to %s before migrating it", backup)
+    command.upgrade(_config(connection), revision)
+    log.info("database migrated from %s to %s", _names(present), _names(wanted))
+    return backup
 
 
 async def downgrade(database: Database, revision: str) -> None:
     """Takes the database back to `revision` (`base`: to nothing)."""
-    async with database.writing() as connection:
-        await connection.run_sync(_run, command.downgrade, revision)
+    await database.exclusive(lambda c: command.downgrade(_config(c), revision))
 
 
 async def is_current(database: Database) -> bool:
     """Whether there is nothing to migrate."""
-    async with database.reading() as connection:
-        present, wanted = await connection.run_sync(_revisions, "heads")
-        return present == wanted
+    present, wanted = await database.read(partial(_revisions, wanted="heads"))
+    return present == wanted
 
 
 def latest() -> frozenset[str]:
@@ -70,10 +71,6 @@ def _config(connection: Connection | None = None) -> Config:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
-
-
-def _run(connection: Connection, action: Any, revision: str) -> None:
-    action(_config(connection), revision)
 
 
 def _revisions(connection: Connection, wanted: str) -> tuple[frozenset[str], frozenset[str]]:

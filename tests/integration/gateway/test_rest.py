@@ -334,5 +334,5 @@ async def test_usage_by_key_is_in_the_database_and_in_the_budget(house):
     async with asyncio.timeout(3):
         while not (await house.http.get("/api/keys")).json()["keys"][0]["lastUsedAt"]:
             await asyncio.sleep(0.1)
-    reports = house.application.storage.reports
+    reports = house.application.storage.usage
     assert len([row async for row in reports.records(UsageFilter())]) == 1

@@ -95,8 +95,8 @@ async def test_a_compressed_turn_says_so_once_and_counts_what_it_spared(house):
 async def test_the_summarys_own_call_is_kept_with_the_users_usage(house, storage):
     for question, _ in TALK[:6]:
         await house.ask(question)
-    async with storage.database.reading() as connection:
-        rows = (await connection.execute(select(usage.c.purpose, usage.c.user_id))).all()
+    query = select(usage.c.purpose, usage.c.user_id)
+    rows = await storage.database.read(lambda c: c.execute(query).all())
     assert rows.count((Purpose.SUMMARY.value, house.user.id)) == 1
     assert rows.count((Purpose.ANSWER.value, house.user.id)) == 6
 

@@ -98,9 +98,8 @@ async def test_turns_of_a_living_process_are_left_alone_until_it_dies(url, tmp_p
 async def test_a_process_on_another_machine_is_dead_after_a_minute_of_silence(storage, ann):
     await begin(storage, a_request(ann))
     for silent, interrupted in ((timedelta(seconds=30), 0), (timedelta(seconds=90), 1)):
-        async with storage.database.writing() as connection:
-            elsewhere = {"host": "elsewhere", "seen_at": now() - silent}
-            await connection.execute(processes.update().values(elsewhere))
+        elsewhere = processes.update().values(host="elsewhere", seen_at=now() - silent)
+        await storage.database.write(lambda c, change=elsewhere: c.execute(change).close())
         other = Storage(str(storage.url), storage.data_dir)
         assert await other.process.heartbeat() == interrupted
         await other.process.leave()
@@ -109,8 +108,8 @@ async def test_a_process_on_another_machine_is_dead_after_a_minute_of_silence(st
 
 async def test_a_turn_taken_for_dead_that_ends_after_all_is_whole(storage, ann):
     state, _ = await begin(storage, a_request(ann, "Slow?"))
-    async with storage.database.writing() as connection:
-        await connection.execute(processes.update().values(host="elsewhere", seen_at=LONG_AGO))
+    elsewhere = processes.update().values(host="elsewhere", seen_at=LONG_AGO)
+    await storage.database.write(lambda c: c.execute(elsewhere).close())
     other = Storage(storage.url, storage.data_dir)
     assert await other.process.heartbeat() == 1
     await storage.turns.settle(state.settle(Outcome.COMPLETED, None, ()))
@@ -206,9 +205,8 @@ async def test_two_processes_of_many_users_lose_nothing(url, tmp_path):
     async with another_process(module, url, str(tmp_path), "b", "25", "3") as process:
         await write(storage, "a", 25, 3)
         assert await asyncio.wait_for(process.wait(), 100) == 0
-    async with storage.database.reading() as connection:
-        answers = select(func.count()).where(steps.c.output == "Hi!")
-        assert await connection.scalar(answers) == 2 * 25 * 3
+    answers = select(func.count()).where(steps.c.output == "Hi!")
+    assert await storage.database.read(lambda c: c.scalar(answers)) == 2 * 25 * 3
     await storage.aclose()
 
 

@@ -12,12 +12,16 @@ from app.storage.database import Database
 from app.storage.migrations import apply
 from app.storage.storage import Storage
 from app.storage.tables import metadata
-from app.storage.usage_totals import totals_metadata
+from app.storage.tables.usage import totals_metadata
 from tests.integration.storage.conftest import sqlite_url
 from tests.integration.storage.turns import say
 
 UNSEEN = ("spoken_index", "said")
 """What search adds past the tables: FTS5's own tables, PostgreSQL's column."""
+
+
+def executing(statement):
+    return lambda connection: connection.execute(text(statement)).close()
 
 
 async def test_up_down_and_up_again(empty_url):
@@ -47,8 +51,7 @@ async def test_the_database_is_what_the_tables_say(url):
         )
         return compare_metadata(context, tables)
 
-    async with database.reading() as connection:
-        assert await connection.run_sync(differences) == []
+    assert await database.read(differences) == []
     await database.aclose()
 
 
@@ -64,8 +67,7 @@ async def test_a_sqlite_file_is_copied_before_it_is_migrated(tmp_path):
     url = sqlite_url(tmp_path)
     database = Database(url)
     assert await apply.upgrade(database, "0001_initial") is None
-    async with database.writing() as connection:
-        await connection.execute(text("INSERT INTO documents VALUES ('s', 'k', '{}')"))
+    await database.write(executing("INSERT INTO documents VALUES ('s', 'k', '{}')"))
     backup = await apply.upgrade(database)
     assert backup is not None
     with sqlite3.connect(backup) as copy:
@@ -78,17 +80,12 @@ async def test_a_sqlite_file_is_copied_before_it_is_migrated(tmp_path):
 
 async def test_a_migration_that_fails_changes_nothing(empty_url):
     database = Database(empty_url)
-    async with database.writing() as connection:
-        await connection.execute(text("CREATE TABLE usage (id text)"))
+    await database.write(executing("CREATE TABLE usage (id text)"))
     with pytest.raises(Exception, match="usage"):
         await apply.upgrade(database)
-    async with database.reading() as connection:
-        left = await connection.run_sync(
-            lambda c: MigrationContext.configure(c).get_current_heads()
-        )
+    left = await database.read(lambda c: MigrationContext.configure(c).get_current_heads())
     assert left == ()
-    async with database.writing() as connection:
-        await connection.execute(text("DROP TABLE usage"))
+    await database.write(executing("DROP TABLE usage"))
     await apply.upgrade(database)
     await database.aclose()
 

@@ -13,8 +13,7 @@ from tests.integration.storage.turns import a_call, a_request, begin, say
 
 
 async def count(storage, table):
-    async with storage.database.reading() as connection:
-        return await connection.scalar(select(func.count()).select_from(table))
+    return await storage.database.read(lambda c: c.scalar(select(func.count()).select_from(table)))
 
 
 def files_of(storage, thread_id):

@@ -45,9 +45,8 @@ async def live_in(storage, ann):
 
 
 async def rows(storage, table):
-    async with storage.database.reading() as connection:
-        found = await connection.execute(select(table).order_by(table.c.id))
-        return [dict(row._mapping) for row in found]
+    query = select(table).order_by(table.c.id)
+    return await storage.database.read(lambda c: list(map(dict, c.execute(query).mappings())))
 
 
 async def test_an_import_gives_the_same_threads(storage, elsewhere, ann, tmp_path):

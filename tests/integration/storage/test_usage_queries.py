@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,8 +13,7 @@ import pytest_asyncio
 from app.core.reports import UsageFilter, UsageSummary
 from app.storage.tables import threads, usage, users
 from app.storage.time_sql import utc_offsets
-from app.storage.usage_queries import StoredUsage
-from app.storage.usage_sums import percentile
+from app.storage.usage import StoredUsage, percentile
 from tests.usage_samples import END, HITS, USERS, usage_rows
 
 ROWS = list(usage_rows(600, days=10))
@@ -21,16 +21,17 @@ ALL = UsageFilter()
 
 
 async def keep(storage, rows):
-    async with storage.database.writing() as connection:
-        await connection.execute(
-            users.insert(),
-            [
-                {"id": id, "identifier": name.lower(), "display_name": name, "role": "user"}
-                | {"metadata": {}, "created_at": END}
-                for id, name in USERS.items()
-            ],
-        )
-        await connection.execute(usage.insert(), rows)
+    people = [
+        {"id": id, "identifier": name.lower(), "display_name": name, "role": "user"}
+        | {"metadata": {}, "created_at": END}
+        for id, name in USERS.items()
+    ]
+
+    def work(connection):
+        connection.execute(users.insert(), people)
+        connection.execute(usage.insert(), rows)
+
+    await storage.database.write(work)
 
 
 @pytest_asyncio.fixture
@@ -185,18 +186,15 @@ async def test_the_slowest_and_the_dearest_turns_come_whole(storage, reports):
         ends = [row["started_at"] + timedelta(seconds=row["total_s"]) for row in rows]
         return (max(ends) - min(row["started_at"] for row in rows)).total_seconds()
 
-    async with storage.database.writing() as connection:
-        await connection.execute(
-            threads.insert().values(
-                id="thread-3",
-                user_id="u-anna",
-                title="Про чай",
-                metadata={},
-                tags=[],
-                created_at=END,
-                active_at=END,
-            )
-        )
+    thread: dict[str, Any] = {
+        "id": "thread-3",
+        "user_id": "u-anna",
+        "title": "Про чай",
+        "metadata": {},
+        "tags": [],
+    }
+    thread |= {"created_at": END, "active_at": END}
+    await storage.database.write(lambda c: c.execute(threads.insert(), thread).close())
     slowest = await reports.turns(ALL, "slowest", 300)
     seconds = [turn.seconds for turn in slowest]
     assert seconds == pytest.approx(sorted(map(took, by_turn.values()), reverse=True), abs=1e-3)

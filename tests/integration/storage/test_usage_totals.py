@@ -8,14 +8,13 @@ import pytest
 from app.core.models import ModelRef
 from app.core.usage import CallRecord, Outcome, Purpose
 from app.gateway.dashboard.period import usage_filter
-from app.storage import usage_totals
 from app.storage.database import Database
 from app.storage.migrations import apply
 from app.storage.storage import Storage
 from app.storage.tables import usage
+from app.storage.tables.usage import MAX_FIRST_TOKEN_TIMES, hours
 from app.storage.transfer import export_to, import_from
-from app.storage.usage_queries import StoredUsage
-from app.storage.usage_totals import MAX_FIRST_TOKEN_TIMES
+from app.storage.usage import StoredUsage
 from tests.integration.storage.conftest import sqlite_url
 from tests.integration.storage.test_usage_queries import ROWS, expected, keep
 from tests.usage_samples import END, usage_rows
@@ -43,11 +42,9 @@ async def test_local_days_add_up_whether_they_begin_with_an_hour_or_not(storage,
 async def test_records_from_before_the_totals_are_in_them(tmp_path):
     database = Database(sqlite_url(tmp_path))
     await apply.upgrade(database, "0004_cached_answers")
-    async with database.writing() as connection:
-        await connection.execute(usage.insert(), ROWS[:400])
+    await database.write(lambda c: c.execute(usage.insert(), ROWS[:400]).close())
     await apply.upgrade(database)
-    async with database.writing() as connection:
-        await connection.execute(usage.insert(), ROWS[400:])
+    await database.write(lambda c: c.execute(usage.insert(), ROWS[400:]).close())
     reports = StoredUsage(database)
     over = usage_filter(*TEN_DAYS, "Europe/Kyiv", None)
     assert await reports.summary(over) == expected(ROWS)
@@ -86,8 +83,7 @@ async def test_of_a_very_busy_hour_the_first_times_stand_for_it(tmp_path):
     for number, row in enumerate(rows):
         row |= {"user_id": "u-anna", "mode": "chat", "cache": None, "first_token_s": number / 1000}
     await keep(storage, rows)
-    async with storage.database.reading() as connection:
-        kept = (await connection.execute(usage_totals.hours.select())).all()
+    kept = await storage.database.read(lambda c: c.execute(hours.select()).all())
     whole = next(row for row in kept if row.kind == "whole")
     times = [int(time) for time in whole.first_tokens_ms.split(",")]
     assert whole.calls == len(rows)
