@@ -10,7 +10,7 @@ from app.core.people import User
 from app.core.threads import ElementRecord, FeedbackRecord, ThreadRecord
 from app.core.turns import StepRecord
 from app.core.usage import CallRecord, Outcome
-from app.storage.tables.base import storable
+from app.storage.columns import storable
 
 Values = dict[str, Any]
 AnyRow = Row[*tuple[Any, ...]]

@@ -22,13 +22,13 @@ from sqlalchemy import Column, Connection, Table, delete, func, insert, select
 
 from app.core.errors import BadRequest, NotAllowed
 from app.core.turns import now
+from app.storage.columns import Money, UtcDateTime
 from app.storage.files import LocalFiles
 from app.storage.migrations import apply
 from app.storage.sqlite import copy_sqlite
 from app.storage.storage import Storage
 from app.storage.tables import metadata, threads
-from app.storage.tables.base import Money, UtcDateTime
-from app.storage.tables.usage import delete_totals
+from app.storage.usage_totals import delete_totals
 
 FORMAT = 1
 _OF_PROCESSES = ("processes", "running_turns")

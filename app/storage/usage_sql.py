@@ -21,7 +21,6 @@ from sqlalchemy import (
 
 from app.core.reports import Dimension, UsageFilter
 from app.storage.tables import usage
-from app.storage.tables.usage import AMOUNTS, COUNTS, hours, turns
 from app.storage.time_sql import (
     UtcOffsets,
     hour_of,
@@ -29,6 +28,7 @@ from app.storage.time_sql import (
     local_day_of_hour,
     seconds_since_epoch,
 )
+from app.storage.usage_totals import AMOUNTS, COUNTS, hours, turns
 
 COLUMNS: dict[Dimension, tuple[str, ...]] = {
     "model": ("server", "model"),

@@ -12,7 +12,7 @@ from app.storage.database import Database
 from app.storage.migrations import apply
 from app.storage.storage import Storage
 from app.storage.tables import metadata
-from app.storage.tables.usage import totals_metadata
+from app.storage.usage_totals import totals_metadata
 from tests.integration.storage.conftest import sqlite_url
 from tests.integration.storage.turns import say
 

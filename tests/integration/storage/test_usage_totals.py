@@ -12,9 +12,9 @@ from app.storage.database import Database
 from app.storage.migrations import apply
 from app.storage.storage import Storage
 from app.storage.tables import usage
-from app.storage.tables.usage import MAX_FIRST_TOKEN_TIMES, hours
 from app.storage.transfer import export_to, import_from
 from app.storage.usage import StoredUsage
+from app.storage.usage_totals import MAX_FIRST_TOKEN_TIMES, hours
 from tests.integration.storage.conftest import sqlite_url
 from tests.integration.storage.test_usage_queries import ROWS, expected, keep
 from tests.usage_samples import END, usage_rows

@@ -5,7 +5,7 @@ Revision ID: 0005_usage_totals
 
 from alembic import op
 
-from app.storage.tables.usage import totals_schema, totals_undone
+from app.storage.usage_totals import totals_schema, totals_undone
 
 revision = "0005_usage_totals"
 down_revision = "0004_cached_answers"

@@ -1,72 +1,16 @@
-"""What every model call took, and totals of it that SQLite keeps beside the records itself, so that the
-dashboard need not read every record of a month.
+"""Totals of the usage that SQLite keeps beside the records itself, so that the dashboard need not read
+every record of a month.
 
-`usage` has no foreign keys: figures outlive threads, users and keys. `usage_hours` has a row for each
-hour and user (kind `whole`), each hour, user and model (`model`), and each hour, user and mode
-(`mode`); `usage_turns` one for each turn. A trigger keeps both in the transaction that inserts a
-record, so nobody can forget them; a record is never changed, and deleted only together with all others
-(`delete_totals`). PostgreSQL has neither: it adds up in parallel, and there all writers would wait for
-each other at the rows of the present hour.
+`usage_hours` has a row for each hour and user (kind `whole`), each hour, user and model (`model`), and
+each hour, user and mode (`mode`); `usage_turns` one for each turn. A trigger keeps both in the
+transaction that inserts a record, so nobody can forget them; a record is never changed, and deleted
+only together with all others (`delete_totals`). PostgreSQL has neither: it adds up in parallel, and
+there all writers would wait for each other at the rows of the present hour.
 """
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Connection,
-    Float,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    delete,
-)
+from sqlalchemy import Column, Connection, Float, Index, Integer, MetaData, String, Table, delete
 
-from app.storage.tables.base import Money, StorableText, UtcDateTime, metadata
-
-usage = Table(
-    "usage",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("started_at", UtcDateTime, nullable=False),
-    Column("user_id", String),
-    Column("key_id", String),
-    Column("thread_id", String),
-    Column("turn_id", String),
-    Column("step_id", String),
-    Column("mode", String),
-    Column("purpose", String, nullable=False),
-    Column("server", String, nullable=False),
-    Column("model", StorableText, nullable=False),
-    Column("outcome", String, nullable=False),
-    Column("input_tokens", Integer),
-    Column("output_tokens", Integer),
-    Column("cached_tokens", Integer),
-    Column("reasoning_tokens", Integer),
-    Column("estimated", Boolean, nullable=False),
-    Column("load_s", Float),
-    Column("prompt_s", Float),
-    Column("generation_s", Float),
-    Column("first_token_s", Float),
-    Column("total_s", Float),
-    Column("characters", Integer, nullable=False),
-    Column("cost_amount", Money),
-    Column("cost_currency", String),
-    Column("cost_rub", Money),
-    Column("finish_reason", String),
-    Column("cache", String),
-    Column("error", String),
-    Column("request_id", StorableText),
-    Column("streaming", Boolean, nullable=False),
-    Column("saved_tokens", Integer),
-    Column("saved_rub", Money),
-    Column("parallel", Integer),
-    Index("ix_usage_started_at", "started_at"),
-    Index("ix_usage_user_id_started_at", "user_id", "started_at"),
-    Index("ix_usage_key_id_started_at", "key_id", "started_at"),
-    Index("ix_usage_server_model_started_at", "server", "model", "started_at"),
-    Index("ix_usage_thread_id", "thread_id"),
-)
+from app.storage.columns import Money, StorableText
 
 MAX_FIRST_TOKEN_TIMES = 250
 """First-token times kept of one hour in one row: of a busier hour the first ones stand for it."""

@@ -1,0 +1,303 @@
+"""All tables on one MetaData. The totals of the usage are in `usage_totals`."""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    text,
+)
+
+from app.storage.columns import Json, Money, Serial, StorableText, UtcDateTime
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# Users, small documents, and the processes that share the database.
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("identifier", StorableText, nullable=False, unique=True),
+    Column("display_name", StorableText),
+    Column("role", String, nullable=False),
+    Column("password_hash", String),
+    Column("metadata", Json, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("disabled_at", UtcDateTime),
+    Index("ix_users_disabled_at", "disabled_at"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("scope", StorableText, primary_key=True),
+    Column("key", StorableText, primary_key=True),
+    Column("value", Json, nullable=False),
+)
+
+processes = Table(
+    "processes",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("host", String, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+)
+
+# Threads, and what is said in them.
+
+threads = Table(
+    "threads",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("user_id", String, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("title", StorableText),  # NULL: nothing has been said yet, and no list shows it
+    Column("titled_by", String),  # question, answer or person: who may still rename it
+    Column("folded_title", StorableText),  # as search compares it
+    Column("metadata", Json, nullable=False),
+    Column("tags", Json, nullable=False),
+    Column("shared_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("active_at", UtcDateTime, nullable=False),
+    Index("ix_threads_user_id_active_at", "user_id", "active_at", "id"),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),  # the order of appearance
+    Column("id", String, nullable=False, unique=True),
+    Column("thread_id", String, ForeignKey("threads.id", ondelete="CASCADE"), nullable=False),
+    Column("user_id", String, nullable=False),  # the thread's: search and favourites start from it
+    Column("turn_id", String),
+    Column("parent_id", String),
+    Column("type", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("name", StorableText, nullable=False),
+    Column("input", StorableText, nullable=False),
+    Column("output", StorableText, nullable=False),
+    Column("metadata", Json, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("is_error", Boolean, nullable=False),
+    Column("open", Boolean, nullable=False),
+    Column("modes", Json),
+    Column("favorite", Boolean, nullable=False, server_default=text("false")),
+    Index("ix_steps_thread_id", "thread_id", "seq"),
+    Index(
+        "ix_steps_favorite",
+        "user_id",
+        "seq",
+        sqlite_where=text("favorite"),
+        postgresql_where=text("favorite"),
+    ),
+)
+
+elements = Table(
+    "elements",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("thread_id", String, ForeignKey("threads.id", ondelete="CASCADE"), nullable=False),
+    Column("step_id", String),  # no foreign key: an attachment may arrive before its question
+    Column("type", String, nullable=False),
+    Column("name", StorableText, nullable=False),
+    Column("mime", String),
+    Column("display", String, nullable=False),
+    Column("url", StorableText),
+    Column("has_file", Boolean, nullable=False),
+    Column("props", Json),
+    Column("extra", Json, nullable=False),
+    Column("text", StorableText),  # what a model is shown of it
+    Column("image_mime", String),  # the image a model is shown is in the files
+    Index("ix_elements_thread_id", "thread_id", "seq"),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column(
+        "step_id", String, ForeignKey("steps.id", ondelete="CASCADE"), nullable=False, unique=True
+    ),
+    Column("thread_id", String, ForeignKey("threads.id", ondelete="CASCADE"), nullable=False),
+    Column("value", Integer, nullable=False),
+    Column("comment", StorableText),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_feedback_thread_id", "thread_id"),
+)
+
+running_turns = Table(
+    "running_turns",
+    metadata,
+    Column("turn_id", String, primary_key=True),
+    Column("thread_id", String, ForeignKey("threads.id", ondelete="CASCADE"), nullable=False),
+    Column("process_id", String, nullable=False),
+    Index("ix_running_turns_thread_id", "thread_id"),
+)
+
+# What stands for old messages in a thread's prompts. The messages themselves are in `steps`.
+
+compression_heads = Table(
+    "compression_heads",
+    metadata,
+    Column("thread_id", String, ForeignKey("threads.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, nullable=False),  # counts swaps of the thread's blocks
+    Column("announced", Integer, nullable=False),  # the version the conversation was told of
+)
+
+compression_blocks = Table(
+    "compression_blocks",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("thread_id", String, ForeignKey("threads.id", ondelete="CASCADE"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("message_ids", Json, nullable=False),
+    Column("source_hash", String, nullable=False),
+    Column("notes", Json, nullable=False),
+    Column("tokens_before", Integer, nullable=False),
+    Column("tokens_after", Integer, nullable=False),
+    Column("model", StorableText, nullable=False),  # server/model
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_compression_blocks_thread_id", "thread_id", "position"),
+)
+
+pinned_facts = Table(
+    "pinned_facts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("thread_id", String, ForeignKey("threads.id", ondelete="CASCADE"), nullable=False),
+    Column("text", StorableText, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_pinned_facts_thread_id", "thread_id", "created_at"),
+)
+
+# What every model call took. No foreign keys: figures outlive threads, users and keys.
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("user_id", String),
+    Column("key_id", String),
+    Column("thread_id", String),
+    Column("turn_id", String),
+    Column("step_id", String),
+    Column("mode", String),
+    Column("purpose", String, nullable=False),
+    Column("server", String, nullable=False),
+    Column("model", StorableText, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("input_tokens", Integer),
+    Column("output_tokens", Integer),
+    Column("cached_tokens", Integer),
+    Column("reasoning_tokens", Integer),
+    Column("estimated", Boolean, nullable=False),
+    Column("load_s", Float),
+    Column("prompt_s", Float),
+    Column("generation_s", Float),
+    Column("first_token_s", Float),
+    Column("total_s", Float),
+    Column("characters", Integer, nullable=False),
+    Column("cost_amount", Money),
+    Column("cost_currency", String),
+    Column("cost_rub", Money),
+    Column("finish_reason", String),
+    Column("cache", String),
+    Column("error", String),
+    Column("request_id", StorableText),
+    Column("streaming", Boolean, nullable=False),
+    Column("saved_tokens", Integer),
+    Column("saved_rub", Money),
+    Column("parallel", Integer),
+    Index("ix_usage_started_at", "started_at"),
+    Index("ix_usage_user_id_started_at", "user_id", "started_at"),
+    Index("ix_usage_key_id_started_at", "key_id", "started_at"),
+    Index("ix_usage_server_model_started_at", "server", "model", "started_at"),
+    Index("ix_usage_thread_id", "thread_id"),
+)
+
+# API keys. Usage counts by their ids, and outlives them.
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", StorableText, nullable=False),
+    Column("prefix", String, nullable=False),
+    Column("hash", String, nullable=False, unique=True),
+    Column("user_id", String, nullable=False),
+    Column("models", Json, nullable=False),
+    Column("rpm", Integer),
+    Column("tpm", Integer),
+    Column("budget_rub", Money),
+    Column("admin", Boolean, nullable=False),
+    Column("cache", String, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("last_used_at", UtcDateTime),
+)
+
+# Cached answers, and the words by which they are found again.
+
+cached_answers = Table(
+    "cached_answers",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("scope", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("owner", String, nullable=False),
+    Column("question", StorableText, nullable=False),
+    Column("answer", StorableText, nullable=False),
+    Column("model", StorableText, nullable=False),
+    Column("title", StorableText),
+    Column("tokens", Integer),
+    Column("cost_rub", Money),
+    Column("thread_id", String),  # no foreign keys: whoever deletes a thread purges its answers
+    Column("turn_id", String),
+    Column("question_id", String),
+    Column("vector", LargeBinary),  # float32, of unit length
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime, nullable=False),  # kept or last served: the oldest goes first
+    Index("ux_cached_answers_scope_key", "scope", "key", unique=True),
+    Index("ix_cached_answers_owner", "owner"),
+    Index("ix_cached_answers_thread_id", "thread_id"),
+    Index("ix_cached_answers_turn_id", "turn_id"),
+    Index("ix_cached_answers_question_id", "question_id"),
+    Index("ix_cached_answers_used_at", "used_at"),
+    Index("ix_cached_answers_asked_at", "asked_at"),
+)
+
+cached_terms = Table(
+    "cached_terms",
+    metadata,
+    Column("scope", String, primary_key=True),
+    Column("term", StorableText, primary_key=True),
+    Column(
+        "seq",
+        Serial,
+        ForeignKey("cached_answers.seq", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Index("ix_cached_terms_seq", "seq"),
+    sqlite_with_rowid=False,
+)
