@@ -12,22 +12,32 @@ run: export UVICORN_WS_PER_MESSAGE_DEFLATE ?= false
 run: .venv/.runtime  ## the app on http://127.0.0.1:8000
 	@$(BIN)/chainlit run app/chainlit_app.py --headless --host $(HOST) --port $(PORT)
 
-# Three runs: the browser's driver keeps an event loop of its own for as long as its process lives.
+# Most of a test is waiting, so there are more of them at once than cores. Those that measure a time
+# come first, one by one.
+WORKERS ?= 3
 test: .venv/.tests  ## everything: format, lint, types, unit, integration and browser tests
 	@sh tests/system-packages.sh
 	@$(MAKE) -s lint
-	@$(BIN)/python -m pytest tests/unit
-	@$(BIN)/python -m pytest tests/integration
-	@$(BIN)/python -m pytest tests/e2e
+	@$(BIN)/python -m pytest -m timing
+	@$(BIN)/python -m pytest -m "not timing" -n $(WORKERS) --dist loadfile
 
-check: .venv/.tests lint  ## the fast part of it
-	@$(BIN)/python -m pytest tests/unit -q -x
+check: .venv/.tests  ## the fast part of it
+	@$(MAKE) -s -j2 lint unit
 
-.PHONY: lint
-lint: .venv/.tests
+.PHONY: lint unit style types layers
+lint: style types layers
+
+style: .venv/.tests
 	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q .
+
+types: .venv/.tests
 	@$(BIN)/mypy
+
+layers: .venv/.tests
 	@$(BIN)/lint-imports --no-cache
+
+unit: .venv/.tests
+	@$(BIN)/python -m pytest tests/unit -q -n 2
 
 format: .venv/.tests
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .

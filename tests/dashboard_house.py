@@ -18,6 +18,7 @@ from app.storage.storage import Storage
 from app.storage.tables import threads, usage, users
 from app.storage.usage import StoredUsage
 from tests.usage_samples import END, USERS
+from tests.waiting import until
 
 PUBLIC = Path(__file__).parents[1] / "public"
 TITLES = ("Как заваривать улун", "План поездки в Карпаты", "Refactor the parser", "Борщ без свёклы")
@@ -74,8 +75,7 @@ def dashboard_house(
                 uvicorn.Config(_app(storage, Person(user_id, admin)), port=0, log_level="warning")
             )
             serving = asyncio.create_task(server.serve())
-            while not server.started:
-                await asyncio.sleep(0.01)
+            await until(lambda: server.started)
             port = server.servers[0].sockets[0].getsockname()[1]
             address.append(f"http://127.0.0.1:{port}")
             ready.set()

@@ -22,6 +22,7 @@ from app.gateway.app import Gateway
 from app.gateway.key_usage import KeyUsageRecorder
 from app.gateway.services import GatewayServices
 from app.storage.counters import Counters
+from tests.waiting import until
 
 LOCAL = Caller("local-user", "Me", admin=True)
 
@@ -110,8 +111,7 @@ async def served(app: Any, **options: Any) -> AsyncGenerator[str, None]:
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # the test runner's stay
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     try:
-        while not server.started:
-            await asyncio.sleep(0.005)
+        await until(lambda: server.started)
         yield f"http://127.0.0.1:{sock.getsockname()[1]}"
     finally:
         server.should_exit = True

@@ -51,6 +51,7 @@ def main() -> None:
     params.n_parallel = 2
     params.n_ctx = 2 * WINDOW
     params.n_gpu_layers = 0
+    params.cpuparams.n_threads = 1  # more would spin, and take the cores from other tests
     params.endpoint_slots = True
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)

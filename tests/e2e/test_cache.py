@@ -2,7 +2,6 @@
 
 import re
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.conftest import ServerLog, ask, choose, metrics, picture
 from tests.processes import Process, konsilium, running, simulator
+from tests.waiting import wait_until
 
 ANSWER = '[data-step-type="assistant_message"]'
 QUESTION = '[data-step-type="user_message"]'
@@ -94,19 +94,11 @@ def entries(folder: Path) -> int:
         return int(database.execute("select count(*) from cached_answers").fetchone()[0])
 
 
-def eventually(true: Callable[[], object], seconds: float = 15) -> None:
-    """Waits for what is done after an answer, unseen."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.05)
-
-
 def kept(page: Page, folder: Path, text: str) -> None:
     """Asks, and waits until the answer is kept."""
     before = entries(folder)
     answered(page, text)
-    eventually(lambda: entries(folder) > before)
+    wait_until(lambda: entries(folder) > before)
 
 
 def test_a_repeated_question_is_answered_from_the_cache_and_the_model_may_be_asked(
@@ -126,7 +118,7 @@ def test_a_repeated_question_is_answered_from_the_cache_and_the_model_may_be_ask
     note.get_by_role("button", name="Спросить модель").click()
     expect(note).to_have_count(0)
     expect(metrics(page)).to_have_count(1)
-    eventually(lambda: calls() > before)
+    wait_until(lambda: calls() > before)
     expect(page.locator(QUESTION)).to_have_count(1)
     page.reload()
     expect(metrics(page)).to_have_count(1)
@@ -165,11 +157,11 @@ def test_a_disliked_answer_is_not_given_again(visit: Visit, folder: Path, calls:
     page.locator(ANSWER).last.hover()
     page.locator(".negative-feedback-off").last.click()
     page.locator("#submit-feedback").click()
-    eventually(lambda: entries(folder) == before - 1)
+    wait_until(lambda: entries(folder) == before - 1)
     asked = calls()
     note = answered(page, "Как варить борщ?")
     expect(note).to_have_count(0)
-    eventually(lambda: calls() > asked)
+    wait_until(lambda: calls() > asked)
 
 
 def test_another_person_model_or_system_prompt_is_another_cache(visit: Visit, folder: Path):

@@ -2,8 +2,7 @@
 
 import re
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.conftest import ServerLog, ask, choose, metrics, picture, visitor
 from tests.processes import Process, konsilium, running, simulator
+from tests.waiting import wait_until
 
 ANSWER = '[data-step-type="assistant_message"]'
 QUESTION = '[data-step-type="user_message"]'
@@ -81,14 +81,6 @@ def answered(page: Page, text: str) -> Locator:
     return metrics(page).last
 
 
-def eventually(true: Callable[[], object], seconds: float = 15) -> None:
-    """Waits for something the page does not show."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.05)
-
-
 def blocks(folder: Path, page: Page) -> int:
     """How many blocks the thread of that page has."""
     thread = page.url.rsplit("/", 1)[-1]
@@ -103,7 +95,7 @@ def compressed(folder: Path, page: Page) -> None:
     choose(page, summary_model="json · big", compress_every=4)
     for _ in range(3):
         answered(page, words(400))
-    eventually(lambda: blocks(folder, page))
+    wait_until(lambda: blocks(folder, page))
 
 
 def test_the_window_used_is_under_each_answer_with_a_bar(chat: Page):
@@ -252,7 +244,7 @@ def test_a_summariser_that_fails_or_hangs_leaves_the_conversation_as_it_was(
     choose(chat, summary_model=f"{summariser} · big", compress_every=4)
     for _ in range(3):
         answered(chat, words(400))
-    eventually(lambda: len(log.look()["requests"]) > before + 3)
+    wait_until(lambda: len(log.look()["requests"]) > before + 3)
     card = answered(chat, "Что дальше?")
     expect(chat.get_by_test_id("compression")).to_have_count(0)
     expect(chat.get_by_test_id("error")).to_have_count(0)
@@ -273,7 +265,7 @@ def test_a_system_prompt_is_shown_before_and_after(chat: Page):
             chat.locator("#chat-settings #confirm").click()
         return there
 
-    eventually(shortened)
+    wait_until(shortened)
     panel = chat.locator("#chat-settings")
     expect(panel.locator("#short_system_prompt")).to_have_value(re.compile("Коротко"))
     expect(panel).to_contain_text(re.compile(r"Сжатый системный промпт: [\d\s]+ → [\d\s]+ токен"))
@@ -302,7 +294,7 @@ def test_the_panel_tells_what_the_conversation_took_and_prices_come_from_the_fil
         last.get_by_role("button").first.click()
         return re.search(r"Стоимость\s*\d+\.00 ₽", last.inner_text()) is not None
 
-    eventually(priced, 30)
+    wait_until(priced, 30)
     chat.locator("#chat-settings-open-modal").click()
     line = chat.locator("#chat-settings #thread_total")
     expect(line).to_be_disabled()

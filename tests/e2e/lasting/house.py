@@ -4,9 +4,7 @@ import contextlib
 import json
 import re
 import sqlite3
-import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -65,15 +63,6 @@ class House:
 
 
 T = TypeVar("T")
-
-
-def until(condition: Callable[[], T], seconds: float = 15.0) -> T:
-    """The first true value of `condition()`, asked again and again."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-    return value
 
 
 def words(tokens: int) -> str:

@@ -22,9 +22,9 @@ from tests.e2e.lasting.house import (
     begun,
     says,
     squeezed,
-    until,
     words,
 )
+from tests.waiting import wait_until
 
 
 def without_socket(page: Page) -> None:
@@ -59,7 +59,7 @@ def test_a_page_reloaded_in_mid_answer_shows_all_of_it_and_stop_works_there(
     expect(page.locator("#stop-button")).to_be_visible()
     shown = squeezed(answer.inner_text())
     assert shown.startswith(before[: before.rindex("понятно")])
-    until(lambda: len(squeezed(answer.inner_text())) > len(shown))
+    wait_until(lambda: len(squeezed(answer.inner_text())) > len(shown))
     page.locator("#stop-button").click()
     expect(metrics(page).last).to_contain_text("остановлено")
     expect(page.locator(QUESTION)).to_have_count(1)
@@ -89,7 +89,7 @@ def test_an_answer_that_ended_while_the_connection_was_broken_is_there_when_it_i
     page = breakable
     thread = begun(page, SHORT, "Расскажи другую историю")
     without_socket(page)
-    until(lambda: house.answers(thread) == [("completed", words(200))])
+    wait_until(lambda: house.answers(thread) == [("completed", words(200))])
     assert metrics(page).count() == 0
     page.context.set_offline(False)
     expect(metrics(page).last).to_be_visible()
@@ -105,7 +105,7 @@ def test_a_killed_app_leaves_the_question_and_the_partial_answer_and_retry_works
     page: Page, house: House
 ):
     thread = begun(page, LONG, "Расскажи всё")
-    until(lambda: len(house.answers(thread)) == 1)  # the checkpoint, every 2 s
+    wait_until(lambda: len(house.answers(thread)) == 1)  # the checkpoint, every 2 s
     house.app.restart(signal.SIGKILL)
     notice = page.locator('[data-testid="error"]').last
     expect(notice).to_contain_text("прервался", timeout=20_000)
@@ -155,8 +155,8 @@ def test_an_answer_that_cannot_be_stored_is_said_on_screen_and_stored_later(
         other.execute("BEGIN EXCLUSIVE")
         expect(page.get_by_text("Ответ пока не удаётся сохранить")).to_be_visible()
         picture(page, "not-stored-yet")
-        until(lambda: says(page.locator(ANSWER).last, words(200)))
+        wait_until(lambda: says(page.locator(ANSWER).last, words(200)))
         other.execute("ROLLBACK")
     expect(page.get_by_text("Ответ сохранён")).to_be_visible()
-    until(lambda: house.answers(thread) == [("completed", words(200))])
+    wait_until(lambda: house.answers(thread) == [("completed", words(200))])
     expect(page.locator("#stop-button")).to_have_count(0)

@@ -12,8 +12,8 @@ from tests.e2e.lasting.house import (
     House,
     answered,
     squeezed,
-    until,
 )
+from tests.waiting import wait_until
 
 
 def test_everything_is_back_after_a_restart_and_the_next_question_knows_the_history(
@@ -83,7 +83,7 @@ def test_an_edit_and_a_regeneration_rewind_the_screen_the_database_and_the_histo
     expect(page.locator(ANSWER).last).to_contain_text("Три")
     assert house.asked() == [{"role": "user", "content": "Три"}]
     page.get_by_role("button", name="Другой ответ").click()
-    until(
+    wait_until(
         lambda: (
             len(house.rows("SELECT id FROM steps WHERE thread_id = ? AND ended_at IS NULL", thread))
             == 0

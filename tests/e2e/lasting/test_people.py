@@ -20,9 +20,9 @@ from tests.e2e.lasting.house import (
     menu,
     new_chat,
     settings,
-    until,
 )
 from tests.processes import ROOT, running
+from tests.waiting import wait_until
 
 SECRETS = {"ann": "ann's long password", "bob": "bob's long password", "eve": "eve's long password"}
 
@@ -145,7 +145,7 @@ def test_a_disabled_user_is_out_at_once_with_a_page_open(chromium: Browser, hous
         users(house, "disable", "ann")
         page.wait_for_url(re.compile("/login"))
         expect(page.get_by_text("Успею ли я?")).to_have_count(0)
-        until(lambda: [outcome for outcome, _ in house.answers(thread)] == ["stopped"])
+        wait_until(lambda: [outcome for outcome, _ in house.answers(thread)] == ["stopped"])
         sign_in(page, "ann", SECRETS["ann"])
         expect(page.get_by_role("alert")).to_contain_text("Проверьте имя и пароль")
 

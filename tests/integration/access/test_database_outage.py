@@ -8,18 +8,22 @@ import pytest
 from tests.integration.access.page import Page
 from tests.postgres import running_postgres
 from tests.processes import konsilium, running, simulator
+from tests.waiting import until
 
 
 def answers(step):
     return step["type"] == "assistant_message" and not step["isError"]
 
 
-async def until(status, url):
+async def health(status, url):
     """Waits for /health to answer with that status, and returns its body."""
-    async with httpx.AsyncClient(timeout=10) as client, asyncio.timeout(30):
-        while (answer := await client.get(f"{url}/health")).status_code != status:
-            await asyncio.sleep(0.1)
-        return answer.json()
+    async with httpx.AsyncClient(timeout=10) as client:
+
+        async def body():
+            answer = await client.get(f"{url}/health")
+            return answer.json() if answer.status_code == status else None
+
+        return await until(body, within=30)
 
 
 @pytest.mark.postgres
@@ -34,14 +38,14 @@ async def test_the_app_says_that_its_database_is_away_and_goes_on_when_it_is_bac
             await page.connect()
             await page.ask("Привет?")
             await page.hear("new_message", answers)
-            assert (await until(200, app.url))["database"] == "ok"
+            assert (await health(200, app.url))["database"] == "ok"
             await asyncio.to_thread(server.stop)
-            assert (await until(503, app.url))["status"] == "unavailable"
+            assert (await health(503, app.url))["status"] == "unavailable"
             await page.ask("Anybody?")
             card = await page.hear("element", lambda e: e["name"] == "ErrorCard")
             assert card["props"]["code"] == "storage_unavailable"
             await asyncio.to_thread(server.start)
-            await until(200, app.url)
+            await health(200, app.url)
             page.heard.clear()
             await page.ask("Again?")
             await page.hear("new_message", answers)

@@ -15,6 +15,7 @@ from app.storage.storage import Storage
 from tests.integration.access.page import Page
 from tests.processes import konsilium, running, simulator
 from tests.unit.access.test_passwords import CHEAP
+from tests.waiting import until
 
 SLOW = "ollama/len-200+paced-20ms"
 
@@ -103,12 +104,12 @@ async def test_a_strangers_socket_gets_neither_thread_nor_its_stream(visit, stor
     assert [s["output"] for s in mine["steps"] if s["type"] == "user_message"] == ["A slow one?"]
     streamed = {data["id"] for event, data in bob.heard if event == "stream_token"}
     assert not streamed & {step["id"] for step in mine["steps"]}
-    async with asyncio.timeout(20):  # Bob's stop has not ended it: it is answered whole
-        while not any(
-            s["type"] == "assistant_message" and len(s["output"]) > 300
-            for s in (await ann.http.get(f"/project/thread/{thread}")).json()["steps"]
-        ):
-            await asyncio.sleep(0.2)
+
+    async def answered_whole():
+        steps = (await ann.http.get(f"/project/thread/{thread}")).json()["steps"]
+        return any(s["type"] == "assistant_message" and len(s["output"]) > 300 for s in steps)
+
+    await until(answered_whole, within=20)  # Bob's stop has not ended it
 
 
 async def test_elements_cannot_be_put_into_anothers_thread(visit, storage, people):
@@ -162,10 +163,12 @@ async def test_a_user_disabled_in_mid_answer_is_out_at_once(visit, people, stora
     with pytest.raises(socketio.exceptions.ConnectionError):
         await Page.connect(again := Page(page.url), thread)
     await again.close()
-    async with asyncio.timeout(5):
-        while (await storage.threads.contents(thread, eve.id)).steps[1].outcome == "running":
-            await asyncio.sleep(0.1)
-    assert (await storage.threads.contents(thread, eve.id)).steps[1].outcome == "stopped"
+
+    async def outcome():
+        ended = (await storage.threads.contents(thread, eve.id)).steps[1].outcome
+        return ended != "running" and ended
+
+    assert await until(outcome, within=5) == "stopped"
 
 
 async def test_a_question_asked_in_one_tab_is_asked_and_answered_in_the_other(visit):
@@ -208,11 +211,13 @@ async def test_a_tab_that_missed_a_change_does_not_undo_it_when_it_closes(visit,
     who = await people.known("ann-8")
     await storage.conversations.keep_settings(who.id, thread, {"temperature": 0.2})
     await one.close()
-    async with asyncio.timeout(20):  # what a page leaves behind when it closes
-        while "client_type" not in (await storage.threads.find(thread, who.id)).metadata:
-            await asyncio.sleep(0.1)
-    kept = (await storage.threads.find(thread, who.id)).metadata["chat_settings"]
-    assert kept == {"temperature": 0.2}
+
+    async def left_behind():
+        metadata = (await storage.threads.find(thread, who.id)).metadata
+        return "client_type" in metadata and metadata
+
+    metadata = await until(left_behind, within=20)  # what a page leaves behind when it closes
+    assert metadata["chat_settings"] == {"temperature": 0.2}
 
 
 @contextlib.contextmanager

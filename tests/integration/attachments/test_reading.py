@@ -17,6 +17,7 @@ from app.attachments import AttachmentLimits, File, read_attachment, read_attach
 from app.core.errors import AttachmentRefused
 from app.core.models import Capability, ModelProfile, ModelRef
 from tests.attachment_files import MEGABYTE, a_bomb, a_docx, a_huge_png, a_pdf, a_png, a_raw_pdf
+from tests.waiting import until
 
 SEES = ModelProfile(
     ModelRef("ollama", "llava"), frozenset({Capability.COMPLETION, Capability.VISION})
@@ -225,8 +226,7 @@ async def test_leaving_in_the_middle_ends_the_reader(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes(b"x" * MEGABYTE)
     task = asyncio.create_task(read_attachment(path, "a.txt", "", LIMITS, SEES))
-    while not (children := psutil.Process().children()):
-        await asyncio.sleep(0.001)
+    children = await until(psutil.Process().children)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

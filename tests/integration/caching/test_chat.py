@@ -1,5 +1,7 @@
 """The chat's memory over both databases, from the question to the thumb."""
 
+import pytest
+
 from app.completion.caching.cache import AnswerCache
 from app.completion.caching.policy import Policies
 from app.conversation.cached import Remembering
@@ -26,6 +28,7 @@ async def ask(storage, models, user, text):
     return request, next(s for s in state.steps.values() if s.kind is StepKind.ANSWER)
 
 
+@pytest.mark.timing
 async def test_asked_again_served_disliked_and_asked_of_the_model(storage, ann, bob):
     models = ScriptedModels({"model": "Їх одинадцять."})
     await ask(storage, models, ann, WHICH)

@@ -23,6 +23,7 @@ from app.providers.ollama import OllamaServer
 from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 from tests.simulators import OllamaSimulator, OpenAISimulator
+from tests.waiting import until
 
 TIMEOUTS = Timeouts(connect=5.0, first_token=1.5, silence=1.5, listing=5.0, ending=0.5)
 REQUEST = ModelRequest((Message.user("Скільки буде два плюс два?"),))
@@ -115,9 +116,8 @@ async def test_a_model_removed_meanwhile_is_not_found_and_near_names_are_offered
 @pytest.mark.parametrize("server", ["ollama", "cloud"])
 async def test_a_stop_reaches_the_server_through_all_wrappers(house: House, server: str) -> None:
     asking = asyncio.create_task(house.ask(f"{server}/len-100000+paced-5ms"))
-    await asyncio.sleep(0.15)
     simulator = house.ollama if server == "ollama" else house.cloud
-    assert simulator.open_generations == 1
+    await until(lambda: simulator.open_generations == 1)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
@@ -164,6 +164,4 @@ async def test_five_hundred_calls_with_faults_and_stops_leave_nothing_open(house
     assert await house.cloud.idle(1.0)
     assert {"stopped", "completed", "server_fault", "connection_lost"} <= outcomes.keys()
     assert "internal_error" not in outcomes
-    async with asyncio.timeout(2.0):  # what was cancelled last unwinds
-        while len(asyncio.all_tasks()) > tasks:
-            await asyncio.sleep(0.01)
+    await until(lambda: len(asyncio.all_tasks()) <= tasks, within=2)  # the last cancelled unwind

@@ -17,6 +17,7 @@ from app.gateway.app import Gateway, InFront
 from tests.fakes import ScriptedModels
 from tests.gateway import gateway, make_key, make_services, me, served
 from tests.integration.gateway.conftest import House, open_house
+from tests.waiting import until
 
 CHAT = "/v1/chat/completions"
 both = pytest.mark.parametrize("server", ["ollama", "gpu"])
@@ -40,12 +41,6 @@ async def raw(house: House, request: dict[str, Any]) -> tuple[Any, Any]:
     writer.write(head.encode() + content)
     await writer.drain()
     return reader, writer
-
-
-async def until(condition: Any, within: float = 2.0) -> None:
-    async with asyncio.timeout(within):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 @both

@@ -1,6 +1,5 @@
 """The gateway before llama.cpp's own server, which nobody here wrote."""
 
-import asyncio
 from typing import Any
 
 import httpx
@@ -14,6 +13,7 @@ from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 from tests.gateway import MemoryKeys, gateway, make_services
 from tests.llama_server import ALIAS, llama_server
+from tests.waiting import until
 
 
 @pytest.mark.slow
@@ -53,13 +53,11 @@ async def test_listing_streaming_usage_and_stop_work_before_a_real_server(tmp_pa
             stream = await ai.chat.completions.create(**request, max_tokens=8000, stream=True)
             await anext(aiter(stream))
             await stream.close()
-            async with asyncio.timeout(3):
-                while await _busy(url):
-                    await asyncio.sleep(0.05)
+            await until(lambda: _idle(url), within=3)
         await catalogue.aclose()
 
 
-async def _busy(url: str) -> bool:
+async def _idle(url: str) -> bool:
     async with httpx.AsyncClient() as http:
         slots = (await http.get(url + "/slots")).json()
-    return any(slot["is_processing"] for slot in slots)
+    return not any(slot["is_processing"] for slot in slots)

@@ -1,6 +1,5 @@
 """/api over the whole application: real database, real turns, simulated servers."""
 
-import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator
@@ -18,6 +17,7 @@ from app.core.reports import UsageFilter
 from app.settings import Settings
 from tests.gateway import served
 from tests.simulators import OpenAISimulator
+from tests.waiting import until
 
 MODELS = ["echo", "len-3000+paced-10ms", "error-after-3+len-20"]
 
@@ -331,8 +331,10 @@ async def test_usage_by_key_is_in_the_database_and_in_the_budget(house):
     headers = {"authorization": f"Bearer {made.json()['key']}"}
     request = {"model": "gpu/echo", "messages": [{"role": "user", "content": "hi"}]}
     await house.http.post("/v1/chat/completions", json=request, headers=headers)
-    async with asyncio.timeout(3):
-        while not (await house.http.get("/api/keys")).json()["keys"][0]["lastUsedAt"]:
-            await asyncio.sleep(0.1)
+
+    async def used() -> bool:
+        return bool((await house.http.get("/api/keys")).json()["keys"][0]["lastUsedAt"])
+
+    await until(used, within=3)
     reports = house.application.storage.usage
     assert len([row async for row in reports.records(UsageFilter())]) == 1

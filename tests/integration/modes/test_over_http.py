@@ -1,6 +1,5 @@
 """The modes through the real adapters, over sockets: formats, faults, and Stop to the very server."""
 
-import asyncio
 import time
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from app.conversation.modes.dialogue import Participant, written_participants
 from app.core.events import StepKind
 from app.core.usage import Outcome
+from tests.waiting import until
 
 COUNCIL = {"model": "gpu/json", "consultation_gate": "always"}
 """The model named `json` writes JSON by whatever schema it is asked for."""
@@ -52,6 +52,7 @@ async def test_a_specialist_on_a_faulty_server_is_named_and_the_coordinator_answ
     assert len(answer.note["council"]["failed"]) == 1
 
 
+@pytest.mark.timing
 async def test_stop_ends_every_call_at_the_servers_within_a_second_and_keeps_the_words(house):
     turn = await house.start(
         "Позови физика, экономиста и юриста",
@@ -60,9 +61,8 @@ async def test_stop_ends_every_call_at_the_servers_within_a_second_and_keeps_the
         consultation_model="ollama/paced-50ms+len-400",
     )
     state = turn.state
-    while sum(bool(s.text) for s in of_kind(state, StepKind.SPECIALIST)) < 3:
-        assert not state.done, state.error
-        await asyncio.sleep(0.02)
+    await until(lambda: sum(bool(s.text) for s in of_kind(state, StepKind.SPECIALIST)) == 3)
+    assert not state.done, state.error
     assert house.ollama.open_generations == 3
     stopped = time.monotonic()
     turn.stop()
@@ -76,6 +76,7 @@ async def test_stop_ends_every_call_at_the_servers_within_a_second_and_keeps_the
     assert all("metrics" in r.metadata for r in stored)
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("phase", [None, StepKind.SPECIALIST, StepKind.ANSWER])
 async def test_stop_in_any_phase_ends_all_of_it_within_a_second(house, phase):
     """While it decides, while specialists speak, and in the synthesis."""
@@ -83,13 +84,14 @@ async def test_stop_in_any_phase_ends_all_of_it_within_a_second(house, phase):
     turn = await house.start(
         "Стоит ли отдать набережную под рынок: экономика и право?", "consultation", model=model
     )
-    while not (
-        any(step.text for step in of_kind(turn.state, phase))
-        if phase
-        else house.openai.open_generations
-    ):
-        assert not turn.state.done, turn.state.error
-        await asyncio.sleep(0.01)
+    await until(
+        lambda: (
+            any(step.text for step in of_kind(turn.state, phase))
+            if phase
+            else house.openai.open_generations
+        )
+    )
+    assert not turn.state.done, turn.state.error
     stopped = time.monotonic()
     turn.stop()
     await turn.wait()
@@ -135,8 +137,7 @@ async def test_the_best_of_three_is_chosen_over_real_streams(house, server, sele
 
 async def test_stop_in_a_contest_reaches_the_server(house):
     turn = await house.start("Расскажи", "best_of", model="gpu/paced-50ms+len-400", best_of_n=5)
-    while len([s for s in of_kind(turn.state, StepKind.CANDIDATE) if s.text]) < 2:
-        await asyncio.sleep(0.02)
+    await until(lambda: len([s for s in of_kind(turn.state, StepKind.CANDIDATE) if s.text]) == 2)
     assert house.openai.open_generations == 2  # a local server: the other three are queued
     turn.stop()
     await turn.wait()

@@ -43,6 +43,7 @@ from tests.gguf_model import make_gguf
 from tests.simulators import OllamaSimulator, OpenAISimulator
 from tests.simulators.base import Simulator
 from tests.simulators.script import EXOTIC, THOUGHTS, Cycle
+from tests.waiting import until
 
 PATIENT = Timeouts(connect=5.0, first_token=30.0, silence=30.0, listing=5.0, ending=1.0)
 """For what must arrive, on a machine however busy."""
@@ -334,15 +335,15 @@ async def test_nobody_at_the_address_is_unavailable(pair: Pair) -> None:
 
 async def test_a_server_that_closes_while_loading_is_a_lost_connection(pair: Pair) -> None:
     asking = asyncio.create_task(pair.ask("load-5s"))
-    await asyncio.sleep(0.1)
+    await until(lambda: pair.simulator.open_connections)
     await pair.simulator.stop()
     assert isinstance((await asking).error, ConnectionLost)
 
 
+@pytest.mark.timing
 async def test_cancelling_reaches_the_server_within_a_second(pair: Pair) -> None:
     asking = asyncio.create_task(pair.ask("len-100000+paced-5ms"))
-    await asyncio.sleep(0.1)
-    assert pair.simulator.open_generations == 1
+    await until(lambda: pair.simulator.open_generations == 1)
     start = time.perf_counter()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -352,27 +353,25 @@ async def test_cancelling_reaches_the_server_within_a_second(pair: Pair) -> None
     assert pair.simulator.generations[-1].ended == "gone"
 
 
+@pytest.mark.timing
 async def test_cancelling_before_the_first_token_reaches_the_server(pair: Pair) -> None:
     asking = asyncio.create_task(pair.ask("slow-first-5s"))
-    await asyncio.sleep(0.1)
+    await until(lambda: pair.simulator.open_generations)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
     assert await pair.simulator.idle(1.0)
 
 
+@pytest.mark.timing
 async def test_cancelling_before_any_byte_closes_the_connection(pair: Pair) -> None:
     pair.simulator.latency = 30.0
     asking = asyncio.create_task(pair.ask("echo"))
-    async with asyncio.timeout(5.0):
-        while not pair.simulator.open_connections:
-            await asyncio.sleep(0.01)
+    await until(lambda: pair.simulator.open_connections)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    async with asyncio.timeout(1.0):
-        while pair.simulator.open_connections:
-            await asyncio.sleep(0.01)
+    await until(lambda: not pair.simulator.open_connections, within=1)
 
 
 async def test_closing_the_generator_reaches_the_server(pair: Pair) -> None:

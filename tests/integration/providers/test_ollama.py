@@ -24,6 +24,7 @@ from app.providers.deadline import Timeouts
 from app.providers.ollama import OllamaServer
 from tests.simulators import OllamaSimulator
 from tests.simulators.base import SimModel
+from tests.waiting import until
 
 QUICK = Timeouts(connect=5.0, first_token=10.0, silence=2.0, listing=1.0, ending=0.5)
 
@@ -216,7 +217,7 @@ async def test_a_pull_that_is_closed_is_cancelled_and_resumes(
         async for line in lines:
             if (line.completed or 0) > 100_000_000:
                 break
-    await asyncio.sleep(0.3)
+    await until(lambda: simulator.open_connections == 0)
     have = max(simulator.pulled.values())
     assert have < 500_000_000, "the server stopped fetching"
     async with contextlib.aclosing(server.pull("pull-slow")) as lines:
@@ -286,5 +287,4 @@ async def test_a_hundred_connections_are_all_closed_in_the_end(simulator: Ollama
     await asyncio.gather(*(ask(server, "len-50+paced-2ms") for _ in range(100)))
     assert {generation.ended for generation in simulator.generations} == {"done"}
     await server.aclose()
-    await asyncio.sleep(0.05)
-    assert simulator.open_connections == 0
+    await until(lambda: simulator.open_connections == 0)

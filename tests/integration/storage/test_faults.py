@@ -27,6 +27,7 @@ from tests.integration.storage.conftest import sqlite_url
 from tests.integration.storage.turns import a_request, begin, say
 from tests.integration.storage.writers import write
 from tests.postgres import running_postgres
+from tests.waiting import until
 
 LONG_AGO = now() - timedelta(days=1)
 
@@ -165,6 +166,7 @@ async def test_a_file_that_the_disk_refuses_leaves_nothing_behind(storage):
     assert os.listdir(folder) == ["e1"]
 
 
+@pytest.mark.timing
 async def test_a_file_locked_for_three_seconds_is_waited_for_without_blocking(tmp_path):
     storage = await Storage(sqlite_url(tmp_path), tmp_path).open()
     ann = await storage.users.add("ann")
@@ -225,8 +227,7 @@ async def test_postgresql_goes_away_in_mid_answer_and_comes_back(tmp_path):
         )
         turn = await turns.start(a_request(ann, "Will it last?"))
         await asyncio.to_thread(server.stop)
-        while not turn.state.unstored:
-            await asyncio.sleep(0.02)
+        await until(lambda: turn.state.unstored)
         with pytest.raises(StorageUnavailable):
             await storage.threads.page(ann.id, limit=5)
         await asyncio.to_thread(server.start)

@@ -1,4 +1,3 @@
-import asyncio
 from datetime import timedelta
 from decimal import Decimal
 
@@ -9,6 +8,7 @@ from app.access.keys import PREFIX, KeyRing, hash_of, new_key
 from app.core.errors import BadRequest, BudgetExceeded, NotFound, StorageUnavailable
 from app.core.turns import now
 from tests.gateway import MemoryKeys
+from tests.waiting import until
 
 
 def test_the_secret_is_not_in_what_is_kept():
@@ -51,13 +51,13 @@ async def test_a_key_made_and_revoked_by_another_process_is_noticed_within_secon
     key, secret = new_key("ci", "u")
     assert await here.find("sk-unknown") is None
     await elsewhere.add(key)
-    async with asyncio.timeout(2):
-        while await here.find(secret) is None:
-            await asyncio.sleep(0.05)
+    await until(lambda: here.find(secret), within=2)
     await elsewhere.revoke(key.id)
-    async with asyncio.timeout(3):
-        while await here.find(secret) is not None:
-            await asyncio.sleep(0.05)
+
+    async def forgotten():
+        return await here.find(secret) is None
+
+    await until(forgotten, within=3)
 
 
 async def test_known_keys_need_no_database():

@@ -1,7 +1,7 @@
 """Servers in memory for the completion's tests."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from app.core.errors import KonsiliumError, ServerUnavailable, Unsupported
 from app.core.events import ModelEvent
@@ -9,13 +9,6 @@ from app.core.models import ModelProfile, ModelRef, ServerState
 from app.core.requests import ModelRequest
 from app.core.turns import now
 from app.core.usage import Usage
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Returns when it holds; fails after 5 s."""
-    async with asyncio.timeout(5.0):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 class FakeModel:

@@ -1,12 +1,16 @@
 import asyncio
 import time
 
+import pytest
+
 from app.completion.catalogue import Catalogue
 from app.core.errors import ServerUnavailable
 from app.core.models import ModelRef, ServerState
-from tests.unit.completion.fakes import FakeServer, until
+from tests.unit.completion.fakes import FakeServer
+from tests.waiting import until
 
 
+@pytest.mark.timing
 async def test_all_servers_are_asked_at_once() -> None:
     servers = [FakeServer(f"s{n}", "m", delay=0.05) for n in range(10)]
     start = time.perf_counter()

@@ -12,6 +12,7 @@ from app.core.models import ModelRef
 from app.core.requests import ModelRequest
 from app.core.usage import CallRecord, Cost, Outcome, TokenGaps, Usage
 from tests.unit.completion.fakes import FakeModel
+from tests.waiting import until
 
 REF = ModelRef("ollama", "gemma2:2b")
 REQUEST = ModelRequest((Message.user("Как дела?"),), request_id="r1", step_id="s1")
@@ -87,7 +88,7 @@ async def test_a_cancelled_call_is_stopped_and_the_cancelling_goes_on() -> None:
     model = FakeModel([TextDelta("a"), 9.0])
     call = metered(model)
     task = asyncio.create_task(read(call))
-    await asyncio.sleep(0.01)
+    await until(lambda: model.calls)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -96,9 +97,10 @@ async def test_a_cancelled_call_is_stopped_and_the_cancelling_goes_on() -> None:
 
 
 async def test_a_call_stopped_before_its_first_token_has_unknown_tokens_and_cost() -> None:
-    call = metered(FakeModel([9.0]))
+    model = FakeModel([9.0])
+    call = metered(model)
     task = asyncio.create_task(read(call))
-    await asyncio.sleep(0.01)
+    await until(lambda: model.calls)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -10,7 +10,8 @@ from app.completion.catalogue import Catalogue
 from app.completion.pulls import REMEMBERED_SECONDS, Pull, Pulls
 from app.completion.stores import Stores
 from app.core.errors import DiskFull, KonsiliumError, Unsupported
-from tests.unit.completion.fakes import FakeServer, until
+from tests.unit.completion.fakes import FakeServer
+from tests.waiting import until
 
 
 @dataclass

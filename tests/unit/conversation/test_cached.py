@@ -20,6 +20,7 @@ from app.core.turns import Attachment, Question, TurnRequest, new_id
 from app.core.usage import Outcome, Usage
 from tests.answers import MemoryAnswers, MemoryDocuments
 from tests.fakes import MemoryStore, ScriptedModels
+from tests.waiting import until
 
 WHICH, WHICH_TOO = "Які є факультети в ХДУ?", "Які факультети є в ХДУ?"
 HOW_MANY = "Скільки факультетів у ХДУ?"
@@ -322,8 +323,7 @@ async def test_a_late_hit_ends_a_call_that_has_said_nothing_yet():
     house.models.scripts["model"] = [timedelta(seconds=60), "never"]
     answers.let.clear()
     turn = await house.turns.start(house.request(WHICH))
-    while house.calls < 2:
-        await asyncio.sleep(0.001)
+    await until(lambda: house.calls == 2)
     answers.let.set()
     state = await turn.wait()
     assert answer_of(state).note["cache"]["kind"] == "exact"
@@ -338,8 +338,7 @@ async def test_a_hit_that_comes_after_the_first_words_is_only_offered():
     house.models.scripts["model"] = ["Їх", timedelta(seconds=0.05), " одинадцять."]
     answers.let.clear()
     turn = await house.turns.start(house.request(WHICH))
-    while not turn.state.steps:
-        await asyncio.sleep(0.001)
+    await until(lambda: turn.state.steps)
     answers.let.set()
     state = await turn.wait()
     assert suggestion_of(state)["asked"] == WHICH

@@ -125,8 +125,8 @@ def test_a_decision_is_known_as_soon_as_it_is_written():
 
 def test_many_characters_with_escapes_take_linear_time():
     text = json.dumps({"m": "строка\n" * 30_000, "n": [["x"] * 1000] * 20})
-    started = time.perf_counter()
+    started = time.process_time()
     parser, grown = read(text[i : i + 997] for i in range(0, len(text), 997))
     assert parser.state == "complete"
     assert len(grown["m"]) == 7 * 30_000
-    assert time.perf_counter() - started < 5  # quadratic would take far longer; only that is meant
+    assert time.process_time() - started < 5  # quadratic would take far longer; only that is meant

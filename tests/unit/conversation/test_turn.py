@@ -12,6 +12,7 @@ from app.core.options import ChatOptions
 from app.core.turns import Question, TurnRequest, new_id
 from app.core.usage import Outcome
 from tests.fakes import MemoryStore, ScriptedModels
+from tests.waiting import until
 
 
 def a_request(text="Hello?", thread="t1", user="u1", **options):
@@ -130,8 +131,7 @@ async def test_a_failed_write_at_the_end_is_tried_again_and_said_meanwhile():
     store, models = MemoryStore(), ScriptedModels({"model": ["x", timedelta(seconds=0.05)]})
     turn = await turns_over(store, models, retry_writes_after=(0.05, 0.05)).start(a_request())
     store.failing = StorageUnavailable("locked")
-    while not turn.state.unstored:
-        await asyncio.sleep(0.01)
+    await until(lambda: turn.state.unstored)
     store.failing = None
     state = await turn.wait()
     assert not state.unstored
@@ -143,7 +143,7 @@ async def test_a_second_question_in_the_thread_stops_the_first():
     models = ScriptedModels({"model": ["a", timedelta(seconds=60)]})
     turns = turns_over(store, models)
     first = await turns.start(a_request())
-    await asyncio.sleep(0.01)
+    await until(lambda: models.open)
     models.scripts["model"] = "b"
     second = await turns.start(a_request("again"))
     assert (await first.wait()).outcome is Outcome.STOPPED
@@ -155,7 +155,7 @@ async def test_shutdown_stops_what_runs_and_stores_it():
     models = ScriptedModels({"model": ["a", timedelta(seconds=60)]})
     turns = turns_over(store, models)
     await turns.start(a_request())
-    await asyncio.sleep(0.01)
+    await until(lambda: models.open)
     await turns.drain(timeout=0.05)
     assert store.settled[0].outcome is Outcome.STOPPED
     assert turns.count == 0

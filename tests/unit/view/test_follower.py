@@ -3,6 +3,8 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from app.conversation.modes import MODES
 from app.conversation.prompt import WholeHistory
 from app.conversation.turn import Turns
@@ -13,6 +15,7 @@ from app.core.text import Language
 from app.core.turns import Question, TurnRequest, new_id
 from app.view.follower import Follower
 from tests.fakes import MemoryStore, ScriptedModels
+from tests.waiting import until
 
 
 class Screen:
@@ -61,12 +64,11 @@ async def test_the_browser_gets_every_word_in_few_updates():
     assert len(screen.events) < 20
 
 
+@pytest.mark.timing
 async def test_the_first_word_does_not_wait_for_a_frame():
     turn, follower, screen = await follow(["Раз", timedelta(seconds=5)], frame_seconds=0.5)
     following = asyncio.create_task(follower.follow())
-    async with asyncio.timeout(0.4):
-        while screen.texts() != ["Раз"]:
-            await asyncio.sleep(0.001)
+    await until(lambda: screen.texts() == ["Раз"], within=0.4)
     turn.stop()
     await following
 
@@ -112,9 +114,7 @@ async def test_a_slow_model_says_what_it_is_doing_until_the_first_word():
 
 async def test_a_page_that_comes_in_the_middle_gets_all_of_it_and_what_follows():
     turn, _follower, _ = await follow(["Один ", timedelta(seconds=0.1), "два"])
-    async with asyncio.timeout(1):
-        while not turn.state.steps:
-            await asyncio.sleep(0.001)
+    await until(lambda: turn.state.steps)
     late = Screen()
     second = Follower(turn, late, ScriptedModels())
     for drawing in second.snapshot():

@@ -20,6 +20,7 @@ from app.providers.embedded.download import TRIES, Download, part_of
 from app.providers.embedded.hub import Hub
 from app.providers.embedded.source import HubFile
 from tests.simulators.hub import Fault, HubSimulator
+from tests.waiting import until
 
 CONTENT = bytes(range(256)) * 12_000
 """3 MB."""
@@ -82,8 +83,7 @@ async def test_after_a_restart_it_goes_on_too(target: Path) -> None:
     async with hub_of(simulator) as hub:
         first = download(hub, target)
         running = asyncio.create_task(first.run())
-        while first.completed < 2**20:
-            await asyncio.sleep(0.01)
+        await until(lambda: first.completed >= 2**20)
         assert first.speed is None or first.speed > 0
         running.cancel()
         with pytest.raises(asyncio.CancelledError):

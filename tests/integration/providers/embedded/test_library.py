@@ -1,7 +1,7 @@
 """From the offer to the answer: agreed, fetched, checked, remembered, run."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from datetime import date
 from pathlib import Path
@@ -11,7 +11,7 @@ import pytest
 from app.core.errors import NotFound, SettingsInvalid, Unsupported
 from app.core.events import TextDelta
 from app.core.messages import Message
-from app.core.models import ServerState
+from app.core.models import EmbeddedOffer, ServerState
 from app.core.requests import ModelRequest, Sampling
 from app.providers.embedded.hub import Hub
 from app.providers.embedded.library import Library
@@ -22,6 +22,7 @@ from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 from tests.gguf_model import make_gguf
 from tests.simulators.hub import HubSimulator
+from tests.waiting import until
 
 NAME = HubSimulator.NAME
 GB = 2**30
@@ -43,6 +44,14 @@ async def library_of(
     library = Library(folder, Hub(url), configured, memory=lambda: memory)
     async with aclosing(library):
         yield library
+
+
+async def offered(
+    library: Library, as_awaited: Callable[[EmbeddedOffer], object]
+) -> EmbeddedOffer | None:
+    """The library's one offer, once it is as awaited."""
+    (offer,) = await library.offers()
+    return offer if as_awaited(offer) else None
 
 
 def error_of(state: ServerState) -> str:
@@ -75,9 +84,7 @@ async def test_agreed_to_it_is_fetched_and_answers(tmp_path: Path, content: byte
         async with aclosing(server):
             library.download(NAME)
             library.download(NAME)
-            while not (await library.offers())[0].completed_bytes:
-                await asyncio.sleep(0.01)
-            (offer,) = await library.offers()
+            offer = await until(lambda: offered(library, lambda offer: offer.completed_bytes))
             assert offer.state == "downloading"
             assert offer.size_bytes == len(content)
             assert "downloading" in error_of(await server.state())
@@ -110,8 +117,7 @@ async def test_removed_its_file_and_the_choice_are_gone(tmp_path: Path, content:
                 await library.remove(NAME)
             library.changed = changed
             library.download(NAME)
-            while not told:
-                await asyncio.sleep(0.01)
+            await until(lambda: told)
             (offer,) = await library.offers()
             assert (offer.state, offer.ours) == ("ready", True)
             await library.remove(NAME)
@@ -125,17 +131,14 @@ async def test_stopped_it_stays_for_a_resumption(tmp_path: Path, content: bytes)
     async with HubSimulator(content) as hub, library_of(tmp_path, hub.url) as library:
         hub.pause = 0.05
         library.download(NAME)
-        while len(hub.ranges) < 1:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.15)
+        await until(lambda: offered(library, lambda offer: offer.completed_bytes))
         await library.cancel(NAME)
         (offer,) = await library.offers()
         assert offer.state == "offered"
         assert 0 < offer.completed_bytes < len(content)
         hub.pause = 0
         library.download(NAME)
-        while (await library.offers())[0].state != "ready":
-            await asyncio.sleep(0.01)
+        await until(lambda: offered(library, lambda offer: offer.state == "ready"))
         assert hub.ranges[1].startswith("bytes=")
 
 
@@ -145,15 +148,12 @@ async def test_a_failed_download_says_why_and_may_be_tried_again(
     async with HubSimulator(content) as hub, library_of(tmp_path, hub.url) as library:
         good, hub.sha256 = hub.sha256, "0" * 64
         library.download(NAME)
-        while (await library.offers())[0].error is None:
-            await asyncio.sleep(0.01)
-        (offer,) = await library.offers()
+        offer = await until(lambda: offered(library, lambda offer: offer.error))
         assert offer.state == "offered"
         assert "checksum" in error_of(await EmbeddedServer(library, connect).state())
         hub.sha256 = good
         library.download(NAME)
-        while (await library.offers())[0].state != "ready":
-            await asyncio.sleep(0.01)
+        await until(lambda: offered(library, lambda offer: offer.state == "ready"))
         assert (await library.offers())[0].error is None
 
 
@@ -193,8 +193,7 @@ async def test_a_suggestion_that_was_agreed_to_is_remembered(
         async with aclosing(first):
             assert hub.asked == []
             first.download(NAME)
-            while (await first.offers())[0].state != "ready":
-                await asyncio.sleep(0.01)
+            await until(lambda: offered(first, lambda offer: offer.state == "ready"))
         async with library_of(tmp_path, hub.url, None) as second:
             assert second.wanted == file
             assert second.path().is_file()

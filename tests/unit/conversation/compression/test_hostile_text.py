@@ -19,13 +19,13 @@ def test_no_text_takes_long(piece):
     text = piece * (SIZE // len(piece))
     for role in ("user", "assistant"):
         message = HistoryMessage("1", role, text)
-        start = time.perf_counter()
+        start = time.process_time()
         found = details_of([message])
         said = Corrections([message])
         missing(found[:50], [text[:300]])
         unfounded(text[:300], vocabulary([message]))
         is_stale(text[:300], 0, said)
-        assert time.perf_counter() - start < 1.0
+        assert time.process_time() - start < 1.0
 
 
 def test_a_conversation_full_of_corrections_is_read_quickly():
@@ -34,7 +34,7 @@ def test_a_conversation_full_of_corrections_is_read_quickly():
         HistoryMessage(str(at), "user", f"The knob is {3000 + at}, not {7000 + at}.")
         for at in range(turns)
     ]
-    start = time.perf_counter()
+    start = time.process_time()
     said = Corrections(messages)
     assert all(is_stale(f"knob: {7000 + at}", 0, said) for at in range(turns))
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0

@@ -45,10 +45,10 @@ def test_any_words_are_read_or_a_value_error(text, shape):
     "text", ["{" * 100_000, '{"a":' * 50_000, '{"message": "' + 'он "да" ' * 20_000]
 )
 def test_what_would_take_long_to_mend_is_refused(text):
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ValueError, match="too long"):
         TITLED.parse(text)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_the_schema_has_the_decision_first_and_models_only_where_they_can_be_chosen():

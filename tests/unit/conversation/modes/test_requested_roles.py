@@ -116,7 +116,7 @@ def test_a_question_of_some_weight_goes_to_the_gate(text):
     ["\n", " ", "\n ", "а, ", "давай ", ", ", "позови ", "позови а ", "Позови юриста. ", "{"],
 )
 def test_no_text_however_long_takes_long(piece):
-    started = time.perf_counter()
+    started = time.process_time()
     requested_roles(piece * 50_000)
     is_simple(piece * 50_000, in_conversation=True)
-    assert time.perf_counter() - started < 2  # it takes milliseconds; a quadratic pattern, minutes
+    assert time.process_time() - started < 2  # it takes milliseconds; a quadratic pattern, minutes
