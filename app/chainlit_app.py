@@ -18,9 +18,11 @@ from app.access.origins import Origins, require_loopback
 from app.attachments import AttachmentLimits
 from app.bootstrap import build
 from app.conversation.modes import MODES
-from app.gateway.app import InFront
+from app.gateway.app import InFront, body_limits
+from app.gateway.bodies import BodyBounds
 from app.gateway.dashboard import dashboard_router
 from app.gateway.health import health
+from app.gateway.protocol import bound_connections
 from app.settings import load_settings
 from app.view import sign_in
 from app.view.chainlit.data_layer import DataLayer
@@ -38,7 +40,13 @@ from app.view.chainlit.wire import shorten
 from app.view.chat import Chat
 from app.view.council import Council
 from app.view.errors import answer_errors
-from app.view.files import UploadLimit, attachment_costs_router, exports_router, files_router
+from app.view.files import (
+    AROUND_BYTES,
+    UploadLimit,
+    attachment_costs_router,
+    exports_router,
+    files_router,
+)
 from app.view.guide import Guide
 from app.view.panels import Panel, PanelFacts, PinnedFacts
 from app.view.servers import Servers, keep_pickers_true
@@ -115,7 +123,10 @@ server.add_middleware(
     origins=Origins.of(settings.auth_mode, settings.allowed_hosts),
 )
 root = config.run.root_path
-server.add_middleware(InFront, gateway=application.gateway, root=root)  # added last, it is first
+server.add_middleware(InFront, gateway=application.gateway, root=root)
+most = body_limits(root, f"{root}/project/file", limits.bytes + AROUND_BYTES)
+server.add_middleware(BodyBounds, limit=most)  # added last, it is first
+bound_connections(settings.shutdown_grace_seconds)
 application.metrics.watch(
     open_chats=lambda: len(sio.eio.sockets),
     turns=lambda: turns.count,

@@ -20,6 +20,7 @@ from app.core.ports import GatewayCall, Models
 from app.gateway.access import Authenticator, Caller
 from app.gateway.app import Gateway
 from app.gateway.key_usage import KeyUsageRecorder
+from app.gateway.protocol import BoundedHttpProtocol
 from app.gateway.services import GatewayServices
 from app.storage.counters import Counters
 from tests.waiting import until
@@ -100,12 +101,19 @@ async def make_key(services: GatewayServices, **limits: Any) -> tuple[ApiKey, st
 
 
 @contextlib.asynccontextmanager
-async def served(app: Any, **options: Any) -> AsyncGenerator[str, None]:
+async def served(
+    app: Any, *, http: type[asyncio.Protocol] = BoundedHttpProtocol, **options: Any
+) -> AsyncGenerator[str, None]:
     """Runs an ASGI application under uvicorn in this loop; yields its URL."""
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="off", http="httptools", **options
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        http=http,
+        **options,
     )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # the test runner's stay

@@ -27,6 +27,8 @@ SHOWN = len(PREFIX) + 6
 FRESH_SECONDS = 1.0
 STALE_SECONDS = 3.0
 """What is known longer ago than this is asked for again before a request is let in."""
+NEW_KEY_SECONDS = 0.2
+"""An unknown secret of ours may be a new key: the store is asked, at most so often."""
 SPENT_SECONDS = 10.0
 """How often the spending of keys with a budget is added up anew; what this process spends itself it
 counts at once."""
@@ -92,7 +94,8 @@ class KeyRing:
     async def find(self, secret: str) -> ApiKey | None:
         """The live key of that secret, or None.
 
-        Waits for the store only where nothing is known, or the secret is not: it may be new.
+        Waits for the store only where nothing is known, or the secret is not but looks like one of
+        ours: it may be new.
         """
         age = time.monotonic() - self._checked
         if age > STALE_SECONDS:
@@ -101,7 +104,11 @@ class KeyRing:
             self._start_refresh()
         digest = hash_of(secret)
         key = self._by_hash.get(digest)
-        if key is None and time.monotonic() - self._checked > 0.2:
+        if (
+            key is None
+            and secret.startswith(PREFIX)
+            and time.monotonic() - self._checked > NEW_KEY_SECONDS
+        ):
             await self._refresh()
             key = self._by_hash.get(digest)
         return key if key is not None and key.live(now()) else None

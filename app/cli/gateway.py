@@ -12,8 +12,10 @@ from app.access.origins import require_loopback
 from app.bootstrap import Application, build
 from app.cli.terminal import Terminal
 from app.gateway.app import is_under
+from app.gateway.bodies import BodyBounds
 from app.gateway.health import health
-from app.gateway.http import App, Exchange, Receive, Scope, Send
+from app.gateway.http import MAX_BODY_BYTES, App, Exchange, Receive, Scope, Send
+from app.gateway.protocol import bound_connections
 from app.settings import load_settings
 
 KEEP_ALIVE_SECONDS = 75
@@ -42,7 +44,7 @@ def serve(args: argparse.Namespace, terminal: Terminal) -> int:
         port=args.port,
         workers=args.workers,
         loop="auto",
-        http="httptools",
+        http="app.gateway.protocol:BoundedHttpProtocol",
         ws="none",
         lifespan="on",
         log_config=None,
@@ -57,11 +59,13 @@ def serve(args: argparse.Namespace, terminal: Terminal) -> int:
 
 def application() -> App:
     """What each worker runs."""
-    built = build(load_settings())
+    settings = load_settings()
+    bound_connections(settings.shutdown_grace_seconds)
+    built = build(settings)
     access = logging.getLogger("uvicorn.access")  # a line a request costs as much as the request
     access.handlers.clear()
     access.propagate = False
-    return _Alone(built)
+    return BodyBounds(_Alone(built), lambda path: MAX_BODY_BYTES)
 
 
 class _Alone:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.tracing import request_id
-from app.gateway.errors import BodyTooLarge, HttpError, NoSuchPath, WrongMethod, answer_to
+from app.gateway.errors import HttpError, NoSuchPath, WrongMethod, answer_to
 from app.gateway.http import MAX_BODY_BYTES, App, ClientGone, Exchange, Receive, Scope, Send
 from app.gateway.metrics import Metrics
 from app.gateway.openai.catalogue import Catalogue
@@ -54,8 +54,6 @@ class Gateway:
         try:
             if self._rest is None or not is_under(x.path, "/api"):
                 await self._serve(x)
-            elif (length := x.header(b"content-length")).isdigit() and int(length) > MAX_BODY_BYTES:
-                await x.reply_error(BodyTooLarge("The request's body is too large."))
             else:
                 await self._rest(scope, receive, send)
         finally:
@@ -115,6 +113,22 @@ class InFront:
             await self._gateway({**scope, "path": path}, receive, send)
         else:
             await self._app(scope, receive, send)
+
+
+OTHER_BODY_BYTES = 2 * 1024 * 1024
+"""What Chainlit's own routes may be sent: forms, settings, packets of at most 1 MB."""
+
+
+def body_limits(root: str, upload_path: str, upload_bytes: int) -> Callable[[str], int]:
+    """The bytes that each path of the app may be sent. `root` is the path under which it is served."""
+
+    def limit(path: str) -> int:
+        if path == upload_path:
+            return upload_bytes
+        ours = any(is_under(path.removeprefix(root), each) for each in _OURS)
+        return MAX_BODY_BYTES if ours else OTHER_BODY_BYTES
+
+    return limit
 
 
 def log_failure(error: Exception, x: Exchange) -> None:

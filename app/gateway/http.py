@@ -12,13 +12,14 @@ from uuid import uuid4
 from starlette.types import ASGIApp as App
 from starlette.types import Message, Receive, Scope, Send
 
+from app.gateway.bodies import MAX_DEPTH, check_structure, is_deeper
 from app.gateway.errors import Answer, BodyTooLarge, InvalidField, answer_to
+from app.gateway.protocol import ABORT
 
 log = logging.getLogger(__name__)
 
 Header = tuple[bytes, bytes]
 MAX_BODY_BYTES = 32 * 1024 * 1024
-MAX_DEPTH = 64
 CORS: tuple[Header, ...] = (
     (b"access-control-allow-origin", b"*"),
     (
@@ -185,11 +186,10 @@ class Exchange:
         """Cuts the connection, so that the client sees a broken body, not a complete one.
 
         ASGI has no word for it: a server closes politely, waiting for a reader that reads nothing.
-        uvicorn's transport is reached through the bound method it hands us.
+        `BoundedHttpProtocol` offers it as an extension of the scope.
         """
-        transport = getattr(getattr(self._send, "__self__", None), "transport", None)
-        if transport is not None:
-            transport.abort()
+        if ABORT in (extensions := self.scope.get("extensions", {})):
+            extensions[ABORT]["call"]()
 
 
 def request_id_of(headers: dict[bytes, bytes]) -> str:
@@ -200,6 +200,7 @@ def request_id_of(headers: dict[bytes, bytes]) -> str:
 
 def parse_object(body: bytes) -> dict[str, Any]:
     """A JSON object from a request's body. Raises InvalidField, saying what is wrong with it."""
+    check_structure(body)
     try:
         value = json.loads(body, parse_constant=_no_constant)
     except RecursionError:
@@ -210,7 +211,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
         raise InvalidField(f"The body is not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise InvalidField("The body must be a JSON object.")
-    if _deeper(value, MAX_DEPTH):
+    if is_deeper(value, MAX_DEPTH):
         raise InvalidField(f"The JSON body is nested more than {MAX_DEPTH} deep.")
     if _SURROGATE.search(body):
         try:
@@ -222,15 +223,6 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
-
-
-def _deeper(value: object, levels: int) -> bool:
-    if not isinstance(value, dict | list):
-        return False
-    if levels == 0:
-        return True
-    inner: Iterable[object] = value.values() if isinstance(value, dict) else value
-    return any(_deeper(item, levels - 1) for item in inner)
 
 
 __all__ = ["App", "ClientGone", "Exchange", "Header", "Message", "Receive", "Scope", "Send"]

@@ -1,4 +1,4 @@
-"""Keeps what API calls took, behind the answers' backs: nothing waits for the database."""
+"""Keeps what API calls took: written in batches in the background, so that no answer waits for it."""
 
 import asyncio
 import contextlib
@@ -8,6 +8,7 @@ from datetime import datetime
 
 from app.access.keys import KeyRing
 from app.access.limits import Limits
+from app.core.background import BackgroundTasks
 from app.core.errors import StorageUnavailable
 from app.core.keys import ApiKey
 from app.core.ports import GatewayCall, GatewayLog
@@ -25,7 +26,7 @@ MAX_KEPT = 20_000
 
 
 class KeyUsageRecorder:
-    """Notes calls at once and writes them in batches. `run()` is its task."""
+    """Notes calls at once and writes them in batches, in a task of its own."""
 
     def __init__(self, usage: GatewayLog, keys: KeyRing, limits: Limits) -> None:
         self._usage = usage
@@ -36,7 +37,7 @@ class KeyUsageRecorder:
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._settling: set[asyncio.Task[None]] = set()
+        self._settling = BackgroundTasks()
 
     def used(self, key: ApiKey) -> None:
         """The key was used just now."""
@@ -60,17 +61,15 @@ class KeyUsageRecorder:
 
     def _count_tokens(self, key: ApiKey, tokens: int) -> None:
         if key.tpm is not None and tokens > 0:
-            settling = asyncio.create_task(self._limits.settle(key, tokens))
-            self._settling.add(settling)
-            settling.add_done_callback(self._settling.discard)
+            self._settling.start(self._limits.settle(key, tokens))
 
     async def aclose(self) -> None:
         """Writes what is left."""
         self._closing.set()
         self._wake.set()
-        running = {*self._settling, *([self._task] if self._task is not None else [])}
-        if running:
-            await asyncio.wait(running)
+        await self._settling.drain()
+        if self._task is not None:
+            await asyncio.wait([self._task])
 
     def _stir(self) -> None:
         if self._task is None or self._task.done():

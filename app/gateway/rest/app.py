@@ -9,16 +9,20 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from swagger_ui_bundle import swagger_ui_path
 
 from app.core.errors import KonsiliumError
+from app.gateway.bodies import check_structure
 from app.gateway.errors import Answer, HttpError, answer_to
+from app.gateway.http import ClientGone, Exchange
 from app.gateway.rest import answers, chat, chats, keys, models
-from app.gateway.rest.services import RestServices
+from app.gateway.rest.services import CALLER, RestServices
 from app.gateway.rest.shapes import Refusal
 
 log = logging.getLogger(__name__)
 
+_OPEN = ("/api/docs", "/api/openapi.json")
 _ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Refusal} for status in (400, 401, 403, 404, 413, 422, 429, 500, 502, 503, 504)
@@ -60,6 +64,7 @@ def build_rest(services: RestServices) -> FastAPI:
         ],  # described here, checked by `caller_of`
     )
     app.state.services = services
+    app.add_middleware(_AuthenticatedFirst, services=services)
     for each in (models, chats, chat, keys, answers):
         app.include_router(each.router)
     for kind in (KonsiliumError, HttpError, Exception):
@@ -69,6 +74,35 @@ def build_rest(services: RestServices) -> FastAPI:
     app.add_api_route("/api/docs", _docs, include_in_schema=False)
     app.add_api_route("/api/docs/{name}", _asset, include_in_schema=False)
     return app
+
+
+class _AuthenticatedFirst:
+    """Middleware: who asks is known, and their body bounded, before anything of it is parsed."""
+
+    def __init__(self, app: ASGIApp, services: RestServices) -> None:
+        self._app = app
+        self._authenticator = services.gateway.authenticator
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(_OPEN):
+            await self._app(scope, receive, send)
+            return
+        x = Exchange(scope, receive, send)
+        try:
+            scope[CALLER] = await self._authenticator.caller(x, cookies=True)
+            body = await x.body()
+            check_structure(body)
+        except ClientGone:
+            return
+        except (KonsiliumError, HttpError) as error:
+            await _json(answer_to(error))(scope, receive, send)
+            return
+        waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replay() -> Message:
+            return waiting.pop() if waiting else await receive()
+
+        await self._app(scope, replay, send)
 
 
 async def _docs() -> HTMLResponse:

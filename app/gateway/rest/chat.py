@@ -151,13 +151,8 @@ async def _start(services: RestServices, caller: Caller, wish: _Wish) -> Running
         author=caller.name,
     )
     turn = await services.turns.start(request)
-    following = asyncio.create_task(services.follow(turn, caller))
-    _following.add(following)
-    following.add_done_callback(_following.discard)
+    services.following.start(services.follow(turn, caller))
     return turn
-
-
-_following: set[asyncio.Task[None]] = set()
 
 
 async def _answer(turn: RunningTurn) -> Reply:

@@ -8,6 +8,7 @@ from fastapi import Depends, Request, Response
 
 from app.conversation.mode import Mode
 from app.conversation.turn import RunningTurn, Turns
+from app.core.background import BackgroundTasks
 from app.core.errors import NotAllowed, NotFound
 from app.core.ports import KeyValueStore, ThreadStore, UserStore
 from app.core.turns import now
@@ -15,6 +16,8 @@ from app.gateway.access import Caller
 from app.gateway.http import Exchange, Message
 from app.gateway.services import GatewayServices
 
+CALLER = "konsilium.caller"
+"""The key of a request's scope under which the middleware leaves who asks."""
 STOPS = "stops"
 """The scope of documents by which a turn is stopped in another process: turn id -> who asked."""
 LOOK_SECONDS = 0.25
@@ -33,6 +36,7 @@ class RestServices:
     modes: tuple[Mode, ...]
     running: dict[str, RunningTurn] = field(default_factory=dict)
     """Turns asked for by /api in this process, by id."""
+    following: BackgroundTasks = field(default_factory=BackgroundTasks)
 
     async def follow(self, turn: RunningTurn, caller: Caller) -> None:
         """Keeps the turn where it can be found, stops it when another process is asked to, and counts
@@ -80,17 +84,18 @@ def services_of(request: Request) -> RestServices:
 
 
 async def caller_of(request: Request) -> Caller:
-    """Who asks: a key, the browser's cookie, or the one user of this machine."""
-    x = Exchange(request.scope, request.receive, _nothing)
-    return await services_of(request).gateway.authenticator.caller(x, cookies=True)
+    """Who asks: a key, the browser's cookie, or the one user of this machine. The middleware knows."""
+    caller = request.scope[CALLER]
+    if not isinstance(caller, Caller):
+        raise TypeError("the middleware let nobody in")
+    return caller
 
 
 async def counted(request: Request, response: Response) -> Caller:
     """The same, counted against the key's limits."""
     x = Exchange(request.scope, request.receive, _nothing)
-    gateway = services_of(request).gateway
-    caller = await gateway.authenticator.caller(x, cookies=True)
-    await gateway.admit(x, caller, 0)
+    caller = await caller_of(request)
+    await services_of(request).gateway.admit(x, caller, 0)
     for name, value in x.extra:
         response.headers[name.decode()] = value.decode()
     return caller

@@ -121,3 +121,42 @@ async def test_in_the_app_the_gateway_stands_before_chainlit(tmp_path):
                 elsewhere.headers["authorization"] = f"Bearer {secret}"
                 scraped = (await elsewhere.get("/metrics")).text
                 assert 'konsilium_streams_finished_total{model="echo",server="gpu"}' in scraped
+
+
+@pytest.mark.slow
+async def test_the_app_bounds_bodies_on_every_route_and_ends_with_requests_half_sent(tmp_path):
+    app = konsilium(
+        tmp_path,
+        OLLAMA_HOST="http://127.0.0.1:9",
+        REQUIRE_API_KEY="1",
+        SHUTDOWN_GRACE_SECONDS="2",
+    )
+
+    async def endless():
+        for _ in range(6):
+            yield b"x" * (1024 * 1024)
+
+    with running(app):
+        async with httpx.AsyncClient(base_url=app.url, timeout=30) as http:
+            for method, path in (
+                ("POST", "/login"),
+                ("POST", "/set-session-cookie"),
+                ("PUT", "/project/element"),
+                ("POST", "/project/action"),
+                ("PUT", "/feedback"),
+            ):
+                form = "application/x-www-form-urlencoded"
+                kind = {"content-type": form if path == "/login" else "application/json"}
+                refused = await http.request(method, path, content=endless(), headers=kind)
+                assert refused.status_code in (400, 413), (
+                    path
+                )  # a form that long is none, says Starlette
+            before_the_body = await http.post("/api/chat", content=endless())
+            assert before_the_body.status_code == 401
+        _, writer = await asyncio.open_connection("127.0.0.1", int(app.url.rsplit(":", 1)[1]))
+        writer.write(b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900\r\n\r\nhalf")
+        await writer.drain()
+        started = time.monotonic()
+        await asyncio.to_thread(app.stop, signal.SIGTERM, 15)
+        assert time.monotonic() - started < 10
+        writer.close()

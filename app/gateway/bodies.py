@@ -1,0 +1,162 @@
+"""What a request's body may be, whoever sends it and whatever route it goes to."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import re
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.gateway.errors import InvalidField
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 30.0
+"""Between two pieces of a body; a sender that is slower has gone, or means harm."""
+LINGER_BYTES = 8 * 1024 * 1024
+LINGER_SECONDS = 2.0
+"""What is still taken, and thrown away, of a body that is refused: a client that finds its connection
+reset while it sends does not read why."""
+MAX_DEPTH = 64
+MAX_CONTAINERS = 50_000
+"""Objects and arrays in one JSON body: 10,000 messages with parts have about 30,000."""
+MAX_VALUES = 500_000
+"""Commas outside of strings; a request for embeddings may have 300,000 token ids (OpenAI's bound)."""
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
+
+class BodyBounds:
+    """ASGI middleware, the outermost: no body is larger than its route allows, whatever the transfer
+    coding says, and none trickles in for ever. Nothing of a body beyond its bound is kept."""
+
+    def __init__(
+        self, app: ASGIApp, limit: Callable[[str], int], *, idle_s: float = IDLE_SECONDS
+    ) -> None:
+        """`limit` tells the bytes that a path may be sent."""
+        self._app = app
+        self._limit = limit
+        self._idle_s = idle_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _BoundedExchange(receive, send, self._limit(scope["path"]), self._idle_s)
+        if _announced(scope) > exchange.limit:
+            await exchange.refuse(413, _TOO_LARGE, linger=not _waits(scope))
+            return
+        try:
+            await self._app(scope, exchange.receive, exchange.send)
+        except Exception as error:
+            if not exchange.refused:
+                raise
+            log.info("%s %s: refused (%s)", scope["method"], scope["path"], type(error).__name__)
+
+
+_TOO_LARGE = ("request_too_large", "The request's body is too large.")
+_TOO_SLOW = ("request_timeout", "The request's body did not come in time.")
+
+
+class _BoundedExchange:
+    """One request's way in and out; once refused, the application hears that the client has gone, and
+    what it says to that is not sent."""
+
+    def __init__(self, receive: Receive, send: Send, limit: int, idle_s: float) -> None:
+        self.limit = limit
+        self.refused = False
+        self._receive = receive
+        self._send = send
+        self._idle_s = idle_s
+        self._read = 0
+        self._whole = False
+        self._started = False
+
+    async def receive(self) -> Message:
+        if self.refused:
+            return {"type": "http.disconnect"}
+        if self._whole:
+            return await self._receive()
+        try:
+            async with asyncio.timeout(self._idle_s):
+                message = await self._receive()
+        except TimeoutError:
+            await self.refuse(408, _TOO_SLOW)
+            return {"type": "http.disconnect"}
+        self._read += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
+        if self._read > self.limit:
+            await self.refuse(413, _TOO_LARGE, linger=not self._whole)
+            return {"type": "http.disconnect"}
+        return message
+
+    async def send(self, message: Message) -> None:
+        if not self.refused:
+            self._started = True
+            await self._send(message)
+
+    async def refuse(self, status: int, why: tuple[str, str], *, linger: bool = False) -> None:
+        self.refused = True
+        if self._started:
+            return
+        if linger:
+            await self._throw_away_the_rest()
+        code, text = why
+        kind = "invalid_request_error"
+        body = json.dumps({"error": {"message": text, "type": kind, "code": code}, "detail": text})
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+        ]
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body.encode()})
+
+    async def _throw_away_the_rest(self) -> None:
+        taken = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while taken < LINGER_BYTES:
+                    message = await self._receive()
+                    if not message.get("more_body", False):
+                        return
+                    taken += len(message["body"])
+
+
+def check_structure(body: bytes) -> None:
+    """Refuses JSON of so many objects, arrays and values that reading it would hold up everybody else:
+    Python's reader keeps the interpreter to itself meanwhile. Raises InvalidField. Costs next to
+    nothing where the characters are few; strings are looked through only where they are many."""
+    if body.count(b"[") + body.count(b"{") > MAX_CONTAINERS or body.count(b",") > MAX_VALUES:
+        bare = _STRING.sub(b"", body)
+        if bare.count(b"[") + bare.count(b"{") > MAX_CONTAINERS or bare.count(b",") > MAX_VALUES:
+            raise InvalidField("The JSON body has too many values.")
+
+
+def is_deeper(value: object, levels: int) -> bool:
+    """Whether objects and arrays are nested more than `levels` deep."""
+    layer = [value] if isinstance(value, dict | list) else []
+    for _ in range(levels):
+        if not layer:
+            return False
+        layer = [
+            item
+            for outer in layer
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(item, dict | list)
+        ]
+    return bool(layer)
+
+
+def _waits(scope: Scope) -> bool:
+    """Whether the client sends nothing before it is told to: `Expect: 100-continue`."""
+    return any(name == b"expect" for name, _ in scope["headers"])
+
+
+def _announced(scope: Scope) -> int:
+    """The length that the request announces; 0 where it announces none, or no number."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else 0
+    return 0

@@ -1,0 +1,73 @@
+"""uvicorn's HTTP protocol with the bounds that it lacks.
+
+Chainlit's command line and our own gateway both run uvicorn; this class is how either is told that a
+connection which never finishes its request is closed, that a shutdown does not wait for ever, and
+how an application may cut a connection off.
+"""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import uvicorn.config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEADER_SECONDS = 20.0
+"""From a connection's beginning to the end of its first request's headers; the same for later ones
+from their first byte. nginx gives 60, Apache 20 to 40 (mod_reqtimeout)."""
+ABORT = "konsilium.abort"
+"""The extension of an ASGI scope that cuts the connection at once: without an argument or a result."""
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """A connection that has to say what it wants within `HEADER_SECONDS`."""
+
+    header_seconds = HEADER_SECONDS
+    shutdown_grace_s: float | None = None
+    """Seconds that unfinished requests have at a shutdown, where the configuration names none."""
+
+    def __init__(self, config: uvicorn.Config, *args: Any, **kwargs: Any) -> None:
+        if config.timeout_graceful_shutdown is None and self.shutdown_grace_s is not None:
+            config.timeout_graceful_shutdown = round(self.shutdown_grace_s)
+        super().__init__(config, *args, **kwargs)
+        self._headers_due: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
+        super().connection_made(transport)
+        self._expect_headers()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {ABORT: {"call": self.transport.abort}}
+        self._expect_headers()
+
+    def on_headers_complete(self) -> None:
+        self._headers_came()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._headers_came()
+        super().connection_lost(exc)
+
+    def _expect_headers(self) -> None:
+        if self._headers_due is None:
+            self._headers_due = self.loop.call_later(self.header_seconds, self.transport.abort)
+
+    def _headers_came(self) -> None:
+        if self._headers_due is not None:
+            self._headers_due.cancel()
+            self._headers_due = None
+
+
+def bound_connections(shutdown_grace_s: float) -> None:
+    """Makes every uvicorn server of this process use the bounds, and lets it open as many connections
+    as the system allows: with the usual 1,024 a thousand idle ones would keep everybody else out."""
+    BoundedHttpProtocol.shutdown_grace_s = shutdown_grace_s
+    for name in ("auto", "httptools"):
+        uvicorn.config.HTTP_PROTOCOLS[name] = f"{__name__}:{BoundedHttpProtocol.__name__}"
+    with contextlib.suppress(ImportError, ValueError, OSError):  # Windows has no such limit
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < hard:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65_536), hard))

@@ -1,0 +1,140 @@
+"""Bodies and connections of people who mean harm, against a real server."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from app.gateway.bodies import BodyBounds, check_structure, is_deeper
+from app.gateway.errors import InvalidField
+from app.gateway.protocol import BoundedHttpProtocol
+from tests.gateway import served
+
+KILOBYTE = 1024
+
+
+async def _size(request: Request) -> JSONResponse:
+    return JSONResponse({"size": len(await request.body())})
+
+
+@contextlib.asynccontextmanager
+async def bounded(
+    idle_s: float = 5.0, http: type[asyncio.Protocol] = BoundedHttpProtocol
+) -> AsyncGenerator[str, None]:
+    app = Starlette(routes=[Route("/{path:path}", _size, methods=["GET", "POST", "PUT"])])
+    bounds = BodyBounds(
+        app, lambda path: 64 * KILOBYTE if path == "/large" else KILOBYTE, idle_s=idle_s
+    )
+    async with served(bounds, http=http) as url:
+        yield url
+
+
+async def _connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    parts = urlsplit(url)
+    return await asyncio.open_connection(parts.hostname, parts.port)
+
+
+async def _chunks(count: int, size: int = KILOBYTE) -> AsyncGenerator[bytes, None]:
+    for _ in range(count):
+        yield b"x" * size
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+async def test_a_body_over_the_bound_of_its_route_is_refused_whatever_its_coding(
+    method: str,
+) -> None:
+    async with bounded() as url, httpx.AsyncClient(base_url=url) as client:
+        whole = await client.request(method, "/small", content=b"x" * (KILOBYTE + 1))
+        chunked = await client.request(method, "/small", content=_chunks(64))
+        assert (whole.status_code, chunked.status_code) == (413, 413)
+        assert chunked.json()["error"]["code"] == "request_too_large"
+        fits = await client.request(method, "/large", content=_chunks(64))
+        assert fits.json() == {"size": 64 * KILOBYTE}
+        assert (await client.get("/small")).json() == {"size": 0}
+
+
+async def test_an_endless_body_is_cut_off_at_the_bound_and_not_read_to_its_end() -> None:
+    async with bounded() as url:
+        reader, writer = await _connect(url)
+        writer.write(b"POST /small HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        answer = asyncio.create_task(reader.read())
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while not answer.done() and sent < 64 * KILOBYTE * KILOBYTE:
+                writer.write(b"400\r\n" + b"x" * KILOBYTE + b"\r\n")
+                await writer.drain()
+                sent += KILOBYTE
+        assert sent < 32 * KILOBYTE * KILOBYTE
+        with contextlib.suppress(ConnectionError):
+            assert b" 413 " in await answer
+        writer.close()
+
+
+async def test_a_body_that_stops_coming_is_answered_with_408() -> None:
+    async with bounded(idle_s=0.05) as url:
+        reader, writer = await _connect(url)
+        writer.write(b"POST /small HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nxx")
+        async with asyncio.timeout(5):
+            assert b" 408 " in await reader.read()
+        writer.close()
+
+
+class Hasty(BoundedHttpProtocol):
+    header_seconds = 0.05
+
+
+async def test_a_connection_that_never_says_what_it_wants_is_closed() -> None:
+    async with bounded(http=Hasty) as url, httpx.AsyncClient(base_url=url) as client:
+        silent = await _connect(url)
+        half = await _connect(url)
+        half[1].write(b"GET /small HTTP/1.1\r\nHost:")
+        await half[1].drain()
+        async with asyncio.timeout(5):
+            for reader, writer in (silent, half):
+                with contextlib.suppress(ConnectionResetError):
+                    assert await reader.read() == b""
+                writer.close()
+        assert (await client.get("/small")).status_code == 200
+
+
+def _nested(depth: int) -> Any:
+    value: Any = 1
+    for number in range(depth):
+        value = [value] if number % 2 else {"a": value}
+    return value
+
+
+def test_depth_is_counted_exactly() -> None:
+    assert not is_deeper(_nested(64), 64)
+    assert is_deeper(_nested(65), 64)
+    assert not is_deeper("text", 0)
+    assert is_deeper([], 0)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":[' + b"[]," * 60_000 + b"[]]}",
+        b'{"a":[' + b"{}," * 60_000 + b"{}]}",
+        b'{"a":[' + b"1," * 600_000 + b"1]}",
+        b"[" * 5_000_000,
+    ],
+    ids=["arrays", "objects", "numbers", "unclosed"],
+)
+def test_json_of_too_many_values_is_refused_before_it_is_read(body: bytes) -> None:
+    with pytest.raises(InvalidField):
+        check_structure(body)
+
+
+def test_text_full_of_brackets_and_commas_is_text() -> None:
+    code = 'f(a, [1, 2], {"k": "\\\\"}); // "quoted\\"' * 40_000
+    check_structure(json.dumps({"messages": [{"role": "user", "content": code}]}).encode())
