@@ -95,6 +95,8 @@ def may_work_elsewhere(error: KonsiliumError) -> bool:
 
 async def whole_elsewhere(attempts: Sequence[Callable[[], Awaitable[T]]]) -> T:
     """`elsewhere` for attempts that give one answer."""
+    if len(attempts) == 1:
+        return await attempts[0]()
 
     async def once(attempt: Callable[[], Awaitable[T]]) -> AsyncGenerator[T, None]:
         yield await attempt()

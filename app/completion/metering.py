@@ -96,18 +96,17 @@ class Recorder:
         )
 
     async def __aenter__(self) -> Self:
-        ref = self.record.model
-        self.record = replace(self.record, outcome=Outcome.STOPPED)
         try:
-            await self._accounts.places.enter(ref)
+            await self._accounts.places.enter(self.record.model)
         except KonsiliumError as error:
             self.record = replace(self.record, outcome=Outcome.FAILED, error=error.code)
             raise
+        except BaseException:  # raised again: cancelled while it waited
+            self.record = replace(self.record, outcome=Outcome.STOPPED)
+            raise
         traffic = self._accounts.traffic
         traffic.open += 1
-        self.record = replace(
-            self.record, started_at=now(), outcome=Outcome.RUNNING, parallel=traffic.open
-        )
+        self.record = replace(self.record, started_at=now(), parallel=traffic.open)
         for observer in self._accounts.observers:
             observer.started(self._request, self._name)
         self._start = self._last = self._clock()

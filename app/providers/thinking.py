@@ -214,6 +214,8 @@ class ThinkTags:
 
 def whole(text: str) -> tuple[str, str]:
     """The thinking and the answer of a whole text."""
+    if not ("<" in text or "[" in text or "◁" in text or text.startswith(BARE_CHANNEL)):
+        return "", text
     tags = ThinkTags()
     thought, answer = "", ""
     for event in [*tags.split(text), *tags.rest()]:

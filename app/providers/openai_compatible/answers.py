@@ -6,7 +6,7 @@ may come with the last content or after it; usage in a chunk of its own, in the 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -66,13 +66,14 @@ def usage_of(usage: Mapping[str, Any], timings: object = None) -> Usage:
     Thinking that a server counts beside `completion_tokens` (xAI), or in `total_tokens` alone (Gemini),
     is output: it is paid as such.
     """
-    prompt = _first(usage, "prompt_tokens", "input_tokens")
-    output = _first(usage, "completion_tokens", "output_tokens")
-    cached = _detail(usage, ("prompt_tokens_details", "input_tokens_details"), "cached_tokens")
+    prompt = count(usage.get("prompt_tokens", usage.get("input_tokens")))
+    output = count(usage.get("completion_tokens", usage.get("output_tokens")))
+    details = _details(usage, "prompt_tokens_details", "input_tokens_details")
+    cached = count(details.get("cached_tokens"))
     if cached is None:
-        cached = _first(usage, "prompt_cache_hit_tokens", "cached_tokens")
-    details = ("completion_tokens_details", "output_tokens_details")
-    thought = _detail(usage, details, "reasoning_tokens")
+        cached = count(usage.get("prompt_cache_hit_tokens", usage.get("cached_tokens")))
+    details = _details(usage, "completion_tokens_details", "output_tokens_details")
+    thought = count(details.get("reasoning_tokens"))
     if thought is None:
         thought = count(usage.get("reasoning_tokens"))
     total = count(usage.get("total_tokens"))
@@ -100,13 +101,9 @@ def count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def _first(usage: Mapping[str, Any], *names: str) -> int | None:
-    return next((n for name in names if (n := count(usage.get(name))) is not None), None)
-
-
-def _detail(usage: Mapping[str, Any], groups: Sequence[str], name: str) -> int | None:
-    found = (usage.get(group) for group in groups)
-    return next((count(group.get(name)) for group in found if isinstance(group, dict)), None)
+def _details(usage: Mapping[str, Any], name: str, other: str) -> Mapping[str, Any]:
+    found = usage.get(name, usage.get(other))
+    return found if isinstance(found, dict) else {}
 
 
 def _seconds(milliseconds: object) -> float | None:

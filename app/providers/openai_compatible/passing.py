@@ -37,7 +37,7 @@ from app.providers.upstream_errors import (
 Chunk = dict[str, Any]
 
 _MARKS = re.compile(
-    rb'"finish_reason"\s*:\s*"|"usage"\s*:\s*\{|"error"\s*:\s*[{"\[]|"tool_calls"\s*:\s*\[|"content"\s*:\s*\['
+    rb'"(?:finish_reason"\s*:\s*"|usage"\s*:\s*\{|error"\s*:\s*[{"\[]|tool_calls"\s*:\s*\[|content"\s*:\s*\[)'
     rb'|\\u[dD][89abAB][0-9a-fA-F]{2}"|/(?:think|thought|reasoning|THINK)|\[DONE\]'
 )
 """What makes an event worth parsing. In a JSON string most of these would have their quotes escaped, so
