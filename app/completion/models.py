@@ -82,7 +82,6 @@ class Models:
         return replace(known, price=self._prices.price(ref, known))
 
     def call(self, ref: ModelRef, request: ModelRequest) -> MeteredCall:
-        """See `core.ports.Models`."""
         server = self._server(ref)
         model = server.model(ref.name)
         if not self.profile(ref).local:
@@ -90,7 +89,6 @@ class Models:
         return MeteredCall(model, ref, request, self._accounts)
 
     def raw_call(self, ref: ModelRef, request: RawRequest) -> MeteredRawCall | None:
-        """See `core.ports.Models`."""
         model = self._server(ref).raw(ref.name)
         return None if model is None else MeteredRawCall(model, ref, request, self._accounts)
 
@@ -102,7 +100,6 @@ class Models:
         dimensions: int | None = None,
         request_id: str | None = None,
     ) -> MeteredEmbedding:
-        """See `core.ports.Models`."""
         server = self._server(ref)
         return MeteredEmbedding(
             server, ref, texts, self._accounts, dimensions=dimensions, request_id=request_id

@@ -22,15 +22,12 @@ class Compressions:
         self._database = database
 
     async def head(self, thread_id: str) -> CompressionState:
-        """See `CompressionStore.head`."""
         return await self._database.read(partial(_head, thread_id))
 
     async def pinned(self, thread_id: str) -> tuple[PinnedFact, ...]:
-        """See `CompressionStore.pinned`."""
         return await self._database.read(partial(_pinned, thread_id))
 
     async def swap(self, thread_id: str, version: int, new: Sequence[Block]) -> bool:
-        """See `CompressionStore.swap`."""
 
         def work(connection: Connection) -> bool:
             if not _is_there(connection, thread_id):
@@ -53,12 +50,10 @@ class Compressions:
         return await self._database.write(work)
 
     async def announce(self, thread_id: str, version: int) -> None:
-        """See `CompressionStore.announce`."""
         change = update(heads).where(heads.c.thread_id == thread_id).values(announced=version)
         await self._database.write(lambda c: c.execute(change).close())
 
     async def pin(self, thread_id: str, text: str) -> PinnedFact:
-        """See `CompressionStore.pin`."""
         fact = PinnedFact(text)
         row = {"id": fact.id, "thread_id": thread_id, "text": text, "created_at": fact.created_at}
 
@@ -71,7 +66,6 @@ class Compressions:
         return fact
 
     async def unpin(self, thread_id: str, fact_id: str) -> None:
-        """See `CompressionStore.unpin`."""
         this = (pinned_facts.c.thread_id == thread_id) & (pinned_facts.c.id == fact_id)
         await self._database.write(lambda c: c.execute(delete(pinned_facts).where(this)).close())
 

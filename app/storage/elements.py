@@ -19,7 +19,7 @@ _CHANGES = ("step_id", "type", "name", "mime", "display", "url", "has_file", "pr
 
 
 class Elements:
-    """Implements `core.ports.ElementStore`."""
+    """Files and other elements. Ids come from the browser: none reaches into another's thread."""
 
     def __init__(self, database: Database, files: LocalFiles) -> None:
         self._database = database
@@ -28,7 +28,7 @@ class Elements:
     async def write(
         self, element: ElementRecord, user_id: str, content: bytes | None = None
     ) -> None:
-        """See `ElementStore.write`."""
+        """Stores an element, with its bytes if it has any; makes the thread where there is none."""
         await self._database.read(partial(_refuse_anothers, element, user_id))
         if content is not None:
             await self._files.write(element.thread_id, element.id, content)
@@ -55,7 +55,7 @@ class Elements:
         await self._database.write(work)
 
     async def find(self, thread_id: str, element_id: str, reader: str | None) -> ElementRecord:
-        """See `ElementStore.find`."""
+        """The element, if its thread is the reader's or shared."""
         query = (
             select(elements)
             .join(threads, threads.c.id == elements.c.thread_id)
@@ -68,11 +68,11 @@ class Elements:
         return element_from(row)
 
     def path(self, element: ElementRecord) -> Path:
-        """See `ElementStore.path`."""
+        """Where its bytes are, if it has any."""
         return self._files.path(element.thread_id, element.id)
 
     async def delete(self, element_id: str, user_id: str) -> None:
-        """See `ElementStore.delete`."""
+        """Deletes it, its bytes too."""
         own = select(threads.c.id).where(threads.c.user_id == user_id)
         this = (
             delete(elements)

@@ -24,19 +24,19 @@ MessageRows = tuple[Sequence[AnyRow], Mapping[str, Sequence[AnyRow]]]
 
 
 class Conversations:
-    """Implements `core.ports.Conversations` and `core.ports.ThreadHistory`."""
+    """What a turn and the chat ask of a thread. Implements `core.ports.ThreadHistory`. Raises NotFound for
+    another user's thread."""
 
     def __init__(self, database: Database, files: LocalFiles) -> None:
         self._database = database
         self._files = files
 
     async def history(self, thread_id: str) -> tuple[HistoryMessage, ...]:
-        """See `ThreadHistory.history`."""
         said = await self._database.read(partial(message_rows, thread_id=thread_id))
         return await messages(self._files, said)
 
     async def question(self, user_id: str, thread_id: str, step_id: str) -> Question:
-        """See `Conversations.question`."""
+        """The question with its attachments, to be asked again; `step_id` is its own or its turn's."""
         of_turn = select(steps.c.parent_id).where(steps.c.id == step_id, steps.c.kind == "turn")
         query = (
             select(steps.c.id, steps.c.output)
@@ -57,7 +57,8 @@ class Conversations:
     async def keep_settings(
         self, user_id: str, thread_id: str, settings: Mapping[str, Any]
     ) -> None:
-        """See `Conversations.keep_settings`."""
+        """Remembers the choices of the thread (its metadata's `chat_settings`); a thread that is not
+        there yet is left for its first turn to make."""
         which = (threads.c.id == thread_id) & (threads.c.user_id == user_id)
 
         def work(connection: Connection) -> None:

@@ -24,7 +24,7 @@ def page_of(
     search: str | None,
     feedback: int | None,
 ) -> Page[ThreadRecord]:
-    """See `ThreadStore.page`. What a page costs does not depend on how many threads there are."""
+    """See `Threads.page`. What a page costs does not depend on how many threads there are."""
     words = words_of(search or "")
     if words:
         return _found(connection, user_id, words, limit, cursor)

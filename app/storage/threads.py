@@ -31,7 +31,8 @@ from app.storage.upsert import upsert
 
 
 class Threads:
-    """Implements `core.ports.ThreadStore`."""
+    """Conversations as people see them. `user_id` or `reader` is who asks: another's thread is
+    NotFound, as if it did not exist. Failed writes raise StorageUnavailable."""
 
     def __init__(self, database: Database, files: LocalFiles) -> None:
         self._database = database
@@ -46,25 +47,26 @@ class Threads:
         search: str | None = None,
         feedback: int | None = None,
     ) -> Page[ThreadRecord]:
-        """See `ThreadStore.page`."""
+        """The user's threads, newest activity first. `search` finds words by their beginnings, in any
+        case: threads whose title has them all, then those with a message that does, latest first."""
         return await self._database.read(
             lambda c: page_of(c, user_id, limit, cursor, search, feedback)
         )
 
     async def find(self, thread_id: str, reader: str | None) -> ThreadRecord:
-        """See `ThreadStore.find`."""
+        """The thread, if it is the reader's or shared."""
         return await self._database.read(lambda c: _readable(c, thread_id, reader))
 
     async def contents(self, thread_id: str, reader: str | None) -> StoredThread:
-        """See `ThreadStore.contents`."""
+        """The thread with all that was said in it, if it is the reader's or shared."""
         return await self._database.read(lambda c: _contents(c, thread_id, reader))
 
     async def ensure(self, thread_id: str, user_id: str) -> None:
-        """See `ThreadStore.ensure`."""
+        """Makes an empty thread, which no list shows yet, where there is none."""
         await self._database.write(lambda c: ensure_thread(c, thread_id, user_id))
 
     async def suggest_title(self, thread_id: str, user_id: str, title: str) -> None:
-        """See `ThreadStore.suggest_title`."""
+        """Names an unnamed thread; makes it where there is none."""
         title = title_of(title)
 
         def work(connection: Connection) -> None:
@@ -78,13 +80,13 @@ class Threads:
         await self._database.write(work)
 
     async def rename(self, thread_id: str, user_id: str, title: str) -> None:
-        """See `ThreadStore.rename`."""
+        """Names a thread as a person wishes; no answer changes that name."""
         title = " ".join(title.split())
         values = {"title": title, "titled_by": "person", "folded_title": fold(title)}
         await self._change(thread_id, user_id, values)
 
     async def share(self, thread_id: str, user_id: str, shared: bool) -> None:
-        """See `ThreadStore.share`."""
+        """Lets everyone with the link read it, or no longer."""
         await self._change(thread_id, user_id, {"shared_at": now() if shared else None})
 
     async def annotate(
@@ -94,7 +96,7 @@ class Threads:
         metadata: Mapping[str, Any],
         tags: Sequence[str] | None = None,
     ) -> None:
-        """See `ThreadStore.annotate`."""
+        """Merges `metadata` into what is known; a None deletes. No error for a thread that is gone."""
         which = (threads.c.id == thread_id) & (threads.c.user_id == user_id)
 
         def work(connection: Connection) -> None:
@@ -110,7 +112,7 @@ class Threads:
         await self._database.write(work)
 
     async def delete(self, thread_id: str, user_id: str) -> None:
-        """See `ThreadStore.delete`."""
+        """Deletes it with everything in it, files too; its usage stays."""
         this = delete(threads).where(threads.c.id == thread_id, threads.c.user_id == user_id)
 
         def work(connection: Connection) -> None:
@@ -122,7 +124,7 @@ class Threads:
         await self._files.delete(thread_id)
 
     async def write_step(self, step: StepRecord, user_id: str) -> None:
-        """See `ThreadStore.write_step`."""
+        """Stores a step that is no turn's; makes the thread where there is none."""
 
         def work(connection: Connection) -> None:
             ensure_thread(connection, step.thread_id, user_id)
@@ -131,7 +133,7 @@ class Threads:
         await self._database.write(work)
 
     async def delete_step(self, step_id: str, user_id: str) -> None:
-        """See `ThreadStore.delete_step`."""
+        """Deletes a step of the user's and all below it; no error where there is none."""
         root = select(steps.c.id).where(steps.c.id == step_id, steps.c.user_id == user_id)
         family = root.cte("family", recursive=True)
         child = select(steps.c.id).join(family, steps.c.parent_id == family.c.id)
@@ -151,7 +153,7 @@ class Threads:
             await self._files.delete(row.thread_id, row.id, f"{row.id}.image")
 
     async def mark_favorite(self, step_id: str, user_id: str, favorite: bool) -> StepRecord:
-        """See `ThreadStore.mark_favorite`."""
+        """Stars a message, or no longer."""
         mark = (
             update(steps)
             .where(steps.c.id == step_id, steps.c.user_id == user_id)
@@ -164,7 +166,7 @@ class Threads:
         return step_from(row)
 
     async def favorites(self, user_id: str) -> tuple[StepRecord, ...]:
-        """See `ThreadStore.favorites`."""
+        """The starred messages, latest first."""
         query = (
             select(steps)
             .where(steps.c.user_id == user_id, steps.c.favorite)
@@ -173,7 +175,7 @@ class Threads:
         return await self._database.read(lambda c: tuple(map(step_from, c.execute(query))))
 
     async def judge(self, verdict: FeedbackRecord, user_id: str) -> str:
-        """See `ThreadStore.judge`."""
+        """Stores a verdict on a step, in place of an earlier one; returns the id it is kept under."""
         own_step = select(steps.c.thread_id, steps.c.turn_id).where(
             steps.c.id == verdict.step_id, steps.c.user_id == user_id
         )
@@ -194,7 +196,7 @@ class Threads:
         return await self._database.write(work)
 
     async def withdraw(self, feedback_id: str, user_id: str) -> None:
-        """See `ThreadStore.withdraw`."""
+        """Takes a verdict back."""
         own = select(steps.c.id).where(steps.c.user_id == user_id)
         this = (
             delete(feedback)

@@ -59,7 +59,6 @@ class StoredTurns:
     async def begin(
         self, request: TurnRequest, steps: Sequence[StepRecord]
     ) -> tuple[HistoryMessage, ...]:
-        """See `TurnStore.begin`."""
         for attachment in request.question.attachments:
             if attachment.image is not None:
                 name = image_name(attachment.element_id)
@@ -82,7 +81,6 @@ class StoredTurns:
         return gone, message_rows(connection, request.thread_id, before=request.question.id)
 
     async def checkpoint(self, steps: Sequence[StepRecord]) -> None:
-        """See `TurnStore.checkpoint`."""
 
         def work(connection: Connection) -> None:
             if user_id := _turn_owner(connection, steps[0].turn_id):
@@ -91,7 +89,7 @@ class StoredTurns:
         await self._database.write(work)
 
     async def settle(self, turn: SettledTurn) -> None:
-        """See `TurnStore.settle`. Of a turn whose thread or question is gone only the usage stays."""
+        """Of a turn whose thread or question is gone only the usage stays."""
         await self._database.write(partial(_settle, turn))
 
 

@@ -43,8 +43,9 @@ _OF_THREAD = select(func.count(usage.c.turn_id.distinct()).label("turns"), *sums
 
 
 class StoredUsage:
-    """Implements `core.ports.UsageLog` and `UsageReports`. Calls of turns are kept by the turns
-    themselves."""
+    """The kept usage records, added up, and those made outside of turns (`core.ports.UsageLog`); calls
+    of turns are kept by the turns themselves. Sums are exact; percentiles are exact to a millisecond,
+    where a store keeps the times of an hour, those of its first 250 calls."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -67,7 +68,7 @@ class StoredUsage:
         await self._database.write(lambda c: upsert(c, usage, rows, ["id"], []))
 
     async def summary(self, over: UsageFilter) -> UsageSummary:
-        """See `UsageReports.summary`."""
+        """Everything that matches, as one."""
         if over.thread_id is not None and over.since is over.until is None:
             return await self._database.read(partial(_of_thread, over.thread_id, over.user_id))
         rows, turns = await self._database.read(lambda c: self._sums(c, over, None))
@@ -75,13 +76,16 @@ class StoredUsage:
         return replace(whole, turns=turns)
 
     async def days(self, over: UsageFilter) -> tuple[UsageSummary, list[UsageGroup]]:
-        """See `UsageReports.days`."""
+        """The summary and the groups by day at the price of one."""
         rows, turns = await self._database.read(lambda c: self._sums(c, over, "day"))
         whole, groups = await _groups(rows, "day", {})
         return replace(whole, turns=turns), groups
 
     async def groups(self, over: UsageFilter, by: Dimension) -> list[UsageGroup]:
-        """See `UsageReports.groups`."""
+        """The same by model, server, mode, user or day: days in order, the rest by calls, most first.
+
+        A day without calls is not there.
+        """
 
         def work(connection: Connection) -> tuple[Sequence[AnyRow], Mapping[str, str]]:
             source, period, offsets = self._source(connection, over)
@@ -94,7 +98,7 @@ class StoredUsage:
     async def turns(
         self, over: UsageFilter, order: Literal["slowest", "dearest"], limit: int
     ) -> list[TurnUsage]:
-        """See `UsageReports.turns`."""
+        """The turns that took longest, or cost most."""
 
         def work(connection: Connection) -> list[TurnUsage]:
             source, period, _ = self._source(connection, over)
@@ -109,8 +113,8 @@ class StoredUsage:
         return await self._database.read(work)
 
     async def records(self, over: UsageFilter) -> AsyncGenerator[Mapping[str, Any], None]:
-        """See `UsageReports.records`: a portion at a time, each read anew, so that a slow reader
-        holds no connection."""
+        """Every record that matches, oldest first, a row a call, for a table elsewhere: a portion at a
+        time, each read anew, so that a slow reader holds no connection."""
         query = (
             select(usage, users.c.identifier.label("user"))
             .outerjoin(users, users.c.id == usage.c.user_id)

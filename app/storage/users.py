@@ -21,11 +21,9 @@ class Users:
         self._database = database
 
     async def by_identifier(self, identifier: str) -> User | None:
-        """See `UserStore.by_identifier`."""
         return await self._one(users.c.identifier == identifier)
 
     async def by_id(self, user_id: str) -> User | None:
-        """See `UserStore.by_id`."""
         return await self._one(users.c.id == user_id)
 
     async def _one(self, which: ColumnElement[bool]) -> User | None:
@@ -34,7 +32,6 @@ class Users:
         return user_from(row) if row else None
 
     async def all(self) -> tuple[User, ...]:
-        """See `UserStore.all`."""
         query = select(users).order_by(users.c.created_at)
         rows = await self._database.read(lambda c: c.execute(query).all())
         return tuple(user_from(row) for row in rows)
@@ -48,7 +45,6 @@ class Users:
         password_hash: str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> User:
-        """See `UserStore.add`."""
         row = {
             "id": new_id(),
             "identifier": identifier,
@@ -67,7 +63,6 @@ class Users:
         return await self._database.write(work)
 
     async def change(self, user_id: str, **values: Any) -> User:
-        """See `UserStore.change`."""
         change = update(users).where(users.c.id == user_id).values(values).returning(*users.c)
         row = await self._database.write(lambda c: c.execute(change).one_or_none())
         if row is None:
@@ -75,6 +70,5 @@ class Users:
         return user_from(row)
 
     async def disabled(self) -> frozenset[str]:
-        """See `UserStore.disabled`."""
         query = select(users.c.id).where(users.c.disabled_at.is_not(None))
         return await self._database.read(lambda c: frozenset(c.scalars(query)))

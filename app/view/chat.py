@@ -15,10 +15,11 @@ from app.conversation.turn import RunningTurn, Turns
 from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.events import StepKind
 from app.core.options import ChatOptions
-from app.core.ports import Conversations, Models
+from app.core.ports import Models
 from app.core.text import Text
 from app.core.turns import Attachment, Question, StepRecord, TurnRequest, new_id, now
 from app.core.usage import Outcome
+from app.storage.history import Conversations
 from app.view.chainlit.browser import Browser, open_on
 from app.view.chainlit.identity import socket_session
 from app.view.follower import Follower

@@ -18,8 +18,9 @@ from app.conversation.modes.dialogue import (
 )
 from app.conversation.turn import Turns
 from app.core.events import StepKind
-from app.core.ports import KeyValueStore, Models, ThreadStore
+from app.core.ports import KeyValueStore, Models
 from app.core.turns import StepRecord, now
+from app.storage.threads import Threads
 from app.view.chainlit.browser import ActionHandler, Browser
 from app.view.chat import Chat
 from app.view.model_labels import chat_models
@@ -37,7 +38,7 @@ class Council:
         chat: Chat,
         turns: Turns,
         models: Models,
-        threads: ThreadStore,
+        threads: Threads,
         notes: ThreadNotes,
         values: KeyValueStore,
     ) -> None:

@@ -18,9 +18,11 @@ from app.completion.tokens import text_tokens
 from app.conversation.export import UNNAMED, as_json, as_markdown
 from app.conversation.tokens import Scale
 from app.core.errors import AttachmentRefused, KonsiliumError, NotFound
-from app.core.ports import ElementStore, Models, ThreadStore
+from app.core.ports import Models
 from app.core.text import Text
 from app.core.threads import ElementRecord
+from app.storage.elements import Elements
+from app.storage.threads import Threads
 from app.view.chainlit.browser import Browser
 from app.view.chainlit.dicts import FILES_ROUTE
 from app.view.chainlit.identity import asking_id, identity, reading_language
@@ -132,7 +134,7 @@ _SHOWN = frozenset(
 HTML are not among them; they, and all that is unknown, are downloads."""
 
 
-def files_router(elements: ElementStore) -> APIRouter:
+def files_router(elements: Elements) -> APIRouter:
     """`GET /files/{thread}/{element}`; 404 for who may not read it."""
     router = APIRouter(prefix=FILES_ROUTE, tags=["files"])
 
@@ -179,7 +181,7 @@ _NOT_IN_NAMES = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
 """What one file system or another refuses in a file's name."""
 
 
-def exports_router(threads: ThreadStore, root_path: str = "") -> APIRouter:
+def exports_router(threads: Threads, root_path: str = "") -> APIRouter:
     """`GET /project/thread/{id}/export?format=markdown|json`; 404 for all but its owner."""
     router = APIRouter(prefix=root_path)
 

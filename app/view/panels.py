@@ -20,9 +20,11 @@ from app.conversation.modes import mode_named
 from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.models import ModelProfile, ModelRef, ServerState
 from app.core.options import CHAT_OPTIONS, UNSET, ChatOptions, Option
-from app.core.ports import Conversations, KeyValueStore, Models, UsageReports
+from app.core.ports import KeyValueStore, Models
 from app.core.reports import UsageFilter, UsageSummary
 from app.core.text import Language, Text
+from app.storage.history import Conversations
+from app.storage.usage import StoredUsage
 from app.view.chainlit.browser import Browser, open_on
 from app.view.model_labels import chat_models, model_label, troubles
 from app.view.rendering import Drawing
@@ -237,7 +239,7 @@ class PanelFacts:
     """Fields that the options do not have; the panel is drawn without them where the database is
     down."""
 
-    def __init__(self, reports: UsageReports, notes: ThreadNotes, pinned: PinnedFacts) -> None:
+    def __init__(self, reports: StoredUsage, notes: ThreadNotes, pinned: PinnedFacts) -> None:
         self._reports = reports
         self._notes = notes
         self._pinned = pinned

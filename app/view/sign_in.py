@@ -31,7 +31,7 @@ from app.access.origins import Origins
 from app.access.people import LOCAL, People
 from app.core.errors import LimitReached, NotFound, StorageUnavailable
 from app.core.people import User
-from app.core.ports import ThreadStore
+from app.storage.threads import Threads
 from app.view.chainlit.dicts import persisted
 from app.view.chainlit.identity import Identity, identity
 
@@ -129,7 +129,7 @@ class AuthMiddleware:
 
 def register(
     people: People,
-    threads: ThreadStore,
+    threads: Threads,
     mode: str,
     secret: str,
     header: str = "X-Forwarded-User",
@@ -160,7 +160,7 @@ async def shut_sockets(user: User) -> None:
             await sio.disconnect(session.socket_id)
 
 
-def _connect(threads: ThreadStore) -> Callable[[str, Environ, Environ], Awaitable[bool]]:
+def _connect(threads: Threads) -> Callable[[str, Environ, Environ], Awaitable[bool]]:
     """A socket names the thread it wants. One that is not its user's is never the session's, whatever
     events follow: the session has a thread of its own, and the page is told "not found"."""
 
@@ -188,7 +188,7 @@ def _name_thread(session: WebsocketSession, wanted: str, *, own: bool) -> None:
         session.thread_id_to_resume = wanted
 
 
-async def _owns(threads: ThreadStore, thread_id: str) -> bool:
+async def _owns(threads: Threads, thread_id: str) -> bool:
     user_id = identity.get().user_id
     try:
         return (await threads.find(thread_id, user_id)).user_id == user_id

@@ -15,9 +15,8 @@ from app.core.ports.servers import (
     PullProgress,
     ServerRegistry,
 )
-from app.core.ports.threads import ElementStore, ThreadStore
-from app.core.ports.turns import CompressionStore, Conversations, ThreadHistory, TurnStore
-from app.core.ports.usage import GatewayCall, GatewayLog, UsageLog, UsageReports
+from app.core.ports.turns import CompressionStore, ThreadHistory, TurnStore
+from app.core.ports.usage import GatewayCall, GatewayLog, UsageLog
 
 __all__ = [
     "AnswerStore",
@@ -26,8 +25,6 @@ __all__ = [
     "CallObserver",
     "ChatModel",
     "CompressionStore",
-    "Conversations",
-    "ElementStore",
     "EmbeddedModels",
     "EmbeddingCall",
     "GatewayCall",
@@ -47,9 +44,7 @@ __all__ = [
     "RawPiece",
     "ServerRegistry",
     "ThreadHistory",
-    "ThreadStore",
     "TurnStore",
     "UsageLog",
-    "UsageReports",
     "UserStore",
 ]

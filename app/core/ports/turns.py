@@ -1,10 +1,10 @@
 """Where turns, and the history they are given, are kept."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 from app.core.compression import Block, CompressionState, PinnedFact
-from app.core.turns import HistoryMessage, Question, SettledTurn, StepRecord, TurnRequest
+from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest
 
 
 class TurnStore(Protocol):
@@ -65,19 +65,4 @@ class CompressionStore(Protocol):
 
     async def unpin(self, thread_id: str, fact_id: str) -> None:
         """Removes a fact; one that is not there is gone already."""
-        ...
-
-
-class Conversations(Protocol):
-    """What the chat asks of a thread beyond its turns. Raises NotFound for another user's thread."""
-
-    async def question(self, user_id: str, thread_id: str, step_id: str) -> Question:
-        """The question with its attachments, to be asked again; `step_id` is its own or its turn's."""
-        ...
-
-    async def keep_settings(
-        self, user_id: str, thread_id: str, settings: Mapping[str, Any]
-    ) -> None:
-        """Remembers the choices of the thread (its metadata's `chat_settings`); a thread that is not
-        there yet is left for its first turn to make."""
         ...

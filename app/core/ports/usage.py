@@ -1,11 +1,10 @@
 """The records of what calls took: kept, and added up."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Protocol
 
-from app.core.reports import Dimension, TurnUsage, UsageFilter, UsageGroup, UsageSummary
 from app.core.usage import CallRecord
 
 
@@ -19,35 +18,6 @@ class UsageLog(Protocol):
         turn_id: str | None,
         calls: Sequence[CallRecord],
     ) -> None: ...
-
-
-class UsageReports(Protocol):
-    """The kept usage records, added up. Sums are exact; percentiles are exact to a millisecond,
-    where a store keeps the times of an hour, those of its first 250 calls."""
-
-    async def summary(self, over: UsageFilter) -> UsageSummary:
-        """Everything that matches, as one."""
-        ...
-
-    async def days(self, over: UsageFilter) -> tuple[UsageSummary, list[UsageGroup]]:
-        """The summary and the groups by day at the price of one."""
-        ...
-
-    async def groups(self, over: UsageFilter, by: Dimension) -> list[UsageGroup]:
-        """The same by model, server, mode, user or day: days in order, the rest by calls, most first.
-
-        A day without calls is not there.
-        """
-        ...
-
-    async def turns(
-        self, over: UsageFilter, order: Literal["slowest", "dearest"], limit: int
-    ) -> list[TurnUsage]:
-        """The turns that took longest, or cost most."""
-        ...
-
-    def records(self, over: UsageFilter) -> AsyncGenerator[Mapping[str, Any], None]:
-        """Every record that matches, oldest first, a row a call, for a table elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,12 @@ from fastapi.responses import (
     StreamingResponse,
 )
 
-from app.core.ports import UsageReports
 from app.core.reports import Dimension, TurnUsage, UsageFilter
 from app.core.text import Language, language_of
 from app.gateway.dashboard.page import dashboard_page
 from app.gateway.dashboard.period import usage_filter
 from app.gateway.dashboard.table import csv_of
+from app.storage.usage import StoredUsage
 
 _TURNS_AT_MOST = 50
 
@@ -49,7 +49,7 @@ class Asked:
 
 
 def dashboard_router(
-    reports: UsageReports,
+    reports: StoredUsage,
     identify: Identify,
     public: Path,
     forced: Language | None = None,

@@ -10,11 +10,12 @@ from app.conversation.mode import Mode
 from app.conversation.turn import RunningTurn, Turns
 from app.core.background import BackgroundTasks
 from app.core.errors import NotAllowed, NotFound
-from app.core.ports import KeyValueStore, ThreadStore, UserStore
+from app.core.ports import KeyValueStore, UserStore
 from app.core.turns import now
 from app.gateway.access import Caller
 from app.gateway.http import Exchange, Message
 from app.gateway.services import GatewayServices
+from app.storage.threads import Threads
 
 CALLER = "konsilium.caller"
 """The key of a request's scope under which the middleware leaves who asks."""
@@ -30,7 +31,7 @@ class RestServices:
 
     gateway: GatewayServices
     turns: Turns
-    threads: ThreadStore
+    threads: Threads
     users: UserStore
     documents: KeyValueStore
     modes: tuple[Mode, ...]

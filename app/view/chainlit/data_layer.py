@@ -30,10 +30,11 @@ from chainlit.user import User as ChainlitUser
 
 from app.access.people import People
 from app.core.errors import KonsiliumError, NotAllowed, NotFound, StorageUnavailable
-from app.core.ports import ElementStore, ThreadStore
 from app.core.text import Language
 from app.core.threads import ElementRecord, FeedbackRecord, StoredThread, ThreadRecord
 from app.core.turns import StepRecord, new_id
+from app.storage.elements import Elements
+from app.storage.threads import Threads
 from app.view.chainlit.browser import Browser, open_on
 from app.view.chainlit.dicts import element_dict, persisted, step_record
 from app.view.chainlit.identity import asking_id, reading_language, socket_session
@@ -91,8 +92,8 @@ class DataLayer(BaseDataLayer):
     def __init__(
         self,
         people: People,
-        threads: ThreadStore,
-        elements: ElementStore,
+        threads: Threads,
+        elements: Elements,
         *,
         draw: Draw = draw,
         newcomers: bool = False,

@@ -48,7 +48,6 @@ class Direct(AsyncManager):  # type: ignore[misc]  # as above
         to: Any = None,
         **options: Any,
     ) -> None:
-        """See `AsyncManager.emit`."""
         recipient = to or room
         ours = not event.startswith(_WITH_BYTES) and not isinstance(data, tuple)
         if ours and isinstance(recipient, str) and callback is skip_sid is None:
