@@ -29,6 +29,7 @@ from app.conversation.compression.thread import ThreadNotes
 from app.conversation.modes import MODES
 from app.conversation.tokens import Calibration
 from app.conversation.turn import Turns
+from app.core.background import BackgroundTasks
 from app.core.models import ModelRef
 from app.core.people import User
 from app.core.usage import CallRecord
@@ -56,34 +57,50 @@ Identify = Callable[[Mapping[str, str]], str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Application:
-    """Everything there is, ready to be started; one a process."""
+class ModelServers:
+    """The servers with models, and what changes them while the app runs."""
 
-    settings: Settings
-    storage: Storage
     catalogue: Catalogue
-    models: Models
+    library: Library
+    """The models that may run inside the app."""
+    stores: Stores
+    pulls: Pulls
+    registration: ServerRegistration
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What a turn is made with."""
+
     turns: Turns
     compressor: Compressor
     notes: ThreadNotes
     answers: AnswerCache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """Everything there is, ready to be started; one a process."""
+
+    settings: Settings
     metrics: CallMetrics
+    storage: Storage
+    servers: ModelServers
+    models: Models
+    conversation: Conversation
     people: People
-    stores: Stores
-    pulls: Pulls
-    embedded: Library
-    registration: ServerRegistration
     transcription: Transcription
     gateway: Gateway
-    background: set["asyncio.Task[None]"]
+    background: BackgroundTasks
 
     async def start(self) -> None:
         """Opens the database and looks for models. Raises StorageUnavailable."""
         log_as(self.settings)  # again: the server has set up handlers of its own meanwhile
         await self.storage.open()
         await self._receive_people()
-        self.background.add(asyncio.create_task(self.catalogue.run()))
-        await self.catalogue.refresh()
+        self.background.start(self.people.watch())
+        self.background.start(self.servers.catalogue.run())
+        await self.servers.catalogue.refresh()
         gc.freeze()  # what is loaded by now stays: to look it through again takes a third of a second
 
     async def _receive_people(self) -> None:
@@ -93,19 +110,18 @@ class Application:
             case "password":
                 password = self.settings.admin_password
                 await self.people.first_admin(password.get_secret_value() if password else None)
-        self.background.add(asyncio.create_task(self.people.watch()))
 
     async def stop(self) -> None:
         """Lets answers finish for a while, stores what they wrote, and closes everything."""
         grace_seconds = self.settings.shutdown_grace_seconds
-        await asyncio.gather(self.turns.drain(grace_seconds), self.gateway.drain(grace_seconds))
-        await self.compressor.aclose()
-        await self.answers.drain()
-        for task in self.background:
-            task.cancel()
-        await self.pulls.aclose()
-        await self.embedded.aclose()
-        await self.catalogue.aclose()
+        turns = self.conversation.turns
+        await asyncio.gather(turns.drain(grace_seconds), self.gateway.drain(grace_seconds))
+        await self.conversation.compressor.aclose()
+        await self.conversation.answers.drain()
+        await self.background.cancel()
+        await self.servers.pulls.aclose()
+        await self.servers.library.aclose()
+        await self.servers.catalogue.aclose()
         await self.storage.aclose()
 
 
@@ -115,15 +131,47 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
     `identify` lets signed-in browsers use /api.
     """
     log_as(settings)
+    metrics = CallMetrics()
     storage = Storage(settings.database, settings.data_dir)
+    servers = _model_servers(settings)
+    prices = Prices(settings.data_dir)
+    models = Models(servers.catalogue, prices, default=settings.model_name, observers=[metrics])
+    conversation = _conversation(settings, storage, models, metrics)
+    people = People(storage.users)
+    people.on_revoked(lambda user: conversation.turns.abandon_all(user.id))
+    return Application(
+        settings=settings,
+        metrics=metrics,
+        storage=storage,
+        servers=servers,
+        models=models,
+        conversation=conversation,
+        people=people,
+        transcription=Transcription(models, storage.usage),
+        gateway=_gateway(settings, storage, models, conversation, metrics, people, identify),
+        background=BackgroundTasks(),
+    )
+
+
+def _model_servers(settings: Settings) -> ModelServers:
     library = library_from(settings)
     configured = servers_from(settings, library)
     registry = registry_of(settings, configured)
     catalogue = Catalogue([*configured, *registry.servers()])
     library.changed = lambda: _follow_embedded(catalogue, library)
-    metrics = CallMetrics()
-    prices = Prices(settings.data_dir)
-    models = Models(catalogue, prices, default=settings.model_name, observers=[metrics])
+    stores = Stores(catalogue)
+    return ModelServers(
+        catalogue,
+        library,
+        stores,
+        Pulls(stores),
+        ServerRegistration(catalogue, registry, changed=lambda: log_as(settings)),
+    )
+
+
+def _conversation(
+    settings: Settings, storage: Storage, models: Models, metrics: CallMetrics
+) -> Conversation:
     calibration = Calibration(storage.key_values)
     compressor = Compressor(
         storage.compressions,
@@ -147,42 +195,34 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
     memory = Remembering(answers, [metrics])
     follow_ups = (prompts.after_turn, compressor.after_turn, memory.after)
     turns = Turns(storage.turns, models, prompts, memory.wrap(MODES), follow_ups)
-    people = People(storage.users)
-    people.on_revoked(lambda user: turns.abandon_all(user.id))
-    stores = Stores(catalogue)
-    ring = KeyRing(storage.keys)
+    return Conversation(turns, compressor, notes, answers)
+
+
+def _gateway(
+    settings: Settings,
+    storage: Storage,
+    models: Models,
+    conversation: Conversation,
+    metrics: CallMetrics,
+    people: People,
+    identify: Identify | None,
+) -> Gateway:
+    keys = KeyRing(storage.keys)
     limits = Limits(_counters(settings))
     services = GatewayServices(
         models=models,
-        authenticator=_authenticator(settings, ring, people, identify),
-        keys=ring,
+        authenticator=_authenticator(settings, keys, people, identify),
+        keys=keys,
         limits=limits,
-        recorder=KeyUsageRecorder(storage.keys, ring, limits),
+        recorder=KeyUsageRecorder(storage.keys, keys, limits),
         modes=MODES,
-        answers=answers,
+        answers=conversation.answers,
     )
-    rest = RestServices(services, turns, storage.threads, storage.users, storage.key_values, MODES)
+    rest = RestServices(
+        services, conversation.turns, storage.threads, storage.users, storage.key_values, MODES
+    )
     scrape = Metrics(services.authenticator, metrics.exposition, CONTENT_TYPE)
-    gateway = Gateway(services, build_rest(rest), scrape)
-    return Application(
-        settings,
-        storage,
-        catalogue,
-        models,
-        turns,
-        compressor,
-        notes,
-        answers,
-        metrics,
-        people,
-        stores,
-        Pulls(stores),
-        library,
-        ServerRegistration(catalogue, registry, changed=lambda: log_as(settings)),
-        Transcription(models, storage.usage),
-        gateway,
-        set(),
-    )
+    return Gateway(services, build_rest(rest), scrape)
 
 
 async def _follow_embedded(catalogue: Catalogue, library: Library) -> None:

@@ -60,19 +60,20 @@ PUBLIC = Path(__file__).resolve().parents[1] / "public"
 
 settings = load_settings()
 application = build(settings, identify=sign_in.identifier_of)
-storage, models, turns = application.storage, application.models, application.turns
+storage, models, conversation = application.storage, application.models, application.conversation
+model_servers, turns = application.servers, conversation.turns
 
 guide = Guide(
     models,
-    application.stores,
-    application.pulls,
-    application.registration,
+    model_servers.stores,
+    model_servers.pulls,
+    model_servers.registration,
     application.people,
-    application.embedded,
+    model_servers.library,
 )
 limits = AttachmentLimits()
-pinned = PinnedFacts(application.notes, storage.threads.ensure)
-facts = PanelFacts(storage.usage, application.notes, pinned)
+pinned = PinnedFacts(conversation.notes, storage.threads.ensure)
+facts = PanelFacts(storage.usage, conversation.notes, pinned)
 panel = Panel(models, MODES, storage.conversations, storage.key_values, facts)
 chat = Chat(turns, models, storage.conversations, panel, guide, limits)
 data_layer = DataLayer(
@@ -81,7 +82,7 @@ data_layer = DataLayer(
     storage.elements,
     newcomers=settings.auth_mode in ("header", "oauth"),
     deleted=turns.abandon,
-    disliked=application.answers.dislike,
+    disliked=conversation.answers.dislike,
 )
 
 shorten(sio)
@@ -89,20 +90,20 @@ config.code.data_layer = lambda: data_layer
 config.code.on_app_startup = application.start
 config.code.on_app_shutdown = application.stop
 config.ui.language = settings.app_language and TAGS[settings.app_language]
-council = Council(chat, turns, models, storage.threads, application.notes, storage.key_values)
+council = Council(chat, turns, models, storage.threads, conversation.notes, storage.key_values)
 panel.has_form("dialogue", council.form)
 servers = Servers(
     models,
-    application.stores,
-    application.pulls,
-    application.registration,
-    application.embedded,
+    model_servers.stores,
+    model_servers.pulls,
+    model_servers.registration,
+    model_servers.library,
     application.people,
-    application.models.waiting,
+    models.waiting,
 )
-keep_pickers_true(application.catalogue.subscribe, panel.show_pickers)
+keep_pickers_true(model_servers.catalogue.subscribe, panel.show_pickers)
 voice = Voice(chat, application.transcription)
-offer_microphone(voice, application.catalogue.subscribe)
+offer_microphone(voice, model_servers.catalogue.subscribe)
 register(chat, guide, servers, voice, {**council.actions, **servers.actions, **guide.actions})
 config.code.set_starters = starters
 serve_clean_pages()
@@ -130,7 +131,7 @@ bound_connections(settings.shutdown_grace_seconds)
 application.metrics.watch(
     open_chats=lambda: len(sio.eio.sockets),
     turns=lambda: turns.count,
-    queue=application.models.waiting,
+    queue=models.waiting,
 )
 who = signed_in(application.people, local=settings.auth_mode == "local")
 put_first(

@@ -173,7 +173,7 @@ class Lookups:
     """The first question of each pair is kept, alone in a scope, and the second is looked up."""
 
     def __init__(self, app: Application, embed: Embed) -> None:
-        self._policies = app.answers.policies
+        self._policies = app.conversation.answers.policies
         self._cache = AnswerCache(app.storage.answers, self._policies, embed=embed)
 
     async def fill(self, some: Sequence[Pair]) -> None:

@@ -75,7 +75,7 @@ class _Alone:
         self._application = application
         application.metrics.watch(
             open_chats=lambda: 0,
-            turns=lambda: application.turns.count,
+            turns=lambda: application.conversation.turns.count,
             queue=application.models.waiting,
         )
 

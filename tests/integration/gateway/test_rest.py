@@ -245,7 +245,7 @@ async def test_the_rules_of_the_answer_cache_are_for_administrators_alone(house)
     aliases = "ХДУ = Херсонський державний університет"
     changed = await house.http.patch(path, json={"aliases": aliases, "days": 30})
     assert changed.json() == rules | {"aliases": aliases, "days": 30}
-    policy = await house.application.answers.policies.current()
+    policy = await house.application.conversation.answers.policies.current()
     assert (policy.aliases, policy.days, policy.shared) == (aliases, 30.0, False)
     assert (await house.http.patch(path, json={"days": 0})).status_code == 422
     assert (await house.http.delete(path)).json() == {"deleted": 0}
