@@ -1,20 +1,15 @@
 """What `chainlit run` loads: builds the application and puts it behind Chainlit's server."""
 
-import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run by path, not as a package
-
+HOME = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(HOME))  # run by path, not as a package
 from app.view.chainlit.event_loop import restore_event_loop
 
 restore_event_loop()  # before anything else of ours, which might keep what it finds
 
-from chainlit.config import config
-from chainlit.server import app as server
-from chainlit.server import sio
-
-from app.access.origins import Origins, require_loopback
+from app.access.origins import Origins
 from app.attachments import AttachmentLimits
 from app.bootstrap import build
 from app.conversation.modes import MODES
@@ -24,124 +19,69 @@ from app.gateway.dashboard import dashboard_router
 from app.gateway.health import health
 from app.gateway.protocol import bound_connections
 from app.settings import load_settings
-from app.view import sign_in
+from app.view import files
+from app.view.chainlit import auth, pages, server
 from app.view.chainlit.data_layer import DataLayer
 from app.view.chainlit.identity import signed_in
-from app.view.chainlit.pages import (
-    TAGS,
-    action_router,
-    health_router,
-    project_router,
-    put_first,
-    serve_clean_pages,
-)
-from app.view.chainlit.sockets import register
-from app.view.chainlit.wire import shorten
+from app.view.chainlit.sockets import Sockets
 from app.view.chat import Chat
-from app.view.council import Council
-from app.view.errors import answer_errors
-from app.view.files import (
-    AROUND_BYTES,
-    UploadLimit,
-    attachment_costs_router,
-    exports_router,
-    files_router,
-)
+from app.view.council import AnswerActions, DialogueForm
 from app.view.guide import Guide
 from app.view.panels import Panel, PanelFacts, PinnedFacts
-from app.view.servers import Servers, keep_pickers_true
-from app.view.starters import starters
-from app.view.voice import Voice, offer_microphone
-
-if config.run.ci:  # with CI in the environment Chainlit makes up a key; it is no server of ours
-    os.environ.pop("OPENAI_API_KEY", None)
-
-PUBLIC = Path(__file__).resolve().parents[1] / "public"
+from app.view.servers import Servers
+from app.view.sign_in import AuthMiddleware
+from app.view.voice import Voice
 
 settings = load_settings()
-application = build(settings, identify=sign_in.identifier_of)
-storage, models, conversation = application.storage, application.models, application.conversation
-model_servers, turns = application.servers, conversation.turns
+app = build(settings, identify=auth.identifier_of)
+storage, models, people, talk = app.storage, app.models, app.people, app.conversation
+turns, notes, catalogue = talk.turns, talk.notes, app.servers.catalogue
+mode, language, root = settings.auth_mode, settings.app_language, server.ROOT
+local, newcomers = mode == "local", mode in ("header", "oauth")
 
-guide = Guide(
-    models,
-    model_servers.stores,
-    model_servers.pulls,
-    model_servers.registration,
-    application.people,
-    model_servers.library,
-)
-limits = AttachmentLimits()
-pinned = PinnedFacts(conversation.notes, storage.threads.ensure)
-facts = PanelFacts(storage.usage, conversation.notes, pinned)
-panel = Panel(models, MODES, storage.conversations, storage.key_values, facts)
-chat = Chat(turns, models, storage.conversations, panel, guide, limits)
-data_layer = DataLayer(
-    application.people,
+# What the page shows
+pinned = PinnedFacts(notes, storage.threads.ensure)
+facts = PanelFacts(storage.usage, notes, pinned)
+form, values = DialogueForm(models, storage.key_values), storage.key_values
+panel = Panel(models, MODES, storage.conversations, values, facts, {"dialogue": form.draw})
+of = app.servers
+machinery = (of.stores, of.pulls, of.registration, people, of.library)
+guide = Guide(models, *machinery, recovered=panel.opened)
+servers = Servers(models, *machinery, waiting=models.waiting)
+layer = DataLayer(
+    people,
     storage.threads,
     storage.elements,
-    newcomers=settings.auth_mode in ("header", "oauth"),
-    deleted=turns.abandon,
-    disliked=conversation.answers.dislike,
+    newcomers=newcomers,
+    on_delete=turns.abandon,
+    on_dislike=talk.answers.dislike,
 )
+limits, stores = AttachmentLimits(), (storage.conversations, storage.elements, layer.get_thread)
+chat = Chat(turns, models, panel, guide, limits, *stores)
+answers = AnswerActions(chat, turns, storage.threads, notes, form)
+voice = Voice(chat, app.transcription)
+for changed in (panel.models_changed, voice.models_changed):
+    catalogue.subscribe(changed)
 
-shorten(sio)
-config.code.data_layer = lambda: data_layer
-config.code.on_app_startup = application.start
-config.code.on_app_shutdown = application.stop
-config.ui.language = settings.app_language and TAGS[settings.app_language]
-council = Council(chat, turns, models, storage.threads, conversation.notes, storage.key_values)
-panel.has_form("dialogue", council.form)
-servers = Servers(
-    models,
-    model_servers.stores,
-    model_servers.pulls,
-    model_servers.registration,
-    model_servers.library,
-    application.people,
-    models.waiting,
-)
-keep_pickers_true(model_servers.catalogue.subscribe, panel.show_pickers)
-voice = Voice(chat, application.transcription)
-offer_microphone(voice, model_servers.catalogue.subscribe)
-register(chat, guide, servers, voice, {**council.actions, **servers.actions, **guide.actions})
-config.code.set_starters = starters
-serve_clean_pages()
-if settings.auth_mode == "local":
-    require_loopback(config.run.host)
-sign_in.register(
-    application.people,
-    storage.threads,
-    settings.auth_mode,
-    settings.auth_secret(),
-    settings.auth_header,
-)
-answer_errors(server)
-server.add_middleware(UploadLimit, limits=limits)
-server.add_middleware(
-    sign_in.AuthMiddleware,
-    people=application.people,
-    origins=Origins.of(settings.auth_mode, settings.allowed_hosts),
-)
-root = config.run.root_path
-server.add_middleware(InFront, gateway=application.gateway, root=root)
-most = body_limits(root, f"{root}/project/file", limits.bytes + AROUND_BYTES)
-server.add_middleware(BodyBounds, limit=most)  # added last, it is first
+# How Chainlit serves it
+server.prepare(app.start, app.stop, layer, language, loopback_only=local)
+auth.register(people, storage.threads, mode, settings.auth_secret(), settings.auth_header)
+Sockets(chat, guide, servers, voice, layer).register()
+server.put_around(files.UploadLimit, limits=limits, root=root)
+server.put_around(AuthMiddleware, people=people, origins=Origins.of(mode, settings.allowed_hosts))
+server.put_around(InFront, gateway=app.gateway, root=root)
+most = body_limits(root, f"{root}/project/file", limits.bytes + files.AROUND_BYTES)
+server.put_around(BodyBounds, limit=most)  # the last added is the first asked
 bound_connections(settings.shutdown_grace_seconds)
-application.metrics.watch(
-    open_chats=lambda: len(sio.eio.sockets),
-    turns=lambda: turns.count,
-    queue=models.waiting,
+who = signed_in(people, local=local)
+buttons = {**answers.actions, **servers.actions, **guide.actions}
+server.put_first(
+    pages.project_router(language, alone=local),
+    pages.action_router(buttons, panel.picked),
+    pages.health_router(lambda: health(storage.keys, models)),
+    files.files_router(storage.elements),
+    files.exports_router(storage.threads, root),
+    files.attachment_costs_router(models, limits, root),
+    dashboard_router(storage.usage, who, HOME / "public", language, root),
 )
-who = signed_in(application.people, local=settings.auth_mode == "local")
-put_first(
-    [
-        project_router(settings.app_language, alone=settings.auth_mode == "local"),
-        action_router(),
-        health_router(lambda: health(storage.keys, models)),
-        files_router(storage.elements),
-        exports_router(storage.threads, root),
-        attachment_costs_router(models, limits, root),
-        dashboard_router(storage.usage, who, PUBLIC, settings.app_language, root),
-    ]
-)
+app.metrics.watch(open_chats=server.open_chats, turns=lambda: turns.count, queue=models.waiting)

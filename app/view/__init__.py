@@ -1,1 +1,1 @@
-"""The chat in the browser: the only package that imports chainlit."""
+"""The chat in the browser; what it needs of Chainlit is in `app.view.chainlit`."""

@@ -2,12 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Protocol
-
-from chainlit.types import ThreadDict
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from app.attachments import AttachmentLimits, File, read_attachments
 from app.conversation.modes.consultation.requested_roles import requested_roles
@@ -19,8 +16,10 @@ from app.core.ports import Models
 from app.core.text import Text
 from app.core.turns import Attachment, Question, StepRecord, TurnRequest, new_id, now
 from app.core.usage import Outcome
+from app.storage.elements import Elements
 from app.storage.history import Conversations
-from app.view.chainlit.browser import Browser, open_on
+from app.view.chainlit.browser import Browser, guarded, open_on
+from app.view.chainlit.dicts import ThreadDict, upload_dict, upload_record
 from app.view.chainlit.identity import socket_session
 from app.view.follower import Follower
 from app.view.guide import Guide
@@ -37,34 +36,18 @@ CONTINUE = Text(
 )
 
 
-async def _nothing(_page: Browser) -> None:
-    """Before the sockets are served."""
-
-
-class Said(Protocol):
-    """A message from the composer; Chainlit's own with files is one."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def content(self) -> str: ...
-
-    @property
-    def modes(self) -> Mapping[str, str] | None: ...
-
-    @property
-    def elements(self) -> Sequence[Any]: ...
+ReadThread = Callable[[str], Awaitable[ThreadDict | None]]
+"""What the page is sent of a thread, by its id, as whoever asks may read it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """A message without files."""
+class ComposerMessage:
+    """What a person sends from the composer: words, what its pickers show, and uploaded files."""
 
     id: str
-    content: str
-    modes: Mapping[str, str] | None = None
-    elements: tuple[()] = ()
+    text: str
+    picked: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[File, ...] = ()
 
 
 class Chat:
@@ -74,87 +57,113 @@ class Chat:
         self,
         turns: Turns,
         models: Models,
-        conversations: Conversations,
         panel: Panel,
         guide: Guide,
         limits: AttachmentLimits,
+        conversations: Conversations,
+        elements: Elements,
+        read_thread: ReadThread,
     ) -> None:
         self._turns = turns
         self._models = models
         self._conversations = conversations
         self.panel = panel
         self._guide = guide
-        guide.recovered = panel.opened
         self._limits = limits
+        self._elements = elements
+        self._read_thread = read_thread
         turns.on_begun(self._begun)
-        self.show_again: Callable[[Browser], Coroutine[Any, Any, None]] = _nothing
-        """Sends a page all of its thread anew: set where the sockets are served."""
         self._following: dict[str, asyncio.Task[None]] = {}
-        self._prepared: dict[str, Follower] = {}
-        """Followers of sessions whose page is just being drawn."""
         self._background: set[asyncio.Task[None]] = set()
 
     # -- opening a chat ---------------------------------------------------------------------------
 
-    async def started(self, browser: Browser) -> None:
+    async def open(self, browser: Browser) -> None:
+        """Sends the page the thread that it wants, and the turn that runs there; or begins a chat."""
+        for event in ("task_end", "clear_ask", "clear_call_fn"):
+            await browser.emit(event, {})
+        if wanted := browser.wanted_thread:
+            if thread := await self._thread(browser, wanted):
+                await self._resume(browser, thread)
+                return
+            await browser.emit("resume_thread_error", "Thread not found.")
+        if browser.begin_chat():
+            self._spawn(guarded(browser, self._start(browser)))
+
+    async def _start(self, browser: Browser) -> None:
         """A new chat: the user's own defaults, the panel, and a guide where no model answers."""
         await self.panel.take_defaults(browser)
         await self.panel.opened(browser)
         await self._guide.show(browser)
         await self.panel.mode_chosen(browser, "")
 
-    async def resumed(self, browser: Browser, thread: ThreadDict) -> None:
+    async def _thread(self, browser: Browser, thread_id: str) -> ThreadDict | None:
+        """The thread, if it is the person's own. One whose turn ended while it was being read was read
+        unfinished, and is read again."""
+        thread = await self._read_thread(thread_id)
+        if thread is None or thread["userId"] != browser.user_id:
+            return None
+        running = any(s["type"] == "run" and s.get("end") is None for s in thread["steps"])
+        if running and self._turns.running(thread_id) is None:
+            return await self._read_thread(thread_id)
+        return thread
+
+    async def _resume(self, browser: Browser, thread: ThreadDict) -> None:
         """A thread opened again, by a new page or by one whose connection broke: its choices, and the
         turn that may still be running in it, laid over what the database has."""
+        browser.begin_thread()
+        await browser.emit(
+            "first_interaction", {"interaction": "resume", "thread_id": thread["id"]}
+        )
         self._unfollow(browser)
-        metadata = thread.get("metadata") or {}
-        browser.choose(metadata.get("chat_settings") or {})
+        browser.choose((thread.get("metadata") or {}).get("chat_settings") or {})
         self.panel.choose_a_model(browser)
         turn = self._turns.running(browser.thread_id)
-        if turn is not None:
-            follower = Follower(turn, browser, self._models)
+        follower = Follower(turn, browser, self._models) if turn is not None else None
+        if follower is not None:
             _put_into(thread, follower.snapshot())
-            self._prepared[browser.session.id] = follower
         elif form := await self.panel.form(browser):
             _put_into(thread, [form])
-        self._spawn(self.panel.opened(browser))
-
-    def answering(self, thread_id: str) -> bool:
-        """Whether a turn is under way in that thread."""
-        return self._turns.running(thread_id) is not None
-
-    async def connected(self, browser: Browser) -> None:
-        """The page has been sent the thread it asked for: the turn that runs there goes on."""
-        if follower := self._prepared.pop(browser.session.id, None):
+        self._spawn(guarded(browser, self.panel.opened(browser)))
+        await browser.emit("resume_thread", thread)
+        if follower is not None:
             self._follow(browser, self._catch_up(browser, follower))
 
     async def _catch_up(self, browser: Browser, follower: Follower) -> None:
         await browser.emit("task_start", {})
         await follower.follow()
         await self._entitled(browser, follower.turn)
-        if not self.answering(browser.thread_id):  # else another question has taken its place
+        if (
+            self._turns.running(browser.thread_id) is None
+        ):  # else another question has taken its place
             await browser.emit("task_end", {})
 
     def _begun(self, turn: RunningTurn) -> None:
         """The other tabs on which the thread is open show the question too, and what becomes of it."""
         asking = socket_session()
         for page in open_on(turn.request.thread_id):
-            if page.session is not asking and page.session.has_first_interaction:
-                self._spawn(self.show_again(page))
+            if page.session is not asking and page.has_thread:
+                self._spawn(guarded(page, self._show_again(page)))
+
+    async def _show_again(self, page: Browser) -> None:
+        """Sends a page all of its thread anew."""
+        page.enter()
+        page.want_again()
+        await self.open(page)
 
     def _unfollow(self, browser: Browser) -> None:
-        if former := self._following.get(browser.session.id):
+        if former := self._following.get(browser.id):
             former.cancel()
 
     def _follow(self, browser: Browser, following: Coroutine[Any, Any, None]) -> None:
         """One follower a browser: a new one takes over from the former."""
         self._unfollow(browser)
         task = self._spawn(following)
-        self._following[browser.session.id] = task
+        self._following[browser.id] = task
 
         def forget(done: "asyncio.Task[None]") -> None:
-            if self._following.get(browser.session.id) is done:
-                del self._following[browser.session.id]
+            if self._following.get(browser.id) is done:
+                del self._following[browser.id]
 
         task.add_done_callback(forget)
 
@@ -166,36 +175,40 @@ class Chat:
 
     # -- asking -----------------------------------------------------------------------------------
 
-    async def said(self, browser: Browser, message: Said) -> None:
+    async def receive(self, browser: Browser, message: ComposerMessage) -> None:
         """A new message from the composer."""
-        picked = {key: value for key, value in (message.modes or {}).items() if value}
-        changed = browser.choose(picked)
+        changed = browser.choose(message.picked)
+        for file in message.files:  # shown from the upload until it is stored
+            await browser.emit("element", upload_dict(file, browser.thread_id, message.id))
         attachments, refused = await self._read(browser, message)
-        question = Question(message.id, message.content, attachments)
+        question = Question(message.id, message.text, attachments)
         request = self._request(browser, question)
         if request.options.mode == "chat" and requested_roles(question.text):
             request = replace(request, options=browser.options_of("consultation"))
-        await self._answer(browser, request, refused)
+        await self._answer(browser, request, refused, message.files)
         if changed:
             await self.panel.show(browser)
             await self.panel.keep(browser)
 
     async def _read(
-        self, browser: Browser, message: Said
+        self, browser: Browser, message: ComposerMessage
     ) -> tuple[tuple[Attachment, ...], KonsiliumError | None]:
         """The files of the message, read; and why one could not be."""
-        if not message.elements:
+        if not message.files:
             return (), None
         try:
             profile = self._models.profile(self._models.resolve(browser.options.text("model")))
         except KonsiliumError as error:
             return (), error
-        files = [
-            File(Path(element.path or ""), element.name, element.mime or "", element.id)
-            for element in message.elements
-        ]
-        attachments, refused = await read_attachments(files, self._limits, profile)
+        attachments, refused = await read_attachments(message.files, self._limits, profile)
         return tuple(attachments), next(iter(refused), None)
+
+    async def _keep(self, files: Sequence[File], request: TurnRequest) -> None:
+        """Stores the files of a question; uploads go with the page."""
+        for file in files:
+            record = upload_record(file, request.thread_id, request.question.id)
+            content = await asyncio.to_thread(file.path.read_bytes)
+            await self._elements.write(record, request.user_id, content)
 
     async def edited(self, browser: Browser, message_id: str, text: str) -> None:
         """An earlier message says something else now: what came after it is gone."""
@@ -259,7 +272,11 @@ class Chat:
             await browser.emit("task_end", {})
 
     async def _answer(
-        self, browser: Browser, request: TurnRequest, refused: KonsiliumError | None = None
+        self,
+        browser: Browser,
+        request: TurnRequest,
+        refused: KonsiliumError | None = None,
+        files: Sequence[File] = (),
     ) -> None:
         try:
             turn = await self._turns.start(request, refused)
@@ -269,10 +286,11 @@ class Chat:
             return
         follower = Follower(turn, browser, self._models)
         self._follow(browser, follower.follow())
-        if request.rewind or not browser.session.has_first_interaction:
-            browser.session.has_first_interaction = True
+        if files:
+            self._spawn(guarded(browser, self._keep(files, request)))
+        if request.rewind or not browser.has_thread:
+            browser.begin_thread()
             await self._renamed(browser, request.question.text)
-            await browser.session.flush_method_queue()  # what waited for the thread to be there
         await turn.asked.wait()
         asked()
         await turn.wait()

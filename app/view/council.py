@@ -1,4 +1,5 @@
-"""What a person does about an answer with the elements under it: chooses, pauses, pins, takes over."""
+"""What a person does about an answer with the elements under it: asks again, chooses, pauses, pins, takes
+over; and the form of who takes part in a dialogue."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -30,29 +31,30 @@ PRESETS = "dialogue-presets"
 PARTICIPANTS = "dialogue_participants"
 
 
-class Council:
-    """The buttons of the council's elements, by the names the elements call."""
+class AnswerActions:
+    """The buttons of answers and of the council's elements, by the names the elements call."""
 
     def __init__(
         self,
         chat: Chat,
         turns: Turns,
-        models: Models,
         threads: Threads,
         notes: ThreadNotes,
-        values: KeyValueStore,
+        form: "DialogueForm",
     ) -> None:
         self._chat = chat
         self._turns = turns
-        self._models = models
         self._threads = threads
         self._notes = notes
-        self._values = values
+        self._form = form
 
     @property
     def actions(self) -> dict[str, ActionHandler]:
         """Name -> handler(browser, payload)."""
         return {
+            "retry": self.again,
+            "regenerate": self.again,
+            "continue": self.complete,
             "promote": self.promote,
             "use_cached": self.use_cached,
             "compress_now": self.compress_now,
@@ -65,9 +67,17 @@ class Council:
             "dialogue_say": self.say,
             "dialogue_continue": self.go_on,
             "participants": self.participants,
-            "preset_save": self.save_preset,
-            "preset_delete": self.delete_preset,
+            "preset_save": self._form.save_preset,
+            "preset_delete": self._form.delete_preset,
         }
+
+    async def again(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """The question is asked anew."""
+        await self._chat.again(browser, str(payload["turn_id"]))
+
+    async def complete(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """The model goes on from where its answer was cut off."""
+        await self._chat.go_on(browser)
 
     # -- best of N --------------------------------------------------------------------------------
 
@@ -169,6 +179,14 @@ class Council:
         written = written_participants(parse_participants(listed))
         await self._chat.panel.chosen(browser, {PARTICIPANTS: written})
 
+
+class DialogueForm:
+    """The form of who takes part in a dialogue, and companies kept under a name."""
+
+    def __init__(self, models: Models, values: KeyValueStore) -> None:
+        self._models = models
+        self._values = values
+
     async def save_preset(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """A company under a name, to be chosen again."""
         listed = json.dumps(payload["participants"], ensure_ascii=False)
@@ -176,17 +194,17 @@ class Council:
         presets = dict(await self._values.get(PRESETS, browser.user_id) or {})
         presets[str(payload["name"])[:60]] = payload["participants"]
         await self._values.put(PRESETS, browser.user_id, presets)
-        await self._draw_form(browser)
+        await browser.show(await self.draw(browser, True), new=False)
 
     async def delete_preset(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """The company is forgotten."""
         presets = dict(await self._values.get(PRESETS, browser.user_id) or {})
         presets.pop(str(payload["name"]), None)
         await self._values.put(PRESETS, browser.user_id, presets)
-        await self._draw_form(browser)
+        await browser.show(await self.draw(browser, True), new=False)
 
-    async def form(self, browser: Browser, unfolded: bool) -> Drawing:
-        """The form of who takes part; one a thread, drawn again where it stands."""
+    async def draw(self, browser: Browser, unfolded: bool) -> Drawing:
+        """The form; one a thread, drawn again where it stands."""
         record = StepRecord(
             str(uuid5(NAMESPACE_URL, f"{browser.thread_id}/participants")),
             browser.thread_id,
@@ -198,9 +216,6 @@ class Council:
         props = {**await self._company(browser), "unfolded": unfolded}
         card = element(record.id, record.thread_id, "Participants", props)
         return replace(draw(record, browser.language), elements=(card,))
-
-    async def _draw_form(self, browser: Browser) -> None:
-        await browser.show(await self.form(browser, True), new=False)
 
     async def _company(self, browser: Browser) -> dict[str, Any]:
         presets = await self._values.get(PRESETS, browser.user_id) or {}

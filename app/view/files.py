@@ -2,12 +2,9 @@
 
 import asyncio
 import re
-from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from chainlit.config import config
-from chainlit.session import WebsocketSession
 from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -40,9 +37,9 @@ TOO_LARGE = Text(
 class UploadLimit:
     """ASGI middleware before Chainlit's upload route: by the length that is said, else as it comes."""
 
-    def __init__(self, app: ASGIApp, limits: AttachmentLimits) -> None:
+    def __init__(self, app: ASGIApp, limits: AttachmentLimits, root: str = "") -> None:
         self._app = app
-        self._path = f"{config.run.root_path}/project/file"
+        self._path = f"{root}/project/file"
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,18 +92,17 @@ def attachment_costs_router(models: Models, limits: AttachmentLimits, root: str 
 
     @router.get("/chat/attachment")
     async def attachment(session_id: str, file: str) -> JSONResponse:
-        session = WebsocketSession.get_by_id(session_id)
-        if session is None or Browser(session).user_id != identity.get().user_id:
+        browser = Browser.of_session(session_id)
+        if browser is None or browser.user_id != identity.get().user_id:
             raise HTTPException(404)
-        uploaded = session.files.get(file)
+        uploaded = browser.upload(file)
         if uploaded is None:
             raise HTTPException(404)
-        browser = Browser(session)
-        path, name, mime = Path(uploaded["path"]), uploaded["name"], uploaded["type"]
+        name = uploaded.name
         try:
             profile = models.profile(models.resolve(browser.options.text("model")))
             async with free:
-                read = await read_attachment(path, name, mime, limits, profile)
+                read = await read_attachment(uploaded.path, name, uploaded.mime, limits, profile)
         except AttachmentRefused as refused:
             return _said(
                 name, refusal_text(refused.reason, refused.facts)[browser.language], refused=True

@@ -20,7 +20,8 @@ from app.core.ports import Models
 from app.core.text import Language, Text
 from app.core.turns import StepRecord, new_id, now
 from app.core.usage import Outcome
-from app.view.rendering import APP_NAME, Drawing, draw, element, stamp
+from app.view.chainlit.dicts import stamp
+from app.view.rendering import APP_NAME, Drawing, draw, element
 
 FRAME_SECONDS = 0.04
 PATIENCE_SECONDS = 2.0

@@ -49,6 +49,7 @@ class Guide:
         registration: ServerRegistration,
         people: People,
         embedded: EmbeddedModels,
+        recovered: Callable[[Browser], Awaitable[None]],
         *,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
@@ -58,12 +59,12 @@ class Guide:
         self._registration = registration
         self._people = people
         self._embedded = embedded
+        self._recovered = recovered
         self._poll_seconds = poll_seconds
         self._watching: dict[str, asyncio.Task[None]] = {}
         self._keys: dict[str, dict[str, str]] = {}
         """By session: how the test of a key stands."""
         self._memory = memory_bytes()
-        self.recovered: Callable[[Browser], Awaitable[None]] | None = None
 
     @property
     def actions(self) -> dict[str, ActionHandler]:
@@ -88,13 +89,13 @@ class Guide:
             ended_at=now(),
         )
         await browser.emit("new_message", draw(record, browser.language).step)
-        session_id = browser.session.id
+        session_id = browser.id
         task = self._watching[session_id] = asyncio.create_task(self._watch(browser, record))
         task.add_done_callback(lambda done: self._forget(session_id, done))
 
     def left(self, browser: Browser) -> None:
         """The browser is gone: nobody to guide."""
-        if watching := self._watching.pop(browser.session.id, None):
+        if watching := self._watching.pop(browser.id, None):
             watching.cancel()
 
     def _forget(self, session_id: str, done: "asyncio.Task[None]") -> None:
@@ -113,8 +114,7 @@ class Guide:
                 drawn = element(record.id, record.thread_id, "Guide", props)
                 await browser.emit("element", drawn)
             if props["ready"]:
-                if self.recovered is not None:
-                    await self.recovered(browser)
+                await self._recovered(browser)
                 return
             await asyncio.sleep(min(REDRAW_SECONDS, self._poll_seconds))
             if loop.time() >= due:
@@ -129,7 +129,7 @@ class Guide:
         new = NewServer(
             values.pop("provider", ""), values.pop("key", ""), values.pop("url", ""), values
         )
-        status = self._keys[browser.session.id] = {"state": "testing"}
+        status = self._keys[browser.id] = {"state": "testing"}
         try:
             await self._registration.join(new)
             status["state"] = "kept"
@@ -151,14 +151,14 @@ class Guide:
             await self._embedded.cancel(str(payload.get("name", "")))
 
     async def _may(self, browser: Browser) -> bool:
-        if await is_admin(self._people, browser.session):
+        if await is_admin(self._people, browser.identifier):
             return True
-        await browser.emit("toast", {"message": ADMINS_ONLY[browser.language], "type": "error"})
+        await browser.toast(ADMINS_ONLY[browser.language])
         return False
 
     async def _props(self, browser: Browser) -> dict[str, Any]:
         states = self._models.states()
-        admin = await is_admin(self._people, browser.session)
+        admin = await is_admin(self._people, browser.identifier)
         ready = bool(chat_models(states))
         props: dict[str, Any] = {
             "lang": browser.language,
@@ -171,7 +171,7 @@ class Guide:
             ],
             "can_save_keys": admin,
             "providers": [provider_form(one, browser.language) for one in PROVIDERS if one.fields],
-            "key_status": dict(self._keys.get(browser.session.id, {})) or None,
+            "key_status": dict(self._keys.get(browser.id, {})) or None,
             **self._ollama(states, browser, admin=admin),
         }
         if not ready:

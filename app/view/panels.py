@@ -2,17 +2,13 @@
 what the panel tells besides: what the conversation has taken, what is pinned in it, what the system
 prompt has become."""
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from weakref import WeakKeyDictionary
-
-from chainlit.input_widget import InputWidget, NumberInput, Select, Slider, Switch, TextInput
-from chainlit.mode import Mode as Picker
-from chainlit.mode import ModeOption
-from chainlit.session import WebsocketSession
 
 from app.conversation.compression.thread import ShortSystemPrompt, ThreadNotes
 from app.conversation.mode import Mode
@@ -25,7 +21,17 @@ from app.core.reports import UsageFilter, UsageSummary
 from app.core.text import Language, Text
 from app.storage.history import Conversations
 from app.storage.usage import StoredUsage
-from app.view.chainlit.browser import Browser, open_on
+from app.view.chainlit.browser import Browser, every_browser, open_on
+from app.view.chainlit.dicts import (
+    InputWidget,
+    NumberInput,
+    Picker,
+    PickerOption,
+    Select,
+    Slider,
+    Switch,
+    TextInput,
+)
 from app.view.model_labels import chat_models, model_label, troubles
 from app.view.rendering import Drawing
 
@@ -62,7 +68,7 @@ def pickers(
     names = _distinct_names(profiles)
     chosen = options.text("model")
     models = [
-        ModeOption(
+        PickerOption(
             id=str(profile.ref),
             name=names[profile.ref],
             description=model_label(profile, language, with_server=several),
@@ -72,9 +78,9 @@ def pickers(
         for profile in profiles
     ]
     if not models:
-        models = [ModeOption(id=UNSET, name=NO_MODELS[language], icon="unplug", default=True)]
+        models = [PickerOption(id=UNSET, name=NO_MODELS[language], icon="unplug", default=True)]
     ways = [
-        ModeOption(
+        PickerOption(
             id=way.id,
             name=way.name[language],
             description=way.description[language],
@@ -172,7 +178,7 @@ class PinnedFacts:
     def __init__(self, notes: ThreadNotes, ensure: Ensure) -> None:
         self._notes = notes
         self._ensure = ensure
-        self._shown: WeakKeyDictionary[WebsocketSession, tuple[str, ...]] = WeakKeyDictionary()
+        self._shown: WeakKeyDictionary[object, tuple[str, ...]] = WeakKeyDictionary()
         """What each page was sent last: only what the person changed in it counts, since a fact may
         have been pinned elsewhere meanwhile."""
 
@@ -362,24 +368,36 @@ class Panel:
         conversations: Conversations,
         values: KeyValueStore,
         facts: PanelFacts,
+        forms: Mapping[str, Form],
     ) -> None:
+        """`forms`: by mode, for those that need more than the panel has: a form comes when a person
+        chooses the mode, goes when they leave it, and waits folded in a thread opened again."""
         self._models = models
         self._modes = modes
         self._conversations = conversations
         self._values = values
         self._facts = facts
-        self._forms: dict[str, Form] = {}
-        self._drafts: WeakKeyDictionary[WebsocketSession, Mapping[str, Any]] = WeakKeyDictionary()
+        self._forms = forms
+        self._drafts: WeakKeyDictionary[object, Mapping[str, Any]] = WeakKeyDictionary()
         """What is being changed in open panels and not confirmed yet."""
+        self._showing: asyncio.Task[None] | None = None
+        self._changed = False
+
+    def models_changed(self, _states: Sequence[ServerState]) -> None:
+        """A model came or went: the pickers of every open page follow."""
+        self._changed = True
+        if self._showing is None or self._showing.done():
+            self._showing = asyncio.create_task(self._show_everywhere())
+
+    async def _show_everywhere(self) -> None:
+        while self._changed:  # several changes of one moment are told once
+            self._changed = False
+            for page in every_browser():
+                await self.show_pickers(page)
 
     async def take_defaults(self, browser: Browser) -> None:
         """A new chat begins with what the user chose last."""
         browser.choose(await self._values.get(DEFAULTS, browser.user_id) or {})
-
-    def has_form(self, mode_id: str, form: Form) -> None:
-        """A mode that needs more than the panel has: its form comes when a person chooses it, goes
-        when they leave it, and waits folded in a thread opened again."""
-        self._forms[mode_id] = form
 
     async def form(self, browser: Browser) -> Drawing | None:
         """The form of the present mode, folded; None where it has none."""

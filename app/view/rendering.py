@@ -6,18 +6,15 @@ language of whoever looks.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, cast
 from uuid import NAMESPACE_URL, uuid5
-
-from chainlit.element import ElementDict
-from chainlit.step import StepDict
 
 from app.core.events import StepKind
 from app.core.text import Language, Text
 from app.core.turns import StepRecord
 from app.core.usage import Outcome
 from app.view.avatars import avatar_name
+from app.view.chainlit.dicts import ElementDict, StepDict, stamp
 from app.view.errors import advice_for
 
 APP_NAME = "Konsilium"
@@ -117,11 +114,6 @@ def _avatar(record: StepRecord) -> str:
     speaker = record.metadata.get("participant") or {}
     name = named if isinstance(named, str) else record.name or APP_NAME
     return avatar_name(name, speaker.get("number"))
-
-
-def stamp(moment: datetime) -> str:
-    """ISO 8601, UTC, as Chainlit's client sorts it."""
-    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def element(

@@ -5,9 +5,6 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from chainlit.element import ElementDict
-from chainlit.session import ws_sessions_id
-
 from app.access.people import People
 from app.completion.pulls import Pull, Pulls
 from app.completion.registration import ServerRegistration
@@ -18,10 +15,11 @@ from app.core.ports import EmbeddedModels, Models
 from app.core.providers import provider_of
 from app.core.text import Language, Text
 from app.view.chainlit.browser import ActionHandler, Browser
+from app.view.chainlit.dicts import ElementDict, stamp
 from app.view.chainlit.identity import ADMINS_ONLY, is_admin
 from app.view.embedded_offers import offers_props
 from app.view.errors import pull_failed
-from app.view.rendering import element, stamp
+from app.view.rendering import element
 
 REDRAW_SECONDS = 0.5
 
@@ -38,8 +36,8 @@ class Servers:
         stores: Stores,
         pulls: Pulls,
         registration: ServerRegistration,
-        embedded: EmbeddedModels,
         people: People,
+        embedded: EmbeddedModels,
         waiting: Callable[[], Mapping[str, int]],
     ) -> None:
         """`waiting`: how many calls wait for each server."""
@@ -79,13 +77,13 @@ class Servers:
     async def opened(self, browser: Browser) -> None:
         """The panel is on screen: from now on it is kept true."""
         self.closed(browser)
-        session_id = browser.session.id
+        session_id = browser.id
         task = self._watching[session_id] = asyncio.create_task(self._watch(browser))
         task.add_done_callback(lambda done: self._forget(session_id, done))
 
     def closed(self, browser: Browser) -> None:
         """The panel, or the page, is gone."""
-        if watching := self._watching.pop(browser.session.id, None):
+        if watching := self._watching.pop(browser.id, None):
             watching.cancel()
 
     def _forget(self, session_id: str, done: "asyncio.Task[None]") -> None:
@@ -103,7 +101,7 @@ class Servers:
 
     async def _element(self, browser: Browser) -> ElementDict:
         """What the panel shows: an element that hangs on no message, and so is seen nowhere else."""
-        admin = await is_admin(self._people, browser.session)
+        admin = await is_admin(self._people, browser.identifier)
         states = self._models.states()
         props = {
             "lang": browser.language,
@@ -189,14 +187,14 @@ class Servers:
             del self._doing[server, model]
 
     async def _may(self, browser: Browser) -> bool:
-        if await is_admin(self._people, browser.session):
+        if await is_admin(self._people, browser.identifier):
             return True
-        await browser.emit("toast", {"message": ADMINS_ONLY[browser.language], "type": "error"})
+        await browser.toast(ADMINS_ONLY[browser.language])
         return False
 
 
 def _owner(browser: Browser) -> str:
-    return f"servers/{browser.session.id}"
+    return f"servers/{browser.id}"
 
 
 def _frame(browser: Browser) -> ElementDict:
@@ -269,27 +267,3 @@ def pull_props(pull: Pull, language: Language) -> dict[str, Any]:
         ],
         "error": pull_failed(pull.error, language) if pull.error else None,
     }
-
-
-def keep_pickers_true(
-    subscribe: Callable[[Callable[[Sequence[ServerState]], None]], object],
-    show: Callable[[Browser], Awaitable[None]],
-) -> None:
-    """Whenever a model comes or goes, the pickers of every open page follow."""
-    changed = asyncio.Event()
-    telling: set[asyncio.Task[None]] = set()
-
-    async def tell() -> None:
-        while changed.is_set():  # several changes of one moment are told once
-            changed.clear()
-            for session in tuple(ws_sessions_id.values()):
-                await show(Browser(session))
-
-    def note(_states: Sequence[ServerState]) -> None:
-        changed.set()
-        if not telling:
-            task = asyncio.create_task(tell())
-            telling.add(task)
-            task.add_done_callback(telling.discard)
-
-    subscribe(note)

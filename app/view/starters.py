@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-from chainlit.types import Starter
-from chainlit.user import User
-
 from app.core.text import Language, Text, language_of
+from app.view.chainlit.dicts import Starter
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ BEGINNINGS = (
 )
 
 
-async def starters(user: User | None, language: str | None) -> list[Starter]:
+async def starters(_user: object, language: str | None) -> list[Starter]:
     """The beginnings in the reader's language, as Chainlit asks for them."""
     return in_language(language_of(language))
 

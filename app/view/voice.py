@@ -3,15 +3,14 @@
 import io
 import logging
 import wave
-from collections.abc import Callable, Sequence
-
-from chainlit.config import config
+from collections.abc import Sequence
 
 from app.completion.transcription import Transcription
 from app.core.errors import EmptyAnswer
 from app.core.models import ServerState
 from app.core.text import Text
 from app.view.chainlit.browser import Browser
+from app.view.chainlit.pages import sample_rate, show_microphone
 from app.view.chat import Chat
 
 log = logging.getLogger(__name__)
@@ -49,40 +48,44 @@ class Voice:
         """Whether there is a model that transcribes."""
         return self._transcription.model is not None
 
+    def models_changed(self, _states: Sequence[ServerState]) -> None:
+        """The page has its microphone button while a server transcribes."""
+        show_microphone(self.offered)
+
     async def started(self, browser: Browser) -> None:
         """The button was pressed: says whether to record."""
         if not self.offered:
-            await _say(browser, NO_MODEL)
+            await browser.toast(NO_MODEL[browser.language], "warning")
             await browser.emit("audio_connection", "off")
             return
-        self._heard[browser.session.id] = bytearray()
+        self._heard[browser.id] = bytearray()
         await browser.emit("audio_connection", "on")
 
     async def heard(self, browser: Browser, samples: bytes) -> None:
         """A piece of sound: 16-bit samples, one channel."""
-        sound = self._heard.get(browser.session.id)
+        sound = self._heard.get(browser.id)
         if sound is None:
             return
         if len(sound) + len(samples) > _max_bytes():
             await browser.emit("audio_connection", "off")
-            await _say(browser, TOO_LONG)
+            await browser.toast(TOO_LONG[browser.language], "warning")
             await self.ended(browser)
             return
         sound += samples
 
     async def ended(self, browser: Browser) -> None:
         """The button was pressed again: what was said is asked."""
-        sound = self._heard.pop(browser.session.id, None)
+        sound = self._heard.pop(browser.id, None)
         if sound is None:
             return
         await browser.emit("task_start", {})
         try:
             if not any(sound):
-                await _say(browser, NOT_HEARD)
+                await browser.toast(NOT_HEARD[browser.language], "warning")
                 return
             text = await self._transcription.text(_wav(bytes(sound)), browser.user_id)
         except EmptyAnswer:
-            await _say(browser, NOT_HEARD)
+            await browser.toast(NOT_HEARD[browser.language], "warning")
             return
         finally:
             await browser.emit("task_end", {})
@@ -90,27 +93,11 @@ class Voice:
 
     def left(self, browser: Browser) -> None:
         """The page is gone, and what it had recorded."""
-        self._heard.pop(browser.session.id, None)
-
-
-def offer_microphone(
-    voice: Voice, subscribe: Callable[[Callable[[Sequence[ServerState]], None]], object]
-) -> None:
-    """The page has its microphone button while a server transcribes."""
-
-    def note(_states: Sequence[ServerState]) -> None:
-        if config.features.audio is not None:
-            config.features.audio.enabled = voice.offered
-
-    subscribe(note)
+        self._heard.pop(browser.id, None)
 
 
 def _max_bytes() -> int:
-    return MAX_SECONDS * _rate() * SAMPLE_BYTES
-
-
-def _rate() -> int:
-    return config.features.audio.sample_rate if config.features.audio else 24_000
+    return MAX_SECONDS * sample_rate() * SAMPLE_BYTES
 
 
 def _wav(samples: bytes) -> bytes:
@@ -118,10 +105,6 @@ def _wav(samples: bytes) -> bytes:
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(SAMPLE_BYTES)
-        file.setframerate(_rate())
+        file.setframerate(sample_rate())
         file.writeframes(samples[: len(samples) // SAMPLE_BYTES * SAMPLE_BYTES])
     return buffer.getvalue()
-
-
-async def _say(browser: Browser, text: Text) -> None:
-    await browser.emit("toast", {"message": text[browser.language], "type": "warning"})

@@ -1,18 +1,26 @@
-"""What the chat knows of one browser: its user, language, thread and choices."""
+"""What the chat knows of one browser: its user, language, thread, choices and uploads."""
 
-from collections.abc import Callable, Coroutine, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from chainlit.config import config
+from chainlit.context import init_ws_context
 from chainlit.server import sio
 from chainlit.session import WebsocketSession, ws_sessions_id
 from chainlit.user import PersistedUser
 
+from app.attachments import File
 from app.conversation.modes import mode_named
+from app.core.errors import KonsiliumError
 from app.core.options import ChatOptions
 from app.core.text import Language, language_of
+from app.view.errors import advice_for
 from app.view.rendering import Drawing
+
+log = logging.getLogger(__name__)
 
 LOCAL_USER = "local"
 
@@ -26,6 +34,63 @@ class Browser:
     a reconnection replaces it."""
 
     session: WebsocketSession
+
+    @classmethod
+    def of_socket(cls, socket_id: str) -> "Browser | None":
+        """Whose socket it is; None once its session is gone."""
+        session = WebsocketSession.get(socket_id)
+        return cls(session) if session is not None else None
+
+    @classmethod
+    def of_session(cls, session_id: str) -> "Browser | None":
+        """The page that names this session, which must still be shown to be its user's."""
+        session = WebsocketSession.get_by_id(session_id)
+        return cls(session) if session is not None else None
+
+    @property
+    def id(self) -> str:
+        """The same for a page whose connection broke and came back."""
+        return self.session.id
+
+    def enter(self) -> None:
+        """What follows in this task is done for this browser: the data layer asks who that is."""
+        init_ws_context(self.session)
+
+    @property
+    def identifier(self) -> str | None:
+        """By what the user signed in; None for nobody."""
+        return self.session.user.identifier if self.session.user else None
+
+    @property
+    def wanted_thread(self) -> str | None:
+        """The thread that the page is to be sent. A page that came back before its first question has
+        nothing to be sent."""
+        untouched = self.session.restored and not self.session.has_first_interaction
+        return None if untouched else self.session.thread_id_to_resume
+
+    def want_again(self) -> None:
+        """As if its connection had broken and was back: all of the thread is sent anew."""
+        self.session.thread_id_to_resume = self.thread_id
+
+    @property
+    def has_thread(self) -> bool:
+        """Whether the page shows a thread that is stored."""
+        return self.session.has_first_interaction
+
+    def begin_thread(self) -> None:
+        """Its thread is stored from now on."""
+        self.session.has_first_interaction = True
+
+    def begin_chat(self) -> bool:
+        """Whether a new chat is to be greeted; only once."""
+        begun, self.session.chat_started = self.session.chat_started, True
+        return not begun
+
+    def upload(self, file_id: str) -> File | None:
+        """A file that was uploaded on this page and is still here."""
+        if (stored := self.session.files.get(file_id)) is None:
+            return None
+        return File(Path(stored["path"]), stored["name"], stored["type"], file_id)
 
     @property
     def language(self) -> Language:
@@ -79,12 +144,34 @@ class Browser:
         """Sends an event to this browser; lost without harm if it has gone away."""
         await self.session.emit(event, data)  # type: ignore[misc]  # annotated as returning None upstream
 
+    async def toast(self, message: str, kind: str = "error") -> None:
+        """Says something beside the conversation: `error`, `warning` or `success`."""
+        await self.emit("toast", {"message": message, "type": kind})
+
+
+async def guarded(browser: Browser, work: Awaitable[Any]) -> None:
+    """Does the work; what goes wrong is in the log exactly, and on screen in words."""
+    facts: dict[str, str | None] = {"code": "internal_error"}
+    try:
+        await work
+        return
+    except KonsiliumError as error:
+        log.warning("%s: %s", error.code, error.detail)
+        facts = {"code": error.code, "server": error.server, "model": error.model}
+    except Exception:  # the last line of defence: Chainlit would print the raw exception on screen
+        log.exception("a handler failed")
+    await browser.toast(advice_for(facts, browser.language)["title"])
+
+
+def every_browser() -> list[Browser]:
+    """Every page; Chainlit keeps sessions of closed ones for an hour, should they come back."""
+    return [Browser(session) for session in list(ws_sessions_id.values())]
+
 
 def open_on(thread_id: str) -> list[Browser]:
-    """The pages, of every tab, on which that thread is open; Chainlit keeps sessions of closed ones
-    for an hour, should they come back."""
+    """The pages, of every tab, on which that thread is open."""
     return [
-        Browser(session)
-        for session in list(ws_sessions_id.values())
-        if session.thread_id == thread_id and sio.manager.is_connected(session.socket_id, "/")
+        page
+        for page in every_browser()
+        if page.thread_id == thread_id and sio.manager.is_connected(page.session.socket_id, "/")
     ]

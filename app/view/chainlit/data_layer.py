@@ -1,19 +1,16 @@
 """Chainlit's data layer over our stores.
 
-Turns write themselves (`core.ports.TurnStore`), so of steps only our own messages come through here.
+Turns write themselves (`core.ports.TurnStore`): neither steps nor elements are written through here.
 Chainlit says neither who asks nor whether it matters: `identity` knows the one, every store checks it,
 and a write that fails is logged, said on screen and raised.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
-from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from chainlit.data.base import BaseDataLayer
-from chainlit.data.utils import queue_until_user_message
 from chainlit.element import Element, ElementDict
 from chainlit.step import StepDict
 from chainlit.types import (
@@ -30,26 +27,22 @@ from chainlit.user import User as ChainlitUser
 
 from app.access.people import People
 from app.core.errors import KonsiliumError, NotAllowed, NotFound, StorageUnavailable
-from app.core.text import Language
-from app.core.threads import ElementRecord, FeedbackRecord, StoredThread, ThreadRecord
-from app.core.turns import StepRecord, new_id
+from app.core.threads import FeedbackRecord, StoredThread, ThreadRecord
+from app.core.turns import new_id
 from app.storage.elements import Elements
 from app.storage.threads import Threads
 from app.view.chainlit.browser import Browser, open_on
-from app.view.chainlit.dicts import element_dict, persisted, step_record
+from app.view.chainlit.dicts import element_dict, persisted, stamp
 from app.view.chainlit.identity import asking_id, reading_language, socket_session
 from app.view.errors import advice_for
-from app.view.rendering import Drawing, draw, stamp
+from app.view.rendering import draw
 
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Draw = Callable[[StepRecord, Language], Drawing]
 DISLIKE = 0
-OF_TURNS = ("user_message", "run")
-"""Types of step that turns store themselves."""
 _NOT_THE_SESSIONS = ("is_shared", "shared_at", "chat_settings")
 """A page that closes saves what it last knew, and another may know better: the share route alone
 changes sharing, the panel and each question the settings."""
@@ -59,7 +52,7 @@ async def _nothing(*_: Any) -> None:
     """Default of the hooks."""
 
 
-def _known(
+def _said_on_failure(
     method: Callable[Concatenate["DataLayer", P], Coroutine[Any, Any, R]],
 ) -> Callable[Concatenate["DataLayer", P], Coroutine[Any, Any, R]]:
     """Lets no failed write go unsaid: Chainlit starts most of them as tasks that nobody awaits."""
@@ -77,15 +70,6 @@ def _known(
     return wrapper
 
 
-def _after_the_first_question(
-    method: Callable[Concatenate["DataLayer", P], Coroutine[Any, Any, R]],
-) -> Callable[Concatenate["DataLayer", P], Coroutine[Any, Any, R]]:
-    """Chainlit's queue: what is written before a thread has its first question waits for it."""
-    queued: Callable[Concatenate[DataLayer, P], Coroutine[Any, Any, R]]
-    queued = queue_until_user_message()(method)
-    return queued
-
-
 class DataLayer(BaseDataLayer):
     """What Chainlit reads and writes, as the user who asks may."""
 
@@ -95,23 +79,19 @@ class DataLayer(BaseDataLayer):
         threads: Threads,
         elements: Elements,
         *,
-        draw: Draw = draw,
         newcomers: bool = False,
-        deleted: Callable[[str], Awaitable[None]] = _nothing,
-        disliked: Callable[[str], Awaitable[None]] = _nothing,
-        close: Callable[[], Awaitable[None]] = _nothing,
+        on_delete: Callable[[str], Awaitable[None]] = _nothing,
+        on_dislike: Callable[[str], Awaitable[None]] = _nothing,
     ) -> None:
-        """`newcomers`: whoever signs in becomes a user (header, oauth); `deleted(thread_id)` is called
-        before a thread is deleted, to stop what runs in it; `disliked(turn_id)` after a turn
-        got a thumb down, so that its answer is not served again; `close` at the end of the process."""
+        """`newcomers`: whoever signs in becomes a user (header, oauth); `on_delete(thread_id)` is called
+        before a thread is deleted, to stop what runs in it; `on_dislike(turn_id)` after a turn
+        got a thumb down, so that its answer is not served again."""
         self._people = people
         self._threads = threads
         self._elements = elements
-        self._draw = draw
         self._newcomers = newcomers
-        self._deleted = deleted
-        self._disliked = disliked
-        self._close = close
+        self._on_delete = on_delete
+        self._on_dislike = on_dislike
 
     # -- users ------------------------------------------------------------------------------------
 
@@ -119,7 +99,7 @@ class DataLayer(BaseDataLayer):
         user = await self._people.known(identifier)
         return persisted(user) if user is not None and user.enabled else None
 
-    @_known
+    @_said_on_failure
     async def create_user(self, user: ChainlitUser) -> PersistedUser | None:
         known = await self._people.known(user.identifier)
         if known is None and self._newcomers:
@@ -128,45 +108,24 @@ class DataLayer(BaseDataLayer):
 
     # -- feedback ---------------------------------------------------------------------------------
 
-    @_known
+    @_said_on_failure
     async def upsert_feedback(self, feedback: Feedback) -> str:
         verdict = FeedbackRecord(
             feedback.id or new_id(), feedback.forId, feedback.value, feedback.comment
         )
         kept = await self._threads.judge(verdict, _asking())
         if verdict.value == DISLIKE:
-            await self._disliked(
+            await self._on_dislike(
                 verdict.step_id
             )  # Chainlit's thumbs are the run's, which is the turn
         return kept
 
-    @_known
+    @_said_on_failure
     async def delete_feedback(self, feedback_id: str) -> bool:
         await self._threads.withdraw(feedback_id, _asking())
         return True
 
     # -- elements ---------------------------------------------------------------------------------
-
-    @_after_the_first_question
-    @_known
-    async def create_element(self, element: Element) -> None:
-        described = element.to_dict()
-        content = None if described.get("type") == "custom" else await _content(element)
-        named = ("size", "language", "page", "autoPlay", "playerConfig")
-        extra = {key: described.get(key) for key in named if described.get(key) is not None}
-        record = ElementRecord(
-            id=element.id,
-            thread_id=element.thread_id,
-            type=element.type,
-            name=element.name,
-            step_id=element.for_id or None,
-            mime=element.mime,
-            display=element.display,
-            url=element.url if content is None else None,
-            props=described.get("props"),
-            extra=extra,
-        )
-        await self._elements.write(record, _asking(), content)
 
     async def get_element(self, thread_id: str, element_id: str) -> ElementDict | None:
         try:
@@ -174,38 +133,16 @@ class DataLayer(BaseDataLayer):
         except NotFound:
             return None
 
-    @_after_the_first_question
-    @_known
-    async def delete_element(self, element_id: str, thread_id: str | None = None) -> None:
-        await self._elements.delete(element_id, _asking())
-
     # -- steps ------------------------------------------------------------------------------------
 
-    @_after_the_first_question
-    @_known
-    async def create_step(self, step_dict: StepDict) -> None:
-        if step_dict["type"] not in OF_TURNS:
-            await self._threads.write_step(step_record(step_dict), _asking())
-
-    @_after_the_first_question
-    @_known
-    async def update_step(self, step_dict: StepDict) -> None:
-        if step_dict["type"] not in OF_TURNS:
-            await self._threads.write_step(step_record(step_dict), _asking())
-
-    @_after_the_first_question
-    @_known
-    async def delete_step(self, step_id: str) -> None:
-        await self._threads.delete_step(step_id, _asking())
-
-    @_known
+    @_said_on_failure
     async def set_step_favorite(self, step_dict: StepDict, favorite: bool) -> StepDict:
         step = await self._threads.mark_favorite(step_dict["id"], _asking(), favorite)
-        return self._draw(step, reading_language()).step
+        return draw(step, reading_language()).step
 
     async def get_favorite_steps(self, user_id: str) -> list[StepDict]:
         language = reading_language()
-        return [self._draw(s, language).step for s in await self._threads.favorites(user_id)]
+        return [draw(s, language).step for s in await self._threads.favorites(user_id)]
 
     # -- threads ----------------------------------------------------------------------------------
 
@@ -217,11 +154,11 @@ class DataLayer(BaseDataLayer):
             return ""
         return thread.owner if thread.user_id == asking_id() else ""
 
-    @_known
+    @_said_on_failure
     async def delete_thread(self, thread_id: str) -> None:
         if (await self._threads.find(thread_id, _asking())).user_id != _asking():
             raise NotFound(f"thread {thread_id} is another's")
-        await self._deleted(thread_id)
+        await self._on_delete(thread_id)
         await self._threads.delete(thread_id, _asking())
         for page in open_on(thread_id):
             await page.emit("window_message", {"konsilium_deleted": thread_id})
@@ -249,7 +186,7 @@ class DataLayer(BaseDataLayer):
             return None
         return self._whole(stored)
 
-    @_known
+    @_said_on_failure
     async def update_thread(
         self,
         thread_id: str,
@@ -281,7 +218,7 @@ class DataLayer(BaseDataLayer):
             thread["metadata"] = _sharing(stored.thread)
         elements = {e.id: element_dict(e) for e in stored.elements}
         for record in stored.steps:
-            drawing = self._draw(record, language)
+            drawing = draw(record, language)
             step = drawing.step
             if step["parentId"] not in known:
                 step["parentId"] = None
@@ -298,16 +235,35 @@ class DataLayer(BaseDataLayer):
         return ""
 
     async def close(self) -> None:
-        await self._close()
+        """The stores are closed with the application."""
+
+    # -- what turns write themselves: through Chainlit nobody writes any of it -----------------------
+
+    async def create_element(self, element: Element) -> None:
+        raise _closed()
+
+    async def delete_element(self, element_id: str, thread_id: str | None = None) -> None:
+        raise _closed()
+
+    async def create_step(self, step_dict: StepDict) -> None:
+        raise _closed()
+
+    async def update_step(self, step_dict: StepDict) -> None:
+        raise _closed()
+
+    async def delete_step(self, step_id: str) -> None:
+        raise _closed()
 
 
 async def _say(error: KonsiliumError) -> None:
     """On the screen of whoever is connected."""
     if session := socket_session():
         advice = advice_for({"code": error.code}, reading_language())
-        await Browser(session).emit(
-            "toast", {"message": f"{advice['title']}. {advice['text']}", "type": "error"}
-        )
+        await Browser(session).toast(f"{advice['title']}. {advice['text']}")
+
+
+def _closed() -> NotAllowed:
+    return NotAllowed("steps and elements are stored by turns alone")
 
 
 def _asking() -> str:
@@ -345,13 +301,3 @@ def _feedback_dict(verdict: FeedbackRecord) -> FeedbackDict:
         "value": cast(Any, verdict.value),
         "comment": verdict.comment,
     }
-
-
-async def _content(element: Element) -> bytes | None:
-    """The bytes, from memory or from the upload, which goes with its session."""
-    if element.content is not None and element.content != "":
-        content = element.content
-        return content.encode() if isinstance(content, str) else bytes(content)
-    if element.path:
-        return await asyncio.to_thread(Path(element.path).read_bytes)
-    return None

@@ -1,20 +1,51 @@
-"""Chainlit's dicts from what is stored, and back."""
+"""Chainlit's shapes: the dicts that its page is sent, the widgets of its panel, and ours as these.
 
+The types are named here once, for the view's other modules to use.
+"""
+
+import mimetypes
 import os
 from datetime import datetime
 from typing import Any, cast
 
-from chainlit.element import ElementDict
+from chainlit.element import Element, ElementDict
+from chainlit.input_widget import InputWidget, NumberInput, Select, Slider, Switch, TextInput
+from chainlit.mode import Mode as Picker
+from chainlit.mode import ModeOption as PickerOption
 from chainlit.step import StepDict
+from chainlit.types import Starter, ThreadDict
 from chainlit.user import PersistedUser
 
-from app.core.events import StepKind
+from app.attachments import File
 from app.core.people import User
 from app.core.threads import ElementRecord
-from app.core.turns import StepRecord, now
-from app.view.rendering import stamp
+
+__all__ = [
+    "ElementDict",
+    "InputWidget",
+    "NumberInput",
+    "Picker",
+    "PickerOption",
+    "Select",
+    "Slider",
+    "Starter",
+    "StepDict",
+    "Switch",
+    "TextInput",
+    "ThreadDict",
+    "element_dict",
+    "persisted",
+    "stamp",
+    "upload_dict",
+    "upload_record",
+]
 
 FILES_ROUTE = "/files"
+
+
+def stamp(moment: datetime) -> str:
+    """ISO 8601, UTC, as Chainlit's client sorts it."""
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def persisted(user: User) -> PersistedUser:
@@ -57,30 +88,18 @@ def element_dict(element: ElementRecord) -> ElementDict:
     return cast(ElementDict, described)
 
 
-def step_record(step: StepDict) -> StepRecord:
-    """A message of ours that Chainlit asks to store: a notice, never part of a prompt."""
-    created = _moment(step.get("createdAt")) or now()
-    return StepRecord(
-        id=step["id"],
-        thread_id=step["threadId"],
-        type=step["type"],
-        name=step["name"],
-        kind=StepKind.NOTICE if "message" in step["type"] else StepKind.GROUP,
-        parent_id=step.get("parentId"),
-        input=step.get("input") or "",
-        output=step.get("output") or "",
-        metadata=step.get("metadata") or {},
-        created_at=created,
-        ended_at=_moment(step.get("end")) or created,
-        is_error=bool(step.get("isError")),
-        open=bool(step.get("defaultOpen")),
-        modes=step.get("modes"),
+def upload_record(file: File, thread_id: str, step_id: str) -> ElementRecord:
+    """An uploaded file as it is stored under the question it came with."""
+    mime = file.mime or mimetypes.guess_type(file.name)[0] or ""
+    kind = Element.infer_type_from_mime(mime)
+    extra = {"size": "medium"} if kind == "image" else {}
+    return ElementRecord(
+        str(file.element_id), thread_id, kind, file.name, step_id, mime, extra=extra
     )
 
 
-def _moment(text: str | None) -> datetime | None:
-    """Chainlit's times: ISO 8601, UTC, sometimes without saying so."""
-    if not text:
-        return None
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else datetime.fromisoformat(text + "+00:00")
+def upload_dict(file: File, thread_id: str, step_id: str) -> ElementDict:
+    """The same, shown from the page's uploads while it is not stored yet."""
+    drawn = element_dict(upload_record(file, thread_id, step_id))
+    drawn["chainlitKey"] = file.element_id
+    return drawn

@@ -84,13 +84,13 @@ def signed_in(people: People, *, local: bool) -> Callable[[Request], Awaitable[P
     return who
 
 
-async def is_admin(people: People, session: WebsocketSession) -> bool:
-    """Whether the person behind that session may change what everybody uses; as the database says
-    now, whatever it said when they signed in."""
-    if session.user is None:
+async def is_admin(people: People, identifier: str | None) -> bool:
+    """Whether that person may change what everybody uses; as the database says now, whatever it said
+    when they signed in."""
+    if identifier is None:
         return False
     try:
-        user = await people.known(session.user.identifier)
+        user = await people.known(identifier)
     except StorageUnavailable as error:
         log.warning("cannot look up who may change servers: %s", error.detail)
         return False

@@ -2,24 +2,22 @@
 stand among them: before its catch-all, which answers every path. Chainlit picks files by the exact tag
 of the browser (`ru-UA`, `de`); here every tag becomes one of our three."""
 
+import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import cache
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
 from chainlit import server
-from chainlit.action import Action
 from chainlit.config import config
-from chainlit.context import init_ws_context
-from chainlit.server import UserParam, app
-from chainlit.session import WebsocketSession
+from chainlit.server import UserParam
 from chainlit.types import CallActionRequest
 from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi.responses import JSONResponse
 
 from app.core.text import Language, Text, language_of
 from app.view.avatars import avatar_svg
+from app.view.chainlit.browser import ActionHandler, Browser, guarded
 
 _LINK = re.compile(r"<link\b[^>]*>\s*", re.IGNORECASE)
 _META_IMAGE = re.compile(r'\s*<meta\s+property="og:(?:image|url)"[^>]*>', re.IGNORECASE)
@@ -33,33 +31,37 @@ def clean_index(html: str) -> str:
     return _META_IMAGE.sub("", html)
 
 
-def put_first(routers: Sequence[APIRouter]) -> None:
-    """Adds the routers to Chainlit's server, in front of its own routes."""
-    before = list(app.router.routes)
-    for router in routers:
-        app.include_router(router)
-    added = [route for route in app.router.routes if route not in before]
-    app.router.routes[:] = added + before
-
-
-def action_router() -> APIRouter:
-    """Buttons. Chainlit's own route makes a thread named after the button where there is none yet, and
-    lets a stranger press it where nobody is signed in."""
+def action_router(
+    buttons: Mapping[str, ActionHandler], picked: Callable[[Browser, str, str], Awaitable[None]]
+) -> APIRouter:
+    """Buttons, by name. Chainlit's own route makes a thread named after the button where there is none
+    yet, and lets a stranger press it where nobody is signed in. They answer at once; what they begin
+    goes on without holding the request. `picked(browser, picker, name)` takes what the composer shows,
+    since a choice may still be on its way by the socket."""
     router = APIRouter(prefix=config.run.root_path)
+    running: set[asyncio.Task[None]] = set()
+
+    async def run(browser: Browser, handler: ActionHandler, payload: dict[str, Any]) -> None:
+        shown = payload.get("picked")
+        for picker, name in shown.items() if isinstance(shown, dict) else ():
+            await picked(browser, str(picker), str(name))
+        await handler(browser, payload)
 
     @router.post("/project/action")
-    async def press(payload: CallActionRequest, current_user: UserParam) -> dict[str, Any]:
-        session = WebsocketSession.get_by_id(payload.sessionId)
-        who = session.user if session is not None else None
-        if session is None or current_user is None or who is None:
+    async def press(pressed: CallActionRequest, current_user: UserParam) -> dict[str, Any]:
+        browser = Browser.of_session(pressed.sessionId)
+        if browser is None or current_user is None or browser.identifier is None:
             raise HTTPException(401, "sign in first")
-        if who.identifier != current_user.identifier:
+        if browser.identifier != current_user.identifier:
             raise HTTPException(403, "not your session")
-        callback = config.code.action_callbacks.get(payload.action.get("name", ""))
-        if callback is None:
+        handler = buttons.get(str(pressed.action.get("name", "")))
+        if handler is None:
             raise HTTPException(404, "no such button")
-        init_ws_context(session)
-        await callback(Action(**payload.action))
+        browser.enter()
+        work = run(browser, handler, pressed.action.get("payload") or {})
+        task = asyncio.create_task(guarded(browser, work))
+        running.add(task)
+        task.add_done_callback(running.discard)
         return {"success": True}
 
     return router
@@ -132,12 +134,12 @@ def _in_words(settings: dict[str, Any], language: Language) -> dict[str, Any]:
     return settings
 
 
-def serve_clean_pages() -> None:
-    """Every page from now on is cleaned, and made once: Chainlit makes it anew for each request."""
-    make_page: Callable[[str], str] = server.get_html_template
+def show_microphone(shown: bool) -> None:
+    """Whether pages have a microphone button from their next opening on."""
+    if config.features.audio is not None:
+        config.features.audio.enabled = shown
 
-    @cache
-    def clean_page(root_path: str) -> str:
-        return clean_index(make_page(root_path))
 
-    server.get_html_template = clean_page
+def sample_rate() -> int:
+    """Samples a second of what a page's microphone sends."""
+    return config.features.audio.sample_rate if config.features.audio else 24_000

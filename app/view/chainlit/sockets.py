@@ -1,27 +1,25 @@
-"""What the page says through its socket, and Chainlit's lifecycle, tied to our `Chat`."""
+"""What the page says through its socket: every handler is ours, in place of all of Chainlit's.
+
+Those of socket.py (2.12.0) say English texts, lose what was streamed, know nothing of our turns, store
+what turns store themselves, and make a `Message` of every step of a thread that is opened, each with a
+millisecond of sleep: a thread of 1,000 messages stopped everybody for a second. docs/decisions says why
+none of them is kept.
+"""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-import chainlit as cl
-from chainlit.action import Action
-from chainlit.chat_context import chat_contexts
 from chainlit.config import config
-from chainlit.context import context, init_ws_context
-from chainlit.data import get_data_layer
 from chainlit.server import sio
 from chainlit.session import WebsocketSession
-from chainlit.socket import fetch_favorites, resume_thread
-from chainlit.types import MessagePayload, ThreadDict
 
-from app.core.errors import KonsiliumError
-from app.view.chainlit.browser import ActionHandler, Browser
-from app.view.chat import Chat, Said, Words
-from app.view.errors import advice_for
+from app.view.chainlit.browser import Browser, guarded
+from app.view.chainlit.data_layer import DataLayer
+from app.view.chat import Chat, ComposerMessage
 from app.view.guide import Guide
 from app.view.servers import Servers
 from app.view.start_limiter import StartLimiter
@@ -29,265 +27,144 @@ from app.view.voice import Voice
 
 log = logging.getLogger(__name__)
 
-
-async def guarded(browser: Browser, work: Awaitable[Any]) -> None:
-    """Does the work; what goes wrong is in the log exactly, and on screen in words."""
-    try:
-        await work
-    except KonsiliumError as error:
-        log.warning("%s: %s", error.code, error.detail)
-        await _toast(browser, code=error.code, server=error.server, model=error.model)
-    except Exception:  # the last line of defence: Chainlit would print the raw exception on screen
-        log.exception("a handler failed")
-        await _toast(browser, code="internal_error")
+Handler = Callable[..., Coroutine[Any, Any, None]]
+"""handler(browser, payload), or handler(browser) of an event without one."""
 
 
-async def _toast(browser: Browser, **facts: str | None) -> None:
-    advice = advice_for(facts, browser.language)
-    await browser.emit("toast", {"message": advice["title"], "type": "error"})
+class Sockets:
+    """What each event does, by the names the page sends."""
 
+    def __init__(
+        self, chat: Chat, guide: Guide, servers: Servers, voice: Voice, layer: DataLayer
+    ) -> None:
+        self._chat = chat
+        self._guide = guide
+        self._servers = servers
+        self._voice = voice
+        self._layer = layer
+        self._limiter = StartLimiter()
+        self._tasks: set[asyncio.Task[None]] = set()
 
-def browser() -> Browser:
-    """The browser of the present Chainlit context."""
-    session = cl.context.session
-    if not isinstance(session, WebsocketSession):
-        raise TypeError(f"only browsers chat, not a {type(session).__name__}")
-    return Browser(session)
+    def register(self) -> None:
+        """Takes every event of Chainlit's page; `connect` is `auth.py`'s."""
+        chat, panel, voice = self._chat, self._chat.panel, self._voice
+        handlers: dict[str, Handler] = {
+            "connection_successful": chat.open,
+            "client_message": self._client_message,
+            "edit_message": self._edit_message,
+            "stop": chat.stopped,
+            "message_favorite": self._message_favorite,
+            "fetch_favorites": self._fetch_favorites,
+            "window_message": self._window_message,
+            "chat_settings_change": panel.chosen,
+            "chat_settings_edit": panel.editing,
+            "audio_start": voice.started,
+            "audio_chunk": self._audio_chunk,
+            "audio_end": voice.ended,
+            "clear_session": self._clear_session,
+            "disconnect": self._disconnect,
+        }
+        for event, handler in handlers.items():
+            sio.on(event, partial(self._run, handler))
+        # Never called, but looked for: without the one `chainlit run` does not start, without the other
+        # the page opens no old thread.
+        config.code.on_message = config.code.on_chat_resume = chat.open
 
-
-def register(
-    chat: Chat,
-    guide: Guide,
-    servers: Servers,
-    voice: Voice,
-    actions: dict[str, ActionHandler],
-) -> None:
-    """Registers every handler with Chainlit, in place of its own where they do not serve."""
-    _lifecycle(chat, guide, servers, voice)
-    _register_events(chat, voice)
-    buttons: dict[str, ActionHandler] = {
-        "retry": lambda b, payload: chat.again(b, str(payload["turn_id"])),
-        "regenerate": lambda b, payload: chat.again(b, str(payload["turn_id"])),
-        "continue": lambda b, payload: chat.go_on(b),
-        **actions,
-    }
-    for name, handler in buttons.items():
-        config.code.action_callbacks[name] = _action(chat, handler)
-
-
-def _lifecycle(chat: Chat, guide: Guide, servers: Servers, voice: Voice) -> None:
-    """Chainlit's hooks, set directly: its decorators wrap them in steps that it stores itself, and
-    in a `task_end` that takes the Stop button away from a turn still running."""
-
-    async def started() -> None:
-        await guarded(browser(), chat.started(browser()))
-
-    async def resumed(thread: ThreadDict) -> None:
-        await _read_again(chat, thread)
-        await guarded(browser(), chat.resumed(browser(), thread))
-
-    async def said(message: Said) -> None:
-        await guarded(browser(), chat.said(browser(), message))
-
-    async def chosen(choices: dict[str, Any]) -> None:
-        await guarded(browser(), chat.panel.chosen(browser(), choices))
-
-    async def editing(choices: dict[str, Any]) -> None:
-        await guarded(browser(), chat.panel.editing(browser(), choices))
-
-    async def told(message: object) -> None:
-        said = message.get("konsilium") if isinstance(message, dict) else None
-        if isinstance(said, dict):
-            await guarded(browser(), _page_says(chat, servers, browser(), said))
-
-    async def ended() -> None:
-        chat_contexts.pop(browser().session.id, None)  # Chainlit would never let go of it
-        guide.left(browser())  # a running turn goes on: this fires on every lost connection
-        servers.closed(browser())
-        voice.left(browser())
-
-    config.code.on_chat_start = started
-    config.code.on_chat_resume = resumed
-    config.code.on_message = said
-    config.code.on_settings_update = chosen
-    config.code.on_settings_edit = editing
-    config.code.on_window_message = told
-    config.code.on_chat_end = ended
-
-
-async def _read_again(chat: Chat, thread: ThreadDict) -> None:
-    """A turn that ended while its thread was being read was read unfinished."""
-    read_running = any(s["type"] == "run" and s.get("end") is None for s in thread["steps"])
-    if not read_running or chat.answering(thread["id"]):
-        return
-    layer = get_data_layer()
-    if layer is not None and (again := await layer.get_thread(thread["id"])):
-        thread.update(again)
-
-
-async def _page_says(chat: Chat, servers: Servers, browser: Browser, said: dict[str, Any]) -> None:
-    """What public/konsilium.js tells of the page: see there."""
-    match said:
-        case {"event": "opened"}:
-            await chat.panel.opened(browser)
-        case {"event": "picked", "picker": str(picker), "name": str(name)}:
-            await chat.panel.picked(browser, picker, name)
-        case {"event": "servers"}:
-            await servers.open(browser)
-        case {"event": "servers_opened"}:
-            await servers.opened(browser)
-        case {"event": "servers_closed"}:
-            servers.closed(browser)
-
-
-def _action(chat: Chat, handler: ActionHandler) -> Callable[[Action], Awaitable[None]]:
-    """Buttons answer at once; what they begin goes on without holding the HTTP request."""
-
-    async def run(action: Action) -> None:
-        work = _press(chat, handler, browser(), action.payload)
-        task = asyncio.create_task(guarded(browser(), work))
-        _running.add(task)
-        task.add_done_callback(_running.discard)
-
-    return run
-
-
-async def _press(
-    chat: Chat, handler: ActionHandler, browser: Browser, payload: dict[str, Any]
-) -> None:
-    """A button, after what the composer shows: the choice may still be on its way by the socket."""
-    picked = payload.get("picked")
-    for picker, name in picked.items() if isinstance(picked, dict) else ():
-        await chat.panel.picked(browser, str(picker), str(name))
-    await handler(browser, payload)
-
-
-_running: set["asyncio.Task[None]"] = set()
-
-
-def _register_events(chat: Chat, voice: Voice) -> None:
-    _opening(chat)
-    _conversation(chat)
-    _audio(voice)
-
-
-def _opening(chat: Chat) -> None:
-    async def connected(sid: str) -> None:
-        browser = _enter(WebsocketSession.require(sid))
-        await guarded(browser, _open(chat, browser))
-
-    async def show_again(page: Browser) -> None:
-        """As if its connection had broken and was back."""
-        page.session.thread_id_to_resume = page.thread_id
-        await connected(page.session.socket_id)
-
-    chat.show_again = show_again
-    sio.on("connection_successful", connected)
-
-
-async def _open(chat: Chat, browser: Browser) -> None:
-    """Sends the page the thread that it wants, and the turn that runs there; or begins a chat."""
-    session = browser.session
-    for event in ("task_end", "clear_ask", "clear_call_fn"):
-        await browser.emit(event, {})
-    untouched = session.restored and not session.has_first_interaction
-    if session.thread_id_to_resume and not untouched and config.code.on_chat_resume:
-        if thread := await resume_thread(session):
-            session.has_first_interaction = True
-            opened = {"interaction": "resume", "thread_id": thread["id"]}
-            await browser.emit("first_interaction", opened)
-            await config.code.on_chat_resume(thread)
-            await browser.emit("resume_thread", thread)
-            await chat.connected(browser)
+    async def _run(self, handler: Handler, socket_id: str, *payload: Any) -> None:
+        browser = Browser.of_socket(socket_id)
+        if browser is None:
+            log.debug("an event of a page that is gone")
             return
-        await browser.emit("resume_thread_error", "Thread not found.")
-    if config.code.on_chat_start and not session.chat_started:
-        session.chat_started = True
-        session.current_task = asyncio.create_task(config.code.on_chat_start())
+        browser.enter()
+        await guarded(browser, handler(browser, *payload))
 
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-def _conversation(chat: Chat) -> None:
-    arrivals = StartLimiter()
+    # -- the composer -----------------------------------------------------------------------------
 
-    async def client_message(sid: str, payload: MessagePayload) -> None:
-        session = WebsocketSession.require(sid)
-        work = arrivals.begin(partial(_heard, session, payload))
-        session.current_task = asyncio.create_task(work)
+    async def _client_message(self, browser: Browser, payload: dict[str, Any]) -> None:
+        """Answered in a task of its own: the socket hears what else the page says meanwhile."""
+        self._spawn(self._limiter.begin(partial(self._answer, browser, payload)))
 
-    async def stop(sid: str) -> None:
-        if session := WebsocketSession.get(sid):
-            browser = _enter(session)
-            await guarded(browser, chat.stopped(browser))
+    async def _answer(self, browser: Browser, payload: dict[str, Any]) -> None:
+        await browser.emit("task_start", {})
+        try:
+            await guarded(browser, self._receive(browser, payload))
+        finally:
+            await browser.emit("task_end", {})
 
-    async def edit_message(sid: str, payload: dict[str, Any]) -> None:
-        browser = _enter(WebsocketSession.require(sid))
+    async def _receive(self, browser: Browser, payload: dict[str, Any]) -> None:
         message = payload["message"]
-        edited = chat.edited(browser, str(UUID(message["id"])), str(message["output"]))
-        await guarded(browser, edited)
+        references = [str(file["id"]) for file in payload.get("fileReferences") or ()]
+        files = [file for one in references if (file := browser.upload(one)) is not None]
+        await self._chat.receive(
+            browser,
+            ComposerMessage(
+                str(UUID(message["id"])),
+                str(message["output"]),
+                {key: str(value) for key, value in (message.get("modes") or {}).items() if value},
+                tuple(files),
+            ),
+        )
 
-    async def message_favorite(sid: str, payload: dict[str, Any]) -> None:
-        browser = _enter(WebsocketSession.require(sid))
-        await guarded(browser, _star(browser, payload["message"]))
-        await fetch_favorites(sid)
-
-    sio.on("client_message", client_message)
-    sio.on("stop", stop)
-    sio.on("edit_message", edit_message)
-    sio.on("message_favorite", message_favorite)
-
-
-async def _heard(session: WebsocketSession, payload: MessagePayload) -> None:
-    """A message from the composer. Chainlit first names the thread, in a transaction of its own, and
-    keeps the message for a list; our turn does both better. What comes with files goes its way."""
-    browser = _enter(session)
-    await browser.emit("task_start", {})
-    try:
-        await guarded(browser, _say(payload))
-    finally:
-        await browser.emit("task_end", {})
-
-
-async def _say(payload: MessagePayload) -> None:
-    said: Said
-    if payload.get("fileReferences"):
-        said = await context.emitter.process_message(payload)
-    else:
+    async def _edit_message(self, browser: Browser, payload: dict[str, Any]) -> None:
         message = payload["message"]
-        said = Words(str(UUID(message["id"])), str(message["output"]), message.get("modes"))
-    if hear := config.code.on_message:
-        await hear(said)
+        await self._chat.edited(browser, str(UUID(message["id"])), str(message["output"]))
 
+    # -- favourites -------------------------------------------------------------------------------
 
-async def _star(browser: Browser, message: dict[str, Any]) -> None:
-    """Stars a message, or no longer; the data layer knows whose it is."""
-    if layer := get_data_layer():
+    async def _message_favorite(self, browser: Browser, payload: dict[str, Any]) -> None:
+        """Stars a message, or no longer; the data layer knows whose it is."""
+        message = payload["message"]
         starred = bool((message.get("metadata") or {}).get("favorite"))
-        await browser.emit("update_message", await layer.set_step_favorite(message, starred))
+        step = await self._layer.set_step_favorite(message, starred)
+        await browser.emit("update_message", step)
+        await self._fetch_favorites(browser)
 
+    async def _fetch_favorites(self, browser: Browser) -> None:
+        steps = await self._layer.get_favorite_steps(browser.user_id)
+        await browser.emit("set_favorites", steps)
 
-def _audio(voice: Voice) -> None:
-    """Chainlit's own would make a thread named `audio` of its own, and one task a piece of sound."""
+    # -- the page itself --------------------------------------------------------------------------
 
-    async def start(sid: str) -> None:
-        browser = _enter(WebsocketSession.require(sid))
-        await guarded(browser, voice.started(browser))
+    async def _window_message(self, browser: Browser, data: object) -> None:
+        """What public/konsilium.js tells of the page: see there."""
+        match data:
+            case {"konsilium": {"event": "opened"}}:
+                await self._chat.panel.opened(browser)
+            case {"konsilium": {"event": "picked", "picker": str(picker), "name": str(name)}}:
+                await self._chat.panel.picked(browser, picker, name)
+            case {"konsilium": {"event": "servers"}}:
+                await self._servers.open(browser)
+            case {"konsilium": {"event": "servers_opened"}}:
+                await self._servers.opened(browser)
+            case {"konsilium": {"event": "servers_closed"}}:
+                self._servers.closed(browser)
 
-    async def chunk(sid: str, payload: dict[str, Any]) -> None:
-        data = payload.get("data")
-        if (session := WebsocketSession.get(sid)) and isinstance(data, bytes):
-            browser = _enter(session)
-            await guarded(browser, voice.heard(browser, data))
+    async def _audio_chunk(self, browser: Browser, payload: dict[str, Any]) -> None:
+        if isinstance(data := payload.get("data"), bytes):
+            await self._voice.heard(browser, data)
 
-    async def end(sid: str) -> None:
-        browser = _enter(WebsocketSession.require(sid))
-        await guarded(browser, voice.ended(browser))
+    async def _clear_session(self, browser: Browser) -> None:
+        """The page says that it leaves for good."""
+        browser.session.to_clear = True
 
-    sio.on("audio_start", start)
-    sio.on("audio_chunk", chunk)
-    sio.on("audio_end", end)
+    async def _disconnect(self, browser: Browser, *_reason: object) -> None:
+        """A running turn goes on: this comes with every lost connection. A page that may come back is
+        remembered, with its uploads, for the time of `session_timeout`."""
+        self._guide.left(browser)
+        self._servers.closed(browser)
+        self._voice.left(browser)
+        socket_id, session = browser.session.socket_id, browser.session
+        seconds = 0 if session.to_clear else config.project.session_timeout
 
+        def forget() -> None:
+            if (
+                WebsocketSession.get(socket_id) is session
+            ):  # else it has come back on another socket
+                self._spawn(session.delete())
 
-def _enter(session: WebsocketSession) -> Browser:
-    """Chainlit's context for what follows, and the browser it is done for."""
-    init_ws_context(session)
-    return Browser(session)
+        asyncio.get_running_loop().call_later(seconds, forget)

@@ -13,11 +13,12 @@ from app.access.origins import Origins
 from app.access.passwords import Passwords
 from app.access.people import People
 from app.storage.storage import Storage
+from app.view.chainlit.auth import register
 from app.view.chainlit.data_layer import DataLayer
 from app.view.chainlit.dicts import persisted
 from app.view.errors import answer_errors
 from app.view.files import files_router
-from app.view.sign_in import AuthMiddleware, register
+from app.view.sign_in import AuthMiddleware
 from tests.unit.access.test_passwords import CHEAP
 
 

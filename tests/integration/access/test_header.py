@@ -4,8 +4,8 @@ import chainlit.data
 import pytest
 from chainlit.config import config
 
+from app.view.chainlit.auth import register
 from app.view.chainlit.data_layer import DataLayer
-from app.view.sign_in import register
 
 SECRET = "a secret for tests, of 32 bytes or more"
 

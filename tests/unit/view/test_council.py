@@ -18,7 +18,7 @@ from app.core.errors import NotFound
 from app.core.turns import StepRecord
 from app.view.chainlit.browser import Browser
 from app.view.chat import Chat
-from app.view.council import Council
+from app.view.council import AnswerActions, DialogueForm
 from app.view.panels import DEFAULTS, Panel
 from tests.fakes import MemoryStore, ScriptedModels
 
@@ -88,9 +88,6 @@ class Session:
     async def emit(self, event: str, data: Any) -> None:
         self.sent.append((event, data))
 
-    async def flush_method_queue(self) -> None:
-        """Nothing waits."""
-
     def of(self, event: str) -> list[Any]:
         return [data for name, data in self.sent if name == event]
 
@@ -105,12 +102,22 @@ class House:
         self.values = cast(Any, Values())
         self.turns = Turns(self.store, self.models, WholeHistory(), MODES)
         facts: Any = Facts()
-        panel = Panel(self.models, MODES, self.threads, self.values, facts)
+        form = DialogueForm(self.models, self.values)
+        forms = {"dialogue": form.draw}
+        panel = Panel(self.models, MODES, self.threads, self.values, facts, forms)
         guide: Any = SimpleNamespace()
-        self.chat = Chat(self.turns, self.models, self.threads, panel, guide, AttachmentLimits())
-        notes: Any = None
-        self.council = Council(self.chat, self.turns, self.models, self.threads, notes, self.values)
-        panel.has_form("dialogue", self.council.form)
+        nothing: Any = None
+        self.chat = Chat(
+            self.turns,
+            self.models,
+            panel,
+            guide,
+            AttachmentLimits(),
+            self.threads,
+            elements=nothing,
+            read_thread=nothing,
+        )
+        self.council = AnswerActions(self.chat, self.turns, self.threads, nothing, form)
         self.session = cast(Any, Session(**choices))
         self.browser = Browser(self.session)
 

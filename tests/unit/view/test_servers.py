@@ -58,7 +58,7 @@ def panel() -> tuple[Servers, Pulls]:
     book: Any = SimpleNamespace(names=frozenset({"named"}))
     registration = ServerRegistration(Catalogue([]), book)
     return Servers(
-        ScriptedModels(), stores, pulls, registration, Nothing(), People(users), lambda: {"fake": 3}
+        ScriptedModels(), stores, pulls, registration, People(users), Nothing(), lambda: {"fake": 3}
     ), pulls
 
 

@@ -5,11 +5,11 @@ import wave
 from typing import Any
 
 import pytest
-from chainlit.config import config
 
 from app.core.errors import EmptyAnswer
 from app.core.models import ModelRef
 from app.view.chainlit.browser import Browser
+from app.view.chainlit.pages import sample_rate
 from app.view.voice import MAX_SECONDS, Voice
 
 
@@ -70,7 +70,7 @@ async def test_a_recording_has_an_end():
     ear = Ear("a long story")
     voice, browser, session, asked = listening(ear)
     await voice.started(browser)
-    second = b"\1\0" * (config.features.audio.sample_rate if config.features.audio else 24_000)
+    second = b"\1\0" * sample_rate()
     for _ in range(MAX_SECONDS + 60):
         await voice.heard(browser, second)
     assert ("audio_connection", "off") in session.sent
