@@ -21,14 +21,14 @@ from app.completion.caching.matching import compare, terms_of
 from app.completion.caching.policy import Policies
 from app.completion.caching.scope import Scope, question_key
 from app.conversation.cached import Remembering
-from app.conversation.mode import Inbox, Mode, Prompt, TurnContext, TurnModels
+from app.conversation.mode import Inbox, Mode, TurnContext, TurnModels
 from app.conversation.modes import MODES
 from app.core.events import ModelEvent, StepDelta, TurnEvent
 from app.core.messages import Message
 from app.core.models import ModelRef
 from app.core.options import ChatOptions
 from app.core.requests import ModelRequest
-from app.core.turns import Question, TurnRequest, new_id, now
+from app.core.turns import Prompt, Question, TurnRequest, new_id, now
 from app.settings import load_settings
 from app.storage.storage import Storage
 from app.storage.tables import cached_answers, cached_terms

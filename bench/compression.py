@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from app.completion.tokens import MESSAGE_TOKENS, prompt_tokens, text_tokens
-from app.conversation.mode import Prompt
 from app.core.errors import ServerUnavailable
+from app.core.turns import Prompt
 from app.core.usage import Purpose
 from bench.report import Report
 from tests.dialogues import (
@@ -135,7 +135,10 @@ def _prefixes(prompts: list[Prompt]) -> tuple[float, float]:
         )
         kept.append(same / len(first))
         corrected = "not " in after.question.text or "instead of" in after.question.text
-        if before.facts.get("version") == after.facts.get("version") and not corrected:
+        if (
+            before.compression.version == (after.compression and after.compression.version)
+            and not corrected
+        ):
             whole_between.append(same == len(first))
     return 100 * statistics.mean(kept), 100 * statistics.mean(whole_between)
 
@@ -155,7 +158,7 @@ async def _facts_carried(report: Report, facts: list[Planted]) -> None:
             text = whole(prompt)
             expected = [fact.value for fact in said if fact.value]
             present = sum(value in text for value in expected)
-            at[prompt.facts.get("version", 0)] = 100 * present / max(1, len(expected))
+            at[prompt.compression.version] = 100 * present / max(1, len(expected))
         for compactions in (1, 3, 10):
             report.add(
                 NAME,

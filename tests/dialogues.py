@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from app.completion.tokens import text_tokens
 from app.conversation.compression.compressor import Compressor
 from app.conversation.compression.prompt import CompressingPromptBuilder
-from app.conversation.mode import Prompt
 from app.conversation.tokens import Calibration
 from app.core.compression import Block, CompressionState, PinnedFact
 from app.core.errors import KonsiliumError, NotFound
@@ -22,7 +21,7 @@ from app.core.models import ModelRef
 from app.core.options import ChatOptions
 from app.core.ports import UsageLog
 from app.core.requests import ModelRequest
-from app.core.turns import HistoryMessage, Question, SettledTurn, TurnRequest, new_id
+from app.core.turns import HistoryMessage, Prompt, Question, SettledTurn, TurnRequest, new_id
 from app.core.usage import Outcome
 from tests.fakes import Script, ScriptedModels
 

@@ -20,6 +20,7 @@ from app.conversation.structured import Shape, formats, repaired
 from app.core.errors import BadRequest, EmptyAnswer, KonsiliumError, Unsupported
 from app.core.events import StepKind
 from app.core.messages import Message
+from app.core.notes import Note, TitleNote
 from app.core.ports import Call
 from app.core.requests import JsonSchema, ModelRequest
 from app.core.text import Language, Text
@@ -99,7 +100,7 @@ class Draft:
         """The title is known; the empty one is none."""
         if title:
             self.title = title
-            self._step.note({"title": title})
+            self._step.note(TitleNote(title))
 
     @property
     def plain(self) -> bool:
@@ -117,7 +118,7 @@ async def answer(
     messages: tuple[Message, ...],
     *,
     purpose: Purpose = Purpose.ANSWER,
-    note: Mapping[str, Any] | None = None,
+    notes: tuple[Note, ...] = (),
     before: str = "",
     after: str = "",
 ) -> None:
@@ -127,7 +128,7 @@ async def answer(
     EmptyAnswer where it ended without a word, after the step has ended as FAILED.
     """
     with turn.step(
-        StepKind.ANSWER, turn.model.name, note=note or {}, opening=before, begin=False
+        StepKind.ANSWER, turn.model.name, notes=notes, opening=before, begin=False
     ) as step:
         request = turn.ask(
             messages,

@@ -7,8 +7,9 @@ process has reason to expect a hit, it waits up to PATIENCE_S first, so that no 
 import asyncio
 import logging
 import time
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from app.completion.caching.cache import AnswerCache, Asked, Hit, Miss, Outcome
@@ -22,10 +23,11 @@ from app.conversation.steps import HeldWriting
 from app.core.caching import CachedAnswer
 from app.core.errors import KonsiliumError
 from app.core.events import StepKind
-from app.core.models import ModelRef
+from app.core.models import ModelProfile, ModelRef
+from app.core.notes import CachedNote, Note, SuggestionNote, TitleNote
 from app.core.options import ChatOptions, Scalar
 from app.core.ports import CallObserver
-from app.core.turns import SettledTurn, TurnRequest, new_id, now
+from app.core.turns import Prompt, SettledTurn, TurnRequest, new_id, now
 from app.core.usage import CallRecord, Purpose, Usage
 from app.core.usage import Outcome as Ended
 
@@ -36,7 +38,6 @@ PATIENCE_S = 0.02
 AFTER_S = 0.005
 """How long after the model a lookup begins that is not expected to find anything."""
 NAME = "Konsilium"
-_TURNS_AT_MOST = 1000
 _OF_SCOPE = frozenset(
     [
         "model",
@@ -62,20 +63,21 @@ class Remembering:
     def __init__(self, cache: AnswerCache, observers: Sequence[CallObserver] = ()) -> None:
         self.cache = cache
         self._observers = observers
-        self._asked: OrderedDict[str, Asked] = OrderedDict()
-        """What the turns under way asked, by turn."""
 
     def wrap(self, modes: Sequence[Mode]) -> tuple[Mode, ...]:
         """The same modes, with a memory."""
         return tuple(Cached(mode, self) for mode in modes)
 
-    async def asked(self, turn: TurnContext) -> Asked | None:
+    async def asked(
+        self, request: TurnRequest, prompt: Prompt, profile: ModelProfile
+    ) -> Asked | None:
         """What may be looked up and kept of this turn; None where nothing may."""
-        request = turn.request
-        images = any(message.images for message in turn.prompt.messages)
+        if request.options.text("answer_cache") == "off" and request.take_cached is None:
+            return None
+        images = any(message.images for message in prompt.messages)
         if request.question.attachments or images or not lasting(request.question.text):
             return None
-        alone = not turn.prompt.history
+        alone = not prompt.history
         try:
             owner = await self.cache.owner(f"user:{request.user_id}")
         except KonsiliumError as error:
@@ -83,31 +85,29 @@ class Remembering:
             return None
         scope = Scope(
             owner=owner,
-            model=turn.model,
-            digest=turn.models.profile(turn.model).digest,
+            model=profile.ref,
+            digest=profile.digest,
             sampling=sampling_of(request.options),
-            system=turn.prompt.system,
+            system=prompt.system,
             language=request.language,
             mode=request.options.mode,
             choices=_choices(request.options),
         )
         text = request.question.text
-        asked = Asked(
+        return Asked(
             scope,
-            question_key(text) if alone else context_key(turn.prompt.messages),
+            question_key(text) if alone else context_key(prompt.messages),
             text,
             first=alone and len(text) <= LONGEST,
             request_id=request.turn_id,
         )
-        self._asked[request.turn_id] = asked
-        while len(self._asked) > _TURNS_AT_MOST:
-            self._asked.popitem(last=False)
-        return asked
 
     async def after(self, settled: SettledTurn) -> None:
         """Keeps the answer if it is whole; an edited or regenerated one replaces what was kept."""
         request = settled.request
-        asked = self._asked.pop(request.turn_id, None)
+        asked = None
+        if settled.prompt is not None and settled.profile is not None:
+            asked = await self.asked(request, settled.prompt, settled.profile)
         if (entry_id := served_entry(settled.steps)) is not None:
             await self.cache.served(entry_id)
             return
@@ -139,13 +139,13 @@ class Cached:
         self.description = mode.description
         self.icon = mode.icon
         self.options = mode.options
+        self.notes = mode.notes
         self.takes_interjections = mode.takes_interjections
 
     async def respond(self, turn: TurnContext) -> None:
         choice = turn.request.options.text("answer_cache")
-        asked = None
-        if choice != "off" or turn.request.take_cached is not None:
-            asked = await self._memory.asked(turn)
+        profile = turn.models.profile(turn.model)
+        asked = await self._memory.asked(turn.request, turn.prompt, profile)
         if asked is None or turn.request.bypass_cache:
             await self._mode.respond(turn)
         else:
@@ -216,9 +216,9 @@ class Cached:
         """The cached answer as the answer of this turn."""
         entry, step_id, at = hit.entry, new_id(), time.perf_counter()
         turn.models.cache_missed = False
-        note: dict[str, Any] = {"cache": facts(hit.kind, entry)}
+        notes: list[Note] = [CachedNote(hit.kind, *_told(entry))]
         if entry.title:
-            note["title"] = entry.title
+            notes.append(TitleNote(entry.title))
         record = CallRecord(
             id=new_id(),
             purpose=Purpose.ANSWER,
@@ -237,25 +237,19 @@ class Cached:
             saved_rub=entry.cost_rub,
         )
         self._memory.replayed(turn, record)
-        with turn.step(StepKind.ANSWER, turn.model.name, step_id=step_id, note=note) as step:
+        with turn.step(
+            StepKind.ANSWER, turn.model.name, step_id=step_id, notes=tuple(notes)
+        ) as step:
             step.write(entry.answer)
             step.record, step.finish_reason = record, "stop"
 
 
-def facts(kind: str, entry: CachedAnswer) -> Mapping[str, Any]:
-    """What is said of an entry: JSON-able; `kind` is exact, near, taken or suggestion."""
-    return {
-        "kind": kind,
-        "entry_id": entry.id,
-        "asked": entry.question,
-        "at": entry.asked_at.isoformat(),
-        "saved_tokens": entry.tokens,
-        "saved_rub": None if entry.cost_rub is None else str(entry.cost_rub),
-    }
+def _told(entry: CachedAnswer) -> tuple[str, str, datetime, int | None, Decimal | None]:
+    return entry.id, entry.question, entry.asked_at, entry.tokens, entry.cost_rub
 
 
 def _offer(turn: TurnContext, entry: CachedAnswer) -> None:
-    with turn.step(StepKind.NOTICE, NAME, note={"suggestion": facts("suggestion", entry)}):
+    with turn.step(StepKind.NOTICE, NAME, notes=(SuggestionNote("suggestion", *_told(entry)),)):
         pass
 
 

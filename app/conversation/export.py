@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from app.core.events import StepKind
+from app.core.notes import TitleNote
 from app.core.text import Language, Text
 from app.core.threads import StoredThread
 from app.core.turns import StepRecord
@@ -80,8 +81,8 @@ def _step(step: StepRecord) -> dict[str, Any]:
 def _message(step: StepRecord, files: Sequence[str], language: Language) -> list[str]:
     said = step.kind == StepKind.ANSWER
     parts = [f"## {step.name if said else step.name or YOU[language]}"]
-    if title := step.metadata.get("title"):
-        parts.append(f"### {title}")
+    if title := TitleNote.of(step.metadata):
+        parts.append(f"### {title.title}")
     if step.output:
         parts.append(step.output)
     if files:

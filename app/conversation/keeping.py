@@ -1,11 +1,12 @@
 """What of a finished turn may be served again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from app.completion.caching.cache import Asked
 from app.core.caching import CachedAnswer
 from app.core.events import StepKind
+from app.core.notes import CachedNote, TitleNote
 from app.core.turns import SettledTurn, StepRecord
 from app.core.usage import Outcome
 
@@ -13,8 +14,8 @@ from app.core.usage import Outcome
 def served_entry(steps: Sequence[StepRecord]) -> str | None:
     """The id of the cached answer that was shown, where one was."""
     for step in steps:
-        if isinstance(cached := step.metadata.get("cache"), Mapping):
-            return str(cached.get("entry_id"))
+        if (cached := CachedNote.of(step.metadata)) is not None:
+            return cached.entry_id
     return None
 
 
@@ -55,7 +56,7 @@ def entry_of(asked: Asked, answer: StepRecord, settled: SettledTurn) -> CachedAn
         question=asked.question,
         answer=answer.output,
         model=str(asked.scope.model),
-        title=answer.metadata.get("title"),
+        title=title.title if (title := TitleNote.of(answer.metadata)) else None,
         tokens=sum(tokens) or None,
         cost_rub=sum(costs, Decimal(0)) if costs else None,
         thread_id=request.thread_id,

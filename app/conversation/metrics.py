@@ -1,88 +1,77 @@
-"""The numbers under an answer, as JSON for the `MetricsCard` element. Unknown stays None.
+"""The numbers under an answer: of one call, of one step, of a whole turn."""
 
-Shape of one entry: {"outcome", "finish_reason", "model", "server", "seconds", "first_token_seconds",
-"load_seconds", "characters", "tokens_per_second", "input_tokens", "output_tokens", "cached_tokens",
-"estimated", "cost_rub", "cost": {"amount", "currency"}, "cache"}; of a whole turn besides: "window":
-{"used", "size", "warning" (nearly full), "truncated" (the server counted far fewer tokens than were
-sent: it cut the prompt in silence)}, "compression": {...}, "total": {entry}, "calls": [{"name", "purpose", ...entry}].
-Money is a decimal string.
-"""
-
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from app.conversation.mode import Prompt
 from app.conversation.window import cut_by_server, nearly_full
 from app.core.models import ModelProfile
-from app.core.usage import CallRecord, Purpose
-
-if TYPE_CHECKING:
-    from app.conversation.state import LiveStep
-
-Entry = dict[str, Any]
+from app.core.notes import CompressionNote, MetricsNote, Money, NamedCall, TotalNumbers, WindowUse
+from app.core.turns import Prompt
+from app.core.usage import CallRecord, Outcome, Purpose
 
 
-def call_metrics(call: CallRecord) -> Entry:
-    """The numbers of one model call."""
-    usage = call.usage
+def _numbers(call: CallRecord | None) -> dict[str, Any]:
+    """The fields of `CallNumbers`; all unknown where no model was asked."""
+    usage = call.usage if call else None
+    cost = call.cost if call else None
     return {
-        "outcome": call.outcome.value,
-        "finish_reason": call.finish_reason,
-        "model": call.model.name,
-        "server": call.model.server,
-        "purpose": call.purpose.value,
-        "seconds": call.total_s,
-        "first_token_seconds": call.first_token_s,
-        "load_seconds": usage.load_s,
-        "characters": call.characters,
-        "tokens_per_second": call.tokens_per_second,
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "cached_tokens": usage.cached_tokens,
-        "estimated": usage.estimated,
-        "cost_rub": str(call.cost.rub) if call.cost else None,
-        "cost": {"amount": str(call.cost.amount), "currency": call.cost.currency}
-        if call.cost
-        else None,
-        "cache": call.cache if call.from_cache else None,
+        "outcome": call.outcome.value if call else "",
+        "finish_reason": call.finish_reason if call else None,
+        "model": call.model.name if call else None,
+        "server": call.model.server if call else None,
+        "purpose": call.purpose.value if call else None,
+        "seconds": call.total_s if call else None,
+        "first_token_seconds": call.first_token_s if call else None,
+        "load_seconds": usage.load_s if usage else None,
+        "characters": call.characters if call else 0,
+        "tokens_per_second": call.tokens_per_second if call else None,
+        "input_tokens": usage.input_tokens if usage else None,
+        "output_tokens": usage.output_tokens if usage else None,
+        "cached_tokens": usage.cached_tokens if usage else None,
+        "estimated": usage.estimated if usage else False,
+        "cost_rub": cost.rub if cost else None,
+        "cost": Money(cost.amount, cost.currency) if cost else None,
+        "cache": call.cache if call and call.from_cache else None,
     }
 
 
-def answer_metrics(step: "LiveStep", call: CallRecord | None) -> Entry:
-    """The numbers of one step; only its outcome where no model wrote it."""
-    entry = call_metrics(call) if call else {"characters": len(step.text)}
-    return entry | {"outcome": step.outcome.value, "finish_reason": step.finish_reason}
+def step_metrics(
+    outcome: Outcome, finish_reason: str | None, characters: int, call: CallRecord | None
+) -> MetricsNote:
+    """The numbers of one step: those of the call that wrote it, where one did."""
+    numbers = _numbers(call) | {"outcome": outcome.value, "finish_reason": finish_reason}
+    return MetricsNote(**(numbers if call else numbers | {"characters": characters}))
 
 
 def turn_metrics(
-    answer: "LiveStep",
+    own: MetricsNote,
+    call: CallRecord | None,
     calls: tuple[CallRecord, ...],
-    steps: Iterable["LiveStep"],
+    names: Mapping[str, str],
     prompt: Prompt | None,
     profile: ModelProfile | None,
-) -> Entry:
-    """The numbers of the turn, under its last answer: its own, the total, and a row a call."""
-    entry = answer_metrics(answer, answer.call)
-    used = answer.call.usage.input_tokens if answer.call else None
-    output = answer.call.usage.output_tokens if answer.call else None
+) -> MetricsNote:
+    """The numbers of the turn, under its last answer: its `own`, the total, and a row a call.
+    `names` are the steps' names by the id of the call that wrote them."""
     window = (prompt.window if prompt else None) or (profile.window if profile else None)
+    used = own.input_tokens if call else None
     if used is None and prompt:
         used = prompt.tokens
-    used = used + (output or 0) if used is not None else None
-    entry["window"] = {
-        "used": used,
-        "size": window,
-        "warning": nearly_full(used, window),
-        "truncated": _cut(answer.call, prompt),
-    }
-    if prompt and prompt.facts:
-        entry["compression"] = dict(prompt.facts)
-    if len(calls) > 1:
-        names = {step.call.id: step.name for step in steps if step.call}
-        entry["calls"] = [{"name": names.get(c.id)} | call_metrics(c) for c in calls]
-        entry["total"] = total_metrics(calls)
-    return entry
+    used = used + (own.output_tokens or 0) if used is not None else None
+    several = len(calls) > 1
+    return replace(
+        own,
+        window=WindowUse(used, window, nearly_full(used, window), _cut(call, prompt)),
+        compression=prompt.compression
+        if prompt and prompt.compression != CompressionNote()
+        else None,
+        calls=tuple(NamedCall(**_numbers(c), name=names.get(c.id)) for c in calls)
+        if several
+        else None,
+        total=total_metrics(calls) if several else None,
+    )
 
 
 def _cut(call: CallRecord | None, prompt: Prompt | None) -> bool:
@@ -93,7 +82,7 @@ def _cut(call: CallRecord | None, prompt: Prompt | None) -> bool:
     return cut_by_server(counted, prompt.likely)
 
 
-def total_metrics(calls: Iterable[CallRecord]) -> Entry:
+def total_metrics(calls: Iterable[CallRecord]) -> TotalNumbers:
     """Sums over calls; a sum with an unknown in it is unknown only where all are."""
     calls = tuple(calls)
 
@@ -102,10 +91,10 @@ def total_metrics(calls: Iterable[CallRecord]) -> Entry:
         return sum(known) if known else None
 
     rubles = [call.cost.rub for call in calls if call.cost]
-    return {
-        "calls": len(calls),
-        "input_tokens": total(call.usage.input_tokens for call in calls),
-        "output_tokens": total(call.usage.output_tokens for call in calls),
-        "cost_rub": str(sum(rubles, Decimal(0))) if rubles else None,
-        "estimated": any(call.usage.estimated for call in calls),
-    }
+    return TotalNumbers(
+        calls=len(calls),
+        input_tokens=total(call.usage.input_tokens for call in calls),
+        output_tokens=total(call.usage.output_tokens for call in calls),
+        cost_rub=sum(rubles, Decimal(0)) if rubles else None,
+        estimated=any(call.usage.estimated for call in calls),
+    )

@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from app.conversation.steps import Emit, HeldWriting, StepWriter
@@ -11,49 +11,13 @@ from app.core.errors import KonsiliumError
 from app.core.events import Progress, StepKind, StepStarted
 from app.core.messages import Message
 from app.core.models import ModelRef
+from app.core.notes import Note
 from app.core.options import Option
 from app.core.ports import Call, Models
 from app.core.requests import ModelRequest
 from app.core.text import Text
-from app.core.turns import HistoryMessage, TurnRequest, new_id
+from app.core.turns import HistoryMessage, Prompt, TurnRequest, new_id
 from app.core.usage import CallRecord, Outcome, Purpose
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What goes to the model, after compression: system, pinned facts, blocks, recent turns, question."""
-
-    messages: tuple[Message, ...]
-    tokens: int | None = None
-    """Estimate of the whole, calibrated for the model."""
-    likely: int | None = None
-    """The estimate without its caution: a server that counts far fewer has cut the prompt."""
-    window: int | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """JSON-able facts about the compression, as `compression.prompt` lists them."""
-    notes: str = ""
-    """What stands for earlier messages, as the model sees it."""
-
-    @property
-    def system(self) -> str:
-        """The system text, empty where there is none."""
-        return "\n\n".join(m.text for m in self.messages if m.role == "system")
-
-    @property
-    def saved(self) -> int | None:
-        """Tokens that compression spared; None where nothing is compressed."""
-        before, after = self.facts.get("before"), self.facts.get("after")
-        return before - after if isinstance(before, int) and isinstance(after, int) else None
-
-    @property
-    def question(self) -> Message:
-        """The new message, last in the prompt."""
-        return self.messages[-1]
-
-    @property
-    def history(self) -> tuple[Message, ...]:
-        """What was said before, without system texts and the question."""
-        return tuple(m for m in self.messages[:-1] if m.role != "system")
 
 
 class TurnModels:
@@ -114,7 +78,7 @@ class TurnContext:
         step_id: str | None = None,
         input: str = "",
         open: bool = False,
-        note: Mapping[str, Any] | None = None,
+        notes: tuple[Note, ...] = (),
         opening: str = "",
         begin: bool = True,
     ) -> Iterator[StepWriter]:
@@ -130,7 +94,7 @@ class TurnContext:
                 parent.id if parent else None,
                 input,
                 open,
-                note or {},
+                notes,
             ),
             opening=opening,
         )
@@ -206,6 +170,8 @@ class Mode(Protocol):
     icon: str
     """A lucide icon's name."""
     options: tuple[Option, ...]
+    notes: tuple[type[Note], ...]
+    """What its steps know of themselves, besides the notes that all modes have."""
     takes_interjections: bool
     """Whether a message typed during a turn enters that turn (else it waits its turn)."""
 

@@ -2,10 +2,9 @@
 
 from typing import Protocol
 
-from app.conversation.mode import Prompt
 from app.core.messages import Message
 from app.core.models import ModelProfile
-from app.core.turns import HistoryMessage, TurnRequest
+from app.core.turns import HistoryMessage, Prompt, TurnRequest
 
 
 class PromptBuilder(Protocol):

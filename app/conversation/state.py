@@ -1,14 +1,12 @@
 """What a running turn has said so far: its events folded into steps that anyone can follow."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from app.conversation.metrics import answer_metrics, turn_metrics
-from app.conversation.mode import Prompt
-from app.core.errors import KonsiliumError
+from app.conversation.metrics import step_metrics, turn_metrics
 from app.core.events import (
     FinishReason,
     Progress,
@@ -21,8 +19,9 @@ from app.core.events import (
     TurnEvent,
 )
 from app.core.models import ModelProfile, ModelRef
+from app.core.notes import ErrorNote, MetricsNote, Note, TitleNote, as_metadata, code_of
 from app.core.text import Text
-from app.core.turns import SettledTurn, StepRecord, TurnRequest, new_id, now
+from app.core.turns import Prompt, SettledTurn, StepRecord, TurnRequest, new_id, now
 from app.core.usage import CallRecord, Outcome
 
 _CHAINLIT_TYPE = {
@@ -47,7 +46,8 @@ class LiveStep:
     parent_id: str
     input: str = ""
     open: bool = False
-    note: dict[str, Any] = field(default_factory=dict)
+    notes: dict[type[Note], Note] = field(default_factory=dict)
+    """What is known of it, one of a kind."""
     chunks: list[str] = field(default_factory=list)
     version: int = 0
     outcome: Outcome = Outcome.RUNNING
@@ -57,6 +57,11 @@ class LiveStep:
     created_at: datetime = field(default_factory=now)
     ended_at: datetime | None = None
     saved: bool = False
+
+    @property
+    def note(self) -> dict[str, Any]:
+        """Its notes as they are stored."""
+        return as_metadata(self.notes.values())
 
     @property
     def text(self) -> str:
@@ -105,8 +110,8 @@ class TurnState:
     def about(self, model: ModelRef, profile: ModelProfile, prompt: Prompt) -> None:
         """What the turn works with, once it is known."""
         self.model, self.profile, self.prompt = model, profile, prompt
-        if prompt.facts.get("news"):
-            self._say("compression", {**prompt.facts, "text": prompt.notes})
+        if prompt.compression.news:
+            self._say(replace(prompt.compression, text=prompt.notes))
         self._notify()
 
     def apply(self, event: TurnEvent) -> None:
@@ -125,14 +130,14 @@ class TurnState:
                 self._changed(step)
             case StepNoted(step_id, note):
                 step = self.steps[step_id]
-                step.note |= note
+                step.notes[type(note)] = note
                 self._changed(step)
             case StepEnded(step_id):
                 step = self.steps[step_id]
                 step.outcome, step.call, step.error = event.outcome, event.call, event.error
                 step.finish_reason, step.ended_at = event.finish_reason, now()
                 if step.kind in (StepKind.SPECIALIST, StepKind.CANDIDATE):  # others still speak
-                    step.note["metrics"] = answer_metrics(step, step.call)
+                    self._measured(step)
                 self._changed(step)
             case Progress(text):
                 self.progress = text
@@ -151,7 +156,7 @@ class TurnState:
             parent,
             event.input,
             event.open,
-            dict(event.note),
+            {type(note): note for note in event.notes},
         )
         self.progress = None
 
@@ -221,25 +226,28 @@ class TurnState:
         if error is not None:
             self._say_error(error)
         self._measure(calls)
-        titles = (str(step.note["title"]) for step in self.steps.values() if "title" in step.note)
+        titles = (step.notes.get(TitleNote) for step in self.steps.values())
         self.settled = SettledTurn(
             request=self.request,
             outcome=outcome,
             steps=(self.turn_record(), *(self.record(step) for step in self.steps.values())),
             calls=calls,
-            title=next(titles, None),
-            error=_code(error) if error else None,
+            title=next((note.title for note in titles if isinstance(note, TitleNote)), None),
+            error=code_of(error) if error else None,
+            prompt=self.prompt,
+            model=self.model,
+            profile=self.profile,
         )
         self._notify()
         return self.settled
 
     def _say_error(self, error: Exception) -> None:
-        self._say("error", error_facts(error)).outcome = Outcome.FAILED
+        self._say(ErrorNote.about(error)).outcome = Outcome.FAILED
 
-    def _say(self, key: str, facts: Mapping[str, Any]) -> LiveStep:
+    def _say(self, note: Note) -> LiveStep:
         """A line of ours between the messages, as facts; the view has the words."""
         notice = LiveStep(new_id(), StepKind.NOTICE, "Konsilium", self.request.turn_id)
-        notice.note[key] = dict(facts)
+        notice.notes[type(note)] = note
         notice.outcome, notice.ended_at = Outcome.COMPLETED, now()
         self.steps[notice.id] = notice
         return notice
@@ -247,14 +255,21 @@ class TurnState:
     def _measure(self, calls: tuple[CallRecord, ...]) -> None:
         for step in self.steps.values():
             if step.kind not in (StepKind.QUESTION, StepKind.NOTICE, StepKind.REASONING):
-                step.note["metrics"] = answer_metrics(step, step.call)
+                self._measured(step)
         answers = [step for step in self.steps.values() if step.kind is StepKind.ANSWER]
         if answers:
-            answers[-1].note["metrics"] = turn_metrics(
-                answers[-1], calls, self.steps.values(), self.prompt, self.profile
-            )
+            self._measured(answers[-1], calls)
         for step in self.steps.values():
             self._changed(step)
+
+    def _measured(self, step: LiveStep, calls: tuple[CallRecord, ...] | None = None) -> None:
+        """Notes the numbers of a step; with the turn's `calls`, those of the whole turn."""
+        reason, characters = step.finish_reason, sum(map(len, step.chunks))
+        numbers = step_metrics(step.outcome, reason, characters, step.call)
+        if calls is not None:
+            names = {one.call.id: one.name for one in self.steps.values() if one.call}
+            numbers = turn_metrics(numbers, step.call, calls, names, self.prompt, self.profile)
+        step.notes[MetricsNote] = numbers
 
     def turn_record(self) -> StepRecord:
         """The turn's own step, under the question and above all else."""
@@ -285,36 +300,10 @@ class TurnState:
             name=step.name,
             input=step.input,
             output=step.text,
-            metadata=dict(step.note),
+            metadata=step.note,
             outcome=step.outcome,
             created_at=step.created_at,
             ended_at=step.ended_at,
-            is_error=step.kind is StepKind.NOTICE and "error" in step.note,
+            is_error=step.kind is StepKind.NOTICE and ErrorNote in step.notes,
             open=step.open,
         )
-
-
-def _code(error: Exception) -> str:
-    return error.code if isinstance(error, KonsiliumError) else "internal_error"
-
-
-_ERROR_FACTS = (
-    "server",
-    "model",
-    "retry_after",
-    "near",
-    "prompt_tokens",
-    "window",
-    "reason",
-    "facts",
-)
-
-
-def error_facts(error: Exception) -> Mapping[str, Any]:
-    """What the view needs to say it in the reader's language; the exact detail stays in the log."""
-    facts: dict[str, Any] = {"code": _code(error)}
-    for name in _ERROR_FACTS:
-        value = getattr(error, name, None)
-        if value:
-            facts[name] = list(value) if isinstance(value, tuple) else value
-    return facts

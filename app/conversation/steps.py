@@ -6,8 +6,7 @@ Stop is its cancellation, and what it started at once it ends with `at_once`.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from app.core.errors import KonsiliumError
 from app.core.events import (
@@ -25,6 +24,7 @@ from app.core.events import (
     ToolCallDelta,
     TurnEvent,
 )
+from app.core.notes import Note
 from app.core.ports import Call
 from app.core.turns import new_id
 from app.core.usage import CallRecord, Outcome
@@ -74,8 +74,8 @@ class StepWriter:
         self._chunks = [self._opening + text]
         self._emit(StepReplaced(self.id, self.text))
 
-    def note(self, note: Mapping[str, Any]) -> None:
-        """Facts about the step."""
+    def note(self, note: Note) -> None:
+        """A fact about the step."""
         self._emit(StepNoted(self.id, note))
 
     def end(self, outcome: Outcome = Outcome.COMPLETED, error: Exception | None = None) -> None:

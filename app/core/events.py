@@ -8,10 +8,13 @@ it belongs to, so that the view and the gateway can draw a tree without knowing 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from app.core.text import Text
 from app.core.usage import CallRecord, Outcome, Usage
+
+if TYPE_CHECKING:
+    from app.core.notes import Note
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
@@ -86,7 +89,7 @@ class StepStarted:
     input: str = ""
     open: bool = False
     """Whether it is unfolded at first."""
-    note: Mapping[str, Any] = field(default_factory=dict)
+    notes: "tuple[Note, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +110,10 @@ class StepReplaced:
 
 @dataclass(frozen=True, slots=True)
 class StepNoted:
-    """JSON-able facts about a step, merged into what is known: scores, a plan's cost, a title."""
+    """A fact about a step: scores, a plan's cost, a title. It replaces an earlier one of its kind."""
 
     step_id: str
-    note: Mapping[str, Any]
+    note: "Note"
 
 
 @dataclass(frozen=True, slots=True)

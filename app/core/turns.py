@@ -8,6 +8,8 @@ from uuid import uuid4
 
 from app.core.events import StepKind
 from app.core.messages import ImagePart, Message
+from app.core.models import ModelProfile, ModelRef
+from app.core.notes import CompressionNote
 from app.core.options import ChatOptions
 from app.core.text import Language
 from app.core.usage import CallRecord, Outcome
@@ -94,7 +96,7 @@ class StepRecord:
     input: str = ""
     output: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    """JSON-able. Known keys: metrics, title, model, note, favorite."""
+    """JSON: its notes (`core.notes`), and `favorite`."""
     outcome: Outcome = Outcome.COMPLETED
     created_at: datetime = field(default_factory=now)
     ended_at: datetime | None = None
@@ -123,6 +125,44 @@ class HistoryMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Prompt:
+    """What goes to the model, after compression: system, pinned facts, blocks, recent turns, question."""
+
+    messages: tuple[Message, ...]
+    tokens: int | None = None
+    """Estimate of the whole, calibrated for the model."""
+    bound: int | None = None
+    """The estimate before calibration; None where images make it worthless for that."""
+    likely: int | None = None
+    """The estimate without its caution: a server that counts far fewer has cut the prompt."""
+    window: int | None = None
+    compression: CompressionNote = field(default_factory=CompressionNote)
+    """What was compressed, pinned or left out, if anything was."""
+    notes: str = ""
+    """What stands for earlier messages, as the model sees it."""
+
+    @property
+    def system(self) -> str:
+        """The system text, empty where there is none."""
+        return "\n\n".join(m.text for m in self.messages if m.role == "system")
+
+    @property
+    def saved(self) -> int | None:
+        """Tokens that compression spared; None where nothing is compressed."""
+        return self.compression.saved
+
+    @property
+    def question(self) -> Message:
+        """The new message, last in the prompt."""
+        return self.messages[-1]
+
+    @property
+    def history(self) -> tuple[Message, ...]:
+        """What was said before, without system texts and the question."""
+        return tuple(m for m in self.messages[:-1] if m.role != "system")
+
+
+@dataclass(frozen=True, slots=True)
 class SettledTurn:
     """A finished turn, to be committed in one unit of work: completed, stopped or failed alike."""
 
@@ -134,3 +174,9 @@ class SettledTurn:
     title: str | None = None
     """A better name for the thread, where the answer brought one."""
     error: str | None = None
+    prompt: Prompt | None = None
+    """What the turn's models were given, for those who look at it afterwards; None where it failed
+    before that."""
+    model: ModelRef | None = None
+    """The conversation's model."""
+    profile: ModelProfile | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 from uuid import NAMESPACE_URL, uuid5
 
+from app.conversation.modes import NOTES
 from app.core.events import StepKind
 from app.core.text import Language, Text
 from app.core.turns import StepRecord
@@ -52,18 +53,9 @@ def _notes(record: StepRecord, language: Language) -> Iterator[ElementDict]:
         return element(record.id, record.thread_id, name, common | dict(props))
 
     notes = record.metadata
-    if record.kind == StepKind.NOTICE:
-        if compression := notes.get("compression"):
-            yield card("CompressionNote", {**compression, "can_pin": True})
-        if suggestion := notes.get("suggestion"):
-            yield card("CacheNote", suggestion)
-        if notes.get("dialogue"):
-            yield card("Dialogue", {"state": "ended"})
-    if record.kind == StepKind.ANSWER:
-        if best_of := notes.get("best_of"):
-            yield card("Candidates", best_of)
-        if cached := notes.get("cache"):
-            yield card("CacheNote", cached)
+    for note in NOTES:
+        if note.element and record.kind in note.steps and (facts := notes.get(note.key)):
+            yield card(note.element, {**facts, **note.props})
     if record.kind in _MEASURED and (entry := notes.get("metrics")):
         yield card("MetricsCard", {"entry": entry, "compact": record.kind != StepKind.ANSWER})
 

@@ -1,34 +1,26 @@
 """The prompt that is really sent: compressed where the person wants it, and made to fit the window.
 
-`Prompt.facts` of a compressed prompt, JSON-able: {"from", "to" (numbers of the messages that notes
-stand for, from 1), "before", "after" (tokens), "blocks", "version", "news" (true in the first turn
-that uses this version: the chat says so), "system": {"before", "after"}, "pinned", "dropped" (oldest
-messages left out because the person allowed it)}; what does not apply is not there. They come under
-each answer as `metrics["compression"]`, and with news also in a NOTICE step of the turn, before the
-answer, as `metadata["compression"]` with the notes themselves as "text".
+What was done is told as a `CompressionNote`: in the numbers under each answer, and, when it is news,
+also in a line before the answer, with the notes themselves.
 """
 
 import logging
-from collections import OrderedDict
-from typing import Any
+from dataclasses import replace
 
 from app.completion.tokens import IMAGE_TOKENS, prompt_tokens, text_tokens
 from app.conversation.compression.compressor import Compressor
 from app.conversation.compression.layout import Layout, lay_out, said
-from app.conversation.mode import Prompt
 from app.conversation.tokens import Calibration, Scale
 from app.conversation.window import answer_reserve, cut_by_server, window_of
 from app.core.compression import CompressionState
 from app.core.errors import ContextTooLong, StorageUnavailable
 from app.core.models import ModelProfile
+from app.core.notes import CompressionNote, SystemTokens
 from app.core.ports import CompressionStore
-from app.core.turns import HistoryMessage, SettledTurn, TurnRequest
+from app.core.turns import HistoryMessage, Prompt, SettledTurn, TurnRequest
 from app.core.usage import Outcome, Purpose
 
 log = logging.getLogger(__name__)
-
-_REMEMBERED = 1000
-"""Prompts whose estimates are kept until their turn has ended."""
 
 
 class CompressingPromptBuilder:
@@ -43,7 +35,6 @@ class CompressingPromptBuilder:
         self._store = store
         self._calibration = calibration
         self._compressor = compressor
-        self._bounds: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
     async def build(
         self,
@@ -74,41 +65,35 @@ class CompressingPromptBuilder:
         bound = prompt_tokens(layout.messages)
         images = IMAGE_TOKENS * sum(len(message.images) for message in layout.messages)
         likely = scale.likely(bound - images)  # what an image takes differs too much to judge by
-        if not images:
-            self._remember(request.turn_id, bound, likely)
-        facts = _facts(layout, head, dropped, scale)
+        told = _told(layout, head, dropped, scale)
         if system != written:
             before, after = scale.tokens(text_tokens(written)), scale.tokens(text_tokens(system))
-            facts["system"] = {"before": before, "after": after}
+            told = replace(told, system=SystemTokens(before, after))
         return Prompt(
             layout.messages,
             tokens=scale.tokens(bound),
+            bound=None if images else bound,
             likely=likely,
             window=window,
-            facts=facts,
+            compression=told,
             notes=layout.notes,
         )
 
     async def after_turn(self, turn: SettledTurn) -> None:
         """A hook of `Turns`: calibrates by the server's own count, and remembers that the
         conversation was told of a new version."""
-        bound, likely = self._bounds.pop(turn.request.turn_id, (0, 0))
+        prompt = turn.prompt
+        if prompt is None:
+            return
         answers = [call for call in turn.calls if call.purpose is Purpose.ANSWER]
-        if bound and len(answers) == 1 and answers[0].outcome is Outcome.COMPLETED:
+        if prompt.bound and len(answers) == 1 and answers[0].outcome is Outcome.COMPLETED:
             call = answers[0]
             counted = call.usage.input_tokens
             told = counted and not call.from_cache and not call.usage.estimated
-            if counted and told and not cut_by_server(counted, likely):
-                await self._calibration.learn(call.model, bound, counted)
-        for step in turn.steps:
-            told = step.metadata.get("compression")
-            if isinstance(told, dict) and told.get("news"):
-                await self._store.announce(turn.request.thread_id, int(told["version"]))
-
-    def _remember(self, turn_id: str, bound: int, likely: int) -> None:
-        self._bounds[turn_id] = bound, likely
-        while len(self._bounds) > _REMEMBERED:
-            self._bounds.popitem(last=False)
+            if counted and told and not cut_by_server(counted, prompt.likely):
+                await self._calibration.learn(call.model, prompt.bound, counted)
+        if prompt.compression.news:
+            await self._store.announce(turn.request.thread_id, prompt.compression.version)
 
     async def _head(self, request: TurnRequest) -> CompressionState:
         """The thread's head; its blocks only where compression is on."""
@@ -159,20 +144,17 @@ def _next_turn(recent: tuple[HistoryMessage, ...], start: int) -> int:
     )
 
 
-def _facts(layout: Layout, head: CompressionState, dropped: int, scale: Scale) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
-    if layout.blocks:
-        facts |= {
-            "from": 1,
-            "to": len(layout.covered),
-            "before": scale.tokens(layout.tokens_before),
-            "after": scale.tokens(layout.tokens_after),
-            "blocks": len(layout.blocks),
-            "version": head.version,
-            "news": head.version > head.announced,
-        }
-    if head.pinned:
-        facts["pinned"] = len(head.pinned)
-    if dropped:
-        facts["dropped"] = dropped
-    return facts
+def _told(layout: Layout, head: CompressionState, dropped: int, scale: Scale) -> CompressionNote:
+    told = CompressionNote(pinned=len(head.pinned) or None, dropped=dropped or None)
+    if not layout.blocks:
+        return told
+    return replace(
+        told,
+        first=1,
+        last=len(layout.covered),
+        before=scale.tokens(layout.tokens_before),
+        after=scale.tokens(layout.tokens_after),
+        blocks=len(layout.blocks),
+        version=head.version,
+        news=head.version > head.announced,
+    )

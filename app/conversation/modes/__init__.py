@@ -5,8 +5,10 @@ from app.conversation.modes.best_of import BestOf
 from app.conversation.modes.chat import Chat
 from app.conversation.modes.consultation import Consultation
 from app.conversation.modes.dialogue import Dialogue
+from app.core.notes import COMMON, Note
 
 MODES: tuple[Mode, ...] = (Chat(), Consultation(), Dialogue(), BestOf())
+NOTES: tuple[type[Note], ...] = (*COMMON, *(note for mode in MODES for note in mode.notes))
 
 
 def mode_named(mode_id: str) -> Mode:

@@ -2,6 +2,7 @@
 
 from app.conversation.answer import answer
 from app.conversation.mode import TurnContext
+from app.core.notes import Note
 from app.core.options import Option
 from app.core.text import Text
 
@@ -14,6 +15,7 @@ class Chat:
     )
     icon = "message-circle"
     options: tuple[Option, ...] = ()
+    notes: tuple[type[Note], ...] = ()
     takes_interjections = False
 
     async def respond(self, turn: TurnContext) -> None:

@@ -239,5 +239,5 @@ def _window(state: TurnState) -> WindowUsage:
         current_tokens=used,
         max_tokens=size,
         usage_percent=round(100 * used / size, 2) if used is not None and size else None,
-        is_compressed=bool(state.prompt and state.prompt.facts.get("before")),
+        is_compressed=bool(state.prompt and state.prompt.compression.before),
     )

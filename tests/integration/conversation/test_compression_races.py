@@ -126,7 +126,7 @@ class Race:
         assert [message.role for message in said] == [
             "user" if at % 2 == 0 else "assistant" for at in range(len(said))
         ]
-        assert len(in_notes) == prompt.facts.get("to", 0)
+        assert len(in_notes) == (prompt.compression.last or 0)
         self.noted += bool(in_notes)
 
 

@@ -109,9 +109,9 @@ async def test_originals_stay_and_blocks_survive_a_restart(house, storage):
     again = House(storage, house.user)
     state = await again.ask("And what was the size of the cache?")
     prompt = state.prompt
-    assert prompt.facts["to"] == 18
+    assert prompt.compression.last == 18
     assert "size of the cache" in prompt.messages[0].text
-    assert prompt.facts["news"] is False
+    assert prompt.compression.news is False
 
 
 async def test_an_edit_drops_exactly_the_blocks_from_there_on(house):
@@ -127,7 +127,7 @@ async def test_an_edit_drops_exactly_the_blocks_from_there_on(house):
     edited = history[20]
     house.models.requests.clear()
     state = await house.ask("", question=Question(edited.id, "Something else."), rewind=True)
-    assert state.prompt.facts["to"] == 18
+    assert state.prompt.compression.last == 18
     assert [block.last for block in await house.notes.blocks("t1") if block.current] == [10, 18]
     assert not [ref for ref, request in house.models.requests if request.purpose is Purpose.SUMMARY]
 
@@ -150,4 +150,4 @@ async def test_compress_now_shortens_the_next_prompt(house):
     )
     assert await house.notes.compress("t1", house.user.id, options) == 1
     state = await house.ask("And?")
-    assert state.prompt.facts["to"] == 6
+    assert state.prompt.compression.last == 6

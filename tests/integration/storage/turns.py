@@ -6,6 +6,7 @@ from decimal import Decimal
 from app.conversation.state import TurnState
 from app.core.events import StepDelta, StepEnded, StepKind, StepStarted
 from app.core.models import ModelRef
+from app.core.notes import TitleNote
 from app.core.options import ChatOptions
 from app.core.turns import Question, TurnRequest, new_id, now
 from app.core.usage import CallRecord, Cost, Outcome, Purpose, Usage
@@ -41,8 +42,8 @@ async def say(storage, user, text="Hello?", answer="Hi!", thread="t1", title=Non
     request = a_request(user, text, thread, **fields)
     state, _ = await begin(storage, request)
     step = new_id()
-    note = {"title": title} if title else {}
-    state.apply(StepStarted(step, StepKind.ANSWER, "model", note=note))
+    notes = (TitleNote(title),) if title else ()
+    state.apply(StepStarted(step, StepKind.ANSWER, "model", notes=notes))
     state.apply(StepDelta(step, answer))
     call = a_call(step)
     state.apply(StepEnded(step, call=call))

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 from app.conversation.answer import stream_answer
 from app.conversation.mode import TurnContext
-from app.conversation.state import error_facts
+from app.conversation.modes.best_of.notes import CandidateNote
 from app.conversation.steps import StepWriter
 from app.core.errors import KonsiliumError
 from app.core.events import FinishReason, StepKind
+from app.core.notes import ErrorNote
 from app.core.requests import Sampling
 from app.core.text import Text
 from app.core.turns import new_id
@@ -54,19 +55,16 @@ async def write_candidate(
     deadline: float | None,
 ) -> None:
     """The candidate's step: queued until a slot is free, then live. A failure is kept and noted."""
-    note = {
-        "number": candidate.number,
-        "temperature": candidate.sampling.temperature,
-        "top_p": candidate.sampling.top_p,
-        "queued": slots.locked(),
-    }
+    sampling = candidate.sampling
+    note = CandidateNote(candidate.number, sampling.temperature, sampling.top_p, slots.locked())
     name = NAME[turn.request.language].format(n=candidate.number)
     with turn.step(
-        StepKind.CANDIDATE, name, parent=group, step_id=candidate.step_id, note=note
+        StepKind.CANDIDATE, name, parent=group, step_id=candidate.step_id, notes=(note,)
     ) as step:
         async with slots:
-            if note["queued"]:
-                step.note({"queued": False})
+            if note.queued:
+                note = replace(note, queued=False)
+                step.note(note)
             request = turn.ask(
                 turn.prompt.messages,
                 sampling=candidate.sampling,
@@ -77,7 +75,7 @@ async def write_candidate(
                 candidate.title = await stream_answer(turn, step, request, deadline)
             except KonsiliumError as error:
                 candidate.error = error
-                step.note({"error": error_facts(error)})
+                step.note(ErrorNote.about(error))
                 step.end(Outcome.FAILED, error)
     candidate.text = step.text
     candidate.call, candidate.finish_reason = step.record, step.finish_reason

@@ -11,11 +11,13 @@ from app.conversation.mode import TurnContext
 from app.conversation.modes.best_of import texts
 from app.conversation.modes.best_of.candidates import Candidate, candidates, write_candidate
 from app.conversation.modes.best_of.judge import judged
+from app.conversation.modes.best_of.notes import BestOfNote, CandidateNote
 from app.conversation.modes.best_of.options import OPTIONS
 from app.conversation.modes.best_of.selection import Score, forbidden_words, ranked, scored
 from app.conversation.sampling import sampling_of
 from app.core.errors import EmptyAnswer, KonsiliumError
 from app.core.events import StepKind, StepNoted
+from app.core.notes import Note, TitleNote
 from app.core.options import Option
 from app.core.text import Text
 
@@ -37,6 +39,7 @@ class BestOf:
     )
     icon = "trophy"
     options: tuple[Option, ...] = OPTIONS
+    notes: tuple[type[Note], ...] = (BestOfNote, CandidateNote)
     takes_interjections = False
 
     async def respond(self, turn: TurnContext) -> None:
@@ -54,14 +57,13 @@ class BestOf:
             turn.progress(texts.COMPARING)
             chosen = await _choice(turn, contest)
             for score in chosen.scores:
-                facts = score.facts | {"chosen": score.candidate is chosen.best.candidate}
-                turn.emit(StepNoted(score.candidate.step_id, facts))
+                turn.emit(StepNoted(score.candidate.step_id, score.note(chosen.best)))
             group.write(chosen.said(turn))
         best = chosen.best.candidate
-        with turn.step(StepKind.ANSWER, turn.model.name, note=chosen.note) as answer:
+        with turn.step(StepKind.ANSWER, turn.model.name, notes=(chosen.note,)) as answer:
             answer.write(best.text)
             if best.title:
-                answer.note({"title": best.title})
+                answer.note(TitleNote(best.title))
             answer.record, answer.finish_reason = best.call, best.finish_reason
 
 
@@ -78,20 +80,12 @@ class _Choice:
         self.judge = judge
 
     @property
-    def note(self) -> dict[str, object]:
-        """For the answer's step; `candidates` in the order of their numbers."""
-        return {
-            "best_of": {
-                "chosen": self.best.candidate.step_id,
-                "by": self.by,
-                "reason": self.reason,
-                "judge": self.judge,
-                "candidates": [
-                    {"step_id": s.candidate.step_id, "number": s.candidate.number} | s.facts
-                    for s in sorted(self.scores, key=lambda s: s.candidate.number)
-                ],
-            }
-        }
+    def note(self) -> BestOfNote:
+        """For the answer's step; candidates in the order of their numbers."""
+        scores = sorted((s.told for s in self.scores), key=lambda told: told.number)
+        return BestOfNote(
+            self.best.candidate.step_id, self.by, self.reason, self.judge, tuple(scores)
+        )
 
     def said(self, turn: TurnContext) -> str:
         """The outcome as the person reads it."""

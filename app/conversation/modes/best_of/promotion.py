@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from app.conversation.modes.best_of.notes import BestOfNote
 from app.core.errors import NotFound
 from app.core.events import StepKind
 from app.core.turns import StepRecord
@@ -32,13 +33,14 @@ def promoted(steps: Sequence[StepRecord], candidate_id: str) -> tuple[StepRecord
             for step in steps
             if step.turn_id == candidate.turn_id
             and step.kind is StepKind.ANSWER
-            and "best_of" in step.metadata
+            and BestOfNote.of(step.metadata)
         ),
         None,
     )
-    if answer is None:
+    choice = BestOfNote.of(answer.metadata) if answer else None
+    if answer is None or choice is None:
         raise NotFound(f"no answer beside candidate {candidate_id}")
-    before = answer.metadata["best_of"]["chosen"]
+    before = choice.chosen
     if before == candidate_id:
         return ()
     marked = tuple(
@@ -46,22 +48,18 @@ def promoted(steps: Sequence[StepRecord], candidate_id: str) -> tuple[StepRecord
         for step in steps
         if step.id in (before, candidate_id)
     )
+    chosen = replace(choice, chosen=candidate.id, by="person", instead_of=before)
     return (
-        replace(answer, output=candidate.output, metadata=_metadata(answer, candidate)),
+        replace(answer, output=candidate.output, metadata=_metadata(answer, candidate, chosen)),
         *marked,
     )
 
 
-def _metadata(answer: StepRecord, candidate: StepRecord) -> dict[str, Any]:
-    metadata = dict(answer.metadata)
-    choice = dict(metadata["best_of"])
-    metadata["best_of"] = choice | {
-        "chosen": candidate.id,
-        "by": "person",
-        "instead_of": choice["chosen"],
-    }
-    if "metrics" in metadata and "metrics" in candidate.metadata:
-        metadata["metrics"] = {**metadata["metrics"], **candidate.metadata["metrics"]}
+def _metadata(answer: StepRecord, candidate: StepRecord, chosen: BestOfNote) -> dict[str, Any]:
+    metadata = {**answer.metadata, **chosen.as_json()}
+    numbers, own = answer.metadata.get("metrics"), candidate.metadata.get("metrics")
+    if numbers and own:  # the whole turn's stay: calls, total, window
+        metadata["metrics"] = {**numbers, **own}
     if "title" in metadata or "title" in candidate.metadata:
         metadata["title"] = candidate.metadata.get("title", "")
     return metadata

@@ -14,6 +14,7 @@ from typing import Literal
 
 from app.conversation.language import language_of_text, words_of
 from app.conversation.modes.best_of.candidates import Candidate
+from app.conversation.modes.best_of.notes import CandidateNote, CandidateScore
 from app.core.text import Language
 
 Veto = Literal["failed", "empty", "cut", "language", "forbidden", "structure"]
@@ -45,13 +46,29 @@ class Score:
     parts: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def facts(self) -> dict[str, object]:
-        """For the step's note."""
-        return {
-            "score": round(self.score, 3),
-            "vetoes": list(self.vetoes),
-            "parts": {name: round(value, 3) for name, value in self.parts.items()},
-        }
+    def told(self) -> CandidateScore:
+        """For the notes of the steps."""
+        return CandidateScore(
+            self.candidate.step_id,
+            self.candidate.number,
+            round(self.score, 3),
+            self.vetoes,
+            {name: round(value, 3) for name, value in self.parts.items()},
+        )
+
+    def note(self, best: "Score") -> CandidateNote:
+        """For the candidate's own step."""
+        told, sampling = self.told, self.candidate.sampling
+        return CandidateNote(
+            told.number,
+            sampling.temperature,
+            sampling.top_p,
+            queued=False,
+            score=told.score,
+            vetoes=told.vetoes,
+            parts=told.parts,
+            chosen=self.candidate is best.candidate,
+        )
 
 
 def vetoes(

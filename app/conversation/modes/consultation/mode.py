@@ -10,8 +10,6 @@ docs/decisions/gate-without-waiting.md says how triage costs no visible wait.
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
-from typing import Any
 
 from app.conversation.answer import answer
 from app.conversation.concurrency import at_once, ended
@@ -19,6 +17,13 @@ from app.conversation.limits import deadline_in
 from app.conversation.mode import TurnContext
 from app.conversation.modes.consultation import cost, prompts
 from app.conversation.modes.consultation.complexity import is_simple
+from app.conversation.modes.consultation.notes import (
+    CouncilNote,
+    PlannedSpecialist,
+    PlanNote,
+    SpecialistNote,
+    TriageNote,
+)
 from app.conversation.modes.consultation.options import OPTIONS
 from app.conversation.modes.consultation.plan import Plan
 from app.conversation.modes.consultation.requested_roles import requested_roles
@@ -26,6 +31,7 @@ from app.conversation.modes.consultation.specialists import Opinion, Specialists
 from app.conversation.modes.consultation.triage import Triage, plan_of
 from app.conversation.steps import StepWriter
 from app.core.events import StepKind
+from app.core.notes import Note
 from app.core.options import Option
 from app.core.text import Text
 from app.core.turns import new_id
@@ -42,6 +48,7 @@ class Consultation:
     )
     icon = "users"
     options: tuple[Option, ...] = OPTIONS
+    notes: tuple[type[Note], ...] = (TriageNote, CouncilNote, PlanNote, SpecialistNote)
     takes_interjections = False
 
     async def respond(self, turn: TurnContext) -> None:
@@ -60,7 +67,7 @@ class Consultation:
 
 async def _alone(turn: TurnContext, by: str) -> None:
     """A direct answer, with a note of who decided that."""
-    await answer(turn, turn.prompt.messages, note={"gate": {"need": False, "by": by}})
+    await answer(turn, turn.prompt.messages, notes=(TriageNote(False, by),))
 
 
 async def _triaged(specialists: Specialists) -> None:
@@ -114,7 +121,7 @@ async def _planned(
             opinions = [Opinion(specialist) for specialist in plan.specialists]
             text, note = _described(specialists, plan, by, triage.calls)
             step.write(text)
-            step.note({"plan": note})
+            step.note(note)
             await _hear(specialists, step, opinions)
             step.record = triage.record
     if plan is None:
@@ -144,16 +151,11 @@ async def _sum_up(specialists: Specialists, opinions: list[Opinion]) -> None:
     turn, language = specialists.turn, specialists.turn.request.language
     silent = [o.specialist.role for o in opinions if not o.heard]
     short = [o.specialist.role for o in opinions if o.heard and o.error]
-    note = {
-        "council": {
-            "heard": [o.specialist.role for o in opinions if o.heard],
-            "cut_short": short,
-            "failed": silent,
-        }
-    }
+    heard = tuple(o.specialist.role for o in opinions if o.heard)
+    notes = (CouncilNote(heard, tuple(short), tuple(silent)),)
     if len(silent) == len(opinions):
         alone = prompts.ALONE[language].format(roles=", ".join(silent))
-        await answer(turn, turn.prompt.messages, note=note, before=f"*{alone}*\n\n")
+        await answer(turn, turn.prompt.messages, notes=notes, before=f"*{alone}*\n\n")
         return
     lines = [
         words[language].format(roles=", ".join(roles))
@@ -164,14 +166,14 @@ async def _sum_up(specialists: Specialists, opinions: list[Opinion]) -> None:
         turn,
         specialists.synthesis(opinions),
         purpose=Purpose.SYNTHESIS,
-        note=note,
+        notes=notes,
         after=f"\n\n*{' '.join(lines)}*" if lines else "",
     )
 
 
 def _described(
     specialists: Specialists, plan: Plan, by: str, calls_made: int
-) -> tuple[str, Mapping[str, Any]]:
+) -> tuple[str, PlanNote]:
     """The plan as the person reads it before it starts, and as facts."""
     turn, language = specialists.turn, specialists.turn.request.language
     models = [specialists.model_for(specialist) for specialist in plan.specialists]
@@ -194,17 +196,15 @@ def _described(
     text = "\n\n".join(
         part for part in (reason, "\n".join(rows), cost.said(estimated, language)) if part
     )
-    return text, {
-        "by": by,
-        "order": "sequential" if specialists.sequential else "parallel",
-        "reason": plan.reason,
-        "specialists": [
-            {"role": one.role, "question": one.question, "model": str(model)}
+    return text, PlanNote(
+        by=by,
+        order="sequential" if specialists.sequential else "parallel",
+        reason=plan.reason,
+        specialists=tuple(
+            PlannedSpecialist(one.role, one.question, str(model))
             for one, model in zip(plan.specialists, models, strict=True)
-        ],
-        "calls": estimated.calls,
-        "tokens": estimated.tokens,
-        "money": {c: str(m) for c, m in estimated.money.items()}
-        if estimated.money is not None
-        else None,
-    }
+        ),
+        calls=estimated.calls,
+        tokens=estimated.tokens,
+        money=estimated.money,
+    )

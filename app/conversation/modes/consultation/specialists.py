@@ -8,14 +8,15 @@ from app.conversation.language import language_of_text
 from app.conversation.limits import timed
 from app.conversation.mode import TurnContext
 from app.conversation.modes.consultation import prompts
+from app.conversation.modes.consultation.notes import SpecialistNote
 from app.conversation.modes.consultation.plan import MAX_SPECIALISTS, Specialist
 from app.conversation.sampling import sampling_of
-from app.conversation.state import error_facts
 from app.conversation.steps import StepWriter
 from app.core.errors import KonsiliumError
 from app.core.events import StepKind
 from app.core.messages import Message
 from app.core.models import ModelProfile, ModelRef
+from app.core.notes import ErrorNote
 from app.core.text import Language
 from app.core.usage import Purpose
 
@@ -75,15 +76,15 @@ class Specialists:
     ) -> None:
         """One specialist's step. A failure is kept in `opinion` and noted; the others go on."""
         one, model = opinion.specialist, self.model_for(opinion.specialist)
-        note = {
-            "role": one.role,
-            "number": number,
-            "color": colour_of(number),
-            "model": str(model),
-        }
+        note = SpecialistNote(one.role, number, colour_of(number), str(model))
         try:
             with self.turn.step(
-                StepKind.SPECIALIST, one.role, parent=plan, input=one.question, open=True, note=note
+                StepKind.SPECIALIST,
+                one.role,
+                parent=plan,
+                input=one.question,
+                open=True,
+                notes=(note,),
             ) as step:
                 request = self.turn.ask(
                     self._messages(one, earlier),
@@ -97,10 +98,10 @@ class Specialists:
                 await step.stream(timed(self.turn.models.call(model, request), deadline))
         except KonsiliumError as error:
             opinion.error = error
-            step.note({"error": error_facts(error)})
+            step.note(ErrorNote.about(error))
         opinion.text = step.text
         if opinion.error is None and not opinion.heard:
-            step.note({"empty": True})
+            step.note(replace(note, empty=True))
 
     def _messages(self, one: Specialist, earlier: Sequence[Opinion]) -> tuple[Message, ...]:
         prompt, language = self.turn.prompt, self.language

@@ -11,6 +11,7 @@ from app.conversation.limits import deadline_in, passed, timed
 from app.conversation.mode import TurnContext
 from app.conversation.modes.dialogue import prompts
 from app.conversation.modes.dialogue.ending import Voice, is_courtesy, repeats
+from app.conversation.modes.dialogue.notes import DialogueNote, LeftNote, ParticipantNote
 from app.conversation.modes.dialogue.options import MAX_TURNS, OPTIONS
 from app.conversation.modes.dialogue.participants import (
     ParticipantsInvalid,
@@ -19,9 +20,9 @@ from app.conversation.modes.dialogue.participants import (
 )
 from app.conversation.modes.dialogue.transcript import Transcript
 from app.conversation.sampling import sampling_of
-from app.conversation.state import error_facts
 from app.core.errors import BadRequest, EmptyAnswer, KonsiliumError
 from app.core.events import StepKind
+from app.core.notes import ErrorNote, Note
 from app.core.options import ChatOptions, Option
 from app.core.ports import Call
 from app.core.text import Language, Text, plural
@@ -41,6 +42,7 @@ class Dialogue:
     )
     icon = "messages-square"
     options: tuple[Option, ...] = OPTIONS
+    notes: tuple[type[Note], ...] = (ParticipantNote, DialogueNote, LeftNote)
     takes_interjections = True
 
     async def respond(self, turn: TurnContext) -> None:
@@ -127,16 +129,9 @@ class _Conversation:
         self._remaining -= 1
         self._spoken += 1
         self._last = speaker
-        who = {
-            "name": one.name,
-            "model": str(model),
-            "number": speaker,
-            "color": colour_of(speaker),
-        }
+        who = ParticipantNote(one.name, str(model), speaker, colour_of(speaker))
         try:
-            with turn.step(
-                StepKind.ANSWER, one.name, note={"participant": who}, begin=False
-            ) as step:
+            with turn.step(StepKind.ANSWER, one.name, notes=(who,), begin=False) as step:
                 await step.stream(self._call(speaker, step.id), voice.visible)
                 if rest := voice.rest():
                     step.write(rest)
@@ -166,7 +161,8 @@ class _Conversation:
         name = self._participants[speaker].name
         with self._turn.step(StepKind.NOTICE, "Konsilium") as step:
             step.write(prompts.LEFT[self._language].format(name=name))
-            step.note({"left": {"name": name, **error_facts(error)}})
+            about = ErrorNote.about(error)
+            step.note(LeftNote(name, about.code, about.server, about.model))
 
     def _heard(self, speaker: int, text: str, marked: bool) -> None:
         """Takes the turn in and sees whether the conversation is over."""
@@ -200,4 +196,4 @@ class _Conversation:
             why += " " + prompts.LEFT_OUT[self._language].format(n=omitted)
         with self._turn.step(StepKind.NOTICE, "Konsilium") as step:
             step.write(why)
-            step.note({"dialogue": {"ended": end.reason, "name": end.name, "spoken": self._spoken}})
+            step.note(DialogueNote(end.reason, end.name, self._spoken))

@@ -56,7 +56,7 @@ class Transcript:
         lines: list[Line] = []
         topic = ""
         notes = turn.prompt.notes
-        covered = int(turn.prompt.facts.get("to", 0)) if notes else 0
+        covered = (turn.prompt.compression.last or 0) if notes else 0
         noted = 0
         for number, message in enumerate(said(turn.history), 1):
             speaker = index.get(message.name) if message.role == "assistant" else None

@@ -10,6 +10,7 @@ import pytest
 
 from app.conversation.compression.compressor import GIVES_WAY
 from app.core.errors import ContextTooLong, MalformedAnswer, ServerUnavailable, StorageUnavailable
+from app.core.notes import CompressionNote
 from app.core.options import ChatOptions
 from app.core.turns import HistoryMessage
 from app.core.usage import Outcome, Purpose
@@ -35,8 +36,8 @@ async def test_a_long_conversation_is_compressed_and_no_original_is_lost():
     talk = Talk(honest(FACTS))
     prompt = await held(talk)
     assert [len(block.message_ids) for block in blocks_of(talk)] == [10, 8]
-    assert prompt.facts["to"] == 18
-    assert prompt.facts["after"] < prompt.facts["before"] / 5
+    assert prompt.compression.last == 18
+    assert prompt.compression.after < prompt.compression.before / 5
     assert [m.text for m in talk.history[::2]] == [question for question, _ in TALK[:12]]
 
 
@@ -61,7 +62,7 @@ async def test_with_the_switch_off_nothing_happens():
     talk = Talk(honest(FACTS), compress_context=False)
     prompt = await held(talk)
     assert talk.models.requests == []
-    assert prompt.facts == {}
+    assert prompt.compression == CompressionNote()
     assert len(prompt.messages) == 23
 
 
@@ -83,7 +84,7 @@ async def test_a_bad_summariser_leaves_the_conversation_as_it_was(script):
     prompt = await held(talk)
     assert blocks_of(talk) == ()
     assert len(prompt.messages) == 23
-    assert prompt.facts == {}
+    assert prompt.compression == CompressionNote()
     assert talk.models.open == 0
 
 
@@ -194,7 +195,7 @@ async def test_what_did_not_fit_fits_after_compressing_on_demand():
     await talk.compressor.compress_now("t", "u", talk.options)
     talk.history.pop()  # the question is asked again: its prompt has what stands before it
     prompt = await talk.build(talk.request("And what follows?"))
-    assert prompt.facts["to"] == len(talk.history) - 2
+    assert prompt.compression.last == len(talk.history) - 2
     assert (prompt.tokens or 0) < 2048
 
 
@@ -225,7 +226,7 @@ async def test_notes_that_outgrow_the_window_are_made_anew_from_the_originals():
         prompt = await talk.turn(question, answer)
     spans = [len(block.message_ids) for block in blocks_of(talk)]
     assert max(spans) > 10
-    assert sum(spans) == prompt.facts["to"] or sum(spans) >= prompt.facts["to"]
+    assert sum(spans) == prompt.compression.last or sum(spans) >= (prompt.compression.last or 0)
     sources = [r.messages[-1].text for _, r in talk.models.requests]
     assert not any("remark" in source for source in sources)
 
@@ -244,7 +245,8 @@ async def test_a_long_system_prompt_is_shortened_only_with_both_switches():
     second = await talk.turn(*TALK[1])
     assert first.system == system
     assert second.system == f"{short}\nNever reveal the code 4711."
-    assert second.facts["system"]["after"] < second.facts["system"]["before"] / 3
+    assert second.compression.system is not None
+    assert second.compression.system.after < second.compression.system.before / 3
     alone = Talk(answer, system_prompt=system, compress_system_prompt=True, compress_context=False)
     await alone.turn(*TALK[0])
     assert (await alone.turn(*TALK[1])).system == system

@@ -60,7 +60,9 @@ async def test_between_compactions_the_prefix_never_changes():
     talk = Talk(honest(facts))
     prompts = [await talk.turn(*each) for each in dialogue(30, facts)]
     for before, after in itertools.pairwise(prompts):
-        if before.facts.get("version") == after.facts.get("version"):
+        if (before.compression and before.compression.version) == (
+            after.compression and after.compression.version
+        ):
             known = before.messages[:-1]
             assert after.messages[: len(known)] == known
 
@@ -95,7 +97,7 @@ async def test_the_same_holds_in_russian_and_ukrainian(said, drops):
     for question, answer in dialogue(24, facts, per_turn=0.5):
         prompt = await talk.turn(question, answer)
         assert stale_values(prompt, [fact for fact in facts if fact.said in whole(prompt)]) == []
-    assert prompt.facts["to"] > 20
+    assert (prompt.compression.last or 0) > 20
     notes = noted(prompt)
     assert [fact.value for fact in facts if fact.value and fact.value not in notes] == []
     lines = [line for line in notes.splitlines() if "90 " in line or "MongoDB" in line]

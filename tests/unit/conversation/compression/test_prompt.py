@@ -107,8 +107,8 @@ async def test_the_oldest_are_left_out_where_the_person_allowed_it():
     talk = Talk(window=2048, compress_context=False, overflow="drop")
     for question, answer in dialogue(14, []):
         prompt = await talk.turn(question, answer)
-    assert prompt.facts["dropped"] % 2 == 0
-    assert prompt.facts["dropped"] >= 10
+    assert (prompt.compression.dropped or 1) % 2 == 0
+    assert (prompt.compression.dropped or 0) >= 10
     assert prompt.messages[0].role == "user"
     assert (prompt.likely or 0) <= 2048
 
@@ -125,7 +125,7 @@ async def test_compression_keeps_a_long_conversation_within_a_small_window():
     for question, answer in dialogue(60, facts):
         prompt = await talk.turn(question, answer)
         assert (prompt.tokens or 0) <= 4096
-    assert "dropped" not in prompt.facts
+    assert prompt.compression.dropped is None
 
 
 async def test_a_turn_teaches_the_scale_unless_its_prompt_was_cut(documents):
@@ -144,7 +144,9 @@ async def test_a_turn_teaches_the_scale_unless_its_prompt_was_cut(documents):
             Outcome.COMPLETED,
             Usage(input_tokens=counted),
         )
-        await prompts.after_turn(SettledTurn(request, Outcome.COMPLETED, (), (call,)))
+        await prompts.after_turn(
+            SettledTurn(request, Outcome.COMPLETED, (), (call,), prompt=prompt)
+        )
         assert (await calibration.scale(model)).samples == expected
     assert prompt.tokens == prompt_tokens([Message.user("Hello there. " * 600)])
 

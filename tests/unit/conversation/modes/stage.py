@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Callable
 
-from app.conversation.mode import Inbox, Mode, Prompt, TurnContext, TurnModels
+from app.conversation.mode import Inbox, Mode, TurnContext, TurnModels
 from app.conversation.state import TurnState
 from app.core.events import StepKind
 from app.core.messages import Message
 from app.core.options import ChatOptions
-from app.core.turns import HistoryMessage, Question, TurnRequest, new_id
+from app.core.turns import HistoryMessage, Prompt, Question, TurnRequest, new_id
 from app.core.usage import Outcome
 from tests.fakes import ScriptedModels
 

@@ -113,8 +113,10 @@ def test_on_a_local_server_two_run_and_the_rest_queue_honestly():
         for _, event in stage.arrivals
         if isinstance(event, StepStarted) and event.kind is StepKind.CANDIDATE
     ]
-    assert [event.note["queued"] for event in started] == [False, False, True]
-    freed = next(t for t, e in stage.arrivals if isinstance(e, StepNoted) and "queued" in e.note)
+    assert [event.notes[0].as_json()["queued"] for event in started] == [False, False, True]
+    freed = next(
+        t for t, e in stage.arrivals if isinstance(e, StepNoted) and hasattr(e.note, "queued")
+    )
     assert freed == pytest.approx(3, abs=0.01)
 
 

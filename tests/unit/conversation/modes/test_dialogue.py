@@ -28,6 +28,7 @@ from app.core.errors import (
     RateLimited,
 )
 from app.core.events import StepKind
+from app.core.notes import CompressionNote
 from app.core.options import ChatOptions
 from app.core.turns import HistoryMessage
 from app.core.usage import Outcome, Purpose
@@ -170,8 +171,9 @@ async def test_notes_stand_for_the_lines_they_were_made_from():
     )
     stage = a_stage(text="Ещё", history=history, dialogue_turns=2)
     notes = "<earlier_messages>\nони спорили о трамвае\n</earlier_messages>"
-    facts = {"to": 3, "before": 900, "after": 30}
-    stage.turn = replace(stage.turn, prompt=replace(stage.turn.prompt, notes=notes, facts=facts))
+    told = CompressionNote(last=3, before=900, after=30)
+    prompt = replace(stage.turn.prompt, notes=notes, compression=told)
+    stage.turn = replace(stage.turn, prompt=prompt)
     await stage.play()
     first, second = stage.prompts(Purpose.DIALOGUE)
     for prompt in (first, second):
