@@ -19,6 +19,7 @@ from app.gateway.dashboard import dashboard_router
 from app.gateway.health import health
 from app.gateway.protocol import bound_connections
 from app.settings import load_settings
+from app.storage.files import make_private
 from app.view import files
 from app.view.chainlit import auth, pages, server
 from app.view.chainlit.data_layer import DataLayer
@@ -33,6 +34,8 @@ from app.view.sign_in import AuthMiddleware
 from app.view.voice import Voice
 
 settings = load_settings()
+for folder in (settings.data_dir, server.UPLOADS):
+    make_private(folder)
 app = build(settings, identify=auth.identifier_of)
 storage, models, people, talk = app.storage, app.models, app.people, app.conversation
 turns, notes, catalogue = talk.turns, talk.notes, app.servers.catalogue

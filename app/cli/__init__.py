@@ -17,6 +17,7 @@ from app.cli.terminal import Terminal, language_of_environment
 from app.core.errors import KonsiliumError, SettingsInvalid
 from app.core.text import Text
 from app.settings import load_settings
+from app.storage.files import make_private
 
 GROUPS = (doctor, models, users, keys, cache, db, gateway, reference)
 
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     terminal = Terminal(language_of_environment(settings.app_language), settings)
     try:
+        make_private(settings.data_dir)
         code: object = args.run(args, terminal)
         if inspect.iscoroutine(code):
             code = asyncio.run(code)

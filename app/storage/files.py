@@ -1,6 +1,7 @@
 """Files under DATA_DIR: one folder a thread, so that a thread goes with all that is its own."""
 
 import asyncio
+import logging
 import os
 import re
 import shutil
@@ -9,6 +10,10 @@ from pathlib import Path
 from app.core.errors import NotFound, StorageUnavailable
 from app.core.turns import new_id
 
+log = logging.getLogger(__name__)
+
+_OTHERS = 0o077
+"""The rights of other accounts of the machine."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}(\.image)?")
 
 
@@ -80,3 +85,24 @@ def _delete(paths: list[Path]) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def make_private(folder: Path) -> None:
+    """Takes `folder`, all that is in it, and all files that this process makes from now on, from other
+    accounts of the machine (0600, folders 0700). Blocks; where the folder is closed already, nothing
+    in it is looked at. What is not ours to close is said in the log."""
+    os.umask(_OTHERS)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not folder.stat().st_mode & _OTHERS:
+        return
+    for path in (
+        *folder.rglob("*"),
+        folder,
+    ):  # the folder last: if this is broken off, it is done anew
+        try:
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode & ~_OTHERS)
+        except FileNotFoundError:  # another process has deleted it
+            continue
+        except PermissionError as error:
+            log.warning("others may read %s: %s", path, error.strerror)

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from chainlit import server
-from chainlit.config import config
+from chainlit.config import FILES_DIRECTORY, config
 from chainlit.server import sio
 from fastapi import APIRouter
 from starlette.types import ASGIApp
@@ -21,6 +21,8 @@ from app.view.starters import starters
 
 ROOT: str = config.run.root_path
 """The path that the app is served under; empty for none."""
+UPLOADS = FILES_DIRECTORY
+"""The folder of files on their way from the browser to a question."""
 
 
 def prepare(
