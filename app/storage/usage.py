@@ -144,15 +144,16 @@ class StoredUsage:
     def _source(
         self, connection: Connection, over: UsageFilter
     ) -> tuple[Records | Totals, UsageFilter, UtcOffsets]:
-        """Where to read that period, whose open ends are where the records end, and its offsets."""
+        """Where to read what of that period has records, and its offsets: however long a period is
+        asked for, days without any cost nothing."""
         first, last = (
             select(end(usage.c.started_at)).scalar_subquery() for end in (func.min, func.max)
         )
-        since, until = over.since, over.until
-        if since is None or until is None:
-            ends = connection.execute(select(first, last)).one()
-            since = since or _hour(ends[0] or datetime.now(UTC))
-            until = until or _hour(ends[1] or since) + timedelta(hours=1)
+        ends = connection.execute(select(first, last)).one()
+        begin = _hour(ends[0] or datetime.now(UTC))
+        end = _hour(ends[1] or begin) + timedelta(hours=1)
+        since = max(over.since or begin, begin)
+        until = max(min(over.until or end, end), since)
         over = replace(over, since=since, until=until)
         offsets = utc_offsets(since, until, ZoneInfo(over.zone))
         kept = self._database.sqlite and over.thread_id is None

@@ -62,8 +62,8 @@ def test_all_that_the_app_and_its_commands_keep_is_their_owners_alone(tmp_path):
     ollama = simulator("ollama", tmp_path)
     app = konsilium(tmp_path, OLLAMA_HOST=ollama.url)
     with running(ollama, app):
-        asked = {"message": "Are you there?"}
-        httpx.post(f"{app.url}/api/chat", json=asked, timeout=60).raise_for_status()
+        question = {"message": "Are you there?"}
+        httpx.post(f"{app.url}/api/chat", json=question, timeout=60).raise_for_status()
         run(data, "db", "backup")
         run(data, "db", "export")
         key = run(data, "keys", "create", "--name", "one", "--rpm", "5")

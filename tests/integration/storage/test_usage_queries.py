@@ -1,8 +1,9 @@
 """What SQL adds up is what adding the records up one by one gives, on both databases."""
 
+import time
 from collections import defaultdict
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from app.core.reports import UsageFilter, UsageSummary
+from app.gateway.dashboard.period import usage_filter
 from app.storage.tables import threads, usage, users
 from app.storage.time_sql import utc_offsets
 from app.storage.usage import StoredUsage, percentile
@@ -237,3 +239,29 @@ def test_percentiles_are_of_the_nearest_rank():
     assert percentile([10, 20, 20, 30], 50) == 0.02
     assert percentile(range(1, 101), 95) == 0.095
     assert percentile([], 95) is None
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Kyiv", "Asia/Kathmandu", "America/New_York"])
+@pytest.mark.parametrize("years", [(1, 9999), (2, 9998), (1900, 2500)])
+async def test_a_period_of_thousands_of_years_is_answered_at_once(storage, zone, years):
+    await keep(storage, ROWS)
+    reports = StoredUsage(storage.database)
+    first, last = (date(year, 1, 1) for year in years)
+    over = usage_filter(first, last.replace(month=12, day=31), zone, None)
+    start = time.perf_counter()
+    whole, days = await reports.days(over)
+    assert await reports.summary(over) == expected(ROWS)
+    assert whole.calls == len(ROWS)
+    assert sum(day.summary.calls for day in days) == len(ROWS)
+    assert len(await reports.turns(over, "slowest", 3)) == 3
+    assert len([row async for row in reports.records(over)]) == len(ROWS)
+    assert time.perf_counter() - start < 5, "walking from day to day took 35 s"
+
+
+async def test_a_period_without_records_is_empty_on_either_side_of_them(storage):
+    await keep(storage, ROWS)
+    reports = StoredUsage(storage.database)
+    for year in (1971, 2999):
+        over = usage_filter(date(year, 1, 1), date(year, 12, 31), "Europe/Kyiv", None)
+        assert (await reports.summary(over)).calls == 0
+        assert (await reports.days(over))[1] == []
