@@ -15,7 +15,7 @@ MAX_EVENT_BYTES = 64 * 2**20
 """Of one event or line, and of an answer that is no stream: no protocol of ours has a larger one."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_EVENTS = re.compile(rb"\s*(data|event|id|retry)?:")
+_EVENTS = re.compile(rb"(?:data|event|id|retry)?:|(?:data|event|id|retry)[\r\n]")
 """How a stream of events begins; anything else that is no JSON is none."""
 _LONGEST_START = 16
 

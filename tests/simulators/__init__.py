@@ -28,10 +28,18 @@ Names made of no such words (`gemma2:2b`) behave as `echo`.
 | `council-N` | asked for a council's plan, calls N specialists (0: none is needed), two of whom are asked to contradict each other; in all else as its other words say |
 | `tools` | calls the first tool offered, with {"echo": last user message}; without tools as `echo` |
 | `thinking` | thinks (12 tokens) before it answers |
+| `thought-FIELD` | thinks in that field of OpenAI's chunks: `reasoning-content`, `reasoning`, `reasoning-details` |
+| `tags-FORM` | thinks in the text itself: `think`, `thinking`, `thought`, `brackets`, `channels`, `lone` (only the closing tag) |
+| `halves` | emoji are cut between the two halves of their surrogate pair |
 | `paced-Nms` | a token every N ms (also `paced-Ns`) |
 | `slow-first-Ns` | the first token after N seconds (also `Nms`), headers with it as Ollama does |
 | `load-Ns` | loads for N seconds at its first use; Ollama shows it in `/api/ps` |
 | `comments` | comments (OpenAI) and blank lines between the events |
+| `empty-data` | OpenAI: events whose data is empty between the events |
+| `called-json` | the content type says JSON (also `called-html`, `called-events`) |
+| `as-other` | OpenAI: a chunk a line; Ollama: its lines as events |
+| `unstreamed` | OpenAI: one JSON object where a stream was asked for |
+| `streamed` | OpenAI: a stream where one object was asked for |
 | `crlf` | lines end in CR LF |
 | `split-N` | bytes go out N at a time, each in a packet of its own (`utf8-split` is `split-1`) |
 | `glued` | everything in one packet |
@@ -40,6 +48,7 @@ Names made of no such words (`gemma2:2b`) behave as `echo`.
 | `flaky-N` | the first N requests are refused with 503 |
 | `context` | refused: the prompt is longer than the window |
 | `error-after-N` | an error event or line after N tokens |
+| `bare-error-after-N` | OpenAI: an error event without the wrapper `error`; `named-error-after-N`: an event named `error`; `reason-error-after-N`: `finish_reason: error` |
 | `cut-after-N` | the stream ends, tidily but without its end mark, after N tokens |
 | `torn-after-N` | ends tidily inside a line or event |
 | `reset-after-N` | the connection is reset after N tokens (`reset`: before any byte) |

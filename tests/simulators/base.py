@@ -251,7 +251,7 @@ class Answer:
             generation.ended = "fault"
             self._exchange.reset()
             return
-        self._head = self._exchange.start(framing.content_type)
+        self._head = self._exchange.start(script.label or framing.content_type)
         if framing.head_first:
             await self._flush_head()
         await self._load()
@@ -312,7 +312,7 @@ class Answer:
     async def _fail(self) -> None:
         script, framing = self._script, self._framing
         match script.fault:
-            case "error":
+            case "error" | "bare-error" | "named-error" | "reason-error":
                 await self._send(framing.error())
                 await self._flush()
                 await self._exchange.write(chunk(b""))

@@ -35,6 +35,8 @@ class OllamaFraming(Framing):
         if self._logprobs:
             said = {"role": "assistant", "content": text}
             return self._said(said, logprobs=[{"token": text, "logprob": -0.5}])
+        if self._script.as_other or self._script.halves:
+            return self._said({"role": "assistant", "content": text})
         line = _line(self._model, text)
         return line.replace(b"\n", b"\r\n") if self._script.crlf else line
 
@@ -45,7 +47,9 @@ class OllamaFraming(Framing):
         return self._said({"role": "assistant", "content": "", "tool_calls": list(calls)})
 
     def error(self) -> bytes:
-        return b'{"error":"an error was encountered while running the model: CUDA error"}\n'
+        return self._framed(
+            b'{"error":"an error was encountered while running the model: CUDA error"}'
+        )
 
     def comment(self) -> bytes:
         return b"\n"
@@ -67,11 +71,14 @@ class OllamaFraming(Framing):
             }
             if tokens:
                 end |= {"eval_count": tokens, "eval_duration": max(1, int(seconds * SECOND))}
-        return json.dumps(end).encode() + b"\n"
+        return self._framed(json.dumps(end).encode())
 
     def _said(self, message: dict[str, Any], **more: Any) -> bytes:
         line = {"model": self._model, "created_at": CREATED, "message": message, "done": False}
-        return json.dumps(line | more, ensure_ascii=False).encode() + b"\n"
+        return self._framed(json.dumps(line | more, ensure_ascii=self._script.halves).encode())
+
+    def _framed(self, line: bytes) -> bytes:
+        return b"data: " + line + b"\n\n" if self._script.as_other else line + b"\n"
 
 
 @lru_cache(maxsize=4096)

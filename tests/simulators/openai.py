@@ -37,11 +37,15 @@ class OpenAIFraming(Framing):
         return self._event({"role": "assistant", "content": ""})
 
     def token(self, text: str) -> bytes:
+        if self._script.as_other or self._script.halves:
+            return self._event({"content": text})
         return _token(self._model, text, self._script.crlf)
 
     def thought(self, text: str) -> bytes:
         self._thoughts += 1
-        return self._event({"reasoning_content": text})
+        if self._script.thought_field == "reasoning_details":
+            return self._event({"reasoning_details": [{"type": "reasoning.text", "text": text}]})
+        return self._event({self._script.thought_field: text})
 
     def calls(self, calls: Sequence[dict[str, Any]]) -> bytes:
         pieces = b""
@@ -56,11 +60,20 @@ class OpenAIFraming(Framing):
         return pieces
 
     def error(self) -> bytes:
-        return self._frame(
-            {"error": {"message": "the engine died", "type": "server_error", "code": 500}}
-        )
+        error = {"message": "the engine died", "type": "server_error", "code": 500}
+        match self._script.fault:
+            case "bare-error":
+                return self._frame({"object": "error", **error})
+            case "named-error":
+                return self._lines(f"event: error\ndata: {json.dumps(error)}\n\n")
+            case "reason-error":
+                choice = {"index": 0, "delta": {}, "finish_reason": "error", "error": error}
+                return self._frame(_chunk(self._model) | {"choices": [choice]})
+        return self._frame({"error": error})
 
     def comment(self) -> bytes:
+        if self._script.empty:
+            return self._lines("data:\n\ndata: \n\n")
         return self._lines(": OPENROUTER PROCESSING\n\n:\n\n")
 
     def ending(self, reason: str, tokens: int, seconds: float) -> bytes:
@@ -72,7 +85,7 @@ class OpenAIFraming(Framing):
                 _chunk(self._model)
                 | {"choices": [], "usage": usage_of(self._prompt, tokens, self._thoughts)}
             )
-        if self._script.done:
+        if self._script.done and not self._script.as_other:
             end += self._lines("data: [DONE]\n\n")
         return end
 
@@ -81,7 +94,8 @@ class OpenAIFraming(Framing):
         return self._frame(_chunk(self._model) | {"choices": [choice]})
 
     def _frame(self, value: dict[str, Any]) -> bytes:
-        return self._lines(f"data: {json.dumps(value, ensure_ascii=False)}\n\n")
+        text = json.dumps(value, ensure_ascii=self._script.halves)
+        return self._lines(f"{text}\n" if self._script.as_other else f"data: {text}\n\n")
 
     def _lines(self, text: str) -> bytes:
         return (text.replace("\n", "\r\n") if self._script.crlf else text).encode()
@@ -224,7 +238,7 @@ class OpenAISimulator(Simulator):
             calls = [{"name": function["name"], "arguments": arguments}]
             tokens = []
         limit = _whole(body.get("max_completion_tokens", body.get("max_tokens")))
-        if body.get("stream"):
+        if (body.get("stream") and not script.unstreamed) or script.streamed:
             usage = bool((body.get("stream_options") or {}).get("include_usage"))
             framing = OpenAIFraming(name, prompt, script, usage=usage)
             await Answer(self, exchange, script, framing).play(tokens, calls, limit)
@@ -244,10 +258,13 @@ class OpenAISimulator(Simulator):
                 ],
             }
         if script.thinking:
-            message["reasoning_content"] = "".join(THOUGHTS)
+            said = "".join(THOUGHTS)
+            details = script.thought_field == "reasoning_details"
+            message[script.thought_field] = [{"text": said}] if details else said
         choice = {"index": 0, "message": message, "finish_reason": reason}
         whole = _chunk(name) | {"object": "chat.completion", "choices": [choice]}
-        await exchange.respond(200, whole | {"usage": usage_of(prompt, len(tokens))})
+        whole |= {"usage": usage_of(prompt, len(tokens))}
+        await exchange.respond(200, whole, script.label or "application/json")
 
     async def _complete(self, exchange: Exchange) -> None:
         body = exchange.json

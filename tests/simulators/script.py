@@ -7,7 +7,31 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
-Fault = Literal["error", "cut", "torn", "reset", "close", "stall", "chatter"]
+Fault = Literal[
+    "error",
+    "bare-error",
+    "named-error",
+    "reason-error",
+    "cut",
+    "torn",
+    "reset",
+    "close",
+    "stall",
+    "chatter",
+]
+TAGS = {
+    "think": ("<think>", "</think>\n\n"),
+    "thinking": ("<thinking>", "</thinking>\n\n"),
+    "thought": ("<thought>", "</thought>\n\n"),
+    "brackets": ("[THINK]", "[/THINK]"),
+    "lone": ("", "\n</think>\n\n"),
+    "channels": (
+        "<|channel|>analysis<|message|>",
+        "<|end|><|start|>assistant<|channel|>final<|message|>",
+    ),
+}
+"""How thinking stands in the text itself, where a server does not separate it."""
+THOUGHT_FIELDS = ("reasoning_content", "reasoning", "reasoning_details")
 
 WORDS = (
     "Привет, ", "мир! ", "Це ", "відповідь ", "моделі: ", "she ", "writes ", "slowly ", "и ", "понятно",
@@ -34,10 +58,18 @@ class Script:
     said: str = ""
     tools: bool = False
     thinking: bool = False
+    tags: str | None = None
+    thought_field: str = "reasoning_content"
     pace: float = 0.0
     first: float = 0.0
     load: float = 0.0
     comments: bool = False
+    empty: bool = False
+    label: str | None = None
+    as_other: bool = False
+    unstreamed: bool = False
+    streamed: bool = False
+    halves: bool = False
     crlf: bool = False
     split: int = 0
     glued: bool = False
@@ -62,6 +94,14 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "tools": {"tools": True},
     "thinking": {"thinking": True},
     "comments": {"comments": True},
+    "empty-data": {"comments": True, "empty": True},
+    "called-json": {"label": "application/json"},
+    "called-html": {"label": "text/html"},
+    "called-events": {"label": "text/event-stream"},
+    "as-other": {"as_other": True},
+    "unstreamed": {"unstreamed": True},
+    "streamed": {"streamed": True},
+    "halves": {"halves": True},
     "crlf": {"crlf": True},
     "utf8-split": {"split": 1},
     "glued": {"glued": True},
@@ -76,7 +116,9 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "noreason": {"reason": False},
     "linger": {"linger": True},
 }
-_FAULT = re.compile(r"(error|cut|torn|reset|close|stall|chatter)-after-(\d+)\Z")
+_FAULT = re.compile(
+    r"(error|bare-error|named-error|reason-error|cut|torn|reset|close|stall|chatter)-after-(\d+)\Z"
+)
 _NUMBER = re.compile(r"(council|len|burst|chars|error|retry|flaky|split)-(\d+)\Z")
 _TIME = re.compile(r"(paced|slow-first|load)-(\d+(?:\.\d+)?)(ms|s)\Z")
 _FIELDS = {"paced": "pace", "slow-first": "first", "load": "load"}
@@ -95,6 +137,10 @@ def script_of(model: str) -> Script:
 def _with(script: Script, word: str) -> Script:
     if word in _FLAGS:
         return replace(script, **_FLAGS[word])
+    if word.startswith("tags-"):
+        return replace(script, tags=word[5:])
+    if word.startswith("thought-"):
+        return replace(script, thinking=True, thought_field=word[8:].replace("-", "_"))
     if word.startswith("say-"):
         return replace(script, text="say", said=word[4:].replace("_", " "))
     if match := _FAULT.match(word):
@@ -123,6 +169,27 @@ def _with(script: Script, word: str) -> Script:
 
 def tokens_of(script: Script, last_user: str, schema: Mapping[str, Any] | None) -> Sequence[str]:
     """What the model says, in tokens."""
+    tokens = _answer_of(script, last_user, schema)
+    if script.tags is not None:
+        opening, closing = TAGS[script.tags]
+        tokens = [*_pieces(opening), *THOUGHTS, *_pieces(closing), *tokens]
+    return [half for token in tokens for half in _halves(token)] if script.halves else tokens
+
+
+def _pieces(text: str) -> list[str]:
+    return [text[start : start + 4] for start in range(0, len(text), 4)]
+
+
+def _halves(token: str) -> list[str]:
+    """The token cut inside its last surrogate pair, where it has one."""
+    units = token.encode("utf-16-le")
+    for at in range(len(units) - 2, 0, -2):
+        if 0xDC <= units[at + 1] <= 0xDF:
+            return [part.decode("utf-16-le", "surrogatepass") for part in (units[:at], units[at:])]
+    return [token]
+
+
+def _answer_of(script: Script, last_user: str, schema: Mapping[str, Any] | None) -> Sequence[str]:
     if script.council is not None and schema and "need" in schema["properties"]:
         fields = schema["properties"]["specialists"]["items"]["properties"]
         return _json_tokens(council(script.council, with_models="model" in fields))

@@ -194,9 +194,16 @@ def _message(message: Json, where: str) -> Message:
         role=role,
         parts=_parts(message.get("content"), where),
         name=name if isinstance(name, str) else None,
-        tool_calls=tuple(_tool_call(call, where) for call in message.get("tool_calls") or ()),
+        tool_calls=tuple(_tool_call(call, where) for call in _listed(message, "tool_calls", where)),
         tool_call_id=call_id if isinstance(call_id, str) else None,
     )
+
+
+def _listed(message: Json, name: str, where: str) -> list[Any]:
+    value = message.get(name) or []
+    if not isinstance(value, list):
+        raise InvalidField(f"`{name}` must be a list.", f"{where}.{name}")
+    return value
 
 
 def _parts(content: object, where: str) -> tuple[Part, ...]:
@@ -286,7 +293,8 @@ def embedding_size(body: Json) -> int:
     """Characters of an embeddings request; a token counts as four."""
     given = body.get("input")
     texts = given if isinstance(given, list) else [given]
-    if not texts or not all(isinstance(text, str | int | list) for text in texts):
+    alone = not isinstance(given, list)
+    if not texts or not all(isinstance(t, str if alone else str | int | list) for t in texts):
         raise InvalidField("`input` must be a text or a list of texts.", "input")
     if len(texts) > MAX_TEXTS and not isinstance(texts[0], int):
         raise InvalidField(f"More than {MAX_TEXTS} texts.", "input")

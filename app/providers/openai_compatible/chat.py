@@ -11,7 +11,7 @@ from app.core.events import Finished, ModelEvent
 from app.core.ports import RawAnswer, RawPiece
 from app.core.reading import read_json, read_odd_json
 from app.core.requests import ModelRequest, RawRequest
-from app.core.sse import StreamReader
+from app.core.sse import MAX_EVENT_BYTES, StreamReader
 from app.core.usage import Purpose, Usage
 from app.providers.deadline import StreamDeadline, Timeouts
 from app.providers.openai_compatible.answers import AnswerReader, usage_of
@@ -23,7 +23,8 @@ from app.providers.transport import UpstreamAnswer
 from app.providers.upstream_errors import WRONG_SHAPE, error_in_body, not_the_protocol, says_error
 
 MAX_ANSWER_BYTES = 256 * 2**20
-"""Of an answer that is no stream: 2,048 vectors of 3,072 numbers have some 130 MB."""
+"""Of an answer that is no completion: 2,048 vectors of 3,072 numbers have some 130 MB."""
+EMBEDDINGS = "/embeddings"
 COMPLETIONS = ("/chat/completions", "/completions")
 
 
@@ -164,17 +165,47 @@ class OpenAICompatibleModel:
                 await answer.close(whole=mender.done)
 
     async def raw_answer(self, request: RawRequest) -> RawAnswer:
-        """The answer as one body."""
+        """The answer as one body; for many texts of a server that takes one, in as many requests."""
+        body, one_by_one = request.body, self._client.preset.embeddings_at_once == 1
+        if one_by_one and request.path == EMBEDDINGS and isinstance(body, Mapping):
+            texts = body.get("input")
+            if isinstance(texts, list) and len(texts) > 1:
+                return await self._one_by_one(request, body, texts)
+        return await self._raw_answer(request)
+
+    async def _one_by_one(
+        self, request: RawRequest, body: Mapping[str, Any], texts: list[Any]
+    ) -> RawAnswer:
+        rows: list[Any] = []
+        tokens = 0
+        for text in texts:
+            one = replace(request, body={**body, "input": text})
+            answer = await self._raw_answer(one)
+            try:
+                rows.append({**read_json(answer.body)["data"][0], "index": len(rows)})
+            except WRONG_SHAPE as error:
+                raise not_the_protocol(self._server, self._name, answer.body) from error
+            tokens += answer.finished.usage.input_tokens or 0
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        whole = {"object": "list", "data": rows, "model": self._name, "usage": usage}
+        return RawAnswer(
+            _dumped(whole),
+            answer.content_type,
+            Finished("stop", Usage(input_tokens=tokens or None)),
+        )
+
+    async def _raw_answer(self, request: RawRequest) -> RawAnswer:
         spoken = request.purpose is Purpose.TRANSCRIPTION
         seconds = self._timeouts.transcription if spoken else self._timeouts.whole
-        limit = replace(self._timeouts, first_token=seconds)
-        deadline = StreamDeadline(limit, self._server, self._name)
+        timeouts = replace(self._timeouts, first_token=seconds)
+        deadline = StreamDeadline(timeouts, self._server, self._name)
         answer: UpstreamAnswer | None = None
         whole = False
         try:
             with deadline:
                 answer = await deadline.wait(self._posted(request))
-                body = await self._body(answer, deadline)
+                limit = MAX_EVENT_BYTES if request.path in COMPLETIONS else MAX_ANSWER_BYTES
+                body = await self._body(answer, deadline, limit)
             whole = True
             kind = answer.headers.get("content-type", "application/json")
             if request.path in COMPLETIONS:
@@ -190,14 +221,14 @@ class OpenAICompatibleModel:
             if answer is not None:
                 await answer.close(whole=whole)
 
-    async def _body(self, answer: UpstreamAnswer, deadline: StreamDeadline) -> bytes:
+    async def _body(self, answer: UpstreamAnswer, deadline: StreamDeadline, limit: int) -> bytes:
         parts: list[bytes] = []
         size = 0
         while data := await deadline.wait(answer.next()):
             parts.append(data)
             size += len(data)
-            if size > MAX_ANSWER_BYTES:
-                raise MalformedAnswer(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
+            if size > limit:
+                raise MalformedAnswer(f"an answer of more than {limit} bytes")
         return b"".join(parts).strip()
 
     def _post(

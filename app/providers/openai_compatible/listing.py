@@ -100,7 +100,7 @@ def price(pricing: object) -> Price | None:
     try:
         prompt, completion = Decimal(pricing["prompt"]), Decimal(pricing["completion"])
         cached = Decimal(pricing["input_cache_read"]) if "input_cache_read" in pricing else None
-    except (KeyError, InvalidOperation, TypeError):
+    except (KeyError, InvalidOperation, TypeError, ValueError):
         return None
     if not all(price.is_finite() for price in (prompt, completion, cached or prompt)):
         return None
@@ -135,7 +135,10 @@ def _moment(created: object) -> datetime | None:
         return None
     if not (math.isfinite(created) and created > 0):
         return None
-    return datetime.fromtimestamp(created / 1000 if created > 1e11 else created, UTC)
+    try:
+        return datetime.fromtimestamp(created / 1000 if created > 1e11 else created, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None
 
 
 def _count(value: object) -> int | None:

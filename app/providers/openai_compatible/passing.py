@@ -38,11 +38,11 @@ Chunk = dict[str, Any]
 
 _MARKS = re.compile(
     rb'"(?:finish_reason"\s*:\s*"|usage"\s*:\s*\{|error"\s*:\s*[{"\[]|tool_calls"\s*:\s*\[|content"\s*:\s*\[)'
-    rb'|\\u[dD][89abAB][0-9a-fA-F]{2}"|/(?:think|thought|reasoning|THINK)|\[DONE\]'
+    rb'|\\u(?:[dD][89abAB][0-9a-fA-F]{2}"|003[cC](?:\\?/|"))|<(?:\\?/|")|\[(?:/THINK|DONE\])'
 )
 """What makes an event worth parsing. In a JSON string most of these would have their quotes escaped, so
 text of a model that speaks of them costs a parse at most."""
-_LONE = re.compile(r"/(?:think|thought|reasoning)", re.IGNORECASE)
+_CLOSING = re.compile(r"</|<\Z|\[/", re.IGNORECASE)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _REASONS = {"stop", "length", "tool_calls", "content_filter", "function_call"}
@@ -261,7 +261,7 @@ class StreamMender:
         if known.halves.held or _SURROGATE.search(text):
             text = known.halves.joined(text)
         events: list[ModelEvent] = []
-        if not known.tags.over or _LONE.search(text):
+        if not known.tags.over or _CLOSING.search(text):
             events = known.tags.split(text)
         elif text:
             events = [TextDelta(text)]

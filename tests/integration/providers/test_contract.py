@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,7 @@ from app.core.errors import (
     SilenceTimeout,
     WrongKey,
 )
-from app.core.events import Finished, ReasoningDelta, TextDelta, ToolCallDelta
+from app.core.events import Finished, ReasoningDelta, TextDelta, TextWasThinking, ToolCallDelta
 from app.core.messages import ImagePart, Message
 from app.core.ports import ModelServer
 from app.core.requests import JsonSchema, ModelRequest, Sampling
@@ -42,7 +42,7 @@ from app.providers.openai_compatible.server import OpenAICompatibleServer
 from tests.gguf_model import make_gguf
 from tests.simulators import OllamaSimulator, OpenAISimulator
 from tests.simulators.base import Simulator
-from tests.simulators.script import EXOTIC, THOUGHTS, Cycle
+from tests.simulators.script import EXOTIC, TAGS, THOUGHT_FIELDS, THOUGHTS, Cycle
 from tests.waiting import until
 
 PATIENT = Timeouts(connect=5.0, first_token=30.0, silence=30.0, listing=5.0, ending=1.0)
@@ -60,6 +60,8 @@ class Pair:
     server: ModelServer
     impatient: ModelServer
     """The same server with QUICK timeouts."""
+    learns: bool = field(default=True, kw_only=True)
+    """It remembers which models think without an opening tag."""
 
     async def ask(
         self, model: str, request: ModelRequest | None = None, *, impatiently: bool = False
@@ -81,6 +83,7 @@ class Answer:
     def __init__(self) -> None:
         self.pieces: list[str] = []
         self.thinking = ""
+        self.taken_back = 0
         self.calls: dict[int, list[str]] = {}
         self.end: Finished | None = None
         self.error: KonsiliumError | None = None
@@ -92,6 +95,10 @@ class Answer:
                 self.pieces.append(text)
             case ReasoningDelta(text):
                 self.thinking += text
+            case TextWasThinking():
+                self.thinking += self.text
+                self.pieces.clear()
+                self.taken_back += 1
             case ToolCallDelta(index, _, name, arguments):
                 call = self.calls.setdefault(index, ["", ""])
                 call[0] += name or ""
@@ -154,7 +161,7 @@ async def pair(request: pytest.FixtureRequest, tmp_path: Path, tiny: Path) -> As
     if request.param == "ollama":
         async with OllamaSimulator([]) as simulator:
             servers = [OllamaServer("sim", simulator.url, timeouts=t) for t in (PATIENT, QUICK)]
-            yield Pair(simulator, *servers)
+            yield Pair(simulator, *servers, learns=False)
     elif request.param == "embedded":
         async with OpenAISimulator([]) as inside:
             file = SimulatedFile(inside, tmp_path, tiny)
@@ -174,6 +181,31 @@ async def pair(request: pytest.FixtureRequest, tmp_path: Path, tiny: Path) -> As
 )
 async def test_text_is_whole_however_its_bytes_are_cut(pair: Pair, form: str) -> None:
     assert (await pair.ask(f"echo{form}")).whole == QUESTION
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "+called-json",
+        "+called-html",
+        "+called-events",
+        "+as-other",
+        "+as-other+split-3",
+        "+as-other+glued",
+        "+as-other+called-events",
+        "+unstreamed",
+        "+unstreamed+called-events",
+        "+empty-data",
+        "+empty-data+split-3",
+        "+halves",
+        "+halves+split-1",
+    ],
+)
+async def test_text_is_whole_whatever_form_the_server_puts_it_in(pair: Pair, form: str) -> None:
+    answer = await pair.ask(f"echo{form}")
+    assert answer.whole == QUESTION
+    assert answer.end is not None
+    assert (answer.end.usage.output_tokens or 0) > 0
 
 
 @pytest.mark.parametrize("form", ["", "+split-1", "+glued", "+crlf+comments+split-5"])
@@ -225,6 +257,25 @@ async def test_thinking_comes_apart_from_the_answer(pair: Pair) -> None:
     assert answer.thinking == "".join(THOUGHTS)
 
 
+@pytest.mark.parametrize("form", ["", "+split-1", "+glued"])
+@pytest.mark.parametrize(
+    "way", [*(f"tags-{name}" for name in TAGS), *(f"thought-{name}" for name in THOUGHT_FIELDS)]
+)
+async def test_thinking_comes_apart_in_whatever_form(pair: Pair, way: str, form: str) -> None:
+    answer = await pair.ask(f"echo+{way.replace('_', '-')}{form}")
+    assert answer.whole == QUESTION
+    assert answer.thinking.strip() == "".join(THOUGHTS)
+
+
+async def test_a_model_that_says_only_where_its_thinking_ends_is_known_the_next_time(
+    pair: Pair,
+) -> None:
+    for _ in range(2):
+        answer = await pair.ask("echo+tags-lone")
+        assert answer.whole == QUESTION
+    assert answer.taken_back == (0 if pair.learns else 1)
+
+
 async def test_a_tool_call_arrives_whole(pair: Pair) -> None:
     tool = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
     answer = await pair.ask("tools", ModelRequest((Message.user("мир"),), tools=(tool,)))
@@ -273,6 +324,13 @@ async def test_retry_after_is_kept_in_seconds(pair: Pair) -> None:
     ("model", "error"),
     [
         ("len-50+error-after-9", ServerFault),
+        ("len-50+bare-error-after-9", ServerFault),
+        ("len-50+named-error-after-9", ServerFault),
+        ("len-50+reason-error-after-9", ServerFault),
+        ("len-50+as-other+error-after-9", ServerFault),
+        ("len-50+as-other+cut-after-9", IncompleteAnswer),
+        ("len-50+as-other+torn-after-9", IncompleteAnswer),
+        ("len-50+called-json+cut-after-9", IncompleteAnswer),
         ("len-50+cut-after-9", IncompleteAnswer),
         ("len-50+torn-after-9", IncompleteAnswer),
         ("len-50+reset-after-9", ConnectionLost),

@@ -9,7 +9,12 @@ from app.core.messages import ImagePart, TextPart, ToolCall
 from app.core.requests import JsonObject, JsonSchema
 from app.gateway.errors import InvalidField
 from app.gateway.http import parse_object
-from app.gateway.openai.requests import chat_request, envelope, legacy_request
+from app.gateway.openai.requests import (
+    chat_request,
+    embedding_size,
+    envelope,
+    legacy_request,
+)
 
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -155,3 +160,37 @@ def test_any_json_is_either_a_request_or_refused_by_name(fields):
         with contextlib.suppress(InvalidField):
             envelope(body, legacy=legacy)
             build(body, "id")
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+@pytest.mark.parametrize(
+    ("value", "expected"), [(-1, None), (0, None), (-1.0, None), (10, 10), (10.0, 10), (None, None)]
+)
+def test_no_limit_is_said_in_several_ways(name, value, expected):
+    assert asked(**{name: value}).sampling.max_tokens == expected
+
+
+@pytest.mark.parametrize("value", [-2, 1.5, "10", True, [10], float("nan"), 2**63])
+def test_a_limit_that_is_no_number_of_tokens_is_refused(value):
+    with pytest.raises(InvalidField):
+        asked(max_tokens=value)
+
+
+@pytest.mark.parametrize("calls", [5, "x", True, {"a": 1}])
+def test_tool_calls_that_are_no_list_are_refused(calls):
+    with pytest.raises(InvalidField):
+        asked(messages=[{"role": "assistant", "content": None, "tool_calls": calls}])
+
+
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [("abc", 3), (["ab", "c"], 3), ([1, 2, 3], 12), ([[1, 2], [3]], 12), (["ab", [1]], 6)],
+)
+def test_the_size_of_an_embeddings_request_is_known_beforehand(given, size):
+    assert embedding_size({"input": given}) == size
+
+
+@pytest.mark.parametrize("given", [None, [], 5, {}, [{}], [None], ["x"] * 2049])
+def test_an_embeddings_request_without_texts_is_refused(given):
+    with pytest.raises(InvalidField):
+        embedding_size({"input": given})

@@ -62,3 +62,30 @@ async def test_each_wait_has_its_own_deadline_whoever_waits() -> None:
             await asyncio.create_task(deadline.wait(asyncio.sleep(5)))
         deadline.content()
         await deadline.wait(asyncio.sleep(0))
+
+
+async def test_signs_of_life_before_the_first_content_renew_its_time_up_to_a_limit() -> None:
+    deadline = StreamDeadline(Timeouts(first_token=0.1, alive=0.3), "s", "m")
+    start = asyncio.get_running_loop().time()
+
+    async def chatter() -> None:
+        while True:
+            await deadline.wait(asyncio.sleep(0.05))
+            deadline.alive()
+
+    with pytest.raises(FirstTokenTimeout):
+        await chatter()
+    assert asyncio.get_running_loop().time() - start > 0.25
+
+
+async def test_signs_of_life_after_content_renew_nothing() -> None:
+    deadline = StreamDeadline(Timeouts(first_token=5, silence=0.1, alive=5), "s", "m")
+    deadline.content()
+
+    async def chatter() -> None:
+        while True:
+            await deadline.wait(asyncio.sleep(0.03))
+            deadline.alive()
+
+    with pytest.raises(SilenceTimeout):
+        await chatter()

@@ -76,3 +76,45 @@ def test_retry_after_is_seconds_or_a_date() -> None:
 
 def test_a_long_page_is_cut_short() -> None:
     assert len(error_of_status("s", "m", 400, b"x" * 100_000, {}).detail) < 600
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ([{"error": {"code": 400, "message": "API key not valid"}}], "API key not valid"),
+        ({"error": {"message": ["one", {"msg": "two"}]}}, "one; two"),
+        ({"message": {"detail": [{"loc": ["body", "n"], "msg": "extra"}]}}, "body.n: extra"),
+        ({"detail": [{"loc": ["body", 0], "msg": "a"}, {"msg": "b"}]}, "body.0: a; b"),
+        ({"errors": ["a", "b"]}, "a; b"),
+        ({"error": "Bad Request", "message": "no such field"}, "no such field"),
+        ({"error": {"error": {"message": "inner"}}}, "inner"),
+        ({"error": {"odd": 1}}, '{"odd": 1}'),
+    ],
+)
+def test_errors_given_as_lists_and_in_wrappers_are_said_in_words(body: object, words: str) -> None:
+    found = error_of_status("s", "m", 422, json.dumps(body).encode(), {})
+    assert found.detail == f"422: {words}"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_says_where_the_server_has_moved(status: int) -> None:
+    headers = {"location": "https://new.example/v1/models"}
+    found = error_of_status("s", None, status, b"<html>Moved</html>", headers)
+    assert "https://new.example/v1/models" in found.detail
+    assert str(status) in found.detail
+
+
+CONTEXT = {"error": {"type": "exceed_context_size_error", "message": "x", "n_ctx": 8}}
+
+
+@pytest.mark.parametrize("key", ["x", "1", "none", "context"])
+def test_a_short_key_spoils_no_words(key: str) -> None:
+    found = error_of_status("s", "m", 400, json.dumps(CONTEXT).encode(), {}, key)
+    assert isinstance(found, errors.ContextTooLong)
+    assert "***" not in found.detail
+
+
+def test_a_key_is_struck_out_of_what_is_shown() -> None:
+    body = b'{"error": {"message": "Incorrect API key provided: sk-12345678."}}'
+    found = error_of_status("s", "m", 401, body, {}, "sk-12345678")
+    assert found.detail == "401: Incorrect API key provided: ***."
