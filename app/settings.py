@@ -29,6 +29,8 @@ class CommonSettings(BaseSettings):
     ollama_num_ctx: int | None = Field(default=None, ge=256)
     """Tokens of context for every Ollama model; unset: what is loaded, else the model's own, else
     8192."""
+    first_token_seconds: float | None = Field(default=None, gt=0)
+    """How long a model may take to its first word; unset: 600 s where it is local, 120 s in a cloud."""
     model_name: str | None = None
     openai_servers: SecretStr | None = None
     embedded_model: str | None = None

@@ -8,6 +8,7 @@ from app.core.errors import SettingsInvalid
 from app.core.models import GATEWAY_SERVER
 from app.core.ports import ModelServer
 from app.core.providers import PROVIDERS, Provider
+from app.providers.deadline import timeouts_for
 from app.providers.embedded.hub import Hub
 from app.providers.embedded.library import Library
 from app.providers.embedded.server import NAME, EmbeddedServer
@@ -44,14 +45,20 @@ def servers_from(
     `library`: that of this process, where it has one already.
     """
     servers: list[ModelServer] = [
-        OllamaServer(name, url, num_ctx=settings.ollama_num_ctx)
+        OllamaServer(
+            name,
+            url,
+            timeouts=timeouts_for(local=True, first_token=settings.first_token_seconds),
+            num_ctx=settings.ollama_num_ctx,
+        )
         for name, url in ollama_hosts(settings.ollama_host)
     ]
     servers += _with_keys(settings, providers)
     if settings.openai_servers is not None:
         listed = settings.openai_servers.get_secret_value()
         servers += [
-            connected(any_server(name, url), key) for name, url, key in openai_servers(listed)
+            connected(any_server(name, url), key, first_token=settings.first_token_seconds)
+            for name, url, key in openai_servers(listed)
         ]
     library = library or library_from(settings)
     if library.wanted is not None:
@@ -64,7 +71,9 @@ def registry_of(settings: Settings, configured: Iterable[ModelServer]) -> SavedS
     """The servers named while the app ran, beside those the environment configures."""
     names = [server.name for server in configured]
     said = {one.name: settings.values_of(one) for one in PROVIDERS}
-    return SavedServers(settings.data_dir, names, environment=said)
+    return SavedServers(
+        settings.data_dir, names, environment=said, first_token=settings.first_token_seconds
+    )
 
 
 def ollama_hosts(listed: str) -> list[tuple[str, str]]:
@@ -113,7 +122,11 @@ def _with_keys(settings: Settings, providers: Sequence[Provider]) -> Iterable[Mo
     for provider in providers:
         values = settings.values_of(provider)
         if "key" in values:
-            yield connected(provider.connection(values), values["key"])
+            yield connected(
+                provider.connection(values),
+                values["key"],
+                first_token=settings.first_token_seconds,
+            )
 
 
 def _no_name_twice(names: Iterable[str]) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self, TypeVar
 
 from app.core.errors import FirstTokenTimeout, SilenceTimeout
@@ -37,6 +37,21 @@ class Timeouts:
 
 LOCAL = Timeouts()
 CLOUD = Timeouts(first_token=120.0)
+
+
+def timeouts_for(*, local: bool, first_token: float | None = None) -> Timeouts:
+    """Those of a local server or a cloud; `first_token` seconds in place of the usual, where given."""
+    usual = LOCAL if local else CLOUD
+    if first_token is None:
+        return usual
+    return replace(
+        usual,
+        first_token=first_token,
+        alive=max(usual.alive, first_token),
+        whole=max(usual.whole, first_token),
+    )
+
+
 _TICK = 0.001
 """A loop's timer may ring this much early, in seconds."""
 

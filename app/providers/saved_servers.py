@@ -33,6 +33,7 @@ class SavedServers:
         *,
         environment: Mapping[str, Mapping[str, str]] | None = None,
         providers: Sequence[Provider] = PROVIDERS,
+        first_token: float | None = None,
     ) -> None:
         """`taken`: the names of the servers that the environment configures; `environment`: by
         provider, what it says of a field that a form leaves out, such as another address."""
@@ -40,6 +41,7 @@ class SavedServers:
         self._environment = environment or {}
         self._providers = {one.name: one for one in providers if one.fields}
         self._taken = {GATEWAY_SERVER, *taken}
+        self._first_token = first_token
 
     def servers(self) -> list[ModelServer]:
         """Those kept, but for names the environment has taken since; one that is wrong is logged."""
@@ -65,7 +67,7 @@ class SavedServers:
         preset = self._preset(new)
         if preset.name in self._taken:
             raise SettingsInvalid(preset.name, "configured by the environment, which goes first")
-        return connected(preset, new.key)
+        return connected(preset, new.key, first_token=self._first_token)
 
     def _preset(self, new: NewServer) -> Preset:
         """How to talk to it: it is called as its provider, else after its host. Raises SettingsInvalid."""

@@ -1,15 +1,15 @@
 """Servers that speak OpenAI's protocol: clouds by presets, and any other by its URL."""
 
 from app.core.ports import NewcomerServer
+from app.providers.deadline import timeouts_for
 from app.providers.openai_compatible.presets import Preset, any_server
+from app.providers.openai_compatible.server import OpenAICompatibleServer
 
 
-def connected(preset: Preset, key: str = "") -> NewcomerServer:
-    """The server. `openai` and its types take half a second to import: only those who have such a
-    server wait for it."""
-    from app.providers.openai_compatible.server import OpenAICompatibleServer
-
-    return OpenAICompatibleServer(preset, key)
+def connected(preset: Preset, key: str = "", *, first_token: float | None = None) -> NewcomerServer:
+    """The server; `first_token` as in `timeouts_for`."""
+    timeouts = timeouts_for(local=preset.local, first_token=first_token)
+    return OpenAICompatibleServer(preset, key, timeouts=timeouts)
 
 
 __all__ = ["Preset", "any_server", "connected"]
