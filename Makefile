@@ -9,7 +9,7 @@ BIN := .venv/bin
 
 # Compressing each word for a browser on the same machine costs more than it saves.
 run: export UVICORN_WS_PER_MESSAGE_DEFLATE ?= false
-run: .venv/.runtime  ## the app on http://127.0.0.1:8000
+run: .venv/.runtime .venv/.model  ## the app on http://127.0.0.1:8000
 	@$(BIN)/chainlit run app/chainlit_app.py --headless --host $(HOST) --port $(PORT)
 
 # Most of a test is waiting, so there are more of them at once than cores. Those that measure a time
@@ -53,6 +53,11 @@ soak: .venv/.tests  ## the long runs with faults
 .venv/.runtime: requirements.txt tests/constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+# Tried once; where it cannot be had the start goes on without it.
+.venv/.model: app/providers/embedded/bundled.py .venv/.runtime
+	@$(BIN)/python -m app models bring || true
 	@touch $@
 
 .venv/.tests: requirements.txt tests/requirements.txt tests/constraints.txt .venv/.runtime

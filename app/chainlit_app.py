@@ -18,6 +18,7 @@ from app.gateway.bodies import BodyBounds
 from app.gateway.dashboard import dashboard_router
 from app.gateway.health import health
 from app.gateway.protocol import bound_connections
+from app.providers.reach import reachable
 from app.settings import load_settings
 from app.storage.files import make_private
 from app.view import files
@@ -28,6 +29,7 @@ from app.view.chainlit.sockets import Sockets
 from app.view.chat import Chat
 from app.view.council import AnswerActions, DialogueForm
 from app.view.guide import Guide
+from app.view.guide_ways import Ways
 from app.view.panels import Panel, PanelFacts, PinnedFacts
 from app.view.servers import Servers
 from app.view.sign_in import AuthMiddleware
@@ -49,7 +51,8 @@ form, values = DialogueForm(models, storage.key_values), storage.key_values
 panel = Panel(models, MODES, storage.conversations, values, facts, {"dialogue": form.draw})
 of = app.servers
 machinery = (of.stores, of.pulls, of.registration, people, of.library)
-guide = Guide(models, *machinery, recovered=panel.opened)
+ways = Ways(reachable, settings.model_hub)
+guide = Guide(models, *machinery, recovered=panel.recovered, ways=ways)
 servers = Servers(models, *machinery, waiting=models.waiting)
 layer = DataLayer(
     people,

@@ -24,15 +24,16 @@ SILENCED = 50.0
 the output's rows for them are this much below zero in it."""
 
 
-def make_gguf(path: Path, *, context: int = CONTEXT, seed: int = 0) -> Path:
-    """Writes the model into `path` and returns it. The same seed gives the same file."""
+def make_gguf(path: Path, *, context: int = CONTEXT, seed: int = 0, layers: int = LAYERS) -> Path:
+    """Writes the model into `path` and returns it. The same seed gives the same file; more layers make
+    it slower, so that a person has time to stop it."""
     random = np.random.default_rng(seed)
     tokens, scores, kinds = _vocabulary()
     writer = gguf.GGUFWriter(str(path), "llama")
     writer.add_name("babbler")
     writer.add_context_length(context)
     writer.add_embedding_length(WIDTH)
-    writer.add_block_count(LAYERS)
+    writer.add_block_count(layers)
     writer.add_feed_forward_length(INNER)
     writer.add_head_count(HEADS)
     writer.add_head_count_kv(HEADS)
@@ -62,7 +63,7 @@ def make_gguf(path: Path, *, context: int = CONTEXT, seed: int = 0) -> Path:
     writer.add_tensor("token_embd.weight", embedding)
     writer.add_tensor("output_norm.weight", ones)
     writer.add_tensor("output.weight", output)
-    for layer in range(LAYERS):
+    for layer in range(layers):
         name = f"blk.{layer}."
         for part in ("attn_q", "attn_k", "attn_v", "attn_output"):
             writer.add_tensor(f"{name}{part}.weight", matrix(WIDTH, WIDTH))

@@ -26,7 +26,8 @@ def free_port() -> int:
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
-    """This environment without anything that would configure the app, and with `variables`."""
+    """This environment without anything that would configure the app, and with `variables`; the small
+    model that the install may have brought along is left out unless they name it."""
     servers = ("OLLAMA", "OPENAI", "YANDEX", "DEEPSEEK", "OPENROUTER", "DATABASE", "REDIS")
     chainlit = (
         "CHAINLIT",
@@ -38,7 +39,7 @@ def clean_environment(**variables: str) -> dict[str, str]:
     )  # its command line reads them
     ours = servers + chainlit
     kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
-    return kept | {"PYTHONPATH": str(ROOT)} | variables
+    return kept | {"PYTHONPATH": str(ROOT), "EMBEDDED_MODEL": "off"} | variables
 
 
 class Process:

@@ -1,4 +1,4 @@
-"""python -m app models list | pull | load | unload | remove."""
+"""python -m app models list | pull | load | unload | remove | bring."""
 
 import argparse
 import contextlib
@@ -14,6 +14,7 @@ from app.core.models import ModelProfile
 from app.core.ports import ModelServer, ModelStore, PullProgress
 from app.core.text import Text
 from app.providers.configured import registry_of, servers_from
+from app.providers.embedded.bundled import FILE_BYTES, bring, bundled_model
 from app.view.errors import pull_failed
 from app.view.model_labels import load_label, size
 
@@ -76,13 +77,23 @@ UNKNOWN = Text(
     uk="На сервері {server} немає моделі {model}.",
     en="The server {server} has no model {model}.",
 )
+BRINGING = Text(
+    ru="Ставим маленькую модель для первого знакомства ({size})…",
+    uk="Встановлюємо маленьку модель для першого знайомства ({size})…",
+    en="Installing a small model to look around with ({size})…",
+)
+NOT_BROUGHT = Text(
+    ru="Без неё: {why}. Попробовать снова: python -m app models bring",
+    uk="Без неї: {why}. Спробувати знову: python -m app models bring",
+    en="Going on without it: {why}. To try again: python -m app models bring",
+)
 REMAINING = Text(ru="осталось {time}", uk="лишилося {time}", en="{time} left")
 
 
 def register(subparsers: Any) -> None:
     """Adds the group."""
     group = subparsers.add_parser("models", help="list, fetch, load, unload and delete models")
-    commands = group.add_subparsers(required=True, metavar="list|pull|load|unload|remove")
+    commands = group.add_subparsers(required=True, metavar="list|pull|load|unload|remove|bring")
     listing = commands.add_parser("list", help="every model of every server")
     listing.add_argument("--server", help="of one server only")
     listing.set_defaults(run=list_models)
@@ -100,6 +111,19 @@ def register(subparsers: Any) -> None:
     removing.add_argument("model", help="`gemma2:2b`, or `gpu2/gemma2:2b`")
     removing.add_argument("-y", "--yes", action="store_true", help="without asking")
     removing.set_defaults(run=remove_model)
+    bringing = commands.add_parser("bring", help="install the small model that runs inside the app")
+    bringing.set_defaults(run=bring_model)
+
+
+def bring_model(args: argparse.Namespace, terminal: Terminal) -> int:
+    """Brings the small model along, once; 1 where it cannot be had, and why."""
+    if bundled_model() is not None:
+        return 0
+    terminal.say(BRINGING.format(size=size(FILE_BYTES, terminal.language)))
+    if (why := bring()) is not None:
+        terminal.fail(NOT_BROUGHT.format(why=why))
+        return 1
+    return 0
 
 
 @asynccontextmanager

@@ -119,9 +119,9 @@ class Models:
             return self.resolve(self._default)
         chat = [p for p in self._catalogue.known if p.can(Capability.COMPLETION)]
         reachable = {state.name for state in self.states() if state.reachable}
-        loaded = [p for p in chat if p.load is not None and p.ref.server in reachable]
         here = [p for p in chat if p.ref.server in reachable]
-        for profile in (*loaded, *here, *chat):
+        here.sort(key=lambda p: (p.last_resort, p.load is None))
+        for profile in (*here, *chat):
             return profile.ref
         raise self._nothing()
 

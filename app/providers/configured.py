@@ -9,6 +9,7 @@ from app.core.models import GATEWAY_SERVER
 from app.core.ports import ModelServer
 from app.core.providers import PROVIDERS, Provider
 from app.providers.deadline import timeouts_for
+from app.providers.embedded.bundled import bundled_model
 from app.providers.embedded.hub import Hub
 from app.providers.embedded.library import Library
 from app.providers.embedded.server import NAME, EmbeddedServer
@@ -23,7 +24,9 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*\Z", re.IGNORECASE)
 def library_from(settings: Settings) -> Library:
     """The models that may run inside the app. Raises SettingsInvalid."""
     folder = settings.data_dir / "models"
-    return Library(folder, Hub(settings.model_hub), settings.embedded_model)
+    return Library(
+        folder, Hub(settings.model_hub), settings.embedded_model, bundled=bundled_model()
+    )
 
 
 def embedded_server(library: Library) -> ModelServer:

@@ -26,15 +26,18 @@ from app.view.chainlit.browser import ActionHandler, Browser
 from app.view.chainlit.identity import ADMINS_ONLY, is_admin
 from app.view.embedded_offers import offers_props
 from app.view.errors import join_failed, pull_failed
+from app.view.guide_ways import Ways
 from app.view.model_labels import chat_models
 from app.view.rendering import draw, element
-from app.view.starters import BEGINNINGS
+from app.view.starters import BEGINNINGS, SMALL_BEGINNINGS
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0
 REDRAW_SECONDS = 0.5
 
+FIRST_PROVIDER = next(one.name for one in PROVIDERS if one.fields)
+"""Whose form is open at first."""
 _HERE = ("localhost", "127.0.0.1", "::1")
 
 
@@ -50,6 +53,7 @@ class Guide:
         people: People,
         embedded: EmbeddedModels,
         recovered: Callable[[Browser], Awaitable[None]],
+        ways: Ways,
         *,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
@@ -60,6 +64,9 @@ class Guide:
         self._people = people
         self._embedded = embedded
         self._recovered = recovered
+        self._ways = ways
+        self._providers: dict[str, str] = {}
+        """By session: which provider's form is open."""
         self._poll_seconds = poll_seconds
         self._watching: dict[str, asyncio.Task[None]] = {}
         self._keys: dict[str, dict[str, str]] = {}
@@ -71,13 +78,15 @@ class Guide:
         """Name -> handler(browser, payload)."""
         return {
             "save_key": self.save_key,
+            "choose_provider": self.choose_provider,
             "embedded_download": self.embedded_download,
             "embedded_cancel": self.embedded_cancel,
         }
 
     async def show(self, browser: Browser) -> None:
-        """Draws the guide if there is no model to talk to; returns at once."""
-        if chat_models(self._models.states()):
+        """Draws the guide if there is no model to talk to, or none but that of last resort: then it
+        is folded, and says what that model is. Returns at once."""
+        if _ready(self._models.states()):
             return
         self.left(browser)
         record = StepRecord(
@@ -102,6 +111,7 @@ class Guide:
         if self._watching.get(session_id) is done:
             del self._watching[session_id]
             self._keys.pop(session_id, None)
+            self._providers.pop(session_id, None)
 
     async def _watch(self, browser: Browser, record: StepRecord) -> None:
         shown: object = None
@@ -118,7 +128,8 @@ class Guide:
                 return
             await asyncio.sleep(min(REDRAW_SECONDS, self._poll_seconds))
             if loop.time() >= due:
-                await self._models.refresh()
+                if not props["small"]:  # where a model answers, the catalogue's own pace will do
+                    await self._models.refresh()
                 due = loop.time() + self._poll_seconds
 
     async def save_key(self, browser: Browser, payload: Mapping[str, Any]) -> None:
@@ -140,6 +151,10 @@ class Guide:
             status["state"] = "refused"
             raise
 
+    async def choose_provider(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """Another form is open: whether its server can be reached from here is shown above it."""
+        self._providers[browser.id] = str(payload.get("provider", ""))
+
     async def embedded_download(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """The person agrees to fetch the model that runs inside the app."""
         if await self._may(browser):
@@ -159,10 +174,13 @@ class Guide:
     async def _props(self, browser: Browser) -> dict[str, Any]:
         states = self._models.states()
         admin = await is_admin(self._people, browser.identifier)
-        ready = bool(chat_models(states))
+        ready = _ready(states)
+        small = not ready and bool(chat_models(states))
+        provider = self._providers.get(browser.id, FIRST_PROVIDER)
         props: dict[str, Any] = {
             "lang": browser.language,
             "ready": ready,
+            "small": small,
             "servers": [
                 {**_server(state), "can_pull": self._stores.has(state.name)}
                 for state in states
@@ -175,12 +193,14 @@ class Guide:
             **self._ollama(states, browser, admin=admin),
         }
         if not ready:
+            self._ways.look(provider)
+            props["ways"] = self._ways.props(states, provider, browser.language)
             offers = await self._embedded.offers()
             props["embedded"] = offers_props(offers, states, browser.language, admin=admin)
-        else:
+        if ready or small:
             props["starters"] = [
                 {"label": one.label[browser.language], "question": one.question[browser.language]}
-                for one in BEGINNINGS
+                for one in (BEGINNINGS if ready else SMALL_BEGINNINGS)
             ]
         return props
 
@@ -211,6 +231,11 @@ class Guide:
         """A model for this machine's memory, where the server runs on this machine."""
         here = server is not None and urlsplit(server.url).hostname in _HERE
         return suggestion(self._memory) if here else MODEST
+
+
+def _ready(states: Sequence[ServerState]) -> bool:
+    """Whether there is a model to work with, and not only for want of another."""
+    return any(not model.last_resort for model in chat_models(states))
 
 
 def provider_form(provider: Provider, language: Language) -> dict[str, Any]:

@@ -418,6 +418,20 @@ class Panel:
         """A thread has a model from the first: the one chosen, else the default."""
         if browser.options.text("model"):
             return
+        self._choose_default(browser)
+
+    async def recovered(self, browser: Browser) -> None:
+        """There are other models now: a chat that has not begun leaves the one of last resort."""
+        if self._is_last_resort(browser) and not browser.has_thread:
+            self._choose_default(browser)
+        await self.opened(browser)
+
+    def _is_last_resort(self, browser: Browser) -> bool:
+        chosen = browser.options.text("model")
+        known = [m for state in self._models.states() for m in state.models]
+        return any(m.last_resort for m in known if str(m.ref) == chosen)
+
+    def _choose_default(self, browser: Browser) -> None:
         try:
             browser.choose({"model": str(self._models.resolve(""))})
         except KonsiliumError:
@@ -485,7 +499,12 @@ class Panel:
 
     async def keep(self, browser: Browser) -> None:
         """Keeps the present choices, with the thread and as the user's defaults."""
-        await self._values.put(DEFAULTS, browser.user_id, self._choices(browser))
+        choices = self._choices(browser)
+        if self._is_last_resort(
+            browser
+        ):  # used for want of another, it is nobody's choice for later
+            del choices["model"]
+        await self._values.put(DEFAULTS, browser.user_id, choices)
         await self._keep_here(browser)
 
     async def _keep_here(self, browser: Browser) -> None:

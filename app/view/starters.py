@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.core.text import Language, Text, language_of
+from app.core.text import Language, Text, language_of, same
 from app.view.chainlit.dicts import Starter
 
 
@@ -53,6 +53,25 @@ BEGINNINGS = (
         "code",
     ),
 )
+
+SMALL_BEGINNINGS = (
+    Beginning(
+        Text(ru="Столица Франции", uk="Столиця Франції", en="The capital of France"),
+        same("What is the capital of France?"),
+        "explain",
+    ),
+    Beginning(
+        Text(ru="Как едет велосипед", uk="Як їде велосипед", en="How a bicycle works"),
+        same("How does a bicycle work?"),
+        "explain",
+    ),
+    Beginning(
+        Text(ru="Что такое фотосинтез", uk="Що таке фотосинтез", en="What photosynthesis is"),
+        same("What is photosynthesis?"),
+        "explain",
+    ),
+)
+"""What the small model that comes with the install can answer: it knows English only."""
 
 
 async def starters(_user: object, language: str | None) -> list[Starter]:

@@ -6,6 +6,9 @@ const { bytes, copy, keep, known, modelFile, plural, progress, reason, words } =
 
 const TEXTS = {
   ru: {
+    small: "Здесь отвечает крошечная модель",
+    smallText: "Она работает внутри приложения, чтобы можно было осмотреться: понимает английский и простые вопросы и часто ошибается.",
+    better: "Подключить модель получше",
     title: "Подключим модель",
     intro: "Пока ни одна модель не отвечает. Выберите один из способов — как только модель появится, эта карточка позеленеет сама, перезагружать страницу не нужно.",
     ready: "Модель на связи",
@@ -39,8 +42,12 @@ const TEXTS = {
     done: "готово",
     waiting: "ждём",
     begin: "Или начните с готового вопроса:",
+    tryIt: "Попробуйте:",
   },
   uk: {
+    small: "Тут відповідає крихітна модель",
+    smallText: "Вона працює всередині застосунку, щоб можна було роздивитися: розуміє англійську та прості запитання й часто помиляється.",
+    better: "Під'єднати кращу модель",
     title: "Підключімо модель",
     intro: "Поки що жодна модель не відповідає. Виберіть один зі способів — щойно модель з'явиться, ця картка позеленіє сама, перезавантажувати сторінку не потрібно.",
     ready: "Модель на зв'язку",
@@ -74,8 +81,12 @@ const TEXTS = {
     done: "готово",
     waiting: "чекаємо",
     begin: "Або почніть із готового запитання:",
+    tryIt: "Спробуйте:",
   },
   en: {
+    small: "A tiny model answers here",
+    smallText: "It runs inside this app, to look around: it understands English and simple questions, and is often wrong.",
+    better: "Connect a better model",
     title: "Let us connect a model",
     intro: "No model answers yet. Choose one of the ways below; as soon as a model appears, this card turns green by itself, without a reload.",
     ready: "A model is here",
@@ -109,6 +120,7 @@ const TEXTS = {
     done: "done",
     waiting: "waiting",
     begin: "Or begin with one of these:",
+    tryIt: "Try one of these:",
   },
 };
 
@@ -222,6 +234,10 @@ function CloudWay({ text, data, callAction }) {
   const [provider, setProvider] = useState(providers[0].id);
   const [values, setValues] = useState({});
   const chosen = providers.find((one) => one.id === provider) ?? providers[0];
+  const choosing = (event) => {
+    setProvider(event.target.value);
+    callAction({ name: "choose_provider", payload: { provider: event.target.value } });
+  };
   const valueOf = (field) => values[field.name] ?? field.default;
   const status = data.key_status;
   const testing = status?.state === "testing";
@@ -235,7 +251,7 @@ function CloudWay({ text, data, callAction }) {
   const choose = (
     <label className="k-label">
       {text.provider}
-      <select className="k-field" value={chosen.id} onChange={(event) => setProvider(event.target.value)}>
+      <select className="k-field" value={chosen.id} onChange={choosing}>
         {providers.map((one) => <option key={one.id} value={one.id}>{one.label}</option>)}
       </select>
     </label>
@@ -275,10 +291,10 @@ function CloudWay({ text, data, callAction }) {
   );
 }
 
-function Offer({ lang, text, offer, may, callAction }) {
+function Offer({ lang, text, offer, may, reachable, callAction }) {
   const [file, where] = modelFile(offer.name);
   const press = (name) => () => callAction({ name, payload: { name: offer.name } });
-  const idle = offer.state === "offered";
+  const idle = offer.state === "offered" && reachable !== false;
   return (
     <li className="k-offer">
       <div className="k-model-text">
@@ -310,29 +326,41 @@ function EmbeddedWay({ lang, text, data, callAction }) {
   return (
     <ul className="k-offers">
       {offers.map((offer) => (
-        <Offer key={offer.name} lang={lang} text={text} offer={offer} may={may} callAction={callAction} />
+        <Offer key={offer.name} lang={lang} text={text} offer={offer} may={may}
+          reachable={data.ways?.embedded?.ok} callAction={callAction} />
       ))}
     </ul>
   );
 }
 
-function Way({ icon: Icon, title, hint, open, children }) {
+/* Whether a way can work here and now. */
+function Prospect({ way }) {
+  if (!way?.text) return null;
+  const Mark = way.ok === null ? CircleDashed : way.ok ? Check : X;
+  return (
+    <p className={`k-small k-prospect ${way.ok ? "k-good" : "k-muted"}`} role="status" data-ok={String(way.ok)}>
+      <Mark aria-hidden="true" />{way.text}
+    </p>
+  );
+}
+
+function Way({ icon: Icon, title, hint, way, open, children }) {
   return (
     <details className="k-way" open={open}>
       <summary>
         <Icon aria-hidden="true" />
         <span><span className="k-strong">{title}</span><br /><span className="k-muted k-small">{hint}</span></span>
       </summary>
-      <div className="k-way-body">{children}</div>
+      <div className="k-way-body"><Prospect way={way} />{children}</div>
     </details>
   );
 }
 
 /* The guide stands where the welcome screen's questions would: once a model is here, they are offered. */
-function Beginnings({ text, starters, send }) {
+function Beginnings({ text, small, starters, send }) {
   return (
     <div className="k-form">
-      <p className="k-muted k-small">{text.begin}</p>
+      <p className="k-muted k-small">{small ? text.tryIt : text.begin}</p>
       <div className="k-actions">
         {starters.map((one) => (
           <button key={one.label} type="button" className="k-button" onClick={() => send(one.question)}>
@@ -344,33 +372,47 @@ function Beginnings({ text, starters, send }) {
   );
 }
 
+function Ways({ lang, text, data, callAction }) {
+  const { providers = [], embedded, ways = {} } = data;
+  const shared = { lang, text, data, callAction };
+  const named = providers.slice(0, NAMED).map((one) => one.label).join(", ");
+  return (
+    <div className="k-ways">
+      <Way icon={HardDrive} title={text.ollama} hint={text.ollamaHint} way={ways.ollama} open><OllamaWay {...shared} /></Way>
+      {providers.length > 0 && (
+        <Way icon={Cloud} title={text.cloud} hint={text.cloudHint(named)} way={ways.cloud}><CloudWay {...shared} /></Way>
+      )}
+      {embedded && (
+        <Way icon={Cpu} title={text.embedded} hint={text.embeddedHint} way={ways.embedded}><EmbeddedWay {...shared} /></Way>
+      )}
+    </div>
+  );
+}
+
 function Guide({ data, callAction, send }) {
-  const { lang, ready, servers = [], providers = [], embedded, starters = [] } = data;
+  const { lang, ready, small, servers = [], starters = [] } = data;
   const { messages } = useChatMessages();
   const begun = messages.some((message) => message.type === "user_message");
   const text = words(lang, TEXTS);
   const shared = { lang, text, data, callAction };
   return (
-    <section data-testid="guide" data-ready={!!ready} lang={lang} aria-label={ready ? text.ready : text.title}
+    <section data-testid="guide" data-ready={!!ready} data-small={!!small} lang={lang}
+      aria-label={ready ? text.ready : small ? text.small : text.title}
       className={`k-guide ${ready ? "k-ready" : ""}`}>
       <p className="k-title" role="status">
-        {ready && <Check className="k-good" aria-hidden="true" />}{ready ? text.ready : text.title}
+        {ready && <Check className="k-good" aria-hidden="true" />}
+        {small && <Cpu aria-hidden="true" />}
+        {ready ? text.ready : small ? text.small : text.title}
       </p>
-      <p className="k-muted">{ready ? text.readyText : text.intro}</p>
-      <Servers lang={lang} text={text} servers={servers} />
-      {ready && !begun && starters.length > 0 && <Beginnings text={text} starters={starters} send={send} />}
-      {!ready && (
-        <div className="k-ways">
-          <Way icon={HardDrive} title={text.ollama} hint={text.ollamaHint} open><OllamaWay {...shared} /></Way>
-          {providers.length > 0 && (
-            <Way icon={Cloud} title={text.cloud} hint={text.cloudHint(providers.slice(0, NAMED).map((one) => one.label).join(", "))}>
-              <CloudWay {...shared} />
-            </Way>
-          )}
-          {embedded && (
-            <Way icon={Cpu} title={text.embedded} hint={text.embeddedHint}><EmbeddedWay {...shared} /></Way>
-          )}
-        </div>
+      <p className="k-muted">{ready ? text.readyText : small ? text.smallText : text.intro}</p>
+      {!small && <Servers lang={lang} text={text} servers={servers} />}
+      {(ready || small) && !begun && starters.length > 0 && <Beginnings text={text} small={small} starters={starters} send={send} />}
+      {!ready && !small && <Ways {...shared} />}
+      {small && (
+        <details className="k-better">
+          <summary>{text.better}</summary>
+          <Ways {...shared} />
+        </details>
       )}
     </section>
   );

@@ -18,6 +18,7 @@ from app.core.errors import (
     Unsupported,
 )
 from app.core.models import EmbeddedOffer
+from app.providers.embedded.bundled import INSTRUCTION
 from app.providers.embedded.download import Download, fetched_before
 from app.providers.embedded.hub import Hub
 from app.providers.embedded.source import HubFile, source_of
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 LOOK_UP_SECONDS = 3.0
 NOT_INSTALLED = "llama.cpp is not installed"
+OFF = "off"
 CHOICE = "chosen"
 """The file in the folder of models that names what was chosen in the guide."""
 
@@ -42,12 +44,16 @@ class Library:
         *,
         memory: Callable[[], int | None] = memory_bytes,
         suggestions: Sequence[Suggestion] = SUGGESTIONS,
+        bundled: Path | None = None,
         installed: Callable[[], bool] = lambda: find_spec("xllamacpp") is not None,
     ) -> None:
-        """`configured`: EMBEDDED_MODEL. Raises SettingsInvalid where it cannot be."""
+        """`configured`: EMBEDDED_MODEL, or "off" for none; `bundled`: the small model that came with
+        the install. Raises SettingsInvalid where EMBEDDED_MODEL cannot be."""
         self._folder = folder
         self._hub = hub
-        self._configured = source_of(configured) if configured else None
+        self._off = (configured or "").strip().lower() == OFF
+        self._configured = source_of(configured) if configured and not self._off else None
+        self._bundled = bundled if installed() and not self._off else None
         self._memory = memory
         self._suggestions = suggestions
         self._installed = installed
@@ -63,8 +69,23 @@ class Library:
 
     @property
     def wanted(self) -> HubFile | Path | None:
-        """EMBEDDED_MODEL, or what was chosen in the guide; None where neither was."""
-        return self._configured or self._chosen()
+        """EMBEDDED_MODEL, or what was chosen in the guide, or the small one that came with the
+        install; None where there is none of them."""
+        return self._asked_for or self._bundled
+
+    @property
+    def instruction(self) -> str | None:
+        """What the wanted model is told where nobody tells it anything; set for the small one only."""
+        return INSTRUCTION if self.last_resort else None
+
+    @property
+    def last_resort(self) -> bool:
+        """Whether what is wanted is but the small one that came with the install."""
+        return self._bundled is not None and self._asked_for is None
+
+    @property
+    def _asked_for(self) -> HubFile | Path | None:
+        return None if self._off else self._configured or self._chosen()
 
     @property
     def name(self) -> str:
@@ -96,10 +117,12 @@ class Library:
     # -- for the guide ----------------------------------------------------------------------------
 
     async def offers(self) -> tuple[EmbeddedOffer, ...]:
-        """What is wanted, or else what may be suggested, best first."""
+        """What was asked for, or else what may be suggested, best first."""
+        if self._off:
+            return ()
         if not self._installed():
             return (EmbeddedOffer(self.name, "unusable", error=Unsupported(NOT_INSTALLED)),)
-        match self.wanted:
+        match self._asked_for:
             case HubFile() as file:
                 return (await self._offer(file),)
             case Path() as path if path.is_file():
@@ -197,7 +220,7 @@ class Library:
         return *self._said[file.name], None
 
     def _offered(self, name: str) -> HubFile:
-        wanted = self.wanted
+        wanted = self._asked_for
         files = (
             [wanted] if wanted else [one.file for one in fitting(self._suggestions, self._memory())]
         )

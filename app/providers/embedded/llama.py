@@ -42,14 +42,14 @@ class Llama:
 
 @contextlib.asynccontextmanager
 async def started(
-    path: Path, alias: str, *, window: int, slots: int, server: str
+    path: Path, alias: str, *, window: int, slots: int, server: str, exact: bool = False
 ) -> AsyncIterator[Llama]:
     """Runs the model; at the end, and when cancelled while it loads, the process is gone.
 
     Raises ServerUnavailable, with llama.cpp's reason, where it ends before it has loaded the model.
     """
     key = secrets.token_urlsafe(32)
-    start = Start(str(path), alias, key, window, slots, os.getpid())
+    start = Start(str(path), alias, key, window, slots, os.getpid(), exact)
     process = await _process(server)
     said: deque[str] = deque(maxlen=LAST_LINES)
     listening = asyncio.create_task(_listen(process, said))

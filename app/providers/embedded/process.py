@@ -19,6 +19,10 @@ WARNINGS = 2
 """llama.cpp's verbosity: warnings and errors, which hold no prompts."""
 
 
+REPEAT_PENALTY = 1.1
+"""llama.cpp's; from here on SmolLM2 ends its sentences instead of saying them again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """What the server is to run."""
@@ -33,6 +37,8 @@ class Start:
     """Answers written at once."""
     parent: int
     """The process that started it."""
+    exact: bool = False
+    """Writes what is likeliest, without repeating itself: where nobody sets a temperature."""
 
 
 def main() -> None:
@@ -58,6 +64,11 @@ def _parameters(xllamacpp: Any, start: Start) -> Any:
     parameters.port = 0
     parameters.n_ctx = start.window * start.slots
     parameters.n_parallel = start.slots
+    threads = max(1, (os.cpu_count() or 2) - 1)  # one core is the app's
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
+    parameters.warmup = False  # the first question warms it
+    if start.exact:
+        parameters.sampling.temp, parameters.sampling.penalty_repeat = 0.0, REPEAT_PENALTY
     parameters.verbosity = WARNINGS
     parameters.ui = False
     parameters.endpoint_slots = False

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from app.core.errors import KonsiliumError, ModelNotFound, ServerUnavailable, Unsupported
 from app.core.events import Finished, ModelEvent
+from app.core.messages import Message
 from app.core.models import Capability, LoadState, ModelProfile, ModelRef, ServerState
 from app.core.requests import ModelRequest
 from app.core.turns import now
@@ -25,6 +26,8 @@ from app.providers.embedded.supervisor import IDLE_SECONDS, Begin, Connect, Proc
 NAME = "embedded"
 WINDOW = 8192
 """Tokens of context for one answer: what a larger one takes in memory, small machines lack."""
+SMALL_WINDOW = 4096
+"""The same for the small model that came with the install: half of what it was made for."""
 SLOTS = 2
 RETRY_SECONDS = 60.0
 """How long a failed start is shown; then the model is offered again, and a question tries it."""
@@ -36,6 +39,16 @@ class ModelFile(Protocol):
     @property
     def name(self) -> str:
         """What EMBEDDED_MODEL says."""
+        ...
+
+    @property
+    def last_resort(self) -> bool:
+        """Whether it is the small one that came with the install."""
+        ...
+
+    @property
+    def instruction(self) -> str | None:
+        """The system prompt of conversations that have none; None: none either."""
         ...
 
     def path(self) -> Path:
@@ -144,7 +157,7 @@ class EmbeddedServer:
 
     def _profile(self, known: _Known) -> ModelProfile:
         header = known.header
-        made_for = min(header.window, WINDOW) if header.window else None
+        made_for = min(header.window, self._most) if header.window else None
         window = self._window or made_for
         load = None
         if self.supervisor.running is not None:
@@ -160,14 +173,32 @@ class EmbeddedServer:
             family=header.architecture,
             load=load,
             local=True,
+            last_resort=self._file.last_resort,
         )
+
+    @property
+    def _most(self) -> int:
+        return SMALL_WINDOW if self._file.last_resort else WINDOW
+
+    def instructed(self, request: ModelRequest) -> ModelRequest:
+        """With the model's own system prompt, where the conversation has none."""
+        told = self._file.instruction
+        if not told or any(message.role == "system" for message in request.messages):
+            return request
+        return replace(request, messages=(Message.system(told), *request.messages))
 
     @contextlib.asynccontextmanager
     async def _begin(self) -> AsyncGenerator[Llama, None]:
         known = await self._look()
-        window = min(known.header.window or WINDOW, WINDOW)
-        alias = _alias(known.path)
-        async with started(known.path, alias, window=window, slots=SLOTS, server=NAME) as llama:
+        running = started(
+            known.path,
+            _alias(known.path),
+            window=min(known.header.window or self._most, self._most),
+            slots=SLOTS,
+            server=NAME,
+            exact=self._file.last_resort,
+        )
+        async with running as llama:
             yield llama
 
     async def _look(self) -> _Known:
@@ -209,7 +240,8 @@ class EmbeddedModel:
         asleep = self._server.supervisor.running is None
         async with self._server.running() as running:
             woken = time.perf_counter() - asked if asleep else None
-            answer = running.server.model(self._name).stream(request)
+            told = self._server.instructed(request)
+            answer = running.server.model(self._name).stream(told)
             async with contextlib.aclosing(answer) as events:
                 async for event in events:
                     if isinstance(event, Finished) and woken is not None:

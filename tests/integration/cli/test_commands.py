@@ -21,6 +21,7 @@ class Shell:
             "DATA_DIR": str(folder),
             "OLLAMA_HOST": ollama,
             "APP_LANGUAGE": "en",
+            "EMBEDDED_MODEL": "off",
         }
         self.folder = folder
 

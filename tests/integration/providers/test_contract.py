@@ -121,6 +121,8 @@ class SimulatedFile:
     """The embedded model's file: the tiny one of the tests, by the name of the model last offered."""
 
     name = "sim"
+    last_resort = False
+    instruction = None
 
     def __init__(self, simulator: Simulator, folder: Path, tiny: Path) -> None:
         self._simulator, self._folder, self._tiny = simulator, folder, tiny

@@ -90,7 +90,11 @@ def test_a_file_of_an_earlier_release_is_read(tmp_path: Path):
 async def test_doctor_says_the_rows_remedy():
     (server,) = servers_from(
         settings_with(WITH_ACME)(  # type: ignore[call-arg]  # pydantic-settings' own parameter
-            _env_file=None, ollama_host="", acme_api_key="k", acme_team="t"
+            _env_file=None,
+            ollama_host="",
+            embedded_model="off",
+            acme_api_key="k",
+            acme_team="t",
         ),
         providers=WITH_ACME,
     )

@@ -63,6 +63,7 @@ def test_every_configured_server_is_there_ollama_first() -> None:
             yandex_folder_id="f",
             deepseek_api_key="k",
             openai_servers="lab=http://127.0.0.1:1/v1",
+            embedded_model="off",
         )
     )
     assert [(s.name, s.local) for s in servers] == [

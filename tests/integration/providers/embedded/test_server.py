@@ -33,6 +33,8 @@ from tests.gguf_model import make_gguf
 @dataclass(frozen=True)
 class ThisFile:
     file: Path
+    last_resort: bool = False
+    instruction: str | None = None
 
     @property
     def name(self) -> str:
