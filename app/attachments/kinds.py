@@ -12,13 +12,20 @@ _TEXT_SUFFIXES = (
     ".ipynb", ".js", ".jsx", ".mjs", ".ts", ".tsx", ".vue", ".svelte", ".java", ".kt", ".scala",
     ".c", ".h", ".cc", ".cpp", ".hpp", ".cs", ".go", ".rs", ".rb", ".php", ".pl", ".lua", ".r",
     ".swift", ".dart", ".sh", ".bash", ".zsh", ".ps1", ".bat", ".sql", ".tex", ".bib", ".srt",
-    ".vtt", ".diff", ".patch", ".svg", ".cmake", ".gradle", ".proto", ".graphql",
+    ".vtt", ".diff", ".patch", ".svg", ".cmake", ".gradle", ".proto", ".graphql", ".env",
+    ".properties", ".tf", ".ex", ".exs", ".erl", ".hs", ".clj", ".fs", ".m", ".asm", ".nim", ".zig", ".sol",
+    ".awk", ".adoc", ".org", ".po", ".ics", ".vcf", ".eml", ".geojson", ".ndjson", ".lock",
 )
 # fmt: on
+_NAMES = ("dockerfile", "makefile", "jenkinsfile", "procfile", "gemfile", "license", "readme")
+"""Text files that have no suffix."""
+_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
+READABLE = (".pdf", ".docx", *_IMAGE_SUFFIXES, *_TEXT_SUFFIXES, *_NAMES)
+"""The endings of the names of all files that are read: what an upload may be called."""
 _BY_SUFFIX: dict[str, Kind] = {
     ".pdf": "pdf",
     ".docx": "docx",
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"), "image"),
+    **dict.fromkeys(_IMAGE_SUFFIXES, "image"),
     **dict.fromkeys(
         (".zip", ".xlsx", ".pptx", ".odt", ".epub", ".jar", ".gz", ".7z", ".rar"), "zip"
     ),
@@ -28,6 +35,7 @@ _BY_SUFFIX: dict[str, Kind] = {
     ),
     **dict.fromkeys(_TEXT_SUFFIXES, "text"),
 }
+_BY_WHOLE_NAME: dict[str, Kind] = dict.fromkeys((".env", *_NAMES), "text")
 _BY_MIME: dict[str, Kind] = {
     "application/pdf": "pdf",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
@@ -43,7 +51,7 @@ HEAD_BYTES = 4096
 
 def claimed_kind(name: str, mime: str) -> Kind | None:
     """What the name says, else what the browser says; None where neither is known to us."""
-    by_name = _BY_SUFFIX.get(PurePath(name).suffix.lower())
+    by_name = _BY_SUFFIX.get(PurePath(name).suffix.lower()) or _BY_WHOLE_NAME.get(name.lower())
     mime = mime.partition(";")[0].strip().lower()
     if by_name or mime in _BY_MIME:
         return by_name or _BY_MIME[mime]

@@ -55,7 +55,13 @@ async def read_attachment(
         _must_see(name, profile)
         image = ImagePart(payload, header["mime"])
         return Attachment(identity, name, header["mime"], image=image)
-    return Attachment(identity, name, mime or "text/plain", text=payload.decode())
+    return Attachment(
+        identity,
+        name,
+        mime or "text/plain",
+        text=payload.decode(),
+        unreadable=header["unreadable"],
+    )
 
 
 async def read_attachments(

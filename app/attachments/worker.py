@@ -1,6 +1,6 @@
 """python -m app.attachments.worker FILE KIND LIMITS: reads one file and writes what is in it.
 
-Writes one line of JSON, {"kind", "mime"} or {"refused", "facts"}, then the text (UTF-8) or the image.
+Writes one line of JSON, {"kind", "mime" or "unreadable"} or {"refused", "facts"}, then the text (UTF-8) or the image.
 Its memory and its processor time are limited by the system where the system can.
 """
 
@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from app.attachments.decoding import Decoded, decode
 from app.attachments.kinds import HEAD_BYTES, Kind, found_kind
 from app.attachments.limits import MEGABYTE, AttachmentLimits
 from app.core.errors import AttachmentRefused
@@ -47,7 +48,7 @@ def _refused(reason: str, detail: str, **facts: Any) -> dict[str, Any]:
 
 def read(path: Path, claimed: str, limits: AttachmentLimits) -> tuple[dict[str, Any], bytes]:
     """What the file holds. Raises AttachmentRefused; whatever else it raises means a damaged file."""
-    found = _kind_of(path, limits)
+    found, unreadable = _kind_of(path, limits), 0
     if claimed and claimed != found:
         raise AttachmentRefused(reason="type_mismatch", claimed=claimed, found=found)
     match found:
@@ -58,12 +59,13 @@ def read(path: Path, claimed: str, limits: AttachmentLimits) -> tuple[dict[str, 
         case "docx":
             text = _docx(path, limits)
         case "text":
-            text = _text(path)
+            decoded = _text(path)
+            text, unreadable = decoded.text, decoded.unreadable
         case _:
             raise AttachmentRefused(reason="unsupported")
     if len(text) > limits.characters:
         raise AttachmentRefused(reason="too_long", limit=f"{limits.characters:,}".replace(",", " "))
-    return {"kind": found}, text.encode()
+    return {"kind": found, "unreadable": unreadable}, text.encode()
 
 
 def _confine(limits: AttachmentLimits) -> None:
@@ -95,17 +97,11 @@ def _unpacks_too_large(limit: int) -> AttachmentRefused:
     return AttachmentRefused(reason="unpacks_too_large", limit_mb=limit // MEGABYTE)
 
 
-def _text(path: Path) -> str:
-    data = path.read_bytes()
-    for encoding in ("utf-8-sig", "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "ascii"):
-        with contextlib.suppress(UnicodeDecodeError):
-            return data.decode(encoding)
-    with contextlib.suppress(UnicodeDecodeError):
-        text = data.decode("cp1251")  # what older Windows programs of our users write
-        letters = sum(char.isalnum() or char.isspace() for char in text)
-        if letters >= len(text) * 0.6:
-            return text
-    raise AttachmentRefused(reason="type_mismatch", claimed="text", found="binary")
+def _text(path: Path) -> Decoded:
+    decoded = decode(path.read_bytes())
+    if decoded is None:
+        raise AttachmentRefused(reason="type_mismatch", claimed="text", found="binary")
+    return decoded
 
 
 def _pdf(path: Path, limits: AttachmentLimits) -> str:

@@ -34,6 +34,8 @@ class Attachment:
     mime: str
     text: str | None = None
     image: ImagePart | None = None
+    unreadable: int = 0
+    """Bytes that meant nothing in the text's encoding: U+FFFD stands for each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,11 @@ _MAX_CONCURRENT = 2
 COST = Text(
     ru="{name}: токенов ≈ {tokens}", uk="{name}: токенів ≈ {tokens}", en="{name}: tokens ≈ {tokens}"
 )
+DAMAGED = Text(
+    ru=" · файл повреждён: не прочитано байтов: {count}, на их месте знак \ufffd",
+    uk=" · файл пошкоджено: не прочитано байтів: {count}, на їхньому місці знак \ufffd",
+    en=" · the file is damaged: bytes that could not be read: {count}, each shown as \ufffd",
+)
 SHARE = Text(
     ru=" · {percent} % окна модели",
     uk=" · {percent} % вікна моделі",
@@ -114,6 +119,8 @@ def attachment_costs_router(models: Models, limits: AttachmentLimits, root: str 
         if profile.window:
             percent = max(1, round(100 * tokens / profile.window))
             text += SHARE.format(percent=percent)[browser.language]
+        if read.unreadable:
+            text += DAMAGED.format(count=read.unreadable)[browser.language]
         return _said(name, text, refused=False)
 
     return router

@@ -1,17 +1,20 @@
 """A file is what its bytes say; what it is refused for can be said in every language."""
 
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.attachments import attachment_tokens, refusal_text
-from app.attachments.kinds import claimed_kind, found_kind
+from app.attachments.kinds import READABLE, claimed_kind, found_kind
 from app.attachments.refusals import REASONS, TEXTS
 from app.core.errors import AttachmentRefused
 from app.core.messages import ImagePart
 from app.core.text import LANGUAGES
 from app.core.turns import Attachment
 
+ROOT = Path(__file__).resolve().parents[3]
 FACTS: dict[str, Any] = {
     "name": "x.pdf",
     "limit": 10,
@@ -37,7 +40,11 @@ FACTS: dict[str, Any] = {
         ("notes", "text/plain; charset=utf-8", "text"),
         ("song.mp3", "audio/mpeg", "binary"),
         ("sheet.xlsx", "", "zip"),
-        ("Makefile", "", None),
+        ("Makefile", "", "text"),
+        (".env", "", "text"),
+        ("subtitles.srt", "application/x-subrip", "text"),
+        ("picture.svg", "image/svg+xml", "text"),
+        ("unheard.of", "", None),
     ],
 )
 def test_the_name_says_more_than_the_browser(name, mime, kind):
@@ -96,3 +103,15 @@ def test_the_cost_in_tokens_is_that_of_the_text_or_of_an_image():
 
     assert attachment_tokens(file("four words are here"), words) == 4
     assert attachment_tokens(file(None, ImagePart(b"", "image/png")), words) == 768
+
+
+def test_what_may_be_uploaded_is_what_is_read():
+    config = tomllib.loads((ROOT / ".chainlit" / "config.toml").read_text("utf-8"))
+    assert config["features"]["spontaneous_file_upload"]["accept"] == {"*/*": list(READABLE)}
+    for ending in READABLE:
+        assert claimed_kind(f"a{ending}" if ending.startswith(".") else ending, "") in (
+            "text",
+            "pdf",
+            "docx",
+            "image",
+        )
