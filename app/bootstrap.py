@@ -12,8 +12,7 @@ from pydantic import SecretStr
 from app.access.keys import KeyRing
 from app.access.limits import Limits, redis_counters
 from app.access.people import People
-from app.completion.caching.cache import AnswerCache, Embed
-from app.completion.caching.check import checker
+from app.completion.caching.cache import AnswerCache, Embedder
 from app.completion.caching.policy import Policies
 from app.completion.catalogue import Catalogue
 from app.completion.models import Models
@@ -22,7 +21,7 @@ from app.completion.pulls import Pulls
 from app.completion.registration import ServerRegistration
 from app.completion.stores import Stores
 from app.completion.transcription import Transcription
-from app.conversation.cached import Remembering
+from app.conversation.cached import TurnCache
 from app.conversation.compression.compressor import Compressor
 from app.conversation.compression.prompt import CompressingPromptBuilder
 from app.conversation.compression.thread import ThreadNotes
@@ -32,7 +31,6 @@ from app.conversation.turn import Turns
 from app.core.background import BackgroundTasks
 from app.core.models import ModelRef
 from app.core.people import User
-from app.core.usage import CallRecord
 from app.gateway.access import Authenticator, Caller
 from app.gateway.app import Gateway
 from app.gateway.key_usage import KeyUsageRecorder
@@ -184,17 +182,16 @@ def _conversation(
     )
     notes = ThreadNotes(storage.compressions, storage.conversations, compressor, calibration)
     prompts = CompressingPromptBuilder(storage.compressions, calibration, compressor)
-    embed = embedding(settings, models)
-    policies = Policies(storage.key_values)
-
-    async def log_check(call: CallRecord) -> None:
-        await storage.usage.add(None, None, call.request_id, [call])
-
-    check = checker(models, policies, log_check)
-    answers = AnswerCache(storage.answers, policies, embed=embed, check=check, observers=[metrics])
-    memory = Remembering(answers, [metrics])
-    follow_ups = (prompts.after_turn, compressor.after_turn, memory.after)
-    turns = Turns(storage.turns, models, prompts, memory.wrap(MODES), follow_ups)
+    answers = AnswerCache(
+        storage.answers,
+        Policies(storage.key_values),
+        embedder=embedder(settings, models),
+        check_model=settings.cache_check_model,
+        observers=[metrics],
+    )
+    turn_cache = TurnCache(answers, [metrics])
+    follow_ups = (prompts.after_turn, compressor.after_turn, turn_cache.after)
+    turns = Turns(storage.turns, models, prompts, turn_cache.wrap(MODES), follow_ups)
     return Conversation(turns, compressor, notes, answers)
 
 
@@ -242,7 +239,7 @@ def _counters(settings: Settings) -> CounterStorage:
     return Counters(settings.data_dir / "limits.db")
 
 
-def embedding(settings: Settings, models: Models) -> Embed | None:
+def embedder(settings: Settings, models: Models) -> Embedder | None:
     """What makes a question's vector, where EMBEDDING_MODEL names a model."""
     name = settings.embedding_model
     if not name:
@@ -251,7 +248,7 @@ def embedding(settings: Settings, models: Models) -> Embed | None:
     async def embed(question: str) -> Sequence[float]:
         return (await models.embedding(ModelRef.parse(name), [question]).vectors())[0]
 
-    return embed
+    return Embedder(name, embed)
 
 
 def _authenticator(

@@ -37,6 +37,7 @@ class CommonSettings(BaseSettings):
     model_hub: str = "https://huggingface.co"
     """Where `repo:file` of EMBEDDED_MODEL is fetched from: an address with the hub's paths."""
     embedding_model: str | None = None
+    cache_check_model: str | None = None
     summary_model: str | None = None
 
     # Storage

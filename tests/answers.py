@@ -45,6 +45,13 @@ class MemoryAnswers:
         ]
         return tuple(row[-1] for row in heapq.nlargest(limit, alive))
 
+    async def has_vectors(self, scope: str, since: datetime) -> bool:
+        self._ready()
+        return any(
+            e.scope == scope and e.asked_at >= since and e.vector is not None
+            for e in self.entries.values()
+        )
+
     async def find(self, entry_id: str) -> CachedAnswer | None:
         self._ready()
         return self.entries.get(entry_id)

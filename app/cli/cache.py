@@ -7,8 +7,8 @@ from typing import Any
 
 from app.cli.db import storage
 from app.cli.terminal import Terminal
-from app.completion.caching.analysis import Aliases
 from app.completion.caching.policy import Policies, Policy
+from app.completion.caching.words import Aliases
 from app.core.text import Text
 
 PURGED = Text(
@@ -22,20 +22,20 @@ KEPT = Text(
     en="Groups of names: {count}. In force within seconds.",
 )
 WRONG = Text(
-    ru="Не годится: {given}. Пример: serve_from=0.8",
-    uk="Не підходить: {given}. Приклад: serve_from=0.8",
-    en="Does not fit: {given}. For example: serve_from=0.8",
+    ru="Не годится: {given}. Пример: offer_from=0.8",
+    uk="Не підходить: {given}. Приклад: offer_from=0.8",
+    en="Does not fit: {given}. For example: offer_from=0.8",
 )
 _SWITCHES = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
 
 
 def register(subparsers: Any) -> None:
     """Adds the group."""
-    group = subparsers.add_parser("cache", help="what the answer cache keeps and when it answers")
+    group = subparsers.add_parser("cache", help="what the answer cache keeps and offers")
     commands = group.add_subparsers(required=True, metavar="show|set|aliases|purge")
     show = commands.add_parser("show", help="the limits and thresholds in force")
     show.set_defaults(run=run_show)
-    change = commands.add_parser("set", help="change them: shared=on serve_from=0.8 days=30")
+    change = commands.add_parser("set", help="change them: shared=on offer_from=0.8 days=30")
     change.add_argument("values", nargs="+", metavar="name=value")
     change.set_defaults(run=run_set)
     aliases = commands.add_parser("aliases", help="show the aliases, or take them from a file")
@@ -110,7 +110,10 @@ def _changed(policy: Policy, name: str, value: str) -> Policy:
     present = values[name]
     if name == "aliases":
         raise KeyError(name)
-    if isinstance(present, bool):
+    if name == "cosines":  # of one embedding model: cosines=ollama/bge-m3:0.8
+        model, _, least = value.rpartition(":")
+        values[name] = {**present, model: float(least)}
+    elif isinstance(present, bool):
         values[name] = _SWITCHES[value.lower()]
     elif isinstance(present, str):
         values[name] = value

@@ -1,42 +1,30 @@
-"""Modes that look into the answer cache first, and what is kept of a turn for the next time.
-
-The lookup runs beside the model's call, and a hit ends that while no word has been said. Where this
-process has reason to expect a hit, it waits up to PATIENCE_S first, so that no model is bothered.
-"""
+"""Turns with the answer cache: modes that look into it beside the model, and what is kept of a turn."""
 
 import asyncio
+import contextlib
 import logging
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
-from app.completion.caching.cache import AnswerCache, Asked, Hit, Miss, Outcome
-from app.completion.caching.eligibility import LONGEST, lasting
-from app.completion.caching.scope import Scope, context_key, question_key
-from app.conversation.concurrency import ended
-from app.conversation.keeping import entry_of, served_entry, whole_answer
+from app.completion.caching.cache import AnswerCache, Asker, Hit, Miss, Outcome
+from app.completion.caching.query import CacheQuery, Scope, cacheable_answer, query_of
+from app.completion.caching.serving import Lookup, ReplayedCall
 from app.conversation.mode import Mode, TurnContext
 from app.conversation.sampling import sampling_of
-from app.conversation.steps import HeldWriting
 from app.core.caching import CachedAnswer
+from app.core.concurrency import ended
 from app.core.errors import KonsiliumError
 from app.core.events import StepKind
-from app.core.models import ModelProfile, ModelRef
+from app.core.models import ModelProfile
 from app.core.notes import CachedNote, Note, SuggestionNote, TitleNote
 from app.core.options import ChatOptions, Scalar
 from app.core.ports import CallObserver
-from app.core.turns import Prompt, SettledTurn, TurnRequest, new_id, now
-from app.core.usage import CallRecord, Purpose, Usage
+from app.core.turns import Prompt, SettledTurn, StepRecord, TurnRequest, new_id
 from app.core.usage import Outcome as Ended
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S = 0.02
-"""How long the model is not asked because a hit is expected; a lookup takes a few milliseconds."""
-AFTER_S = 0.005
-"""How long after the model a lookup begins that is not expected to find anything."""
 NAME = "Konsilium"
 _OF_SCOPE = frozenset(
     [
@@ -56,28 +44,24 @@ _OF_SCOPE = frozenset(
 """Options that are in the scope already, by what they come to, or that change no answer."""
 
 
-class Remembering:
-    """Wraps modes with the cache, and keeps their answers: `wrap` the modes, and add `after` to
-    what happens after a turn."""
+class TurnCache:
+    """The cache of turns: `wrap` the modes, and add `after` to what happens after a turn."""
 
     def __init__(self, cache: AnswerCache, observers: Sequence[CallObserver] = ()) -> None:
         self.cache = cache
         self._observers = observers
 
     def wrap(self, modes: Sequence[Mode]) -> tuple[Mode, ...]:
-        """The same modes, with a memory."""
-        return tuple(Cached(mode, self) for mode in modes)
+        """The same modes, with the cache."""
+        return tuple(CachedMode(mode, self) for mode in modes)
 
-    async def asked(
+    async def query(
         self, request: TurnRequest, prompt: Prompt, profile: ModelProfile
-    ) -> Asked | None:
-        """What may be looked up and kept of this turn; None where nothing may."""
-        if request.options.text("answer_cache") == "off" and request.take_cached is None:
+    ) -> CacheQuery | None:
+        """What may be looked up and kept of a turn; None where nothing may."""
+        off = request.options.text("answer_cache") == "off" and request.take_cached is None
+        if off or request.question.attachments:
             return None
-        images = any(message.images for message in prompt.messages)
-        if request.question.attachments or images or not lasting(request.question.text):
-            return None
-        alone = not prompt.history
         try:
             owner = await self.cache.owner(f"user:{request.user_id}")
         except KonsiliumError as error:
@@ -93,45 +77,68 @@ class Remembering:
             mode=request.options.mode,
             choices=_choices(request.options),
         )
-        text = request.question.text
-        return Asked(
-            scope,
-            question_key(text) if alone else context_key(prompt.messages),
-            text,
-            first=alone and len(text) <= LONGEST,
-            request_id=request.turn_id,
-        )
+        return query_of(prompt.messages, scope, request.turn_id)
+
+    async def find(self, turn: TurnContext, query: CacheQuery) -> Outcome:
+        """What the cache has for a turn: the entry that the person took, else what is found."""
+        request = turn.request
+        try:
+            if request.take_cached is not None:
+                return await self.cache.entry(query, request.take_cached)
+            if request.rewind:
+                await self.cache.purge(question_id=request.question.id)
+        except KonsiliumError as error:
+            log.warning("answer cache: %s: %s", error.code, error.detail)
+            return Miss()
+        return await self.cache.lookup(query, near=request.options.text("answer_cache") == "near")
 
     async def after(self, settled: SettledTurn) -> None:
         """Keeps the answer if it is whole; an edited or regenerated one replaces what was kept."""
         request = settled.request
-        asked = None
+        query = None
         if settled.prompt is not None and settled.profile is not None:
-            asked = await self.asked(request, settled.prompt, settled.profile)
-        if (entry_id := served_entry(settled.steps)) is not None:
+            query = await self.query(request, settled.prompt, settled.profile)
+        if (entry_id := _served_entry(settled.steps)) is not None:
             await self.cache.served(entry_id)
             return
         if request.rewind:
             await self.cache.purge(question_id=request.question.id)
-        if asked is None:
+        if query is None:
             return
         if request.bypass_cache:
-            await self.cache.forget(asked)
+            await self.cache.forget(query)
         if (answer := whole_answer(settled)) is not None:
-            await self.cache.keep(asked, entry_of(asked, answer, settled))
+            entry = query.entry(
+                answer.output,
+                settled.calls,
+                title=title.title if (title := TitleNote.of(answer.metadata)) else None,
+                thread_id=request.thread_id,
+                turn_id=request.turn_id,
+                question_id=request.question.id,
+            )
+            await self.cache.keep(query, entry)
 
-    def replayed(self, turn: TurnContext, record: CallRecord) -> None:
-        """Counts an answer from the cache like a call."""
+    def replay(self, turn: TurnContext, hit: Hit) -> None:
+        """The cached answer as the answer of this turn, counted like a call."""
+        entry, step_id = hit.entry, new_id()
+        record = ReplayedCall(hit, turn.request.turn_id, step_id).record
+        turn.models.cache_missed = False
         turn.models.enter(record)
         for observer in self._observers:
-            observer.started(turn.ask((), step_id=record.step_id), str(record.model))
+            observer.started(turn.ask((), step_id=step_id), entry.model)
             observer.ended(record)
+        notes: tuple[Note, ...] = (CachedNote(hit.kind, *_told(entry)),)
+        if entry.title:
+            notes += (TitleNote(entry.title),)
+        with turn.step(StepKind.ANSWER, turn.model.name, step_id=step_id, notes=notes) as step:
+            step.write(entry.answer)
+            step.record, step.finish_reason = record, "stop"
 
 
-class Cached:
+class CachedMode:
     """Implements `Mode` over another mode."""
 
-    def __init__(self, mode: Mode, memory: Remembering) -> None:
+    def __init__(self, mode: Mode, memory: TurnCache) -> None:
         self._mode = mode
         self._memory = memory
         self.id = mode.id
@@ -143,105 +150,45 @@ class Cached:
         self.takes_interjections = mode.takes_interjections
 
     async def respond(self, turn: TurnContext) -> None:
-        choice = turn.request.options.text("answer_cache")
-        profile = turn.models.profile(turn.model)
-        asked = await self._memory.asked(turn.request, turn.prompt, profile)
-        if asked is None or turn.request.bypass_cache:
+        """The mode's answer, or a cached one in its place."""
+        request, memory = turn.request, self._memory
+        query = await memory.query(request, turn.prompt, turn.models.profile(turn.model))
+        if query is None or request.bypass_cache:
             await self._mode.respond(turn)
-        else:
-            await self._beside(turn, asked, near=choice == "near")
+            return
+        asker = Asker(lambda name, check: turn.models.call(turn.models.resolve(name), check))
+        lookup = Lookup(
+            lambda: memory.find(turn, query),
+            memory.cache.confirmer(query, asker),
+            expected=request.take_cached is not None or memory.cache.expects(query),
+        )
+        async with contextlib.aclosing(lookup):
+            await self._beside(turn, lookup)
 
-    async def _beside(self, turn: TurnContext, asked: Asked, *, near: bool) -> None:
-        """The lookup and the model's answer; the model waits only where a hit is likely."""
-        cache = self._memory.cache
-        expected = turn.request.take_cached or await cache.likely(asked, near=near)
-        after_s = 0 if expected else AFTER_S
-        looking = asyncio.create_task(self._look(turn.request, asked, near=near, after_s=after_s))
-        tasks: list[asyncio.Task[Any]] = [looking]
+    async def _beside(self, turn: TurnContext, lookup: Lookup) -> None:
+        """The model answers beside the lookup; its words are held back until that has had its time."""
+        if (hit := await lookup.before()) is not None:
+            self._memory.replay(turn, hit)
+            return
+        turn.models.cache_missed = True
+        ahead, writing = turn.held()
+        answering = asyncio.create_task(self._mode.respond(ahead))
+        ready = asyncio.create_task(writing.ready.wait())
         try:
-            if expected:
-                await asyncio.wait([looking], timeout=PATIENCE_S)
-                if looking.done() and isinstance(hit := looking.result(), Hit):
-                    self._replay(turn, hit)
-                    return
-            turn.models.cache_missed = True
-            ahead, writing = turn.held()
-            answering = asyncio.create_task(self._mode.respond(ahead))
-            tasks.append(answering)
-            found = await self._found(looking, answering, writing)
-            if isinstance(found, Hit) and not writing.shown:
+            found = await lookup.in_time(answering, ready)
+            if isinstance(found, Hit):
                 await ended([answering])
-                self._replay(turn, found)
+                self._memory.replay(turn, found)
                 return
+            if found is None:
+                writing.release()
+                found = await lookup.late(answering)
             if not isinstance(found, Miss):
                 _offer(turn, found.entry)
             writing.release()
             await answering
         finally:
-            await ended(tasks)
-
-    async def _found(
-        self, looking: asyncio.Task[Outcome], answering: asyncio.Task[None], writing: HeldWriting
-    ) -> Outcome:
-        """What the lookup found; nothing, where the model had answered before it was over. The model's
-        words are let through where it is late."""
-        ready = asyncio.create_task(writing.ready.wait())
-        try:
-            await asyncio.wait({looking, answering, ready}, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait([looking], timeout=PATIENCE_S)  # a very quick model
-            if not looking.done():
-                writing.release()
-                await asyncio.wait({looking, answering}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await ended([ready])
-        return looking.result() if looking.done() else Miss()
-
-    async def _look(
-        self, request: TurnRequest, asked: Asked, *, near: bool, after_s: float
-    ) -> Outcome:
-        await asyncio.sleep(after_s)  # the model's request goes out first
-        cache = self._memory.cache
-        try:
-            if request.take_cached is not None:
-                entry = await cache.entry(asked, request.take_cached)
-                return Hit("taken", entry) if entry else Miss()
-            if request.rewind:
-                await cache.purge(question_id=request.question.id)
-        except KonsiliumError as error:
-            log.warning("answer cache: %s: %s", error.code, error.detail)
-            return Miss()
-        return await cache.lookup(asked, near=near)
-
-    def _replay(self, turn: TurnContext, hit: Hit) -> None:
-        """The cached answer as the answer of this turn."""
-        entry, step_id, at = hit.entry, new_id(), time.perf_counter()
-        turn.models.cache_missed = False
-        notes: list[Note] = [CachedNote(hit.kind, *_told(entry))]
-        if entry.title:
-            notes.append(TitleNote(entry.title))
-        record = CallRecord(
-            id=new_id(),
-            purpose=Purpose.ANSWER,
-            model=ModelRef.parse(entry.model),
-            started_at=now(),
-            outcome=Ended.COMPLETED,
-            usage=Usage(input_tokens=0, output_tokens=0),
-            first_token_s=0.0,
-            total_s=time.perf_counter() - at,
-            characters=len(entry.answer),
-            finish_reason="stop",
-            cache=hit.kind,
-            request_id=turn.request.turn_id,
-            step_id=step_id,
-            saved_tokens=entry.tokens,
-            saved_rub=entry.cost_rub,
-        )
-        self._memory.replayed(turn, record)
-        with turn.step(
-            StepKind.ANSWER, turn.model.name, step_id=step_id, notes=tuple(notes)
-        ) as step:
-            step.write(entry.answer)
-            step.record, step.finish_reason = record, "stop"
+            await ended([answering, ready])
 
 
 def _told(entry: CachedAnswer) -> tuple[str, str, datetime, int | None, Decimal | None]:
@@ -255,3 +202,29 @@ def _offer(turn: TurnContext, entry: CachedAnswer) -> None:
 
 def _choices(options: ChatOptions) -> dict[str, Scalar]:
     return {id: value for id, value in options.values.items() if id not in _OF_SCOPE}
+
+
+def _served_entry(steps: Sequence[StepRecord]) -> str | None:
+    """The id of the cached answer that was shown, where one was."""
+    for step in steps:
+        if (cached := CachedNote.of(step.metadata)) is not None:
+            return cached.entry_id
+    return None
+
+
+def whole_answer(settled: SettledTurn) -> StepRecord | None:
+    """The turn's answer, if it is one, cacheable, and nothing of the turn went wrong; None where it
+    has several, or words were said into it."""
+    if settled.outcome is not Ended.COMPLETED or settled.error is not None:
+        return None
+    below = settled.steps[1:]
+    answers = [step for step in below if step.kind is StepKind.ANSWER]
+    if len(answers) != 1 or any(step.kind is StepKind.QUESTION for step in below):
+        return None
+    if any(step.outcome is not Ended.COMPLETED or step.is_error for step in below):
+        return None
+    answer = answers[0]
+    spoken = any(call.step_id == answer.id for call in settled.calls)
+    if not spoken or answer.parent_id != settled.request.turn_id:
+        return None
+    return answer if cacheable_answer(answer.output, settled.calls) else None

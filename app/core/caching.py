@@ -12,7 +12,7 @@ class CachedAnswer:
     """One question with its answer, in one scope."""
 
     scope: str
-    """Hash of all that must be alike before questions are compared: see `caching.scope`."""
+    """Hash of all that must be alike before questions are compared: see `caching.query`."""
     key: str
     """Hash of the question's exact form; one entry a key in a scope."""
     owner: str

@@ -241,7 +241,11 @@ CHAT_OPTIONS: tuple[Option, ...] = (
             ),
             Choice(
                 "near",
-                Text(ru="и похожие вопросы", uk="і схожі запитання", en="similar questions too"),
+                Text(
+                    ru="и предлагать ответ на похожий",
+                    uk="і пропонувати відповідь на схоже",
+                    en="and offer the answer to a similar one",
+                ),
             ),
         ),
         group="cache",

@@ -88,6 +88,16 @@ class CachedAnswers:
 
         return await self._database.read(work)
 
+    async def has_vectors(self, scope: str, since: datetime) -> bool:
+        """Whether any entry of the scope has one."""
+        wanted = select(cached_answers.c.seq).where(
+            cached_answers.c.scope == scope,
+            cached_answers.c.asked_at >= since,
+            cached_answers.c.vector.is_not(None),
+        )
+        found = await self._database.read(lambda c: c.scalar(wanted.limit(1)))
+        return found is not None
+
     async def find(self, entry_id: str) -> CachedAnswer | None:
         """The entry of that id."""
         query = select(cached_answers).where(cached_answers.c.id == entry_id)

@@ -6,7 +6,7 @@
   const place = document.getElementById("rules");
   const form = document.getElementById("rules-form");
   const said = document.getElementById("rules-said");
-  const { shared, aliases, serveFrom, days } = form.elements;
+  const { shared, aliases, offerFrom, days } = form.elements;
   place.hidden = !admin;
 
   const send = async (method, body) => {
@@ -35,7 +35,7 @@
   const fill = (rules) => {
     shared.checked = rules.shared;
     aliases.value = rules.aliases;
-    serveFrom.value = rules.serveFrom;
+    offerFrom.value = rules.offerFrom;
     days.value = rules.days;
   };
 
@@ -47,7 +47,7 @@
     const rules = {
       shared: shared.checked,
       aliases: aliases.value,
-      serveFrom: serveFrom.valueAsNumber,
+      offerFrom: offerFrom.valueAsNumber,
       days: days.valueAsNumber,
     };
     during(async () => (fill(await send("PATCH", rules)), texts.rules_saved));

@@ -7,7 +7,8 @@ const { keep, known, money, newest, number, plural, shown, words } = window.Kons
 const TEXTS = {
   ru: {
     same: "Из кеша: этот вопрос уже задавали",
-    near: (asked) => `Из кеша: спрошено как «${asked}»`,
+    near: (asked) => `Из кеша: модель сочла, что это тот же вопрос: «${asked}»`,
+    taken: (asked) => `Из кеша: ответ на вопрос «${asked}»`,
     saved: (count, text) => `сэкономлено ${text} ${plural("ru", count, ["токен", "токена", "токенов"])}`,
     regenerate: "Спросить модель",
     similar: (asked) => `Похожий вопрос уже был: «${asked}»`,
@@ -15,7 +16,8 @@ const TEXTS = {
   },
   uk: {
     same: "З кешу: це запитання вже ставили",
-    near: (asked) => `З кешу: запитано як «${asked}»`,
+    near: (asked) => `З кешу: модель вважає, що це те саме запитання: «${asked}»`,
+    taken: (asked) => `З кешу: відповідь на запитання «${asked}»`,
     saved: (count, text) => `заощаджено ${text} ${plural("uk", count, ["токен", "токени", "токенів"])}`,
     regenerate: "Запитати модель",
     similar: (asked) => `Схоже запитання вже було: «${asked}»`,
@@ -23,7 +25,8 @@ const TEXTS = {
   },
   en: {
     same: "From cache: this was asked before",
-    near: (asked) => `From cache: asked as “${asked}”`,
+    near: (asked) => `From cache: a model found it to be the same question as “${asked}”`,
+    taken: (asked) => `From cache: the answer to “${asked}”`,
     saved: (count, text) => `saved ${text} ${plural("en", count, ["token", "tokens"])}`,
     regenerate: "Ask the model",
     similar: (asked) => `A similar question was asked: “${asked}”`,
@@ -56,7 +59,7 @@ function CacheNote({ data, callAction }) {
       setBusy(false);
     }
   };
-  const said = kind === "exact" ? text.same : text.near(asked);
+  const said = kind === "exact" ? text.same : text[kind === "near" ? "near" : "taken"](asked);
   const spared = [
     known(saved) && saved > 0 && text.saved(saved, number(lang, saved)),
     Number(savedRub) > 0 && money(lang, savedRub),

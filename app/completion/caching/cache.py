@@ -6,21 +6,24 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Literal
 
-from app.completion.caching.analysis import Aliases, Analysis, analyse
-from app.completion.caching.hints import Hints
-from app.completion.caching.matching import Verdict, compare, terms_of
+from app.completion.caching.matching import compare, interchangeable
 from app.completion.caching.policy import Policies, Policy
-from app.completion.caching.scope import SHARED, Scope
-from app.completion.caching.text import read_dictionaries, ready
+from app.completion.caching.query import SHARED, CacheQuery
+from app.completion.caching.words import Aliases, Reading, read, read_dictionaries, terms_of
 from app.core.caching import CachedAnswer
+from app.core.concurrency import ended
 from app.core.errors import KonsiliumError
-from app.core.ports import AnswerStore, CacheObserver
+from app.core.events import TextDelta
+from app.core.messages import Message
+from app.core.ports import AnswerStore, CacheObserver, Call
+from app.core.requests import ModelRequest, Sampling
 from app.core.turns import now
+from app.core.usage import CallRecord, Purpose
 
 log = logging.getLogger(__name__)
 
@@ -28,23 +31,34 @@ CANDIDATES = 12
 TERMS = 12
 TRIM_EVERY = 50
 """Answers kept between two looks at the limits."""
+MAX_EXPECTED = 200_000
+"""Keys remembered as present, about 20 MB."""
 
-Embed = Callable[[str], Awaitable[Sequence[float]]]
-"""The vector of a question, by the configured embedding model."""
-Check = Callable[[str, str, str | None], Awaitable[bool]]
-"""Whether a model says yes: the answer to the first question answers the second (request id last)."""
+RULE = (
+    "You compare two questions. Reply with one word. Reply yes only if a complete and correct answer "
+    "to A is also a complete and correct answer to B, in the same language. If they differ in what is "
+    "asked, in a number, date, name, place, direction, negation or order, reply no."
+)
+MAX_REPLY = 8
+"""Tokens."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A question that may be looked up: eligible, in its scope."""
+class Embedder:
+    """An embedding model: its name, and the vector of a question."""
 
-    scope: Scope
-    key: str
-    question: str
-    first: bool = True
-    """The first of its conversation: it stands alone, and may match in other words."""
-    request_id: str | None = None
+    model: str
+    """`server/model`: by which its least cosine is known."""
+    embed: Callable[[str], Awaitable[Sequence[float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Makes the check's calls for whoever asked: `call` raises where they may not use the model, and
+    `book` is told what each call took."""
+
+    call: Callable[[str, ModelRequest], Call]
+    book: Callable[[CallRecord], None] = lambda record: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +71,11 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """An answer to offer: the question was alike, not the same."""
+    """An answer to offer: the question was alike. `certain` where no guard objects to serving it, and
+    a model's word is all that is missing."""
 
     entry: CachedAnswer
+    certain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +87,30 @@ Outcome = Hit | Suggestion | Miss
 
 
 class AnswerCache:
-    """Lookups read; `keep`, `served` and `forget` write. Storage decides nothing, matching is pure."""
+    """Lookups read; `keep`, `served` and `forget` write. Storage decides nothing, matching is pure.
+
+    `check_model` (`server/model`) is asked whether two questions want the same answer; without one,
+    what is not exactly the same is only ever offered.
+    """
 
     def __init__(
         self,
         store: AnswerStore,
         policies: Policies,
         *,
-        embed: Embed | None = None,
-        check: Check | None = None,
+        embedder: Embedder | None = None,
+        check_model: str | None = None,
         observers: Sequence[CacheObserver] = (),
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._store = store
         self.policies = policies
-        self._embed = embed
-        self._check = check
+        self._embedder = embedder
+        self._check_model = check_model
         self._observers = observers
         self._clock = clock
         self._disliked: OrderedDict[str, None] = OrderedDict()
-        self._hints = Hints()
+        self._expected: OrderedDict[str, None] = OrderedDict()
         self._kept = 0
         self._writing: set[asyncio.Task[None]] = set()
         self._in_turn = asyncio.Lock()
@@ -99,52 +119,88 @@ class AnswerCache:
         """Whose cache one who asks belongs to: `own` (`user:<id>`), unless all share one."""
         return SHARED if (await self.policies.current()).shared else own
 
-    async def likely(self, asked: Asked, *, near: bool) -> bool:
-        """Whether this process has seen an entry that should be served: worth waiting for."""
-        scope = asked.scope.key
-        if (scope, asked.key) in self._hints:
-            return True
-        if not (near and asked.first) or scope not in self._hints:
-            return False
-        question = await taken_apart(asked.question, (await self.policies.current()).names)
-        terms = terms_of(question) if question else ()
-        return bool(terms) and (scope, terms[0]) in self._hints
+    def expects(self, query: CacheQuery) -> bool:
+        """Whether this process has seen an entry of exactly this question: a hit is worth waiting for."""
+        return query.scope.key + query.key in self._expected
 
-    async def lookup(self, asked: Asked, *, near: bool) -> Outcome:
-        """What is known; with `near`, other words may match too. A failure is a miss, and logged."""
+    async def lookup(self, query: CacheQuery, *, near: bool) -> Outcome:
+        """What is known; with `near`, what is alike too. A failure is a miss, and logged."""
         start = time.perf_counter()
         try:
-            found = await self._find(asked, near=near)
+            found = await self._find(query, near=near)
         except KonsiliumError as error:
             log.warning("answer cache: %s: %s", error.code, error.detail)
             found = Miss()
-        self._count(found, time.perf_counter() - start)
+        outcome = {Suggestion: "suggestion", Miss: "miss"}.get(type(found))
+        for observer in self._observers:
+            observer.looked_up(outcome or "exact", time.perf_counter() - start)
         return found
 
-    async def entry(self, asked: Asked, entry_id: str) -> CachedAnswer | None:
-        """An entry that was suggested, if it is of the asker's own scope and still there."""
-        entry = await self._store.find(entry_id)
-        if entry is None or entry.scope != asked.scope.key:
+    def confirmer(
+        self, query: CacheQuery, asker: Asker
+    ) -> Callable[[Suggestion], Coroutine[Any, Any, Outcome]] | None:
+        """What turns a suggestion into a hit by a model's word; None where no model is to be asked."""
+        if not self._check_model:
             return None
+        return lambda found: self._confirm(query, found, asker)
+
+    async def _confirm(self, query: CacheQuery, found: Suggestion, asker: Asker) -> Outcome:
+        """Asks the check model, both ways round at once; anything but two times yes is a no."""
+        if not found.certain:
+            return found
+        orders = ((found.entry.question, query.question), (query.question, found.entry.question))
+        replies = [
+            asyncio.create_task(self._says_yes(asker, *order, query.request_id)) for order in orders
+        ]
+        try:
+            if not all([await reply for reply in replies]):
+                return found
+        except KonsiliumError as error:
+            log.info("answer cache unchecked: %s: %s", error.code, error.detail)
+            return found
+        finally:
+            await ended(replies)
+        for observer in self._observers:
+            observer.looked_up("near", 0.0)
+        return Hit("near", found.entry)
+
+    async def _says_yes(self, asker: Asker, a: str, b: str, request_id: str | None) -> bool:
+        request = ModelRequest(
+            messages=(Message.system(RULE), Message.user(f"A: {a}\nB: {b}")),
+            sampling=Sampling(temperature=0.0, max_tokens=MAX_REPLY),
+            think=False,
+            purpose=Purpose.CACHE_CHECK,
+            request_id=request_id,
+        )
+        call = asker.call(self._check_model or "", request)
+        try:
+            async with aclosing(call.events()) as events:
+                said = "".join([e.text async for e in events if isinstance(e, TextDelta)])
+        finally:
+            asker.book(call.record)
+        return said.strip().strip("\"'*.!").lower() == "yes"
+
+    async def entry(self, query: CacheQuery, entry_id: str) -> Outcome:
+        """An entry that was suggested and taken, if it is of the asker's own scope and still there."""
+        entry = await self._store.find(entry_id)
+        if entry is None or entry.scope != query.scope.key:
+            return Miss()
         for observer in self._observers:
             observer.looked_up("taken", 0.0)
-        return entry
+        return Hit("taken", entry)
 
-    async def keep(self, asked: Asked, answer: CachedAnswer) -> None:
-        """Keeps a whole, good answer to `asked`, in place of an earlier one.
-
-        The caller vouches that it is complete; one disliked meanwhile is not kept.
-        """
-        if answer.turn_id in self._disliked or not answer.answer.strip():
+    async def keep(self, query: CacheQuery, answer: CachedAnswer) -> None:
+        """Keeps an answer that `cacheable_answer` lets through, in place of an earlier one; one
+        disliked meanwhile is not kept."""
+        if answer.turn_id in self._disliked:
             return
         terms: Sequence[str] = ()
-        if asked.first:
+        if query.first:
             policy = await self.policies.current()
-            analysis = await taken_apart(asked.question, policy.names)
-            terms = terms_of(analysis)[:TERMS] if analysis else ()
-            answer = replace(answer, vector=await self._vector(asked.question))
+            terms = terms_of(await _read(query.question, policy.names), TERMS)
+            answer = replace(answer, vector=await self._vector(query.question))
         await self._store.put(answer, terms)
-        self._hints.note(asked.scope.key, asked.key, *terms[:1])
+        self._expect(query)
         self._kept += 1
         if self._kept % TRIM_EVERY == 1:
             await self.trim()
@@ -180,9 +236,9 @@ class AnswerCache:
         if entry_id is not None:
             await self._store.purge(entry_id=entry_id)
 
-    async def forget(self, asked: Asked) -> None:
+    async def forget(self, query: CacheQuery) -> None:
         """Removes the entry of exactly this question."""
-        await self._store.purge(scope=asked.scope.key, key=asked.key)
+        await self._store.purge(scope=query.scope.key, key=query.key)
 
     async def purge(
         self,
@@ -202,115 +258,79 @@ class AnswerCache:
         policy = await self.policies.current()
         return await self._store.trim(self._clock() - policy.lifetime, policy.entries)
 
-    async def _find(self, asked: Asked, *, near: bool) -> Outcome:
+    def _expect(self, query: CacheQuery) -> None:
+        self._expected[query.scope.key + query.key] = None
+        while len(self._expected) > MAX_EXPECTED:
+            self._expected.popitem(last=False)
+
+    async def _find(self, query: CacheQuery, *, near: bool) -> Outcome:
         policy = await self.policies.current()
         since = self._clock() - policy.lifetime
-        question = await taken_apart(asked.question, policy.names) if near and asked.first else None
-        terms = terms_of(question)[:TERMS] if question else ()
-        found = await self._store.look_up(asked.scope.key, asked.key, terms, since, CANDIDATES)
+        reading = await _read(query.question, policy.names) if near and query.first else None
+        terms = terms_of(reading, TERMS) if reading else ()
+        found = await self._store.look_up(query.scope.key, query.key, terms, since, CANDIDATES)
         if found.exact is not None:
-            self._hints.note(asked.scope.key, asked.key)
+            self._expect(query)
             return Hit("exact", found.exact)
-        self._hints.drop(asked.scope.key, asked.key)
-        if question is None:
+        self._expected.pop(query.scope.key + query.key, None)
+        if reading is None:
             return Miss()
-        best = judged(question, found.candidates, policy)
-        if isinstance(best, Hit):
-            self._hints.note(asked.scope.key, *terms[:1])
-        elif terms:
-            self._hints.drop(asked.scope.key, terms[0])
-        if isinstance(best, Miss):
-            best = await self._by_vector(asked, question, policy, since)
-        if isinstance(best, Suggestion) and await self._confirmed(asked, best.entry):
-            return Hit("near", best.entry)
-        return best
+        best = offered(reading, found.candidates, policy)
+        return best or await self._by_vector(query, reading, policy, since) or Miss()
 
     async def _by_vector(
-        self, asked: Asked, question: Analysis, policy: Policy, since: datetime
-    ) -> Outcome:
-        """The nearest by meaning: offered at most, and only where no guard but wording objects."""
-        vector = await self._vector(asked.question)
+        self, query: CacheQuery, reading: Reading, policy: Policy, since: datetime
+    ) -> Suggestion | None:
+        """The nearest by meaning, where no guard but that of other words objects."""
+        if self._embedder is None or not await self._store.has_vectors(query.scope.key, since):
+            return None
+        vector = await self._vector(query.question)
         if vector is None:
-            return Miss()
-        for entry in await self._store.nearest(asked.scope.key, vector, since, 3):
-            other = await taken_apart(entry.question, policy.names)
-            cosine = _product(vector, entry.vector or ())
-            if other and cosine >= policy.vectors_from and offered_by_meaning(question, other):
+            return None
+        least = policy.cosine(self._embedder.model)
+        for entry in await self._store.nearest(query.scope.key, vector, since, 3):
+            cosine = sum(a * b for a, b in zip(vector, entry.vector or (), strict=False))
+            other = read(entry.question, policy.names)
+            if cosine >= least and compare(reading, other).objections <= OTHER_WORDS:
                 return Suggestion(entry)
-        return Miss()
+        return None
 
     async def _vector(self, question: str) -> tuple[float, ...] | None:
-        if self._embed is None:
+        """Of unit length."""
+        if self._embedder is None:
             return None
         try:
-            vector = await self._embed(question)
+            vector = await self._embedder.embed(question)
         except KonsiliumError as error:
             log.info("answer cache without vectors: %s: %s", error.code, error.detail)
             return None
-        length = math.sqrt(_product(vector, vector))
+        length = math.sqrt(sum(value * value for value in vector))
         return tuple(value / length for value in vector) if length else None
 
-    async def _confirmed(self, asked: Asked, entry: CachedAnswer) -> bool:
-        if self._check is None:
-            return False
-        try:
-            return await self._check(entry.question, asked.question, asked.request_id)
-        except KonsiliumError as error:
-            log.info("answer cache unchecked: %s: %s", error.code, error.detail)
-            return False
 
-    def _count(self, found: Outcome, seconds: float) -> None:
-        match found:
-            case Hit(kind):
-                outcome: str = kind
-            case Suggestion():
-                outcome = "suggestion"
-            case Miss():
-                outcome = "miss"
-        for observer in self._observers:
-            observer.looked_up(outcome, seconds)
+OTHER_WORDS = frozenset({"thing"})
+"""The one guard that a vector may overrule: both questions have words that the other lacks."""
 
 
-def _product(one: Sequence[float], other: Sequence[float]) -> float:
-    return sum(a * b for a, b in zip(one, other, strict=False))
-
-
-def judged(question: Analysis, candidates: Iterable[CachedAnswer], policy: Policy) -> Outcome:
-    """The best of the candidates: one to serve, else one to suggest, else nothing."""
-    serve: list[tuple[float, datetime, CachedAnswer]] = []
-    suggest: list[tuple[float, datetime, CachedAnswer]] = []
+def offered(
+    reading: Reading, candidates: Iterable[CachedAnswer], policy: Policy
+) -> Suggestion | None:
+    """The most alike of the candidates, of equals the latest."""
+    best: tuple[tuple[bool, float, datetime], Suggestion] | None = None
     for entry in candidates:
-        other = _analysed(entry.question, policy.names)
-        if other is None:
+        other = read(entry.question, policy.names)
+        likeness = compare(reading, other)
+        if likeness.objections or likeness.score < policy.offer_from:
             continue
-        verdict = compared(question, other, policy)
-        if verdict.kind != "different":
-            rank = (verdict.score, entry.asked_at, entry)
-            (serve if verdict.kind == "serve" else suggest).append(rank)
-    if serve:
-        return Hit("near", max(serve, key=lambda r: r[:2])[2])
-    if suggest:
-        return Suggestion(max(suggest, key=lambda r: r[:2])[2])
-    return Miss()
+        certain = interchangeable(reading, other)
+        rank = (certain, likeness.score, entry.asked_at)
+        if best is None or rank > best[0]:
+            best = rank, Suggestion(entry, certain)
+    return best[1] if best else None
 
 
-def compared(one: Analysis, other: Analysis, policy: Policy) -> Verdict:
-    """The verdict under a policy's thresholds."""
-    return compare(one, other, serve_from=policy.serve_from, suggest_from=policy.suggest_from)
-
-
-def offered_by_meaning(one: Analysis, other: Analysis) -> bool:
-    """Whether nothing but different words speaks against the two."""
-    return set(compare(one, other).hard) <= {"thing"}
-
-
-@lru_cache(maxsize=20_000)
-def _analysed(question: str, aliases: Aliases) -> Analysis | None:
-    return analyse(question, aliases)
-
-
-async def taken_apart(question: str, aliases: Aliases) -> Analysis | None:
-    """The analysis; the dictionaries are read in a thread the first time."""
-    if not ready(question):
-        await asyncio.to_thread(read_dictionaries, question)
-    return _analysed(question, aliases)
+async def _read(question: str, aliases: Aliases) -> Reading:
+    """The question read; the dictionaries are loaded in a thread the first time."""
+    if not read_dictionaries.cache_info().currsize:
+        await asyncio.to_thread(read_dictionaries)
+    return read(question, aliases)

@@ -1,277 +1,275 @@
-"""Whether two questions ask for the same answer: pure, without storage or models.
-
-Words are paired first (the same, akin, of one root); what stays unpaired and what the guards find
-decides. A `hard` finding means another question; a `soft` one means it may be offered, not served.
-"""
+"""How alike two questions are, and what speaks against it: pure, without storage or models."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import Literal
+from itertools import combinations, pairwise
 
-from app.completion.caching.analysis import Analysis, Item, index_of
-from app.completion.caching.lexicon import LEXICONS
-from app.completion.caching.lexicon.shape import twos
+from rapidfuzz.distance import OSA
 
-Kind = Literal["serve", "suggest", "different"]
+from app.completion.caching.words import TASKS, Reading, Word, is_known, sound
 
-AKIN, ROOT, STEM = 0.9, 0.85, 0.75
-"""How much of a match words make that are akin, prefixed otherwise, or share a stem."""
-SERVE_FROM = 0.7
-SUGGEST_FROM = 0.5
-_NEIGHBOURS = twos(
-    "which/count which/what how/what how/can how/which what/can which/cost count/long "
-    "count/cost how/with what/with count/often which/with yes/can which/define what/define "
-    "when/which which/long can/with who/which count/far yes/which why/what where/can where/which "
-    "why/purpose"
+OFFER_FROM = 0.7
+MAX_ODD_WORDS = 10
+"""Two questions with more words than that without an equal are not alike, however these are spelt."""
+_OTHER_VERB = 0.4
+_CLOSE_ASKS = [
+    {"ask how", "ask what"},
+    {"ask how", "ask which"},
+    {"ask what", "ask which"},
+    {"ask count", "ask which"},
+    {"ask count", "ask what"},
+    {"ask count", "ask long"},
+    {"ask count", "ask cost"},
+    {"ask cost", "ask which"},
+    {"ask cost", "ask what"},
+    {"ask different", "ask what"},
+    {"ask different", "ask how"},
+    {"ask where", "ask whither"},
+]
+_VERB = re.compile(r"(?:ть|ти|чь)(?:ся|сь)?$")
+_MODALS = frozenset({"must", "need", "can", "should"})
+_DUTIES = {"must", "need"}
+_SCOPES = frozenset(["all", "some", "only", "more", "less", "most", "or", "out", "up", "down"])
+_OPPOSED = (
+    {"from", "to"},
+    {"from", "until"},
+    {"before", "after"},
+    {"until", "after"},
+    {"with", "against"},
+    {"for", "against"},
+    {"for", "from"},
 )
-"""Kinds of question whose answers may serve one another well enough to be offered."""
-_OPPOSED = twos("from/to from/until before/after until/after for_/against under/over")
-_PERSONS = frozenset({"me", "you", "he", "she", "they"})
-_PAST = re.compile(r"(?:л|ла|ло|ли|в)(?:ся|сь)?$")
-_DEGREE = re.compile(r"(?:er|est)$")
-_ADJECTIVE = re.compile(r"[ыи]й$")
-_PARTICIPLE = re.compile(r"[a-z](?:ed|en|ing)$")
-_ACTORS = frozenset({"who", "whom", "which", "what"})
-"""Kinds of question that ask for one who does, or is done to."""
-_NEUTRAL = {None, "of", "for"}
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What two questions are to one another, how alike (0 to 1), and what was found against it."""
+class Likeness:
+    """The share of words that two questions have in common, 0 to 1, and what objects to offering the
+    answer of one to the other."""
 
-    kind: Kind
     score: float
-    hard: tuple[str, ...] = ()
-    soft: tuple[str, ...] = ()
+    objections: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Which words of two questions answer to one another."""
+    """Which words of two questions answer to one another, as indexes, with how surely (0 to 1)."""
 
-    same: tuple[tuple[int, int], ...]
-    """Indexes into the content of each where the concept is the same."""
-    alike: tuple[tuple[Item, Item, float], ...]
-    left: tuple[Item, ...]
-    right: tuple[Item, ...]
-    """Words without a counterpart."""
+    pairs: tuple[tuple[int, int, float], ...]
+    left: tuple[Word, ...]
+    right: tuple[Word, ...]
 
 
-def compare(
-    one: Analysis,
-    other: Analysis,
-    *,
-    serve_from: float = SERVE_FROM,
-    suggest_from: float = SUGGEST_FROM,
-) -> Verdict:
-    """The verdict on two questions; the order of the two does not matter."""
+def compare(one: Reading, other: Reading) -> Likeness:
+    """How alike the two are; the order of the two does not matter."""
     if one.language != other.language:
-        return Verdict("different", 0.0, ("language",))
-    pairing = pair_words(one, other)
-    score = similarity(one, other, pairing)
-    hard = tuple(dict.fromkeys(_hard(one, other, pairing)))
-    soft = tuple(dict.fromkeys(_soft(one, other, pairing)))
-    if hard or score < suggest_from:
-        return Verdict("different", score, hard, soft)
-    served = not soft and score >= serve_from
-    return Verdict("serve" if served else "suggest", score, hard, soft)
+        return Likeness(0.0, frozenset({"language"}))
+    pairing = paired(one, other)
+    whole = len(one.words) + len(other.words)
+    alike = sum(sure for _, _, sure in pairing.pairs)
+    if _verbs_alone(one, other, pairing):
+        alike += _OTHER_VERB
+    score = 2 * alike / whole if whole else 1.0
+    return Likeness(score, frozenset(_objections(one, other, pairing)))
 
 
-def pair_words(one: Analysis, other: Analysis) -> Pairing:
-    """Pairs equal concepts first, then words akin, then words of one root or stem."""
-    left, right = dict(enumerate(one.content)), dict(enumerate(other.content))
-    same = []
-    for i, a in list(left.items()):
-        for j, b in list(right.items()):
-            if a.concept == b.concept or a.lemma == b.lemma:
-                same.append((i, j))
-                del left[i], right[j]
-                break
-    alike = []
-    candidates = [
-        (quality, i, j)
+def interchangeable(one: Reading, other: Reading) -> bool:
+    """Whether every guard is silent: the same words in the same forms, and all else equal. Only then
+    may a model's yes have the answer served."""
+    return _signature(one) == _signature(other)
+
+
+def _signature(reading: Reading) -> object:
+    free = [word.surface for word in reading.words if not word.relation]
+    bound = sorted((w.relation, w.surface) for w in reading.words if w.relation)
+    return (
+        reading.language,
+        free,
+        bound,
+        reading.numbers,
+        reading.code,
+        sorted(reading.classes.items()),
+        reading.persons,
+    )
+
+
+def paired(one: Reading, other: Reading) -> Pairing:
+    """Pairs the surest first."""
+    left, right = dict(enumerate(one.words)), dict(enumerate(other.words))
+    pairs: list[tuple[int, int, float]] = []
+    for i, a in enumerate(one.words):
+        j = next((j for j, b in right.items() if a.lemma == b.lemma), None)
+        if j is not None:
+            del left[i], right[j]
+            pairs.append((i, j, 1.0))
+    if max(len(left), len(right)) > MAX_ODD_WORDS:
+        return Pairing(tuple(sorted(pairs)), tuple(left.values()), tuple(right.values()))
+    found = [
+        (-sure, i, j)
         for i, a in left.items()
         for j, b in right.items()
-        if (quality := kinship(a, b, one))
+        if (sure := kinship(a, b, one.language))
     ]
-    for quality, i, j in sorted(candidates, key=lambda c: -c[0]):
+    for sure, i, j in sorted(found):
         if i in left and j in right:
-            alike.append((left.pop(i), right.pop(j), quality))
-    return Pairing(tuple(same), tuple(alike), tuple(left.values()), tuple(right.values()))
+            del left[i], right[j]
+            pairs.append((i, j, -sure))
+    for here, there, swap in ((left, right, False), (right, left, True)):
+        for i, word in list(here.items()):
+            if run := _spelt_out(word, there):
+                pairs += [(j, i, 1.0) if swap else (i, j, 1.0) for j in run[:1]]
+                del here[i]
+                for j in run:
+                    del there[j]
+    return Pairing(tuple(sorted(pairs)), tuple(left.values()), tuple(right.values()))
 
 
-def kinship(a: Item, b: Item, where: Analysis) -> float:
-    """How nearly two different words mean the same; 0 where nothing speaks for it."""
-    if not {a.kind, b.kind} <= {"noun", "verb"}:
-        return 0.0
-    akin = index_of(where.language).akin
-    if akin.get(a.lemma, frozenset()) & akin.get(b.lemma, frozenset()):
-        return AKIN
-    if a.kind == b.kind == "verb" and any(True for _ in _prefixes(a.lemma, b.lemma, where)):
-        return ROOT
+def kinship(a: Word, b: Word, language: str) -> float:
+    """How surely two words mean the same."""
+    if a.lemma == b.lemma or a.surface.casefold() == b.surface.casefold():
+        return 1.0
+    one, other = a.surface.casefold(), b.surface.casefold()
+    if _misspelt(one, other, language) or _misspelt(a.lemma, b.lemma, language):
+        return 0.95
+    if _shortened(one, b.lemma) or _shortened(other, a.lemma):
+        return 0.9
     common = next(
         (n for n, (x, y) in enumerate(zip(a.lemma, b.lemma, strict=False)) if x != y),
         min(len(a.lemma), len(b.lemma)),
     )
-    return STEM if common >= max(4, 0.6 * min(len(a.lemma), len(b.lemma))) else 0.0
+    return 0.85 if common >= 5 and common >= 0.6 * max(len(a.lemma), len(b.lemma)) else 0.0
 
 
-def similarity(one: Analysis, other: Analysis, pairing: Pairing) -> float:
-    """The weighted share of words that have a counterpart, 0 to 1 (a soft Jaccard index)."""
-    shared = sum((one.content[i].weight + other.content[j].weight) / 2 for i, j in pairing.same)
-    close = sum(min(a.weight, b.weight) * quality for a, b, quality in pairing.alike)
-    full = sum(max(a.weight, b.weight) for a, b, _ in pairing.alike)
-    lonely = sum(item.weight for item in (*pairing.left, *pairing.right))
-    whole = shared + full + lonely
-    return (shared + close) / whole if whole else 0.0
+def _misspelt(a: str, b: str, language: str) -> bool:
+    """Whether one is the other with a slip of the pen: exactly one of them is in the dictionary."""
+    if min(len(a), len(b)) < 4 or is_known(a, language) == is_known(b, language):
+        return False
+    return OSA.distance(a, b) <= (1 if max(len(a), len(b)) < 9 else 2) or (
+        len(sound(a)) > 3 and sound(a) == sound(b) and a[0] == b[0]
+    )
 
 
-def _hard(one: Analysis, other: Analysis, pairing: Pairing) -> Iterator[str]:
-    if one.asks and other.asks and not _askable(one.asks, other.asks):
-        yield "asks"
-    if one.numbers != other.numbers or one.symbols != other.symbols:
+def _shortened(short: str, full: str) -> bool:
+    """`комп` and `компьютер`, `зп` and `зарплата`, `i18n` and `internationalization`."""
+    if len(full) < len(short) + 3 or not short or short[0] != full[0]:
+        return False
+    if len(short) > 2 and full.startswith(short):
+        return True
+    if not 2 <= len(short) <= 3 or any(letter in "аеиоуыэюяіїєaeiou" for letter in short):
+        return False
+    letters = iter(full)
+    return all(letter in letters for letter in short)
+
+
+def _spelt_out(word: Word, there: dict[int, Word]) -> list[int]:
+    """The words in a row whose first letters an acronym is: `США`, `ВНЖ`."""
+    letters = word.surface.casefold()
+    places = sorted(there)
+    if not 2 <= len(letters) <= 6:
+        return []
+    for start in range(len(places) - len(letters) + 1):
+        run = places[start : start + len(letters)]
+        if [there[place].surface.casefold()[0] for place in run] == list(letters):
+            return run
+    for start in range(len(places) - 1):  # with a preposition between: `ВНЖ`
+        run = places[start : start + len(letters) - 1]
+        initials = "".join(there[place].surface.casefold()[0] for place in run)
+        if word.surface.isupper() and len(run) > 1 and initials == letters[0] + letters[2:]:
+            return run
+    return []
+
+
+def _objections(one: Reading, other: Reading, pairing: Pairing) -> Iterator[str]:
+    """What makes it another question, as far as rules can tell."""
+    if one.numbers != other.numbers:
         yield "number"
-    if len(one.negated) != len(other.negated):
+    if _loosely(one.code) != _loosely(other.code):
+        yield "code"
+    a, b = one.classes, other.classes
+    if a["not"] != b["not"]:
         yield "negation"
-    for axis in {axis for axis, _ in one.poles}:
-        ends = [{end for a, end in side.poles if a == axis} for side in (one, other)]
-        if ends[0] and ends[1] and not ends[0] & ends[1]:
-            yield "opposite"
-    lonely = (*pairing.left, *pairing.right)
-    if any(item.kind == "name" for item in lonely):
-        yield "name"
-    if any(item.kind == "date" for item in lonely):
-        yield "date"
-    if _both(pairing, "unit"):
-        yield "unit"
-    if _both(pairing, "noun"):
+    modals, others = _MODALS & a.keys(), _MODALS & b.keys()
+    if modals and others and modals != others and ("not" in a or modals | others != _DUTIES):
+        yield "modal"
+    if any((name in a) != (name in b) for name in _SCOPES):
+        yield "scope"
+    if (TASKS & a.keys()) - {"tell"} != (TASKS & b.keys()) - {"tell"}:
+        yield "task"
+    if one.asks and other.asks and not _askable(one.asks, other.asks):
+        yield "question"
+    if _names(one) != _names(other) and one.persons and other.persons:
+        yield "person"
+    if pairing.left and pairing.right and not _verbs_alone(one, other, pairing):
         yield "thing"
-    if any(_reversed(a.lemma, b.lemma, one) for a in pairing.left for b in pairing.right) or any(
-        _reversed(a.lemma, b.lemma, one) for a, b, _ in pairing.alike
-    ):
-        yield "prefix"
-    yield from _roles(one, other, pairing, hard=True)
+    if any(word.name for word in (*pairing.left, *pairing.right)):
+        yield "name"
+    yield from _roles(one, other, pairing)
 
 
-def _soft(one: Analysis, other: Analysis, pairing: Pairing) -> Iterator[str]:
-    if one.asks != other.asks:
-        yield "asks"
-    if sorted(one.negated) != sorted(other.negated):
-        yield "negation"
-    if one.poles != other.poles:
-        yield "opposite"
-    if pairing.alike or pairing.left or pairing.right:
-        yield "words"
-    if _particles(one) != _particles(other) or _persons_differ(one, other):
-        yield "particles"
-    if _light_differ(one, other):
-        yield "light"
-    if any(item.inexact for item in (*one.items, *other.items)):
-        yield "alias"
-    yield from _roles(one, other, pairing, hard=False)
-
-
-def _particles(side: Analysis) -> frozenset[str]:
-    return side.particles - _PERSONS
-
-
-def _persons_differ(one: Analysis, other: Analysis) -> bool:
-    """`I` against `you`; a question without a person goes with any."""
-    a, b = one.particles & _PERSONS, other.particles & _PERSONS
-    return bool(a and b) and not a & b
-
-
-def _light_differ(one: Analysis, other: Analysis) -> bool:
-    """A light word more does no harm in `how` and `which`; a different one, or a modal of a yes/no
-    question, may."""
-    a, b = ({i.lemma for i in side.items if i.kind == "light"} for side in (one, other))
-    judged = one.asks | other.asks
-    return a != b if judged & {"yes", "can"} else bool(a - b and b - a)
+def _names(reading: Reading) -> list[str]:
+    """Who is spoken of; whoever asks how it is done may say I, you, or we."""
+    names = [name.rstrip(".") for name in reading.persons]
+    if "ask how" in reading.classes:
+        return sorted({"me" if name in ("you", "we") else name for name in names})
+    return names
 
 
 def _askable(one: frozenset[str], other: frozenset[str]) -> bool:
-    if one & other:
-        return True
-    return any(frozenset((a, b)) in _NEIGHBOURS for a in one for b in other)
+    return bool(one & other) or one | other in _CLOSE_ASKS
 
 
-def _both(pairing: Pairing, kind: str) -> bool:
-    return all(any(i.kind == kind for i in side) for side in (pairing.left, pairing.right))
-
-
-def _roles(one: Analysis, other: Analysis, pairing: Pairing, *, hard: bool) -> Iterator[str]:
-    """Who does what to whom: the order of shared words, their cases, their prepositions."""
-    slavic = LEXICONS[one.language].language != "en"
-    paired = [(one.content[i], other.content[j], i, j) for i, j in pairing.same]
-    shared = [pair for pair in paired if "verb" not in (pair[0].kind, pair[1].kind)]
-    if not hard and any(_reformed(a, b, slavic=slavic) for a, b, _, _ in paired):
-        yield "form"
-    for a, b, _, _ in shared:
-        if hard and frozenset((a.relation, b.relation)) in _OPPOSED:
-            yield "direction"
-        if not hard and a.relation != b.relation and not {a.relation, b.relation} <= _NEUTRAL:
-            yield "relation"
-    aside = not (one.asks | other.asks) & _ACTORS
-    for (a, b, i, j), (c, d, k, m) in combinations(shared, 2):
-        crossed = a.relation == d.relation and c.relation == b.relation
-        if hard and crossed and a.relation != b.relation:
-            yield "direction"
-        if (i < k) == (j < m):
-            continue
-        moved = a.relation == b.relation and c.relation == d.relation
-        if moved and (a.relation or c.relation):
-            continue
-        inflected = a.surface != b.surface or c.surface != d.surface
-        bound = any((a.relation, b.relation, c.relation, d.relation))
-        harmless = aside and (bound or _describes(a, b) or _describes(c, d))
-        if hard == (not harmless and (inflected or not slavic)):
-            yield "order"
-
-
-def _describes(a: Item, b: Item) -> bool:
-    """Whether a word that stands in both is no one's name: an adjective, or a verb made passive."""
-    participle = any(i.surface != i.lemma and _PARTICIPLE.search(i.surface) for i in (a, b))
-    return participle or bool(_ADJECTIVE.search(a.lemma))
-
-
-def _reformed(a: Item, b: Item, *, slavic: bool) -> bool:
-    """Whether the same word stands in a form that may change who does what, when, or how much."""
-    if a.surface == b.surface or "=" in (a.concept[0], b.concept[0]):
+def _verbs_alone(one: Reading, other: Reading, pairing: Pairing) -> bool:
+    """Whether the only words that differ are what is done to the same things, and the two are no
+    opposites made of one root (`включить`, `выключить`; `lock`, `unlock`)."""
+    if len(pairing.left) != 1 or len(pairing.right) != 1 or len(pairing.pairs) < 3:
         return False
-    if not slavic:
-        return bool(_DEGREE.search(a.surface)) != bool(_DEGREE.search(b.surface))
-    if a.lemma == b.lemma:
-        return None in (a.relation, b.relation) or a.kind == "verb"
-    return a.kind == "verb" and bool(_PAST.search(a.surface)) != bool(_PAST.search(b.surface))
+    a, b = pairing.left[0], pairing.right[0]
+    if one.language == "en":
+        verbs = one.words[0] is a and other.words[0] is b
+    else:
+        verbs = bool(_VERB.search(a.lemma) and _VERB.search(b.lemma))
+    return verbs and a.lemma[-4:] != b.lemma[-4:]
 
 
-def _prefixes(one: str, other: str, where: Analysis) -> Iterator[frozenset[str]]:
-    """The pairs of prefixes by which two verbs of one root differ."""
-    prefixes = (*LEXICONS[where.language].prefixes, "")
-    for p in prefixes:
-        if one.startswith(p):
-            for q in prefixes:
-                root = one[len(p) :]
-                if p != q and other == q + root and len(root) >= 3:
-                    yield frozenset((p, q))
+def _loosely(code: Sequence[str]) -> list[str]:
+    """Case counts where a word is short (`-d`, `mW`), not in `JavaScript`."""
+    return sorted(word if len(word) < 4 or not word.isalpha() else word.casefold() for word in code)
 
 
-def _reversed(one: str, other: str, where: Analysis) -> bool:
-    reversals = LEXICONS[where.language].reversals
-    return any(pair in reversals for pair in _prefixes(one, other, where))
+def _roles(one: Reading, other: Reading, pairing: Pairing) -> Iterator[str]:
+    """Who does what to whom: forms, prepositions and the order of the words that both have."""
+    shared = [(one.words[i], other.words[j], i, j) for i, j, _ in pairing.pairs]
+    if any({a.relation, b.relation} in _OPPOSED for a, b, _, _ in shared):
+        yield "direction"
+    same_people = _names(one) == _names(other) and one.persons != other.persons
+    if same_people and any(_moved(a, b) and a.lemma == b.lemma for a, b, _, _ in shared):
+        yield "person"
+    for (a, b, i, j), (c, d, k, m) in combinations(shared, 2):
+        if a.relation == d.relation != b.relation == c.relation:
+            yield "direction"
+        if j > m and not (a.relation or b.relation or c.relation or d.relation):
+            swapped = len(one.words) == len(other.words) and (i, k) == (m, j)
+            if swapped if one.language == "en" else _moved(a, b) and _moved(c, d):
+                yield "order"
+    if one.classes == other.classes and not pairing.left and not pairing.right:
+        odd = [(a, b) for a, b, _, _ in shared if a.surface != b.surface]
+        if all(j < m for (_, _, _, j), (_, _, _, m) in pairwise(shared)):
+            exact = not (one.guessed or other.guessed)
+            if exact and any(_reformed(a, b, one.language) for a, b in odd):
+                yield "form"
+            if len(odd) == 1 and not _moved(*odd[0]):
+                yield "case"
 
 
-def terms_of(analysis: Analysis) -> Sequence[str]:
-    """What a question is found again by: first its gist, then its words, most telling first.
+def _moved(a: Word, b: Word) -> bool:
+    return a.surface.casefold() != b.surface.casefold()
 
-    The gist is all its concepts at once: questions that may share an answer have the same one. Empty
-    for a question without content.
-    """
-    weights = {item.lemma: item.weight for item in analysis.content}
-    concepts = " ".join(sorted(item.concept for item in analysis.content))
-    words = [term for term, _ in Counter(weights).most_common()]
-    return [f"#{concepts}", *words] if words else []
+
+def _reformed(a: Word, b: Word, language: str) -> bool:
+    same = a.surface.casefold() == b.surface.casefold()
+    return (
+        not same
+        and a.lemma == b.lemma
+        and is_known(a.surface.casefold(), language)
+        and is_known(b.surface.casefold(), language)
+    )

@@ -4,11 +4,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
-from app.completion.caching.analysis import Aliases
+from app.completion.caching.matching import OFFER_FROM
+from app.completion.caching.words import Aliases
 from app.core.errors import KonsiliumError
 from app.core.ports import KeyValueStore
 
@@ -16,6 +17,10 @@ log = logging.getLogger(__name__)
 
 FRESH_SECONDS = 5.0
 """How long a process goes by what it last read: a change reaches all replicas within that, and one lookup."""
+MEASURED_COSINES = {"e5": 0.97}
+"""By a part of an embedding model's name, as measured (docs/answer-cache.md)."""
+UNMEASURED_COSINE = 0.95
+"""Of a model that nobody measured: few offers, seldom wrong."""
 _SCOPE, _KEY = "answer_cache", "policy"
 
 
@@ -25,15 +30,14 @@ class Policy:
 
     shared: bool = False
     """One cache for all users (a public FAQ), instead of one for each."""
-    serve_from: float = 0.7
-    suggest_from: float = 0.5
-    vectors_from: float = 0.85
-    """Cosine from which the embedding model's word is enough to suggest; depends on the model."""
+    offer_from: float = OFFER_FROM
+    """Share of words that two questions have in common from which the answer to one is offered."""
+    cosines: Mapping[str, float] = field(default_factory=dict)
+    """By embedding model (`server/model`), the cosine from which an answer is offered, as
+    `python -m bench cache` measured it."""
     days: float = 14.0
     entries: int = 50_000
     """In all scopes together."""
-    check_model: str = ""
-    """`server/model` that is asked whether a suggestion may be served; empty asks none."""
     aliases: str = ""
     """A group a line: `ХДУ = Херсонський державний університет`."""
 
@@ -45,17 +49,24 @@ class Policy:
     def names(self) -> Aliases:
         return Aliases.parse(self.aliases)
 
+    def cosine(self, model: str) -> float:
+        """From which cosine of that embedding model an answer is offered."""
+        if model in self.cosines:
+            return self.cosines[model]
+        known = (least for name, least in MEASURED_COSINES.items() if name in model.lower())
+        return next(known, UNMEASURED_COSINE)
+
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> "Policy":
         """From what is stored; fields that are missing or of another kind keep their defaults."""
         default = asdict(cls())
         kept: dict[str, Any] = {}
-        for field in fields(cls):
-            value = (stored or {}).get(field.name)
-            if isinstance(default[field.name], float) and type(value) is int:
+        for each in fields(cls):
+            value = (stored or {}).get(each.name)
+            if isinstance(default[each.name], float) and type(value) is int:
                 value = float(value)
-            if type(value) is type(default[field.name]):
-                kept[field.name] = value
+            if type(value) is type(default[each.name]):
+                kept[each.name] = value
         return cls(**kept)
 
 

@@ -23,6 +23,10 @@ class AnswerStore(Protocol):
         """The entries of the scope whose vectors point most nearly the same way."""
         ...
 
+    async def has_vectors(self, scope: str, since: datetime) -> bool:
+        """Whether any entry of the scope has a vector to compare with."""
+        ...
+
     async def find(self, entry_id: str) -> CachedAnswer | None: ...
 
     async def put(self, answer: CachedAnswer, terms: Sequence[str]) -> None:

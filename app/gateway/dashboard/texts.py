@@ -114,15 +114,15 @@ TEXTS: dict[str, Text] = {
         uk="По групі в рядку: ХДУ = Херсонський державний університет",
         en="A group a line: KSU = Kherson State University",
     ),
-    "serve_from": Text(
-        ru="Отвечать из кеша при сходстве от",
-        uk="Відповідати з кешу за схожості від",
-        en="Answer from the cache at a similarity of",
+    "offer_from": Text(
+        ru="Предлагать прежний ответ, если общих слов не меньше",
+        uk="Пропонувати попередню відповідь, якщо спільних слів не менше",
+        en="Offer an earlier answer from this share of words in common",
     ),
-    "serve_from_hint": Text(
-        ru="От 0 до 1; больше 1 — похожие ответы только предлагать",
-        uk="Від 0 до 1; понад 1 — схожі відповіді лише пропонувати",
-        en="0 to 1; above 1, similar answers are only offered",
+    "offer_from_hint": Text(
+        ru="От 0 до 1; больше 1 — не предлагать",
+        uk="Від 0 до 1; понад 1 — не пропонувати",
+        en="0 to 1; above 1, none is offered",
     ),
     "days": Text(ru="Хранить, дней", uk="Зберігати, днів", en="Kept for, days"),
     "save": Text(ru="Сохранить", uk="Зберегти", en="Save"),

@@ -10,9 +10,9 @@ from app.core.models import ModelRef
 from app.core.sse import DONE, encode
 from app.gateway.errors import answer_to
 from app.gateway.http import Exchange
+from app.gateway.openai.cached import cached
 from app.gateway.openai.modes import ModeModels
 from app.gateway.openai.proxying import ProxyResponder, raw_request
-from app.gateway.openai.remembered import from_cache
 from app.gateway.openai.requests import envelope
 from app.gateway.openai.responder import CompletionRequest, Responder
 from app.gateway.openai.translating import TranslatingResponder
@@ -44,10 +44,10 @@ class Completions:
         if mode:
             attempts = [self._modes.responder(mode, asked)]
         else:
-            remembered = await from_cache(self._services, x, asked, targets[0])
+            first = await cached(self._services, x, asked, targets[0])
             attempts = [
-                *remembered,
-                *(self._responder(ref, asked) for ref in targets[len(remembered) :]),
+                *first,
+                *(self._responder(ref, asked) for ref in targets[len(first) :]),
             ]
         async with x.while_connected():
             if head.stream:

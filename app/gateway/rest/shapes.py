@@ -331,12 +331,12 @@ class CacheRules(Shape):
     """What holds for the answer cache of all users."""
 
     shared: bool = Field(description="One cache for all users, instead of one for each")
-    serve_from: float = Field(description="Similarity of words from which an answer is served")
-    suggest_from: float = Field(description="From which it is offered")
-    vectors_from: float = Field(description="Cosine from which a vector is enough to offer")
+    offer_from: float = Field(description="Share of words in common from which one is offered")
+    cosines: dict[str, float] = Field(
+        description="By embedding model, the cosine from which one is offered"
+    )
     days: float
     entries: int
-    check_model: str = Field(description="`server/model`, or empty")
     aliases: str = Field(description="A group a line: `KSU = Kherson State University`")
 
 
@@ -345,12 +345,10 @@ class ChangedRules(Shape):
 
     model_config = camel({"aliases": "ХДУ = Херсонський державний університет"})
     shared: bool | None = None
-    serve_from: float | None = Field(default=None, ge=0, le=2)
-    suggest_from: float | None = Field(default=None, ge=0, le=2)
-    vectors_from: float | None = Field(default=None, ge=0, le=2)
+    offer_from: float | None = Field(default=None, ge=0, le=2)
+    cosines: dict[str, float] | None = None
     days: float | None = Field(default=None, gt=0, le=3650)
     entries: int | None = Field(default=None, ge=0, le=10**7)
-    check_model: str | None = Field(default=None, max_length=200)
     aliases: str | None = Field(default=None, max_length=20_000)
 
 

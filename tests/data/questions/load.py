@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Split = Literal["tuning", "test", "later"]
+Split = Literal["tuning", "test", "later", "people"]
 LANGUAGES = ("ru", "uk", "en")
 
 
@@ -19,7 +19,8 @@ class Pair:
     first: str
     second: str
     folder: str = "."
-    """`later`: written after the rules were fixed; `more`: for tuning alone."""
+    """`later`: written after the first rules were fixed; `more`: for tuning alone; `people`: written
+    for the second rules, as people type, with negatives of every kind."""
 
     @property
     def same(self) -> bool:
@@ -28,17 +29,18 @@ class Pair:
     @property
     def split(self) -> Split:
         """By the SHA-256 of the first question: pairs around one question stay together."""
-        if self.folder != ".":
+        if self.folder in ("later", "more"):
             return "later" if self.folder == "later" else "tuning"
         odd = hashlib.sha256(self.first.encode()).digest()[-1] % 2
-        return "test" if odd else "tuning"
+        held_out: Split = "test" if self.folder == "." else "people"
+        return held_out if odd else "tuning"
 
 
 def pairs(*splits: Split) -> tuple[Pair, ...]:
     """All labelled pairs, or those of the parts named."""
     return tuple(
         pair
-        for folder in (".", "later", "more")
+        for folder in (".", "later", "more", "people")
         for language in LANGUAGES
         for pair in _read(language, folder)
         if not splits or pair.split in splits

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -30,8 +31,8 @@ class House:
     cache: AnswerCache
     keys: MemoryKeys
 
-    async def key(self, cache="near"):
-        return (await make_key(self.services, cache=cache))[1]
+    async def key(self, cache="near", **fields):
+        return (await make_key(self.services, cache=cache, **fields))[1]
 
     async def ask(self, key, text=WHICH, headers=None, path="/v1/chat/completions", **body):
         said = {"messages": [{"role": "user", "content": text}]}
@@ -45,10 +46,10 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def a_house(script="Їх  одинадцять:\n\n- перший"):
-    models = ScriptedModels({"model": script, "other": script})
+async def a_house(script="Їх  одинадцять:\n\n- перший", judge="yes"):
+    models = ScriptedModels({"model": script, "other": script, "judge": judge})
     answers, keys = MemoryAnswers(), MemoryKeys()
-    cache = AnswerCache(answers, Policies(MemoryDocuments()))
+    cache = AnswerCache(answers, Policies(MemoryDocuments()), check_model="fake/judge")
     services = make_services(models, keys, answers=cache)
     async with gateway(services) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
         yield House(client, services, models, answers, cache, keys)
@@ -77,7 +78,8 @@ def words_of(stream):
 async def test_hits_and_misses_are_named_in_a_header(house):
     key = await house.key()
     first = await house.ask(key)
-    again = await house.ask(key, "які є факультети в ХДУ")
+    again = await house.ask(key, f"{WHICH} ")
+    house.models.scripts["model"] = [timedelta(seconds=0.5), "Їх двадцять."]
     near = await house.ask(key, WHICH_TOO)
     alike = await house.ask(key, HOW_MANY)
     assert [state_of(a) for a in (first, again, near, alike)] == [
@@ -88,7 +90,43 @@ async def test_hits_and_misses_are_named_in_a_header(house):
     ]
     texts = [a.json()["choices"][0]["message"]["content"] for a in (first, again, near)]
     assert texts == ["Їх  одинадцять:\n\n- перший"] * 3
-    assert len(house.models.requests) == 2
+    assert house.models.open == 0
+
+
+async def test_what_is_alike_is_only_served_where_a_model_says_yes():
+    async with a_house(judge="no") as house:
+        key = await house.key()
+        await house.ask(key)
+        house.models.scripts["model"] = [timedelta(seconds=0.2), "Їх двадцять."]
+        assert state_of(await house.ask(key, WHICH_TOO, stream=True)) == "miss"
+
+
+async def test_the_check_is_booked_to_the_key(house):
+    key = await house.key()
+    await house.ask(key)
+    house.models.scripts["model"] = [timedelta(seconds=0.5), "Їх двадцять."]
+    assert state_of(await house.ask(key, WHICH_TOO)) == "hit-near"
+    await house.services.recorder.aclose()
+    booked = [call for call in house.keys.calls if call.call.purpose == "cache_check"]
+    assert len(booked) == 2
+    assert {call.key_id for call in booked} == {(await house.services.keys.find(key)).id}
+
+
+async def test_a_key_that_may_not_use_the_check_model_has_nothing_checked(house):
+    key = await house.key(models=("fake/model",))
+    await house.ask(key)
+    house.models.scripts["model"] = [timedelta(seconds=0.2), "Їх двадцять."]
+    assert state_of(await house.ask(key, WHICH_TOO)) == "miss"
+    assert {str(ref) for ref, _ in house.models.requests} == {"fake/model"}
+
+
+@pytest.mark.parametrize(
+    "neutral", [{"frequency_penalty": 0}, {"logprobs": False}, {"presence_penalty": 0.0}], ids=str
+)
+async def test_a_field_that_says_nothing_does_not_switch_the_cache_off(house, neutral):
+    key = await house.key()
+    assert state_of(await house.ask(key, **neutral)) == "miss"
+    assert state_of(await house.ask(key)) == "hit-exact"
 
 
 async def test_it_is_off_by_default(house):

@@ -6,17 +6,27 @@ __all__ = ["shell"]
 
 
 async def test_limits_are_shown_and_changed(shell):
-    assert "serve_from    0.7" in (await shell("cache", "show"))[1]
-    code, out, _ = await shell("cache", "set", "serve_from=0.8", "shared=on", "days=30")
+    assert "offer_from  0.7" in (await shell("cache", "show"))[1]
+    code, out, _ = await shell("cache", "set", "offer_from=0.8", "shared=on", "days=30")
     assert code == 0
-    assert "serve_from    0.8" in out
+    assert "offer_from  0.8" in out
+    code, out, _ = await shell("cache", "set", "cosines=here/e5:0.97", "cosines=ollama/bge-m3:0.8")
+    assert code == 0
+    assert "{'here/e5': 0.97, 'ollama/bge-m3': 0.8}" in out
     out = (await shell("cache", "show"))[1]
-    assert "shared        True" in out
-    assert "days          30.0" in out
+    assert "shared      True" in out
+    assert "days        30.0" in out
 
 
 async def test_what_does_not_fit_changes_nothing(shell):
-    for given in ("serve_from=much", "days=-1", "nothing=1", "shared=perhaps", "aliases=x"):
+    for given in (
+        "offer_from=much",
+        "cosines=0.9x",
+        "days=-1",
+        "nothing=1",
+        "shared=perhaps",
+        "aliases=x",
+    ):
         code, _, error = await shell("cache", "set", given)
         assert (code, given in error) == (2, True)
     assert "0.7" in (await shell("cache", "show"))[1]

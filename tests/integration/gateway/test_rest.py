@@ -241,7 +241,7 @@ async def test_keys_are_made_shown_once_and_revoked_by_administrators_alone(hous
 async def test_the_rules_of_the_answer_cache_are_for_administrators_alone(house):
     path = "/api/answer-cache"
     rules = (await house.http.get(path)).json()
-    assert (rules["shared"], rules["serveFrom"], rules["aliases"]) == (False, 0.7, "")
+    assert (rules["shared"], rules["offerFrom"], rules["aliases"]) == (False, 0.7, "")
     aliases = "ХДУ = Херсонський державний університет"
     changed = await house.http.patch(path, json={"aliases": aliases, "days": 30})
     assert changed.json() == rules | {"aliases": aliases, "days": 30}

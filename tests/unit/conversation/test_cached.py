@@ -8,7 +8,7 @@ import pytest
 
 from app.completion.caching.cache import AnswerCache
 from app.completion.caching.policy import Policies, Policy
-from app.conversation.cached import Remembering
+from app.conversation.cached import TurnCache
 from app.conversation.modes import MODES
 from app.conversation.prompt import WholeHistory
 from app.conversation.turn import Turns
@@ -17,9 +17,9 @@ from app.core.events import Finished, StepKind
 from app.core.messages import ImagePart
 from app.core.options import ChatOptions
 from app.core.turns import Attachment, Question, TurnRequest, new_id
-from app.core.usage import Outcome, Usage
+from app.core.usage import Outcome, Purpose, Usage
 from tests.answers import MemoryAnswers, MemoryDocuments
-from tests.fakes import MemoryStore, ScriptedModels
+from tests.fakes import MemoryStore, Script, ScriptedModels
 from tests.waiting import until
 
 WHICH, WHICH_TOO = "Які є факультети в ХДУ?", "Які факультети є в ХДУ?"
@@ -29,11 +29,14 @@ HOW_MANY = "Скільки факультетів у ХДУ?"
 class House:
     """A chat with a memory."""
 
-    def __init__(self, script="Їх одинадцять.", answers=None):
-        self.models = ScriptedModels({"model": script, "other": script})
+    def __init__(self, script="Їх одинадцять.", answers=None, check=None):
+        """`check`: what the model says that compares two questions; None: none is asked."""
+        self.models = ScriptedModels({"model": script, "other": script, "judge": check or "no"})
         self.answers = answers or MemoryAnswers()
         self.policies = Policies(MemoryDocuments())
-        self.memory = Remembering(AnswerCache(self.answers, self.policies))
+        self.memory = TurnCache(
+            AnswerCache(self.answers, self.policies, check_model=check and "fake/judge")
+        )
         self.store = MemoryStore()
         self.turns = Turns(
             self.store,
@@ -78,7 +81,7 @@ def suggestion_of(state):
 async def test_the_same_question_is_answered_without_a_call():
     house = House()
     first = await house.ask(WHICH)
-    again = await house.ask("які є факультети в ХДУ")
+    again = await house.ask("Які  є факультети в ХДУ? ")
     assert house.calls == 1
     answer = answer_of(again)
     assert answer.text == answer_of(first).text
@@ -90,12 +93,49 @@ async def test_the_same_question_is_answered_without_a_call():
     assert answer.note["metrics"]["cache"] == "exact"
 
 
-async def test_a_near_question_is_served_and_says_as_what_it_was_asked():
+SLOW: Script = [timedelta(seconds=60), "never"]
+
+
+async def test_a_near_question_is_served_where_a_model_says_yes_both_ways_round():
+    house = House(check="Yes.")
+    await house.ask(WHICH)
+    house.models.scripts["model"] = SLOW
+    answer = answer_of(await house.ask(WHICH_TOO))
+    assert (answer.note["cache"]["kind"], answer.note["cache"]["asked"]) == ("near", WHICH)
+    checks = [r.messages[-1].text for _, r in house.models.requests if r.purpose == "cache_check"]
+    assert checks == [f"A: {WHICH}\nB: {WHICH_TOO}", f"A: {WHICH_TOO}\nB: {WHICH}"]
+    assert house.models.open == 0
+    purposes = [call.purpose for call in house.store.settled[-1].calls]
+    assert purposes.count(Purpose.CACHE_CHECK) == 2, "the checks are in the turn's usage"
+
+
+async def test_a_yes_that_comes_after_the_first_word_is_dropped():
+    house = House(check=[timedelta(seconds=60), "yes"])
+    await house.ask(WHICH)
+    house.models.scripts["model"] = [timedelta(seconds=0.05), "Їх дванадцять."]
+    state = await house.ask(WHICH_TOO)
+    assert answer_of(state).text == "Їх дванадцять."
+    assert suggestion_of(state)["asked"] == WHICH
+    assert house.models.open == 0
+    assert len(house.answers.entries) == 2, "and the answer is kept all the same"
+
+
+@pytest.mark.parametrize(
+    "question", [HOW_MANY, "Які є факультети не в ХДУ?", "Які є 2 факультети в ХДУ?"]
+)
+async def test_where_a_guard_objects_no_model_is_asked(question):
+    house = House(check="yes")
+    await house.ask(WHICH)
+    assert "cache" not in answer_of(await house.ask(question)).note
+    assert [r.purpose for _, r in house.models.requests if r.purpose == "cache_check"] == []
+
+
+async def test_without_a_check_model_a_near_question_is_only_offered():
     house = House()
     await house.ask(WHICH)
-    answer = answer_of(await house.ask(WHICH_TOO))
-    assert house.calls == 1
-    assert (answer.note["cache"]["kind"], answer.note["cache"]["asked"]) == ("near", WHICH)
+    state = await house.ask(WHICH_TOO)
+    assert suggestion_of(state)["asked"] == WHICH
+    assert house.calls == 2
 
 
 async def test_a_question_alike_is_offered_while_the_model_answers():
@@ -362,6 +402,6 @@ async def test_a_process_that_knows_nothing_yet_serves_all_the_same_even_with_th
     await first.ask(WHICH)
     for script in ("at once", ConnectionLost("down", server="fake")):
         restarted = House(script, answers=first.answers)
-        answer = answer_of(await restarted.ask(WHICH_TOO))
-        assert answer.note["cache"]["kind"] == "near"
+        answer = answer_of(await restarted.ask(WHICH))
+        assert answer.note["cache"]["kind"] == "exact"
         assert restarted.models.open == 0

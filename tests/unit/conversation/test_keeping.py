@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.conversation.keeping import whole_answer
+from app.conversation.cached import whole_answer
 from app.conversation.modes import MODES
 from app.conversation.prompt import WholeHistory
 from app.conversation.turn import Turns

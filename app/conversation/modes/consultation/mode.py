@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 
 from app.conversation.answer import answer
-from app.conversation.concurrency import at_once, ended
 from app.conversation.limits import deadline_in
 from app.conversation.mode import TurnContext
 from app.conversation.modes.consultation import cost, prompts
@@ -30,6 +29,7 @@ from app.conversation.modes.consultation.requested_roles import requested_roles
 from app.conversation.modes.consultation.specialists import Opinion, Specialists
 from app.conversation.modes.consultation.triage import Triage, plan_of
 from app.conversation.steps import StepWriter
+from app.core.concurrency import at_once, ended
 from app.core.events import StepKind
 from app.core.notes import Note
 from app.core.options import Option

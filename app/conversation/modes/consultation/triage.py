@@ -8,12 +8,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.conversation.concurrency import ended
 from app.conversation.limits import deadline_in, timed
 from app.conversation.modes.consultation import prompts
 from app.conversation.modes.consultation.plan import Plan, Specialist, plan_shape
 from app.conversation.modes.consultation.specialists import Specialists
 from app.conversation.structured import asked
+from app.core.concurrency import ended
 from app.core.errors import KonsiliumError
 from app.core.messages import Message
 from app.core.models import GATEWAY_SERVER, Capability

@@ -5,16 +5,16 @@ from datetime import timedelta
 
 import pytest
 
-from app.completion.caching.cache import AnswerCache, Asked, Hit, Miss, Suggestion
-from app.completion.caching.check import checker
+from app.completion.caching.cache import AnswerCache, Asker, Embedder, Hit, Miss, Suggestion
 from app.completion.caching.policy import Policies, Policy
-from app.completion.caching.scope import SHARED, Scope, question_key
+from app.completion.caching.query import SHARED, CacheQuery, Scope, question_key
 from app.core.caching import CachedAnswer
-from app.core.errors import ServerUnavailable, StorageUnavailable
+from app.core.errors import ModelNotFound, ServerUnavailable, StorageUnavailable
 from app.core.models import ModelRef
-from app.core.requests import Sampling
+from app.core.ports import Call
+from app.core.requests import ModelRequest, Sampling
 from app.core.turns import now
-from app.core.usage import Purpose
+from app.core.usage import CallRecord, Purpose
 from tests.answers import MemoryAnswers, MemoryDocuments
 from tests.fakes import ScriptedModels
 
@@ -36,7 +36,7 @@ def a_cache(store=None, **fields):
 
 
 def ask(question, scope=SCOPE, **fields):
-    return Asked(scope, question_key(question), question, **fields)
+    return CacheQuery(scope, question_key(question), question, **fields)
 
 
 def answer(asked, text="Їх одинадцять: ...", **fields):
@@ -58,15 +58,15 @@ async def keep(cache, question, scope=SCOPE, **fields):
     return entry
 
 
-async def test_an_exact_question_a_near_one_and_one_alike():
+async def test_the_same_question_is_served_and_one_alike_is_offered():
     counter = Counter()
     cache = a_cache(observers=[counter])
     entry = await keep(cache, WHICH)
-    assert await cache.lookup(ask(WHICH.upper()), near=True) == Hit("exact", entry)
-    assert await cache.lookup(ask(WHICH_TOO), near=True) == Hit("near", entry)
+    assert await cache.lookup(ask(f" {WHICH}"), near=True) == Hit("exact", entry)
+    assert await cache.lookup(ask(WHICH_TOO), near=True) == Suggestion(entry, certain=True)
     assert await cache.lookup(ask(HOW_MANY), near=True) == Suggestion(entry)
     assert await cache.lookup(ask("Як варити гречку?"), near=True) == Miss()
-    assert counter.outcomes == ["exact", "near", "suggestion", "miss"]
+    assert counter.outcomes == ["exact", "suggestion", "suggestion", "miss"]
 
 
 async def test_without_near_only_the_same_words_count():
@@ -106,8 +106,8 @@ async def test_nothing_leaves_its_scope(other):
     entry = await keep(cache, WHICH)
     for question in (WHICH, WHICH_TOO, HOW_MANY):
         assert await cache.lookup(ask(question, other), near=True) == Miss()
-    assert await cache.entry(ask(WHICH, other), entry.id) is None
-    assert await cache.entry(ask(WHICH), entry.id) == entry
+    assert await cache.entry(ask(WHICH, other), entry.id) == Miss()
+    assert await cache.entry(ask(WHICH), entry.id) == Hit("taken", entry)
 
 
 async def test_users_share_only_where_the_administrator_says_so():
@@ -150,13 +150,6 @@ async def test_a_dislike_that_comes_before_the_answer_is_kept_still_counts():
     cache = a_cache(store)
     await cache.dislike("t1")
     await keep(cache, WHICH, turn_id="t1")
-    assert store.entries == {}
-
-
-@pytest.mark.parametrize("text", ["", "  \n"])
-async def test_an_empty_answer_is_not_kept(text):
-    store = MemoryAnswers()
-    await keep(a_cache(store), WHICH, text=text)
     assert store.entries == {}
 
 
@@ -206,40 +199,86 @@ async def test_aliases_take_effect_at_once():
     full = "Які факультети є в Херсонському державному університеті?"
     assert await cache.lookup(ask(full), near=True) == Miss()
     await cache.policies.change(Policy(aliases="ХДУ = Херсонський державний університет"))
-    assert await cache.lookup(ask(full), near=True) == Hit("near", entry)
+    assert await cache.lookup(ask(full), near=True) == Suggestion(entry, certain=True)
 
 
-async def test_a_model_may_confirm_what_would_only_be_offered():
-    asked = []
+def a_judge(**replies):
+    """A cache with a check model, whom it asks, and what was booked."""
+    models = ScriptedModels({"judge": "yes"} | replies)
+    booked: list[CallRecord] = []
 
-    async def check(known, new, request_id):
-        asked.append((known, new, request_id))
-        return True
+    def call(name, request):
+        return models.call(models.resolve(name), request)
 
-    cache = a_cache(check=check)
+    cache = a_cache(check_model="fake/judge")
+    return cache, models, booked, Asker(call, booked.append)
+
+
+async def confirmed(cache, question, asker):
+    query = ask(question, request_id="r1")
+    found = await cache.lookup(query, near=True)
+    assert isinstance(found, Suggestion)
+    return await cache.confirmer(query, asker)(found)
+
+
+async def test_a_model_that_says_yes_both_ways_round_has_it_served_and_is_booked():
+    cache, models, booked, asker = a_judge()
     entry = await keep(cache, WHICH)
-    found = await cache.lookup(ask(HOW_MANY, request_id="r1"), near=True)
-    assert found == Hit("near", entry)
-    assert asked == [(WHICH, HOW_MANY, "r1")]
+    assert await confirmed(cache, WHICH_TOO, asker) == Hit("near", entry)
+    asked = [request.messages[-1].text for _, request in models.requests]
+    assert asked == [f"A: {WHICH}\nB: {WHICH_TOO}", f"A: {WHICH_TOO}\nB: {WHICH}"]
+    assert [record.purpose for record in booked] == [Purpose.CACHE_CHECK] * 2
+    assert {record.request_id for record in booked} == {"r1"}
 
 
-@pytest.mark.parametrize("failure", [False, ServerUnavailable("down")])
-async def test_without_a_yes_it_is_only_offered(failure):
-    async def check(known, new, request_id):
-        if failure:
-            raise failure
-        return False
+def only_one_way(request):
+    return "yes" if request.messages[-1].text.startswith(f"A: {WHICH}") else "no"
 
-    cache = a_cache(check=check)
+
+@pytest.mark.parametrize(
+    "reply", ["no", "yes and no", "", only_one_way, ServerUnavailable("down")], ids=str
+)
+async def test_without_two_times_yes_it_is_only_offered(reply):
+    cache, models, booked, asker = a_judge(judge=reply)
     entry = await keep(cache, WHICH)
-    assert await cache.lookup(ask(HOW_MANY), near=True) == Suggestion(entry)
+    assert await confirmed(cache, WHICH_TOO, asker) == Suggestion(entry, certain=True)
+    assert len(booked) == 2
+    assert models.open == 0
+
+
+async def test_where_a_guard_objects_to_serving_no_model_is_asked():
+    cache, models, _, asker = a_judge()
+    entry = await keep(cache, WHICH)
+    assert await confirmed(cache, HOW_MANY, asker) == Suggestion(entry)
+    assert models.requests == []
+
+
+def refused(name: str, request: ModelRequest) -> Call:
+    raise ModelNotFound("not for this key")
+
+
+async def test_a_model_that_the_asker_may_not_use_is_not_asked():
+    cache, models, _, _ = a_judge()
+    await keep(cache, WHICH)
+
+    assert isinstance(await confirmed(cache, WHICH_TOO, Asker(refused)), Suggestion)
+    assert models.requests == []
+
+
+async def test_without_a_check_model_nothing_can_be_confirmed():
+    assert a_cache().confirmer(ask(WHICH), Asker(refused)) is None
+
+
+def an_embedder(asked, model="here/a-model"):
+    async def embed(text):
+        asked.append(text)
+        return [1.0, 0.0] if "гречк" in text or "крупу" in text else [0.0, 2.0]
+
+    return Embedder(model, embed)
 
 
 async def test_a_vector_offers_other_words_but_never_overrules_a_guard():
-    async def embed(text):
-        return [1.0, 0.0] if "гречк" in text or "крупу" in text else [0.0, 2.0]
-
-    cache = a_cache(embed=embed)
+    cache = a_cache(embedder=an_embedder([]))
     entry = await keep(cache, "Як зварити гречку?")
     found = await cache.lookup(ask("Яким чином готують крупу?"), near=True)
     assert isinstance(found, Suggestion)
@@ -247,23 +286,23 @@ async def test_a_vector_offers_other_words_but_never_overrules_a_guard():
     assert await cache.lookup(ask("Чому не варити гречку?"), near=True) == Miss()
 
 
-@pytest.mark.parametrize(
-    ("reply", "yes"), [("Yes", True), ("yes.", True), ("no", False), ("yes and no", False)]
-)
-async def test_the_check_asks_the_model_that_was_chosen(reply, yes):
-    models, policies, log = ScriptedModels({"judge": reply}), Policies(MemoryDocuments()), []
+async def test_the_least_cosine_is_that_of_the_model():
+    cache = a_cache(embedder=an_embedder([], "here/strict"))
+    await keep(cache, "Як зварити гречку?")
+    await cache.policies.change(Policy(cosines={"here/strict": 1.1, "here/other": 0.1}))
+    assert await cache.lookup(ask("Яким чином готують крупу?"), near=True) == Miss()
 
-    async def keep_record(record):
-        log.append(record)
 
-    check = checker(models, policies, keep_record)
-    assert await check(WHICH, HOW_MANY, "r1") is False
-    assert models.requests == []
-    await policies.change(Policy(check_model="fake/judge"))
-    assert await check(WHICH, HOW_MANY, "r1") is yes
-    assert [record.purpose for record in log] == [Purpose.CACHE_CHECK]
+async def test_no_vector_is_asked_for_where_there_is_none_to_compare_with():
+    asked: list[str] = []
+    cache = a_cache(embedder=an_embedder(asked))
+    assert await cache.lookup(ask("Як зварити гречку?"), near=True) == Miss()
+    assert asked == []
+    await keep(cache, "Як зварити гречку?")
+    await cache.lookup(ask("Як зварити гречку"), near=True)
+    assert asked == ["Як зварити гречку?"], "and none where words have found it"
 
 
 async def test_a_policy_that_was_mangled_keeps_its_defaults():
-    stored = {"shared": "yes", "days": 3, "entries": 1.5, "aliases": None, "unknown": 1}
+    stored = {"shared": "yes", "days": 3, "entries": 1.5, "aliases": None, "serve_from": 0.9}
     assert Policy.of(stored) == Policy(days=3.0)

@@ -1,9 +1,9 @@
-"""Two questions share an answer, or one is offered for the other, or they have nothing in common."""
+"""Two questions may share an answer if a model agrees, or one is offered for the other, or neither."""
 
 import pytest
 
-from app.completion.caching.analysis import Aliases, analyse
-from app.completion.caching.matching import compare
+from app.completion.caching.matching import OFFER_FROM, compare, interchangeable
+from app.completion.caching.words import Aliases, read
 
 UNIVERSITY = Aliases.parse(
     """
@@ -13,13 +13,14 @@ UNIVERSITY = Aliases.parse(
 )
 
 
-def verdict(one, other, aliases=UNIVERSITY, **thresholds):
-    left, right = analyse(one, aliases), analyse(other, aliases)
-    assert left is not None
-    assert right is not None
-    there, back = compare(left, right, **thresholds), compare(right, left, **thresholds)
-    assert there.kind == back.kind, "the order of the two must not matter"
-    return there.kind
+def verdict(one, other, aliases=UNIVERSITY):
+    """`same` where nothing but a model's word is missing, `offer`, or `different`."""
+    left, right = read(one, aliases), read(other, aliases)
+    there, back = compare(left, right), compare(right, left)
+    assert there.objections == back.objections, "the order of the two must not matter"
+    if there.objections or there.score < OFFER_FROM:
+        return "different"
+    return "same" if interchangeable(left, right) else "offer"
 
 
 WHICH = "Які є факультети в ХДУ?"
@@ -28,37 +29,47 @@ HOW_MANY = "Скільки факультетів у Херсонському у
 
 
 def test_the_three_questions_about_faculties_are_decided_as_a_person_would():
-    assert verdict(WHICH, WHICH_TOO) == "serve"
-    assert verdict(WHICH, HOW_MANY) == "suggest"
-    assert verdict(WHICH_TOO, HOW_MANY) == "suggest"
+    assert verdict(WHICH, WHICH_TOO) == "same"
+    assert verdict(WHICH, HOW_MANY) == "offer"
+    assert verdict(WHICH_TOO, HOW_MANY) == "offer"
 
 
 def test_an_alias_joins_names_and_no_alias_keeps_them_apart():
     full = "Які факультети є в Херсонському державному університеті?"
-    assert verdict(WHICH, full) == "serve"
+    assert verdict(WHICH, full) == "same"
     assert verdict(WHICH, full, Aliases()) == "different"
-    assert verdict(WHICH, "Які є факультети в KSU?") == "serve"
+    assert verdict(WHICH, "Які є факультети в KSU?") == "same"
     assert verdict(WHICH, "Які факультети є в Харківському державному університеті?") == "different"
-
-
-def test_the_threshold_can_be_raised():
-    one, other = "Как правильно настроить гитару?", "Как настроить гитару?"
-    assert verdict(one, other) == "serve"
-    assert verdict(one, other, serve_from=1.01) == "suggest"
 
 
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ("Как варить гречку?", "Как правильно варить гречку?"),
-        ("В общежитии есть интернет?", "Есть ли в общежитии интернет?"),
-        ("How do I sort a list in Python?", "In Python, how can I sort a list?"),
-        ("Що таке рекурсія?", "Поясніть, будь ласка, що таке рекурсія"),
-        ("ЯК ВАРИТИ ГРЕЧКУ", "Як варити гречку?"),
+        ("В общежитии есть интернет?", "Интернет в общежитии есть?"),
+        ("How do I sort a list in Python?", "In Python, how do I sort a list?"),
+        ("Що таке рекурсія?", "Скажіть, будь ласка, що таке рекурсія"),
+        ("Сколько будет двадцать пять на 4?", "Сколько будет 25 на четыре?"),
     ],
 )
-def test_the_same_in_other_words_is_served(one, other):
-    assert verdict(one, other) == "serve"
+def test_the_same_words_in_another_order_lack_only_a_models_word(one, other):
+    assert verdict(one, other) == "same"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("как расчитать отпускные", "Как рассчитать отпускные?"),
+        ("kak varit grechku", "Как варить гречку?"),
+        ("Сколько варить пять яиц?", "Сколько варить 5 яиц?"),
+        ("Как починить комп с вирусом?", "Как починить компьютер с вирусом?"),
+        ("Как получить ВНЖ в Сербии?", "Как получить вид на жительство в Сербии?"),
+        ("Сколько калорий в 100 г творога?", "Сколько калорий в 100 граммах творога?"),
+        ("how to resett my wifi router", "How do I reset my wifi router?"),
+        ("Where is the Kherson museum?", "where is Kherson museum"),
+    ],
+)
+def test_slips_of_the_pen_figures_other_letters_and_abbreviations_are_seen_through(one, other):
+    assert verdict(one, other) in ("offer", "same")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +94,7 @@ def test_the_same_in_other_words_is_served(one, other):
     ],
 )
 def test_a_small_word_that_may_matter_keeps_from_serving(one, other):
-    assert verdict(one, other) != "serve"
+    assert verdict(one, other) != "same"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,62 @@
+"""No regular expression over people's text takes more than linear time; nor does reading a question."""
+
+import importlib
+import pkgutil
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from app.completion import caching
+from app.completion.caching.lasting import lasting
+from app.completion.caching.matching import compare
+from app.completion.caching.query import MAX_NEAR, exact_form
+from app.completion.caching.words import read
+
+MOTIFS = (
+    "\n", " ", "\t ", "a", "я", "1", "-", "'", '"', ".", ",", "1,", "1.", "a-", "a'", "# ", "/", "`",
+    "что ", "how ", "еще", "is the ", "как лучше ", "what is the ", "чи \u043f", "Is A", "-1", "$1", "{", "(", "\u0301",
+)  # fmt: skip
+LENGTH = 10_000
+"""Quadratic time would be ten seconds and more."""
+SECONDS = 0.5
+
+
+def patterns():
+    for module in pkgutil.iter_modules(caching.__path__):
+        name = f"{caching.__name__}.{module.name}"
+        for variable, value in vars(importlib.import_module(name)).items():
+            if isinstance(value, re.Pattern):
+                yield pytest.param(value, id=f"{module.name}.{variable}")
+
+
+def seconds(work) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+@pytest.mark.parametrize("pattern", list(patterns()))
+def test_every_pattern_of_the_package_is_linear(pattern):
+    for motif in MOTIFS:
+        text = motif * (LENGTH // len(motif)) + "\x00"
+        for search in (pattern.findall, pattern.fullmatch):
+            assert seconds(lambda s=search, t=text: s(t)) < SECONDS, motif
+
+
+def test_no_pattern_hides_in_a_function():
+    for file in Path(caching.__path__[0]).glob("*.py"):
+        source = file.read_text(encoding="utf-8")
+        inline = re.findall(
+            r"^ +.*\bre\.(?:search|match|fullmatch|findall|finditer|split|sub)\(", source, re.M
+        )
+        assert inline == [], file.name
+
+
+@pytest.mark.parametrize("motif", MOTIFS)
+def test_a_long_question_is_judged_and_named_quickly(motif):
+    text = motif * (30_000 // len(motif))
+    assert seconds(lambda: (lasting(text), exact_form(text))) < SECONDS
+    short = text[:MAX_NEAR]
+    assert seconds(lambda: compare(read(short), read(short + " x"))) < SECONDS
