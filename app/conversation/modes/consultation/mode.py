@@ -25,9 +25,13 @@ from app.conversation.modes.consultation.notes import (
 )
 from app.conversation.modes.consultation.options import OPTIONS
 from app.conversation.modes.consultation.plan import Plan
-from app.conversation.modes.consultation.requested_roles import requested_roles
+from app.conversation.modes.consultation.requested_roles import (
+    all_requested_roles,
+    speaks_of_people,
+    wants_nobody,
+)
 from app.conversation.modes.consultation.specialists import Opinion, Specialists
-from app.conversation.modes.consultation.triage import Triage, plan_of
+from app.conversation.modes.consultation.triage import Triage
 from app.conversation.steps import StepWriter
 from app.core.concurrency import at_once, ended
 from app.core.events import StepKind
@@ -54,12 +58,13 @@ class Consultation:
     async def respond(self, turn: TurnContext) -> None:
         text = turn.request.question.text
         specialists = Specialists(turn)
-        roles = requested_roles(text)[: specialists.most]
-        if roles:
+        if wants_nobody(text):
+            await _alone(turn, "rules")
+        elif roles := all_requested_roles(text):
             await _convened(specialists, "request", roles)
         elif turn.request.options.text("consultation_gate") == "always":
             await _convened(specialists, "always")
-        elif is_simple(text, bool(turn.prompt.history)):
+        elif is_simple(text, bool(turn.prompt.history)) and not speaks_of_people(text):
             await _alone(turn, "rules")
         else:
             await _triaged(specialists)
@@ -112,7 +117,7 @@ async def _planned(
     opinions: list[Opinion] = []
     with turn.step(StepKind.PLAN, prompts.PLAN_STEP[language], step_id=plan_id, open=True) as step:
         turn.progress(prompts.CONVENING)
-        plan = await triage.plan() or (plan_of(roles) if roles else None)
+        plan = await triage.plan()
         if plan is None:
             step.write(prompts.NO_PLAN[language])
             step.record = triage.record
@@ -187,6 +192,9 @@ def _described(
         calls_made=calls_made,
     )
     reason = plan.reason or (prompts.BY_REQUEST[language] if by == "request" else "")
+    if plan.left_out:
+        left_out = prompts.NO_ROOM[language].format(roles=", ".join(plan.left_out))
+        reason = f"{reason} {left_out}".strip()
     rows = [
         f"{number}. **{one.role}**"
         + (f" ({model.name})" if model != turn.model else "")

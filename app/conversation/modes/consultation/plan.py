@@ -1,6 +1,6 @@
 """The coordinator's plan: whether specialists are needed, and which."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,8 @@ ALIKE_ROLES = 88.0
 """Similarity (0 to 100) from which two roles are one: "экономист" and "Экономист-аналитик" are,
 "physicist" and "physician" (78) are not."""
 ALIKE_QUESTIONS = 92.0
+SAME_ROLE = 80.0
+"""Similarity of a planned role with one that was asked for, from which it is that one."""
 MAX_ROLE_CHARACTERS = 60
 MAX_QUESTION_CHARACTERS = 600
 
@@ -36,6 +38,8 @@ class Plan:
     need: bool
     reason: str = ""
     specialists: tuple[Specialist, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Roles that were asked for beyond the most that can be called."""
 
 
 def plan_shape(most: int, with_models: bool) -> Shape[Plan]:
@@ -81,6 +85,28 @@ def read_plan(value: Mapping[str, Any], most: int = MAX_SPECIALISTS) -> Plan:
     if not specialists:
         raise ValueError('"specialists" names nobody')
     return Plan(True, reason, specialists)
+
+
+def as_requested(plan: Plan | None, roles: Sequence[str]) -> Plan:
+    """The plan with exactly the roles that the person asked for: what it has for one of them is kept,
+    who is missing is added, strangers are struck. None is the plan that the wish itself makes."""
+    planned = list(plan.specialists) if plan else []
+    called: list[Specialist] = []
+    for role in roles[:MAX_SPECIALISTS]:
+        named = Specialist(role[0].upper() + role[1:])
+        match = max(planned, key=lambda one: _likeness(one.role, role), default=None)
+        if match is not None and _likeness(match.role, role) >= SAME_ROLE:
+            planned.remove(match)
+            named = match
+        called.append(named)
+    left_out = tuple(roles[MAX_SPECIALISTS:])
+    return Plan(True, plan.reason if plan else "", tuple(called), left_out)
+
+
+def _likeness(planned: str, role: str) -> float:
+    """0 to 100: of the role with the likest word of what was planned, or the whole of it."""
+    words = [planned, *planned.replace("-", " ").split()]
+    return max(fuzz.ratio(word, role, processor=default_process) for word in words)
 
 
 def unlike(specialists: list[Specialist]) -> tuple[Specialist, ...]:

@@ -6,17 +6,23 @@ GATE = Text(
     ru="""Реши, нужен ли для ответа на сообщение выше консилиум специалистов. Обычно не нужен: тогда \
 need = false, specialists пуст. Он нужен, только если вопрос сложный, касается разных областей знания и \
 взгляд нескольких специалистов заметно улучшит ответ. Для простых, справочных и уточняющих вопросов, \
-перевода, пересказа, правки текста или кода консилиум не нужен.
+перевода, пересказа, правки текста или кода консилиум не нужен. Но если человек сам просит кого-то позвать \
+или выслушать (по профессии, числом или просто «экспертов»), need = true, и specialists — именно те, кого он \
+просит, все и никого больше.
 {plan}""",
     uk="""Виріши, чи потрібен для відповіді на повідомлення вище консиліум спеціалістів. Зазвичай не \
 потрібен: тоді need = false, specialists порожній. Він потрібен, лише якщо запитання складне, стосується \
 різних галузей знання і погляд кількох спеціалістів помітно поліпшить відповідь. Для простих, довідкових і \
-уточнювальних запитань, перекладу, переказу, редагування тексту або коду консиліум не потрібен.
+уточнювальних запитань, перекладу, переказу, редагування тексту або коду консиліум не потрібен. Але якщо людина сама просить когось \
+покликати або вислухати (за професією, числом або просто «експертів»), need = true, а specialists — саме ті, \
+кого вона просить, усі й нікого більше.
 {plan}""",
     en="""Decide whether answering the message above takes a council of specialists. Usually it does not: \
 then need = false and specialists is empty. It does only if the question is hard, touches several fields of \
 knowledge, and the views of several specialists would clearly improve the answer. Simple, factual and \
-clarifying questions, translations, summaries, edits of text or code need no council.
+clarifying questions, translations, summaries, edits of text or code need no council. But if the person asks to \
+call or hear somebody (by profession, by number, or just "experts"), need = true and specialists are exactly those \
+they ask for, all of them and nobody else.
 {plan}""",
 )
 CONVENE = Text(
@@ -133,6 +139,11 @@ SUMMING_UP = Text(
     ru="Подвожу итог мнениям…", uk="Підсумовую думки…", en="Bringing the opinions together…"
 )
 BY_REQUEST = Text(ru="По вашей просьбе.", uk="На ваше прохання.", en="As you asked.")
+NO_ROOM = Text(
+    ru="Больше четырёх сразу не позвать, не позваны: {roles}.",
+    uk="Більш ніж чотирьох одразу не покликати, не покликано: {roles}.",
+    en="No more than four can be called at once; not called: {roles}.",
+)
 NO_PLAN = Text(
     ru="Составить план консилиума не удалось, координатор отвечает сам.",
     uk="Скласти план консиліуму не вдалося, координатор відповідає сам.",

@@ -5,12 +5,13 @@ goes on to the plan. A local server's call is closed at the "no": the answer nee
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from app.conversation.limits import deadline_in, timed
 from app.conversation.modes.consultation import prompts
-from app.conversation.modes.consultation.plan import Plan, Specialist, plan_shape
+from app.conversation.modes.consultation.plan import MAX_SPECIALISTS, Plan, as_requested, plan_shape
+from app.conversation.modes.consultation.requested_roles import names_anybody
 from app.conversation.modes.consultation.specialists import Specialists
 from app.conversation.structured import asked
 from app.core.concurrency import ended
@@ -26,6 +27,9 @@ GRACE_SECONDS = 1.0
 UNHURRIED_SECONDS = 20.0
 """How long the gate may take where nothing runs beside it: a local model may have to be loaded."""
 PLAN_SECONDS = 60.0
+WISH_SECONDS = 10.0
+"""How long those who were asked for by name wait to be told what to answer; then they are asked the
+question itself."""
 PLAN_TOKENS = 800
 MODELS_SHOWN = 12
 
@@ -37,7 +41,7 @@ class Triage:
     """
 
     def __init__(
-        self, specialists: Specialists, step_id: str, *, certain: bool, roles: Sequence[str] = ()
+        self, specialists: Specialists, step_id: str, *, certain: bool, roles: tuple[str, ...] = ()
     ) -> None:
         self._specialists = specialists
         self._step_id = step_id
@@ -70,9 +74,17 @@ class Triage:
         return self._decided.is_set() and self._need
 
     async def plan(self) -> Plan | None:
-        """The plan; None where none could be made, and `error` says why."""
-        await asyncio.wait([self._task])
-        return self._task.result()
+        """The plan, with exactly those who were asked for by name; None where none could be made, and
+        `error` says why. A plan that does not come in time is replaced by the wish itself."""
+        named = names_anybody(self._roles)
+        await asyncio.wait([self._task], timeout=WISH_SECONDS if named else None)
+        if not self._task.done():
+            await self.aclose()
+            return as_requested(None, self._roles)
+        plan = self._task.result()
+        if named or (self._roles and plan is None):
+            return as_requested(plan, self._roles)
+        return plan
 
     async def aclose(self) -> None:
         """Ends the call, if it still runs."""
@@ -90,7 +102,8 @@ class Triage:
 
     async def _plan(self) -> Plan | None:
         specialists = self._specialists
-        shape = plan_shape(specialists.most, bool(self._models()))
+        most = max(specialists.most, min(len(self._roles), MAX_SPECIALISTS))
+        shape = plan_shape(most, bool(self._models()))
         turn = specialists.turn
         instruction = f"{self._instruction()}\n{shape.rule(specialists.language)}"
         question = Message.user(f"{turn.prompt.question.text}\n\n---\n{instruction}")
@@ -145,8 +158,3 @@ class Triage:
             for profile in state.models
             if profile.can(Capability.COMPLETION)
         ][:MODELS_SHOWN]
-
-
-def plan_of(roles: Sequence[str]) -> Plan:
-    """The plan that the person's own words make, where the coordinator made none."""
-    return Plan(True, "", tuple(Specialist(role[0].upper() + role[1:]) for role in roles))
