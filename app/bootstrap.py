@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from limits.aio.storage import Storage as CounterStorage
@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from app.access.keys import KeyRing
 from app.access.limits import Limits, redis_counters
 from app.access.people import People
+from app.access.sessions import Sessions
 from app.completion.caching.cache import AnswerCache, Embedder
 from app.completion.caching.policy import Policies
 from app.completion.catalogue import Catalogue
@@ -50,7 +51,7 @@ from app.storage.storage import Storage
 
 log = logging.getLogger(__name__)
 
-Identify = Callable[[Mapping[str, str]], str | None]
+Identify = Callable[[Mapping[str, str]], Awaitable[str | None]]
 """The identifier of the user whom a browser's cookies sign in."""
 
 
@@ -87,6 +88,7 @@ class Application:
     models: Models
     conversation: Conversation
     people: People
+    sessions: Sessions
     transcription: Transcription
     gateway: Gateway
     background: BackgroundTasks
@@ -123,10 +125,12 @@ class Application:
         await self.storage.aclose()
 
 
-def build(settings: Settings, identify: Identify | None = None) -> Application:
+def build(
+    settings: Settings, identify_by: Callable[[People, Sessions], Identify] | None = None
+) -> Application:
     """The application of these settings; nothing is opened or asked yet. Raises SettingsInvalid.
 
-    `identify` lets signed-in browsers use /api.
+    `identify_by` makes what lets signed-in browsers use /api.
     """
     log_as(settings)
     metrics = CallMetrics()
@@ -137,6 +141,8 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
     conversation = _conversation(settings, storage, models, metrics)
     people = People(storage.users)
     people.on_revoked(lambda user: conversation.turns.abandon_all(user.id))
+    sessions = Sessions(storage.key_values)
+    identify = identify_by(people, sessions) if identify_by else None
     return Application(
         settings=settings,
         metrics=metrics,
@@ -145,6 +151,7 @@ def build(settings: Settings, identify: Identify | None = None) -> Application:
         models=models,
         conversation=conversation,
         people=people,
+        sessions=sessions,
         transcription=Transcription(models, storage.usage),
         gateway=_gateway(settings, storage, models, conversation, metrics, people, identify),
         background=BackgroundTasks(),
@@ -258,7 +265,7 @@ def _authenticator(
         return _caller(await people.local())
 
     async def signed_in(cookies: Mapping[str, str]) -> Caller | None:
-        identifier = identify(cookies) if identify else None
+        identifier = await identify(cookies) if identify else None
         user = await people.known(identifier) if identifier else None
         return _caller(user) if user is not None and user.enabled else None
 

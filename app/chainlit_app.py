@@ -38,9 +38,10 @@ from app.view.voice import Voice
 settings = load_settings()
 for folder in (settings.data_dir, server.UPLOADS):
     make_private(folder)
-app = build(settings, identify=auth.identifier_of)
+app = build(settings, lambda people, sessions: auth.Tokens(people, sessions).signed_in)
 storage, models, people, talk = app.storage, app.models, app.people, app.conversation
 turns, notes, catalogue = talk.turns, talk.notes, app.servers.catalogue
+tokens = auth.Tokens(people, app.sessions)
 mode, language, root = settings.auth_mode, settings.app_language, server.ROOT
 local, newcomers = mode == "local", mode in ("header", "oauth")
 
@@ -74,7 +75,14 @@ server.prepare(app.start, app.stop, layer, language, loopback_only=local)
 auth.register(people, storage.threads, mode, settings.auth_secret(), settings.auth_header)
 Sockets(chat, guide, servers, voice, layer).register()
 server.put_around(files.UploadLimit, limits=limits, root=root)
-server.put_around(AuthMiddleware, people=people, origins=Origins.of(mode, settings.allowed_hosts))
+server.put_around(
+    AuthMiddleware,
+    people=people,
+    tokens=tokens,
+    origins=Origins.of(mode, settings.allowed_hosts),
+    root=root,
+    header=settings.auth_header if mode == "header" else None,
+)
 server.put_around(InFront, gateway=app.gateway, root=root)
 most = body_limits(root, f"{root}/project/file", limits.bytes + files.AROUND_BYTES)
 server.put_around(BodyBounds, limit=most)  # the last added is the first asked

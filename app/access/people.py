@@ -51,6 +51,11 @@ class People:
             self._remembered[identifier] = (known, time.monotonic())
         return known
 
+    async def fresh(self, identifier: str) -> User | None:
+        """The user of that name as the database has them now."""
+        self._remembered.pop(identifier, None)
+        return await self.known(identifier)
+
     async def check(self, identifier: str, password: str, address: str) -> User | None:
         """The user who signs in; None where name or password is wrong, or they are disabled.
 

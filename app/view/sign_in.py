@@ -15,7 +15,7 @@ from app.access.origins import Origins
 from app.access.people import People
 from app.core.errors import StorageUnavailable
 from app.core.people import User
-from app.view.chainlit.auth import cookies_for, identifier_in
+from app.view.chainlit.auth import Token, Tokens, cookies_for, named_by_proxy, token_in
 from app.view.chainlit.identity import Identity, identity
 
 log = logging.getLogger(__name__)
@@ -38,10 +38,23 @@ _OPEN = (
 class AuthMiddleware:
     """ASGI middleware around Chainlit's whole app, sockets included."""
 
-    def __init__(self, app: ASGIApp, people: People, origins: Origins) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        people: People,
+        tokens: Tokens,
+        origins: Origins,
+        root: str = "",
+        header: str | None = None,
+    ) -> None:
+        """`root` is the path the app is served under; `header`, in AUTH_MODE=header, the one that the
+        proxy names the user in."""
         self._app = app
         self._people = people
+        self._tokens = tokens
         self._origins = origins
+        self._logout = f"{root}/logout"
+        self._header = header
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -55,7 +68,12 @@ class AuthMiddleware:
             log.warning("refused %s %s: %s", method, scope["path"], refusal)
             await _refuse(403, "Forbidden", scope, receive, send)
             return
-        user = await self._user(headers)
+        token = token_in(headers)
+        user = await self._user(token, headers)
+        if user is None and token is not None:
+            scope = _without_token(scope)  # Chainlit would let every token in that is signed
+        if token is not None and method == "POST" and scope["path"] == self._logout:
+            await self._tokens.end(token)
         if user is not None and not user.enabled and not _stays_open(scope, headers):
             await _refuse(401, "This user is disabled", scope, receive, send)
             return
@@ -73,13 +91,14 @@ class AuthMiddleware:
         else:
             await self._app(scope, receive, _secured(scope, headers, send))
 
-    async def _user(self, headers: Headers) -> User | None:
-        """Whose token it is, disabled or not; None without a valid one."""
-        identifier = identifier_in(headers)
-        if identifier is None:
+    async def _user(self, token: Token | None, headers: Headers) -> User | None:
+        """Whose token it is, disabled or not; None without one that still holds. Where a proxy names
+        another user than the token does, the proxy is right."""
+        named = named_by_proxy(headers, self._header) if self._header else ""
+        if token is None or (named and named != token.identifier):
             return None
         try:
-            return await self._people.known(identifier)
+            return await self._tokens.user(token)
         except StorageUnavailable as error:
             log.error("cannot look up who asks: %s", error.detail)
             return None
@@ -100,6 +119,11 @@ class AuthMiddleware:
             await RedirectResponse(f"{root}/", 303)(scope, receive, send_with_cookie)
         else:
             await self._app(scope, receive, send_with_cookie)
+
+
+def _without_token(scope: Scope) -> Scope:
+    carriers = (b"cookie", b"authorization")
+    return {**scope, "headers": [pair for pair in scope["headers"] if pair[0] not in carriers]}
 
 
 def _is_socket(scope: Scope) -> bool:

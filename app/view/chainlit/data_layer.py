@@ -32,7 +32,7 @@ from app.core.turns import new_id
 from app.storage.elements import Elements
 from app.storage.threads import Threads
 from app.view.chainlit.browser import Browser, open_on
-from app.view.chainlit.dicts import element_dict, persisted, stamp
+from app.view.chainlit.dicts import element_dict, may_be_drawn, persisted, stamp
 from app.view.chainlit.identity import asking_id, reading_language, socket_session
 from app.view.errors import advice_for
 from app.view.rendering import draw
@@ -129,9 +129,10 @@ class DataLayer(BaseDataLayer):
 
     async def get_element(self, thread_id: str, element_id: str) -> ElementDict | None:
         try:
-            return element_dict(await self._elements.find(thread_id, element_id, asking_id()))
+            element = await self._elements.find(thread_id, element_id, asking_id())
         except NotFound:
             return None
+        return element_dict(element) if may_be_drawn(element) else None
 
     # -- steps ------------------------------------------------------------------------------------
 
@@ -216,7 +217,7 @@ class DataLayer(BaseDataLayer):
         thread["createdAt"] = stamp(stored.thread.created_at)
         if stored.thread.user_id != asking_id():
             thread["metadata"] = _sharing(stored.thread)
-        elements = {e.id: element_dict(e) for e in stored.elements}
+        elements = {e.id: element_dict(e) for e in stored.elements if may_be_drawn(e)}
         for record in stored.steps:
             drawing = draw(record, language)
             step = drawing.step

@@ -3,9 +3,11 @@
 The types are named here once, for the view's other modules to use.
 """
 
+import hmac
 import mimetypes
 import os
 from datetime import datetime
+from pathlib import Path
 from typing import Any, cast
 
 from chainlit.element import Element, ElementDict
@@ -41,6 +43,15 @@ __all__ = [
 ]
 
 FILES_ROUTE = "/files"
+PUBLIC = Path(__file__).resolve().parents[3] / "public"
+ELEMENTS = frozenset(file.stem for file in (PUBLIC / "elements").glob("*.jsx"))
+"""The names of our own elements. The page runs the file of that name as code, wherever the name leads:
+one that is not among these is never sent to a page."""
+
+
+def may_be_drawn(element: ElementRecord) -> bool:
+    """Whether a page may be sent it; rows stored by others or long ago are no exception."""
+    return element.type != "custom" or element.name in ELEMENTS
 
 
 def stamp(moment: datetime) -> str:
@@ -48,14 +59,22 @@ def stamp(moment: datetime) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
+def credentials(user: User | None) -> str:
+    """Which password a user has, without telling it: a token says for which one it was given."""
+    secret = os.environ.get("CHAINLIT_AUTH_SECRET", "").encode()
+    return hmac.new(
+        secret, ((user.password_hash if user else "") or "").encode(), "sha256"
+    ).hexdigest()[:16]
+
+
 def persisted(user: User) -> PersistedUser:
-    """A user as Chainlit knows them; their role is in the metadata."""
+    """A user as Chainlit knows them, and puts them into tokens; their role is in the metadata."""
     return PersistedUser(
         id=user.id,
         createdAt=stamp(user.created_at),
         identifier=user.identifier,
         display_name=user.display_name,
-        metadata={**user.metadata, "role": user.role},
+        metadata={**user.metadata, "role": user.role, "credentials": credentials(user)},
     )
 
 

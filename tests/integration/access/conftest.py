@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import chainlit.data
 import httpx
 import pytest_asyncio
-from chainlit.auth import create_jwt
 from chainlit.config import config
 from chainlit.server import app as chainlit_app
 
 from app.access.origins import Origins
 from app.access.passwords import Passwords
 from app.access.people import People
+from app.access.sessions import Sessions
 from app.storage.storage import Storage
-from app.view.chainlit.auth import register
+from app.view.chainlit.auth import Tokens, create_token, register
 from app.view.chainlit.data_layer import DataLayer
 from app.view.chainlit.dicts import persisted
 from app.view.errors import answer_errors
@@ -30,10 +30,14 @@ class House:
     people: People
     layer: DataLayer
     local: bool
+    header: str | None = None
 
     @property
     def app(self):
-        return AuthMiddleware(chainlit_app, self.people, Origins(local=self.local))
+        tokens = Tokens(self.people, Sessions(self.storage.key_values))
+        return AuthMiddleware(
+            chainlit_app, self.people, tokens, Origins(local=self.local), header=self.header
+        )
 
     def visit(self, user=None, address="127.0.0.1", host="127.0.0.1:8000"):
         """A browser, signed in as `user`."""
@@ -42,7 +46,7 @@ class House:
             base_url=f"http://{host}",
         )
         if user is not None:
-            browser.cookies.set("access_token", create_jwt(persisted(user)))
+            browser.cookies.set("access_token", create_token(persisted(user)))
         return browser
 
 

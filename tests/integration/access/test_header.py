@@ -1,5 +1,7 @@
 """AUTH_MODE=header: the proxy names the user; without it nobody is signed in."""
 
+from urllib.parse import quote
+
 import chainlit.data
 import pytest
 from chainlit.config import config
@@ -16,6 +18,7 @@ def proxied(house):
     register(house.people, house.storage.threads, "header", SECRET, "Remote-User")
     layer = DataLayer(house.people, house.storage.threads, house.storage.elements, newcomers=True)
     chainlit.data._data_layer = layer
+    house.header = "Remote-User"
     yield house
     config.code.header_auth_callback = None
 
@@ -44,3 +47,23 @@ async def test_only_the_configured_way_of_signing_in_is_open(house, ann):
         assert (await browser.post("/auth/header")).status_code == 400
         assert (await browser.get("/auth/oauth/github")).status_code == 400
         assert (await browser.get("/auth/config")).json()["passwordAuth"]
+
+
+@pytest.mark.parametrize("sent", ["Иванов Пётр".encode(), quote("Иванов Пётр").encode()])
+async def test_a_name_in_any_script_is_read_as_it_is_written(proxied, sent):
+    async with proxied.visit() as browser:
+        came = await browser.post("/auth/header", headers=[(b"Remote-User", sent)])
+        assert came.status_code == 200
+        assert (await browser.get("/user")).json()["identifier"] == "Иванов Пётр"
+
+
+async def test_two_names_at_once_sign_nobody_in(proxied):
+    async with proxied.visit() as browser:
+        both = [("Remote-User", "carol"), ("Remote-User", "ann")]
+        assert (await browser.post("/auth/header", headers=both)).status_code == 401
+
+
+async def test_the_proxys_name_outranks_the_cookie(proxied, ann, bob):
+    async with proxied.visit(ann) as browser:
+        assert (await browser.get("/user", headers={"Remote-User": "ann"})).status_code == 200
+        assert (await browser.get("/user", headers={"Remote-User": "bob"})).status_code == 401

@@ -82,8 +82,8 @@ async def test_a_token_of_a_user_who_never_was_opens_nothing(house, ann):
     ghost = ann.__class__("no-such-id", "ghost", ann.created_at)
     async with house.visit(ghost) as browser:
         listed = {"pagination": {"first": 5}, "filter": {}}
-        assert (await browser.post("/project/threads", json=listed)).status_code == 404
-        assert (await browser.get("/project/thread/t1")).status_code == 404
+        assert (await browser.post("/project/threads", json=listed)).status_code == 401
+        assert (await browser.get("/project/thread/t1")).status_code == 401
 
 
 async def test_the_first_administrator_is_made_once(house):
