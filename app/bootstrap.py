@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from limits.aio.storage import Storage as CounterStorage
 from pydantic import SecretStr
 
+from app.access.budgets import Budgets
 from app.access.keys import KeyRing
 from app.access.limits import Limits, redis_counters
 from app.access.people import People
@@ -32,6 +33,7 @@ from app.conversation.turn import Turns
 from app.core.background import BackgroundTasks
 from app.core.models import ModelRef
 from app.core.people import User
+from app.core.usage import CallRecord
 from app.gateway.access import Authenticator, Caller
 from app.gateway.app import Gateway
 from app.gateway.key_usage import KeyUsageRecorder
@@ -189,10 +191,14 @@ def _conversation(
     )
     notes = ThreadNotes(storage.compressions, storage.conversations, compressor, calibration)
     prompts = CompressingPromptBuilder(storage.compressions, calibration, compressor)
+
+    async def log_call(call: CallRecord) -> None:
+        await storage.usage.add(None, None, call.request_id, [call])
+
     answers = AnswerCache(
         storage.answers,
         Policies(storage.key_values),
-        embedder=embedder(settings, models),
+        embedder=embedder(settings, models, log_call),
         check_model=settings.cache_check_model,
         observers=[metrics],
     )
@@ -211,14 +217,14 @@ def _gateway(
     people: People,
     identify: Identify | None,
 ) -> Gateway:
-    keys = KeyRing(storage.keys)
-    limits = Limits(_counters(settings))
+    keys, counters = KeyRing(storage.keys), _counters(settings)
     services = GatewayServices(
         models=models,
         authenticator=_authenticator(settings, keys, people, identify),
         keys=keys,
-        limits=limits,
-        recorder=KeyUsageRecorder(storage.keys, keys, limits),
+        limits=Limits(counters),
+        budgets=Budgets(keys, counters),
+        recorder=KeyUsageRecorder(storage.keys),
         modes=MODES,
         answers=conversation.answers,
     )
@@ -246,14 +252,20 @@ def _counters(settings: Settings) -> CounterStorage:
     return Counters(settings.data_dir / "limits.db")
 
 
-def embedder(settings: Settings, models: Models) -> Embedder | None:
+def embedder(
+    settings: Settings, models: Models, log_call: Callable[[CallRecord], Awaitable[None]]
+) -> Embedder | None:
     """What makes a question's vector, where EMBEDDING_MODEL names a model."""
     name = settings.embedding_model
     if not name:
         return None
 
     async def embed(question: str) -> Sequence[float]:
-        return (await models.embedding(ModelRef.parse(name), [question]).vectors())[0]
+        call = models.embedding(ModelRef.parse(name), [question])
+        try:
+            return (await call.vectors())[0]
+        finally:
+            await log_call(call.record)
 
     return Embedder(name, embed)
 

@@ -16,6 +16,7 @@ from app.completion.caching.query import CacheQuery, Scope, question_key
 from app.completion.caching.words import read
 from app.core.caching import CachedAnswer
 from app.core.models import ModelRef
+from app.core.usage import CallRecord
 from app.settings import Settings
 from bench.report import Report
 from tests.data.questions.load import LANGUAGES, Pair, Split, pairs
@@ -105,6 +106,10 @@ def cross_pairs(report: Report) -> None:
     report.add("cache", name, false / tried * 10_000, "", 1)
 
 
+async def unlogged(call: CallRecord) -> None:
+    """These vectors are nobody's usage."""
+
+
 async def with_embeddings(report: Report, settings: Settings) -> None:
     """The same pairs through the app's own cache and database, with the vectors of EMBEDDING_MODEL.
 
@@ -114,7 +119,7 @@ async def with_embeddings(report: Report, settings: Settings) -> None:
     if settings.embedding_model is None:
         return
     async with an_app(settings) as app:
-        if (model_asked := embedder(app.settings, app.models)) is None:
+        if (model_asked := embedder(app.settings, app.models, unlogged)) is None:
             return
         await model_asked.embed("Does it answer?")
         found = Lookups(app, remembered(model_asked))

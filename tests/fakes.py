@@ -141,6 +141,9 @@ class ScriptedModels:
             local=self._local,
         )
 
+    def cost(self, ref: ModelRef, usage: Usage) -> None:
+        return None
+
     def call(self, ref: ModelRef, request: ModelRequest) -> ScriptedCall:
         return ScriptedCall(self, ref, request)
 

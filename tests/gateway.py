@@ -12,8 +12,9 @@ from typing import Any
 
 import uvicorn
 
+from app.access.budgets import Budgets
 from app.access.keys import KeyRing, new_key
-from app.access.limits import Limits
+from app.access.limits import Headers, Limits
 from app.core.errors import StorageUnavailable
 from app.core.keys import ApiKey
 from app.core.ports import GatewayCall, Models
@@ -82,15 +83,23 @@ def make_services(models: Models, keys: MemoryKeys | None = None, **fields: Any)
     """A services over fakes; keyless callers from this machine are let in unless `door` says otherwise."""
     store = keys or MemoryKeys()
     ring = KeyRing(store)
-    limits = Limits(Counters(Path(":memory:"), clock=lambda: 0.0))  # no minute ends during a test
+    counters = Counters(Path(":memory:"), clock=lambda: 0.0)  # no minute ends during a test
     defaults: dict[str, Any] = {
         "models": models,
         "authenticator": Authenticator(ring, local=me),
         "keys": ring,
-        "limits": limits,
-        "recorder": KeyUsageRecorder(store, ring, limits),
+        "limits": Limits(counters),
+        "budgets": Budgets(ring, counters),
+        "recorder": KeyUsageRecorder(store),
     }
     return GatewayServices(**(defaults | fields))
+
+
+async def admitted(limits: Limits, key: ApiKey, tokens: int) -> dict[bytes, bytes]:
+    """Lets in a request of so many prompt tokens, whose answer takes none; returns its headers."""
+    headers: Headers = []
+    await limits.admit(key, tokens, 0, headers)
+    return dict(headers)
 
 
 async def make_key(services: GatewayServices, **limits: Any) -> tuple[ApiKey, str]:

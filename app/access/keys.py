@@ -12,9 +12,10 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
+from app.access.budgets import SLOT_SECONDS
 from app.core.errors import BadRequest, NotFound, StorageUnavailable
 from app.core.keys import ApiKey, KeyCache
 from app.core.ports import KeyStore
@@ -87,6 +88,8 @@ class KeyRing:
         self._version: str | None = None
         self._checked = float("-inf")
         self._spent: dict[str, Decimal] = {}
+        self._settled: dict[str, Decimal] = {}
+        self._settled_at = 0.0
         self._spent_month: datetime | None = None
         self._spent_checked = float("-inf")
         self._loading: asyncio.Task[None] | None = None
@@ -139,6 +142,13 @@ class KeyRing:
         """Roubles this key has spent in the present calendar month (UTC)."""
         return self._spent.get(key.id, Decimal(0)) if self._spent_month == _month() else Decimal(0)
 
+    def settled(self, key: ApiKey) -> tuple[float, Decimal]:
+        """A moment of POSIX time, a quarter of an hour ago or so, and the roubles of the calls of this
+        month that began before it: those that the records have for certain."""
+        if self._spent_month != _month():
+            return _month().timestamp(), Decimal(0)
+        return self._settled_at, self._settled.get(key.id, Decimal(0))
+
     def spend(self, key_id: str, rub: Decimal) -> None:
         """Counts money at once; the usage records tell the other processes."""
         self._spent[key_id] = self._spent.get(key_id, Decimal(0)) + rub
@@ -169,7 +179,14 @@ class KeyRing:
             return
         month = _month()
         if month != self._spent_month or time.monotonic() - self._spent_checked > SPENT_SECONDS:
+            slot = int(time.time()) // SLOT_SECONDS - 1
+            at = max(datetime.fromtimestamp(slot * SLOT_SECONDS, UTC), month)
+            lately = await self._store.spent(at)
             self._spent = dict(await self._store.spent(month))
+            self._settled_at = at.timestamp()
+            self._settled = {
+                key: rub - lately.get(key, Decimal(0)) for key, rub in self._spent.items()
+            }
             self._spent_month, self._spent_checked = month, time.monotonic()
 
 

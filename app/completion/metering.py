@@ -16,6 +16,7 @@ from app.completion.tokens import (
 )
 from app.core.errors import KonsiliumError, MalformedAnswer, ModelNotFound
 from app.core.events import Finished, ModelEvent, ReasoningDelta, TextDelta, TextWasThinking
+from app.core.keys import payer
 from app.core.models import ModelRef
 from app.core.ports import CallObserver, ChatModel, ModelServer, RawAnswer, RawModel
 from app.core.requests import ModelRequest, RawRequest
@@ -75,6 +76,7 @@ class Recorder:
         """`estimate` completes the server's counts of a call that has answered; `characters` are those
         of its answer so far."""
         self._accounts = accounts
+        self._payer = payer()
         self._request = request
         self._estimate = estimate
         self._name = str(ref)
@@ -161,6 +163,8 @@ class Recorder:
         for observer in accounts.observers:
             observer.gaps(self._name, self._gaps)
             observer.ended(self.record)
+        if self._payer is not None:
+            self._payer.called(self.record)
 
 
 class MeteredCall:

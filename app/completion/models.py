@@ -12,6 +12,7 @@ from app.completion.pricing import Prices
 from app.completion.routing import MAX_PARALLEL, MAX_WAITING, Router
 from app.core.errors import ModelNotFound, NoModels
 from app.core.events import ModelEvent
+from app.core.keys import payer
 from app.core.models import Capability, ModelProfile, ModelRef, ServerState
 from app.core.ports import CallObserver, ChatModel, ModelServer
 from app.core.requests import ModelRequest, RawRequest
@@ -40,14 +41,23 @@ class Models:
         self._catalogue = catalogue
         self._prices = prices
         self._default = default
-        self.states = catalogue.states
         self.subscribe = catalogue.subscribe
         router = Router(self, parallel=parallel, waiting=waiting)
         self.candidates = router.candidates
         self.waiting = router.waiting
         self.traffic = Traffic()
         self._accounts = Accounts(
-            self._cost, observers, lambda ref: self._near(str(ref)), router, self.traffic
+            self.cost, observers, lambda ref: self._near(str(ref)), router, self.traffic
+        )
+
+    def states(self) -> tuple[ServerState, ...]:
+        """The servers as last seen, without waiting; for a key's request with that key's models alone."""
+        states = self._catalogue.states()
+        if payer() is None:
+            return states
+        return tuple(
+            replace(state, models=tuple(each for each in state.models if _may_use(each.ref)))
+            for state in states
         )
 
     async def refresh(self) -> tuple[ServerState, ...]:
@@ -57,8 +67,8 @@ class Models:
     def resolve(self, name: str) -> ModelRef:
         """`server/model`, a bare name, or "" for the default.
 
-        Raises ModelNotFound (with near names); with no name and no model, NoModels, or the error of
-        the first server that is down where none is up.
+        Raises ModelNotFound (with near names), also for a model that is not the asking key's; with no
+        name and no model, NoModels, or the error of the first server that is down where none is up.
         """
         name = name.strip()
         if not name:
@@ -66,9 +76,10 @@ class Models:
         server, slash, model = name.partition("/")
         if slash and server in self._catalogue.servers:
             ref = ModelRef(server, model)
-            return self._listed(ref) or self._unlisted(ref)
-        found = self._bare(name)
-        if found is None:
+            found: ModelRef | None = self._listed(ref) or self._unlisted(ref)
+        else:
+            found = self._bare(name)
+        if found is None or not _may_use(found):
             raise self._not_found(name)
         return found
 
@@ -105,19 +116,22 @@ class Models:
             server, ref, texts, self._accounts, dimensions=dimensions, request_id=request_id
         )
 
-    def _cost(self, ref: ModelRef, usage: Usage) -> Cost | None:
+    def cost(self, ref: ModelRef, usage: Usage) -> Cost | None:
+        """What so many tokens of that model cost; None where its price is not known."""
         return self._prices.cost(self.profile(ref).price, usage)
 
     def _server(self, ref: ModelRef) -> ModelServer:
         server = self._catalogue.servers.get(ref.server)
-        if server is None:
+        if server is None or not _may_use(ref):
             raise self._not_found(str(ref))
         return server
 
     def _default_model(self) -> ModelRef:
         if self._default:
             return self.resolve(self._default)
-        chat = [p for p in self._catalogue.known if p.can(Capability.COMPLETION)]
+        chat = [
+            p for p in self._catalogue.known if p.can(Capability.COMPLETION) and _may_use(p.ref)
+        ]
         reachable = {state.name for state in self.states() if state.reachable}
         here = [p for p in chat if p.ref.server in reachable]
         here.sort(key=lambda p: (p.last_resort, p.load is None))
@@ -150,7 +164,11 @@ class Models:
     def _bare(self, name: str) -> ModelRef | None:
         """The model of that name: of several, one that is loaded, then in the servers' order."""
         reachable = {state.name for state in self.states() if state.reachable}
-        found = [p for p in self._catalogue.known if p.ref.name in (name, f"{name}:latest")]
+        found = [
+            p
+            for p in self._catalogue.known
+            if p.ref.name in (name, f"{name}:latest") and _may_use(p.ref)
+        ]
         found.sort(key=lambda p: (p.ref.server not in reachable, p.load is None))
         return found[0].ref if found else None
 
@@ -164,11 +182,17 @@ class Models:
         )
 
     def _near(self, name: str) -> tuple[str, ...]:
-        names = [str(profile.ref) for profile in self._catalogue.known]
+        names = [str(each.ref) for each in self._catalogue.known if _may_use(each.ref)]
         near = process.extract(
             name, names, scorer=fuzz.WRatio, limit=NEAR_NAMES, score_cutoff=NEAR_SCORE
         )
         return tuple(found for found, _, _ in near if found != name)
+
+
+def _may_use(ref: ModelRef) -> bool:
+    """Whether the model is one of those that the asking key may use."""
+    asking = payer()
+    return asking is None or asking.key.allows(str(ref))
 
 
 class _Retried:

@@ -23,7 +23,8 @@ KonsiliumError
 │   └── Unsupported             the model lacks a capability
 ├── NoModels                    nothing configured, or servers without models
 ├── LimitReached                one of our own limits (retry_after)
-│   └── BudgetExceeded          the key's or the user's money is spent
+│   ├── BudgetExceeded          the key's or the user's money is spent
+│   └── RequestTooLarge         more than the limit allows at any time
 ├── NotAllowed                  signed in, but not to this
 ├── NotFound                    no such thread, file, key, or not one's own
 ├── AttachmentRefused           a file that cannot be used, and why
@@ -173,6 +174,10 @@ class LimitReached(KonsiliumError):
 
 class BudgetExceeded(LimitReached):
     code = "budget_exceeded"
+
+
+class RequestTooLarge(LimitReached):
+    """Said in the words of its base."""
 
 
 class NotAllowed(KonsiliumError):

@@ -1,10 +1,15 @@
 """API keys: who may use the gateway, with what, and how much."""
 
 import fnmatch
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Protocol
+
+from app.core.usage import CallRecord
 
 KeyCache = Literal["off", "exact", "near"]
 
@@ -44,3 +49,33 @@ class ApiKey:
     def live(self, at: datetime) -> bool:
         """Neither revoked nor expired at that moment."""
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
+
+
+class Payer(Protocol):
+    """The key for whose request model calls are made."""
+
+    @property
+    def key(self) -> ApiKey: ...
+
+    def called(self, record: CallRecord) -> None:
+        """One call is over. Quick, and raises nothing."""
+        ...
+
+
+_payer: ContextVar[Payer | None] = ContextVar("payer", default=None)
+
+
+def payer() -> Payer | None:
+    """The key for which this task works; None for people at the screen. Tasks that a request starts,
+    a summary in the background too, work for the same key."""
+    return _payer.get()
+
+
+@contextmanager
+def paid_by(key: Payer | None) -> Generator[None, None, None]:
+    """What is done inside, and in tasks that are started inside, is done for that key."""
+    before = _payer.set(key)
+    try:
+        yield
+    finally:
+        _payer.reset(before)

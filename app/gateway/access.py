@@ -96,6 +96,11 @@ class Authenticator:
         return host in self._hosts or host == hostname(x.header(b"host"))
 
 
+def has_secret(x: Exchange) -> bool:
+    """Whether the request brings a key, good or bad."""
+    return bool(_bearer(x))
+
+
 def _bearer(x: Exchange) -> str:
     scheme, _, secret = x.header(b"authorization").partition(" ")
     if scheme.lower() == "bearer":

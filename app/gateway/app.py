@@ -88,8 +88,9 @@ class Gateway:
         raise NoSuchPath(f"Unknown path: {x.method} {x.path}.")
 
     async def drain(self, timeout: float) -> None:
-        """Lets what runs end within `timeout` seconds, and writes what is left in the ledger."""
+        """Lets what runs end within `timeout` seconds, and writes what is left of their usage."""
         await self.council.drain(timeout)
+        await self.services.background.drain(timeout)
         await self.services.recorder.aclose()
 
 

@@ -149,6 +149,13 @@ ANSWERS: dict[type[KonsiliumError], Answer] = {
         code="insufficient_quota",
         retry=False,
     ),
+    e.RequestTooLarge: Answer(
+        429,
+        _RATE,
+        "The request is larger than the key's limit.",
+        code="rate_limit_exceeded",
+        retry=False,
+    ),
     e.NotAllowed: Answer(403, "permission_error", "This is not allowed.", code="not_allowed"),
     e.NotFound: Answer(404, _INVALID, "There is no such object."),
     e.AttachmentRefused: Answer(400, _INVALID, "The file cannot be used."),

@@ -3,12 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
 from datetime import datetime
 
-from app.access.keys import KeyRing
-from app.access.limits import Limits
-from app.core.background import BackgroundTasks
 from app.core.errors import StorageUnavailable
 from app.core.keys import ApiKey
 from app.core.ports import GatewayCall, GatewayLog
@@ -28,46 +24,29 @@ MAX_KEPT = 20_000
 class KeyUsageRecorder:
     """Notes calls at once and writes them in batches, in a task of its own."""
 
-    def __init__(self, usage: GatewayLog, keys: KeyRing, limits: Limits) -> None:
+    def __init__(self, usage: GatewayLog) -> None:
         self._usage = usage
-        self._keys = keys
-        self._limits = limits
         self._calls: list[GatewayCall] = []
         self._used: dict[str, datetime] = {}
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._settling = BackgroundTasks()
 
     def used(self, key: ApiKey) -> None:
         """The key was used just now."""
         self._used[key.id] = now()
         self._stir()
 
-    def note(self, caller: Caller, record: CallRecord, mode: str = "chat", known: int = 0) -> None:
-        """One call is over; `known` of its tokens were counted against the limit beforehand."""
-        key = caller.key
-        self._calls.append(GatewayCall(record, caller.user_id, key.id if key else None, mode))
-        if key is not None:
-            self.count(key, [record], known)
+    def note(self, caller: Caller, record: CallRecord, mode: str = "chat") -> None:
+        """One call is over; what it took of the key's limits is counted already (`Spending`)."""
+        key_id = caller.key.id if caller.key else None
+        self._calls.append(GatewayCall(record, caller.user_id, key_id, mode))
         self._stir()
-
-    def count(self, key: ApiKey, records: Sequence[CallRecord], known: int = 0) -> None:
-        """Adds money and tokens to what the key has used; the records are kept elsewhere."""
-        for record in records:
-            if record.cost is not None:
-                self._keys.spend(key.id, record.cost.rub)
-        self._count_tokens(key, sum(map(tokens_of, records)) - known)
-
-    def _count_tokens(self, key: ApiKey, tokens: int) -> None:
-        if key.tpm is not None and tokens > 0:
-            self._settling.start(self._limits.settle(key, tokens))
 
     async def aclose(self) -> None:
         """Writes what is left."""
         self._closing.set()
         self._wake.set()
-        await self._settling.drain()
         if self._task is not None:
             await asyncio.wait([self._task])
 
@@ -103,8 +82,3 @@ class KeyUsageRecorder:
             asyncio.get_running_loop().call_later(RETRY_SECONDS, self._wake.set)
             return False
         return True
-
-
-def tokens_of(record: CallRecord) -> int:
-    """Tokens in and out, as far as they are known."""
-    return (record.usage.input_tokens or 0) + (record.usage.output_tokens or 0)

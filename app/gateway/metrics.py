@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.gateway.access import Authenticator
+from app.gateway.access import Authenticator, has_secret
 from app.gateway.errors import WrongMethod
 from app.gateway.http import Exchange
 
@@ -20,6 +20,6 @@ class Metrics:
     async def __call__(self, x: Exchange) -> None:
         if x.method not in ("GET", "HEAD"):
             raise WrongMethod(f"{x.method} is not allowed on {x.path}.")
-        if not self._authenticator.from_here(x):
+        if has_secret(x) or not self._authenticator.from_here(x):
             await self._authenticator.caller(x, cookies=True)
         await x.reply(200, self._exposition(), content_type=self._content_type)

@@ -4,17 +4,21 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from decimal import Decimal
 
-from app.access.budgets import check_budget
+from app.access.budgets import Budgets
 from app.access.keys import KeyRing
-from app.access.limits import Limits
+from app.access.limits import LIKELY_ANSWER_TOKENS, Headers, Limits
+from app.access.spending import Estimate, Spending
 from app.completion.caching.cache import AnswerCache
-from app.completion.tokens import tokens_of_characters
 from app.conversation.mode import Mode
+from app.core.background import BackgroundTasks
 from app.core.errors import ModelNotFound
+from app.core.keys import paid_by
 from app.core.models import ModelRef
 from app.core.ports import Models
 from app.core.sse import PING
+from app.core.usage import Usage
 from app.gateway.access import Authenticator, Caller
 from app.gateway.http import Exchange
 from app.gateway.key_usage import KeyUsageRecorder
@@ -39,25 +43,59 @@ class GatewayServices:
     authenticator: Authenticator
     keys: KeyRing
     limits: Limits
+    budgets: Budgets
     recorder: KeyUsageRecorder
     modes: tuple[Mode, ...] = ()
     answers: AnswerCache | None = None
     """Answers of keys that have a cache."""
     pace: Pace = Pace()
     pacer: RequestPacer = field(default_factory=RequestPacer)
+    background: BackgroundTasks = field(default_factory=BackgroundTasks)
+    """Corrections of what keys have used."""
 
-    async def admit(self, x: Exchange, caller: Caller, characters: int) -> int:
-        """Counts the request against its key's limits and puts the usual headers on the answer.
+    @contextlib.asynccontextmanager
+    async def admitted(
+        self,
+        x: Exchange,
+        caller: Caller,
+        prompt_tokens: int,
+        answer_tokens: int | None = None,
+        model: ModelRef | None = None,
+    ) -> AsyncGenerator[None, None]:
+        """Lets the request in, whose calls inside are counted for its key.
 
-        Returns the tokens counted beforehand. Raises LimitReached or BudgetExceeded.
+        Puts the usual headers on the answer. Raises what `Spending.admit` does.
         """
-        if caller.key is None:
-            return 0
-        check_budget(caller.key, self.keys.spent(caller.key))
-        self.recorder.used(caller.key)
-        tokens = max(1, tokens_of_characters(characters))
-        x.extra += await self.limits.admit(caller.key, tokens)
-        return tokens
+        spending = await self.admit(caller, x.extra, prompt_tokens, answer_tokens, model)
+        try:
+            with paid_by(spending):
+                yield
+        finally:
+            if spending is not None:
+                spending.close()
+
+    async def admit(
+        self,
+        caller: Caller,
+        headers: Headers,
+        prompt_tokens: int,
+        answer_tokens: int | None = None,
+        model: ModelRef | None = None,
+    ) -> Spending | None:
+        """Counts the request against its key's limits, with what it may come to; None without a key.
+        Whoever asks for it closes it."""
+        key = caller.key
+        if key is None:
+            return None
+        self.recorder.used(key)
+        spending = Spending(key, self.keys, self.limits, self.budgets, self.background)
+        rub = Decimal(0)
+        if key.budget_rub is not None and model is not None:
+            answer = LIKELY_ANSWER_TOKENS if answer_tokens is None else answer_tokens
+            cost = self.models.cost(model, Usage(prompt_tokens, answer))
+            rub = cost.rub if cost is not None else rub
+        await spending.admit(Estimate(prompt_tokens, answer_tokens, rub), headers)
+        return spending
 
     def candidates(self, caller: Caller, name: str) -> tuple[ModelRef, ...]:
         """The servers to ask for a model, of those that are the caller's.

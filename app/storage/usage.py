@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, func, select
 
+from app.core.keys import payer
 from app.core.reports import Dimension, TurnUsage, UsageFilter, UsageGroup, UsageSummary
 from app.core.usage import CallRecord
 from app.storage.database import Database
@@ -56,14 +57,20 @@ class StoredUsage:
         user_id: str | None,
         turn_id: str | None,
         calls: Sequence[CallRecord],
-        *,
-        key_id: str | None = None,
     ) -> None:
-        """Keeps calls made outside a turn, or after it: the gateway's, titles, summaries.
+        """Keeps calls made outside a turn, or after it: the gateway's, titles, summaries. Those made
+        for a key are booked to it and to its user.
 
         An id never counts twice. Raises StorageUnavailable.
         """
-        asked = {"user_id": user_id, "key_id": key_id, "thread_id": thread_id, "turn_id": turn_id}
+        key = paying.key if (paying := payer()) is not None else None
+        key_id, owner = (key.id, key.user_id) if key is not None else (None, None)
+        asked = {
+            "user_id": user_id or owner,
+            "key_id": key_id,
+            "thread_id": thread_id,
+            "turn_id": turn_id,
+        }
         rows = [call_values(call) | asked for call in calls]
         await self._database.write(lambda c: upsert(c, usage, rows, ["id"], []))
 

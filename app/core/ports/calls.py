@@ -7,7 +7,7 @@ from app.core.events import ModelEvent
 from app.core.models import ModelProfile, ModelRef, ServerState
 from app.core.ports.passing import RawAnswer
 from app.core.requests import ModelRequest, RawRequest
-from app.core.usage import CallRecord, TokenGaps
+from app.core.usage import CallRecord, Cost, TokenGaps, Usage
 
 
 class Call(Protocol):
@@ -75,11 +75,16 @@ class Models(Protocol):
         """What is known of the model; only its ref where nothing is. Never waits."""
         ...
 
+    def cost(self, ref: ModelRef, usage: Usage) -> Cost | None:
+        """What so many tokens of that model cost; None where its price is not known."""
+        ...
+
     def call(self, ref: ModelRef, request: ModelRequest) -> Call:
         """A call of that model: metered, in its place before the server, and retried before the first
         token where the server is not local.
 
-        Raises ModelNotFound for an unknown server; an unknown model shows when it is iterated, and
+        Raises ModelNotFound for an unknown server, or a model that is not the asking key's (as the
+        other calls do); an unknown model shows when it is iterated, and
         ServerBusy where the server's queue is full.
         """
         ...

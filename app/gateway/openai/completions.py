@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 
 from app.completion.attempts import elsewhere, whole_elsewhere
+from app.completion.tokens import tokens_of_characters
 from app.core.errors import IncompleteAnswer, KonsiliumError
 from app.core.models import ModelRef
 from app.core.sse import DONE, encode
@@ -13,7 +14,7 @@ from app.gateway.http import Exchange
 from app.gateway.openai.cached import cached
 from app.gateway.openai.modes import ModeModels
 from app.gateway.openai.proxying import ProxyResponder, raw_request
-from app.gateway.openai.requests import envelope
+from app.gateway.openai.requests import check_fields, envelope
 from app.gateway.openai.responder import CompletionRequest, Responder
 from app.gateway.openai.translating import TranslatingResponder
 from app.gateway.services import GatewayServices
@@ -38,22 +39,25 @@ class Completions:
         head = envelope(body, legacy=self._legacy)
         mode = None if self._legacy else self._modes.mode(head.model)
         targets = () if mode else self._services.candidates(caller, head.model)
-        counted = await self._services.admit(x, caller, head.characters)
-        asked = CompletionRequest(body, head, caller, x.request_id, counted, self._legacy)
-        attempts: Sequence[Responder]
-        if mode:
-            attempts = [self._modes.responder(mode, asked)]
-        else:
-            first = await cached(self._services, x, asked, targets[0])
-            attempts = [
-                *first,
-                *(self._responder(ref, asked) for ref in targets[len(first) :]),
-            ]
-        async with x.while_connected():
-            if head.stream:
-                await self._stream(x, attempts)
+        check_fields(body, caller, targets)
+        first = targets[0] if targets else None
+        asked = CompletionRequest(body, head, caller, x.request_id, self._legacy)
+        tokens = max(1, tokens_of_characters(head.characters))
+        async with self._services.admitted(x, caller, tokens, head.max_tokens, first):
+            attempts: Sequence[Responder]
+            if mode:
+                attempts = [self._modes.responder(mode, asked)]
             else:
-                await x.reply(200, await whole_elsewhere([each.whole for each in attempts]))
+                kept = await cached(self._services, x, asked, targets[0])
+                attempts = [
+                    *kept,
+                    *(self._responder(ref, asked) for ref in targets[len(kept) :]),
+                ]
+            async with x.while_connected():
+                if head.stream:
+                    await self._stream(x, attempts)
+                else:
+                    await x.reply(200, await whole_elsewhere([each.whole for each in attempts]))
 
     def _responder(self, ref: ModelRef, asked: CompletionRequest) -> Responder:
         passed = self._services.models.raw_call(ref, raw_request(asked))

@@ -9,13 +9,19 @@ from functools import partial
 from typing import Any
 
 from app.completion.attempts import whole_elsewhere
+from app.completion.tokens import tokens_of_characters
 from app.core.models import ModelRef
 from app.core.requests import RawRequest
 from app.core.usage import CallRecord, Purpose
 from app.gateway.access import Caller
 from app.gateway.errors import InvalidField
 from app.gateway.http import Exchange
-from app.gateway.openai.requests import embedding_size, embedding_texts, whole_number
+from app.gateway.openai.requests import (
+    check_fields,
+    embedding_size,
+    embedding_texts,
+    whole_number,
+)
 from app.gateway.services import GatewayServices
 
 
@@ -33,27 +39,29 @@ class Embeddings:
             raise InvalidField("`model` must be a model's name.", "model")
         size = embedding_size(body)
         targets = self._services.candidates(caller, model)
-        counted = await self._services.admit(x, caller, size)
+        check_fields(body, caller, targets)
         request = RawRequest(
             "/embeddings", body, purpose=Purpose.EMBEDDING, request_id=x.request_id
         )
-        async with x.while_connected():
+        tokens = max(1, tokens_of_characters(size))
+        async with (
+            self._services.admitted(x, caller, tokens, 0, targets[0]),
+            x.while_connected(),
+        ):
             await x.reply(
                 200,
                 await whole_elsewhere(
-                    [partial(self._answer, ref, request, caller, counted) for ref in targets]
+                    [partial(self._answer, ref, request, caller) for ref in targets]
                 ),
             )
 
-    async def _answer(
-        self, ref: ModelRef, request: RawRequest, caller: Caller, counted: int
-    ) -> bytes:
+    async def _answer(self, ref: ModelRef, request: RawRequest, caller: Caller) -> bytes:
         passed = self._services.models.raw_call(ref, request)
         if passed is not None:
             try:
                 return (await passed.answer()).body
             finally:
-                self._note(caller, passed.record, counted)
+                self._note(caller, passed.record)
         assert isinstance(request.body, Mapping)  # noqa: S101 - as it was made above
         form = request.body.get("encoding_format", "float")
         if form not in ("float", "base64"):
@@ -67,12 +75,12 @@ class Embeddings:
         try:
             vectors = await call.vectors()
         finally:
-            self._note(caller, call.record, counted)
+            self._note(caller, call.record)
         return json.dumps(_answer(ref, vectors, call.record.usage.input_tokens or 0, form)).encode()
 
-    def _note(self, caller: Caller, record: CallRecord, counted: int) -> None:
+    def _note(self, caller: Caller, record: CallRecord) -> None:
         if record.total_s is not None:
-            self._services.recorder.note(caller, record, known=counted)
+            self._services.recorder.note(caller, record)
 
 
 def _answer(ref: ModelRef, vectors: list[list[float]], tokens: int, form: str) -> dict[str, Any]:

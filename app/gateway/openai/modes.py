@@ -53,7 +53,7 @@ class Threadless:
         """Nothing is kept."""
 
     async def settle(self, turn: SettledTurn) -> None:
-        """Nothing is kept but the usage, which the ledger takes from the settled turn."""
+        """Nothing is kept but the usage, which is taken from the settled turn."""
 
 
 class ModeModels:
@@ -149,10 +149,8 @@ class ModeResponder:
             self._note(turn.state)
 
     def _note(self, state: TurnState) -> None:
-        known = self._asked.counted
         for record in state.settled.calls if state.settled else ():
-            self._services.recorder.note(self._asked.caller, record, self._mode.id, known)
-            known = 0
+            self._services.recorder.note(self._asked.caller, record, self._mode.id)
 
 
 def turn_request(

@@ -2,12 +2,15 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.core.errors import ModelNotFound
 from app.core.messages import ImagePart, Message, Part, Role, TextPart, ToolCall
+from app.core.models import ModelRef
 from app.core.requests import JsonObject, JsonSchema, ModelRequest, ResponseFormat, Sampling
+from app.gateway.access import Caller
 from app.gateway.errors import InvalidField
 
 MAX_MESSAGES = 4096
@@ -49,6 +52,18 @@ _OURS = {
 """Fields that are translated, or mean nothing to a model; the others go along as `extra`."""
 
 
+_CHOOSE_MODELS = (
+    "provider",
+    "plugins",
+    "preset",
+    "route",
+    "fallbacks",
+    "context_window_fallbacks",
+    "content_policy_fallbacks",
+)
+"""Of OpenRouter (2026) and of LiteLLM's proxy."""
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """What every completion request says, whoever serves it."""
@@ -58,6 +73,8 @@ class Envelope:
     wants_usage: bool
     characters: int
     """Of the prompt: what the token limit counts before the answer is known."""
+    max_tokens: int | None = None
+    """Of the answer, as far as the client says."""
 
 
 def envelope(body: Json, *, legacy: bool = False) -> Envelope:
@@ -68,7 +85,37 @@ def envelope(body: Json, *, legacy: bool = False) -> Envelope:
     characters = len(prompt_text(body)) if legacy else _messages_size(body.get("messages"))
     stream = _typed(body, "stream", bool) or False
     options = _typed(body, "stream_options", dict) or {}
-    return Envelope(model.strip(), stream, options.get("include_usage") is True, characters)
+    wants_usage = options.get("include_usage") is True
+    return Envelope(model.strip(), stream, wants_usage, characters, _most_tokens(body))
+
+
+def _most_tokens(body: Json) -> int | None:
+    """The bound of the answer where it is one; what is none, the server may refuse."""
+    for name in ("max_completion_tokens", "max_tokens"):
+        value = body.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+    return None
+
+
+def check_fields(body: Json, caller: Caller, targets: Sequence[ModelRef]) -> None:
+    """Refuses what would let a server answer with a model that the key may not use.
+
+    `models` (OpenRouter's next ones) must be the key's own; the fields that choose models or servers in
+    ways of their own are for keys of all models. Raises InvalidField or ModelNotFound.
+    """
+    if caller.key is None or "*" in caller.key.models:
+        return
+    for name in _CHOOSE_MODELS:
+        if body.get(name):
+            raise InvalidField(f"`{name}` is for keys without a list of models.", name)
+    others = body.get("models") or []
+    if not isinstance(others, list) or not all(isinstance(each, str) for each in others):
+        raise InvalidField("`models` must be a list of models' names.", "models")
+    for other in others:
+        for ref in targets:
+            if not caller.may_use(f"{ref.server}/{other}"):
+                raise ModelNotFound("not for this key", server=ref.server, model=other)
 
 
 def _messages_size(messages: object) -> int:

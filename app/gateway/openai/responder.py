@@ -18,19 +18,17 @@ class CompletionRequest:
     envelope: Envelope
     caller: Caller
     request_id: str
-    counted: int
-    """Tokens counted against the key's limit beforehand."""
     legacy: bool = False
     """In the form of /v1/completions."""
 
     def note(self, recorder: KeyUsageRecorder, record: CallRecord) -> None:
         """Keeps what a call took, if it came to be made."""
         if record.total_s is not None:
-            recorder.note(self.caller, record, known=self.counted)
+            recorder.note(self.caller, record)
 
 
 class Responder(Protocol):
-    """One attempt to answer. What it took is noted in the ledger, however it ends."""
+    """One attempt to answer. What it took is noted, however it ends."""
 
     def blocks(self) -> AsyncGenerator[bytes, None]:
         """The answer as whole events, the last block ending in `[DONE]`. Closing it stops the model."""

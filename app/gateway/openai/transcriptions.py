@@ -35,7 +35,6 @@ class Transcriptions:
         if not name:
             raise InvalidField("`model` must be a model's name.", "model")
         targets = self._services.candidates(caller, name)
-        counted = await self._services.admit(x, caller, 0)
         request = RawRequest(
             "/audio/transcriptions",
             (body[:start], body[end:]),
@@ -43,23 +42,26 @@ class Transcriptions:
             purpose=Purpose.TRANSCRIPTION,
             request_id=x.request_id,
         )
-        calls = (self._services.models.raw_call(ref, request) for ref in targets)
-        call = next((call for call in calls if call is not None), None)
-        if call is None:
-            raise Unsupported(f"The server of {name} has no transcriptions.", model=name)
-        try:
-            async with x.while_connected():
-                answer = await call.answer()
-                kind = answer.content_type
-                await x.reply(200, answer.body, content_type=kind.encode("latin-1"))
-        finally:
-            if call.record.total_s is not None:
-                self._services.recorder.note(caller, call.record, known=counted)
+        async with self._services.admitted(x, caller, 1, 0):
+            calls = (self._services.models.raw_call(ref, request) for ref in targets)
+            call = next((call for call in calls if call is not None), None)
+            if call is None:
+                raise Unsupported(f"The server of {name} has no transcriptions.", model=name)
+            try:
+                async with x.while_connected():
+                    answer = await call.answer()
+                    kind = answer.content_type
+                    await x.reply(200, answer.body, content_type=kind.encode("latin-1"))
+            finally:
+                if call.record.total_s is not None:
+                    self._services.recorder.note(caller, call.record)
 
 
 def model_field(body: bytes, boundary: bytes) -> tuple[int, int]:
-    """Where the value of the field `model` stands in a multipart body. Raises InvalidField."""
+    """Where the value of the field `model` stands in a multipart body. Raises InvalidField, also where
+    the field comes twice: which of the two a server reads, nobody knows."""
     mark = b"--" + boundary
+    found: tuple[int, int] | None = None
     at = body.find(mark)
     while at >= 0:
         head = at + len(mark)
@@ -68,6 +70,10 @@ def model_field(body: bytes, boundary: bytes) -> tuple[int, int]:
         if blank < 0 or following < 0:
             break
         if blank < following and _MODEL.search(body, head, blank + 2):
-            return blank + 4, following
+            if found is not None:
+                raise InvalidField("The form has more than one field `model`.", "model")
+            found = blank + 4, following
         at = following + 2
-    raise InvalidField("The form has no field `model`.", "model")
+    if found is None:
+        raise InvalidField("The form has no field `model`.", "model")
+    return found

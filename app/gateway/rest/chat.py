@@ -8,14 +8,20 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 
+from app.access.limits import Headers
+from app.access.spending import Spending
+from app.completion.tokens import tokens_of_characters
+from app.conversation.mode import Mode
 from app.conversation.state import TurnState
 from app.conversation.turn import RunningTurn
-from app.core.errors import BadRequest, ModelNotFound
+from app.core.errors import BadRequest, ModelNotFound, NoModels
 from app.core.events import StepKind, TextDelta
-from app.core.options import ChatOptions
+from app.core.keys import paid_by
+from app.core.models import ModelRef
+from app.core.options import CHAT_OPTIONS, ChatOptions
 from app.core.sse import PING, encode
 from app.core.turns import Question as Asked
 from app.core.turns import TurnRequest, new_id
@@ -23,7 +29,7 @@ from app.gateway.access import Caller
 from app.gateway.errors import answer_to
 from app.gateway.openai.modes import ORDINARY, model_name
 from app.gateway.rest.chats import make_thread, own_thread
-from app.gateway.rest.services import CountedCaller, RestServices, TheCaller, TheServices
+from app.gateway.rest.services import RestServices, TheCaller, TheServices
 from app.gateway.rest.shapes import (
     Agent,
     Dialogue,
@@ -40,9 +46,12 @@ DIALOGUE = "dialogue"
 
 
 @router.post("")
-async def chat(services: TheServices, caller: CountedCaller, question: Question) -> Reply:
+async def chat(
+    services: TheServices, caller: TheCaller, response: Response, question: Question
+) -> Reply:
     """Asks, and waits for the whole answer."""
-    return await _answer(await _start(services, caller, await _wish(services, caller, question)))
+    wish = await _wish(services, caller, question)
+    return await _answer(await _start(services, caller, response, wish))
 
 
 @router.post(
@@ -51,12 +60,12 @@ async def chat(services: TheServices, caller: CountedCaller, question: Question)
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
 async def chat_stream(
-    services: TheServices, caller: CountedCaller, question: Question
+    services: TheServices, caller: TheCaller, response: Response, question: Question
 ) -> StreamingResponse:
     """Asks, and sends the answer as it is written: `{"taskId", "chatId"}`, then `{"chunk"}` and
     `{"progress"}`, at last `{"done": true, "taskId", …}` with all of `Reply`, or `{"error"}`."""
-    turn = await _start(services, caller, await _wish(services, caller, question))
-    headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+    turn = await _start(services, caller, response, await _wish(services, caller, question))
+    headers = {**response.headers, "cache-control": "no-cache", "x-accel-buffering": "no"}
     heartbeat = services.gateway.pace.heartbeat
     return StreamingResponse(
         _events(turn, heartbeat), media_type="text/event-stream", headers=headers
@@ -71,7 +80,9 @@ async def cancel(services: TheServices, caller: TheCaller, task_id: str) -> Done
 
 
 @router.post("/multi-model")
-async def multi_model(services: TheServices, caller: CountedCaller, dialogue: Dialogue) -> Reply:
+async def multi_model(
+    services: TheServices, caller: TheCaller, response: Response, dialogue: Dialogue
+) -> Reply:
     """Lets two to four models talk, each with its system prompt."""
     names = [speaker.name or f"{n}" for n, speaker in enumerate(dialogue.models, 1)]
     participants = [
@@ -91,7 +102,7 @@ async def multi_model(services: TheServices, caller: CountedCaller, dialogue: Di
             "dialogue_turns": dialogue.turns,
         },
     )
-    return await _answer(await _start(services, caller, wish))
+    return await _answer(await _start(services, caller, response, wish))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +136,9 @@ async def _thread(services: RestServices, caller: Caller, chat_id: str | None, t
     return (await own_thread(services, caller, chat_id)).id
 
 
-async def _start(services: RestServices, caller: Caller, wish: _Wish) -> RunningTurn:
+async def _start(
+    services: RestServices, caller: Caller, response: Response, wish: _Wish
+) -> RunningTurn:
     mode = next((mode for mode in services.modes if mode.id == wish.mode), None)
     if mode is None:
         known = ", ".join(mode.id for mode in services.modes)
@@ -141,6 +154,7 @@ async def _start(services: RestServices, caller: Caller, wish: _Wish) -> Running
     )
     if not caller.may_use(str(ref)):
         raise ModelNotFound("not for this key", server=ref.server, model=ref.name)
+    _check_models(services, caller, mode, options)
     options = ChatOptions(mode.id, {**options.values, "model": str(ref)})
     request = TurnRequest(
         thread_id=wish.thread_id,
@@ -150,9 +164,46 @@ async def _start(services: RestServices, caller: Caller, wish: _Wish) -> Running
         key_id=caller.key.id if caller.key else None,
         author=caller.name,
     )
-    turn = await services.turns.start(request)
-    services.following.start(services.follow(turn, caller))
+    spending = await _admitted(services, caller, response, wish, options, ref)
+    try:
+        with paid_by(spending):
+            turn = await services.turns.start(request)
+    except BaseException:
+        if spending is not None:
+            spending.close()
+        raise
+    services.following.start(services.follow(turn, spending))
     return turn
+
+
+async def _admitted(
+    services: RestServices,
+    caller: Caller,
+    response: Response,
+    wish: _Wish,
+    options: ChatOptions,
+    ref: ModelRef,
+) -> Spending | None:
+    """Counts the question against the key's limits and puts the usual headers on the answer."""
+    tokens = max(1, tokens_of_characters(len(wish.text) + len(options.text("system_prompt"))))
+    headers: Headers = []
+    spending = await services.gateway.admit(
+        caller, headers, tokens, int(options.number("max_tokens")) or None, ref
+    )
+    for name, value in headers:
+        response.headers[name.decode()] = value.decode()
+    return spending
+
+
+def _check_models(services: RestServices, caller: Caller, mode: Mode, options: ChatOptions) -> None:
+    """Raises ModelNotFound where an option names a model that there is, but not for the caller."""
+    for option in (*CHAT_OPTIONS, *mode.options):
+        if option.kind == "model" and (name := options.text(option.id)):
+            try:
+                services.gateway.models.candidates(name)
+            except (ModelNotFound, NoModels):
+                continue  # a choice of long ago: the mode says what it does without that model
+            services.gateway.candidates(caller, name)
 
 
 async def _answer(turn: RunningTurn) -> Reply:

@@ -4,8 +4,9 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Request
 
+from app.access.spending import Spending
 from app.conversation.mode import Mode
 from app.conversation.turn import RunningTurn, Turns
 from app.core.background import BackgroundTasks
@@ -13,7 +14,6 @@ from app.core.errors import NotAllowed, NotFound
 from app.core.ports import KeyValueStore, UserStore
 from app.core.turns import now
 from app.gateway.access import Caller
-from app.gateway.http import Exchange, Message
 from app.gateway.services import GatewayServices
 from app.storage.threads import Threads
 
@@ -39,9 +39,9 @@ class RestServices:
     """Turns asked for by /api in this process, by id."""
     following: BackgroundTasks = field(default_factory=BackgroundTasks)
 
-    async def follow(self, turn: RunningTurn, caller: Caller) -> None:
-        """Keeps the turn where it can be found, stops it when another process is asked to, and counts
-        what it took for the caller's key; the usage itself is stored with the turn."""
+    async def follow(self, turn: RunningTurn, spending: Spending | None) -> None:
+        """Keeps the turn where it can be found, and stops it when another process is asked to; then it
+        is known what it took of the key's limits."""
         turn_id = turn.request.turn_id
         self.running[turn_id] = turn
         ended = asyncio.create_task(turn.wait())
@@ -51,9 +51,9 @@ class RestServices:
                 if asked is not None and asked.get("user") == turn.request.user_id:
                     turn.stop()
                     await self.documents.delete(STOPS, turn_id)
-            if caller.key is not None and turn.state.settled is not None:
-                self.gateway.recorder.count(caller.key, turn.state.settled.calls)
         finally:
+            if spending is not None:
+                spending.close()
             ended.cancel()
             self.running.pop(turn_id, None)
 
@@ -92,16 +92,6 @@ async def caller_of(request: Request) -> Caller:
     return caller
 
 
-async def counted(request: Request, response: Response) -> Caller:
-    """The same, counted against the key's limits."""
-    x = Exchange(request.scope, request.receive, _nothing)
-    caller = await caller_of(request)
-    await services_of(request).gateway.admit(x, caller, 0)
-    for name, value in x.extra:
-        response.headers[name.decode()] = value.decode()
-    return caller
-
-
 async def administrator(request: Request) -> Caller:
     """The same, and they may manage keys."""
     caller = await caller_of(request)
@@ -110,11 +100,6 @@ async def administrator(request: Request) -> Caller:
     return caller
 
 
-async def _nothing(message: Message) -> None:
-    raise RuntimeError("the framework answers, not this exchange")
-
-
 TheServices = Annotated[RestServices, Depends(services_of)]
 TheCaller = Annotated[Caller, Depends(caller_of)]
-CountedCaller = Annotated[Caller, Depends(counted)]
 Administrator = Annotated[Caller, Depends(administrator)]

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from app.access.keys import new_key
-from app.access.limits import Limits, redis_counters
+from app.access.limits import Limits, TokenCount, redis_counters
 from app.core.errors import LimitReached
+from tests.gateway import admitted
 from tests.processes import free_port
 
 
@@ -33,14 +34,14 @@ async def test_processes_share_limits_through_redis_and_survive_its_end(redis):
     url, process = redis
     one, other = Limits(redis_counters(url)), Limits(redis_counters(url))
     key, _ = new_key("ci", "u", rpm=2, tpm=1000)
-    await one.admit(key, 10)
-    headers = dict(await other.admit(key, 10))
+    await admitted(one, key, 10)
+    headers = await admitted(other, key, 10)
     assert headers[b"x-ratelimit-remaining-requests"] == b"0"
     assert headers[b"x-ratelimit-remaining-tokens"] == b"980"
     with pytest.raises(LimitReached):
-        await one.admit(key, 10)
-    await one.settle(key, 500)
+        await admitted(one, key, 10)
+    await one.correct(TokenCount(key, 0, 0), 500)
     process.terminate()
     process.wait()
-    await other.admit(key, 10)
-    await one.settle(key, 10)
+    await admitted(other, key, 10)
+    await one.correct(TokenCount(key, 0, 0), 10)

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from app.access.keys import new_key
-from app.access.limits import Limits
+from app.access.limits import Limits, TokenCount
 from app.core.errors import LimitReached
 from app.storage.counters import Counters
+from tests.gateway import admitted
 
 MINUTE = 1_800_000_000.0
 """When a window begins."""
@@ -29,12 +30,12 @@ def counting_in(folder: Path, clock: Callable[[], float] = at_once) -> Limits:
 async def test_requests_a_minute_are_counted_and_the_next_is_told_when(tmp_path):
     limits = counting_in(tmp_path)
     key, _ = new_key("ci", "u", rpm=2)
-    headers = dict(await limits.admit(key, 1))
+    headers = await admitted(limits, key, 1)
     assert headers[b"x-ratelimit-limit-requests"] == b"2"
     assert headers[b"x-ratelimit-remaining-requests"] == b"1"
-    await limits.admit(key, 1)
+    await admitted(limits, key, 1)
     with pytest.raises(LimitReached) as refused:
-        await limits.admit(key, 1)
+        await admitted(limits, key, 1)
     assert refused.value.retry_after is not None
     assert 1 <= refused.value.retry_after <= 120
 
@@ -42,27 +43,27 @@ async def test_requests_a_minute_are_counted_and_the_next_is_told_when(tmp_path)
 async def test_tokens_of_the_answer_count_too_even_over_the_limit(tmp_path):
     limits = counting_in(tmp_path)
     key, _ = new_key("ci", "u", tpm=100)
-    await limits.admit(key, 10)
-    await limits.settle(key, 500)
+    await admitted(limits, key, 10)
+    await limits.correct(TokenCount(key, 0, 0), 500)
     with pytest.raises(LimitReached, match="tokens"):
-        await limits.admit(key, 1)
+        await admitted(limits, key, 1)
 
 
 async def test_a_request_larger_than_the_whole_limit_is_refused(tmp_path):
     key, _ = new_key("ci", "u", tpm=100)
     with pytest.raises(LimitReached):
-        await counting_in(tmp_path).admit(key, 101)
+        await admitted(counting_in(tmp_path), key, 101)
 
 
 async def test_processes_count_together(tmp_path):
     one, other = counting_in(tmp_path), counting_in(tmp_path)
     key, _ = new_key("ci", "u", rpm=2, tpm=1000)
-    await one.admit(key, 10)
-    headers = dict(await other.admit(key, 10))
+    await admitted(one, key, 10)
+    headers = await admitted(other, key, 10)
     assert headers[b"x-ratelimit-remaining-requests"] == b"0"
     assert headers[b"x-ratelimit-remaining-tokens"] == b"980"
     with pytest.raises(LimitReached):
-        await one.admit(key, 10)
+        await admitted(one, key, 10)
 
 
 async def test_a_minute_slides_and_is_forgotten(tmp_path):
@@ -71,17 +72,17 @@ async def test_a_minute_slides_and_is_forgotten(tmp_path):
     limits = Limits(counters)
     key, _ = new_key("ci", "u", rpm=10)
     for _ in range(10):
-        await limits.admit(key, 1)
+        await admitted(limits, key, 1)
     passed[0] = 60.0
     with pytest.raises(LimitReached):
-        await limits.admit(key, 1)
+        await admitted(limits, key, 1)
     passed[0] = 90.0  # half of the last minute still counts
     for _ in range(5):
-        await limits.admit(key, 1)
+        await admitted(limits, key, 1)
     with pytest.raises(LimitReached):
-        await limits.admit(key, 1)
+        await admitted(limits, key, 1)
     passed[0] = 240.0
-    headers = dict(await limits.admit(key, 1))
+    headers = await admitted(limits, key, 1)
     assert headers[b"x-ratelimit-remaining-requests"] == b"9"
     assert await counters.reset() == 1, "what is over was swept out"
 
@@ -89,19 +90,19 @@ async def test_a_minute_slides_and_is_forgotten(tmp_path):
 async def test_a_file_torn_by_a_power_cut_is_made_anew(tmp_path):
     (tmp_path / "limits.db").write_bytes(b"not a database " * 100)
     key, _ = new_key("ci", "u", rpm=1)
-    await counting_in(tmp_path).admit(key, 1)
+    await admitted(counting_in(tmp_path), key, 1)
     with pytest.raises(LimitReached):
-        await counting_in(tmp_path).admit(key, 1)
+        await admitted(counting_in(tmp_path), key, 1)
 
 
 async def test_without_a_file_each_process_counts_for_itself(tmp_path):
     (tmp_path / "file").touch()
     limits = counting_in(tmp_path / "file")
     key, _ = new_key("ci", "u", rpm=1, tpm=100)
-    await limits.admit(key, 1)
-    await limits.settle(key, 10)
+    await admitted(limits, key, 1)
+    await limits.correct(TokenCount(key, 0, 0), 10)
     with pytest.raises(LimitReached):
-        await limits.admit(key, 1)
+        await admitted(limits, key, 1)
 
 
 def test_processes_that_open_the_counters_at_once_wait_for_each_other(tmp_path):
