@@ -18,7 +18,7 @@ DEFAULT_NUM_CTX = 8192
 """Tokens of context asked for where neither a loaded copy nor the Modelfile says otherwise. Ollama's
 own default on most machines is 4096, and it drops the oldest messages without a word."""
 
-SHOWS_AT_ONCE = 8
+MAX_CONCURRENT_SHOWS = 8
 
 
 class Inventory:
@@ -86,7 +86,7 @@ class Inventory:
 
     async def _show_new(self, tags: Sequence[Mapping[str, Any]]) -> None:
         """Asks /api/show for models not seen yet; what fails is asked again next time."""
-        gate = asyncio.Semaphore(SHOWS_AT_ONCE)
+        gate = asyncio.Semaphore(MAX_CONCURRENT_SHOWS)
 
         async def show(tag: Mapping[str, Any]) -> None:
             async with gate:

@@ -75,6 +75,7 @@ async def stream(house: Any, model: str, **fields: Any) -> Seen:
         "+as-other+split-3",
         "+as-other+glued",
         "+unstreamed",
+        "+unstreamed+called-events",
         "+empty-data",
         "+empty-data+split-3",
         "+halves",

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from app.completion.metering import Accounts, MeteredCall
-from app.core.errors import ModelNotFound, ServerFault
-from app.core.events import Finished, ReasoningDelta, TextDelta
+from app.completion.metering import MAX_ANSWER_CHARACTERS, Accounts, MeteredCall
+from app.core.errors import MalformedAnswer, ModelNotFound, ServerFault
+from app.core.events import Finished, ReasoningDelta, TextDelta, TextWasThinking
 from app.core.messages import Message
 from app.core.models import ModelRef
 from app.core.requests import ModelRequest
@@ -151,3 +151,20 @@ async def test_an_answer_of_no_token_has_counts_and_no_first_token() -> None:
     assert call.record.outcome is Outcome.COMPLETED
     assert call.record.first_token_s is None
     assert call.record.tokens_per_second is None
+
+
+async def test_text_that_turns_out_to_be_thinking_is_paid_for_and_no_part_of_the_answer() -> None:
+    end = Finished("stop", Usage(input_tokens=1))
+    call = metered(FakeModel([TextDelta("h" * 400), TextWasThinking(), TextDelta("yes"), end]))
+    await read(call)
+    assert call.record.characters == 3
+    assert (call.record.usage.output_tokens or 0) > 80
+
+
+async def test_an_answer_without_end_is_broken_off() -> None:
+    piece = TextDelta("x" * 1_000_000)
+    call = metered(FakeModel([piece] * 40))
+    with pytest.raises(MalformedAnswer):
+        await read(call)
+    assert call.record.outcome is Outcome.FAILED
+    assert call.record.characters <= MAX_ANSWER_CHARACTERS + 1_000_000

@@ -7,7 +7,7 @@ from app.conversation.modes import MODES
 from app.conversation.prompt import WholeHistory
 from app.conversation.turn import Turns
 from app.core.errors import ConnectionLost, StorageUnavailable
-from app.core.events import ReasoningDelta
+from app.core.events import ReasoningDelta, TextWasThinking
 from app.core.options import ChatOptions
 from app.core.turns import Question, TurnRequest, new_id
 from app.core.usage import Outcome
@@ -123,6 +123,20 @@ async def test_thinking_stands_in_a_step_before_the_answer_and_never_goes_back()
         ("reasoning", "hmm"),
         ("answer", "Yes"),
     ]
+    await (await turns.start(a_request("And?"))).wait()
+    assert [m.text for m in models.requests[-1][1].messages] == ["Hello?", "Yes", "And?"]
+
+
+async def test_text_that_turns_out_to_be_thinking_leaves_the_answer_and_never_goes_back():
+    store = MemoryStore()
+    models = ScriptedModels({"model": ["hm", "m", TextWasThinking(), "Yes"]})
+    turns = turns_over(store, models)
+    state = await (await turns.start(a_request())).wait()
+    assert {(s.kind.value, s.text) for s in state.steps.values()} == {
+        ("reasoning", "hmm"),
+        ("answer", "Yes"),
+    }
+    assert {step.output for step in store.steps.values()} >= {"hmm", "Yes"}
     await (await turns.start(a_request("And?"))).wait()
     assert [m.text for m in models.requests[-1][1].messages] == ["Hello?", "Yes", "And?"]
 
