@@ -1,18 +1,17 @@
 """One model on an Ollama server: its streamed answer."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from app.core.errors import IncompleteAnswer, ServerError
 from app.core.events import Finished, ModelEvent
-from app.core.reading import read_odd_json
 from app.core.requests import ModelRequest
-from app.core.sse import StreamReader
+from app.providers.chunks import ChunkReader
 from app.providers.deadline import StreamDeadline, Timeouts
 from app.providers.ollama.client import OllamaClient
 from app.providers.ollama.wire import AnswerReader, chat_body
 from app.providers.transport import UpstreamAnswer
-from app.providers.upstream_errors import WRONG_SHAPE, error_in_body, not_the_protocol
+from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
 
 
 class OllamaModel:
@@ -41,7 +40,7 @@ class OllamaModel:
         body = chat_body(
             self._name, request, num_ctx=self._num_ctx(self._name), keep_alive=self._keep_alive
         )
-        reader, values = AnswerReader(), StreamReader()
+        reader, chunks = AnswerReader(), ChunkReader(self._server, self._name)
         finished: Finished | None = None
         deadline = StreamDeadline(self._timeouts, self._server, self._name)
         answer: UpstreamAnswer | None = None
@@ -53,11 +52,10 @@ class OllamaModel:
                 while not whole:
                     piece = await deadline.wait(answer.next())
                     whole = not piece
-                    lines = (
-                        map(self._parsed, values.payloads(piece)) if piece else self._last(values)
-                    )
-                    for chunk, odd in lines:
-                        for event in self._read(reader, values, chunk, odd):
+                    for chunk, odd in chunks.read(piece):
+                        if chunks.is_events and not ("message" in chunk or "done" in chunk):
+                            raise not_the_protocol(self._server, self._name, repr(chunk).encode())
+                        for event in self._read(reader, chunk, odd):
                             if type(event) is Finished:
                                 finished = event
                                 deadline.ending()
@@ -76,37 +74,8 @@ class OllamaModel:
             )
         yield finished
 
-    def _read(
-        self, reader: AnswerReader, values: StreamReader, chunk: dict[str, Any], odd: bool
-    ) -> list[ModelEvent]:
-        if values.is_events and not ("message" in chunk or "done" in chunk):
-            raise not_the_protocol(self._server, self._name, repr(chunk).encode())
+    def _read(self, reader: AnswerReader, chunk: dict[str, Any], odd: bool) -> list[ModelEvent]:
         try:
             return reader.read(chunk, odd=odd)
         except WRONG_SHAPE as error:
             raise not_the_protocol(self._server, self._name, repr(chunk).encode()) from error
-
-    def _parsed(self, line: bytes) -> tuple[dict[str, Any], bool]:
-        if not line or line.isspace():
-            return {}, False
-        try:
-            chunk, odd = read_odd_json(line)
-        except ValueError as error:
-            raise not_the_protocol(self._server, self._name, line) from error
-        if type(chunk) is not dict:
-            raise not_the_protocol(self._server, self._name, line)
-        if "error" in chunk:
-            raise error_in_body(self._server, self._name, chunk)
-        return chunk, odd
-
-    def _last(self, values: StreamReader) -> Iterator[tuple[dict[str, Any], bool]]:
-        """The last line, whose end never came."""
-        for line in values.rest():
-            try:
-                read_odd_json(line)
-            except ValueError as error:
-                if line.lstrip().startswith(b"{"):
-                    raise IncompleteAnswer(
-                        "the stream ended inside a line", server=self._server, model=self._name
-                    ) from error
-            yield self._parsed(line)

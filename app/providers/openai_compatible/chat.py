@@ -2,21 +2,23 @@
 
 import json
 import re
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
 from app.core.errors import IncompleteAnswer, KonsiliumError, MalformedAnswer, ServerError
 from app.core.events import Finished, ModelEvent
 from app.core.ports import RawAnswer, RawPiece
-from app.core.reading import read_json, read_odd_json
+from app.core.reading import read_json
 from app.core.requests import ModelRequest, RawRequest
 from app.core.sse import MAX_EVENT_BYTES, StreamReader
 from app.core.usage import Purpose, Usage
+from app.providers.chunks import ChunkReader
 from app.providers.deadline import StreamDeadline, Timeouts
 from app.providers.openai_compatible.answers import AnswerReader, usage_of
 from app.providers.openai_compatible.client import OpenAIClient
-from app.providers.openai_compatible.passing import StreamMender, mended_answer
+from app.providers.openai_compatible.passing import StreamMender
+from app.providers.openai_compatible.whole_answers import mended_answer
 from app.providers.openai_compatible.wire import chat_body
 from app.providers.thinking import ThinkTags, thinks_by_name
 from app.providers.transport import UpstreamAnswer
@@ -46,10 +48,10 @@ class OpenAICompatibleModel:
         body = _dumped(chat_body(self._client.preset, self._name, request))
         known = self._thinking.get(self._name, False)
         reader = AnswerReader(self._server, self._name, thinks=known)
-        values = StreamReader()
+        chunks = ChunkReader(self._server, self._name)
         deadline = StreamDeadline(self._timeouts, self._server, self._name)
         answer: UpstreamAnswer | None = None
-        done = whole = False
+        whole = False
         try:
             with deadline:
                 answer = await deadline.wait(
@@ -58,67 +60,31 @@ class OpenAICompatibleModel:
                 while not whole:
                     piece = await deadline.wait(answer.next())
                     whole = not piece
-                    if piece:
-                        deadline.alive()
-                    chunks = (
-                        map(self._parsed, values.payloads(piece)) if piece else self._last(values)
-                    )
-                    for parsed in chunks:
-                        if parsed is None:
-                            continue
-                        chunk, odd = parsed
-                        if chunk is None:
-                            done = True
-                            deadline.ending()
-                            continue
-                        if not values.is_events and "choices" not in chunk:
+                    deadline.alive()
+                    for chunk, odd in chunks.read(piece):
+                        if not chunks.is_events and "choices" not in chunk:
                             raise not_the_protocol(self._server, self._name, _dumped(chunk))
                         for event in self._read(reader, chunk, odd):
                             deadline.content()
                             yield event
-                        if reader.complete:
-                            deadline.ending()
+                    if chunks.done or reader.complete:
+                        deadline.ending()
         except ServerError:
-            if not (done or reader.complete):
+            if not (chunks.done or reader.complete):
                 raise
         finally:
             if answer is not None:
                 await answer.close(whole=whole)
-        if not (done or reader.complete):
-            raise self._incomplete("the stream ended without finish_reason or [DONE]")
+        if not (chunks.done or reader.complete):
+            raise IncompleteAnswer(
+                "the stream ended without finish_reason or [DONE]",
+                server=self._server,
+                model=self._name,
+            )
         for event in reader.held_back():
             yield event
         self._learn(reader.tags)
         yield reader.finished()
-
-    def _parsed(self, data: bytes) -> tuple[dict[str, Any] | None, bool] | None:
-        """A chunk, and whether it is odd JSON; no chunk for `[DONE]`, nothing for a blank."""
-        if data == b"[DONE]" or data.strip() == b"[DONE]":
-            return None, False
-        try:
-            chunk, odd = read_odd_json(data)
-        except ValueError as error:
-            if not data.strip():
-                return None
-            raise not_the_protocol(self._server, self._name, data) from error
-        if type(chunk) is not dict:
-            if isinstance(chunk, list) and chunk and isinstance(chunk[0], dict):
-                raise error_in_body(self._server, self._name, chunk)
-            raise not_the_protocol(self._server, self._name, data)
-        if (chunk.get("error") or not chunk.get("choices")) and says_error(chunk):
-            raise error_in_body(self._server, self._name, chunk)
-        return chunk, odd
-
-    def _last(self, values: StreamReader) -> Iterator[tuple[dict[str, Any] | None, bool] | None]:
-        """The last value, whose end never came."""
-        for data in values.rest():
-            try:
-                if data.strip() != b"[DONE]":
-                    read_json(data)
-            except ValueError as error:
-                if values.is_events or data.lstrip().startswith(b"{"):
-                    raise self._incomplete("the stream ended inside an event") from error
-            yield self._parsed(data)
 
     def _read(self, reader: AnswerReader, chunk: dict[str, Any], odd: bool) -> list[ModelEvent]:
         try:
@@ -273,9 +239,6 @@ class OpenAICompatibleModel:
             self._thinking[self._name] = True
         elif tags.never_closed:
             self._thinking[self._name] = False
-
-    def _incomplete(self, detail: str) -> IncompleteAnswer:
-        return IncompleteAnswer(detail, server=self._server, model=self._name)
 
     def _place(self, error: KonsiliumError) -> None:
         """Tells the error where it happened."""

@@ -11,9 +11,10 @@ from typing import Any
 
 from app.core.errors import IncompleteAnswer, MalformedAnswer
 from app.core.events import Finished, ModelEvent, ReasoningDelta, TextDelta
-from app.core.reading import Halves, read_json
-from app.core.sse import DONE, StreamReader, encode, payload
+from app.core.reading import Halves
+from app.core.sse import DONE, encode, payload
 from app.core.usage import Usage
+from app.providers.chunks import Chunk, parsed_chunk
 from app.providers.openai_compatible.answers import (
     BROKEN,
     FINISH_REASONS,
@@ -26,15 +27,11 @@ from app.providers.openai_compatible.answers import (
     usage_in,
     usage_of,
 )
-from app.providers.thinking import ThinkTags, whole
+from app.providers.thinking import ThinkTags
 from app.providers.upstream_errors import (
     WRONG_SHAPE,
-    error_in_body,
     not_the_protocol,
-    says_error,
 )
-
-Chunk = dict[str, Any]
 
 _MARKS = re.compile(
     rb'"(?:finish_reason"\s*:\s*"|usage"\s*:\s*\{|error"\s*:\s*[{"\[]|tool_calls"\s*:\s*\[|content"\s*:\s*\[)'
@@ -155,7 +152,7 @@ class StreamMender:
         if data.strip() == b"[DONE]":
             self.done = True
             return b""
-        chunk = self._parsed(data)
+        chunk, _ = parsed_chunk(self._server, self._model, data)
         try:
             changed = self._mend(chunk)
         except WRONG_SHAPE as error:
@@ -170,19 +167,6 @@ class StreamMender:
         waiting, self._waiting = b"".join(self._waiting), []
         return waiting + mended
 
-    def _parsed(self, data: bytes) -> Chunk:
-        try:
-            chunk = read_json(data)
-        except ValueError as error:
-            raise not_the_protocol(self._server, self._model, data) from error
-        if isinstance(chunk, list) and chunk and isinstance(chunk[0], dict):
-            chunk = chunk[0]
-        if not isinstance(chunk, dict):
-            raise not_the_protocol(self._server, self._model, data)
-        if says_error(chunk):
-            raise error_in_body(self._server, self._model, chunk)
-        return chunk
-
     def _mend(self, chunk: Chunk) -> bool:
         """Notes what the chunk says and corrects it in place; empties it where it is to be withheld."""
         changed = False
@@ -190,7 +174,7 @@ class StreamMender:
         first = choices[0] if isinstance(choices, list) and choices else None
         if (usage := usage_in(chunk, first)) is not None:
             self.usage = usage_of(usage, chunk.get("timings"))
-            self._usage = {name: _counted(value) for name, value in usage.items()}
+            self._usage = {name: counted(value) for name, value in usage.items()}
         withheld = False
         if isinstance(chunk.get("usage"), dict):
             whole_answer = isinstance(first, dict) and "message" in first
@@ -378,131 +362,12 @@ def _mend_calls(known: _Choice, delta: Chunk) -> bool:
     return changed
 
 
-def _counted(value: Any) -> Any:
+def counted(value: Any) -> Any:
     """A count that a server wrote as text, as a number."""
     if isinstance(value, dict):
-        return {name: _counted(inner) for name, inner in value.items()}
+        return {name: counted(inner) for name, inner in value.items()}
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 def _events(block: bytes) -> list[bytes]:
     return [event + b"\n\n" for event in block.split(b"\n\n") if event.strip(b"\n")]
-
-
-def mended_answer(server: str, model: str, body: bytes) -> tuple[bytes, Finished]:
-    """A whole completion as it is passed on, and how it ended.
-
-    Raises MalformedAnswer, IncompleteAnswer, or what the server says went wrong.
-    """
-    try:
-        answer = read_json(body)
-    except ValueError as error:
-        reader = StreamReader()
-        values = [*reader.payloads(body), *reader.rest()]
-        if not reader.is_events and len(values) < 2:
-            raise not_the_protocol(server, model, body) from error
-        answer = _joined(server, model, values)
-        return _dumped(answer), _ending(answer)
-    if isinstance(answer, list) and answer and isinstance(answer[0], dict):
-        answer = answer[0]
-    if not isinstance(answer, dict):
-        raise not_the_protocol(server, model, body)
-    if says_error(answer):
-        raise error_in_body(server, model, answer)
-    choices = answer.get("choices")
-    if not (isinstance(choices, list) and all(isinstance(choice, dict) for choice in choices)):
-        raise not_the_protocol(server, model, body)
-    try:
-        changed = _mend_answer(server, model, answer)
-        return _dumped(answer) if changed else body, _ending(answer)
-    except WRONG_SHAPE as error:
-        raise not_the_protocol(server, model, body) from error
-
-
-def _mend_answer(server: str, model: str, answer: Chunk) -> bool:
-    changed = False
-    if isinstance(usage := answer.get("usage"), dict):
-        answer["usage"] = _counted(usage)
-        changed = answer["usage"] != usage
-    for choice in answer["choices"]:
-        if (reason := choice.get("finish_reason")) in BROKEN:
-            raise broken(server, model, reason, choice, answer)
-        message = choice.get("message")
-        if not isinstance(message, dict):
-            continue
-        content = message.get("content")
-        thought = thinking_parts(content)
-        text = text_of(content) if content else content
-        if isinstance(text, str) and not thinking_in(message):
-            more, text = whole(text)
-            thought += more
-        if text != content:
-            message["content"] = text
-            changed = True
-        if thought:
-            message["reasoning_content"] = (message.get("reasoning_content") or "") + thought
-            changed = True
-        if message.get("tool_calls") and reason == "stop":
-            choice["finish_reason"] = "tool_calls"
-            changed = True
-    return changed
-
-
-def _ending(answer: Chunk) -> Finished:
-    choices = answer["choices"]
-    first = choices[0] if choices else {}
-    reason = FINISH_REASONS.get(first.get("finish_reason") or "stop", "stop")
-    usage = usage_in(answer, first)
-    return Finished(reason, usage_of(usage, answer.get("timings")) if usage else Usage())
-
-
-def _joined(server: str, model: str, values: list[bytes]) -> Chunk:
-    """A stream that came where a whole answer was asked for, as that answer."""
-    mender = StreamMender(server, model, wants_usage=True)
-    passed = b"".join(
-        mender.passed(b"data: " + value.replace(b"\n", b" ") + b"\n\n") for value in values
-    )
-    passed += mender.closing()
-    answer: Chunk = {}
-    messages: dict[int, Chunk] = {}
-    for event in _events(passed):
-        data = payload(event)
-        if data is None or data == b"[DONE]":
-            continue
-        chunk = json.loads(data)
-        answer = {**chunk, **{name: value for name, value in answer.items() if value}}
-        if chunk.get("usage"):
-            answer["usage"] = chunk["usage"]
-        for choice in chunk.get("choices") or ():
-            _join_choice(messages, choice)
-    answer["object"] = "chat.completion"
-    answer["choices"] = [messages[index] for index in sorted(messages)]
-    return answer
-
-
-def _join_choice(choices: dict[int, Chunk], piece: Chunk) -> None:
-    index = piece.get("index") or 0
-    said: Chunk = {"role": "assistant", "content": ""}
-    empty: Chunk = {"index": index, "message": said, "finish_reason": None}
-    choice: Any = choices.setdefault(index, empty)
-    message = choice["message"]
-    delta: Chunk = piece.get("delta") or {}
-    for name in ("content", "reasoning_content", "reasoning"):
-        if delta.get(name):
-            message[name] = (message.get(name) or "") + delta[name]
-    for call in delta.get("tool_calls") or ():
-        calls: list[Chunk] = message.setdefault("tool_calls", [])
-        if call["index"] >= len(calls):
-            calls.append(
-                {"id": None, "type": "function", "function": {"name": "", "arguments": ""}}
-            )
-        known, function = calls[call["index"]], call.get("function") or {}
-        known["id"] = known["id"] or call.get("id")
-        known["function"]["name"] += function.get("name") or ""
-        known["function"]["arguments"] += function.get("arguments") or ""
-    choice["finish_reason"] = piece.get("finish_reason") or choice["finish_reason"]
-
-
-def _dumped(answer: Chunk) -> bytes:
-    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace")
