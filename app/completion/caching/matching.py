@@ -88,8 +88,9 @@ def _signature(reading: Reading) -> object:
         bound,
         reading.numbers,
         reading.code,
-        sorted(reading.classes.items()),
+        reading.small,
         reading.persons,
+        reading.quoted,
     )
 
 
@@ -181,7 +182,7 @@ def _spelt_out(word: Word, there: dict[int, Word]) -> list[int]:
 
 def _objections(one: Reading, other: Reading, pairing: Pairing) -> Iterator[str]:
     """What makes it another question, as far as rules can tell."""
-    if one.numbers != other.numbers:
+    if sorted(one.numbers) != sorted(other.numbers):
         yield "number"
     if _loosely(one.code) != _loosely(other.code):
         yield "code"
@@ -249,7 +250,7 @@ def _roles(one: Reading, other: Reading, pairing: Pairing) -> Iterator[str]:
             yield "direction"
         if j > m and not (a.relation or b.relation or c.relation or d.relation):
             swapped = len(one.words) == len(other.words) and (i, k) == (m, j)
-            if swapped if one.language == "en" else _moved(a, b) and _moved(c, d):
+            if swapped if one.language not in ("ru", "uk") else _moved(a, b) and _moved(c, d):
                 yield "order"
     if one.classes == other.classes and not pairing.left and not pairing.right:
         odd = [(a, b) for a, b, _, _ in shared if a.surface != b.surface]

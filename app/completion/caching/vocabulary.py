@@ -60,8 +60,7 @@ idle: пожалуйста плиз плз пж будь будьте добры
 idle: хочу хотел хотела хотелось бы узнать знать понять интересует интересно хочу хотів хотіла дізнатися знати зрозуміти цікавить цікаво want wondering wonder know like would wanna
 idle: правильно правильный способ способы спосіб way ways properly correctly сделать делать сделано зробити робити
 idle: помоги помогите допоможи допоможіть разобраться help дайте дай give show покажи покажите покажіть вопрос питання question кто-нибудь кто-то хтось anyone anybody somebody someone люди ребят ребята друзья
-idle: a an the
-small: is are was were be been being am do does did doing done has have had it its it's this that these those there here and so then also too what's that's how's where's who's
+small: a an the is are was were be been being am do does did doing done has have had it its it's this that these those there here and so then also too what's that's how's where's who's
 or: или або or
 out: off out
 up: up on

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from itertools import groupby
 
 import simplemma
 
@@ -22,6 +23,7 @@ _TURN = re.compile(
 _TURNED = frozenset(TURNS.values())
 _THOUSANDS = re.compile(r",(?=\d{3}(?:\D|$))")
 _APOSTROPHES = str.maketrans(dict.fromkeys("’ʼ`´‘ʹ", "'") | {"−": "-", "\u00a0": " "})
+_QUOTES = str.maketrans(dict.fromkeys("«»“”„", '"'))
 _OPENING, _CLOSING = "\"'«“„‘([{¿¡*", "\"'»”“’)]}?!,;:…*"
 _PAUSES = {"-", "–", "—", "―", "·", "•", ",", ":", "..."}
 _ENDS = {"?", "!", ".", "...", "??", "???", "!!", "!!!", "?!", ")", "))", ")))"}
@@ -55,13 +57,17 @@ class Reading:
     language: str
     words: tuple[Word, ...]
     numbers: tuple[tuple[str, str], ...]
-    """Each with its sign and its unit, sorted."""
+    """Each with its sign and its unit, in order."""
     code: tuple[str, ...]
-    """Whatever is neither word nor number, to the letter: file names, operators, emoji; sorted."""
+    """Whatever is neither word nor number, to the letter: file names, operators, emoji; in order."""
     classes: Counter[str]
     """How many words of each class of the vocabulary there are."""
     persons: tuple[str, ...]
     """Who is spoken of, in order; with a full stop where it is not who acts: `me.` of `мне`."""
+    small: tuple[str, ...] = ()
+    """Every word of the vocabulary but courtesies at either end, sorted."""
+    quoted: tuple[str, ...] = ()
+    """What stands in quotation marks, to the letter."""
     guessed: bool = False
     """Written in Latin letters, and read as Cyrillic: endings may have been lost."""
 
@@ -147,12 +153,34 @@ class Aliases:
 def read(text: str, aliases: Aliases = Aliases()) -> Reading:
     """The question taken apart."""
     text = _TURN.sub(lambda found: TURNS[found[0].casefold()], folded(text))
-    chunks = [_trimmed(chunk) for chunk in text.split()]
+    quoted = tuple(text.translate(_QUOTES).split('"')[1::2])
+    chunks = _without_courtesies(text.split())
     plain = [w for chunk in chunks if chunk not in _TURNED for w in _words_of(chunk)]
     language, spelling = _language(plain)
     reading = _Reader(language, dict(spelling), shouting=text.isupper()).read(chunks)
     guessed = any(word.isascii() and not spelt.isascii() for word, spelt in spelling)
-    return replace(reading, guessed=guessed, words=aliases.applied(reading.words, language))
+    return replace(
+        reading, quoted=quoted, guessed=guessed, words=aliases.applied(reading.words, language)
+    )
+
+
+def _without_courtesies(said: list[str]) -> list[str]:
+    """The chunks without punctuation, and without `hello`, `I would like to know` before the question
+    or a `please` set off behind it."""
+    chunks = [_trimmed(chunk) for chunk in said]
+    start, end = 0, len(chunks)
+    while start < end and _is_courtesy(chunks[start]):
+        start += 1
+    last = end
+    while last > start and _is_courtesy(chunks[last - 1]):
+        last -= 1
+    if last > start and said[last - 1][-1] in ",.?!;":
+        end = last
+    return chunks[start:end] or chunks
+
+
+def _is_courtesy(chunk: str) -> bool:
+    return not chunk or chunk in _PAUSES or CLASSES.get(chunk.casefold()) == ["idle"]
 
 
 def _words_of(chunk: str) -> list[str]:
@@ -237,6 +265,7 @@ class _Reader:
         self._code: list[str] = []
         self._classes: Counter[str] = Counter()
         self._persons: list[str] = []
+        self._small: list[str] = []
         self._relation = ""
         self._after_number = False
 
@@ -254,10 +283,11 @@ class _Reader:
         return Reading(
             self._language,
             tuple(self._words),
-            tuple(sorted(self._numbers)),
-            tuple(sorted(self._code)),
+            tuple(self._numbers),
+            tuple(self._code),
             self._classes,
             tuple(self._persons),
+            tuple(sorted(self._small)),
         )
 
     def _take(self, surface: str, *, first: bool) -> None:
@@ -306,13 +336,14 @@ class _Reader:
         return self._language == "en" and asks and not TASKS.isdisjoint(CLASSES[word])
 
     def _class(self, word: str) -> None:
+        self._small.append(word)
         for name in CLASSES[word]:
             if name in _RELATIONS:
                 self._relation = name
             elif name in _PERSONS:
                 self._persons.append(name if word in _SUBJECTS else f"{name}.")
-            if name != "idle":
-                self._classes[f"small {word}" if name == "small" else name] += 1
+            if name not in ("idle", "small"):
+                self._classes[name] += 1
 
     def _take_odd(self, chunk: str) -> None:
         """A number with what is attached to it, else code."""
@@ -320,7 +351,8 @@ class _Reader:
         unit = (found[3] or "").casefold() if found else ""
         if found and (not unit or unit in UNITS or unit in _ENDINGS):
             sign, figures = found[1], found[2].rstrip(".,:")
-            figures = _THOUSANDS.sub("", figures).replace(",", ".")
+            figures = _THOUSANDS.sub("", figures) if self._language == "en" else figures
+            figures = figures.replace(",", ".")
             money = UNITS.get(sign[-1:], "") if sign else ""
             value = self._bound() + sign.rstrip("$€£¥₽₴") + figures
             self._numbers.append((value, money or UNITS.get(unit, "")))
@@ -391,7 +423,7 @@ def terms_of(reading: Reading, most: int) -> tuple[str, ...]:
 def sound(word: str) -> str:
     """The consonants of a word in Latin letters, doubled ones once: `приготовить` -> `prgtvt`."""
     letters = [letter for letter in word.translate(_SOUNDS) if letter not in _VOWELS]
-    heard = "".join(a for a, b in zip(letters, [*letters[1:], ""], strict=True) if a != b)
+    heard = "".join(letter for letter, _ in groupby(letters))
     return heard if len(heard) > 1 else word
 
 

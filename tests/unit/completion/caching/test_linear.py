@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import random
 import re
 import time
 from pathlib import Path
@@ -10,9 +11,9 @@ import pytest
 
 from app.completion import caching
 from app.completion.caching.lasting import lasting
-from app.completion.caching.matching import compare
+from app.completion.caching.matching import compare, interchangeable
 from app.completion.caching.query import MAX_NEAR, exact_form
-from app.completion.caching.words import read
+from app.completion.caching.words import read, terms_of
 
 MOTIFS = (
     "\n", " ", "\t ", "a", "я", "1", "-", "'", '"', ".", ",", "1,", "1.", "a-", "a'", "# ", "/", "`",
@@ -52,6 +53,18 @@ def test_no_pattern_hides_in_a_function():
             r"^ +.*\bre\.(?:search|match|fullmatch|findall|finditer|split|sub)\(", source, re.M
         )
         assert inline == [], file.name
+
+
+def test_any_text_can_be_read():
+    draw = random.Random(5)
+    alphabet = "aбіяuи bь.,-'\"«»()[]{}0 1 5%$€!?…—\n\u0301😀٣ ß漢 " + "".join(MOTIFS)
+    for _ in range(5_000):
+        one, other = ("".join(draw.choices(alphabet, k=draw.randint(0, 30))) for _ in range(2))
+        a, b = read(one), read(other)
+        assert compare(a, b) == compare(b, a) or compare(a, b).score == compare(b, a).score
+        assert interchangeable(a, a)
+        terms_of(a, 12)
+        lasting(one)
 
 
 @pytest.mark.parametrize("motif", MOTIFS)

@@ -91,6 +91,14 @@ def test_slips_of_the_pen_figures_other_letters_and_abbreviations_are_seen_throu
         ("Can I speak French?", "Can you speak French?"),
         ("How to eat properly?", "How to eat right?"),
         ("Was Einstein married?", "Is Einstein married?"),
+        ("Is Python 3 faster than Python 2?", "Is Python 2 faster than Python 3?"),
+        ("Что лучше взять: M1 или M2?", "Что лучше взять: M2 или M1?"),
+        ("What does please mean?", "What does thanks mean?"),
+        ("How do you spell hello?", "How do you spell hi?"),
+        ("Переведи «привет» на английский", "Переведи «спасибо» на английский"),
+        ('Translate "the cat"', 'Translate "a cat"'),
+        ("Как вывести 1,000?", "Как вывести 1000?"),
+        ("You must not enter the area: why?", "You need not enter the area: why?"),
     ],
 )
 def test_a_small_word_that_may_matter_keeps_from_serving(one, other):
