@@ -12,6 +12,7 @@ restore_event_loop()  # before anything else of ours, which might keep what it f
 from app.access.origins import Origins
 from app.attachments import AttachmentLimits
 from app.bootstrap import build
+from app.cli.errors import end_in_words
 from app.conversation.modes import MODES
 from app.gateway.app import InFront, body_limits
 from app.gateway.bodies import BodyBounds
@@ -21,6 +22,7 @@ from app.gateway.protocol import bound_connections
 from app.providers.reach import reachable
 from app.settings import load_settings
 from app.storage.files import make_private
+from app.storage.migrations.apply import check_before_start
 from app.view import files
 from app.view.chainlit import auth, pages, server
 from app.view.chainlit.data_layer import DataLayer
@@ -35,9 +37,11 @@ from app.view.servers import Servers
 from app.view.sign_in import AuthMiddleware
 from app.view.voice import Voice
 
+sys.excepthook = end_in_words
 settings = load_settings()
 for folder in (settings.data_dir, server.UPLOADS):
     make_private(folder)
+check_before_start(settings.database)
 app = build(settings, lambda people, sessions: auth.Tokens(people, sessions).signed_in)
 storage, models, people, talk = app.storage, app.models, app.people, app.conversation
 turns, notes, catalogue = talk.turns, talk.notes, app.servers.catalogue

@@ -9,10 +9,10 @@ import argparse
 import asyncio
 import inspect
 import logging
-import sys
 from collections.abc import Sequence
 
 from app.cli import cache, db, doctor, gateway, keys, models, reference, users
+from app.cli.errors import in_words
 from app.cli.terminal import Terminal, language_of_environment
 from app.core.errors import KonsiliumError, SettingsInvalid
 from app.core.text import Text
@@ -21,9 +21,6 @@ from app.storage.files import make_private
 
 GROUPS = (doctor, models, users, keys, cache, db, gateway, reference)
 
-INVALID = Text(
-    ru="Неверная настройка {why}", uk="Хибне налаштування {why}", en="Wrong setting {why}"
-)
 STOPPED = Text(ru="Прервано.", uk="Перервано.", en="Stopped.")
 
 
@@ -43,8 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = load_settings()
     except SettingsInvalid as error:
-        terminal = Terminal(language_of_environment(None))
-        terminal.fail(INVALID.format(why=error.detail))
+        Terminal(language_of_environment(None)).fail(in_words(error))
         return 2
     terminal = Terminal(language_of_environment(settings.app_language), settings)
     try:
@@ -52,12 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: object = args.run(args, terminal)
         if inspect.iscoroutine(code):
             code = asyncio.run(code)
-    except SettingsInvalid as error:
-        terminal.fail(INVALID.format(why=error.detail))
-        return 2
     except KonsiliumError as error:
-        print(f"{error.code}: {error.detail}", file=sys.stderr)
-        return 1
+        terminal.fail(in_words(error))
+        return 2 if isinstance(error, SettingsInvalid) else 1
     except KeyboardInterrupt:
         terminal.fail(STOPPED)
         return 130

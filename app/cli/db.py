@@ -1,13 +1,13 @@
 """python -m app db upgrade | backup | export | import."""
 
 import argparse
-import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from app.cli.terminal import Terminal
+from app.core.errors import NotAllowed
 from app.core.text import Text
 from app.core.turns import now
 from app.storage import transfer
@@ -36,10 +36,27 @@ EXISTS = Text(
     en="The file {path} exists already; it was left alone.",
 )
 NO_FILE = Text(ru="Файла {path} нет.", uk="Файлу {path} немає.", en="There is no file {path}.")
-NO_ZIP = Text(
-    ru="{path} — не выгрузка Konsilium.",
-    uk="{path} — не вивантаження Konsilium.",
-    en="{path} is no export of Konsilium.",
+REFUSED = {
+    "no_export": Text(
+        ru="{path} — не выгрузка Konsilium.",
+        uk="{path} — не вивантаження Konsilium.",
+        en="{path} is no export of Konsilium.",
+    ),
+    "newer": Text(
+        ru="{path} выгрузила более новая версия Konsilium: обновите эту.",
+        uk="{path} вивантажила новіша версія Konsilium: оновіть цю.",
+        en="{path} was exported by a newer version of Konsilium: update this one.",
+    ),
+    "damaged": Text(
+        ru="Файл {path} повреждён: {place}. Ничего не перенесено.",
+        uk="Файл {path} пошкоджено: {place}. Нічого не перенесено.",
+        en="The file {path} is damaged: {place}. Nothing was imported.",
+    ),
+}
+NOT_EMPTY = Text(
+    ru="В базе данных уже есть разговоры: выгрузку переносят в пустую.",
+    uk="У базі даних уже є розмови: вивантаження переносять у порожню.",
+    en="The database has conversations already: an export is imported into an empty one.",
 )
 
 
@@ -112,14 +129,18 @@ async def _write(path: Path | None, what: str, terminal: Terminal) -> int:
 
 
 async def import_(args: argparse.Namespace, terminal: Terminal) -> int:
-    """Reads an export; 1 where the file is missing or is none."""
+    """Reads an export; 1 where the file is missing, damaged or none, or the database not empty."""
     if not args.path.is_file():
         terminal.fail(NO_FILE.format(path=args.path))
         return 1
-    if not zipfile.is_zipfile(args.path):
-        terminal.fail(NO_ZIP.format(path=args.path))
+    try:
+        async with storage(terminal) as opened:
+            counts = await transfer.import_from(opened, args.path)
+    except transfer.ExportRefused as error:
+        terminal.fail(REFUSED[error.reason].format(path=args.path, place=error.place))
         return 1
-    async with storage(terminal) as opened:
-        counts = await transfer.import_from(opened, args.path)
+    except NotAllowed:
+        terminal.fail(NOT_EMPTY)
+        return 1
     terminal.say(READ.format(**{k: counts[k] for k in ("threads", "users", "files")}))
     return 0

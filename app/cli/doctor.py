@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import URL, make_url
 
+from app.cli.errors import in_words
 from app.cli.models import catalogue
 from app.cli.terminal import Terminal
 from app.completion.catalogue import Catalogue
@@ -26,6 +27,7 @@ from app.core.models import Capability, ModelProfile, ServerState
 from app.core.providers import PROVIDERS, Provider, provider_of
 from app.core.text import Text
 from app.storage.database import Database
+from app.storage.migrations import apply
 from app.view.model_labels import model_label
 
 GOOD, BAD, MAYBE = "✅", "❌", "➖"
@@ -136,7 +138,10 @@ async def _database(terminal: Terminal) -> bool:
         return False
     database = Database(terminal.settings.database)
     try:
-        await database.read(lambda c: c.exec_driver_sql("SELECT 1").close())
+        await apply.check(database)
+    except apply.DatabaseNewer as error:
+        terminal.say(f"{BAD} {terminal.words(in_words(error))}")
+        return True
     except KonsiliumError as error:
         why = error.detail.splitlines()[0] if error.detail else error.code
         terminal.say(f"{BAD} {terminal.words(NO_DATABASE.format(url=shown, why=why))}")

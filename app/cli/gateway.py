@@ -17,6 +17,7 @@ from app.gateway.health import health
 from app.gateway.http import MAX_BODY_BYTES, App, Exchange, Receive, Scope, Send
 from app.gateway.protocol import bound_connections
 from app.settings import load_settings
+from app.storage.migrations import apply
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients and proxies keep an idle connection: who closes first meets no request."""
@@ -37,6 +38,7 @@ def serve(args: argparse.Namespace, terminal: Terminal) -> int:
     host = args.host or settings.host
     if settings.auth_mode == "local":
         require_loopback(host)
+    apply.check_before_start(settings.database)
     uvicorn.run(
         "app.cli.gateway:application",
         factory=True,

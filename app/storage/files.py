@@ -1,17 +1,20 @@
 """Files under DATA_DIR: one folder a thread, so that a thread goes with all that is its own."""
 
 import asyncio
+import io
 import logging
 import os
 import re
 import shutil
 from pathlib import Path
+from typing import IO
 
 from app.core.errors import NotFound, StorageUnavailable
 from app.core.turns import new_id
 
 log = logging.getLogger(__name__)
 
+_CHUNK_BYTES = 1_000_000
 _OTHERS = 0o077
 """The rights of other accounts of the machine."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}(\.image)?")
@@ -31,13 +34,13 @@ class LocalFiles:
 
     async def write(self, thread_id: str, name: str, content: bytes) -> None:
         """Keeps `content`, whole or not at all. Raises StorageUnavailable."""
-        await asyncio.to_thread(self.write_now, thread_id, name, content)
+        await asyncio.to_thread(self.copy_from, io.BytesIO(content), thread_id, name)
 
-    def write_now(self, thread_id: str, name: str, content: bytes) -> None:
-        """The same for one who is in a thread already. Blocks."""
+    def copy_from(self, source: IO[bytes], thread_id: str, name: str) -> None:
+        """The same of what `source` holds, a megabyte at a time. Blocks."""
         path = self.path(thread_id, name)
         try:
-            _write(path, content)
+            _copy(source, path)
         except OSError as error:
             raise StorageUnavailable(f"{path}: {error}") from error
 
@@ -66,12 +69,12 @@ def image_name(element_id: str) -> str:
     return f"{element_id}.image"
 
 
-def _write(path: Path, content: bytes) -> None:
+def _copy(source: IO[bytes], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = path.with_name(f".{new_id()}")
     try:
         with open(partial, "xb") as file:
-            file.write(content)
+            shutil.copyfileobj(source, file, _CHUNK_BYTES)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

@@ -100,7 +100,9 @@ class SqliteFile:
 
         with self._writer.begin() as connection:
             event.listen(connection, "before_cursor_execute", stop_when_abandoned)
-            return work(connection)
+            value = work(connection)
+            stop_when_abandoned()
+            return value
 
     async def _commit_waiting(self) -> None:
         loop = asyncio.get_running_loop()

@@ -1,6 +1,6 @@
 """Everything in one ZIP file that any Konsilium can read, whichever database either uses.
 
-manifest.json       {"format": 1, "revisions": [...], "exported_at": ...}
+manifest.json       {"format": 1, "revisions": [...], "counts": {...}, "exported_at": ...}
 tables/<name>.jsonl a row a line; times in ISO 8601, money as decimal strings
 files/<thread>/<file>
 
@@ -12,15 +12,17 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any, Literal, cast
 
-from sqlalchemy import Column, Connection, Table, delete, func, insert, select
+from sqlalchemy import Column, Connection, Table, delete, exc, func, insert, select
 
-from app.core.errors import BadRequest, NotAllowed
+from app.core.errors import BadRequest, KonsiliumError, NotAllowed, NotFound
 from app.core.turns import now
 from app.storage.columns import Money, UtcDateTime
 from app.storage.files import LocalFiles
@@ -31,9 +33,30 @@ from app.storage.tables import metadata, threads
 from app.storage.usage_totals import delete_totals
 
 FORMAT = 1
+_OF_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, EOFError),
+    *(RuntimeError, NotImplementedError),  # encrypted, or packed in a way that is not known here
+    *(KeyError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError),
+)
+"""What reading raises where bytes, JSON or values are not what they should be."""
 _OF_PROCESSES = ("processes", "running_turns")
 """Tables of what runs, which is nothing elsewhere."""
 _BATCH = 500
+_BUFFER_BYTES = 100_000
+MAX_BATCH_BYTES = 8_000_000
+MAX_ROW_BYTES = 64_000_000
+"""A longer line is none of an export; neither are held in memory at once."""
+MAX_MANIFEST_BYTES = 1_000_000
+
+
+class ExportRefused(BadRequest):
+    """A file that cannot be imported: it is no export, or one of a newer version, or `place` in it is
+    damaged."""
+
+    def __init__(self, reason: Literal["no_export", "newer", "damaged"], place: str = "") -> None:
+        super().__init__(f"{reason} {place}".rstrip())
+        self.reason = reason
+        self.place = place
 
 
 async def export_to(storage: Storage, path: Path) -> dict[str, int]:
@@ -48,7 +71,7 @@ async def export_to(storage: Storage, path: Path) -> dict[str, int]:
                 lambda c: {table.name: _write_table(archive, c, table) for table in _tables()}
             )
             counts["files"] = _write_files(archive, storage.data_dir / "files")
-            manifest = {"format": FORMAT, "revisions": sorted(apply.latest())}
+            manifest = {"format": FORMAT, "revisions": sorted(apply.latest()), "counts": counts}
             manifest |= {"exported_at": now().isoformat()}
             archive.writestr("manifest.json", json.dumps(manifest))
         partial.replace(path)
@@ -60,11 +83,16 @@ async def export_to(storage: Storage, path: Path) -> dict[str, int]:
 async def import_from(storage: Storage, path: Path) -> dict[str, int]:
     """Reads what `export_to` wrote into a database without threads; its users are replaced.
 
-    One transaction: all or nothing. Raises NotAllowed where there are threads already, BadRequest for
-    a file that is no export of this version or an older one, StorageUnavailable.
+    One transaction: all or nothing. Whatever the size of the file, a few megabytes of it are in memory
+    at a time. Raises NotAllowed where there are threads already, ExportRefused, StorageUnavailable.
     """
-    with zipfile.ZipFile(path) as archive:
-        _check_manifest(archive)
+    if not zipfile.is_zipfile(path):
+        raise ExportRefused("no_export")
+    with _damage_in(lambda: path.name):
+        archive = zipfile.ZipFile(path)
+    with archive:
+        with _damage_in(lambda: "manifest.json"):
+            expected = _expected_counts(archive)
 
         def work(connection: Connection) -> dict[str, int]:
             if connection.scalar(select(func.count()).select_from(threads)):
@@ -73,7 +101,9 @@ async def import_from(storage: Storage, path: Path) -> dict[str, int]:
                 connection.execute(delete(table))
             delete_totals(connection)
             counts = {table.name: _read_table(archive, connection, table) for table in _tables()}
-            return counts | {"files": _read_files(archive, storage.files)}
+            for name, count in counts.items():
+                _refuse_missing(name, count, expected)
+            return counts | {"files": _read_files(archive, storage.files, expected)}
 
         return await storage.database.exclusive(work)
 
@@ -109,17 +139,45 @@ def _read_table(archive: zipfile.ZipFile, connection: Connection, table: Table) 
     name = f"tables/{table.name}.jsonl"
     if name not in archive.namelist():
         return 0
-    with archive.open(name) as lines:
-        batch: list[dict[str, Any]] = []
-        for line in io.TextIOWrapper(lines, "utf-8"):
-            batch.append(_row(table, json.loads(line)))
-            count += 1
-            if len(batch) == _BATCH:
-                connection.execute(insert(table), batch)
-                batch = []
-        if batch:
-            connection.execute(insert(table), batch)
+    with _damage_in(lambda: f"{name}:{count + 1}"), archive.open(name) as file:
+        for lines in _batches(file):
+            connection.execute(insert(table), [_row(table, json.loads(line)) for line in lines])
+            count += len(lines)
     return count
+
+
+def _batches(file: IO[bytes]) -> Iterator[list[bytes]]:
+    """The lines, as many together as fit into one statement and into MAX_BATCH_BYTES."""
+    batch: list[bytes] = []
+    size = 0
+    lines = io.BufferedReader(cast(io.RawIOBase, file), _BUFFER_BYTES)
+    while line := lines.readline(MAX_ROW_BYTES + 1):
+        if len(line) > MAX_ROW_BYTES:
+            raise ValueError(f"a line of more than {MAX_ROW_BYTES} bytes")
+        batch.append(line)
+        size += len(line)
+        if len(batch) == _BATCH or size >= MAX_BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+@contextmanager
+def _damage_in(place: Callable[[], str]) -> Iterator[None]:
+    """What a damaged archive raises, of whichever of its layers, is ExportRefused."""
+    try:
+        yield
+    except (exc.OperationalError, KonsiliumError) as error:
+        if isinstance(error, NotFound):  # a name that leads out of the folder of files
+            raise ExportRefused("damaged", place()) from error
+        raise
+    except exc.StatementError as error:
+        if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
+            raise
+        raise ExportRefused("damaged", place()) from error
+    except _OF_DAMAGE as error:
+        raise ExportRefused("damaged", place()) from error
 
 
 def _row(table: Table, values: dict[str, Any]) -> dict[str, Any]:
@@ -159,24 +217,45 @@ def _files_in(folder: Path) -> Iterator[Path]:
     return (file for file in sorted(folder.glob("*/*")) if not file.name.startswith("."))
 
 
-def _read_files(archive: zipfile.ZipFile, files: LocalFiles) -> int:
-    count = 0
-    for name in archive.namelist():
-        match PurePosixPath(name).parts:
-            case ("files", thread_id, file):
-                files.write_now(thread_id, file, archive.read(name))
-                count += 1
-    return count
-
-
-def _check_manifest(archive: zipfile.ZipFile) -> None:
+def _read_files(archive: zipfile.ZipFile, files: LocalFiles, expected: Mapping[str, int]) -> int:
+    written: list[Path] = []
     try:
-        manifest = json.loads(archive.read("manifest.json"))
+        for name in archive.namelist():
+            match PurePosixPath(name).parts:
+                case ("files", thread_id, file):
+                    _read_file(archive, name, files, thread_id, file)
+                    written.append(files.path(thread_id, file))
+        _refuse_missing("files", len(written), expected)
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+    return len(written)
+
+
+def _read_file(
+    archive: zipfile.ZipFile, name: str, files: LocalFiles, thread_id: str, file: str
+) -> None:
+    with _damage_in(lambda: name), archive.open(name) as source:
+        files.copy_from(source, thread_id, file)
+
+
+def _refuse_missing(name: str, count: int, expected: Mapping[str, int]) -> None:
+    if count != expected.get(name, count):
+        raise ExportRefused("damaged", f"{name}: {count} / {expected[name]}")
+
+
+def _expected_counts(archive: zipfile.ZipFile) -> Mapping[str, int]:
+    """How many rows of each table, and files, the manifest tells of; older ones tell nothing."""
+    try:
+        with archive.open("manifest.json") as file:
+            manifest = json.loads(file.read(MAX_MANIFEST_BYTES))
         wanted, revisions = manifest["format"], set(manifest["revisions"])
     except (KeyError, ValueError, TypeError) as error:
-        raise BadRequest("this file is no export of Konsilium") from error
+        raise ExportRefused("no_export") from error
     if wanted != FORMAT or not revisions <= apply.all_revisions():
-        raise BadRequest("this export was made by a newer Konsilium")
+        raise ExportRefused("newer")
+    return dict(manifest.get("counts", {}))
 
 
 def _private(path: Path) -> io.BufferedWriter:

@@ -1,6 +1,8 @@
 """Applies migrations: under a lock, with a copy of the SQLite file first."""
 
+import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from app.core.errors import StorageUnavailable
 from app.core.turns import now
 from app.storage.database import Database
 from app.storage.sqlite import copy_sqlite
@@ -19,8 +22,13 @@ log = logging.getLogger(__name__)
 _LOCK = 0x6B6F6E73  # any number of our own: PostgreSQL's advisory lock
 
 
+class DatabaseNewer(StorageUnavailable):
+    """A newer version of Konsilium has migrated the database; the detail names its revision."""
+
+
 async def upgrade(database: Database, revision: str = "heads") -> Path | None:
     """Brings the database to `revision`. Returns the copy made of a SQLite file before, if any.
+    Raises DatabaseNewer, StorageUnavailable.
 
     Several processes may start at once: one migrates, the others wait and find nothing to do.
     """
@@ -30,7 +38,8 @@ async def upgrade(database: Database, revision: str = "heads") -> Path | None:
 def _upgrade(file: Path | None, revision: str, connection: Connection) -> Path | None:
     if file is None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    present, wanted = _revisions(connection, revision)
+    present = _present(connection)
+    wanted = _wanted(revision)
     if present == wanted:
         return None
     backup = None
@@ -48,10 +57,24 @@ async def downgrade(database: Database, revision: str) -> None:
     await database.exclusive(lambda c: command.downgrade(_config(c), revision))
 
 
-async def is_current(database: Database) -> bool:
-    """Whether there is nothing to migrate."""
-    present, wanted = await database.read(partial(_revisions, wanted="heads"))
-    return present == wanted
+async def check(database: Database) -> None:
+    """Raises DatabaseNewer or StorageUnavailable where this version cannot work with the database."""
+    await database.read(_present)
+
+
+def check_before_start(url: str) -> None:
+    """The same of the database at that URL, before a server starts: what it raises then comes as a
+    traceback. Blocks."""
+
+    async def open_and_check() -> None:
+        database = Database(url)
+        try:
+            await check(database)
+        finally:
+            await database.aclose()
+
+    with ThreadPoolExecutor(1) as thread:  # this one may have a loop that runs
+        thread.submit(asyncio.run, open_and_check()).result()
 
 
 def latest() -> frozenset[str]:
@@ -73,14 +96,18 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
-def _revisions(connection: Connection, wanted: str) -> tuple[frozenset[str], frozenset[str]]:
+def _present(connection: Connection) -> frozenset[str]:
     present = frozenset(MigrationContext.configure(connection).get_current_heads())
+    if unknown := present - all_revisions():
+        raise DatabaseNewer(_names(unknown))
+    return present
+
+
+def _wanted(revision: str) -> frozenset[str]:
     script = ScriptDirectory.from_config(_config())
-    return present, frozenset(
-        script.get_heads()
-        if wanted == "heads"
-        else [r.revision for r in script.get_revisions(wanted) if r]
-    )
+    if revision == "heads":
+        return frozenset(script.get_heads())
+    return frozenset(found.revision for found in script.get_revisions(revision) if found)
 
 
 def _names(revisions: frozenset[str]) -> str:

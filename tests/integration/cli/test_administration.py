@@ -1,6 +1,11 @@
 """Users and the database from the command line."""
 
+import contextlib
 import io
+import sqlite3
+import subprocess
+import sys
+import zipfile
 
 import pytest
 
@@ -8,6 +13,7 @@ from app.cli import parser
 from app.cli.terminal import Terminal
 from app.core.errors import KonsiliumError
 from app.settings import Settings
+from tests.processes import CHAINLIT, ROOT, app_root, clean_environment, free_port
 
 
 @pytest.fixture
@@ -59,3 +65,76 @@ async def test_the_database_is_upgraded_backed_up_exported_and_imported(shell, t
     (tmp_path / "text.zip").write_text("no zip")
     for missing in ("nothing.zip", "text.zip", "backup.zip"):
         assert (await shell("db", "import", str(tmp_path / missing), folder="third"))[0] == 1
+
+
+async def test_an_export_that_cannot_be_imported_is_said_in_words(shell, tmp_path):
+    assert (await shell("db", "export", str(tmp_path / "export.zip")))[0] == 0
+    (tmp_path / "text.zip").write_text("no zip")
+    with zipfile.ZipFile(tmp_path / "newer.zip", "w") as out:
+        out.writestr("manifest.json", '{"format": 1, "revisions": ["9999_later"]}')
+    with zipfile.ZipFile(tmp_path / "damaged.zip", "w") as out:
+        out.writestr("manifest.json", '{"format": 1, "revisions": ["0001_initial"]}')
+        out.writestr("tables/users.jsonl", '{"id": "u"')
+    for name, words in (
+        ("nothing.zip", "There is no file"),
+        ("text.zip", "is no export of Konsilium."),
+        ("newer.zip", "was exported by a newer version of Konsilium: update this one."),
+        ("damaged.zip", "is damaged: tables/users.jsonl:1. Nothing was imported."),
+    ):
+        code, out, error = await shell("db", "import", str(tmp_path / name), folder="new")
+        assert (code, out) == (1, "")
+        assert words in error
+
+
+def test_a_database_of_a_newer_version_is_said_in_words_by_every_command_and_at_start(tmp_path):
+    environment = clean_environment(
+        DATA_DIR=str(tmp_path), CHAINLIT_APP_ROOT=str(app_root(tmp_path / "root"))
+    )
+
+    def said(*command):
+        done = subprocess.run(
+            command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=100
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    ours = (sys.executable, "-m", "app")
+    assert said(*ours, "db", "upgrade")[0] == 0
+    with contextlib.closing(sqlite3.connect(tmp_path / "konsilium.db")) as file:
+        file.execute("UPDATE alembic_version SET version_num = '9999_later'")
+        file.commit()
+    app = (str(CHAINLIT), "run", str(ROOT / "app" / "chainlit_app.py"), "--headless")
+    port = str(free_port())
+    for command in (
+        (*ours, "db", "upgrade"),
+        (*ours, "db", "backup"),
+        (*ours, "users", "list"),
+        (*ours, "doctor"),
+        (*ours, "gateway", "--port", port),
+        (*app, "--port", port),
+    ):
+        code, words = said(*command)
+        assert code == 1, command
+        assert "A newer version of Konsilium has already migrated the database" in words
+        assert "Traceback" not in words
+    assert not (tmp_path / "backups").exists()
+
+
+def test_a_wrong_setting_is_said_in_words_at_start(tmp_path):
+    environment = clean_environment(
+        DATA_DIR=str(tmp_path),
+        CHAINLIT_APP_ROOT=str(app_root(tmp_path / "root")),
+        AUTH_MODE="nobody",
+        APP_LANGUAGE="uk",
+    )
+    app = (str(CHAINLIT), "run", str(ROOT / "app" / "chainlit_app.py"), "--headless")
+    done = subprocess.run(
+        (*app, "--port", str(free_port())),
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Хибне налаштування AUTH_MODE")
+    assert "Traceback" not in done.stderr

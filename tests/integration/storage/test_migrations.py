@@ -20,6 +20,10 @@ UNSEEN = ("spoken_index", "said")
 """What search adds past the tables: FTS5's own tables, PostgreSQL's column."""
 
 
+def revisions(connection):
+    return set(MigrationContext.configure(connection).get_current_heads())
+
+
 def executing(statement):
     return lambda connection: connection.execute(text(statement)).close()
 
@@ -27,11 +31,11 @@ def executing(statement):
 async def test_up_down_and_up_again(empty_url):
     database = Database(empty_url)
     await apply.upgrade(database)
-    assert await apply.is_current(database)
+    assert await database.read(revisions) == set(apply.latest())
     await apply.downgrade(database, "base")
-    assert not await apply.is_current(database)
+    assert await database.read(revisions) != set(apply.latest())
     await apply.upgrade(database)
-    assert await apply.is_current(database)
+    assert await database.read(revisions) == set(apply.latest())
     await database.aclose()
 
 
@@ -59,7 +63,7 @@ async def test_several_processes_that_start_at_once_migrate_once(empty_url):
     databases = [Database(empty_url) for _ in range(12)]
     await asyncio.gather(*(apply.upgrade(database) for database in databases))
     for database in databases:
-        assert await apply.is_current(database)
+        assert await database.read(revisions) == set(apply.latest())
         await database.aclose()
 
 
@@ -78,13 +82,27 @@ async def test_a_sqlite_file_is_copied_before_it_is_migrated(tmp_path):
     await database.aclose()
 
 
+async def test_a_database_of_a_newer_version_is_named_and_left_alone(empty_url, tmp_path):
+    database = Database(empty_url)
+    await apply.upgrade(database)
+    await apply.check(database)
+    await database.write(executing("UPDATE alembic_version SET version_num = '9999_later'"))
+    for refused in (apply.check, apply.upgrade):
+        with pytest.raises(apply.DatabaseNewer, match="9999_later"):
+            await refused(database)
+    with pytest.raises(apply.DatabaseNewer):
+        await asyncio.to_thread(apply.check_before_start, empty_url)
+    assert await database.read(revisions) == {"9999_later"}
+    assert not (tmp_path / "backups").exists(), "what is not migrated is not copied"
+    await database.aclose()
+
+
 async def test_a_migration_that_fails_changes_nothing(empty_url):
     database = Database(empty_url)
     await database.write(executing("CREATE TABLE usage (id text)"))
     with pytest.raises(Exception, match="usage"):
         await apply.upgrade(database)
-    left = await database.read(lambda c: MigrationContext.configure(c).get_current_heads())
-    assert left == ()
+    assert await database.read(revisions) == set()
     await database.write(executing("DROP TABLE usage"))
     await apply.upgrade(database)
     await database.aclose()

@@ -2,16 +2,25 @@
 
 import dataclasses
 import json
+import random
+import tracemalloc
 import zipfile
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from app.core.errors import BadRequest, NotAllowed, NotFound
+from app.core.errors import BadRequest, NotAllowed
 from app.core.threads import ElementRecord, FeedbackRecord
 from app.storage.storage import Storage
-from app.storage.tables import usage
-from app.storage.transfer import backup_to, export_to, import_from
+from app.storage.tables import steps, usage
+from app.storage.transfer import (
+    MAX_ROW_BYTES,
+    ExportRefused,
+    backup_to,
+    export_to,
+    import_from,
+)
 from tests.integration.storage.conftest import sqlite_url
 from tests.integration.storage.turns import a_request, begin, say
 
@@ -107,7 +116,7 @@ async def test_an_import_that_fails_changes_nothing(storage, elsewhere, ann, tmp
             content = source.read(name)
             out.writestr(name, content[:-40] if name == "tables/steps.jsonl" else content)
     await elsewhere.users.add("local")
-    with pytest.raises(ValueError, match="line 1"):
+    with pytest.raises(ExportRefused, match=r"damaged tables/steps.jsonl:1"):
         await import_from(elsewhere, broken)
     assert [user.identifier for user in await elsewhere.users.all()] == ["local"]
 
@@ -137,6 +146,116 @@ async def test_ids_in_an_export_write_no_file_outside_the_folder(storage, ann, t
         out.writestr("manifest.json", json.dumps({"format": 1, "revisions": ["0001_initial"]}))
         out.writestr("files/../evil", "x")
         out.writestr("files/t1/.hidden", "x")
-    with pytest.raises(NotFound):
+    with pytest.raises(ExportRefused, match=r"damaged files/\.\./evil"):
         await import_from(storage, evil)
     assert not (tmp_path / "evil").exists()
+
+
+async def said(storage):
+    return [row | {"seq": None} for row in await rows(storage, steps)]
+
+
+def rewritten(source, target, **changes):
+    """The export with other contents under those names; None leaves one out."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            content = changes.pop(name, old.read(name))
+            if content is not None:
+                new.writestr(name, content)
+        for name, content in changes.items():
+            new.writestr(name, content)
+    return target
+
+
+STEPS, USERS = "tables/steps.jsonl", "tables/users.jsonl"
+
+
+DAMAGED: list[tuple[dict[str, Any], str]] = [
+    ({"manifest.json": "{"}, "no_export"),
+    ({"manifest.json": "[]"}, "no_export"),
+    ({"manifest.json": "[" * 100_000}, "damaged manifest.json"),
+    ({"manifest.json": None}, "no_export"),
+    ({STEPS: b"\xff\xfe\n"}, f"damaged {STEPS}"),
+    ({STEPS: "[]\n"}, f"damaged {STEPS}"),
+    ({STEPS: "{}\n"}, f"damaged {STEPS}"),
+    ({STEPS: "[" * 100_000}, f"damaged {STEPS}"),
+    ({USERS: '{"id": ["a"], "identifier": {}, "role": 5}\n'}, f"damaged {USERS}"),
+    ({"tables/usage.jsonl": '{"id": "a", "started_at": "yesterday"}\n'}, "damaged tables/usage"),
+    ({"tables/usage.jsonl": '{"id": "a", "cost_rub": "much"}\n'}, "damaged tables/usage"),
+    ({"tables/elements.jsonl": None}, "damaged elements: 0 / 1"),
+    ({"files/t1/e1": None}, "damaged files: 0 / 1"),
+    ({"files/t1/e9": b"x", "files/t1/.e": b"x"}, "damaged files/t1/.e"),
+]
+
+
+async def test_a_damaged_export_is_named_and_changes_nothing(storage, elsewhere, ann, tmp_path):
+    await live_in(storage, ann)
+    await export_to(storage, tmp_path / "export.zip")
+    await elsewhere.users.add("local")
+    for changes, reason in DAMAGED:
+        damaged = rewritten(tmp_path / "export.zip", tmp_path / "damaged.zip", **changes)
+        with pytest.raises(ExportRefused) as refused:
+            await import_from(elsewhere, damaged)
+        assert str(refused.value).startswith(reason)
+        assert [user.identifier for user in await elsewhere.users.all()] == ["local"]
+        assert not list((elsewhere.data_dir / "files").glob("*/*"))
+
+
+async def test_an_export_cut_or_altered_anywhere_is_refused_in_words(
+    storage, elsewhere, ann, tmp_path
+):
+    await live_in(storage, ann)
+    await export_to(storage, tmp_path / "export.zip")
+    whole = (tmp_path / "export.zip").read_bytes()
+    chosen = random.Random(4)
+    for number in range(40):
+        at = chosen.randrange(len(whole))
+        changed = whole[:at] if number % 2 else whole[:at] + b"\x00\xff" + whole[at + 2 :]
+        (tmp_path / "changed.zip").write_bytes(changed)
+        try:
+            await import_from(elsewhere, tmp_path / "changed.zip")
+        except ExportRefused:
+            assert await elsewhere.users.all() == ()
+        else:  # what is not read, such as a file's time, may be anything
+            assert await said(elsewhere) == await said(storage)
+            break
+
+
+async def test_a_file_of_any_size_is_imported_with_little_memory(storage, tmp_path):
+    megabytes = 300
+    archive = tmp_path / "large.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
+        out.writestr("manifest.json", json.dumps({"format": 1, "revisions": ["0001_initial"]}))
+        with out.open("files/t1/e1", "w", force_zip64=True) as large:
+            for _ in range(megabytes):
+                large.write(bytes(1_000_000))
+        with out.open("tables/documents.jsonl", "w", force_zip64=True) as lines:
+            for number in range(100):
+                value = {"scope": "s", "key": str(number), "value": {"x": "x" * 1_000_000}}
+                lines.write(json.dumps(value).encode() + b"\n")
+    tracemalloc.start()
+    try:
+        counts = await import_from(storage, archive)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (counts["files"], counts["documents"]) == (1, 100)
+    assert storage.files.path("t1", "e1").stat().st_size == megabytes * 1_000_000
+    assert peak < 60_000_000
+
+
+async def test_a_line_without_end_is_refused_before_it_is_in_memory(storage, tmp_path):
+    archive = tmp_path / "endless.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
+        out.writestr("manifest.json", json.dumps({"format": 1, "revisions": ["0001_initial"]}))
+        with out.open("tables/documents.jsonl", "w", force_zip64=True) as lines:
+            for _ in range(300):
+                lines.write(b"x" * 1_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ExportRefused, match=r"damaged tables/documents.jsonl:1"):
+            await import_from(storage, archive)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * MAX_ROW_BYTES
