@@ -46,6 +46,7 @@ from app.observability.prometheus import CONTENT_TYPE, CallMetrics
 from app.providers.configured import embedded_server, library_from, registry_of, servers_from
 from app.providers.embedded.library import Library
 from app.providers.embedded.server import NAME as EMBEDDED
+from app.providers.openai_compatible import RefusedParameters
 from app.providers.saved_servers import SavedServers
 from app.settings import Settings
 from app.storage.counters import Counters
@@ -67,6 +68,7 @@ class ModelServers:
     stores: Stores
     pulls: Pulls
     registration: ServerRegistration
+    refused: RefusedParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class Application:
         """Opens the database and looks for models. Raises StorageUnavailable."""
         log_as(self.settings)  # again: the server has set up handlers of its own meanwhile
         await self.storage.open()
+        await self.servers.refused.load()
         await self._receive_people()
         self.background.start(self.people.watch())
         self.background.start(self.servers.catalogue.run())
@@ -137,7 +140,7 @@ def build(
     log_as(settings)
     metrics = CallMetrics()
     storage = Storage(settings.database, settings.data_dir)
-    servers = _model_servers(settings)
+    servers = _model_servers(settings, storage)
     prices = Prices(settings.data_dir)
     models = Models(servers.catalogue, prices, default=settings.model_name, observers=[metrics])
     conversation = _conversation(settings, storage, models, metrics)
@@ -160,10 +163,10 @@ def build(
     )
 
 
-def _model_servers(settings: Settings) -> ModelServers:
-    library = library_from(settings)
-    configured = servers_from(settings, library)
-    registry = registry_of(settings, configured)
+def _model_servers(settings: Settings, storage: Storage) -> ModelServers:
+    library, refused = library_from(settings), RefusedParameters(storage.key_values)
+    configured = servers_from(settings, library, refused=refused)
+    registry = registry_of(settings, configured, refused)
     catalogue = Catalogue([*configured, *registry.servers()])
     library.changed = lambda: _follow_embedded(catalogue, library)
     stores = Stores(catalogue)
@@ -173,6 +176,7 @@ def _model_servers(settings: Settings) -> ModelServers:
         stores,
         Pulls(stores),
         ServerRegistration(catalogue, registry, changed=lambda: log_as(settings)),
+        refused,
     )
 
 

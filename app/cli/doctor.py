@@ -26,9 +26,11 @@ from app.core.errors import (
 from app.core.models import Capability, ModelProfile, ServerState
 from app.core.providers import PROVIDERS, Provider, provider_of
 from app.core.text import Text
+from app.providers.openai_compatible import RefusedParameters
 from app.storage.database import Database
+from app.storage.key_value import KeyValues
 from app.storage.migrations import apply
-from app.view.model_labels import model_label
+from app.view.model_labels import model_hint
 
 GOOD, BAD, MAYBE = "✅", "❌", "➖"
 LISTED = 12
@@ -108,7 +110,7 @@ def register(subparsers: Any) -> None:
 async def doctor(args: argparse.Namespace, terminal: Terminal) -> int:
     """0 where a question can be asked and all that is configured works; else 1."""
     wrong = [_data_dir(terminal), await _database(terminal)]
-    async with catalogue(terminal) as servers:
+    async with catalogue(terminal, await _refused(terminal)) as servers:
         states = await servers.refresh()
         answers = any(_can_chat(m) for state in states for m in state.models)
         for state in states:
@@ -152,6 +154,21 @@ async def _database(terminal: Terminal) -> bool:
     return False
 
 
+async def _refused(terminal: Terminal) -> RefusedParameters:
+    """What models were found not to take, where there is a database that can be read."""
+    if _to_be_made(make_url(terminal.settings.database)):
+        return RefusedParameters()
+    database = Database(terminal.settings.database)
+    refused = RefusedParameters(KeyValues(database))
+    try:
+        await refused.load()
+    except KonsiliumError:
+        return RefusedParameters()  # why it cannot be read has been said above
+    finally:
+        await database.aclose()
+    return refused
+
+
 def _to_be_made(url: URL) -> bool:
     """Whether it is a SQLite file that the first start will make: looking must not make it."""
     file = url.database if url.get_backend_name() == "sqlite" else None
@@ -182,7 +199,7 @@ def _server(terminal: Terminal, state: ServerState, *, spare: bool) -> bool:
     )
     terminal.say(f"{GOOD} {terminal.words(line)}")
     for model in state.models[:LISTED]:
-        terminal.say(f"   {model_label(model, terminal.language, with_server=False)}")
+        terminal.say(f"   {model_hint(model, terminal.language, with_server=False)}")
     if len(state.models) > LISTED:
         terminal.say(f"   {terminal.words(MORE.format(count=len(state.models) - LISTED))}")
     if not state.models and (remedy := provider_of(state.provider).without_models):

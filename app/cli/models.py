@@ -15,6 +15,7 @@ from app.core.ports import ModelServer, ModelStore, PullProgress
 from app.core.text import Text
 from app.providers.configured import registry_of, servers_from
 from app.providers.embedded.bundled import FILE_BYTES, bring, bundled_model
+from app.providers.openai_compatible import RefusedParameters
 from app.view.errors import pull_failed
 from app.view.model_labels import load_label, size
 
@@ -127,10 +128,14 @@ def bring_model(args: argparse.Namespace, terminal: Terminal) -> int:
 
 
 @asynccontextmanager
-async def catalogue(terminal: Terminal) -> AsyncIterator[Catalogue]:
+async def catalogue(
+    terminal: Terminal, refused: RefusedParameters | None = None
+) -> AsyncIterator[Catalogue]:
     """The configured servers, closed in the end."""
-    configured = servers_from(terminal.settings)
-    opened = Catalogue([*configured, *registry_of(terminal.settings, configured).servers()])
+    configured = servers_from(terminal.settings, refused=refused)
+    opened = Catalogue(
+        [*configured, *registry_of(terminal.settings, configured, refused).servers()]
+    )
     try:
         yield opened
     finally:

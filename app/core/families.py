@@ -33,6 +33,8 @@ class Family:
     window_as_of: date | None = None
     sampled: bool = True
     """Takes a temperature: OpenAI's reasoning models refuse any but their own."""
+    one_sampler: bool = False
+    """Takes a temperature or a top_p, not both."""
 
 
 @lru_cache(maxsize=4096)
@@ -45,6 +47,7 @@ def family_of(name: str) -> Family:
         window.get("window"),
         window.get("as_of"),
         next((row["sampled"] for row in rows if "sampled" in row), True),
+        any(row.get("one_sampler", False) for row in rows),
     )
 
 

@@ -1,6 +1,7 @@
 """What is said to a model: pure values, independent of any provider's wire format."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -64,3 +65,21 @@ class Message:
     @classmethod
     def assistant(cls, text: str) -> "Message":
         return cls("assistant", (TextPart(text),))
+
+
+def alternating(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The same with successive messages of one role joined: after a failure or a stop a question stands
+    without its answer, and many models take user and assistant in turn only. Tools' are left alone."""
+    joined: list[Message] = []
+    for message in messages:
+        last = joined[-1] if joined else None
+        if last is not None and _may_join(last, message):
+            joined[-1] = replace(last, parts=(*last.parts, TextPart("\n\n"), *message.parts))
+        else:
+            joined.append(message)
+    return tuple(joined)
+
+
+def _may_join(last: Message, message: Message) -> bool:
+    plain = not (last.tool_calls or message.tool_calls) and last.name == message.name
+    return plain and last.role == message.role and message.role in ("user", "assistant")

@@ -95,6 +95,8 @@ class ModelProfile:
     local: bool = False
     """Runs on a machine of ours: free, worth waiting for, never retried."""
     modified_at: datetime | None = None
+    refused: tuple[str, ...] = ()
+    """Parameters that it was found not to take, and which are left out or named otherwise since."""
     last_resort: bool = False
     """Only for want of another: new chats begin with it where no other model is there."""
 

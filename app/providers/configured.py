@@ -14,7 +14,7 @@ from app.providers.embedded.hub import Hub
 from app.providers.embedded.library import Library
 from app.providers.embedded.server import NAME, EmbeddedServer
 from app.providers.ollama import OllamaServer
-from app.providers.openai_compatible import any_server, connected
+from app.providers.openai_compatible import RefusedParameters, any_server, connected
 from app.providers.saved_servers import SavedServers
 from app.settings import Settings
 
@@ -42,11 +42,13 @@ def servers_from(
     settings: Settings,
     library: Library | None = None,
     providers: Sequence[Provider] = PROVIDERS,
+    refused: RefusedParameters | None = None,
 ) -> list[ModelServer]:
     """One server for each that is configured, Ollama's first. Raises SettingsInvalid.
 
-    `library`: that of this process, where it has one already.
+    `library`: that of this process, where it has one already; `refused`: what models do not take.
     """
+    refused = refused or RefusedParameters()
     servers: list[ModelServer] = [
         OllamaServer(
             name,
@@ -56,11 +58,16 @@ def servers_from(
         )
         for name, url in ollama_hosts(settings.ollama_host)
     ]
-    servers += _with_keys(settings, providers)
+    servers += _with_keys(settings, providers, refused)
     if settings.openai_servers is not None:
         listed = settings.openai_servers.get_secret_value()
         servers += [
-            connected(any_server(name, url), key, first_token=settings.first_token_seconds)
+            connected(
+                any_server(name, url),
+                key,
+                first_token=settings.first_token_seconds,
+                refused=refused,
+            )
             for name, url, key in openai_servers(listed)
         ]
     library = library or library_from(settings)
@@ -70,12 +77,20 @@ def servers_from(
     return servers
 
 
-def registry_of(settings: Settings, configured: Iterable[ModelServer]) -> SavedServers:
+def registry_of(
+    settings: Settings,
+    configured: Iterable[ModelServer],
+    refused: RefusedParameters | None = None,
+) -> SavedServers:
     """The servers named while the app ran, beside those the environment configures."""
     names = [server.name for server in configured]
     said = {one.name: settings.values_of(one) for one in PROVIDERS}
     return SavedServers(
-        settings.data_dir, names, environment=said, first_token=settings.first_token_seconds
+        settings.data_dir,
+        names,
+        environment=said,
+        first_token=settings.first_token_seconds,
+        refused=refused,
     )
 
 
@@ -121,7 +136,9 @@ def _ollama_url(address: str) -> str:
     return address.replace("://0.0.0.0", "://127.0.0.1", 1)
 
 
-def _with_keys(settings: Settings, providers: Sequence[Provider]) -> Iterable[ModelServer]:
+def _with_keys(
+    settings: Settings, providers: Sequence[Provider], refused: RefusedParameters
+) -> Iterable[ModelServer]:
     for provider in providers:
         values = settings.values_of(provider)
         if "key" in values:
@@ -129,6 +146,7 @@ def _with_keys(settings: Settings, providers: Sequence[Provider]) -> Iterable[Mo
                 provider.connection(values),
                 values["key"],
                 first_token=settings.first_token_seconds,
+                refused=refused,
             )
 
 

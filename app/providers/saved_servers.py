@@ -15,7 +15,7 @@ from app.core.models import GATEWAY_SERVER
 from app.core.ports import ModelServer, NewcomerServer, NewServer
 from app.core.providers import PROVIDERS, Preset, Provider
 from app.core.turns import new_id
-from app.providers.openai_compatible import connected
+from app.providers.openai_compatible import RefusedParameters, connected
 from app.providers.openai_compatible.presets import is_local
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ class SavedServers:
         environment: Mapping[str, Mapping[str, str]] | None = None,
         providers: Sequence[Provider] = PROVIDERS,
         first_token: float | None = None,
+        refused: RefusedParameters | None = None,
     ) -> None:
         """`taken`: the names of the servers that the environment configures; `environment`: by
         provider, what it says of a field that a form leaves out, such as another address."""
@@ -42,6 +43,7 @@ class SavedServers:
         self._providers = {one.name: one for one in providers if one.fields}
         self._taken = {GATEWAY_SERVER, *taken}
         self._first_token = first_token
+        self._refused = refused
 
     def servers(self) -> list[ModelServer]:
         """Those kept, but for names the environment has taken since; one that is wrong is logged."""
@@ -67,7 +69,7 @@ class SavedServers:
         preset = self._preset(new)
         if preset.name in self._taken:
             raise SettingsInvalid(preset.name, "configured by the environment, which goes first")
-        return connected(preset, new.key, first_token=self._first_token)
+        return connected(preset, new.key, first_token=self._first_token, refused=self._refused)
 
     def _preset(self, new: NewServer) -> Preset:
         """How to talk to it: it is called as its provider, else after its host. Raises SettingsInvalid."""

@@ -13,6 +13,11 @@ ON_BOTH = Text(
     uk="● завантажена, на GPU {share} %",
     en="● loaded, {share} % on GPU",
 )
+REFUSED = Text(
+    ru="без {names}: модель этого не принимает",
+    uk="без {names}: модель цього не приймає",
+    en="without {names}: the model does not take it",
+)
 _GIGABYTE = Text(ru="ГБ", uk="ГБ", en="GB")
 _MEGABYTE = Text(ru="МБ", uk="МБ", en="MB")
 
@@ -43,6 +48,14 @@ def model_label(profile: ModelProfile, language: Language, *, with_server: bool)
     if profile.load is not None:
         parts.append(load_label(profile.load, language))
     return " ".join(parts)
+
+
+def model_hint(profile: ModelProfile, language: Language, *, with_server: bool) -> str:
+    """Its label, and what it was found not to take."""
+    label = model_label(profile, language, with_server=with_server)
+    if not profile.refused:
+        return label
+    return f"{label} · {REFUSED.format(names=', '.join(profile.refused))[language]}"
 
 
 def chat_models(states: Sequence[ServerState]) -> list[ModelProfile]:

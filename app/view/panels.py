@@ -32,7 +32,7 @@ from app.view.chainlit.dicts import (
     Switch,
     TextInput,
 )
-from app.view.model_labels import chat_models, model_label, troubles
+from app.view.model_labels import chat_models, model_hint, model_label, troubles
 from app.view.rendering import Drawing
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def pickers(
         PickerOption(
             id=str(profile.ref),
             name=names[profile.ref],
-            description=model_label(profile, language, with_server=several),
+            description=model_hint(profile, language, with_server=several),
             icon="cpu" if profile.local else "cloud",
             default=str(profile.ref) == chosen,
         )

@@ -17,7 +17,7 @@ from app.core.events import (
     TextDelta,
     ToolCallDelta,
 )
-from app.core.messages import Message
+from app.core.messages import Message, alternating
 from app.core.reading import Halves, clean
 from app.core.requests import JsonSchema, ModelRequest
 from app.core.usage import Usage
@@ -58,7 +58,7 @@ def chat_body(
     """The body of POST /api/chat."""
     body: dict[str, Any] = {
         "model": model,
-        "messages": [_message(message) for message in request.messages],
+        "messages": [_message(message) for message in alternating(request.messages)],
         "stream": stream,
         "options": _options(request, num_ctx),
     }

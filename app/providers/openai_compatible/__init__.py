@@ -3,13 +3,20 @@
 from app.core.ports import NewcomerServer
 from app.providers.deadline import timeouts_for
 from app.providers.openai_compatible.presets import Preset, any_server
+from app.providers.openai_compatible.refused import RefusedParameters
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 
 
-def connected(preset: Preset, key: str = "", *, first_token: float | None = None) -> NewcomerServer:
-    """The server; `first_token` as in `timeouts_for`."""
+def connected(
+    preset: Preset,
+    key: str = "",
+    *,
+    first_token: float | None = None,
+    refused: RefusedParameters | None = None,
+) -> NewcomerServer:
+    """The server; `first_token` as in `timeouts_for`; `refused` is shared by all of the process."""
     timeouts = timeouts_for(local=preset.local, first_token=first_token)
-    return OpenAICompatibleServer(preset, key, timeouts=timeouts)
+    return OpenAICompatibleServer(preset, key, timeouts=timeouts, refused=refused)
 
 
-__all__ = ["Preset", "any_server", "connected"]
+__all__ = ["Preset", "RefusedParameters", "any_server", "connected"]

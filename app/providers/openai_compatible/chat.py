@@ -1,12 +1,19 @@
 """One model on an OpenAI-compatible server: its answers, as events or as they come."""
 
 import json
+import logging
 import re
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
-from app.core.errors import IncompleteAnswer, KonsiliumError, MalformedAnswer, ServerError
+from app.core.errors import (
+    IncompleteAnswer,
+    KonsiliumError,
+    MalformedAnswer,
+    RequestRefused,
+    ServerError,
+)
 from app.core.events import Finished, ModelEvent
 from app.core.ports import RawAnswer, RawPiece
 from app.core.reading import read_json
@@ -18,15 +25,19 @@ from app.providers.deadline import StreamDeadline, Timeouts
 from app.providers.openai_compatible.answers import AnswerReader, usage_of
 from app.providers.openai_compatible.client import OpenAIClient
 from app.providers.openai_compatible.passing import StreamMender
+from app.providers.openai_compatible.refused import RefusedParameters
 from app.providers.openai_compatible.whole_answers import mended_answer
 from app.providers.openai_compatible.wire import chat_body
 from app.providers.thinking import ThinkTags, thinks_by_name
 from app.providers.transport import UpstreamAnswer
 from app.providers.upstream_errors import WRONG_SHAPE, error_in_body, not_the_protocol, says_error
 
+log = logging.getLogger(__name__)
+
 MAX_ANSWER_BYTES = 256 * 2**20
 """Of an answer that is no completion: 2,048 vectors of 3,072 numbers have some 130 MB."""
 EMBEDDINGS = "/embeddings"
+Post = Callable[[bytes], Coroutine[Any, Any, UpstreamAnswer]]
 COMPLETIONS = ("/chat/completions", "/completions")
 
 
@@ -34,7 +45,12 @@ class OpenAICompatibleModel:
     """A ChatModel over POST /chat/completions, and a RawModel over any path."""
 
     def __init__(
-        self, client: OpenAIClient, name: str, timeouts: Timeouts, thinking: dict[str, bool]
+        self,
+        client: OpenAIClient,
+        name: str,
+        timeouts: Timeouts,
+        thinking: dict[str, bool],
+        refused: RefusedParameters,
     ) -> None:
         """`thinking`: of each model of this server, whether it thinks in the answer's text and says
         only where that ends; shared, for it shows as answers come."""
@@ -42,10 +58,12 @@ class OpenAICompatibleModel:
         self._server, self._name = client.server, name
         self._timeouts = timeouts
         self._thinking = thinking
+        self._refused = refused
+        self._ref = f"{client.server}/{name}"
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """The answer, ended by `Finished`; closing this generator closes the connection."""
-        body = _dumped(chat_body(self._client.preset, self._name, request))
+        body = chat_body(self._client.preset, self._name, request)
         known = self._thinking.get(self._name, False)
         reader = AnswerReader(self._server, self._name, thinks=known)
         chunks = ChunkReader(self._server, self._name)
@@ -54,9 +72,7 @@ class OpenAICompatibleModel:
         whole = False
         try:
             with deadline:
-                answer = await deadline.wait(
-                    self._post("/chat/completions", body, request.request_id)
-                )
+                answer = await deadline.wait(self._accepted(body, self._posting(request)))
                 while not whole:
                     piece = await deadline.wait(answer.next())
                     whole = not piece
@@ -197,30 +213,44 @@ class OpenAICompatibleModel:
                 raise MalformedAnswer(f"an answer of more than {limit} bytes")
         return b"".join(parts).strip()
 
-    def _post(
-        self, path: str, body: bytes, request_id: str | None
-    ) -> Coroutine[Any, Any, UpstreamAnswer]:
-        return self._client.post(path, body, model=self._name, request_id=request_id)
+    def _posting(self, request: ModelRequest) -> Post:
+        return lambda body: self._client.post(
+            "/chat/completions", body, model=self._name, request_id=request.request_id
+        )
+
+    async def _accepted(self, body: dict[str, Any], post: Post) -> UpstreamAnswer:
+        """The answer to that body, without what the model refuses: tried once more for each parameter
+        that is found to be refused."""
+        while True:
+            sent = self._refused.apply(self._ref, body)
+            try:
+                return await post(_dumped(sent))
+            except RequestRefused as error:
+                if not self._refused.learn(self._ref, sent, error):
+                    raise
+                log.info("%s: %s", self._ref, error.detail)
 
     def _posted(self, request: RawRequest) -> Coroutine[Any, Any, UpstreamAnswer]:
         preset = self._client.preset
         name = preset.names.id(self._name)
+
+        def post(body: bytes) -> Coroutine[Any, Any, UpstreamAnswer]:
+            return self._client.post(
+                request.path,
+                body,
+                model=self._name,
+                request_id=request.request_id,
+                content_type=request.content_type,
+            )
+
         if isinstance(request.body, tuple):
             before, after = request.body
-            body = before + name.encode() + after
-        else:
-            fields = {**request.body, "model": name}
-            if request.stream and preset.stream_usage:
-                options = fields.get("stream_options") or {}
-                fields["stream_options"] = {**options, "include_usage": True}
-            body = _dumped(fields)
-        return self._client.post(
-            request.path,
-            body,
-            model=self._name,
-            request_id=request.request_id,
-            content_type=request.content_type,
-        )
+            return post(before + name.encode() + after)
+        fields = {**request.body, "model": name}
+        if request.stream and preset.stream_usage:
+            options = fields.get("stream_options") or {}
+            fields["stream_options"] = {**options, "include_usage": True}
+        return self._accepted(fields, post)
 
     def _mender(self, request: RawRequest) -> StreamMender:
         several = request.body.get("n") if isinstance(request.body, Mapping) else None

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from app.core.errors import FirstTokenTimeout, KonsiliumError, ServerUnavailable
@@ -17,6 +18,7 @@ from app.providers.openai_compatible.chat import OpenAICompatibleModel
 from app.providers.openai_compatible.client import OpenAIClient
 from app.providers.openai_compatible.key_check import able, ask_little, refuses
 from app.providers.openai_compatible.presets import Preset
+from app.providers.openai_compatible.refused import RefusedParameters
 from app.providers.transport import AiohttpTransport
 from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
 
@@ -30,6 +32,7 @@ class OpenAICompatibleServer:
         key: str = "",
         *,
         timeouts: Timeouts | None = None,
+        refused: RefusedParameters | None = None,
     ) -> None:
         self._preset = preset
         self._timeouts = timeouts or (LOCAL if preset.local else CLOUD)
@@ -37,6 +40,7 @@ class OpenAICompatibleServer:
         self._client = OpenAIClient(preset, key, pool)
         self._anonymous = OpenAIClient(preset, "", pool) if key else None
         self._thinking: dict[str, bool] = {}
+        self._refused = refused or RefusedParameters()
 
     @property
     def name(self) -> str:
@@ -48,7 +52,9 @@ class OpenAICompatibleServer:
 
     def model(self, name: str) -> OpenAICompatibleModel:
         """The model of that name."""
-        return OpenAICompatibleModel(self._client, name, self._timeouts, self._thinking)
+        return OpenAICompatibleModel(
+            self._client, name, self._timeouts, self._thinking, self._refused
+        )
 
     def raw(self, name: str) -> OpenAICompatibleModel:
         """The same, in its own protocol."""
@@ -73,8 +79,12 @@ class OpenAICompatibleServer:
             profiles = listing.profiles(self._preset, listed, window)
         except WRONG_SHAPE:
             return self._state(error=not_the_protocol(self.name, None, repr(listed).encode()))
-        unique = {profile.ref: profile for profile in profiles}
+        unique = {profile.ref: self._with_refused(profile) for profile in profiles}
         return self._state(models=tuple(unique.values()), latency_s=latency)
+
+    def _with_refused(self, profile: ModelProfile) -> ModelProfile:
+        refused = self._refused.of(str(profile.ref))
+        return replace(profile, refused=tuple(refused)) if refused else profile
 
     async def check_key(self, models: Sequence[ModelProfile]) -> None:
         """By the path that tells about it, by a list that strangers do not get, or by a question of one

@@ -4,18 +4,18 @@ from base64 import b64encode
 from dataclasses import replace
 from typing import Any
 
-from app.core.families import family_of
-from app.core.messages import ImagePart, Message, TextPart
+from app.core.families import Family, family_of
+from app.core.messages import ImagePart, Message, TextPart, alternating
 from app.core.requests import JsonSchema, ModelRequest, ResponseFormat, Sampling
 from app.providers.openai_compatible.presets import Preset
 
 
 def chat_body(preset: Preset, model: str, request: ModelRequest) -> dict[str, Any]:
     """The body of POST /chat/completions, streaming. `extra` goes through as it is."""
-    sampling = request.sampling if family_of(model).sampled else _unsampled(request.sampling)
+    sampling = _sampling(request.sampling, family_of(model))
     body: dict[str, Any] = {
         "model": preset.names.id(model),
-        "messages": [_message(message) for message in request.messages],
+        "messages": [_message(message) for message in alternating(request.messages)],
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         preset.completion_tokens_field: sampling.max_tokens,
@@ -30,9 +30,13 @@ def chat_body(preset: Preset, model: str, request: ModelRequest) -> dict[str, An
     return {key: value for key, value in body.items() if value is not None} | dict(request.extra)
 
 
-def _unsampled(sampling: Sampling) -> Sampling:
-    """For models that refuse any temperature but their own."""
-    return replace(sampling, temperature=None, top_p=None)
+def _sampling(sampling: Sampling, family: Family) -> Sampling:
+    """Without what models of the family refuse: any temperature but their own, or two samplers."""
+    if not family.sampled:
+        return replace(sampling, temperature=None, top_p=None)
+    if family.one_sampler and sampling.temperature is not None:
+        return replace(sampling, top_p=None)
+    return sampling
 
 
 def _response_format(wanted: ResponseFormat | None) -> dict[str, Any] | None:

@@ -37,6 +37,7 @@ def test_each_fact_comes_from_the_first_row_that_states_it():
     assert family_of("qwen3-embedding").capabilities == {Capability.EMBEDDING}
     assert family_of("gpt-image-1").capabilities == frozenset()
     assert not family_of("vendor/gpt-5").sampled
+    assert family_of("anthropic/claude-sonnet-4.5").one_sampler
 
 
 def test_every_window_and_every_price_is_dated():

@@ -1,0 +1,116 @@
+"""What a model was found to refuse: a parameter is left out, or named otherwise, once it was refused.
+
+Rows of the table of families say what is known beforehand; everything else shows when it is tried.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from app.core.errors import BadRequest, KonsiliumError, Unsupported
+
+SCOPE, KEY = "refused-parameters", "models"
+REMEMBERED_SECONDS = 7 * 86_400.0
+"""Then it is tried again: models and the servers before them change."""
+
+OPTIONAL = (
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "max_completion_tokens",
+    "seed",
+    "stop",
+    "stream_options",
+    "frequency_penalty",
+    "presence_penalty",
+    "logprobs",
+    "top_logprobs",
+    "logit_bias",
+)
+"""Without these an answer is still an answer to the question."""
+RENAMED = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+
+_REFUSING = re.compile(
+    r"unsupported|not supported|n.t support|not support|not permitted|not allowed|forbidden"
+    r"|unrecogni[sz]ed|unknown|unexpected|extra (inputs?|fields?)|cannot both|can.t both|only one"
+    r"|deprecated|unavailable|invalid (argument|parameter|field)",
+    re.IGNORECASE,
+)
+"""That the parameter is not taken at all; `must be at most 4096` is another matter."""
+
+
+class Store(Protocol):
+    """Where it is remembered."""
+
+    async def get(self, scope: str, key: str) -> Mapping[str, Any] | None: ...
+
+    async def put(self, scope: str, key: str, value: Mapping[str, Any]) -> None: ...
+
+
+class RefusedParameters:
+    """One for all servers of the process; kept in the database where there is one."""
+
+    def __init__(self, store: Store | None = None) -> None:
+        self._store = store
+        self._known: dict[str, dict[str, tuple[str, float]]] = {}
+        """By `server/model`: parameter -> (what it is called instead, "" for nothing; when)."""
+        self._writing: set[asyncio.Task[None]] = set()
+
+    async def load(self) -> None:
+        """Reads what earlier runs found. Raises StorageUnavailable."""
+        stored = await self._store.get(SCOPE, KEY) if self._store else None
+        for model, found in (stored or {}).items():
+            self._known[model] = {name: (str(new), float(at)) for name, (new, at) in found.items()}
+
+    def of(self, model: str) -> dict[str, str]:
+        """Parameter -> its other name, or "" where it is left out, as found within a week."""
+        found = self._known.get(model)
+        if not found:
+            return {}
+        since = time.time() - REMEMBERED_SECONDS
+        return {name: new for name, (new, at) in found.items() if at > since}
+
+    def apply(self, model: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The body without what the model refused."""
+        found = self.of(model)
+        if not found:
+            return body
+        return _renamed(body, found)
+
+    def learn(self, model: str, body: Mapping[str, Any], error: KonsiliumError) -> bool:
+        """Whether that refusal was of a parameter which the body has; it is remembered then."""
+        name = refused_parameter(body, error)
+        if name is None:
+            return False
+        other = RENAMED.get(name, "")
+        named = other and other not in body and re.search(rf"\b{other}\b", error.detail)
+        self._known.setdefault(model, {})[name] = (other if named else "", time.time())
+        if self._store is not None:
+            task = asyncio.create_task(self._store.put(SCOPE, KEY, self._stored()))
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
+        return True
+
+    def _stored(self) -> dict[str, Any]:
+        return {
+            model: {name: list(fact) for name, fact in found.items()}
+            for model, found in self._known.items()
+        }
+
+
+def refused_parameter(body: Mapping[str, Any], error: KonsiliumError) -> str | None:
+    """The parameter of the body that the server does not take at all, by the words of its refusal: of
+    two that exclude each other the later of OPTIONAL's order; None where it is about anything else."""
+    if not isinstance(error, BadRequest | Unsupported) or not _REFUSING.search(error.detail):
+        return None
+    named = [name for name in OPTIONAL if name in body and re.search(rf"\b{name}\b", error.detail)]
+    if named == ["temperature", "top_p"]:
+        return "top_p"
+    return named[0] if named else None
+
+
+def _renamed(body: Mapping[str, Any], found: Mapping[str, str]) -> dict[str, Any]:
+    named = ((found.get(name, name), value) for name, value in body.items())
+    return {name: value for name, value in named if name}

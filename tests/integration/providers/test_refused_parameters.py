@@ -1,0 +1,133 @@
+"""What a model refuses is left out or named otherwise, remembered, shown, and tried again in a week."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from app.core.errors import BadRequest, KonsiliumError
+from app.core.events import TextDelta
+from app.core.messages import Message, alternating
+from app.core.requests import ModelRequest, RawRequest, Sampling
+from app.providers.openai_compatible import RefusedParameters, any_server
+from app.providers.openai_compatible.refused import KEY, SCOPE, refused_parameter
+from app.providers.openai_compatible.server import OpenAICompatibleServer
+
+REFUSALS = {
+    "max_tokens": "Unsupported parameter: 'max_tokens' is not supported with this model. Use"
+    " 'max_completion_tokens' instead.",
+    "temperature": "Unsupported value: 'temperature' does not support 0.7 with this model.",
+    "stream_options": "body.stream_options: Extra inputs are not permitted",
+}
+
+
+class Memory:
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], Mapping[str, Any]] = {}
+
+    async def get(self, scope: str, key: str) -> Mapping[str, Any] | None:
+        return self.kept.get((scope, key))
+
+    async def put(self, scope: str, key: str, value: Mapping[str, Any]) -> None:
+        self.kept[scope, key] = value
+
+
+@asynccontextmanager
+async def strict(refuses: tuple[str, ...]) -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
+    """A server that refuses those parameters, and what it was sent."""
+    bodies: list[dict[str, Any]] = []
+
+    async def complete(request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        bodies.append(body)
+        for name in refuses:
+            if name in body:
+                return web.json_response({"error": {"message": REFUSALS[name]}}, status=400)
+        chunk = {"choices": [{"index": 0, "delta": {"content": "ok"}, "finish_reason": "stop"}]}
+        return web.Response(text=f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n")
+
+    async def models(_: web.Request) -> web.Response:
+        return web.json_response({"data": [{"id": "odd"}]})
+
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", complete)
+    app.router.add_get("/v1/models", models)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    yield f"http://127.0.0.1:{port}/v1", bodies
+    await runner.cleanup()
+
+
+ASKED = ModelRequest((Message.user("hi"),), Sampling(temperature=0.7, max_tokens=50))
+
+
+async def say(server: OpenAICompatibleServer) -> str:
+    async with aclosing(server.model("odd").stream(ASKED)) as events:
+        return "".join([event.text async for event in events if isinstance(event, TextDelta)])
+
+
+@pytest.mark.parametrize("names", [("max_tokens",), ("temperature", "max_tokens"), tuple(REFUSALS)])
+async def test_a_refused_parameter_is_learned_once(names: tuple[str, ...]) -> None:
+    async with strict(names) as (url, bodies):
+        memory = Memory()
+        refused = RefusedParameters(memory)
+        async with aclosing(
+            OpenAICompatibleServer(any_server("lab", url), refused=refused)
+        ) as server:
+            assert await say(server) == "ok"
+            assert len(bodies) == len(names) + 1
+            assert await say(server) == "ok"
+            assert len(bodies) == len(names) + 2, "it is known now"
+            assert bodies[-1].get("max_completion_tokens") == (
+                50 if "max_tokens" in names else None
+            )
+            (profile,) = (await server.state()).models
+            assert set(profile.refused) == set(names)
+        later = RefusedParameters(memory)
+        await later.load()
+        assert set(later.of("lab/odd")) == set(names)
+        assert (SCOPE, KEY) in memory.kept
+
+
+async def test_the_gateways_way_learns_it_too() -> None:
+    async with strict(("max_tokens",)) as (url, bodies):
+        fields = {"model": "odd", "messages": [], "max_tokens": 5, "stream": True}
+        request = RawRequest("/chat/completions", fields, stream=True)
+        async with aclosing(OpenAICompatibleServer(any_server("lab", url))) as server:
+            for _ in range(2):
+                async with aclosing(server.raw("odd").raw_stream(request)) as pieces:
+                    assert b"ok" in b"".join([piece.data async for piece in pieces])
+        assert [body.get("max_tokens") for body in bodies] == [5, None, None]
+        assert bodies[-1]["max_completion_tokens"] == 5
+
+
+@pytest.mark.parametrize(
+    ("body", "words", "name"),
+    [
+        ({"temperature": 1, "top_p": 1}, "`temperature` and `top_p` cannot both be", "top_p"),
+        ({"max_tokens": 9000}, "max_tokens must be at most 4096", None),
+        ({"seed": 1}, "Unknown parameter: seed", "seed"),
+        ({"temperature": 1}, "This model does not support image input", None),
+        ({"messages": []}, "messages: Extra inputs are not permitted", None),
+    ],
+)
+def test_only_a_parameter_that_is_not_taken_at_all_is_left_out(
+    body: dict[str, Any], words: str, name: str | None
+) -> None:
+    error: KonsiliumError = BadRequest(words)
+    assert refused_parameter(body, error) == name
+
+
+def test_roles_alternate_whatever_was_left_unanswered() -> None:
+    asked = [Message.system("s"), Message.user("a"), Message.user("b"), Message.assistant("c")]
+    assert [(m.role, m.text) for m in alternating(asked)] == [
+        ("system", "s"),
+        ("user", "a\n\nb"),
+        ("assistant", "c"),
+    ]
