@@ -5,12 +5,11 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test check bench soak format clean
+.PHONY: run test check bench soak format lock
 
-# Compressing each word for a browser on the same machine costs more than it saves.
-run: export UVICORN_WS_PER_MESSAGE_DEFLATE ?= false
-run: .venv/.runtime .venv/.model  ## the app on http://127.0.0.1:8000
-	@$(BIN)/chainlit run app/chainlit_app.py --headless --host $(HOST) --port $(PORT)
+run: .venv/.runtime .venv/.model  ## the app on http://127.0.0.1:8000; BROWSER_OPENS=no leaves the browser shut
+	@$(BIN)/python -m app run --host $(HOST) --port $(PORT) \
+		$(if $(filter no,$(BROWSER_OPENS)),--no-browser)
 
 # Most of a test is waiting, so there are more of them at once than cores. Those that measure a time
 # come first, one by one.
@@ -50,9 +49,12 @@ soak: .venv/.tests  ## the long runs with faults
 	@sh tests/system-packages.sh
 	@$(BIN)/python -m bench --soak
 
-.venv/.runtime: requirements.txt tests/constraints.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.txt
+lock:  ## requirements.txt and tests/requirements.txt anew from pyproject.toml
+	@$(BIN)/python -m pip install -q uv==0.13.9
+	@sh tools/lock.sh $(BIN)/uv
+
+.venv/.runtime: requirements.txt tools/install.sh
+	@PYTHON=$(PYTHON) sh tools/install.sh .venv requirements.txt
 	@touch $@
 
 # Tried once; where it cannot be had the start goes on without it.
@@ -60,6 +62,6 @@ soak: .venv/.tests  ## the long runs with faults
 	@$(BIN)/python -m app models bring || true
 	@touch $@
 
-.venv/.tests: requirements.txt tests/requirements.txt tests/constraints.txt .venv/.runtime
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -r tests/requirements.txt
+.venv/.tests: tests/requirements.txt .venv/.runtime
+	@PYTHON=$(PYTHON) sh tools/install.sh .venv tests/requirements.txt
 	@touch $@

@@ -3,8 +3,7 @@
 import sys
 from pathlib import Path
 
-HOME = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(HOME))  # run by path, not as a package
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run by path, not as a package
 from app.view.chainlit.event_loop import restore_event_loop
 
 restore_event_loop()  # before anything else of ours, which might keep what it finds
@@ -20,7 +19,7 @@ from app.gateway.dashboard import dashboard_router
 from app.gateway.health import health
 from app.gateway.protocol import bound_connections
 from app.providers.reach import reachable
-from app.settings import load_settings
+from app.settings import PAGE, load_settings
 from app.storage.files import make_private
 from app.storage.migrations.apply import check_before_start
 from app.view import files
@@ -100,6 +99,6 @@ server.put_first(
     files.files_router(storage.elements),
     files.exports_router(storage.threads, root),
     files.attachment_costs_router(models, limits, root),
-    dashboard_router(storage.usage, who, HOME / "public", language, root),
+    dashboard_router(storage.usage, who, PAGE / "public", language, root),
 )
 app.metrics.watch(open_chats=server.open_chats, turns=lambda: turns.count, queue=models.waiting)

@@ -6,12 +6,24 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.errors import SettingsInvalid
 from app.core.providers import PROVIDERS, Provider
 from app.core.text import Language
+
+PACKAGE = Path(__file__).parent
+IN_CHECKOUT = (PACKAGE.parent / "pyproject.toml").is_file()
+PAGE = PACKAGE.parent if IN_CHECKOUT else PACKAGE / "page"
+"""Where public/, .chainlit/ and the welcome pages are: a built wheel has them inside the package."""
+
+
+def default_data_dir() -> Path:
+    """./data where the code is a checkout; installed, the folder in which the system keeps the data of
+    a user's programs."""
+    return Path("data") if IN_CHECKOUT else user_data_path("konsilium", appauthor=False)
 
 
 class CommonSettings(BaseSettings):
@@ -42,7 +54,7 @@ class CommonSettings(BaseSettings):
 
     # Storage
     database_url: SecretStr | None = None
-    data_dir: Path = Path("data")
+    data_dir: Path = Field(default_factory=default_data_dir)
     redis_url: SecretStr | None = None
 
     # People

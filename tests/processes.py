@@ -52,9 +52,10 @@ class Process:
         environment: Mapping[str, str],
         log: Path,
         ready: str = "/",
+        folder: Path = ROOT,
     ) -> None:
         self.command, self.url, self.environment, self.log = command, url, environment, log
-        self.ready = ready
+        self.ready, self.folder = ready, folder
         self.seconds_to_ready = 0.0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -63,7 +64,11 @@ class Process:
         started = time.perf_counter()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self.command, env=dict(self.environment), cwd=ROOT, stdout=log, stderr=log
+                self.command,
+                env=dict(self.environment),
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
             )
         while time.perf_counter() - started < timeout:
             with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
@@ -116,14 +121,9 @@ def app_root(folder: Path) -> Path:
 def konsilium(folder: Path, **variables: str) -> Process:
     """The app as `make run` starts it, with its data in `folder`."""
     port = free_port()
-    environment = clean_environment(
-        CHAINLIT_APP_ROOT=str(app_root(folder / "root")),
-        DATA_DIR=str(folder / "data"),
-        UVICORN_WS_PER_MESSAGE_DEFLATE="false",
-        **variables,
-    )
-    app = str(ROOT / "app" / "chainlit_app.py")
-    command = [str(CHAINLIT), "run", app, "--headless", "--port", str(port), "--host", "127.0.0.1"]
+    environment = clean_environment(DATA_DIR=str(folder / "data"), **variables)
+    command = [sys.executable, "-m", "app", "run", "--no-browser"]
+    command += ["--port", str(port), "--host", "127.0.0.1"]
     return Process(command, f"http://127.0.0.1:{port}", environment, folder / "app.log")
 
 

@@ -1,17 +1,19 @@
-"""python -m app: doctor, models, users, keys, cache, db, gateway, reference.
+"""konsilium, or python -m app: run, doctor, models, users, keys, cache, db, gateway, reference.
 
-A command group is one module with `register(subparsers)`, which adds its parsers and sets
+A command group is one module of its name with `register(subparsers)`, which adds its parsers and sets
 `run=function` as their default: `run(args, terminal)` returns an exit code, or a coroutine of one.
 Exit codes: 0 done, 1 it could not be done, 2 wrong arguments or settings, 130 broken off by Ctrl-C.
 """
 
 import argparse
 import asyncio
+import importlib
 import inspect
 import logging
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from app.cli import cache, db, doctor, gateway, keys, models, reference, users
 from app.cli.errors import in_words
 from app.cli.terminal import Terminal, language_of_environment
 from app.core.errors import KonsiliumError, SettingsInvalid
@@ -19,23 +21,30 @@ from app.core.text import Text
 from app.settings import load_settings
 from app.storage.files import make_private
 
-GROUPS = (doctor, models, users, keys, cache, db, gateway, reference)
+GROUPS = ("run", "doctor", "models", "users", "keys", "cache", "db", "gateway", "reference")
 
+NOT_WRITABLE = Text(
+    ru="В папку {folder} нельзя писать ({why}). Укажите другую в DATA_DIR.",
+    uk="До теки {folder} не можна писати ({why}). Вкажіть іншу в DATA_DIR.",
+    en="The folder {folder} cannot be written to ({why}). Name another one in DATA_DIR.",
+)
 STOPPED = Text(ru="Прервано.", uk="Перервано.", en="Stopped.")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
-    root = argparse.ArgumentParser(prog="python -m app", description="Administers Konsilium.")
+def parser(group: str | None = None) -> argparse.ArgumentParser:
+    """The command line: of that group alone, whose module is then the only one imported, or whole."""
+    name = "konsilium" if Path(sys.argv[0]).stem == "konsilium" else "python -m app"
+    root = argparse.ArgumentParser(prog=name, description="Runs and administers Konsilium.")
     subparsers = root.add_subparsers(required=True, metavar="command")
-    for group in GROUPS:
-        group.register(subparsers)
+    for each in [group] if group in GROUPS else GROUPS:
+        importlib.import_module(f"app.cli.{each}").register(subparsers)
     return root
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
-    args = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    args = parser(words[0] if words else None).parse_args(words)
     logging.basicConfig(level=logging.CRITICAL)  # commands say themselves what is wrong
     try:
         settings = load_settings()
@@ -45,6 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     terminal = Terminal(language_of_environment(settings.app_language), settings)
     try:
         make_private(settings.data_dir)
+    except OSError as error:
+        folder, why = settings.data_dir.absolute(), error.strerror
+        terminal.fail(NOT_WRITABLE.format(folder=folder, why=why))
+        return 1
+    try:
         code: object = args.run(args, terminal)
         if inspect.iscoroutine(code):
             code = asyncio.run(code)

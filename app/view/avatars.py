@@ -1,13 +1,13 @@
 """The picture beside an author's name: its model family's, the council's, or a coloured initial."""
 
 import re
-from pathlib import Path
 from xml.sax.saxutils import escape
 from zlib import crc32
 
 from app.conversation.colours import colour_of
+from app.settings import PAGE
 
-AVATARS = Path(__file__).parents[2] / "public" / "avatars"
+AVATARS = PAGE / "public" / "avatars"
 
 _FAMILIES = {
     "gpt-oss": r"gpt",
