@@ -24,12 +24,21 @@ class Notes:
     tone: str = ""
     """Language and tone of the conversation."""
     quoted: tuple[str, ...] = ()
-    """What the summariser left out and the ledger put back, verbatim."""
+    """What the summariser left out and was put back, verbatim."""
+    verbatim: tuple[str, ...] = ()
+    """A message too dense for notes, as it was said."""
 
     @property
     def lasting(self) -> tuple[str, ...]:
         """The entries that stay for as long as the block does."""
-        return (*self.constraints, *self.decisions, *self.facts, *self.failed, *self.quoted)
+        return (
+            *self.constraints,
+            *self.decisions,
+            *self.facts,
+            *self.failed,
+            *self.quoted,
+            *self.verbatim,
+        )
 
     def as_json(self) -> dict[str, Any]:
         """As it is stored."""

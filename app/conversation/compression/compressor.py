@@ -8,10 +8,11 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
-from app.completion.tokens import prompt_tokens, text_tokens
+from app.completion.tokens import message_tokens, prompt_tokens, text_tokens
+from app.conversation.compression.details import is_dense
 from app.conversation.compression.layout import (
     answered,
     block_tokens,
@@ -31,7 +32,7 @@ from app.conversation.compression.policy import (
 from app.conversation.compression.summariser import Summariser
 from app.conversation.tokens import Calibration
 from app.conversation.window import answer_reserve, window_of
-from app.core.compression import Block, CompressionState
+from app.core.compression import Block, CompressionState, Notes
 from app.core.errors import (
     KonsiliumError,
     MalformedAnswer,
@@ -53,6 +54,8 @@ GIVES_WAY = 2
 """Times in a row that a summary on a local server is cancelled for a question on the same server."""
 SYSTEM_MIN_TOKENS = 150
 SYSTEM_SCOPE = "system_prompts"
+WASTE_SHARE = 0.04
+"""Of what a thread's whole history has cost, what may be spent in vain on compressing it."""
 _USELESS = 0.6
 """Notes longer than this share of the originals are not worth having."""
 
@@ -100,6 +103,8 @@ class Compressor:
         self._gave_way: dict[str, int] = {}
         self._rests: dict[str, int] = {}
         """After a failure: the length of history before which a thread is not tried again."""
+        self._wasted: dict[str, int] = {}
+        """Tokens of failed tries, by thread."""
         self._merged: set[tuple[str, ...]] = set()
         self._shorter: dict[str, str] = {}
         self._unshortened: set[str] = set()
@@ -167,8 +172,9 @@ class Compressor:
 
     async def _guarded(self, job: _Job) -> int:
         """Blocks made. A thread where it failed rests until it has grown by half of N messages."""
-        length = len(await self._conversation(job.thread_id))
-        if length < self._rests.get(job.thread_id, 0):
+        history = await self._conversation(job.thread_id)
+        length = len(history)
+        if length < self._rests.get(job.thread_id, 0) or not self._affordable(job, history):
             return 0
         self._rests[job.thread_id] = length + max(2, int(job.options.number("compress_every")) // 2)
         try:
@@ -186,18 +192,41 @@ class Compressor:
         if work := self._working.get(job.thread_id):
             yields = self._models.profile(summariser.model).local and job.turn_id is not None
             work.server = summariser.model.server if yields else ""
+        made = 0
         try:
-            made = 0
             while await self._next_block(job, answering, summariser):
                 made += 1
             while await self._merge(job, answering, summariser):
                 made += 1
             await self._shorten_system_prompt(job, summariser)
+            if not made:
+                self._count_waste(job.thread_id, summariser)
             return made
+        except KonsiliumError:
+            self._count_waste(job.thread_id, summariser)
+            raise
         finally:
             if self._usage is not None and summariser.calls:
                 records = [call.record for call in summariser.calls]
                 await self._usage.add(job.thread_id, job.user_id, job.turn_id, records)
+
+    def _affordable(self, job: _Job, history: Sequence[HistoryMessage]) -> bool:
+        """Whether another try that may fail keeps what was spent in vain on the thread within
+        WASTE_SHARE of what its whole history has cost so far. A person who asks is not refused."""
+        wasted = self._wasted.get(job.thread_id, 0)
+        if not wasted or job.turn_id is None:
+            return True
+        sent = total = 0
+        for message in history:
+            total += message_tokens(message.as_message())
+            sent += total if message.role == "user" else 0
+        return 2 * wasted <= WASTE_SHARE * sent
+
+    def _count_waste(self, thread_id: str, summariser: Summariser) -> None:
+        """What was spent and came to nothing; the next try is expected to take as much."""
+        spent = summariser.spent
+        if spent:
+            self._wasted[thread_id] = self._wasted.get(thread_id, 0) + spent
 
     def _summary_model(self, job: _Job, answering: ModelRef) -> ModelRef:
         for name in (job.options.text("summary_model"), self._default_model):
@@ -213,7 +242,12 @@ class Compressor:
         span = next_span(now)
         if span is None:
             return False
-        block = await self._block(now, span, summariser)
+        start, end = span
+        dense = next((at for at in range(start, end) if is_dense(now.history[at])), end)
+        if dense == start:
+            block = _verbatim(now.history[start])
+        else:
+            block = await self._block(now, (start, dense), summariser)
         return await self._swap(job, head, now, lambda blocks: (*blocks, block))
 
     async def _merge(self, job: _Job, answering: ModelRef, summariser: Summariser) -> bool:
@@ -345,3 +379,17 @@ class Compressor:
             await self._shared.put(
                 SYSTEM_SCOPE, key, {"text": shorter, "model": str(summariser.model)}
             )
+
+
+def _verbatim(message: HistoryMessage) -> Block:
+    """A message that notes could not hold, as a block of its own."""
+    said = message.as_message()
+    notes = Notes(verbatim=(f"[{message.role}, as it was said]\n{said.text}",))
+    return Block(
+        message_ids=(message.id,),
+        source_hash=source_hash((message,)),
+        notes=notes,
+        tokens_before=message_tokens(said),
+        tokens_after=block_tokens(notes),
+        model="",
+    )

@@ -1,7 +1,8 @@
-"""Corrections: "700, not 500" makes an earlier note of 500 stale, wherever it was written down.
+"""What a user said later: corrections, cancellations, loosened demands, carried in their own words.
 
-They are found in the user's originals each time a prompt is built, so that no summariser is trusted
-with them and a correction counts from the moment it is said.
+They are found in the originals each time a prompt is built, so that no summariser is trusted with them
+and a correction counts from the moment it is said. Nothing is dropped for one: `said_later` picks
+sentences by cues chosen for recall, and `overturned_by` tells which of them stands beside which note.
 """
 
 import re
@@ -12,11 +13,34 @@ from functools import lru_cache
 from app.conversation.compression.details import (
     PROHIBITION,
     figures,
+    own_words,
     sentences,
     values,
     words,
 )
 from app.core.turns import HistoryMessage
+
+LOOKED_AT = 4000
+"""Characters of a message in which corrections are looked for."""
+CARRIED_CHARACTERS = 400
+_LATER = re.compile(
+    r"\b(?:correct(?:ion|ed)|actually|scratch|forget|never ?mind|ignore|disregard|i meant|i mean|chang\w+|switch\w*|"
+    r"updat\w+|revers\w+|revert\w*|instead|no longer|not any ?more|any ?more|from now on|now on|moved|mov(?:e|ing)|"
+    r"postpon\w+|resched\w+|rais\w+|lower\w+|reduc\w+|increas\w+|cut to|bump\w*|cancel\w*|drop(?:ped)?|call(?:ed)? off|"
+    r"after all|may now|can now|allowed|fine now|ok(?:ay)? (?:now|to)|lift\w*|wrong|mistake|typo|sorry|oops|"
+    r"rather|but now|turns out|went|go with|"
+    r"исправ\w+|поправ\w*|ошиб\w+|опечат\w+|на самом деле|передума\w+|отмен\w+|отмена|отбой|теперь|меня[ею]\w*|измен\w+|"
+    r"помен\w+|вместо|перен[её]с\w*|перенос\w*|сдвин\w+|забуд\w+|неважно|не важно|больше не|уже не|уточн\w+|точнее|вернее|"
+    r"вообще-то|отказ\w+|переех\w+|отныне|лучше|оказ\w+|всё-таки|все-таки|всё же|все же|можно|разреш\w+|снима\w+|снят\w*|повы[сш]\w+|пони[зж]\w+|увелич\w+|"
+    r"уменьш\w+|урез\w+|подня\w+|сниз\w+|стал[оаи]?|верн\w+|обнов\w+|прости|извини|сорри|"
+    r"виправ\w+|помил\w+|насправді|передум\w+|скас\w+|тепер|змін\w+|замість|перен[еі]с\w*|перенес\w*|зсун\w+|забуд\w+|"
+    r"більше не|вже не|уточн\w+|точніше|взагалі-то|пересун\w+|відмов\w+|переїх\w+|відтепер|краще|виявл\w+|все-таки|все ж|можна|дозвол\w+|знят\w+|зніма\w+|підвищ\w+|"
+    r"збільш\w+|зменш\w+|підня\w+|зниз\w+|став|стал[аои]|поверн\w+|онов\w+|вибач\w*)\b"
+    r"|(?:^|[\s,(—–-])(?:не|not|ні|no)\s+\S{1,30}(?:\s+\S{1,30}){0,3},?\s+(?:а|but|it's|it is)\b|,\s*(?:а\s+)?(?:не|not)\s+\S"
+    r"|\b(?:с|from|із|з)\s+\S{1,40}\s+(?:на|to|до)\s+\S|(?:→|->|=>)",
+    re.IGNORECASE,
+)
+"""Cues of something said later that may touch what was said earlier: recall matters, not precision."""
 
 _VALUE = r"[«\"“`]?((?<![\w@+%./:-])[\w@+%./:-]{1,60}(?: [\w@+%./:-]{1,60}){0,3}?)[»\"”`]?"
 _END = r"(?=\s*(?:[,.;:!?)—–]|$)| (?:but|for|in|on|at|to|as|а|для|в|на|у|по|—) )"
@@ -75,6 +99,7 @@ class Correction:
     cue: bool
     lifts: bool
     """It allows what was forbidden."""
+    sentence: str = ""
 
 
 class Corrections:
@@ -89,7 +114,7 @@ class Corrections:
         self._by_cued: dict[str, list[int]] = {}
         for at, message in enumerate(messages):
             if message.role == "user":
-                for correction in _parsed(message.text[:4000]):
+                for correction in _parsed(message.text[:LOOKED_AT]):
                     self._add(at, correction)
 
     def _add(self, at: int, correction: Correction) -> None:
@@ -125,7 +150,7 @@ def _parsed(text: str) -> tuple[Correction, ...]:
         if old or cue or lifts:
             new = frozenset(words(sentence)).difference(*old)
             exact = frozenset(word for value in values(sentence) for word in words(value)) & new
-            found.append(Correction(old, new, exact, _topic(new) - exact, cue, lifts))
+            found.append(Correction(old, new, exact, _topic(new) - exact, cue, lifts, sentence))
     return tuple(found)
 
 
@@ -161,14 +186,37 @@ def _topic(found: Iterable[str]) -> frozenset[str]:
     return frozenset(word for word in found if len(word) > 3) - _COMMON
 
 
-def is_stale(note: str, since: int, said: Corrections) -> bool:
-    """Whether a note on messages from index `since` on no longer holds, by what was said since."""
+def overturned_by(note: str, since: int, said: Corrections) -> str | None:
+    """What the user said since message `since` that overturns a note on it; None where it holds."""
     line = _line(note)
     for number in said.touching(line, since):
-        taken = _taken_back(said.found[number][1], line)
+        correction = said.found[number][1]
+        taken = _taken_back(correction, line)
         if taken is not None:
-            return not said.restored(taken, number)
-    return False
+            return None if said.restored(taken, number) else correction.sentence
+    return None
+
+
+def is_stale(note: str, since: int, said: Corrections) -> bool:
+    """Whether a note on messages from index `since` on no longer holds, by what was said since."""
+    return overturned_by(note, since, said) is not None
+
+
+def said_later(messages: Sequence[HistoryMessage]) -> list[str]:
+    """The user's own sentences that may correct, cancel or loosen something, in order."""
+    return [
+        sentence
+        for message in messages
+        if message.role == "user"
+        for sentence in _cued(message.text[:LOOKED_AT])
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _cued(text: str) -> tuple[str, ...]:
+    return tuple(
+        s for s in sentences(own_words(text)) if len(s) <= CARRIED_CHARACTERS and _LATER.search(s)
+    )
 
 
 def _meet(first: frozenset[str], second: frozenset[str]) -> bool:

@@ -27,17 +27,41 @@ _QUOTED = re.compile(r"«[^»\n]{2,120}»|“[^”\n]{2,120}”|\"[^\"\n]{2,120}
 _NAME = re.compile(
     r"(?<![.!?…:\n*#>|-])(?<=[\w,;(«\"—–] )[A-ZА-ЯЁЇІЄҐ][\w'’-]+(?: [A-ZА-ЯЁЇІЄҐ][\w'’-]+)*"
 )
+_STARTS = (
+    r"(?:^|[,.;:!?(—–-]\s*|\b(?:и|а|но|та|і|й|але|or|and|but|please|пожалуйста|будь ласка|прошу|только|лишь|больше|"
+    r"більше|никогда|ніколи|вообще|взагалі|тут|там|мне|мені|ты|ти|just|also)\s+)"
+)
 PROHIBITION = re.compile(
-    r"\b(?:never|do not|don['’]t|must not|mustn['’]t|may not|forbidden|avoid"
+    rf"{_STARTS}не\s+(?!очень\b|пять\b|шесть\b|семь\b|столь\b|весь\b|есть\b|теперь\b|лишь\b|дуже\b|тільки\b)"
+    r"\w{2,30}(?:[аяуюеиії]й(?:те|ся|тесь|теся)?|(?<![аеоиыуяюі])и(?:те|сь|тесь|ся)?|іть(?:ся)?|[бвгджзлмнпрстфхчшщ]ь(?:те)?)\b"
+    rf"|{_STARTS}(?:no|без)\s+\w"
+    r"|\b(?:пиши|отвечай|делай|сделай|давай|обходись|обойдись|відповідай|роби|зроби|write|answer|reply|do)\b[^.!?\n]{0,40}\b(?:без|without|with no)\s"
+    r"|\bчтобы?\s+(?:\w+\s+){0,3}?не\s|\bщоб\s+(?:\w+\s+){0,3}?не\s"
+    r"|\b(?:ни\s+(?:в\s+коем|при\s+каких|разу|слова|каком\s+случае)|(?:ни|не)\s+(?:смей|вздумай)|никаких|никакого|никакой|"
+    r"хватит|прекрати\w*|перестань\w*|жодн(?:их|ого|ої|им)|годі|досить|припини\w*|перестань)\b"
+    r"|\b(?:under no circumstances|not ever|no more|stop\s+\w+ing|refrain|leave out|off[- ]limits|not allowed|"
+    r"should(?:n['’]t| not)|can(?:not|['’]t)\s+(?:use|do|have|be|mention|say)|quit\s+\w+ing|skip the)\b"
+    r"|\b(?:never|do not|don['’]t|dont|must not|mustn['’]t|may not|forbidden|avoid"
     r"|никогда|нельзя|не\s+(?:используй|надо|нужно|предлагай|пиши|трогай|меняй|добавляй|удаляй|делай|упоминай)\w*"
     r"|запре[щт]\w*|избега\w+"
     r"|ніколи|не\s+(?:можна|треба|потрібно|використовуй|пропонуй|пиши|чіпай|змінюй|додавай|видаляй|роби|згадуй)\w*"
     r"|заборон\w*|уника\w+)\b",
     re.IGNORECASE,
 )
+_NEGATION = re.compile(
+    r"\b(?:not|no|never|none|without|\w+n['’]t|не|ни|нет|без|никогда|нельзя|ні|немає|ніколи|жодн\w*|никак\w*)\b",
+    re.IGNORECASE,
+)
+_PASTED = re.compile(
+    r"```.*?(?:```|\Z)|^[ \t]*>[^\n]*$|«[^«»\n]{60,}»|“[^“”\n]{60,}”|\"[^\"\n]{60,}\"|^[ \t]*\|[^\n]*$"
+    r"|^[ \t]*(?:from|subject|de|от кого|тема|від)\s*:[^\n]*$",
+    re.DOTALL | re.MULTILINE | re.IGNORECASE,
+)
 _SENTENCE = re.compile(r"(?<=[.!?…])\s+(?=[^\sa-zа-яёїієґ])|\n+")
-_LIST_MARK = re.compile(r"^\s*(?:\d+[.)]|[-–—*•#>|]+)\s+", re.MULTILINE)
+_LIST_MARK = re.compile(r"^[ \t]*(?:\d+[.)]|[-–—*•#>|]+)[ \t]+", re.MULTILINE)
 _WORD = re.compile(r"\w[\w@%+/.:-]*")
+DENSE, DENSE_LOOKED_AT = 24, 20_000
+"""Exact values in one message from which it is carried as it is; characters looked at."""
 _OWN_WORDS = 2000
 """A user's message up to this length is their own words; a longer one is mostly pasted."""
 
@@ -60,8 +84,9 @@ def details_of(messages: Iterable[HistoryMessage]) -> tuple[Detail, ...]:
     found: dict[tuple[str, ...], Detail] = {}
     for message in messages:
         own = message.role == "user" and len(message.text) <= _OWN_WORDS
+        demands = frozenset(sentences(own_words(message.text))) if own else frozenset()
         for sentence in sentences(message.text):
-            if own and PROHIBITION.search(sentence):
+            if sentence in demands and PROHIBITION.search(sentence):
                 found.setdefault(words(sentence), Detail(sentence, sentence, True, whole=True))
                 continue
             for value in values(sentence):
@@ -72,6 +97,12 @@ def details_of(messages: Iterable[HistoryMessage]) -> tuple[Detail, ...]:
                 if known is None or (own and not known.binding):
                     found[key] = Detail(value, sentence, own)
     return tuple(found.values())
+
+
+def is_dense(message: HistoryMessage) -> bool:
+    """Whether a user's message is so full of exact things (a table, a timetable, a list of settings)
+    that notes could not hold it."""
+    return message.role == "user" and len(set(figures(message.text[:DENSE_LOOKED_AT]))) > DENSE
 
 
 def sentences(text: str) -> list[str]:
@@ -114,17 +145,48 @@ def _stem(word: str) -> str:
     return word[: max(4, len(word) - 2)]
 
 
+_PLAIN = frozenset(
+    words(
+        "please never must shall always that this with will пожалуйста никогда нельзя чтобы этого этом"
+        " будь ласка ніколи можна щоб цього цьому"
+    )
+)
+
+
 def missing(expected: Iterable[Detail], lines: Sequence[str]) -> list[Detail]:
-    """What stands in none of the lines. A prohibition is there when most of its words are, in one
-    line: it may lose a word, not its point."""
-    said = [frozenset(words(line)) for line in lines]
+    """What stands in none of the lines. A prohibition is there when its negation and all its key words
+    are, in one line."""
+    said = [(line, frozenset(words(line))) for line in lines]
 
     def there(item: Detail) -> bool:
+        if item.whole:
+            return any(carries(line, item.value) for line, _ in said)
         wanted = set(words(item.value))
-        share = 0.75 if item.whole else 1.0
-        return any(len(wanted & line) >= share * len(wanted) for line in said)
+        return any(wanted <= found for _, found in said)
 
     return [item for item in expected if not there(item)]
+
+
+def carries(line: str, demand: str) -> bool:
+    """Whether a line says what a demand says: with its negation, if it has one, and its key words."""
+    return negated(line) == negated(demand) and key_words(demand) <= frozenset(words(line))
+
+
+def negated(text: str) -> bool:
+    """Whether it forbids, or denies."""
+    return bool(PROHIBITION.search(text) or _NEGATION.search(text))
+
+
+def key_words(text: str) -> frozenset[str]:
+    """The words that carry a sentence: all but short and common ones."""
+    return frozenset(
+        word for word in words(text) if (len(word) > 3 or not word.isalpha()) and word not in _PLAIN
+    )
+
+
+def own_words(text: str) -> str:
+    """A message without what was pasted into it: code, quoted lines, long quotations."""
+    return _PASTED.sub(" ", text)
 
 
 def unfounded(line: str, source: frozenset[str]) -> list[str]:

@@ -1,11 +1,13 @@
 """Which blocks stand, what their notes look like, and where they go in a prompt. Pure functions."""
 
 import hashlib
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.completion.tokens import prompt_tokens, text_tokens
-from app.conversation.compression.corrections import Corrections, is_stale
+from app.conversation.compression.corrections import Corrections, overturned_by, said_later
 from app.conversation.compression.details import figures, words
 from app.core.compression import Block, CompressionState, Notes, PinnedFact
 from app.core.messages import Message, TextPart
@@ -23,6 +25,10 @@ _OPENING = (
 )
 _PINNED = "To be kept in mind, pinned by the user:"
 _TAG = "earlier_messages"
+_FORGED = re.compile(r"<(?=[\W_]*earlier[\W_]*messages)", re.IGNORECASE)
+_LATER = "Said later by the user, newest last; where it differs from what stands above, this holds:"
+LATER_TOKENS = 400
+"""Of the user's later words that are carried as they were said; the oldest give way."""
 
 
 def said(history: Sequence[HistoryMessage]) -> tuple[HistoryMessage, ...]:
@@ -86,6 +92,7 @@ def block_lines(notes: Notes, *, course: bool = True) -> tuple[str, ...]:
         *(f"- {line}" for line in (*notes.decisions, *notes.facts)),
         *(f"- tried in vain: {line}" for line in notes.failed),
         *(f"- said: {line}" for line in notes.quoted),
+        *notes.verbatim,
     )
 
 
@@ -94,7 +101,7 @@ def block_tokens(notes: Notes) -> int:
     return text_tokens("\n".join(block_lines(notes)))
 
 
-def render(blocks: Sequence[Block], said: Corrections) -> str:
+def render(blocks: Sequence[Block], said: Corrections, later: Sequence[str] = ()) -> str:
     """The notes as one delimited text; empty where there are none.
 
     What stands first changes least: the blocks in order; the present state of the conversation (goal,
@@ -110,9 +117,26 @@ def render(blocks: Sequence[Block], said: Corrections) -> str:
         kept = [line for line in dict.fromkeys(reversed(lines)) if last[line] == at][::-1]
         if kept:
             parts.append(f"[{start + 1}-{end}]")
-            parts += [_safe(line) for line in kept]
+            verbatim = frozenset(line for block in blocks for line in block.notes.verbatim)
+            parts += [_inert(line) if line in verbatim else _safe(line) for line in kept]
+    if carried := _carried(later, "\n".join(parts)):
+        parts += [_LATER, *carried]
     parts += [_safe(line) for line in _present(blocks[-1].notes)]
     return f"<{_TAG}>\n" + "\n".join(parts) + f"\n</{_TAG}>"
+
+
+def _carried(later: Sequence[str], noted: str) -> list[str]:
+    """The user's later sentences that the notes do not quote already, newest last, within bounds."""
+    lines: list[str] = []
+    room = LATER_TOKENS
+    for sentence in dict.fromkeys(reversed(later)):
+        line = _safe(sentence)
+        if line not in noted:
+            room -= text_tokens(line)
+            if room < 0:
+                break
+            lines.append(f"- {line}")
+    return lines[::-1]
 
 
 def _listed(blocks: Sequence[Block], said: Corrections) -> list[tuple[int, int, list[str]]]:
@@ -164,7 +188,7 @@ def _replaced(blocks: Sequence[Block]) -> dict[int, frozenset[str]]:
         old = {
             line
             for subject, line in entries.items()
-            if subject and subject in later and _rivals(line, later[subject])
+            if subject in later and subject and _rivals(line, later[subject])
         }
         if old:
             found[number] = frozenset(old)
@@ -178,33 +202,50 @@ def _subject(line: str) -> tuple[str, ...]:
 
 
 def _rivals(earlier: str, later: str) -> bool:
-    """Whether both give an exact value, and not the same one."""
+    """Whether both give one exact value, not the same one, and the later has all else that the
+    earlier says."""
     first, second = set(figures(earlier)), set(figures(later))
-    return bool(first and second and first != second)
+    if not (len(first) == 1 and second and first != second):
+        return False
+    value = {word for figure in first for word in words(figure)}
+    return {w for w in words(earlier) if w not in value and len(w) > 3} <= set(words(later))
 
 
 def _holding(notes: Notes, start: int, said: Corrections, replaced: frozenset[str]) -> Notes:
-    """The notes without what has been corrected since."""
+    """The notes, each that was corrected since with the later words beside it; a demand that was
+    overturned binds no longer and stands among the facts."""
 
-    def holds(line: str) -> bool:
-        return line not in replaced and not is_stale(line, start, said)
+    def beside(line: str) -> str:
+        later = overturned_by(line, start, said)
+        if later is None or later in line:
+            return line
+        return f'{line} (said before; later: "{later}")'
 
     def kept(lines: Sequence[str]) -> tuple[str, ...]:
-        return tuple(line for line in lines if holds(line))
+        return tuple(beside(line) for line in lines if line not in replaced)
 
+    demands = [(line, beside(line)) for line in notes.constraints]
     return Notes(
-        course=notes.course if holds(notes.course) else "",
-        constraints=kept(notes.constraints),
-        decisions=kept(notes.decisions),
+        course=beside(notes.course) if notes.course else "",
+        constraints=tuple(line for line, now in demands if line == now),
+        decisions=(*(now for line, now in demands if line != now), *kept(notes.decisions)),
         facts=kept(notes.facts),
         failed=kept(notes.failed),
         quoted=kept(notes.quoted),
+        verbatim=notes.verbatim,
     )
 
 
 def _safe(line: str) -> str:
-    """One line that cannot end the notes early."""
-    return " ".join(line.split()).replace(f"{_TAG}>", f"{_TAG} >")
+    """One line that cannot end the notes early, nor begin others."""
+    return _inert(" ".join(line.split()))
+
+
+def _inert(text: str) -> str:
+    """A text in which nothing reads as the tag of the notes, in any case, width or spelling."""
+    if unicodedata.normalize("NFKC", text) != text and "<" in unicodedata.normalize("NFKC", text):
+        text = text.replace("＜", "<").replace("﹤", "<")
+    return _FORGED.sub("&lt;", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +287,11 @@ def lay_out(
     covered = sum(len(block.message_ids) for block in blocks)
     recent = history[covered + drop :]
     asked = HistoryMessage(question.id, "user", question.text)
-    notes = render(blocks, Corrections((*history, asked)))
+    notes = render(
+        blocks,
+        Corrections((*history, asked)),
+        said_later(history[:covered]),
+    )
     messages = [*(message.as_message() for message in recent), question.as_message()]
     if notes:
         messages = _with_notes(notes, messages)

@@ -1,12 +1,17 @@
 """Asks a model for notes, holds them against what must not be lost, and asks once more where they are wanting."""
 
 import contextlib
-import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from app.completion.tokens import text_tokens
-from app.conversation.compression.details import details_of, missing
+from app.completion.tokens import prompt_tokens, text_tokens
+from app.conversation.compression.details import (
+    key_words,
+    negated,
+    sentences,
+    values,
+    words,
+)
 from app.conversation.compression.summary import (
     SCHEMA,
     Checked,
@@ -30,6 +35,8 @@ TRIES = 2
 NOTES_TOKENS = 1500
 """A bound against endless answers; good notes take a tenth of it."""
 SHORTER_BY = 0.8
+KEY_SHARE, FORBIDDING_SHARE = 1 / 3, 0.7
+"""Key words of a sentence that what stands for it must have; more of one that forbids."""
 _SYSTEM_INSTRUCTIONS = (
     "Shorten this system prompt for a language model to a third of its length or less. Keep every"
     " rule, prohibition, number, name and format exactly; leave out courtesies, repetitions and"
@@ -44,6 +51,8 @@ class Summariser:
     def __init__(self, models: Models, model: ModelRef, request_id: str | None = None) -> None:
         self.model = model
         self.calls: list[Call] = []
+        self.spent = 0
+        """About how many tokens its calls took."""
         self._models = models
         self._request_id = request_id
 
@@ -76,9 +85,7 @@ class Summariser:
             Message.user(f"<prompt>\n{text}\n</prompt>"),
         )
         shorter = (await self._ask(request, None)).strip()
-        rules = [HistoryMessage(hashlib.sha256(text.encode()).hexdigest(), "user", text)]
-        lost = missing(details_of(rules), shorter.splitlines())
-        kept = "\n".join([shorter, *dict.fromkeys(item.sentence for item in lost)])
+        kept = "\n".join([shorter, *_unaccounted(text, shorter)])
         return kept if shorter and text_tokens(kept) <= SHORTER_BY * text_tokens(text) else None
 
     def _format(self) -> ResponseFormat | None:
@@ -99,6 +106,7 @@ class Summariser:
         )
         call = self._models.call(self.model, request)
         self.calls.append(call)
+        self.spent += prompt_tokens(messages)
         chunks: list[str] = []
         async with contextlib.aclosing(call.events()) as events:
             async for event in events:
@@ -106,4 +114,29 @@ class Summariser:
                     chunks.append(event.text)
                 elif isinstance(event, TextWasThinking):
                     chunks.clear()
+        self.spent += text_tokens("".join(chunks))
         return "".join(chunks)
+
+
+def _unaccounted(text: str, shorter: str) -> list[str]:
+    """The sentences of a system prompt that no sentence of the shorter one stands for: with its exact
+    values, its negation, and most of its key words."""
+    lines = [(line, frozenset(words(line)), _begun(words(line))) for line in sentences(shorter)]
+
+    def there(sentence: str) -> bool:
+        exact = {word for value in values(sentence) for word in words(value)}
+        wanted, forbids = _begun(key_words(sentence)), negated(sentence)
+        share = FORBIDDING_SHARE if forbids else KEY_SHARE
+        return any(
+            exact <= found
+            and negated(line) == forbids
+            and len(wanted & begun) >= share * len(wanted)
+            for line, found, begun in lines
+        )
+
+    return [sentence for sentence in dict.fromkeys(sentences(text)) if not there(sentence)]
+
+
+def _begun(found: Iterable[str]) -> frozenset[str]:
+    """Words by their first letters: "polite" is "politely"."""
+    return frozenset(word[:4] for word in found)

@@ -12,6 +12,9 @@ from app.conversation.compression.details import (
     Detail,
     details_of,
     missing,
+    negated,
+    own_words,
+    sentences,
     unfounded,
     vocabulary,
     words,
@@ -126,7 +129,6 @@ def check(notes: Notes, span: Sequence[HistoryMessage]) -> Checked:
     """Both ways: nothing invented stays in, nothing binding stays out."""
     kept, lies = _founded(notes, span)
     taken_back = Corrections(span)
-    kept = _each_list(kept, lambda line: not is_stale(line, 0, taken_back))
     expected = [item for item in details_of(span) if _holds(item, taken_back)]
     absent = missing(expected, (kept.goal, kept.course, *kept.open, *kept.lasting))
     binding = [item for item in expected if item.binding]
@@ -168,7 +170,8 @@ def _founded(notes: Notes, span: Sequence[HistoryMessage]) -> tuple[Notes, tuple
     """Without entries that hold a figure, a link or a full name that nobody said. A constraint that
     is not the user's words becomes a fact: only a user's demands go on to bind."""
     source = vocabulary(span)
-    demands = [frozenset(words(m.text)) for m in span if m.role == "user"]
+    own = [s for m in span if m.role == "user" for s in sentences(own_words(m.text))]
+    demands = [(sentence, frozenset(words(sentence))) for sentence in own]
     lies: list[str] = []
 
     def founded(line: str) -> bool:
@@ -176,17 +179,24 @@ def _founded(notes: Notes, span: Sequence[HistoryMessage]) -> tuple[Notes, tuple
         lies.extend(invented)
         return not invented
 
-    def demanded(line: str) -> bool:
+    def demand(line: str) -> str:
+        """The line, or the user's own sentence where it twists that; empty where nobody demanded it."""
         wanted = set(words(line))
-        return any(len(wanted & said) >= 0.6 * len(wanted) for said in demands)
+        best = max(demands, key=lambda each: len(wanted & each[1]), default=("", frozenset()))
+        if not wanted or len(wanted & best[1]) < 0.5 * len(wanted):
+            said = frozenset(word for _, found in demands for word in found)
+            return line if wanted and len(wanted & said) >= 0.8 * len(wanted) else ""
+        if negated(line) != negated(best[0]):
+            return best[0]
+        return line
 
     kept = _each_list(notes, founded)
     kept = replace(
         kept,
         goal=kept.goal if founded(kept.goal) else "",
         course=kept.course if founded(kept.course) else "",
-        constraints=tuple(line for line in kept.constraints if demanded(line)),
-        facts=(*kept.facts, *(line for line in kept.constraints if not demanded(line))),
+        constraints=tuple(dict.fromkeys(filter(None, map(demand, kept.constraints)))),
+        facts=(*kept.facts, *(line for line in kept.constraints if not demand(line))),
     )
     return kept, tuple(lies)
 

@@ -21,12 +21,14 @@ Veto = Literal["failed", "empty", "cut", "language", "forbidden", "structure"]
 
 GOOD_LENGTH = (100, 500)
 """Characters between which the heuristic finds a length good (as first asked for)."""
+MAX_FORBIDDEN, MAX_FORBIDDEN_CHARACTERS = 300, 20_000
+"""Words of a person's list that are looked for."""
 TELLING = 20
 """Letters from which a text's language is judged."""
 STEM = 5
 """Letters by which a keyword is recognised in its other forms."""
 
-_LIST = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+\S", re.MULTILINE)
+_LIST = re.compile(r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+\S", re.MULTILINE)
 _MARKS = re.compile(r"\*\*\S|^#{1,6}\s|^\|.+\||```|\n\n", re.MULTILINE)
 _JSON_BLOCK = re.compile(r"```json\s*\n(.*?)```", re.DOTALL | re.IGNORECASE)
 _ABOUT_LANGUAGE = re.compile(
@@ -99,7 +101,10 @@ def vetoes(
 
 def forbidden_words(listed: str) -> tuple[str, ...]:
     """The person's list, separated by commas, semicolons or lines; `word*` stands for any ending."""
-    return tuple(word.strip().lower() for word in re.split(r"[,;\n]", listed) if word.strip())
+    words = (
+        word.strip().lower() for word in re.split(r"[,;\n]", listed[:MAX_FORBIDDEN_CHARACTERS])
+    )
+    return tuple(dict.fromkeys(filter(None, words)))[:MAX_FORBIDDEN]
 
 
 def holds_any(text: str, forbidden: Sequence[str]) -> bool:

@@ -129,7 +129,7 @@ def test_a_correction_in_the_new_question_counts_at_once():
     )
     question = Question("q", "The budget is 700 EUR, not 500 EUR.")
     notes = lay_out("", head, history, question).notes
-    assert "500" not in notes
+    assert f'- budget: 500 EUR (said before; later: "{question.text}")' in notes
     assert "seats: 36" in notes
 
 
