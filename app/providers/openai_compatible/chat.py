@@ -135,6 +135,8 @@ class OpenAICompatibleModel:
                     elif block:
                         yield RawPiece(held + block if held else block, mender.events)
                         held = b""
+                    if mender.failure is not None:
+                        raise mender.failure
             block += mender.closing(values.rest_events())
             if mender.tags is not None:
                 self._learn(mender.tags)

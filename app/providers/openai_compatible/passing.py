@@ -9,7 +9,7 @@ import json
 import re
 from typing import Any
 
-from app.core.errors import IncompleteAnswer, MalformedAnswer
+from app.core.errors import IncompleteAnswer, KonsiliumError, MalformedAnswer
 from app.core.events import Finished, ModelEvent, ReasoningDelta, TextDelta
 from app.core.reading import Halves
 from app.core.sse import DONE, encode, payload
@@ -111,6 +111,8 @@ class StreamMender:
         self.done = False
         self.events = 0
         """Events from the first content on: about as many as tokens."""
+        self.failure: KonsiliumError | None = None
+        """What went wrong after the events that were passed last."""
         self.spoken = False
         """Something of the answer has come, more than its role."""
 
@@ -126,7 +128,7 @@ class StreamMender:
         return self._choices[0].tags if 0 in self._choices else None
 
     def passed(self, block: bytes) -> bytes:
-        """What the client is sent of these whole events.
+        """What the client is sent of these whole events; a `failure` among them comes after that.
 
         Raises ServerFault or whatever else the server says went wrong, MalformedAnswer where it is
         not the protocol.
@@ -136,7 +138,16 @@ class StreamMender:
             if block.count(b'"choices"') == events:
                 self.events += events
                 return block
-        return b"".join(map(self._event, _events(block)))
+        passed: list[bytes] = []
+        for event in _events(block):
+            try:
+                passed.append(self._event(event))
+            except KonsiliumError as error:
+                if not any(passed):
+                    raise
+                self.failure = error
+                break
+        return b"".join(passed)
 
     def _event(self, event: bytes) -> bytes:
         if self.done:
@@ -309,6 +320,8 @@ class StreamMender:
                 left = self.passed(rest + b"\n\n")
             except MalformedAnswer as error:
                 raise IncompleteAnswer("the stream ended inside an event") from error
+        if self.failure is not None:
+            raise self.failure
         if not self.complete:
             raise IncompleteAnswer("the stream ended without finish_reason and [DONE]")
         head = {name: value for name, value in self._last.items() if name != "usage"}

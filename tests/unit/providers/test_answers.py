@@ -201,6 +201,11 @@ def test_an_error_in_mid_stream_is_one_whatever_form_it_has(
     mender.passed(encode(choice({"content": "half"})))
     with pytest.raises(kind, match=words):
         mender.passed(encode(chunk))
+    together = StreamMender("s", "m", wants_usage=False)
+    assert b"half" in together.passed(encode(choice({"content": "half"})) + encode(chunk))
+    assert type(together.failure) is kind
+    with pytest.raises(kind, match=words):
+        together.closing()
     if says_error(chunk):
         return
     reader = AnswerReader("s", "m")
