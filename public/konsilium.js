@@ -228,6 +228,7 @@
       silence_timeout: "не ответил вовремя",
       malformed_answer: "отвечает, но это не API модели",
       server_fault: "ошибка на сервере",
+      server_moved: "сервер переехал",
       unknown: "не отвечает",
     },
     uk: {
@@ -239,6 +240,7 @@
       silence_timeout: "не відповів вчасно",
       malformed_answer: "відповідає, але це не API моделі",
       server_fault: "помилка на сервері",
+      server_moved: "сервер переїхав",
       unknown: "не відповідає",
     },
     en: {
@@ -250,6 +252,7 @@
       silence_timeout: "did not answer in time",
       malformed_answer: "answers, but not as a model's API",
       server_fault: "the server failed",
+      server_moved: "the server has moved",
       unknown: "does not answer",
     },
   };

@@ -5,6 +5,7 @@ KonsiliumError
 │   ├── ServerUnavailable       nobody answers at the address
 │   ├── ServerBusy              its queue is full (retry_after)
 │   ├── ServerFault             it answered 5xx, or said in mid-stream that it failed
+│   ├── ServerMoved             it answers with a redirect: the address in the settings is an old one
 │   ├── DiskFull                no space left for a model that is fetched
 │   ├── ConnectionLost          the connection broke in mid-answer
 │   ├── IncompleteAnswer        the stream ended without its end mark
@@ -73,6 +74,10 @@ class ServerBusy(ServerError):
 
 class ServerFault(ServerError):
     code = "server_fault"
+
+
+class ServerMoved(ServerError):
+    code = "server_moved"
 
 
 class DiskFull(ServerError):

@@ -110,6 +110,7 @@ ANSWERS: dict[type[KonsiliumError], Answer] = {
     e.DiskFull: Answer(507, _API, "The model server's disk is full.", retry=False),
     e.ServerBusy: Answer(429, _RATE, "The model server's queue is full.", retry_after=5),
     e.ServerFault: Answer(502, _API, "The model server reported an error."),
+    e.ServerMoved: Answer(502, _API, "The model server has moved.", retry=False),
     e.ConnectionLost: Answer(502, _API, "The connection to the model server broke."),
     e.IncompleteAnswer: Answer(502, _API, "The model server's answer ended too early."),
     e.EmptyAnswer: Answer(502, _API, "The model answered with nothing."),
@@ -166,6 +167,7 @@ ANSWERS: dict[type[KonsiliumError], Answer] = {
 _SAYS_DETAIL = (
     e.RequestRefused,
     e.ServerFault,
+    e.ServerMoved,
     e.LimitReached,
     e.NotAllowed,
     e.NotFound,

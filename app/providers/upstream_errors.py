@@ -20,6 +20,7 @@ from app.core.errors import (
     RateLimited,
     ServerBusy,
     ServerFault,
+    ServerMoved,
     Unsupported,
     WrongKey,
 )
@@ -122,7 +123,9 @@ def error_of_status(
             parsed = json.loads(text)
     if moved is not None:
         message = f"it has moved to {moved}: give that address instead"
-        error = UpstreamError(server, model, _short(message), status).as_error()
+        error: KonsiliumError = ServerMoved(
+            f"{status}: {_short(message)}", server=server, model=model
+        )
     elif parsed is not None:
         error = error_in_body(server, model, parsed, status, wait)
     else:

@@ -70,6 +70,22 @@ UPSTREAM: Mapping[str, Advice] = {
             en="Its log and Konsilium's log hold the details. Your question is kept.",
         ),
     ),
+    "server_moved": Advice(
+        Text(
+            ru="Сервер {server} переехал",
+            uk="Сервер {server} переїхав",
+            en="The server {server} has moved",
+        ),
+        Text(
+            ru="Он отвечает по другому адресу. Каким он стал, записано в журнале Konsilium: исправьте"
+            " адрес в настройках.",
+            uk="Він відповідає за іншою адресою. Яка вона тепер, записано в журналі Konsilium: виправте"
+            " адресу в налаштуваннях.",
+            en="It answers at another address. Konsilium's log says which: correct the address in the"
+            " settings.",
+        ),
+        retry=False,
+    ),
     "disk_full": Advice(
         Text(
             ru="На диске сервера {server} кончилось место",

@@ -100,6 +100,7 @@ def test_errors_given_as_lists_and_in_wrappers_are_said_in_words(body: object, w
 def test_a_redirect_says_where_the_server_has_moved(status: int) -> None:
     headers = {"location": "https://new.example/v1/models"}
     found = error_of_status("s", None, status, b"<html>Moved</html>", headers)
+    assert isinstance(found, errors.ServerMoved)
     assert "https://new.example/v1/models" in found.detail
     assert str(status) in found.detail
 
