@@ -67,13 +67,18 @@ def page_root(settings: Settings, port: int) -> Path:
     root.mkdir(parents=True)
     for pattern in PAGE_PARTS:
         for source in PAGE.glob(pattern):
-            target = root / source.relative_to(PAGE)
-            target.parent.mkdir(exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, target, copy_function=shutil.copyfile)
-            else:
-                shutil.copyfile(source, target)
+            _copy(source, root / source.relative_to(PAGE))
     return root
+
+
+def _copy(source: Path, target: Path) -> None:
+    """The bytes alone: who may read the copy is for this process to say, not for the installed file."""
+    if source.is_dir():
+        for inner in source.iterdir():
+            _copy(inner, target / inner.name)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
 
 
 def has_browser() -> bool:

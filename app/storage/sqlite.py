@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+import aiosqlite
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -187,15 +188,8 @@ def set_write_ahead(file: sqlite3.Connection, patience: float, pause: float) -> 
         time.sleep(pause)
 
 
-def copy_sqlite(source: Path, target: Path) -> None:
-    """Makes a consistent copy of a SQLite file, also while it is written to. Blocks."""
+async def copy_sqlite(source: Path, target: Path) -> None:
+    """Makes a consistent copy of a SQLite file, also while it is written to; nothing waits for it."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    reader = sqlite3.connect(source)
-    try:
-        writer = sqlite3.connect(target)
-        try:
-            reader.backup(writer)
-        finally:
-            writer.close()
-    finally:
-        reader.close()
+    async with aiosqlite.connect(source) as reader, aiosqlite.connect(target) as writer:
+        await reader.backup(writer)

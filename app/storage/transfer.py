@@ -7,7 +7,6 @@ files/<thread>/<file>
 It holds password hashes and the hashes of API keys: the file is readable by its owner alone.
 """
 
-import asyncio
 import io
 import json
 import os
@@ -274,7 +273,7 @@ async def backup_to(storage: Storage, path: Path) -> None:
         raise BadRequest("PostgreSQL is backed up with pg_dump, or with `db export`")
     partial, copy = path.with_name(f".{path.name}.partial"), path.with_name(f".{path.name}.db")
     try:
-        await asyncio.to_thread(copy_sqlite, source, copy)
+        await copy_sqlite(source, copy)
         with _private(partial) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.write(copy, source.name)
             _write_files(archive, storage.data_dir / "files")

@@ -32,24 +32,36 @@ async def upgrade(database: Database, revision: str = "heads") -> Path | None:
 
     Several processes may start at once: one migrates, the others wait and find nothing to do.
     """
-    return await database.exclusive(partial(_upgrade, database.path, revision))
+    backup = await _copied(database, revision) if database.path is not None else None
+    migrated = await database.exclusive(partial(_upgrade, database.sqlite, revision))
+    if backup is not None and not migrated:
+        backup.unlink()  # another process was first
+        return None
+    return backup
 
 
-def _upgrade(file: Path | None, revision: str, connection: Connection) -> Path | None:
-    if file is None:
+async def _copied(database: Database, revision: str) -> Path | None:
+    """A copy of the file as it is, where there is something to migrate."""
+    file, present = database.path, await database.read(_present)
+    if file is None or not present or present == _wanted(revision):
+        return None
+    backup = file.parent / "backups" / _backup_name(file, present)
+    await copy_sqlite(file, backup)
+    log.info("copied the database to %s before migrating it", backup)
+    return backup
+
+
+def _upgrade(sqlite: bool, revision: str, connection: Connection) -> bool:
+    """Whether there was anything to do."""
+    if not sqlite:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     present = _present(connection)
     wanted = _wanted(revision)
     if present == wanted:
-        return None
-    backup = None
-    if file is not None and present:
-        backup = file.parent / "backups" / _backup_name(file, present)
-        copy_sqlite(file, backup)
-        log.info("copied the database to %s before migrating it", backup)
+        return False
     command.upgrade(_config(connection), revision)
     log.info("database migrated from %s to %s", _names(present), _names(wanted))
-    return backup
+    return True
 
 
 async def downgrade(database: Database, revision: str) -> None:
