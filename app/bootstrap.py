@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from app.access.budgets import Budgets
 from app.access.keys import KeyRing
 from app.access.limits import Limits, redis_counters
+from app.access.origins import names_in
 from app.access.people import People
 from app.access.sessions import Sessions
 from app.completion.caching.cache import AnswerCache, Embedder
@@ -290,7 +291,8 @@ def _authenticator(
         local=local if settings.auth_mode == "local" else None,
         require_key=settings.require_api_key,
         signed_in=signed_in,
-        hosts=frozenset(name.strip() for name in settings.allowed_hosts.split(",") if name.strip()),
+        hosts=names_in(settings.allowed_hosts),
+        origins=names_in(settings.allowed_origins),
         is_disabled=people.is_disabled,
     )
 

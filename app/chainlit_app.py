@@ -89,7 +89,7 @@ server.put_around(
 server.put_around(InFront, gateway=app.gateway, root=root)
 most = body_limits(root, f"{root}/project/file", limits.bytes + files.AROUND_BYTES)
 server.put_around(BodyBounds, limit=most)  # the last added is the first asked
-bound_connections(settings.shutdown_grace_seconds)
+bound_connections(settings.shutdown_grace_seconds, settings.trusted_proxies)
 who = signed_in(people, local=local)
 buttons = {**answers.actions, **servers.actions, **guide.actions}
 server.put_first(

@@ -69,6 +69,12 @@ class CommonSettings(BaseSettings):
     """Host names, comma-separated, besides loopback's, that requests may name (`password`,
     `header`, `oauth`: empty means any)."""
 
+    allowed_origins: str = ""
+    """Origins of other pages, comma-separated, that may use /v1 and /api without a key, with
+    AUTH_MODE=local or a signed-in browser: `http://localhost:3000`."""
+    trusted_proxies: str = "127.0.0.1"
+    """Addresses and networks, comma-separated, whose X-Forwarded-For says who asks."""
+
     # The app
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)

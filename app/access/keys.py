@@ -59,6 +59,11 @@ def new_key(
         raise BadRequest("A limit must be more than 0.")
     if expires_at is not None and expires_at.tzinfo is None:
         raise BadRequest("An expiry needs a time zone.")
+    if expires_at is not None and not 1970 < expires_at.year < 9999:
+        raise BadRequest("An expiry must be a year from 1971 to 9998.")
+    patterns = tuple(pattern.strip() for pattern in models if pattern.strip())
+    if not patterns:
+        raise BadRequest("A key needs models; `*` means all.")
     secret = PREFIX + secrets.token_urlsafe(32)
     key = ApiKey(
         id=new_id(),
@@ -67,7 +72,7 @@ def new_key(
         hash=hash_of(secret),
         user_id=user_id,
         created_at=now(),
-        models=tuple(pattern.strip() for pattern in models if pattern.strip()) or ("*",),
+        models=patterns,
         rpm=rpm,
         tpm=tpm,
         budget_rub=budget_rub,

@@ -22,22 +22,33 @@ class _Failures:
 class LoginThrottle:
     """Remembers failures by key (who, from where), in this process."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        free_tries: int = FREE_TRIES,
+        max_wait_s: float = MAX_WAIT_SECONDS,
+    ) -> None:
         self._clock = clock
+        self._free_tries = free_tries
+        self._max_wait_s = max_wait_s
         self._failures: OrderedDict[Hashable, _Failures] = OrderedDict()
 
     def check(self, key: Hashable) -> None:
         """Raises LimitReached (retry_after) while that key has to wait."""
         failures = self._failures.get(key)
-        if failures is None or failures.count <= FREE_TRIES:
+        if failures is None or failures.count <= self._free_tries:
             return
         since = self._clock() - failures.last
         if since > FORGOTTEN_AFTER_SECONDS:
             del self._failures[key]
             return
-        wait = min(2.0 ** (failures.count - FREE_TRIES - 1), MAX_WAIT_SECONDS) - since
+        wait = self._wait_after(failures.count - self._free_tries) - since
         if wait > 0:
             raise LimitReached("too many wrong passwords", retry_after=wait)
+
+    def _wait_after(self, tries: int) -> float:
+        return min(2.0 ** min(tries - 1, 30), self._max_wait_s)
 
     def failed(self, key: Hashable) -> None:
         """One more."""

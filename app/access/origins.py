@@ -26,8 +26,7 @@ class Origins:
     @classmethod
     def of(cls, mode: str, names: str) -> "Origins":
         """From AUTH_MODE and ALLOWED_HOSTS, comma-separated."""
-        allowed = (name.strip().lower() for name in names.split(","))
-        return cls(mode == "local", frozenset(name for name in allowed if name))
+        return cls(mode == "local", names_in(names))
 
     def refusal(
         self, method: str, headers: Mapping[str, str], client: str | None, *, socket: bool
@@ -46,11 +45,11 @@ class Origins:
         if self.local:
             if headers.get("sec-fetch-site") == "cross-site" and not _navigates(headers):
                 return "a page of another site asks"
-            return None if origin is None or _netloc(origin) == host.lower() else _foreign(origin)
+            return None if origin is None or netloc(origin) == host.lower() else _foreign(origin)
         if origin is None or (method in _SAFE and not socket) or "authorization" in headers:
             return None
         ours = {name, hostname(headers.get("x-forwarded-host", "")), *self.allowed} - {""}
-        return None if hostname(_netloc(origin)) in ours else _foreign(origin)
+        return None if hostname(netloc(origin)) in ours else _foreign(origin)
 
 
 def require_loopback(host: str) -> None:
@@ -74,6 +73,11 @@ def is_loopback(host: str) -> bool:
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
+def names_in(listed: str) -> frozenset[str]:
+    """The names of a comma-separated setting, in lower case."""
+    return frozenset(name.strip().lower() for name in listed.split(",") if name.strip())
+
+
 def hostname(host: str) -> str:
     """The name in a Host header, without its port; empty where there is none."""
     try:
@@ -82,7 +86,8 @@ def hostname(host: str) -> str:
         return ""
 
 
-def _netloc(origin: str) -> str:
+def netloc(origin: str) -> str:
+    """Host and port of an origin, in lower case; empty where it is none (`null`)."""
     return urlsplit(origin).netloc.lower() if "//" in origin else ""
 
 

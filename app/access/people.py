@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from app.access.login_throttle import LoginThrottle
-from app.access.passwords import MINIMUM_LENGTH, Passwords
+from app.access.passwords import MINIMUM_LENGTH, Passwords, weakness
 from app.core.errors import KonsiliumError, SettingsInvalid
 from app.core.people import Role, User
 from app.core.ports import UserStore
@@ -19,6 +19,11 @@ LOCAL = "local"
 FIRST_ADMIN = "admin"
 REMEMBERED_SECONDS = 10.0
 WATCH_SECONDS = 1.0
+
+FREE_TRIES_BY_NAME = 20
+MAX_WAIT_BY_NAME = 30.0
+"""Wrong passwords for one name from many addresses: some 3,000 a day, and whoever knows the right one
+waits half a minute at most."""
 
 Revoked = Callable[[User], Awaitable[None]]
 
@@ -35,6 +40,7 @@ class People:
         self._users = users
         self._passwords = passwords or Passwords()
         self._throttle = throttle or LoginThrottle()
+        self._by_name = LoginThrottle(free_tries=FREE_TRIES_BY_NAME, max_wait_s=MAX_WAIT_BY_NAME)
         self._remembered: dict[str, tuple[User, float]] = {}
         self._local: User | None = None
         self._disabled: frozenset[str] = frozenset()
@@ -59,12 +65,24 @@ class People:
     async def check(self, identifier: str, password: str, address: str) -> User | None:
         """The user who signs in; None where name or password is wrong, or they are disabled.
 
-        Raises LimitReached (retry_after) after several wrong tries for that name from that address.
+        Raises LimitReached (retry_after) after several wrong tries for that name from that address, or
+        many from anywhere, and while too many others sign in.
         """
         identifier = identifier.strip()
         key = (identifier.casefold(), address)
-        self._throttle.check(key)
-        self._throttle.failed(key)  # before the answer is known: tries all at once count, too
+        throttles = ((self._throttle, key), (self._by_name, key[0]))
+        for throttle, what in throttles:
+            throttle.check(what)
+        with self._passwords.admit(address):
+            for throttle, what in throttles:
+                throttle.failed(what)  # before the answer is known: tries all at once count, too
+            user = await self._signing_in(identifier, password, address)
+        if user is not None:
+            for throttle, what in throttles:
+                throttle.succeeded(what)
+        return user
+
+    async def _signing_in(self, identifier: str, password: str, address: str) -> User | None:
         user = await self._users.by_identifier(identifier)
         usable = user is not None and user.enabled
         stored = user.password_hash if user is not None and usable else None
@@ -73,7 +91,6 @@ class People:
                 "wrong password for %r from %s", identifier, address or "an unknown address"
             )
             return None
-        self._throttle.succeeded(key)
         return user
 
     async def add(
@@ -118,8 +135,11 @@ class People:
                 "nobody can administer: set ADMIN_PASSWORD or run `python -m app users add`"
             )
             return
-        if len(password) < MINIMUM_LENGTH:
-            raise SettingsInvalid("ADMIN_PASSWORD", f"at least {MINIMUM_LENGTH} characters")
+        if (weak := weakness(password)) is not None:
+            must = (
+                f"at least {MINIMUM_LENGTH} characters" if weak == "short" else "not a common one"
+            )
+            raise SettingsInvalid("ADMIN_PASSWORD", must)
         await self.add(FIRST_ADMIN, password, "admin")
 
     async def local(self) -> User:

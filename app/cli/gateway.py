@@ -62,7 +62,7 @@ def serve(args: argparse.Namespace, terminal: Terminal) -> int:
 def application() -> App:
     """What each worker runs."""
     settings = load_settings()
-    bound_connections(settings.shutdown_grace_seconds)
+    bound_connections(settings.shutdown_grace_seconds, settings.trusted_proxies)
     built = build(settings)
     access = logging.getLogger("uvicorn.access")  # a line a request costs as much as the request
     access.handlers.clear()

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from app.access.passwords import MINIMUM_LENGTH
+from app.access.passwords import MINIMUM_LENGTH, weakness
 from app.access.people import People
 from app.cli.terminal import Terminal
 from app.core.people import Role, User
@@ -24,6 +24,11 @@ SHORT = Text(
     ru="Пароль короче {length} символов.",
     uk="Пароль коротший за {length} символів.",
     en="The password is shorter than {length} characters.",
+)
+COMMON = Text(
+    ru="Этот пароль слишком распространён: его пробуют первым.",
+    uk="Цей пароль надто поширений: його пробують першим.",
+    en="This password is too common: it is among the first to be tried.",
 )
 ADDED = Text(
     ru="✅ Пользователь {name} может войти.",
@@ -84,8 +89,8 @@ async def add(args: argparse.Namespace, terminal: Terminal) -> int:
     if password is None:
         terminal.fail(DIFFERENT)
         return 1
-    if len(password) < MINIMUM_LENGTH:
-        terminal.fail(SHORT.format(length=MINIMUM_LENGTH))
+    if (weak := weakness(password)) is not None:
+        terminal.fail(COMMON if weak == "common" else SHORT.format(length=MINIMUM_LENGTH))
         return 1
     async with people(terminal) as (known, _):
         role: Role | None = "admin" if args.admin else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.completion.metering import Places
-from app.core.errors import ModelNotFound, ServerBusy, ServerError
+from app.core.errors import ModelNotFound, QueueFull, ServerBusy, ServerError
 from app.core.models import GATEWAY_SERVER, ModelProfile, ModelRef, ServerState
 
 MAX_PARALLEL = 64
@@ -88,7 +88,7 @@ class Router(Places):
     async def enter(self, ref: ModelRef) -> None:
         """Takes a place at the model's server for a call; waits its turn at a local one.
 
-        Raises ServerBusy where its queue is full. `leave` gives the place back.
+        Raises QueueFull where its queue is full. `leave` gives the place back.
         """
         lane = self._lane(ref.server)
         if self._is_local(ref.server):
@@ -124,7 +124,7 @@ class Router(Places):
             lane.running += 1
             return
         if len(lane.waiting) >= self._most_waiting:
-            raise ServerBusy(
+            raise QueueFull(
                 f"The queue of {server} is full: {lane.running} under way, {len(lane.waiting)}"
                 " waiting.",
                 server=server,

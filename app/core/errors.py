@@ -3,7 +3,8 @@
 KonsiliumError
 ├── ServerError                 a model server, or the way to it, failed
 │   ├── ServerUnavailable       nobody answers at the address
-│   ├── ServerBusy              its queue is full (retry_after)
+│   ├── ServerBusy              it says that it has too much to do (retry_after)
+│   │   └── QueueFull           our own queue before it is full (retry_after)
 │   ├── ServerFault             it answered 5xx, or said in mid-stream that it failed
 │   ├── ServerMoved             it answers with a redirect: the address in the settings is an old one
 │   ├── DiskFull                no space left for a model that is fetched
@@ -70,6 +71,10 @@ class ServerUnavailable(ServerError):
 
 class ServerBusy(ServerError):
     code = "server_busy"
+
+
+class QueueFull(ServerBusy):
+    """Said in the words of its base."""
 
 
 class ServerFault(ServerError):

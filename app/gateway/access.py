@@ -2,10 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from app.access.keys import PREFIX, KeyRing
-from app.access.origins import hostname, is_loopback
+from app.access.origins import hostname, is_loopback, netloc
 from app.core.keys import ApiKey
 from app.gateway.errors import NotSignedIn
 from app.gateway.http import Exchange
@@ -48,6 +47,7 @@ class Authenticator:
         require_key: bool = False,
         signed_in: SignedIn | None = None,
         hosts: frozenset[str] = frozenset(),
+        origins: frozenset[str] = frozenset(),
         is_disabled: Callable[[str], bool] = lambda user_id: False,
     ) -> None:
         self._keys = keys
@@ -55,7 +55,10 @@ class Authenticator:
         self._signed_in = signed_in
         self._is_disabled = is_disabled
         """Whether a user was disabled: their keys open nothing any more."""
+        self._names = hosts
         self._hosts = hosts | {"localhost", "127.0.0.1", "::1"}
+        self._origins = origins
+        """Of pages elsewhere that may ask all the same."""
 
     async def caller(self, x: Exchange, *, cookies: bool = False) -> Caller:
         """Who asks. Raises NotSignedIn; `cookies` accepts a signed-in browser too."""
@@ -67,7 +70,7 @@ class Authenticator:
                 raise NotSignedIn("The API key is not known, was revoked, or has expired.")
         if self._local is not None and self.from_here(x):
             return await self._local()
-        if cookies and self._signed_in is not None and self._same_site(x):
+        if cookies and self._signed_in is not None and self._same_origin(x):
             caller = await self._signed_in(_cookies(x.header(b"cookie")))
             if caller is not None:
                 return caller
@@ -83,17 +86,17 @@ class Authenticator:
             and is_loopback(client[0])
             and not any(name in x.headers for name in _FORWARDED)
             and hostname(x.header(b"host")) in self._hosts
-            and self._same_site(x)
+            and self._same_origin(x)
         )
 
-    def _same_site(self, x: Exchange) -> bool:
-        origin = x.header(b"origin")
+    def _same_origin(self, x: Exchange) -> bool:
+        """Whether no page asks, or one of our own: other ports of this machine are others' pages."""
+        origin = x.header(b"origin").lower()
         if not origin:
-            return x.header(b"sec-fetch-site") in ("", "same-origin", "same-site", "none")
-        if origin == "null":
-            return False
-        host = urlsplit(origin).hostname or ""
-        return host in self._hosts or host == hostname(x.header(b"host"))
+            return x.header(b"sec-fetch-site") in ("", "same-origin", "none")
+        asking = netloc(origin)
+        ours = (x.header(b"host").lower(), x.header(b"x-forwarded-host").lower())
+        return origin in self._origins or asking in ours or hostname(asking) in self._names
 
 
 def has_secret(x: Exchange) -> bool:

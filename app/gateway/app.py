@@ -1,12 +1,23 @@
 """The gateway as one ASGI application: /v1 and /metrics without a framework, /api with one."""
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 
 from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.tracing import request_id
 from app.gateway.errors import HttpError, NoSuchPath, WrongMethod, answer_to
-from app.gateway.http import MAX_BODY_BYTES, App, ClientGone, Exchange, Receive, Scope, Send
+from app.gateway.http import (
+    CORS,
+    MAX_BODY_BYTES,
+    App,
+    ClientGone,
+    Exchange,
+    Message,
+    Receive,
+    Scope,
+    Send,
+)
 from app.gateway.metrics import Metrics
 from app.gateway.openai.catalogue import Catalogue
 from app.gateway.openai.completions import Completions
@@ -19,6 +30,8 @@ log = logging.getLogger(__name__)
 
 Route = Callable[[Exchange], Awaitable[None]]
 _OURS = ("/v1", "/api", "/metrics")
+_MEANT = re.compile(r"/(chat/completions|completions|embeddings|models|audio/transcriptions)$")
+"""Paths that a client asks for whose base address is wrong: without /v1, or with it twice."""
 _ALLOWED = (
     (b"access-control-allow-methods", b"GET, HEAD, POST, PATCH, DELETE, OPTIONS"),
     (b"access-control-allow-headers", b"*, Authorization"),
@@ -52,10 +65,10 @@ class Gateway:
         x = Exchange(scope, receive, send)
         token = request_id.set(x.request_id)
         try:
-            if self._rest is None or not is_under(x.path, "/api"):
+            if self._rest is None or x.method == "OPTIONS" or not is_under(x.path, "/api"):
                 await self._serve(x)
             else:
-                await self._rest(scope, receive, send)
+                await self._rest(scope, receive, _readable_elsewhere(send))
         finally:
             request_id.reset(token)
 
@@ -85,13 +98,26 @@ class Gateway:
             if x.method != "POST":
                 raise WrongMethod(f"{x.method} is not allowed on {path}.")
             return self._posts[path]
-        raise NoSuchPath(f"Unknown path: {x.method} {x.path}.")
+        meant = _MEANT.search(path)
+        hint = f" Did you mean /v1/{meant[1]}?" if meant else ""
+        raise NoSuchPath(f"Unknown path: {x.method} {x.path}.{hint}")
 
     async def drain(self, timeout: float) -> None:
         """Lets what runs end within `timeout` seconds, and writes what is left of their usage."""
         await self.council.drain(timeout)
         await self.services.background.drain(timeout)
         await self.services.recorder.aclose()
+
+
+def _readable_elsewhere(send: Send) -> Send:
+    """Answers that pages of other origins may read: those who have a key, since cookies are not sent."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), *CORS]}
+        await send(message)
+
+    return sending
 
 
 def is_under(path: str, root: str) -> bool:
@@ -110,7 +136,9 @@ class InFront:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope.get("path", "").removeprefix(self._root)
-        if scope["type"] == "http" and any(is_under(path, root) for root in _OURS):
+        ours = any(is_under(path, root) for root in _OURS)
+        astray = path.startswith("//v1") or (scope.get("method") == "POST" and _MEANT.match(path))
+        if scope["type"] == "http" and (ours or astray):
             await self._gateway({**scope, "path": path}, receive, send)
         else:
             await self._app(scope, receive, send)

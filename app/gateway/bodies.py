@@ -43,6 +43,9 @@ class BodyBounds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if "\0" in scope["path"]:
+            await _BoundedExchange(receive, send, 0, self._idle_s).refuse(404, _NO_SUCH_PATH)
+            return
         exchange = _BoundedExchange(receive, send, self._limit(scope["path"]), self._idle_s)
         if _announced(scope) > exchange.limit:
             await exchange.refuse(413, _TOO_LARGE, linger=not _waits(scope))
@@ -56,6 +59,7 @@ class BodyBounds:
 
 
 _TOO_LARGE = ("request_too_large", "The request's body is too large.")
+_NO_SUCH_PATH = ("unknown_url", "No path has a NUL.")
 _TOO_SLOW = ("request_timeout", "The request's body did not come in time.")
 
 

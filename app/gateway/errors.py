@@ -53,6 +53,13 @@ class NoSuchPath(HttpError):
     code = "unknown_url"
 
 
+class WrongCoding(HttpError):
+    """A body in a coding that nobody here reads."""
+
+    status = 415
+    code = "unsupported_content_encoding"
+
+
 class WrongMethod(HttpError):
     """A path of ours, asked by another method."""
 
@@ -108,7 +115,8 @@ ANSWERS: dict[type[KonsiliumError], Answer] = {
     e.ServerError: Answer(502, _API, "The model server failed."),
     e.ServerUnavailable: Answer(503, _API, "The model server cannot be reached.", retry_after=5),
     e.DiskFull: Answer(507, _API, "The model server's disk is full.", retry=False),
-    e.ServerBusy: Answer(429, _RATE, "The model server's queue is full.", retry_after=5),
+    e.ServerBusy: Answer(503, _API, "The model server is busy."),
+    e.QueueFull: Answer(429, _RATE, "The model server's queue is full.", retry_after=5),
     e.ServerFault: Answer(502, _API, "The model server reported an error."),
     e.ServerMoved: Answer(502, _API, "The model server has moved.", retry=False),
     e.ConnectionLost: Answer(502, _API, "The connection to the model server broke."),
@@ -138,7 +146,9 @@ ANSWERS: dict[type[KonsiliumError], Answer] = {
     e.ContentFiltered: Answer(
         400, _INVALID, "The provider's content filter stopped the request.", code="content_filter"
     ),
-    e.Unsupported: Answer(400, _INVALID, "The model does not support this.", code="unsupported"),
+    e.Unsupported: Answer(
+        400, _INVALID, "The model does not support this.", code="unsupported", retry=False
+    ),
     e.NoModels: Answer(503, _API, "No model is available.", retry=False),
     e.LimitReached: Answer(
         429, _RATE, "The key's rate limit is reached.", retry_after=10, code="rate_limit_exceeded"

@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import re
+import zlib
 from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 from uuid import uuid4
@@ -13,7 +14,7 @@ from starlette.types import ASGIApp as App
 from starlette.types import Message, Receive, Scope, Send
 
 from app.gateway.bodies import MAX_DEPTH, check_structure, is_deeper
-from app.gateway.errors import Answer, BodyTooLarge, InvalidField, answer_to
+from app.gateway.errors import Answer, BodyTooLarge, InvalidField, WrongCoding, answer_to
 from app.gateway.protocol import ABORT
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,16 @@ class Exchange:
         return self.headers.get(name, b"").decode("latin-1")
 
     async def body(self, limit: int = MAX_BODY_BYTES) -> bytes:
-        """The whole body. Raises BodyTooLarge, and ClientGone where it breaks off."""
+        """The whole body, unpacked where it came as gzip. Raises BodyTooLarge, WrongCoding or
+        InvalidField, and ClientGone where it breaks off."""
+        coding = self.header(b"content-encoding").strip().lower()
+        if coding in ("", "identity"):
+            return await self._read(limit)
+        if coding not in ("gzip", "x-gzip"):
+            raise WrongCoding("The body may be sent as it is, or as gzip.")
+        return await asyncio.to_thread(_unpacked, await self._read(limit), limit)
+
+    async def _read(self, limit: int) -> bytes:
         length = self.header(b"content-length")
         if length.isdigit() and int(length) > limit:
             raise BodyTooLarge(f"The request's body is larger than {limit} bytes.")
@@ -190,6 +200,19 @@ class Exchange:
         """
         if ABORT in (extensions := self.scope.get("extensions", {})):
             extensions[ABORT]["call"]()
+
+
+def _unpacked(body: bytes, limit: int) -> bytes:
+    unpacking = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        whole = unpacking.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise InvalidField("The body is not valid gzip.") from error
+    if len(whole) > limit:
+        raise BodyTooLarge(f"The request's body is larger than {limit} bytes.")
+    if not unpacking.eof:
+        raise InvalidField("The body is not valid gzip.")
+    return whole
 
 
 def request_id_of(headers: dict[bytes, bytes]) -> str:

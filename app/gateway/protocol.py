@@ -7,6 +7,7 @@ how an application may cut a connection off.
 
 import asyncio
 import contextlib
+import os
 from typing import Any
 
 import uvicorn.config
@@ -59,10 +60,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._headers_due = None
 
 
-def bound_connections(shutdown_grace_s: float) -> None:
-    """Makes every uvicorn server of this process use the bounds, and lets it open as many connections
+def bound_connections(shutdown_grace_s: float, trusted_proxies: str) -> None:
+    """Makes every uvicorn server of this process use the bounds, believe X-Forwarded-For of those
+    addresses and networks alone (comma-separated), and lets it open as many connections
     as the system allows: with the usual 1,024 a thousand idle ones would keep everybody else out."""
     BoundedHttpProtocol.shutdown_grace_s = shutdown_grace_s
+    os.environ["FORWARDED_ALLOW_IPS"] = (
+        trusted_proxies  # Chainlit's command line passes no other way
+    )
     for name in ("auto", "httptools"):
         uvicorn.config.HTTP_PROTOCOLS[name] = f"{__name__}:{BoundedHttpProtocol.__name__}"
     with contextlib.suppress(ImportError, ValueError, OSError):  # Windows has no such limit

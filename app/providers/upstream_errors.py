@@ -91,6 +91,10 @@ class UpstreamError:
                 return QuotaExceeded(detail, **where)
             case 429:
                 return RateLimited(detail, retry_after=self.retry_after, **where)
+            case 501:
+                return Unsupported(detail, **where)
+            case 500 if _UNSUPPORTED.search(self.message):
+                return Unsupported(detail, **where)
             case 503 | 529:
                 return ServerBusy(detail, retry_after=self.retry_after, **where)
             case int() if 400 <= status < 500 and status != 408:

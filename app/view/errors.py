@@ -1,5 +1,6 @@
 """Every error in words a person can act on: what happened, and what to do about it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -554,10 +555,12 @@ def join_failed(error: KonsiliumError, language: Language) -> str:
     )[language]
 
 
-_STATUS: Mapping[type[KonsiliumError], int] = {
+_STATUS: Mapping[type[Exception], int] = {
     NotFound: 404,
     NotAllowed: 401,
     StorageUnavailable: 503,
+    json.JSONDecodeError: 400,  # of a body that Chainlit reads by itself
+    UnicodeDecodeError: 400,
 }
 
 
@@ -566,7 +569,7 @@ def answer_errors(app: FastAPI) -> None:
 
     async def answer(request: Request, error: Exception) -> JSONResponse:
         status = next(s for kind, s in _STATUS.items() if isinstance(error, kind))
-        code = error.code if isinstance(error, KonsiliumError) else "internal_error"
+        code = error.code if isinstance(error, KonsiliumError) else "invalid_request"
         return JSONResponse({"detail": code}, status)
 
     for kind in _STATUS:

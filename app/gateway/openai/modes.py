@@ -15,7 +15,7 @@ from app.conversation.turn import RunningTurn, Turns
 from app.core.errors import ModelNotFound
 from app.core.events import ModelEvent
 from app.core.models import GATEWAY_SERVER
-from app.core.options import ChatOptions
+from app.core.options import CHAT_OPTIONS, ChatOptions
 from app.core.sse import DONE
 from app.core.turns import (
     Attachment,
@@ -29,7 +29,7 @@ from app.core.turns import (
 from app.gateway.batches import batched
 from app.gateway.errors import InvalidField
 from app.gateway.openai.chunks import ChunkWriter, Head, completion
-from app.gateway.openai.requests import chat_request
+from app.gateway.openai.requests import chat_request, check_mode_fields
 from app.gateway.openai.responder import CompletionRequest, Responder
 from app.gateway.services import GatewayServices
 from app.gateway.turn_events import TurnEventAdapter
@@ -153,6 +153,18 @@ class ModeResponder:
             self._services.recorder.note(self._asked.caller, record, self._mode.id)
 
 
+def _check_options(mode: Mode, chosen: dict[str, Any]) -> None:
+    """A program learns what it got wrong; only a person's stored choices are made to fit."""
+    known = {option.id: option for option in (*CHAT_OPTIONS, *mode.options)}
+    for name, value in chosen.items():
+        if name not in known:
+            raise InvalidField(f"There is no option `{name}`.", f"konsilium.{name}")
+        option = known[name]
+        fits = option.kind == "participants" or option.clean(value) == value
+        if value is not None and not fits:
+            raise InvalidField(f"`{name}` is out of range.", f"konsilium.{name}")
+
+
 def turn_request(
     mode: Mode, asked: CompletionRequest
 ) -> tuple[TurnRequest, tuple[HistoryMessage, ...]]:
@@ -164,6 +176,8 @@ def turn_request(
     chosen: Any = asked.body.get("konsilium") or {}
     if not isinstance(chosen, dict):
         raise InvalidField("`konsilium` must be an object of options.", "konsilium")
+    check_mode_fields(asked.body)
+    _check_options(mode, chosen)
     *earlier, last = request.messages
     if last.role != "user":
         raise InvalidField("The last message must be the user's.", "messages")

@@ -283,7 +283,8 @@ def _image(url: str, where: str) -> ImagePart:
     if not (comma and head.startswith("data:image/") and head.endswith(";base64")):
         raise InvalidField("An image must be a `data:image/…;base64,` URL.", where)
     try:
-        return ImagePart(base64.b64decode(data, validate=True), head[5:-7])
+        padded = data + "=" * (-len(data) % 4)  # browsers' btoa pads, other encoders do not
+        return ImagePart(base64.b64decode(padded, validate=True), head[5:-7])
     except (binascii.Error, ValueError):
         raise InvalidField("The image is not valid base64.", where) from None
 
@@ -328,6 +329,29 @@ def whole_number(body: Json, name: str, minimum: int = -(2**63)) -> int | None:
     if not minimum <= value < 2**63:
         raise InvalidField(f"`{name}` is out of range.", name)
     return value
+
+
+_NOT_IN_MODES = (
+    "tools",
+    "functions",
+    "stop",
+    "seed",
+    "logprobs",
+    "frequency_penalty",
+    "presence_penalty",
+    "logit_bias",
+)
+
+
+def check_mode_fields(body: Json) -> None:
+    """Refuses what a council cannot keep: it would be dropped in silence. Raises InvalidField."""
+    for name in _NOT_IN_MODES:
+        if body.get(name):
+            raise InvalidField(f"`{name}` is not supported by konsilium's modes.", name)
+    if _response_format(body.get("response_format")) is not None:
+        raise InvalidField("konsilium's modes answer in text.", "response_format")
+    if body.get("top_p") not in (None, 1):
+        raise InvalidField("`top_p` is not supported by konsilium's modes.", "top_p")
 
 
 def token_limit(body: Json, name: str) -> int | None:

@@ -21,10 +21,10 @@ async def servers(services: TheServices, caller: TheCaller, refresh: bool = Fals
 
 @router.get("/server/models")
 async def server_models(services: TheServices, caller: TheCaller, server_url: str) -> ServerModels:
-    """The models of one server, by its URL or its name."""
+    """The models of one server, by its name; administrators may give its URL."""
     wanted = server_url.rstrip("/")
     for state in await services.gateway.models.refresh():
-        if wanted in (state.name, state.url.rstrip("/")):
+        if wanted == state.name or (caller.admin and wanted == state.url.rstrip("/")):
             return ServerModels(server=state.name, models=_models(state, caller))
     raise NotFound("There is no such server.")
 

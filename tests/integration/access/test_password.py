@@ -2,6 +2,10 @@
 
 import asyncio
 
+import pytest
+
+from app.access.people import FREE_TRIES_BY_NAME, MAX_WAIT_BY_NAME
+from app.core.errors import LimitReached
 from app.core.turns import now
 
 
@@ -91,3 +95,13 @@ async def test_the_first_administrator_is_made_once(house):
     await house.people.first_admin("another password")
     assert await house.people.check("admin", "another password", "") is None
     assert (await house.people.check("admin", "first password", "")).role == "admin"
+
+
+async def test_one_name_is_not_guessed_from_many_addresses(house, ann):
+    for n in range(FREE_TRIES_BY_NAME):
+        assert await house.people.check("ann", "wrong", f"10.0.0.{n}") is None
+    assert await house.people.check("ann", "wrong", "10.0.1.0") is None
+    with pytest.raises(LimitReached) as caught:
+        await house.people.check("ann", "wrong", "10.0.1.1")
+    assert caught.value.retry_after is not None
+    assert caught.value.retry_after <= MAX_WAIT_BY_NAME

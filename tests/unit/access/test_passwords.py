@@ -1,10 +1,12 @@
 """Passwords are kept hashed, and guessing them gets slow."""
 
+from contextlib import ExitStack
+
 import pytest
 from argon2 import PasswordHasher
 
 from app.access.login_throttle import LoginThrottle
-from app.access.passwords import Passwords
+from app.access.passwords import MAX_WAITING_FROM_ONE, Passwords, weakness
 from app.core.errors import LimitReached
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -48,3 +50,31 @@ def test_no_wait_is_longer_than_five_minutes_and_an_hour_forgets():
     assert caught.value.retry_after == 300
     at = 3601.0
     throttle.check("ann")
+
+
+@pytest.mark.parametrize(
+    ("password", "why"),
+    [
+        ("short", "short"),
+        (" " * 12, "short"),
+        ("Password123", "common"),
+        ("пароль123", "common"),
+        ("zzzzzzzzzzzz", "common"),
+        ("correct horse", None),
+        ("x" + "é" * 7, None),
+    ],
+)
+def test_a_new_password_is_long_enough_and_none_that_everybody_tries(password, why):
+    assert weakness(password) == why
+
+
+def test_a_flood_from_one_address_leaves_places_for_others():
+    passwords = Passwords(CHEAP)
+    with ExitStack() as waiting:
+        for _ in range(MAX_WAITING_FROM_ONE):
+            waiting.enter_context(passwords.admit("203.0.113.5"))
+        with pytest.raises(LimitReached):
+            passwords.admit("203.0.113.5")
+        waiting.enter_context(passwords.admit("198.51.100.7"))
+    with passwords.admit("203.0.113.5"):
+        """There is room again."""

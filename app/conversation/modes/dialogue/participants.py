@@ -95,7 +95,7 @@ def parse_participants(value: str) -> tuple[Participant, ...]:
         return ()
     try:
         listed = json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ParticipantsInvalid(NOT_READABLE) from error
     if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
         raise ParticipantsInvalid(NOT_READABLE)
