@@ -1,5 +1,6 @@
 """Typed settings from the environment and `.env`. Fails at start, naming the variable."""
 
+import codecs
 import os
 import secrets
 from collections.abc import Iterable
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError, create_model
+from pydantic import Field, SecretStr, ValidationError, create_model, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.errors import SettingsInvalid
@@ -35,6 +36,12 @@ class CommonSettings(BaseSettings):
     model_config = SettingsConfigDict(
         env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _bare(cls, value: Any) -> Any:
+        """Blanks and line ends around a value do not count: a key read from a file ends in one."""
+        return value.strip() if isinstance(value, str) else value
 
     # Model servers
     ollama_host: str = "http://localhost:11434"
@@ -142,11 +149,34 @@ def _create_private(path: Path) -> int:
     return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
 
 
+ENV_FILE = Path(".env")
+
+
 def load_settings() -> CommonSettings:
     """The settings, or SettingsInvalid with the name of the first variable that is wrong."""
     try:
-        return Settings()
+        return Settings(_env_file_encoding=_encoding_of(ENV_FILE))  # type: ignore[call-arg]  # pydantic-settings' own parameter
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         variable = "_".join(str(part) for part in first["loc"]).upper()
         raise SettingsInvalid(variable, first["msg"]) from None
+
+
+def _encoding_of(path: Path) -> str:
+    """How that file is read: UTF-8, UTF-16 with its mark as PowerShell writes it, or, where only
+    comments hold other letters, any. Raises SettingsInvalid for a value in another encoding."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return "utf-8"
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    try:
+        data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        for number, line in enumerate(data.splitlines(), start=1):
+            if not (line.isascii() or line.lstrip().startswith(b"#")):
+                why = f"line {number} is not UTF-8: save the file as UTF-8"
+                raise SettingsInvalid(str(path), why) from None
+        return "latin-1"
+    return "utf-8-sig"

@@ -4,6 +4,7 @@ What varies from one to the next is a fact in its row: the settings, `.env.examp
 docs, the guide's form, the servers panel and doctor are made from the rows, and the adapters read them.
 """
 
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -123,6 +124,8 @@ class Provider:
             raise SettingsInvalid("provider", f"{self.name} is not named by a form")
         told = {one.name: values.get(one.name) or one.default for one in self.fields}
         for one in self.fields:
+            if one.secret and told[one.name]:
+                told[one.name] = checked_key(told[one.name], one.variable or one.name)
             if one.required and not told[one.name]:
                 beside = self.key.variable if self.key and one is not self.key else None
                 why = f"needed beside {beside}" if beside else "missing"
@@ -133,6 +136,21 @@ class Provider:
             headers={name: text.format_map(told) for name, text in self.preset.headers.items()},
             names=self.names(told),
         )
+
+
+def checked_key(key: str, variable: str) -> str:
+    """The key without blanks around it. Raises SettingsInvalid with the variable where it cannot be
+    one: a blank or a line end within, or a letter that only looks Latin; the key itself is not said."""
+    key = key.strip()
+    if any(letter.isspace() or not letter.isprintable() for letter in key):
+        raise SettingsInvalid(variable, "the key has a blank or a line end in its middle")
+    if not key.isascii():
+        place, letter = next((n, c) for n, c in enumerate(key, start=1) if not c.isascii())
+        name = unicodedata.name(letter, "unknown").lower()
+        raise SettingsInvalid(
+            variable, f"character {place} of the key is no Latin letter but {letter!r} ({name})"
+        )
+    return key
 
 
 def base_of(url: str) -> str:

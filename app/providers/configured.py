@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from app.core.errors import SettingsInvalid
 from app.core.models import GATEWAY_SERVER
 from app.core.ports import ModelServer
-from app.core.providers import PROVIDERS, Provider
+from app.core.providers import PROVIDERS, Provider, checked_key
 from app.providers.deadline import timeouts_for
 from app.providers.embedded.bundled import bundled_model
 from app.providers.embedded.hub import Hub
@@ -95,10 +95,13 @@ def registry_of(
 
 
 def ollama_hosts(listed: str) -> list[tuple[str, str]]:
-    """OLLAMA_HOST as (name, url): `url` or `name=url`, comma-separated; the first is `ollama`."""
+    """OLLAMA_HOST as (name, url): `url` or `name=url`, comma-separated; the first is `ollama`. Raises
+    SettingsInvalid for one that is the OpenAI form's base."""
     hosts: list[tuple[str, str]] = []
     for position, item in enumerate(part for part in listed.split(",") if part.strip()):
         name, url = _named(item, f"ollama{position + 1}" if position else "ollama", "OLLAMA_HOST")
+        if re.search(r"/v1/?$", url):
+            raise SettingsInvalid("OLLAMA_HOST", f"{url}: leave out the /v1 at its end")
         hosts.append((name, _ollama_url(url)))
     return hosts
 
@@ -113,7 +116,7 @@ def openai_servers(listed: str) -> list[tuple[str, str, str]]:
             raise SettingsInvalid("OPENAI_SERVERS", "each is name=url or name=url|key")
         if "@" in urlsplit(url).netloc:
             raise SettingsInvalid("OPENAI_SERVERS", f"{name}: a key stands after |, not in the URL")
-        servers.append((name, url, key.strip()))
+        servers.append((name, url, checked_key(key, "OPENAI_SERVERS")))
     return servers
 
 

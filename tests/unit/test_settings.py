@@ -1,0 +1,71 @@
+"""Settings are read whatever surrounds them; what cannot be read is said in a line, by its name."""
+
+from pathlib import Path
+
+import pytest
+
+from app.core.errors import SettingsInvalid
+from app.core.providers import checked_key, provider_of
+from app.providers.configured import ollama_hosts, openai_servers
+from app.settings import load_settings
+
+LINES = "YANDEX_API_KEY=AQVN1\nAPP_LANGUAGE=ru\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        LINES.encode(),
+        b"\xef\xbb\xbf" + LINES.encode(),
+        LINES.replace("\n", "\r\n").encode(),
+        LINES.encode("utf-16"),
+        (LINES + "# мой сервер\n").encode("cp1251"),
+        (LINES + "# мій сервер\n").encode("utf-8"),
+    ],
+    ids=["utf-8", "mark", "crlf", "utf-16", "cp1251 comment", "utf-8 comment"],
+)
+def test_an_env_file_of_any_editor_is_read(data, tmp_path: Path, monkeypatch):
+    (tmp_path / ".env").write_bytes(data)
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings()
+    assert settings.app_language == "ru"
+    assert settings.values_of(provider_of("yandex")) == {"key": "AQVN1"}
+
+
+def test_a_value_in_another_encoding_is_refused_by_its_line(tmp_path: Path, monkeypatch):
+    (tmp_path / ".env").write_bytes("APP_LANGUAGE=ru\nAUTH_HEADER=Имя\n".encode("cp1251"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsInvalid, match=r"\.env.*line 2.*UTF-8"):
+        load_settings()
+
+
+def test_blanks_and_line_ends_around_a_value_do_not_count(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("YANDEX_API_KEY", " AQVN1\r\n")
+    monkeypatch.setenv("YANDEX_FOLDER_ID", "b1g\n")
+    yandex = provider_of("yandex")
+    assert load_settings().values_of(yandex) == {"key": "AQVN1", "folder": "b1g"}
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("AQ VN1", "blank"),
+        ("AQ\nVN1", "line end"),
+        ("АQVN1", "character 1 .*cyrillic capital letter a"),
+        ("AQVN1\u200b", "blank"),
+        ("sk-…", "character 4"),
+    ],
+)
+def test_a_key_that_cannot_be_one_is_refused_before_it_is_sent(key, why):
+    with pytest.raises(SettingsInvalid, match=why) as caught:
+        checked_key(key, "YANDEX_API_KEY")
+    assert key not in caught.value.detail
+    with pytest.raises(SettingsInvalid, match="OPENAI_SERVERS"):
+        openai_servers(f"lab=http://x/v1|{key}")
+
+
+@pytest.mark.parametrize("host", ["http://localhost:11434/v1", "gpu=http://gpu:11434/v1/"])
+def test_an_ollama_host_ending_in_v1_gets_one_clear_sentence(host):
+    with pytest.raises(SettingsInvalid, match="leave out the /v1"):
+        ollama_hosts(host)
