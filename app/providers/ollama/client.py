@@ -5,11 +5,13 @@ import json
 from typing import Any
 
 import aiohttp
+from pydantic import ValidationError
 from yarl import URL
 
 from app.core.errors import FirstTokenTimeout
 from app.core.reading import read_json
 from app.providers.deadline import Timeouts
+from app.providers.ollama.package import ShowResponse
 from app.providers.transport import AiohttpTransport, UpstreamAnswer
 from app.providers.upstream_errors import error_in_body, not_the_protocol
 
@@ -68,9 +70,13 @@ class OllamaClient:
         )
         return self._object(await answer.body(), None)
 
-    async def show(self, model: str) -> dict[str, Any]:
+    async def show(self, model: str) -> ShowResponse:
         """POST /api/show."""
-        return await self._asked("/api/show", {"model": model}, model)
+        said = await self._asked("/api/show", {"model": model}, model)
+        try:
+            return ShowResponse.model_validate(said)
+        except ValidationError as error:
+            raise not_the_protocol(self.server, model, str(error).encode()) from error
 
     async def embed(
         self,

@@ -12,6 +12,7 @@ from app.core.models import Capability, LoadState, ModelProfile, ServerState
 from app.core.turns import now
 from app.providers.ollama import listing
 from app.providers.ollama.client import OllamaClient
+from app.providers.ollama.package import ShowResponse
 from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
 
 DEFAULT_NUM_CTX = 8192
@@ -28,7 +29,7 @@ class Inventory:
         self._client = client
         self._default_num_ctx = num_ctx
         self._listing_seconds = listing_seconds
-        self._shown: dict[tuple[str, str], dict[str, Any]] = {}
+        self._shown: dict[tuple[str, str], ShowResponse] = {}
         self._known: dict[str, ModelProfile] = {}
         self._wanted: dict[str, int] = {}
         self._pins: dict[str, int | None] = {}

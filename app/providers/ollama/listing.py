@@ -1,10 +1,11 @@
 """What an Ollama server says about its models, as profiles: pure translation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from app.core.models import Capability, LoadState, ModelProfile, ModelRef
+from app.providers.ollama.package import ShowResponse
 
 CAPABILITIES: Mapping[str, tuple[Capability, ...]] = {
     "completion": (Capability.COMPLETION, Capability.JSON_MODE, Capability.JSON_SCHEMA),
@@ -19,12 +20,12 @@ CAPABILITIES: Mapping[str, tuple[Capability, ...]] = {
 def profile(
     server: str,
     tag: Mapping[str, Any],
-    shown: Mapping[str, Any] | None,
+    shown: ShowResponse | None,
     load: LoadState | None,
 ) -> ModelProfile:
     """One entry of `/api/tags`, with `/api/show` and `/api/ps` where they are known."""
     details = tag.get("details") or {}
-    said = (shown or {}).get("capabilities") or tag.get("capabilities")
+    said = (shown.capabilities if shown else None) or tag.get("capabilities")
     return ModelProfile(
         ref=ModelRef(server, tag["name"]),
         capabilities=capabilities(said),
@@ -40,7 +41,7 @@ def profile(
     )
 
 
-def capabilities(words: list[str] | None) -> frozenset[Capability]:
+def capabilities(words: Sequence[str] | None) -> frozenset[Capability]:
     """From Ollama's list; servers too old to say are taken to complete."""
     if not words:
         words = ["completion"]
@@ -57,18 +58,18 @@ def load_state(running: Mapping[str, Any]) -> LoadState:
     )
 
 
-def longest_context(shown: Mapping[str, Any] | None) -> int | None:
+def longest_context(shown: ShowResponse | None) -> int | None:
     """Tokens the model was trained for: `<architecture>.context_length`."""
-    facts = (shown or {}).get("model_info") or {}
+    facts = (shown.modelinfo if shown else None) or {}
     for key, value in facts.items():
         if key.endswith(".context_length") and isinstance(value, int):
             return value
     return None
 
 
-def own_num_ctx(shown: Mapping[str, Any] | None) -> int | None:
+def own_num_ctx(shown: ShowResponse | None) -> int | None:
     """The `num_ctx` of the Modelfile, from the lines of `parameters`."""
-    for line in ((shown or {}).get("parameters") or "").splitlines():
+    for line in ((shown.parameters if shown else None) or "").splitlines():
         name, _, value = line.strip().partition(" ")
         if name == "num_ctx" and value.strip().isdigit():
             return int(value)
