@@ -14,6 +14,8 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from app.core.providers import PROVIDERS
+
 ROOT = Path(__file__).parent.parent
 CHAINLIT = Path(sys.executable).with_name("chainlit")
 
@@ -28,7 +30,8 @@ def free_port() -> int:
 def clean_environment(**variables: str) -> dict[str, str]:
     """This environment without anything that would configure the app, and with `variables`; the small
     model that the install may have brought along is left out unless they name it."""
-    servers = ("OLLAMA", "OPENAI", "YANDEX", "DEEPSEEK", "OPENROUTER", "DATABASE", "REDIS")
+    keys = tuple(str(one.variable) for row in PROVIDERS for one in row.variables)
+    servers = ("OLLAMA", "OPENAI", "DATABASE", "REDIS", *keys)
     chainlit = (
         "CHAINLIT",
         "CI",

@@ -68,6 +68,7 @@ def _docs(clouds: Sequence[Provider]) -> str:
     notes = [
         f"- `{cloud.name}`: [keys]({cloud.keys_at}), [prices]({cloud.prices_at})"
         + "".join(f"; {quirk}" for quirk in cloud.quirks)
+        + (f" (as of {cloud.as_of})" if cloud.as_of else " (not checked against the server itself)")
         for cloud in clouds
     ]
     return "\n".join(

@@ -93,7 +93,7 @@ class Provider:
     prices_at: str | None = None
     """Where its prices can be read."""
     as_of: date | None = None
-    """When these facts were read."""
+    """When these facts were read; None: not checked against the provider itself yet."""
     quirks: tuple[str, ...] = ()
     """What is known to differ, for the docs, in English."""
 
@@ -177,7 +177,7 @@ def _cloud(
     keys_at: str,
     prices_at: str,
     quirks: tuple[str, ...] = (),
-    as_of: date = date(2026, 11, 1),
+    as_of: date | None = None,
     **facts: object,
 ) -> Provider:
     """A cloud that needs nothing but a key."""
@@ -191,6 +191,21 @@ def _cloud(
         prices_at=prices_at,
         quirks=quirks,
         as_of=as_of,
+    )
+
+
+def _own(name: str, label: str, address: str, *, quirks: tuple[str, ...] = ()) -> Provider:
+    """A server that people run themselves, at its usual address."""
+    return Provider(
+        name,
+        same(label),
+        Preset(name, "", provider=name),
+        (
+            FormField("url", ADDRESS, default=address),
+            FormField("key", KEY, secret=True, required=False),
+        ),
+        variable="OPENAI_SERVERS",
+        quirks=quirks,
     )
 
 
@@ -279,6 +294,102 @@ PROVIDERS: tuple[Provider, ...] = (
         headers={"X-Title": "Konsilium"},
         key_path="/key",
     ),
+    _cloud(
+        "proxyapi",
+        "ProxyAPI",
+        "https://api.proxyapi.ru/openai/v1",
+        "PROXYAPI_API_KEY",
+        keys_at="https://console.proxyapi.ru/keys",
+        prices_at="https://proxyapi.ru/pricing",
+    ),
+    _cloud(
+        "vsegpt",
+        "VseGPT",
+        "https://api.vsegpt.ru/v1",
+        "VSEGPT_API_KEY",
+        keys_at="https://vsegpt.ru/User/API",
+        prices_at="https://vsegpt.ru/Docs/Models",
+        quirks=(
+            "models are named with their vendor, `openai/gpt-4o-mini`; about one request a second",
+        ),
+    ),
+    _cloud(
+        "polza",
+        "Polza.ai",
+        "https://api.polza.ai/api/v1",
+        "POLZA_API_KEY",
+        keys_at="https://polza.ai/dashboard/api-keys",
+        prices_at="https://polza.ai/models",
+        quirks=("models are named with their vendor",),
+    ),
+    _cloud(
+        "aitunnel",
+        "AITunnel",
+        "https://api.aitunnel.ru/v1",
+        "AITUNNEL_API_KEY",
+        keys_at="https://aitunnel.ru/panel",
+        prices_at="https://aitunnel.ru",
+    ),
+    _cloud(
+        "anthropic",
+        "Anthropic",
+        "https://api.anthropic.com/v1",
+        "ANTHROPIC_API_KEY",
+        keys_at="https://console.anthropic.com/settings/keys",
+        prices_at="https://www.anthropic.com/pricing",
+        quirks=(
+            "the OpenAI form; the list of models wants the key in a header of its own; newer models take a temperature or a top_p, not both",
+        ),
+        headers={"x-api-key": "{key}", "anthropic-version": "2023-06-01"},
+    ),
+    _cloud(
+        "gemini",
+        "Google Gemini",
+        "https://generativelanguage.googleapis.com/v1beta/openai",
+        "GEMINI_API_KEY",
+        keys_at="https://aistudio.google.com/apikey",
+        prices_at="https://ai.google.dev/gemini-api/docs/pricing",
+        quirks=("the OpenAI form; tokens of thinking are in the total only",),
+    ),
+    _cloud(
+        "mistral",
+        "Mistral",
+        "https://api.mistral.ai/v1",
+        "MISTRAL_API_KEY",
+        keys_at="https://console.mistral.ai/api-keys",
+        prices_at="https://mistral.ai/pricing",
+        quirks=("unknown fields are refused with 422; user and assistant alternate",),
+    ),
+    _cloud(
+        "groq",
+        "Groq",
+        "https://api.groq.com/openai/v1",
+        "GROQ_API_KEY",
+        keys_at="https://console.groq.com/keys",
+        prices_at="https://groq.com/pricing",
+        quirks=("usage of a stream may come in `x_groq`",),
+    ),
+    _cloud(
+        "xai",
+        "xAI",
+        "https://api.x.ai/v1",
+        "XAI_API_KEY",
+        keys_at="https://console.x.ai",
+        prices_at="https://docs.x.ai/docs/models",
+        quirks=("tokens of thinking stand beside the completion tokens",),
+    ),
+    _cloud(
+        "together",
+        "Together",
+        "https://api.together.xyz/v1",
+        "TOGETHER_API_KEY",
+        keys_at="https://api.together.ai/settings/api-keys",
+        prices_at="https://www.together.ai/pricing",
+        quirks=("the list of models is a bare list",),
+    ),
+    _own("lmstudio", "LM Studio", "http://localhost:1234/v1"),
+    _own("vllm", "vLLM", "http://localhost:8000/v1"),
+    _own("llamacpp", "llama.cpp (llama-server)", "http://localhost:8080/v1"),
     Provider(
         "other",
         OTHER_SERVER,

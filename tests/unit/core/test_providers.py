@@ -106,10 +106,9 @@ async def test_doctor_says_the_rows_remedy():
     await server.aclose()
 
 
-def test_every_row_says_where_it_was_read():
+def test_every_row_says_where_its_keys_and_prices_are():
     for row in PROVIDERS:
         if row.variables:
-            assert row.as_of is not None, row.name
             assert row.keys_at, row.name
             assert row.prices_at, row.name
 
@@ -118,3 +117,20 @@ def test_every_variable_of_a_row_is_a_setting():
     fields = {one.variable for row in PROVIDERS for one in row.variables}
     assert {str(name).lower() for name in fields} <= set(Settings.model_fields)
     assert provider_of("unheard-of").name == "other"
+
+
+@pytest.mark.parametrize("name", [row.name for row in PROVIDERS if row.fields])
+async def test_every_row_is_a_server_once_its_form_is_filled_in(name: str, tmp_path: Path):
+    fields = {field.name: field.default or "x" for field in provider_of(name).fields}
+    url = (
+        fields.pop("url", "") if name != "other" else fields.pop("url") and "http://127.0.0.1:9/v1"
+    )
+    key = fields.pop("key", "")
+    server = SavedServers(tmp_path).build(NewServer(name, key, url, fields))
+    assert server.name
+    await server.aclose()
+
+
+def test_a_key_in_a_header_of_its_own_is_put_there():
+    preset = provider_of("anthropic").connection({"key": "sk-1"})
+    assert preset.headers["x-api-key"] == "sk-1"
