@@ -65,6 +65,7 @@ class Process:
     def start(self, timeout: float = 120) -> None:
         """Starts it and waits until it answers; raises with its log where it dies or hangs."""
         started = time.perf_counter()
+        self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self.command,

@@ -40,6 +40,7 @@ async def open_house(folder: Path, **settings: Any) -> AsyncGenerator[House, Non
             Settings(
                 data_dir=folder,
                 ollama_host="",
+                embedded_model="off",
                 openai_servers=SecretStr(f"gpu={simulator.base_url}"),
                 model_name="gpu/echo",
                 shutdown_grace_seconds=1,

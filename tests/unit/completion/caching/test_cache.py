@@ -236,7 +236,9 @@ def only_one_way(request):
 
 
 @pytest.mark.parametrize(
-    "reply", ["no", "yes and no", "", only_one_way, ServerUnavailable("down")], ids=str
+    "reply",
+    ["no", "yes and no", "", only_one_way, ServerUnavailable("down")],
+    ids=["no", "yes and no", "nothing", "only one way", "the server is down"],
 )
 async def test_without_two_times_yes_it_is_only_offered(reply):
     cache, models, booked, asker = a_judge(judge=reply)
