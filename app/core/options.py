@@ -76,6 +76,9 @@ class Option:
                 return listed if isinstance(listed, str) else self.default
 
 
+TEMPERATURE = 0.7
+"""Where the slider stands untouched: then none is sent, and the model keeps its own."""
+
 CHAT_OPTIONS: tuple[Option, ...] = (
     Option(
         id="model",
@@ -88,11 +91,11 @@ CHAT_OPTIONS: tuple[Option, ...] = (
         kind="slider",
         label=Text(ru="Температура", uk="Температура", en="Temperature"),
         hint=Text(
-            ru="Ниже — точнее и суше, выше — свободнее",
-            uk="Нижче — точніше й сухіше, вище — вільніше",
-            en="Lower is more exact, higher is freer",
+            ru="Ниже — точнее и суше, выше — свободнее; 0,7 — как у самой модели",
+            uk="Нижче — точніше й сухіше, вище — вільніше; 0,7 — як у самої моделі",
+            en="Lower is more exact, higher is freer; 0.7 leaves it to the model",
         ),
-        default=0.7,
+        default=TEMPERATURE,
         minimum=0.0,
         maximum=2.0,
         step=0.1,
