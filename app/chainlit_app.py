@@ -94,6 +94,7 @@ who = signed_in(people, local=local)
 buttons = {**answers.actions, **servers.actions, **guide.actions}
 server.put_first(
     pages.project_router(language, alone=local),
+    pages.feedback_router(layer),
     pages.action_router(buttons, panel.picked),
     pages.health_router(lambda: health(storage.keys, models)),
     files.files_router(storage.elements),

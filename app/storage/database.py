@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import URL, exc, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.core.errors import SettingsInvalid, StorageUnavailable
+from app.core.errors import NotFound, SettingsInvalid, StorageUnavailable
 from app.storage.sqlite import SqliteFile, Work
 
 T = TypeVar("T")
@@ -112,16 +112,33 @@ class _PostgreSQL:
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Turns a driver's failure into StorageUnavailable, with the driver's words for the log."""
+    """Turns a driver's failure into StorageUnavailable, with the driver's words for the log, and a value
+    that no column can hold (an id with a NUL, a number beyond 64 bits) into NotFound."""
     try:
         yield
-    except _CODE_FAULTS:
-        raise
-    except (exc.DBAPIError, exc.TimeoutError) as error:
+    except (UnicodeEncodeError, OverflowError, exc.StatementError) as error:
+        if _is_unstorable(error):
+            raise NotFound(f"a value that no row has ({type(error).__name__})") from error
+        if not isinstance(error, exc.DBAPIError) or isinstance(error, _CODE_FAULTS):
+            raise
         cause = getattr(error, "orig", None) or error
         raise StorageUnavailable(f"{type(cause).__name__}: {cause}") from error
+    except exc.TimeoutError as error:
+        raise StorageUnavailable(f"{type(error).__name__}: {error}") from error
     except _driver_errors() as error:
         raise StorageUnavailable(f"{type(error).__name__}: {error}") from error
+
+
+def _is_unstorable(error: Exception) -> bool:
+    """SQLite's driver and the columns' types raise Python's own errors, PostgreSQL's a ValueError for
+    what it cannot send, the server a "data exception" (class 22 of the SQL standard)."""
+    if not isinstance(error, exc.StatementError):
+        return True
+    cause = error.orig
+    if not isinstance(error, exc.DBAPIError):
+        return isinstance(cause, UnicodeEncodeError | OverflowError)
+    state = str(getattr(cause, "sqlstate", None) or "")
+    return state.startswith("22") or isinstance(getattr(cause, "__cause__", None), ValueError)
 
 
 def _driver_errors() -> tuple[type[Exception], ...]:

@@ -4,12 +4,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, or_, select
+from sqlalchemy import Connection, or_, select
 
 from app.core.errors import NotFound
 from app.core.threads import ElementRecord
 from app.storage.database import Database
-from app.storage.files import LocalFiles, image_name
+from app.storage.files import LocalFiles
 from app.storage.rows import element_from, storable_json
 from app.storage.tables import elements, steps, threads
 from app.storage.threads import ensure_thread
@@ -70,19 +70,6 @@ class Elements:
     def path(self, element: ElementRecord) -> Path:
         """Where its bytes are, if it has any."""
         return self._files.path(element.thread_id, element.id)
-
-    async def delete(self, element_id: str, user_id: str) -> None:
-        """Deletes it, its bytes too."""
-        own = select(threads.c.id).where(threads.c.user_id == user_id)
-        this = (
-            delete(elements)
-            .where(elements.c.id == element_id, elements.c.thread_id.in_(own))
-            .returning(elements.c.thread_id)
-        )
-        thread_id = await self._database.write(lambda c: c.scalar(this))
-        if thread_id is None:
-            raise NotFound(f"element {element_id} of {user_id}")
-        await self._files.delete(thread_id, element_id, image_name(element_id))
 
 
 def _refuse_anothers(element: ElementRecord, user_id: str, connection: Connection) -> None:

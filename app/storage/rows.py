@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from app.core.errors import NotFound
 from app.core.events import StepKind
 from app.core.people import User
 from app.core.threads import ElementRecord, FeedbackRecord, ThreadRecord
@@ -159,3 +160,10 @@ def storable_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [storable_json(item) for item in value]
     return value
+
+
+def refuse_unstorable(*ids: str) -> None:
+    """Raises NotFound for an id that PostgreSQL could not hold: SQLite would, and its exports fail."""
+    for id in ids:
+        if storable(id) != id:
+            raise NotFound("an id that no database can hold")

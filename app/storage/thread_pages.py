@@ -1,5 +1,6 @@
 """Pages of threads: the sidebar, newest activity first, and what a search finds."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from app.storage.search import fts5_query, tsquery, words_of
 from app.storage.tables import feedback as verdicts
 from app.storage.tables import threads, users
 
+_OFFSET = re.compile(r"[0-9]{1,6}")
 _SCAN = 1_000
 """Matching messages looked at per round of a search."""
 
@@ -50,7 +52,7 @@ def _found(
     connection: Connection, user_id: str, words: list[str], limit: int, cursor: str | None
 ) -> Page[ThreadRecord]:
     """Threads whose title matches, then those in which it was said, latest first."""
-    skip = int(cursor) if cursor and cursor.isdecimal() else 0
+    skip = int(cursor) if cursor and _OFFSET.fullmatch(cursor) else 0
     wanted = skip + limit + 1
     seen = dict.fromkeys(_titled(connection, user_id, words, wanted))
     before: int | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select, update
 
-from app.core.errors import NotFound
+from app.core.errors import BadRequest, NotFound
 from app.core.threads import FeedbackRecord, Page, StoredThread, ThreadRecord, title_of
 from app.core.turns import StepRecord, now
 from app.storage.answers import drop_disliked, drop_of_thread
@@ -19,6 +19,7 @@ from app.storage.rows import (
     Values,
     element_from,
     feedback_from,
+    refuse_unstorable,
     step_from,
     storable_json,
     thread_from,
@@ -28,6 +29,9 @@ from app.storage.tables import elements, feedback, steps, threads
 from app.storage.thread_pages import page_of, with_owner
 from app.storage.turns import write_steps
 from app.storage.upsert import upsert
+
+MAX_PAGE = 1_000
+"""Threads of one page; who asks for more is given so many."""
 
 
 class Threads:
@@ -49,6 +53,9 @@ class Threads:
     ) -> Page[ThreadRecord]:
         """The user's threads, newest activity first. `search` finds words by their beginnings, in any
         case: threads whose title has them all, then those with a message that does, latest first."""
+        if limit < 1:
+            raise BadRequest(f"a page of {limit} threads")
+        limit = min(limit, MAX_PAGE)
         return await self._database.read(
             lambda c: page_of(c, user_id, limit, cursor, search, feedback)
         )
@@ -132,26 +139,6 @@ class Threads:
 
         await self._database.write(work)
 
-    async def delete_step(self, step_id: str, user_id: str) -> None:
-        """Deletes a step of the user's and all below it; no error where there is none."""
-        root = select(steps.c.id).where(steps.c.id == step_id, steps.c.user_id == user_id)
-        family = root.cte("family", recursive=True)
-        child = select(steps.c.id).join(family, steps.c.parent_id == family.c.id)
-        family = family.union(child.where(steps.c.user_id == user_id))
-
-        def work(connection: Connection) -> Sequence[AnyRow]:
-            ids = connection.scalars(select(family.c.id)).all()
-            gone = connection.execute(
-                delete(elements)
-                .where(elements.c.step_id.in_(ids))
-                .returning(elements.c.thread_id, elements.c.id)
-            ).all()
-            connection.execute(delete(steps).where(steps.c.id.in_(ids)))
-            return gone
-
-        for row in await self._database.write(work):
-            await self._files.delete(row.thread_id, row.id, f"{row.id}.image")
-
     async def mark_favorite(self, step_id: str, user_id: str, favorite: bool) -> StepRecord:
         """Stars a message, or no longer."""
         mark = (
@@ -215,6 +202,7 @@ class Threads:
 
 def ensure_thread(connection: Connection, thread_id: str, user_id: str) -> None:
     """Makes an unnamed thread of that user where there is none. Raises NotFound for another's."""
+    refuse_unstorable(thread_id)
     at = now()
     row = {"id": thread_id, "user_id": user_id, "metadata": {}, "tags": []}
     upsert(connection, threads, [row | {"created_at": at, "active_at": at}], ["id"], [])

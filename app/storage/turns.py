@@ -14,7 +14,14 @@ from app.core.usage import Outcome
 from app.storage.database import Database
 from app.storage.files import LocalFiles, image_name
 from app.storage.history import MessageRows, message_rows, messages
-from app.storage.rows import AnyRow, Values, call_values, step_values, storable_json
+from app.storage.rows import (
+    AnyRow,
+    Values,
+    call_values,
+    refuse_unstorable,
+    step_values,
+    storable_json,
+)
 from app.storage.search import fold
 from app.storage.tables import elements, running_turns, steps, threads, usage
 from app.storage.upsert import upsert
@@ -121,6 +128,7 @@ def write_steps(connection: Connection, records: Sequence[StepRecord], user_id: 
 
 def _own_thread(connection: Connection, request: TurnRequest, at: datetime) -> AnyRow:
     """Makes the thread if it is new, marks it as active, and returns its title's row."""
+    refuse_unstorable(request.thread_id, request.question.id)
     title = title_of(request.question.text)
     first = {"title": title, "titled_by": "question", "folded_title": fold(title)}
     row: Values = {"id": request.thread_id, "user_id": request.user_id, "tags": []}

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from app.attachments import refusal_text
-from app.core.errors import KonsiliumError, NotAllowed, NotFound, StorageUnavailable
+from app.core.errors import BadRequest, KonsiliumError, NotAllowed, NotFound, StorageUnavailable
 from app.core.text import Language, Text
 
 
@@ -556,6 +556,7 @@ def join_failed(error: KonsiliumError, language: Language) -> str:
 
 
 _STATUS: Mapping[type[Exception], int] = {
+    BadRequest: 400,
     NotFound: 404,
     NotAllowed: 401,
     StorageUnavailable: 503,

@@ -138,10 +138,12 @@ HTML are not among them; they, and all that is unknown, are downloads."""
 
 
 def files_router(elements: Elements) -> APIRouter:
-    """`GET /files/{thread}/{element}`; 404 for who may not read it."""
+    """`GET` and `HEAD /files/{thread}/{element}`; 404 for who may not read it."""
     router = APIRouter(prefix=FILES_ROUTE, tags=["files"])
 
-    @router.get("/{thread_id}/{element_id}", response_class=FileResponse)
+    @router.api_route(
+        "/{thread_id}/{element_id}", methods=["GET", "HEAD"], response_class=FileResponse
+    )
     async def read(thread_id: str, element_id: str) -> FileResponse:
         """One file of a thread."""
         reader = asking_id()

@@ -11,13 +11,14 @@ from typing import Annotated, Any
 from chainlit import server
 from chainlit.config import config
 from chainlit.server import UserParam
-from chainlit.types import CallActionRequest
+from chainlit.types import CallActionRequest, UpdateFeedbackRequest
 from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi.responses import JSONResponse
 
 from app.core.text import Language, Text, language_of
 from app.view.avatars import avatar_svg
 from app.view.chainlit.browser import ActionHandler, Browser, guarded
+from app.view.chainlit.data_layer import DataLayer
 
 _LINK = re.compile(r"<link\b[^>]*>\s*", re.IGNORECASE)
 _META_IMAGE = re.compile(r'\s*<meta\s+property="og:(?:image|url)"[^>]*>', re.IGNORECASE)
@@ -63,6 +64,18 @@ def action_router(
         running.add(task)
         task.add_done_callback(running.discard)
         return {"success": True}
+
+    return router
+
+
+def feedback_router(layer: DataLayer) -> APIRouter:
+    """`PUT /feedback`. Chainlit's own answers 500 whatever the data layer raises: another's step is 404."""
+    router = APIRouter(prefix=config.run.root_path)
+
+    @router.put("/feedback")
+    async def judge(update: UpdateFeedbackRequest, current_user: UserParam) -> JSONResponse:
+        kept = await layer.upsert_feedback(update.feedback)
+        return JSONResponse({"success": True, "feedbackId": kept})
 
     return router
 

@@ -44,7 +44,7 @@ async def test_a_thread_can_be_neither_seen_nor_changed(house, ann, bob, theirs)
 async def test_feedback_is_the_owners_alone(house, ann, bob, theirs):
     async with house.visit(bob) as browser:
         verdict = {"feedback": {"forId": theirs["turn"], "value": 0}, "sessionId": "s"}
-        assert (await browser.put("/feedback", json=verdict)).status_code == 500
+        assert (await browser.put("/feedback", json=verdict)).status_code == 404
         taken = await browser.request(
             "DELETE", "/feedback", json={"feedbackId": theirs["feedback"]}
         )
@@ -86,3 +86,21 @@ async def test_an_uploaded_page_never_runs_on_our_origin(house, ann, theirs):
         assert "sandbox" in file.headers["content-security-policy"]
         for path in ("/files/t1/..%2f..%2fkonsilium.db", "/files/../konsilium.db/x"):
             assert (await browser.get(path)).content != HTML
+
+
+async def test_a_file_is_told_about_by_head_to_whom_it_is_given(house, ann, bob, theirs):
+    async with house.visit(ann) as browser:
+        whole, head = await browser.get("/files/t1/e1"), await browser.head("/files/t1/e1")
+        assert (head.status_code, head.content) == (200, b"")
+        for header in ("content-type", "content-length", "content-disposition"):
+            assert head.headers[header] == whole.headers[header]
+        assert (await browser.head("/files/t1/%00")).status_code == 404
+    async with house.visit(bob) as browser:
+        assert (await browser.head("/files/t1/e1")).status_code == 404
+
+
+async def test_odd_pages_of_the_sidebar_are_the_browsers_fault(house, ann):
+    async with house.visit(ann) as browser:
+        for first, status in ((-1, 400), (0, 400), (10**20, 200)):
+            asked = {"pagination": {"first": first}, "filter": {}}
+            assert (await browser.post("/project/threads", json=asked)).status_code == status

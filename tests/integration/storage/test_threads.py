@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import func, select
 
-from app.core.errors import NotFound
+from app.core.errors import BadRequest, NotFound
 from app.core.messages import ImagePart
 from app.core.threads import ElementRecord, FeedbackRecord
 from app.core.turns import Attachment, Question, new_id
@@ -149,24 +149,96 @@ async def test_ids_from_the_browser_reach_nothing_of_anothers(storage, ann, bob)
         with pytest.raises(NotFound):
             await storage.elements.write(element, bob.id, b"theft")
     with pytest.raises(NotFound):
-        await storage.elements.delete("e1", bob.id)
-    with pytest.raises(NotFound):
         await storage.conversations.question(bob.id, "t1", question)
     for thread in ("t1", "t2"):
         with pytest.raises(NotFound):
             await begin(storage, a_request(bob, thread=thread, question=Question(question, "!")))
-    await storage.threads.delete_step(question, bob.id)
     stored = await storage.threads.contents("t1", ann.id)
     assert stored.steps[0].output == "See this"
     assert len(stored.elements) == 2
 
 
-async def test_deleting_a_step_takes_all_below_it(storage, ann):
-    first = await say(storage, ann, "One?")
-    await say(storage, ann, "Two?")
-    await storage.threads.delete_step(first.request.question.id, ann.id)
-    stored = await storage.threads.contents("t1", ann.id)
-    assert [s.output for s in stored.steps] == ["Two?", "", "Hi!"]
+UNSTORABLE = ["a\x00b", "\ud800", "x" * 100_000, "' OR 1=1 --", ""]
+
+
+@pytest.mark.parametrize("id", UNSTORABLE)
+async def test_ids_that_no_database_can_hold_name_nothing(storage, ann, id):
+    await a_full_thread(storage, ann)
+    threads, verdict = storage.threads, FeedbackRecord("f", id, 1)
+    for nothing in (
+        threads.find(id, ann.id),
+        threads.contents(id, ann.id),
+        threads.delete(id, ann.id),
+        threads.rename(id, ann.id, "Mine"),
+        threads.share(id, ann.id, True),
+        threads.mark_favorite(id, ann.id, True),
+        threads.judge(verdict, ann.id),
+        threads.withdraw(id, ann.id),
+        storage.elements.find("t1", id, ann.id),
+        storage.elements.find(id, "e1", ann.id),
+        storage.conversations.question(ann.id, "t1", id),
+        storage.compressions.pin(id, "a fact"),
+    ):
+        with pytest.raises(NotFound):
+            await nothing
+    assert len((await threads.contents("t1", ann.id)).elements) == 2
+
+
+@pytest.mark.parametrize("id", UNSTORABLE[:2])
+async def test_no_thread_is_made_under_such_an_id(storage, ann, id):
+    for refused in (
+        storage.threads.ensure(id, ann.id),
+        storage.threads.suggest_title(id, ann.id, "Title"),
+        storage.elements.write(ElementRecord("e", id, "file", "a"), ann.id, b"x"),
+        begin(storage, a_request(ann, thread=id)),
+    ):
+        with pytest.raises(NotFound):
+            await refused
+    assert await count(storage, threads) == 0
+
+
+async def test_deleting_what_is_not_there_is_no_success(storage, ann):
+    for nothing in (
+        storage.threads.delete("t1", ann.id),
+        storage.threads.withdraw("f", ann.id),
+        storage.users.change("u", display_name="x"),
+    ):
+        with pytest.raises(NotFound):
+            await nothing
+
+
+@pytest.mark.parametrize("limit", [-1, 0, -(2**70)])
+async def test_a_page_has_at_least_one_thread(storage, ann, limit):
+    with pytest.raises(BadRequest):
+        await storage.threads.page(ann.id, limit=limit)
+
+
+@pytest.mark.parametrize("limit", [1, 10**20])
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "9" * 30,
+        "9" * 6000,
+        "²",
+        "x|y",
+        "0001-01-01T00:00:00+14:00|t1",
+        "9999-12-31T23:59:59-14:00|",
+    ],
+)
+@pytest.mark.parametrize("search", [None, "see"])
+async def test_odd_pages_and_cursors_are_answered(storage, ann, limit, cursor, search):
+    await a_full_thread(storage, ann)
+    try:
+        page = await storage.threads.page(ann.id, limit=limit, cursor=cursor, search=search)
+    except NotFound:
+        assert search is None
+    else:
+        assert len(page.items) <= 1
+
+
+async def test_a_verdict_that_nobody_can_give_finds_no_thread(storage, ann):
+    with pytest.raises(NotFound):
+        await storage.threads.page(ann.id, limit=5, feedback=10**20)
 
 
 async def test_choices_are_kept_with_the_thread(storage, ann, bob):
