@@ -7,6 +7,7 @@ from itertools import combinations, pairwise
 
 from rapidfuzz.distance import OSA
 
+from app.completion.caching.vocabulary import UNITS
 from app.completion.caching.words import TASKS, Reading, Word, is_known, sound
 
 OFFER_FROM = 0.7
@@ -27,6 +28,7 @@ _CLOSE_ASKS = [
     {"ask different", "ask how"},
     {"ask where", "ask whither"},
 ]
+_VOWELS = frozenset("аеиоуыэюяіїєaeiou")
 _VERB = re.compile(r"(?:ть|ти|чь)(?:ся|сь)?$")
 _MODALS = frozenset({"must", "need", "can", "should"})
 _DUTIES = {"must", "need"}
@@ -118,7 +120,8 @@ def paired(one: Reading, other: Reading) -> Pairing:
     for here, there, swap in ((left, right, False), (right, left, True)):
         for i, word in list(here.items()):
             if run := _spelt_out(word, there):
-                pairs += [(j, i, 1.0) if swap else (i, j, 1.0) for j in run[:1]]
+                sure = (1 + len(run)) / 2
+                pairs.append((run[0], i, sure) if swap else (i, run[0], sure))
                 del here[i]
                 for j in run:
                     del there[j]
@@ -132,7 +135,11 @@ def kinship(a: Word, b: Word, language: str) -> float:
     one, other = a.surface.casefold(), b.surface.casefold()
     if _misspelt(one, other, language) or _misspelt(a.lemma, b.lemma, language):
         return 0.95
-    if _shortened(one, b.lemma) or _shortened(other, a.lemma):
+    if (unit := UNITS.get(one) or UNITS.get(a.lemma)) and unit == (
+        UNITS.get(other) or UNITS.get(b.lemma)
+    ):
+        return 0.95
+    if any(_shortened(x.surface, y) for x, y in ((a, b), (b, a))):
         return 0.9
     common = next(
         (n for n, (x, y) in enumerate(zip(a.lemma, b.lemma, strict=False)) if x != y),
@@ -143,20 +150,33 @@ def kinship(a: Word, b: Word, language: str) -> float:
 
 def _misspelt(a: str, b: str, language: str) -> bool:
     """Whether one is the other with a slip of the pen: exactly one of them is in the dictionary."""
-    if min(len(a), len(b)) < 4 or is_known(a, language) == is_known(b, language):
+    if min(len(a), len(b)) < 4:
         return False
-    return OSA.distance(a, b) <= (1 if max(len(a), len(b)) < 9 else 2) or (
-        len(sound(a)) > 3 and sound(a) == sound(b) and a[0] == b[0]
+    known = is_known(a, language), is_known(b, language)
+    if not any(known):
+        return len(sound(a)) > 3 and sound(a) == sound(b)
+    return not all(known) and (
+        OSA.distance(a, b) <= (1 if max(len(a), len(b)) < 9 else 2)
+        or (len(sound(a)) > 3 and sound(a) == sound(b) and a[0] == b[0])
     )
 
 
-def _shortened(short: str, full: str) -> bool:
-    """`комп` and `компьютер`, `зп` and `зарплата`, `i18n` and `internationalization`."""
+def _shortened(said: str, word: Word) -> bool:
+    """`комп` and `компьютер`, `зп` and `зарплата`, `JS` and `JavaScript`, `k8s` and `Kubernetes`."""
+    short, full = said.casefold(), word.lemma
+    if (
+        "".join(letter for letter in word.surface if letter.isupper()).casefold()
+        == short
+        != full[:1]
+    ):
+        return True
     if len(full) < len(short) + 3 or not short or short[0] != full[0]:
         return False
+    if short[1:-1].isdigit():
+        return int(short[1:-1]) == len(full) - 2 and short[-1] == full[-1]
     if len(short) > 2 and full.startswith(short):
         return True
-    if not 2 <= len(short) <= 3 or any(letter in "аеиоуыэюяіїєaeiou" for letter in short):
+    if not 2 <= len(short) <= 3 or not _VOWELS.isdisjoint(short):
         return False
     letters = iter(full)
     return all(letter in letters for letter in short)
@@ -267,10 +287,8 @@ def _moved(a: Word, b: Word) -> bool:
 
 
 def _reformed(a: Word, b: Word, language: str) -> bool:
-    same = a.surface.casefold() == b.surface.casefold()
-    return (
-        not same
-        and a.lemma == b.lemma
-        and is_known(a.surface.casefold(), language)
-        and is_known(b.surface.casefold(), language)
-    )
+    """Whether a word stands in another form, both of which the dictionary knows."""
+    one, other = a.surface.casefold(), b.surface.casefold()
+    if one == other or a.lemma != b.lemma or min(len(one), len(other)) < 4:
+        return False
+    return is_known(one, language) and is_known(other, language)

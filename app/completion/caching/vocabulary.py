@@ -19,7 +19,7 @@ ask different: how-different
 ask how: как як how
 ask which: какой какая какое какие каких каким какими какую каком каков какова каково каковы который которая которое которые
 ask which: який яка яке які яких яким якими яку якій якому котрий котра котре котрі which
-ask what: что чего чему чём чем що чого чим чому what
+ask what: чо че шо что чего чему чём чем що чого чим чому what
 not: не нет ни нельзя без ні немає нема без жодний жоден жодного жодної никогда ніколи никакой никакие no not never without don't doesn't didn't can't couldn't isn't aren't wasn't weren't won't wouldn't shouldn't mustn't haven't hasn't dont doesnt cant isnt wont none neither nor cannot unable
 need: нужно надо необходимо требуется нужен нужна нужны треба потрібно необхідно потрібен потрібна потрібні need needs required require requires necessary
 must: должен должна должно должны обязан обязана обязано обязаны обязательно придется повинен повинна повинно повинні мусить мусимо мушу обов'язково must shall
@@ -56,10 +56,9 @@ shorten: сократи сократите скороти скоротіть р�
 fix: исправь исправьте поправь виправ виправте fix correct debug
 compute: посчитай посчитайте вычисли вычислите рассчитай рассчитайте порахуй порахуйте обчисли обчисліть calculate compute
 check: проверь проверьте перевір перевірте check review
-idle: пожалуйста плиз плз пж будь будьте добры ласка ласкаво прошу подскажи подскажите скажи скажите скажіть підкажи підкажіть спасибо благодарю дякую заранее привет привіт здравствуйте вітаю добрый день вечер доброго дня please pls plz thanks thank hi hello hey kindly
-idle: хочу хотел хотела хотелось бы узнать знать понять интересует интересно хочу хотів хотіла дізнатися знати зрозуміти цікавить цікаво want wondering wonder know like would wanna
-idle: правильно правильный способ способы спосіб way ways properly correctly сделать делать сделано зробити робити
-idle: помоги помогите допоможи допоможіть разобраться help дайте дай give show покажи покажите покажіть вопрос питання question кто-нибудь кто-то хтось anyone anybody somebody someone люди ребят ребята друзья
+idle: пожалуйста плиз плз пж будь будьте добры ласка ласкаво прошу подскажи подскажите скажи скажите скажіть підкажи підкажіть спасибо благодарю дякую заранее привет привіт здравствуйте вітаю please pls plz thanks thank hi hello hey kindly
+idle: помоги помогите допоможи допоможіть ребят ребята народ слышь вообще взагалі слухай слушай
+small: правильно правильный способ способы спосіб way ways properly correctly сделать делать сделано зробити робити
 small: a an the is are was were be been being am do does did doing done has have had it its it's this that these those there here and so then also too what's that's how's where's who's
 or: или або or
 out: off out
@@ -71,6 +70,9 @@ small: і й та але ж чи то ось це цей ця ці цього ц
 """
 
 _TURNS = """
+hello: добрый день, добрый вечер, доброе утро, доброго дня, доброго вечора, хочу узнать, хотел бы узнать, хотела бы узнать, хотелось бы узнать, хочу понять, интересует, не подскажете, можете подсказать, кто знает, кто-нибудь знает, хочу дізнатися, хотів би дізнатися, хотіла б дізнатися, цікавить, не підкажете, можете підказати, хто знає
+hello: i would like to know, i'd like to know, i want to know, i was wondering, just wondering, can you tell me, could you tell me, could you please tell me, can anyone tell me, can somebody tell me, does anyone know, gonna need help, i need help, help me
+explain: можете объяснить, можешь объяснить, можете пояснити, можеш пояснити, can you explain, could you explain
 why: по какой причине, по каким причинам, из-за чего, в чем причина, каковы причины, от чего, для чего, с какой целью
 why: з якої причини, через що, у чому причина, в чому причина, які причини, для чого, з якою метою
 why: what is the reason, what's the reason, what are the reasons, what causes, how come, what for

@@ -20,7 +20,7 @@ _TURN = re.compile(
     r"(?<!\w)(?:" + "|".join(sorted(map(re.escape, TURNS), key=len, reverse=True)) + r")(?!\w)",
     re.IGNORECASE,
 )
-_TURNED = frozenset(TURNS.values())
+_NUMERONYM = re.compile(r"[a-zA-Z]\d{1,2}[a-zA-Z]")
 _THOUSANDS = re.compile(r",(?=\d{3}(?:\D|$))")
 _APOSTROPHES = str.maketrans(dict.fromkeys("’ʼ`´‘ʹ", "'") | {"−": "-", "\u00a0": " "})
 _QUOTES = str.maketrans(dict.fromkeys("«»“”„", '"'))
@@ -35,7 +35,17 @@ _LATIN = (
     ("sh", "ш"), ("yu", "ю"), ("ju", "ю"), ("ya", "я"), ("ja", "я"), ("ye", "е"), ("yi", "ї"),
     *zip("abvgdezijklmnoprstufhcyw'qx", "абвгдезийклмнопрстуфхцыв" + "ькх", strict=True),
 )  # fmt: skip
-_UKRAINIAN = {"г": "г", "и": "и", "ы": "и", "х": "х"}
+_UKRAINIAN = (
+    ("kh", "х"),
+    ("zh", "ж"),
+    ("shch", "щ"),
+    ("ch", "ч"),
+    ("sh", "ш"),
+    ("h", "г"),
+    ("ie", "є"),
+    ("ia", "я"),
+    ("iu", "ю"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,16 +162,20 @@ class Aliases:
 @lru_cache(maxsize=20_000)
 def read(text: str, aliases: Aliases = Aliases()) -> Reading:
     """The question taken apart."""
-    text = _TURN.sub(lambda found: TURNS[found[0].casefold()], folded(text))
-    quoted = tuple(text.translate(_QUOTES).split('"')[1::2])
-    chunks = _without_courtesies(text.split())
-    plain = [w for chunk in chunks if chunk not in _TURNED for w in _words_of(chunk)]
-    language, spelling = _language(plain)
-    reading = _Reader(language, dict(spelling), shouting=text.isupper()).read(chunks)
-    guessed = any(word.isascii() and not spelt.isascii() for word, spelt in spelling)
-    return replace(
-        reading, quoted=quoted, guessed=guessed, words=aliases.applied(reading.words, language)
+    text = folded(text)
+    language, spelling = _language(
+        [w for chunk in text.split() for w in _words_of(_trimmed(chunk))]
     )
+    guessed = any(word.isascii() and not spelt.isascii() for word, spelt in spelling)
+    if guessed:
+        in_cyrillic = dict(spelling)
+        text = " ".join(in_cyrillic.get(_trimmed(chunk), chunk) for chunk in text.split())
+    turned = _TURN.sub(lambda found: TURNS[found[0].casefold()], text)
+    chunks = _without_courtesies(turned.split())
+    reading = _Reader(language, shouting=text.isupper()).read(chunks)
+    words = aliases.applied(reading.words, language)
+    quoted = tuple(text.translate(_QUOTES).split('"')[1::2])
+    return replace(reading, words=words, quoted=quoted, guessed=guessed)
 
 
 def _without_courtesies(said: list[str]) -> list[str]:
@@ -226,7 +240,7 @@ def _language(words: list[str]) -> tuple[str, list[tuple[str, str]]]:
         return "en", same
     best, language, spelt = english, "", small
     for code in ("ru", "uk"):
-        cyrillic = [_cyrillic(word, code) for word in small]
+        cyrillic = [_spelt(_cyrillic(word, code), code) for word in small]
         if (known := _known(cyrillic, code)) > best and known >= 0.5 * len(small):
             best, language, spelt = known, code, cyrillic
     if not language:
@@ -248,6 +262,9 @@ def _known(words: Sequence[str], language: str) -> int:
 
 def _cyrillic(word: str, language: str) -> str:
     """A word in Latin letters as it would be spelt; the nearest guess."""
+    if language == "uk":
+        for latin, letter in _UKRAINIAN:
+            word = word.replace(latin, letter)
     for latin, letter in _LATIN:
         word = word.replace(latin, letter)
     if language == "uk":
@@ -255,10 +272,19 @@ def _cyrillic(word: str, language: str) -> str:
     return word
 
 
+@lru_cache(maxsize=10_000)
+def _spelt(word: str, language: str) -> str:
+    """The word with the soft sign that Latin letters leave out, if that makes it one."""
+    if not is_known(word, language):
+        for place in range(2, len(word) + 1):
+            if is_known(soft := f"{word[:place]}ь{word[place:]}", language):
+                return soft
+    return word
+
+
 class _Reader:
-    def __init__(self, language: str, spelling: dict[str, str], *, shouting: bool) -> None:
+    def __init__(self, language: str, *, shouting: bool) -> None:
         self._language = language
-        self._spelling = spelling
         self._shouting = shouting
         self._words: list[Word] = []
         self._numbers: list[tuple[str, str]] = []
@@ -291,7 +317,6 @@ class _Reader:
         )
 
     def _take(self, surface: str, *, first: bool) -> None:
-        surface = self._spelling.get(surface, surface)
         small = surface.casefold()
         unit = UNITS.get(small) or UNITS.get(lemma(small, self._language))
         if self._after_number and unit:
@@ -310,7 +335,12 @@ class _Reader:
             foreign = self._language in ("ru", "uk") and surface.isascii()
             if small.startswith("най"):
                 self._classes["most"] += 1
-            name = acronym or foreign or (surface[0].isupper() and not first and not self._shouting)
+            name = (
+                acronym
+                or foreign
+                or not (surface.istitle() or surface.islower())
+                or (surface[0].isupper() and not first and not self._shouting)
+            )
             self._words.append(Word(surface, lemma(small, self._language), self._relation, name))
             self._relation = ""
 
@@ -347,6 +377,9 @@ class _Reader:
 
     def _take_odd(self, chunk: str) -> None:
         """A number with what is attached to it, else code."""
+        if _NUMERONYM.fullmatch(chunk):
+            self._words.append(Word(chunk, chunk.casefold(), self._relation, name=True))
+            return
         found = _NUMBER.fullmatch(chunk)
         unit = (found[3] or "").casefold() if found else ""
         if found and (not unit or unit in UNITS or unit in _ENDINGS):
@@ -404,7 +437,9 @@ def _joined(last: int, value: int) -> int | None:
 
 
 def _has_inner_capital(chunk: str) -> bool:
-    """`mW`, `userName`: written as code, unlike `Word` and `WORD`."""
+    """`mW`, `kWh`: written as code, unlike `Word`, `WORD` and `JavaScript`."""
+    if len(chunk) > 3:
+        return False
     parts = chunk.split("-")
     return any(not (p.islower() or p.isupper() or p[1:].islower()) for p in parts if len(p) > 1)
 

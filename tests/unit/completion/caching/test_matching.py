@@ -37,8 +37,9 @@ def test_the_three_questions_about_faculties_are_decided_as_a_person_would():
 def test_an_alias_joins_names_and_no_alias_keeps_them_apart():
     full = "Які факультети є в Херсонському державному університеті?"
     assert verdict(WHICH, full) == "same"
-    assert verdict(WHICH, full, Aliases()) == "different"
-    assert verdict(WHICH, "Які є факультети в KSU?") == "same"
+    assert verdict(WHICH, full, Aliases()) == "offer", "its letters are those of the words"
+    assert verdict(full, "Які є факультети в KSU?", Aliases()) == "different"
+    assert verdict(full, "Які є факультети в KSU?") == "same"
     assert verdict(WHICH, "Які факультети є в Харківському державному університеті?") == "different"
 
 
