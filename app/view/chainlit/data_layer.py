@@ -169,7 +169,7 @@ class DataLayer(BaseDataLayer):
     ) -> PaginatedResponse[ThreadDict]:
         page = await self._threads.page(
             filters.userId or _asking(),
-            limit=max(1, pagination.first),
+            limit=pagination.first,
             cursor=pagination.cursor,
             search=filters.search,
             feedback=filters.feedback,
