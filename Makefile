@@ -65,3 +65,8 @@ lock:  ## requirements.txt and tests/requirements.txt anew from pyproject.toml
 .venv/.tests: tests/requirements.txt .venv/.runtime
 	@PYTHON=$(PYTHON) sh tools/install.sh .venv tests/requirements.txt
 	@touch $@
+
+.PHONY: chainlit-drill
+chainlit-drill: .venv/.tests  ## what an upgrade would move: make chainlit-drill VERSION=2.13.0
+	@rm -rf .venv/.drill && $(BIN)/python -m pip install -q --no-deps --target .venv/.drill chainlit==$(VERSION)
+	@CHAINLIT_UNDER_TEST=.venv/.drill/chainlit $(BIN)/python -m pytest -q --tb=line tests/unit/view/test_chainlit_contract.py

@@ -38,8 +38,8 @@ from app.view.voice import Voice
 
 sys.excepthook = end_in_words
 settings = load_settings()
-for folder in (settings.data_dir, server.UPLOADS):
-    make_private(folder)
+make_private(settings.data_dir)
+make_private(server.own_uploads(settings.data_dir))
 check_before_start(settings.database)
 app = build(settings, lambda people, sessions: auth.Tokens(people, sessions).signed_in)
 storage, models, people, talk = app.storage, app.models, app.people, app.conversation
@@ -85,6 +85,7 @@ server.put_around(
     origins=Origins.of(mode, settings.allowed_hosts),
     root=root,
     header=settings.auth_header if mode == "header" else None,
+    policy=server.own_policy(),
 )
 server.put_around(InFront, gateway=app.gateway, root=root)
 most = body_limits(root, f"{root}/project/file", limits.bytes + files.AROUND_BYTES)
@@ -93,8 +94,10 @@ bound_connections(settings.shutdown_grace_seconds, settings.trusted_proxies)
 who = signed_in(people, local=local)
 buttons = {**answers.actions, **servers.actions, **guide.actions}
 server.put_first(
+    pages.closed_router(),
     pages.project_router(language, alone=local),
     pages.feedback_router(layer),
+    files.uploads_router(server.accepts, root),
     pages.action_router(buttons, panel.picked),
     pages.health_router(lambda: health(storage.keys, models)),
     files.files_router(storage.elements),

@@ -12,12 +12,15 @@
   /* What the page does by itself and the server should know goes through the chat's own socket. */
   const tell = (message) => window.postMessage({ konsilium: message }, window.location.origin);
 
+  /* The path that the app is served under: this file is in its public/. */
+  const root = new URL("..", document.currentScript.src).pathname;
+
   /* Other pages of ours use the numbers alone. */
   const inChat = !document.documentElement.dataset.page;
 
   /* The page says which language it is in: for screen readers, and for the welcome line in the styles. */
   if (inChat) {
-    fetch(`/project/language?language=${encodeURIComponent(navigator.language || "en-US")}`)
+    fetch(`${root}project/language?language=${encodeURIComponent(navigator.language || "en-US")}`)
       .then((answer) => answer.json())
       .then(({ language: tag, alone }) => {
         document.documentElement.setAttribute("lang", tag);
@@ -70,7 +73,7 @@
       const number = [...voice.parentElement.children].filter((one) => one.matches(".step")).indexOf(voice);
       put(voice, "--k-voice", `var(--k-voice-${number % VOICES})`);
       const name = heading.id.slice("step-".length);
-      put(heading, "--k-face", `url("/avatars/${encodeURIComponent(name)}?number=${number}")`);
+      put(heading, "--k-face", `url("${root}avatars/${encodeURIComponent(name)}?number=${number}")`);
     }
     for (const face of document.querySelectorAll('img[alt*="?number="]')) face.alt = face.alt.split("?")[0];
   };
@@ -334,7 +337,7 @@
   });
 
   /* Chainlit loads one script; the composer's part, the threads' and the names have files of their own. */
-  for (const file of inChat ? ["attachments.js", "threads.js", "names.js"] : []) {
+  for (const file of inChat ? ["attachments.js", "threads.js", "names.js", "pictures.js"] : []) {
     const beside = new URL(file, document.currentScript.src);
     document.head.append(Object.assign(document.createElement("script"), { src: beside.href }));
   }

@@ -2,10 +2,11 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, HTTPException, Response, UploadFile
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,7 +18,6 @@ from app.conversation.tokens import Scale
 from app.core.errors import AttachmentRefused, KonsiliumError, NotFound
 from app.core.ports import Models
 from app.core.text import Text
-from app.core.threads import ElementRecord
 from app.storage.elements import Elements
 from app.storage.threads import Threads
 from app.view.chainlit.browser import Browser
@@ -130,6 +130,39 @@ def _said(name: str, text: str, *, refused: bool) -> JSONResponse:
     return JSONResponse({"name": name, "text": text, "refused": refused})
 
 
+def uploads_router(accepts: Callable[[UploadFile], None], root: str = "") -> APIRouter:
+    """`/project/file`: what the composer uploads, until it is sent, for the page's own user alone.
+    `accepts` raises ValueError for a file that may not come."""
+    router = APIRouter(prefix=root, include_in_schema=False)
+
+    def page(session_id: str) -> Browser:
+        browser = Browser.of_session(session_id)
+        if browser is None or browser.user_id != identity.get().user_id:
+            raise HTTPException(404, "Not found")
+        return browser
+
+    @router.post("/project/file")
+    async def upload(session_id: str, file: UploadFile) -> dict[str, str]:
+        browser = page(session_id)
+        try:
+            accepts(file)
+        except ValueError as error:
+            raise HTTPException(400, str(error)) from error
+        content = await file.read()
+        mime = file.content_type or "application/octet-stream"
+        kept = asyncio.to_thread(browser.keep_upload, file.filename or "file", mime, content)
+        return {"id": await kept}
+
+    @router.get("/project/file/{file_id}", response_class=FileResponse)
+    async def read(session_id: str, file_id: str) -> FileResponse:
+        uploaded = page(session_id).upload(file_id)
+        if uploaded is None or not uploaded.path.is_file():
+            raise HTTPException(404, "Not found")
+        return FileResponse(uploaded.path, headers=_headers(uploaded.name, uploaded.mime))
+
+    return router
+
+
 _SHOWN = frozenset(
     f"image/{kind}" for kind in ("png", "jpeg", "gif", "webp", "avif", "bmp", "x-icon")
 )
@@ -156,13 +189,14 @@ def files_router(elements: Elements) -> APIRouter:
             raise HTTPException(404, "Not found") from None
         if not path.is_file():
             raise HTTPException(404, "Not found")
-        return FileResponse(path, headers=_headers(element))
+        return FileResponse(path, headers=_headers(element.name, element.mime))
 
     return router
 
 
-def _headers(element: ElementRecord) -> dict[str, str]:
-    mime = (element.mime or "").partition(";")[0].strip().lower()
+def _headers(name: str, said: str | None) -> dict[str, str]:
+    """How a browser may take a file that somebody uploaded: what could run on our origin is a download."""
+    mime = (said or "").partition(";")[0].strip().lower()
     policy = "default-src 'none'; sandbox"
     if mime in _SHOWN or mime.startswith(("audio/", "video/")):
         kind, disposition = mime, "inline"
@@ -175,7 +209,7 @@ def _headers(element: ElementRecord) -> dict[str, str]:
         kind, disposition = "application/octet-stream", "attachment"
     return {
         "Content-Type": kind,
-        "Content-Disposition": f"{disposition}; filename*=UTF-8''{quote(element.name, safe='')}",
+        "Content-Disposition": f"{disposition}; filename*=UTF-8''{quote(name, safe='')}",
         "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "private, no-cache",

@@ -46,8 +46,9 @@ class AuthMiddleware:
         origins: Origins,
         root: str = "",
         header: str | None = None,
+        policy: str = "",
     ) -> None:
-        """`root` is the path the app is served under; `header`, in AUTH_MODE=header, the one that the
+        """`policy` is the Content-Security-Policy of pages that bring none of their own; `root` is the path the app is served under; `header`, in AUTH_MODE=header, the one that the
         proxy names the user in."""
         self._app = app
         self._people = people
@@ -55,12 +56,14 @@ class AuthMiddleware:
         self._origins = origins
         self._logout = f"{root}/logout"
         self._header = header
+        self._policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        send = _with_policy(self._policy, send)
         address = scope["client"][0] if scope.get("client") else None
         method, socket = scope.get("method", "GET"), _is_socket(scope)
         refusal = self._origins.refusal(method, headers, address, socket=socket)
@@ -119,6 +122,21 @@ class AuthMiddleware:
             await RedirectResponse(f"{root}/", 303)(scope, receive, send_with_cookie)
         else:
             await self._app(scope, receive, send_with_cookie)
+
+
+def _with_policy(policy: str, send: Send) -> Send:
+    """Sends pages with what they may load and run, and nothing that a browser takes for another type."""
+
+    async def send_with_policy(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers.setdefault("X-Content-Type-Options", "nosniff")
+            if policy and headers.get("content-type", "").startswith("text/html"):
+                headers.setdefault("Content-Security-Policy", policy)
+                headers.setdefault("Referrer-Policy", "same-origin")
+        await send(message)
+
+    return send_with_policy
 
 
 def _without_token(scope: Scope) -> Scope:

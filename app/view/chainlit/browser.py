@@ -17,6 +17,7 @@ from app.conversation.modes import mode_named
 from app.core.errors import KonsiliumError
 from app.core.options import ChatOptions
 from app.core.text import Language, language_of
+from app.core.turns import new_id
 from app.view.errors import advice_for
 from app.view.rendering import Drawing
 
@@ -85,6 +86,24 @@ class Browser:
         """Whether a new chat is to be greeted; only once."""
         begun, self.session.chat_started = self.session.chat_started, True
         return not begun
+
+    def keep_upload(self, name: str, mime: str, content: bytes) -> str:
+        """Keeps a file until it is sent or the page is gone; returns its id. An empty one is kept, too:
+        the question says why it cannot be read. Blocks while it writes."""
+        folder = Path(self.session.files_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        file_id = new_id()
+        path = folder / file_id
+        path.write_bytes(content)
+        described: Any = {
+            "id": file_id,
+            "path": path,
+            "name": name,
+            "type": mime,
+            "size": len(content),
+        }
+        self.session.files[file_id] = described
+        return file_id
 
     def upload(self, file_id: str) -> File | None:
         """A file that was uploaded on this page and is still here."""

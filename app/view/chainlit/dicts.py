@@ -7,7 +7,6 @@ import hmac
 import mimetypes
 import os
 from datetime import datetime
-from pathlib import Path
 from typing import Any, cast
 
 from chainlit.element import Element, ElementDict
@@ -21,6 +20,7 @@ from chainlit.user import PersistedUser
 from app.attachments import File
 from app.core.people import User
 from app.core.threads import ElementRecord
+from app.settings import PAGE
 
 __all__ = [
     "ElementDict",
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 FILES_ROUTE = "/files"
-PUBLIC = Path(__file__).resolve().parents[3] / "public"
+PUBLIC = PAGE / "public"
 ELEMENTS = frozenset(file.stem for file in (PUBLIC / "elements").glob("*.jsx"))
 """The names of our own elements. The page runs the file of that name as code, wherever the name leads:
 one that is not among these is never sent to a page."""

@@ -32,6 +32,33 @@ def clean_index(html: str) -> str:
     return _META_IMAGE.sub("", html)
 
 
+CLOSED = (
+    "/project/element",  # PUT and DELETE: elements are drawn by the app alone
+    "/docs",
+    "/docs/oauth2-redirect",
+    "/redoc",
+    "/openapi.json",
+    "/mcp",
+    "/copilot/{path:path}",
+)
+"""Routes of Chainlit's that nothing of ours needs: an element of any name made the page run a stranger's
+file as code, the descriptions load scripts from another machine, the others are doors without a use."""
+
+
+def closed_router() -> APIRouter:
+    """Answers 404 where Chainlit would do more, whatever the method."""
+    router = APIRouter(include_in_schema=False)
+
+    async def closed() -> Response:
+        raise HTTPException(404, "Not found")
+
+    methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    for path in CLOSED:
+        for address in dict.fromkeys((path, f"{config.run.root_path}{path}")):
+            router.add_api_route(address, closed, methods=methods)
+    return router
+
+
 def action_router(
     buttons: Mapping[str, ActionHandler], picked: Callable[[Browser, str, str], Awaitable[None]]
 ) -> APIRouter:
@@ -144,6 +171,8 @@ def _in_words(settings: dict[str, Any], language: Language) -> dict[str, Any]:
     for link in settings["ui"].get("header_links") or ():
         if link["name"] in HEADER_LINKS:
             link["name"] = HEADER_LINKS[link["name"]][language]
+        if link["url"].startswith("/"):
+            link["url"] = f"{config.run.root_path}{link['url']}"
     return settings
 
 

@@ -1,18 +1,23 @@
 """Chainlit's server: what it starts, what stands before its own routes, and what it offers the page."""
 
+import importlib
 import os
+import shutil
 from collections.abc import Awaitable, Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from chainlit import server
-from chainlit.config import FILES_DIRECTORY, config
+from chainlit.config import config
 from chainlit.server import sio
-from fastapi import APIRouter
+from fastapi import APIRouter, UploadFile
 from starlette.types import ASGIApp
 
 from app.access.origins import require_loopback
+from app.access.page_policy import page_policy
 from app.core.text import Language
+from app.core.turns import new_id
 from app.view.chainlit.data_layer import DataLayer
 from app.view.chainlit.pages import TAGS, clean_index
 from app.view.chainlit.wire import shorten
@@ -21,8 +26,6 @@ from app.view.starters import starters
 
 ROOT: str = config.run.root_path
 """The path that the app is served under; empty for none."""
-UPLOADS = FILES_DIRECTORY
-"""The folder of files on their way from the browser to a question."""
 
 
 def prepare(
@@ -59,6 +62,42 @@ def serve_clean_pages() -> None:
         return clean_index(make_page(root_path))
 
     server.get_html_template = clean_page
+
+
+def own_policy() -> str:
+    """What Chainlit's page may load and run; it makes code of our elements' files."""
+    return page_policy(server.get_html_template(ROOT), evaluates=True)
+
+
+def accepts(file: UploadFile) -> None:
+    """Raises ValueError for an upload that .chainlit/config.toml does not admit."""
+    server.validate_file_upload(file)
+
+
+def own_uploads(data_dir: Path) -> Path:
+    """The folder for uploads of this process alone: another one in the same place would else take them
+    along when it ends. What processes left behind that are no more is removed."""
+    uploads = data_dir / "uploads"
+    folder = uploads / new_id()
+    folder.mkdir(parents=True)
+    _alone_in(folder)
+    for other in uploads.iterdir():
+        if other != folder and _alone_in(other):
+            shutil.rmtree(other, ignore_errors=True)
+    for module in (importlib.import_module("chainlit.config"), server):
+        setattr(module, "FILES_DIRECTORY", folder)  # noqa: B010  # mypy: not exported upstream
+    return folder
+
+
+def _alone_in(folder: Path) -> bool:
+    """Takes the folder for this process, until it ends; False where another one has it, or on a system
+    that cannot tell."""
+    try:
+        locks = importlib.import_module("fcntl")  # there is none on Windows
+        locks.flock(os.open(folder, os.O_RDONLY), locks.LOCK_EX | locks.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
 
 
 def put_around(middleware: Callable[..., ASGIApp], **options: Any) -> None:
