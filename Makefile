@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test check bench soak format lock
+.PHONY: run test check bench soak format lock fresh pythons
 
 run: .venv/.runtime .venv/.model  ## the app on http://127.0.0.1:8000; BROWSER_OPENS=no leaves the browser shut
 	@$(BIN)/python -m app run --host $(HOST) --port $(PORT) \
@@ -48,6 +48,12 @@ bench: .venv/.tests  ## the benchmark: a table, and JSON under bench/results/
 soak: .venv/.tests  ## the long runs with faults
 	@sh tests/system-packages.sh
 	@$(BIN)/python -m bench --soak
+
+fresh:  ## the README's commands on a bare Debian, as root; minutes
+	@sh tools/fresh.sh
+
+pythons:  ## the unit tests on Python 3.11, 3.12 and 3.13
+	@sh tools/pythons.sh
 
 lock:  ## requirements.txt and tests/requirements.txt anew from pyproject.toml
 	@$(BIN)/python -m pip install -q uv==0.13.9
