@@ -8,6 +8,8 @@ LABEL org.opencontainers.image.title="Konsilium" \
       org.opencontainers.image.description="A self-hosted chat with a council of models" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="0.1.0"
+# llama.cpp, for the model inside the app, needs it.
+RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
 COPY deploy/user.sh deploy/healthy.py /opt/
 RUN sh /opt/user.sh
 COPY --from=build /opt/konsilium /opt/konsilium

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Proves the README on a bare machine: a new Debian with python3, python3-venv and make alone, a clone of
+# Proves the README on a bare machine: a new Debian with python3, python3-venv, make and libgomp1 alone, a clone of
 # the last commit, an ordinary user, `make run`, and a question over HTTP that the small model answers.
 # Then the Dockerfile's own scripts in the same Debian. Needs root, and mmdebstrap or debootstrap.
 # Mirror, proxies, certificates and the package index are this machine's own.
@@ -24,7 +24,7 @@ clean() {
 trap clean EXIT
 
 after "a bare Debian $suite from $mirror"
-packages=python3,python3-venv,make,ca-certificates
+packages=python3,python3-venv,make,libgomp1,ca-certificates  # llama.cpp needs libgomp1
 proxy=$(apt-config shell proxy Acquire::http::Proxy | sed "s/^proxy='\(.*\)'$/\1/")
 if command -v mmdebstrap >/dev/null; then
     mmdebstrap --quiet --mode=root --variant=minbase --include=$packages \

@@ -35,7 +35,9 @@ def test_the_chat_and_ollama_come_by_default_and_the_rest_by_profiles() -> None:
 def test_no_secret_is_in_it(name: str) -> None:
     given = COMPOSE["services"][name].get("environment", {})
     secrets = {variable: value for variable, value in given.items() if SECRET.search(variable)}
-    assert all(re.fullmatch(r"\$\{\w+(:-|:\?[^}]*)\}", value) for value in secrets.values()), secrets
+    assert all(re.fullmatch(r"\$\{\w+(:-|:\?[^}]*)\}", value) for value in secrets.values()), (
+        secrets
+    )
 
 
 def test_files_that_it_mounts_exist_and_volumes_are_declared() -> None:
