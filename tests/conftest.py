@@ -8,3 +8,10 @@ os.environ["CHAINLIT_APP_ROOT"] = _ROOT
 for name in list(os.environ):
     if name.endswith("_API_KEY") or name in ("OLLAMA_HOST", "DATABASE_URL", "OPENAI_SERVERS"):
         del os.environ[name]
+
+from hypothesis import settings  # noqa: E402  # after the environment is made ours
+
+# How long one example takes says more of the machine's load than of us; that texts take linear time
+# has tests of its own.
+settings.register_profile("konsilium", deadline=None)
+settings.load_profile("konsilium")

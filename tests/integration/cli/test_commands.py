@@ -115,7 +115,7 @@ async def test_load_and_unload_move_a_model_and_say_what_cannot_be(
     assert "has no model nobody:1b" in err
     code, _, err = await shell.run("models", "load", "gemma2:2b", OLLAMA_HOST="http://127.0.0.1:9")
     assert code == 1
-    assert "Failed to connect" in err
+    assert "The server ollama: 127.0.0.1:9" in err
 
 
 async def test_pull_fetches_a_model_and_remove_deletes_it(
