@@ -141,7 +141,7 @@ async def test_the_app_bounds_bodies_on_every_route_and_ends_with_requests_half_
             for method, path in (
                 ("POST", "/login"),
                 ("POST", "/set-session-cookie"),
-                ("PUT", "/project/element"),
+                ("PUT", "/project/thread"),
                 ("POST", "/project/action"),
                 ("PUT", "/feedback"),
             ):
