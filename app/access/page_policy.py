@@ -12,12 +12,13 @@ _INLINE_SCRIPT = re.compile(
 def page_policy(html: str, *, evaluates: bool = False) -> str:
     """The policy of that page: everything from its own origin, pictures also from memory, and of inline
     scripts just those that are in it now. Nothing that an answer or a name holds makes a request to
-    another machine. `evaluates`: its scripts make code of text, as Chainlit's page does of elements."""
+    another machine. `evaluates`: its scripts make code of text, as Chainlit's page does of elements and
+    of the worklet that records speech."""
     inline = [
         f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
         for script in _INLINE_SCRIPT.findall(html)
     ]
-    scripts = " ".join(["'self'", *inline, *(["'unsafe-eval'"] if evaluates else [])])
+    scripts = " ".join(["'self'", *inline, *(["'unsafe-eval'", "blob:"] if evaluates else [])])
     return "; ".join(
         (
             "default-src 'self'",
