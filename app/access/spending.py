@@ -59,7 +59,7 @@ class Spending:
             self._tokens = await self._limits.admit(
                 key, estimate.prompt_tokens, estimate.answer_tokens, headers
             )
-        except BaseException:
+        except BaseException:  # raised again: a request broken off holds no money
             self.close()
             raise
         self._least_tokens = estimate.prompt_tokens
