@@ -20,9 +20,8 @@ from app.completion.caching.policy import Policies
 from app.completion.catalogue import Catalogue
 from app.completion.models import Models
 from app.completion.pricing import Prices
-from app.completion.pulls import Pulls
+from app.completion.pulls import Pulls, Stores
 from app.completion.registration import ServerRegistration
-from app.completion.stores import Stores
 from app.completion.transcription import Transcription
 from app.conversation.cached import TurnCache
 from app.conversation.compression.compressor import Compressor
@@ -31,14 +30,14 @@ from app.conversation.compression.thread import ThreadNotes
 from app.conversation.modes import MODES
 from app.conversation.tokens import Calibration
 from app.conversation.turn import Turns
-from app.core.background import BackgroundTasks
+from app.core.concurrency import BackgroundTasks
 from app.core.models import ModelRef
 from app.core.people import User
 from app.core.usage import CallRecord
 from app.gateway.access import Authenticator, Caller
 from app.gateway.app import Gateway
+from app.gateway.health import Metrics
 from app.gateway.key_usage import KeyUsageRecorder
-from app.gateway.metrics import Metrics
 from app.gateway.rest.app import build_rest
 from app.gateway.rest.services import RestServices
 from app.gateway.services import GatewayServices

@@ -11,14 +11,14 @@ restore_event_loop()  # before anything else of ours, which might keep what it f
 from app.access.origins import Origins
 from app.attachments import AttachmentLimits
 from app.bootstrap import build
-from app.cli.errors import end_in_words
+from app.cli.terminal import end_in_words
 from app.conversation.modes import MODES
 from app.gateway.app import InFront, body_limits
 from app.gateway.bodies import BodyBounds
 from app.gateway.dashboard import dashboard_router
 from app.gateway.health import health
 from app.gateway.protocol import bound_connections
-from app.providers.reach import reachable
+from app.providers.transport import reachable
 from app.settings import PAGE, load_settings
 from app.storage.files import make_private
 from app.storage.migrations.apply import check_before_start

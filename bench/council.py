@@ -12,15 +12,15 @@ from dataclasses import replace
 from app.completion.catalogue import Catalogue
 from app.completion.models import Models
 from app.completion.pricing import Prices
+from app.conversation.mode import WholeHistory
 from app.conversation.modes import MODES, mode_named
 from app.conversation.partial_json import PartialObject
-from app.conversation.prompt import WholeHistory
 from app.conversation.turn import RunningTurn, Turns
 from app.core.events import StepKind
 from app.core.options import ChatOptions
+from app.core.providers import any_server
 from app.core.turns import Question, TurnRequest, new_id
 from app.core.usage import Purpose
-from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 from bench.report import Report
 from tests.fakes import MemoryStore

@@ -12,7 +12,7 @@ from typing import Any
 from playwright.async_api import async_playwright
 
 from app.core.usage import TokenGaps
-from app.gateway.dashboard.period import usage_filter
+from app.gateway.dashboard import usage_filter
 from app.observability.prometheus import CallMetrics
 from app.storage.storage import Storage
 from app.storage.usage import StoredUsage

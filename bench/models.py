@@ -20,9 +20,9 @@ from app.core.events import TextDelta
 from app.core.messages import Message
 from app.core.models import ModelRef
 from app.core.ports import ModelServer
+from app.core.providers import any_server
 from app.core.requests import ModelRequest
 from app.providers.ollama import OllamaServer
-from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 from bench.report import Report
 

@@ -6,8 +6,11 @@ the other in Origin.
 """
 
 import ipaddress
+import re
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from urllib.parse import urlsplit
 
 from app.core.errors import SettingsInvalid
@@ -97,3 +100,37 @@ def _navigates(headers: Mapping[str, str]) -> bool:
 
 def _foreign(origin: str) -> str:
     return f"foreign origin {origin!r}"
+
+
+_INLINE_SCRIPT = re.compile(
+    r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL | re.IGNORECASE
+)
+
+
+def page_policy(html: str, *, evaluates: bool = False) -> str:
+    """The policy of that page: everything from its own origin, pictures also from memory, and of inline
+    scripts just those that are in it now. Nothing that an answer or a name holds makes a request to
+    another machine. `evaluates`: its scripts make code of text, as Chainlit's page does of elements and
+    of the worklet that records speech."""
+    inline = [
+        f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
+        for script in _INLINE_SCRIPT.findall(html)
+    ]
+    scripts = " ".join(["'self'", *inline, *(["'unsafe-eval'", "blob:"] if evaluates else [])])
+    return "; ".join(
+        (
+            "default-src 'self'",
+            f"script-src {scripts}",
+            "style-src 'self' 'unsafe-inline'",  # React writes styles into elements
+            "img-src 'self' data: blob:",
+            "media-src 'self' data: blob:",
+            "font-src 'self' data:",
+            "connect-src 'self' blob: data:",
+            "worker-src 'self' blob:",
+            "frame-src 'self' blob:",
+            "object-src 'self'",
+            "base-uri 'self'",
+            "form-action 'self'",
+            "frame-ancestors 'self'",
+        )
+    )

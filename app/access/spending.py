@@ -7,7 +7,7 @@ from decimal import Decimal
 from app.access.budgets import Budgets, Reserved
 from app.access.keys import KeyRing
 from app.access.limits import Headers, Limits, TokenCount
-from app.core.background import BackgroundTasks
+from app.core.concurrency import BackgroundTasks
 from app.core.keys import ApiKey
 from app.core.usage import CallRecord
 

@@ -1,9 +1,8 @@
 """Files that come with a question: read in a process of their own, within limits, or refused."""
 
 from app.attachments.limits import AttachmentLimits
-from app.attachments.reading import File, read_attachment, read_attachments
+from app.attachments.reading import File, attachment_tokens, read_attachment, read_attachments
 from app.attachments.refusals import refusal_text
-from app.attachments.tokens import attachment_tokens
 
 __all__ = [
     "AttachmentLimits",

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -153,3 +153,13 @@ async def _in_own_process(
         )
     header: dict[str, Any] = json.loads(line)
     return header, payload
+
+
+IMAGE_TOKENS = 768
+"""A full-sized image to a vision model, at most."""
+
+
+def attachment_tokens(attachment: Attachment, count: Callable[[str], int]) -> int:
+    """Tokens that the file adds to the prompt; `count` gives those of a text."""
+    text = count(attachment.text) if attachment.text else 0
+    return text + (IMAGE_TOKENS if attachment.image is not None else 0)

@@ -14,8 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.cli.errors import in_words
-from app.cli.terminal import Terminal, language_of_environment
+from app.cli.terminal import Terminal, in_words, language_of_environment
 from app.core.errors import KonsiliumError, SettingsInvalid
 from app.core.text import Text
 from app.settings import load_settings

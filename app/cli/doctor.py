@@ -8,14 +8,12 @@ from typing import Any
 
 from sqlalchemy import URL, make_url
 
-from app.cli.errors import in_words
 from app.cli.models import catalogue
-from app.cli.terminal import Terminal
+from app.cli.terminal import Terminal, in_words
 from app.completion.catalogue import Catalogue
-from app.completion.machine import memory_bytes
 from app.completion.models import Models
 from app.completion.pricing import Prices
-from app.completion.suggestions import suggestion
+from app.completion.suggestions import memory_bytes, suggestion
 from app.core.errors import (
     KonsiliumError,
     MalformedAnswer,

@@ -9,11 +9,59 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from app.completion.stores import Stores
-from app.core.errors import KonsiliumError, ServerFault
-from app.core.ports import ModelStore, PullProgress
+from app.completion.catalogue import Catalogue
+from app.core.errors import KonsiliumError, ServerFault, Unsupported
+from app.core.ports import ModelLoader, ModelStore, PullProgress
 
 log = logging.getLogger(__name__)
+
+
+class Stores:
+    """The servers of the catalogue whose models can be changed from here."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def loads(self, server: str) -> bool:
+        """Whether that server's models can be loaded and unloaded."""
+        return isinstance(self._catalogue.servers.get(server), ModelLoader)
+
+    def has(self, server: str) -> bool:
+        """Whether that server's models can be fetched and removed, too."""
+        return isinstance(self._catalogue.servers.get(server), ModelStore)
+
+    def of(self, server: str) -> ModelStore:
+        """The store of that server. Raises Unsupported where it is none, or not there."""
+        store: object = self._catalogue.servers.get(server)
+        if isinstance(store, ModelStore):
+            return store
+        raise Unsupported(f"the models of {server} are not kept here", server=server)
+
+    def _loader(self, server: str) -> ModelLoader:
+        loader: object = self._catalogue.servers.get(server)
+        if isinstance(loader, ModelLoader):
+            return loader
+        raise Unsupported(f"{server} loads its models by itself", server=server)
+
+    async def load(self, server: str, model: str) -> None:
+        """Loads the model into memory ahead of the first question."""
+        await self._loader(server).load(model)
+        await self._catalogue.look(server)
+
+    async def unload(self, server: str, model: str) -> None:
+        """Frees the model's memory."""
+        await self._loader(server).unload(model)
+        await self._catalogue.look(server)
+
+    async def remove(self, server: str, model: str) -> None:
+        """Deletes the model from the server's disk. Raises ModelNotFound."""
+        await self.of(server).remove(model)
+        await self._catalogue.look(server)
+
+    async def look(self, server: str) -> None:
+        """Lists the server's models anew."""
+        await self._catalogue.look(server)
+
 
 REMEMBERED_SECONDS = 300.0
 """How long a pull that has ended is still shown."""

@@ -14,15 +14,15 @@ from app.conversation.language import language_of_text
 from app.conversation.limits import timed
 from app.conversation.mode import TurnContext
 from app.conversation.partial_json import PartialObject
-from app.conversation.sampling import sampling_of
 from app.conversation.steps import StepWriter
 from app.conversation.structured import Shape, formats, repaired
 from app.core.errors import BadRequest, EmptyAnswer, KonsiliumError, Unsupported
 from app.core.events import StepKind
 from app.core.messages import Message
 from app.core.notes import Note, TitleNote
+from app.core.options import TEMPERATURE, ChatOptions
 from app.core.ports import Call
-from app.core.requests import JsonSchema, ModelRequest
+from app.core.requests import JsonSchema, ModelRequest, Sampling
 from app.core.text import Language, Text
 from app.core.usage import Purpose
 
@@ -214,3 +214,12 @@ def _ruled(messages: tuple[Message, ...], language: Language) -> tuple[Message, 
     if messages and messages[0].role == "system":
         return (Message.system(f"{messages[0].text}\n\n{rule}"), *messages[1:])
     return (Message.system(rule), *messages)
+
+
+def sampling_of(options: ChatOptions) -> Sampling:
+    """The sampling a person chose in the panel; what was left as it was is the model's own affair."""
+    temperature = options.number("temperature")
+    return Sampling(
+        temperature=None if temperature == TEMPERATURE else temperature,
+        max_tokens=int(options.number("max_tokens")) or None,
+    )

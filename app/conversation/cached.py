@@ -10,8 +10,8 @@ from decimal import Decimal
 from app.completion.caching.cache import AnswerCache, Asker, Hit, Miss, Outcome
 from app.completion.caching.query import CacheQuery, Scope, cacheable_answer, query_of
 from app.completion.caching.serving import Lookup, ReplayedCall
+from app.conversation.answer import sampling_of
 from app.conversation.mode import Mode, TurnContext
-from app.conversation.sampling import sampling_of
 from app.core.caching import CachedAnswer
 from app.core.concurrency import ended
 from app.core.errors import KonsiliumError

@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from app.conversation.window import cut_by_server, nearly_full
+from app.conversation.tokens import cut_by_server, nearly_full
 from app.core.models import ModelProfile
 from app.core.notes import CompressionNote, MetricsNote, Money, NamedCall, TotalNumbers, WindowUse
 from app.core.turns import Prompt

@@ -10,7 +10,7 @@ from app.conversation.steps import Emit, HeldWriting, StepWriter
 from app.core.errors import KonsiliumError
 from app.core.events import Progress, StepKind, StepStarted
 from app.core.messages import Message
-from app.core.models import ModelRef
+from app.core.models import ModelProfile, ModelRef
 from app.core.notes import Note
 from app.core.options import Option
 from app.core.ports import Call, Models
@@ -179,3 +179,33 @@ class Mode(Protocol):
         """Writes the answer into the turn; raises KonsiliumError where there can be none. Stop
         cancels it: nothing it started may outlive that."""
         ...
+
+
+class PromptBuilder(Protocol):
+    """Builds the prompt; compression lives behind this."""
+
+    async def build(
+        self,
+        request: TurnRequest,
+        history: tuple[HistoryMessage, ...],
+        profile: ModelProfile,
+    ) -> Prompt: ...
+
+
+class WholeHistory:
+    """Everything that was said, uncompressed."""
+
+    async def build(
+        self,
+        request: TurnRequest,
+        history: tuple[HistoryMessage, ...],
+        profile: ModelProfile,
+    ) -> Prompt:
+        """The prompt with the full history."""
+        system = request.options.text("system_prompt").strip()
+        messages = (
+            *((Message.system(system),) if system else ()),
+            *(message.as_message() for message in history if message.text),
+            request.question.as_message(),
+        )
+        return Prompt(messages, window=profile.window)

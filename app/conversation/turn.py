@@ -10,12 +10,11 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
-from app.conversation.mode import Inbox, Mode, TurnContext, TurnModels
-from app.conversation.prompt import PromptBuilder
+from app.conversation.mode import Inbox, Mode, PromptBuilder, TurnContext, TurnModels
 from app.conversation.state import TurnState
 from app.core.errors import KonsiliumError, NotFound, StorageUnavailable
 from app.core.ports import Models, TurnStore
-from app.core.tracing import request_id
+from app.core.requests import request_id
 from app.core.turns import HistoryMessage, SettledTurn, TurnRequest
 from app.core.usage import Outcome
 

@@ -4,14 +4,81 @@ What varies from one to the next is a fact in its row: the settings, `.env.examp
 docs, the guide's form, the servers panel and doctor are made from the rows, and the adapters read them.
 """
 
+import ipaddress
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Protocol
+from urllib.parse import urlsplit
 
 from app.core.errors import SettingsInvalid
-from app.core.model_names import FolderNames, ModelNames, PlainNames
+from app.core.models import Capability
 from app.core.text import Text, same
+
+
+class ModelNames(Protocol):
+    """Maps both ways between an id on the wire and a model's name."""
+
+    def name(self, id: str) -> str:
+        """The name people see."""
+        ...
+
+    def id(self, name: str) -> str:
+        """The id to send."""
+        ...
+
+    def capability(self, id: str) -> Capability | None:
+        """What the id itself says the model is for."""
+        ...
+
+
+class PlainNames:
+    """Ids are names."""
+
+    def name(self, id: str) -> str:
+        return id
+
+    def id(self, name: str) -> str:
+        return name
+
+    def capability(self, id: str) -> Capability | None:
+        return None
+
+
+class FolderNames:
+    """Yandex: `gpt://<folder>/yandexgpt-lite/latest` is seen as `yandexgpt-lite`.
+
+    A version other than latest stays in the name (`yandexgpt/rc`). Embedding models are
+    `emb://<folder>/text-search-doc/latest`.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._schemes: dict[str, str] = {}
+
+    def name(self, id: str) -> str:
+        scheme, separator, rest = id.partition("://")
+        if not separator:
+            return id
+        folder, _, model = rest.partition("/")
+        if folder != self._folder:
+            return id
+        name = model.removesuffix("/latest")
+        self._schemes[name] = scheme
+        return name
+
+    def id(self, name: str) -> str:
+        if "://" in name:
+            return name
+        version = "" if "/" in name else "/latest"
+        return f"{self._schemes.get(name, self._scheme(name))}://{self._folder}/{name}{version}"
+
+    def capability(self, id: str) -> Capability | None:
+        return Capability.EMBEDDING if id.startswith("emb://") else None
+
+    def _scheme(self, name: str) -> str:
+        return "emb" if name.startswith("text-search-") else "gpt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,3 +484,22 @@ def provider_of(name: str, providers: Iterable[Provider] = PROVIDERS) -> Provide
     """The row of that name; `other` where there is none."""
     rows = {one.name: one for one in providers}
     return rows.get(name) or rows[OTHER]
+
+
+PRESETS: Mapping[str, Preset] = {one.name: one.preset for one in PROVIDERS if one.preset}
+
+
+def any_server(name: str, base_url: str) -> Preset:
+    """A server given by its URL; one on this machine or network counts as local."""
+    local = is_local(base_url)
+    return Preset(name, base_of(base_url), local=local, props=local)
+
+
+def is_local(url: str) -> bool:
+    """Whether the URL leads to this machine or a private network: such a model costs nothing."""
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".lan", ".internal", ".localhost"))
+    return address.is_private or address.is_loopback or address.is_link_local

@@ -1,11 +1,15 @@
-"""One call of one model, frozen."""
+"""One call of one model, frozen; and the id of the request that it is made for."""
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
 from app.core.messages import Message
 from app.core.usage import Purpose
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""Set once where a request enters (a turn, an HTTP request); tasks started by it inherit it."""
 
 
 @dataclass(frozen=True, slots=True)

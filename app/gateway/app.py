@@ -5,8 +5,9 @@ import re
 from collections.abc import Awaitable, Callable
 
 from app.core.errors import KonsiliumError, StorageUnavailable
-from app.core.tracing import request_id
+from app.core.requests import request_id
 from app.gateway.errors import HttpError, NoSuchPath, WrongMethod, answer_to
+from app.gateway.health import Metrics
 from app.gateway.http import (
     CORS,
     MAX_BODY_BYTES,
@@ -18,7 +19,6 @@ from app.gateway.http import (
     Scope,
     Send,
 )
-from app.gateway.metrics import Metrics
 from app.gateway.openai.catalogue import Catalogue
 from app.gateway.openai.completions import Completions
 from app.gateway.openai.embeddings import Embeddings

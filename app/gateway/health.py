@@ -1,10 +1,14 @@
-"""/health: what works and what does not."""
+"""What watches over the app asks: /health, what works and what does not; /metrics, for Prometheus."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from app.core.errors import StorageUnavailable
 from app.core.ports import KeyStore, Models
+from app.gateway.access import Authenticator, has_secret
+from app.gateway.errors import WrongMethod
+from app.gateway.http import Exchange
 
 DATABASE_SECONDS = 3.0
 
@@ -33,3 +37,21 @@ async def _usable(database: KeyStore) -> bool:
     except (StorageUnavailable, TimeoutError):
         return False
     return True
+
+
+class Metrics:
+    """Serves what `exposition` gives, made at every scrape."""
+
+    def __init__(
+        self, authenticator: Authenticator, exposition: Callable[[], bytes], content_type: str
+    ) -> None:
+        self._authenticator = authenticator
+        self._exposition = exposition
+        self._content_type = content_type.encode()
+
+    async def __call__(self, x: Exchange) -> None:
+        if x.method not in ("GET", "HEAD"):
+            raise WrongMethod(f"{x.method} is not allowed on {x.path}.")
+        if has_secret(x) or not self._authenticator.from_here(x):
+            await self._authenticator.caller(x, cookies=True)
+        await x.reply(200, self._exposition(), content_type=self._content_type)

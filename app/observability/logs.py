@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
 from app.core.errors import KonsiliumError
-from app.core.tracing import request_id
+from app.core.requests import request_id
 
 OURS = ("app", "konsilium", "__main__")
 SPOKEN_FROM_INFO = ("chainlit", "alembic")

@@ -13,10 +13,9 @@ from urllib.parse import urlsplit
 from app.core.errors import NotFound, SettingsInvalid, StorageUnavailable
 from app.core.models import GATEWAY_SERVER
 from app.core.ports import ModelServer, NewcomerServer, NewServer
-from app.core.providers import PROVIDERS, Preset, Provider
+from app.core.providers import PROVIDERS, Preset, Provider, is_local
 from app.core.turns import new_id
 from app.providers.openai_compatible import RefusedParameters, connected
-from app.providers.openai_compatible.presets import is_local
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ import httpx
 from yarl import URL
 
 from app.core.errors import ConnectionLost, KonsiliumError, MalformedAnswer, ServerUnavailable
-from app.providers.deadline import Timeouts
+from app.providers.deadline import CLOUD, Timeouts
 from app.providers.upstream_errors import error_of_status
 
 KEEP_ALIVE_SECONDS = 4.0
@@ -224,3 +224,21 @@ class UpstreamAnswer:
             self._response.release()
         else:
             self._response.close()
+
+
+LOOK_SECONDS = 2.5
+
+
+async def reachable(url: str) -> bool:
+    """Whether anything answers there over HTTP, whatever its status, within 2.5 s; the environment's
+    proxies are used as for any cloud. No key is sent."""
+    transport = AiohttpTransport(CLOUD, local=False)
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            response = await transport.send("HEAD", URL(url), (("user-agent", "konsilium"),), b"")
+            response.close()
+    except (*LOST, ValueError):
+        return False
+    finally:
+        await transport.aclose()
+    return True

@@ -7,12 +7,11 @@ from sqlalchemy import Connection, String, bindparam, delete, insert, select, up
 
 from app.core.compression import Block, CompressionState, Notes, PinnedFact
 from app.core.errors import NotFound
-from app.storage.database import Database
+from app.storage.database import Database, upsert
 from app.storage.rows import AnyRow, Values, storable_json
 from app.storage.tables import compression_blocks as blocks
 from app.storage.tables import compression_heads as heads
 from app.storage.tables import pinned_facts, threads
-from app.storage.upsert import upsert
 
 
 class Compressions:

@@ -8,12 +8,11 @@ from sqlalchemy import Connection, or_, select
 
 from app.core.errors import NotFound
 from app.core.threads import ElementRecord
-from app.storage.database import Database
+from app.storage.database import Database, upsert
 from app.storage.files import LocalFiles
 from app.storage.rows import element_from, storable_json
 from app.storage.tables import elements, steps, threads
 from app.storage.threads import ensure_thread
-from app.storage.upsert import upsert
 
 _CHANGES = ("step_id", "type", "name", "mime", "display", "url", "has_file", "props", "extra")
 

@@ -21,7 +21,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}(\.image)?")
 
 
 class LocalFiles:
-    """Implements `core.ports.FileStore` in a folder. Disk work happens off the event loop."""
+    """Files in a folder. Disk work happens off the event loop."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -5,10 +5,9 @@ from typing import Any
 
 from sqlalchemy import delete, select
 
-from app.storage.database import Database
+from app.storage.database import Database, upsert
 from app.storage.rows import storable_json
 from app.storage.tables import documents
-from app.storage.upsert import upsert
 
 
 class KeyValues:

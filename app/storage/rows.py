@@ -11,7 +11,7 @@ from app.core.people import User
 from app.core.threads import ElementRecord, FeedbackRecord, ThreadRecord
 from app.core.turns import StepRecord
 from app.core.usage import CallRecord, Outcome
-from app.storage.columns import storable
+from app.storage.tables import storable
 
 Values = dict[str, Any]
 AnyRow = Row[*tuple[Any, ...]]

@@ -9,13 +9,12 @@ from app.storage.elements import Elements
 from app.storage.files import LocalFiles
 from app.storage.history import Conversations
 from app.storage.key_value import KeyValues
-from app.storage.keys import ApiKeys
 from app.storage.migrations import apply
 from app.storage.processes import Process
 from app.storage.threads import Threads
 from app.storage.turns import StoredTurns
 from app.storage.usage import StoredUsage
-from app.storage.users import Users
+from app.storage.users import ApiKeys, Users
 
 
 class Storage:

@@ -12,7 +12,7 @@ from app.core.errors import BadRequest, NotFound
 from app.core.threads import FeedbackRecord, Page, StoredThread, ThreadRecord, title_of
 from app.core.turns import StepRecord, now
 from app.storage.answers import drop_disliked, drop_of_thread
-from app.storage.database import Database
+from app.storage.database import Database, upsert
 from app.storage.files import LocalFiles
 from app.storage.rows import (
     AnyRow,
@@ -24,11 +24,9 @@ from app.storage.rows import (
     storable_json,
     thread_from,
 )
-from app.storage.search import fold
 from app.storage.tables import elements, feedback, steps, threads
-from app.storage.thread_pages import page_of, with_owner
+from app.storage.thread_pages import fold, page_of, with_owner
 from app.storage.turns import write_steps
-from app.storage.upsert import upsert
 
 MAX_PAGE = 1_000
 """Threads of one page; who asks for more is given so many."""

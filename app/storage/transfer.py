@@ -23,12 +23,11 @@ from sqlalchemy import Column, Connection, Table, delete, exc, func, insert, sel
 
 from app.core.errors import BadRequest, KonsiliumError, NotAllowed, NotFound
 from app.core.turns import now
-from app.storage.columns import Money, UtcDateTime
 from app.storage.files import LocalFiles
 from app.storage.migrations import apply
 from app.storage.sqlite import copy_sqlite
 from app.storage.storage import Storage
-from app.storage.tables import metadata, threads
+from app.storage.tables import Money, UtcDateTime, metadata, threads
 from app.storage.usage_totals import delete_totals
 
 FORMAT = 1

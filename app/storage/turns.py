@@ -11,7 +11,7 @@ from app.core.events import StepKind
 from app.core.threads import title_of
 from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest
 from app.core.usage import Outcome
-from app.storage.database import Database
+from app.storage.database import Database, upsert
 from app.storage.files import LocalFiles, image_name
 from app.storage.history import MessageRows, message_rows, messages
 from app.storage.rows import (
@@ -22,9 +22,8 @@ from app.storage.rows import (
     step_values,
     storable_json,
 )
-from app.storage.search import fold
 from app.storage.tables import elements, running_turns, steps, threads, usage
-from app.storage.upsert import upsert
+from app.storage.thread_pages import fold
 
 _CHANGES = (
     "turn_id",

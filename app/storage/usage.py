@@ -21,11 +21,10 @@ from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, func, se
 from app.core.keys import payer
 from app.core.reports import Dimension, TurnUsage, UsageFilter, UsageGroup, UsageSummary
 from app.core.usage import CallRecord
-from app.storage.database import Database
+from app.storage.database import Database, upsert
 from app.storage.rows import AnyRow, call_values
 from app.storage.tables import threads, usage, users
 from app.storage.time_sql import UtcOffsets, in_whole_hours, utc_offsets
-from app.storage.upsert import upsert
 from app.storage.usage_sql import COLUMNS, Records, Totals, matching, sums
 
 _DERIVED = ("turns", "tokens_per_second", "first_token_median_s", "first_token_p95_s")

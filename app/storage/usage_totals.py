@@ -10,7 +10,7 @@ there all writers would wait for each other at the rows of the present hour.
 
 from sqlalchemy import Column, Connection, Float, Index, Integer, MetaData, String, Table, delete
 
-from app.storage.columns import Money, StorableText
+from app.storage.tables import Money, StorableText
 
 MAX_FIRST_TOKEN_TIMES = 250
 """First-token times kept of one hour in one row: of a busier hour the first ones stand for it."""

@@ -4,7 +4,7 @@ import re
 from xml.sax.saxutils import escape
 from zlib import crc32
 
-from app.conversation.colours import colour_of
+from app.conversation.steps import colour_of
 from app.settings import PAGE
 
 AVATARS = PAGE / "public" / "avatars"

@@ -10,11 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.access.people import People
-from app.completion.machine import memory_bytes
-from app.completion.pulls import Pulls
+from app.completion.pulls import Pulls, Stores
 from app.completion.registration import ServerRegistration
-from app.completion.stores import Stores
-from app.completion.suggestions import MODEST, Suggestion, suggestion
+from app.completion.suggestions import MODEST, Suggestion, memory_bytes, suggestion
 from app.core.errors import KonsiliumError
 from app.core.events import StepKind
 from app.core.models import ServerState

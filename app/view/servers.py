@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from app.access.people import People
-from app.completion.pulls import Pull, Pulls
+from app.completion.pulls import Pull, Pulls, Stores
 from app.completion.registration import ServerRegistration
-from app.completion.stores import Stores
 from app.core.errors import BadRequest, ServerUnavailable
 from app.core.models import LoadState, ModelProfile, ServerState
 from app.core.ports import EmbeddedModels, Models

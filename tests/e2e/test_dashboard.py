@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import expect
 
-from app.gateway.dashboard.texts import TEXTS
+from app.gateway.dashboard_texts import TEXTS
 from tests.dashboard_house import dashboard_house
 from tests.e2e.conftest import picture, visitor
 from tests.usage_samples import HITS, usage_rows

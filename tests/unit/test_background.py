@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.core.background import BackgroundTasks
+from app.core.concurrency import BackgroundTasks
 
 
 async def test_a_drain_waits_for_work_that_began_meanwhile() -> None:

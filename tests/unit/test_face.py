@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from app.conversation.colours import COLOURS as VOICES
-from app.conversation.colours import colour_of
 from app.conversation.modes import MODES
 from app.conversation.modes.consultation.requested_roles import requested_roles
+from app.conversation.steps import COLOURS as VOICES
+from app.conversation.steps import colour_of
 from app.core.options import CHAT_OPTIONS
 from app.settings import Settings
 from app.view.avatars import AVATARS, COLOURS, avatar_name, avatar_svg

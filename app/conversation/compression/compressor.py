@@ -30,8 +30,7 @@ from app.conversation.compression.policy import (
     next_span,
 )
 from app.conversation.compression.summariser import Summariser
-from app.conversation.tokens import Calibration
-from app.conversation.window import answer_reserve, window_of
+from app.conversation.tokens import Calibration, answer_reserve, window_of
 from app.core.compression import Block, CompressionState, Notes
 from app.core.errors import (
     KonsiliumError,

@@ -10,8 +10,7 @@ from dataclasses import replace
 from app.completion.tokens import IMAGE_TOKENS, prompt_tokens, text_tokens
 from app.conversation.compression.compressor import Compressor
 from app.conversation.compression.layout import Layout, lay_out, said
-from app.conversation.tokens import Calibration, Scale
-from app.conversation.window import answer_reserve, cut_by_server, window_of
+from app.conversation.tokens import Calibration, Scale, answer_reserve, cut_by_server, window_of
 from app.core.compression import CompressionState
 from app.core.errors import ContextTooLong, StorageUnavailable
 from app.core.models import ModelProfile

@@ -8,8 +8,7 @@ import json
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-from app.conversation.mode import Mode
-from app.conversation.prompt import WholeHistory
+from app.conversation.mode import Mode, WholeHistory
 from app.conversation.state import TurnState
 from app.conversation.turn import RunningTurn, Turns
 from app.core.errors import ModelNotFound

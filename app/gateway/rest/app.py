@@ -12,7 +12,7 @@ from starlette.responses import FileResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from swagger_ui_bundle import swagger_ui_path
 
-from app.access.page_policy import page_policy
+from app.access.origins import page_policy
 from app.core.errors import KonsiliumError
 from app.gateway.bodies import check_structure
 from app.gateway.errors import Answer, HttpError, answer_to

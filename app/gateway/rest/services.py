@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from app.access.spending import Spending
 from app.conversation.mode import Mode
 from app.conversation.turn import RunningTurn, Turns
-from app.core.background import BackgroundTasks
+from app.core.concurrency import BackgroundTasks
 from app.core.errors import NotAllowed, NotFound
 from app.core.ports import KeyValueStore, UserStore
 from app.core.turns import now

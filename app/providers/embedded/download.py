@@ -22,8 +22,7 @@ from app.core.errors import (
     SilenceTimeout,
     StorageUnavailable,
 )
-from app.providers.embedded.hub import Hub, HubFacts
-from app.providers.embedded.source import HubFile
+from app.providers.embedded.hub import Hub, HubFacts, HubFile
 
 log = logging.getLogger(__name__)
 

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import aiohttp
@@ -11,9 +14,28 @@ from yarl import URL
 from app.core.errors import FirstTokenTimeout
 from app.core.reading import read_json
 from app.providers.deadline import Timeouts
-from app.providers.ollama.package import ShowResponse
 from app.providers.transport import AiohttpTransport, UpstreamAnswer
 from app.providers.upstream_errors import error_in_body, not_the_protocol
+
+# The package `ollama` gives us the shapes of Ollama's answers. At its import it makes a client of its own,
+# from OLLAMA_HOST, which may name several servers here and then is no address, and from the proxies of
+# the environment, of which httpx knows no socks: it is imported so that it reads nothing of these.
+_READ_AT_IMPORT = ("ollama_host", "ollama_api_key", "all_proxy", "http_proxy", "https_proxy")
+
+
+@contextmanager
+def _without_environment() -> Iterator[None]:
+    hidden = {
+        name: os.environ.pop(name) for name in list(os.environ) if name.lower() in _READ_AT_IMPORT
+    }
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
+with _without_environment():
+    from ollama import ShowResponse as ShowResponse
 
 
 class OllamaClient:

@@ -11,8 +11,7 @@ from app.core.errors import KonsiliumError, RequestRefused, ServerUnavailable
 from app.core.models import Capability, LoadState, ModelProfile, ServerState
 from app.core.turns import now
 from app.providers.ollama import listing
-from app.providers.ollama.client import OllamaClient
-from app.providers.ollama.package import ShowResponse
+from app.providers.ollama.client import OllamaClient, ShowResponse
 from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
 
 DEFAULT_NUM_CTX = 8192

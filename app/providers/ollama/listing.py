@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.core.models import Capability, LoadState, ModelProfile, ModelRef
-from app.providers.ollama.package import ShowResponse
+from app.providers.ollama.client import ShowResponse
 
 CAPABILITIES: Mapping[str, tuple[Capability, ...]] = {
     "completion": (Capability.COMPLETION, Capability.JSON_MODE, Capability.JSON_SCHEMA),

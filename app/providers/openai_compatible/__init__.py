@@ -1,8 +1,8 @@
 """Servers that speak OpenAI's protocol: clouds by presets, and any other by its URL."""
 
 from app.core.ports import NewcomerServer
+from app.core.providers import Preset, any_server
 from app.providers.deadline import timeouts_for
-from app.providers.openai_compatible.presets import Preset, any_server
 from app.providers.openai_compatible.refused import RefusedParameters
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from app.core.providers import Preset
 from app.core.reading import read_json
-from app.providers.openai_compatible.presets import Preset
 from app.providers.transport import AiohttpTransport, UpstreamAnswer
 from app.providers.upstream_errors import not_the_protocol
 

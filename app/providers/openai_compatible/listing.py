@@ -9,7 +9,7 @@ from typing import Any
 
 from app.core.families import family_of
 from app.core.models import Capability, ModelProfile, ModelRef, Price
-from app.providers.openai_compatible.presets import Preset
+from app.core.providers import Preset
 from app.providers.upstream_errors import WRONG_SHAPE
 
 log = logging.getLogger(__name__)

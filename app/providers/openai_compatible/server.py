@@ -1,23 +1,40 @@
 """An OpenAI-compatible server: its models, calls, embeddings."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.core.errors import FirstTokenTimeout, KonsiliumError, ServerUnavailable
-from app.core.models import ModelProfile, ServerState
+from app.core.errors import (
+    BadRequest,
+    ContentFiltered,
+    ContextTooLong,
+    EmptyAnswer,
+    FirstTokenTimeout,
+    IncompleteAnswer,
+    KonsiliumError,
+    ModelNotFound,
+    RateLimited,
+    ServerBusy,
+    ServerFault,
+    ServerUnavailable,
+    Unsupported,
+    WrongKey,
+)
+from app.core.messages import Message
+from app.core.models import Capability, ModelProfile, ServerState
+from app.core.ports import ChatModel
+from app.core.providers import Preset
 from app.core.reading import read_json
-from app.core.requests import RawRequest
+from app.core.requests import ModelRequest, RawRequest, Sampling
 from app.core.turns import now
 from app.core.usage import Usage
 from app.providers.deadline import CLOUD, LOCAL, Timeouts
 from app.providers.openai_compatible import listing
 from app.providers.openai_compatible.chat import OpenAICompatibleModel
 from app.providers.openai_compatible.client import OpenAIClient
-from app.providers.openai_compatible.key_check import able, ask_little, refuses
-from app.providers.openai_compatible.presets import Preset
 from app.providers.openai_compatible.refused import RefusedParameters
 from app.providers.transport import AiohttpTransport
 from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
@@ -150,3 +167,45 @@ class OpenAICompatibleServer:
             checked_at=now(),
             **facts,
         )
+
+
+MODELS_TRIED = 3
+_QUESTION = ModelRequest((Message.user("Hi"),), Sampling(max_tokens=16))
+
+_LET_IN = (EmptyAnswer, IncompleteAnswer, ContentFiltered, ContextTooLong)
+"""What is said only to those whom the server has let in."""
+_OF_THIS_MODEL = (BadRequest, ModelNotFound, RateLimited, ServerBusy, ServerFault, Unsupported)
+"""What another model may not answer: a list also holds models that cannot chat, or not now."""
+
+
+async def refuses(anonymous: OpenAIClient) -> bool:
+    """Whether the list of models is refused to one without a key: then a list checks the key."""
+    try:
+        await anonymous.get("/models")
+    except WrongKey:
+        return True
+    except KonsiliumError:
+        return False
+    return False
+
+
+async def ask_little(chat: Sequence[ChatModel]) -> None:
+    """A question of one word to the first models of these, until one lets it in; the last refusal is
+    raised where none does."""
+    refused: KonsiliumError | None = None
+    for model in chat[:MODELS_TRIED]:
+        try:
+            async with contextlib.aclosing(model.stream(_QUESTION)) as events:
+                async for _ in events:
+                    return
+        except _LET_IN:
+            return
+        except _OF_THIS_MODEL as error:
+            refused = error
+    if refused is not None:
+        raise refused
+
+
+def able(models: Sequence[ModelProfile]) -> list[str]:
+    """The names of those that may chat."""
+    return [model.ref.name for model in models if model.can(Capability.COMPLETION)]

@@ -6,8 +6,8 @@ from typing import Any
 
 from app.core.families import Family, family_of
 from app.core.messages import ImagePart, Message, TextPart, alternating
+from app.core.providers import Preset
 from app.core.requests import JsonSchema, ModelRequest, ResponseFormat, Sampling
-from app.providers.openai_compatible.presets import Preset
 
 
 def chat_body(preset: Preset, model: str, request: ModelRequest) -> dict[str, Any]:

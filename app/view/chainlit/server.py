@@ -14,8 +14,7 @@ from chainlit.server import sio
 from fastapi import APIRouter, UploadFile
 from starlette.types import ASGIApp
 
-from app.access.origins import require_loopback
-from app.access.page_policy import page_policy
+from app.access.origins import page_policy, require_loopback
 from app.core.text import Language
 from app.core.turns import new_id
 from app.view.chainlit.data_layer import DataLayer

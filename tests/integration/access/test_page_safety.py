@@ -7,7 +7,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from app.access.page_policy import page_policy
+from app.access.origins import page_policy
 from app.core.threads import ElementRecord
 from app.view.chainlit.dicts import ELEMENTS
 from app.view.chainlit.identity import Identity, identity

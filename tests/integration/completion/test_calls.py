@@ -16,11 +16,11 @@ from app.core.events import TextDelta
 from app.core.messages import Message
 from app.core.models import ModelRef
 from app.core.ports import ModelServer
+from app.core.providers import any_server
 from app.core.requests import ModelRequest
 from app.core.usage import CallRecord, Outcome
 from app.providers.deadline import Timeouts
 from app.providers.ollama import OllamaServer
-from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 from tests.simulators import OllamaSimulator, OpenAISimulator
 from tests.waiting import until

@@ -13,10 +13,10 @@ from app.completion.pricing import Prices
 from app.completion.routing import MAX_PARALLEL, MAX_WAITING
 from app.conversation.modes import MODES
 from app.core.ports import ModelServer
+from app.core.providers import any_server
 from app.gateway.services import GatewayServices, Pace
 from app.providers.deadline import Timeouts
 from app.providers.ollama import OllamaServer
-from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 from tests.gateway import MemoryKeys, gateway, make_services
 from tests.simulators import OllamaSimulator, OpenAISimulator

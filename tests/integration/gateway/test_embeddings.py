@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
+from app.core.providers import any_server
 from app.core.requests import RawRequest
-from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 from tests.simulators import OpenAISimulator
 

@@ -9,7 +9,7 @@ from openai import AsyncOpenAI
 from app.completion.catalogue import Catalogue
 from app.completion.models import Models
 from app.completion.pricing import Prices
-from app.providers.openai_compatible.presets import any_server
+from app.core.providers import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 from tests.gateway import MemoryKeys, gateway, make_services
 from tests.llama_server import ALIAS, llama_server

@@ -9,14 +9,14 @@ import pytest
 from app.completion.catalogue import Catalogue
 from app.completion.models import Models
 from app.completion.pricing import Prices
+from app.conversation.mode import WholeHistory
 from app.conversation.modes import MODES, mode_named
-from app.conversation.prompt import WholeHistory
 from app.conversation.turn import RunningTurn, Turns
 from app.core.options import ChatOptions
 from app.core.ports import ModelServer
+from app.core.providers import any_server
 from app.core.turns import Question, TurnRequest, new_id
 from app.providers.ollama.server import OllamaServer
-from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 from tests.fakes import MemoryStore
 from tests.simulators import OllamaSimulator, OpenAISimulator

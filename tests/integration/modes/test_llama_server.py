@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from app.core.events import StepKind
+from app.core.providers import any_server
 from app.core.usage import Outcome, Purpose
-from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 from tests.integration.modes.conftest import House, open_house
 from tests.llama_server import ALIAS, llama_server

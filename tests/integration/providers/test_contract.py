@@ -32,12 +32,12 @@ from app.core.errors import (
 from app.core.events import Finished, ReasoningDelta, TextDelta, TextWasThinking, ToolCallDelta
 from app.core.messages import ImagePart, Message
 from app.core.ports import ModelServer
+from app.core.providers import any_server
 from app.core.requests import JsonSchema, ModelRequest, Sampling
 from app.providers.deadline import Timeouts
 from app.providers.embedded.llama import Llama
 from app.providers.embedded.server import EmbeddedServer
 from app.providers.ollama import OllamaServer
-from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 from tests.gguf_model import make_gguf
 from tests.simulators import OllamaSimulator, OpenAISimulator

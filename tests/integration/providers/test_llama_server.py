@@ -9,8 +9,8 @@ import pytest
 from app.core.errors import ContextTooLong
 from app.core.events import Finished, TextDelta
 from app.core.messages import Message
+from app.core.providers import any_server
 from app.core.requests import ModelRequest, Sampling
-from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 from tests.llama_server import ALIAS, WINDOW, llama_server
 from tests.waiting import until

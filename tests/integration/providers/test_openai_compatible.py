@@ -10,10 +10,9 @@ from app.core.errors import FirstTokenTimeout, ServerUnavailable, WrongKey
 from app.core.messages import Message
 from app.core.models import Capability, ModelProfile
 from app.core.ports import ModelStore
-from app.core.providers import provider_of
+from app.core.providers import any_server, provider_of
 from app.core.requests import ModelRequest
 from app.providers.deadline import Timeouts
-from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 from tests.simulators import OpenAISimulator
 from tests.simulators.base import SimModel

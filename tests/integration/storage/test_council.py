@@ -3,9 +3,9 @@
 import asyncio
 from datetime import timedelta
 
+from app.conversation.mode import WholeHistory
 from app.conversation.modes import MODES, mode_named
 from app.conversation.modes.best_of.promotion import promoted
-from app.conversation.prompt import WholeHistory
 from app.conversation.turn import Turns
 from app.core.options import ChatOptions
 from app.core.turns import Question, TurnRequest, new_id

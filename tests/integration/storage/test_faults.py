@@ -13,8 +13,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
+from app.conversation.mode import WholeHistory
 from app.conversation.modes import MODES
-from app.conversation.prompt import WholeHistory
 from app.conversation.turn import Turns
 from app.core.errors import StorageUnavailable
 from app.core.events import StepKind

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from app.core.reports import UsageFilter, UsageSummary
-from app.gateway.dashboard.period import usage_filter
+from app.gateway.dashboard import usage_filter
 from app.storage.tables import threads, usage, users
 from app.storage.time_sql import utc_offsets
 from app.storage.usage import StoredUsage, percentile

@@ -7,7 +7,7 @@ import pytest
 
 from app.core.models import ModelRef
 from app.core.usage import CallRecord, Outcome, Purpose
-from app.gateway.dashboard.period import usage_filter
+from app.gateway.dashboard import usage_filter
 from app.storage.database import Database
 from app.storage.migrations import apply
 from app.storage.storage import Storage

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from app.completion.catalogue import Catalogue
-from app.completion.pulls import REMEMBERED_SECONDS, Pull, Pulls
-from app.completion.stores import Stores
+from app.completion.pulls import REMEMBERED_SECONDS, Pull, Pulls, Stores
 from app.core.errors import DiskFull, KonsiliumError, Unsupported
 from tests.unit.completion.fakes import FakeServer
 from tests.waiting import until

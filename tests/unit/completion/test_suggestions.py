@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.completion.machine import memory_bytes
-from app.completion.suggestions import MODEST, SUGGESTIONS, suggestion
+from app.completion.suggestions import MODEST, SUGGESTIONS, memory_bytes, suggestion
 
 
 @pytest.mark.parametrize("gigabytes", [1, 2, 4, 8, 16, 32, 64, 512])

@@ -9,8 +9,8 @@ import pytest
 from app.completion.caching.cache import AnswerCache
 from app.completion.caching.policy import Policies, Policy
 from app.conversation.cached import TurnCache
+from app.conversation.mode import WholeHistory
 from app.conversation.modes import MODES
-from app.conversation.prompt import WholeHistory
 from app.conversation.turn import Turns
 from app.core.errors import ConnectionLost, StorageUnavailable
 from app.core.events import Finished, StepKind

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from app.conversation.cached import whole_answer
+from app.conversation.mode import WholeHistory
 from app.conversation.modes import MODES
-from app.conversation.prompt import WholeHistory
 from app.conversation.turn import Turns
 from app.core.events import StepKind
 from app.core.options import ChatOptions

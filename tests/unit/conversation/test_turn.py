@@ -3,8 +3,8 @@
 import asyncio
 from datetime import timedelta
 
+from app.conversation.mode import WholeHistory
 from app.conversation.modes import MODES
-from app.conversation.prompt import WholeHistory
 from app.conversation.turn import Turns
 from app.core.errors import ConnectionLost, StorageUnavailable
 from app.core.events import ReasoningDelta, TextWasThinking

@@ -12,10 +12,8 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
 from app.core.reports import TurnUsage, UsageGroup, UsageSummary
-from app.gateway.dashboard import dashboard_router
-from app.gateway.dashboard.period import usage_filter
-from app.gateway.dashboard.table import COLUMNS
-from app.gateway.dashboard.texts import TEXTS
+from app.gateway.dashboard import COLUMNS, dashboard_router, usage_filter
+from app.gateway.dashboard_texts import TEXTS
 
 PUBLIC = Path(__file__).parents[3] / "public"
 SUMMARY = UsageSummary(calls=3, turns=2, cost_rub=Decimal("0.000000001"), input_tokens=10)

@@ -6,7 +6,7 @@ import pytest
 from app.access.keys import KeyRing
 from app.gateway.access import Authenticator, Caller
 from app.gateway.app import Gateway, InFront
-from app.gateway.metrics import Metrics
+from app.gateway.health import Metrics
 from tests.fakes import ScriptedModels
 from tests.gateway import MemoryKeys, make_key, make_services
 

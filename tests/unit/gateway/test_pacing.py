@@ -1,6 +1,6 @@
 import asyncio
 
-from app.gateway.pacing import RequestPacer
+from app.gateway.services import RequestPacer
 
 
 async def test_those_who_come_together_enter_in_order_one_an_iteration():

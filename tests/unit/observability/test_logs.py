@@ -7,14 +7,13 @@ import logging
 
 import pytest
 
-from app.conversation.mode import TurnContext
+from app.conversation.mode import TurnContext, WholeHistory
 from app.conversation.modes import MODES
-from app.conversation.prompt import WholeHistory
 from app.conversation.turn import Turns
 from app.core.errors import ServerFault
 from app.core.options import ChatOptions
+from app.core.requests import request_id
 from app.core.text import same
-from app.core.tracing import request_id
 from app.core.turns import Question, TurnRequest, new_id
 from app.observability.logs import MASK, Redaction, configure_logging
 from app.providers.upstream_errors import error_of_status, not_the_protocol

@@ -4,10 +4,9 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.errors import SettingsInvalid
-from app.core.model_names import FolderNames
+from app.core.providers import PRESETS, FolderNames, any_server, base_of, is_local
 from app.providers.configured import ollama_hosts, openai_servers, servers_from
 from app.providers.openai_compatible.listing import profile
-from app.providers.openai_compatible.presets import PRESETS, any_server, base_of, is_local
 from app.settings import Settings
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from app.core.models import Capability
+from app.core.providers import any_server
 from app.providers.openai_compatible.listing import profiles
-from app.providers.openai_compatible.presets import any_server
 
 SERVER = any_server("lab", "https://lab.example/v1")
 M = {"id": "m", "object": "model"}

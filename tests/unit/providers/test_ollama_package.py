@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_an_import_with_that_in_the_environment_is_one_like_any_other(
     name: str, value: str
 ) -> None:
-    told = "import os, app.providers.ollama.package as p; print(p.ShowResponse.__name__, os.environ[%r])"
+    told = "import os, app.providers.ollama.client as p; print(p.ShowResponse.__name__, os.environ[%r])"
     done = subprocess.run(
         [sys.executable, "-c", told % name],
         env={**os.environ, name: value},

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from app.core.events import Finished, ReasoningDelta, TextDelta, ToolCallDelta
 from app.core.messages import ImagePart, Message, TextPart, ToolCall
+from app.core.providers import PRESETS, any_server
 from app.core.requests import JsonObject, JsonSchema, ModelRequest, Sampling
 from app.core.usage import Usage
 from app.providers.ollama import wire as ollama
 from app.providers.openai_compatible import wire as openai
 from app.providers.openai_compatible.answers import AnswerReader
-from app.providers.openai_compatible.presets import PRESETS, any_server
 from app.providers.upstream_errors import WRONG_SHAPE
 
 IMAGE = ImagePart(b"/etc/passwd", "image/png")

@@ -10,9 +10,9 @@ from typing import Any, cast
 import pytest
 
 from app.attachments import AttachmentLimits
+from app.conversation.mode import WholeHistory
 from app.conversation.modes import MODES
 from app.conversation.modes.dialogue import ParticipantsInvalid
-from app.conversation.prompt import WholeHistory
 from app.conversation.turn import Turns
 from app.core.errors import NotFound
 from app.core.turns import StepRecord

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from app.conversation.mode import WholeHistory
 from app.conversation.modes import MODES
-from app.conversation.prompt import WholeHistory
 from app.conversation.turn import Turns
 from app.core.errors import ConnectionLost, ServerUnavailable
 from app.core.events import ReasoningDelta

@@ -7,9 +7,8 @@ import pytest
 
 from app.access.people import People
 from app.completion.catalogue import Catalogue
-from app.completion.pulls import Pulls
+from app.completion.pulls import Pulls, Stores
 from app.completion.registration import ServerRegistration
-from app.completion.stores import Stores
 from app.core.models import EmbeddedOffer
 from app.core.people import User
 from app.core.turns import now

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from app.conversation.answer import sampling_of
 from app.conversation.language import language_of_text
 from app.conversation.limits import deadline_in
 from app.conversation.mode import TurnContext
@@ -13,7 +14,6 @@ from app.conversation.modes.best_of.judge import judged
 from app.conversation.modes.best_of.notes import BestOfNote, CandidateNote
 from app.conversation.modes.best_of.options import OPTIONS
 from app.conversation.modes.best_of.selection import Score, forbidden_words, ranked, scored
-from app.conversation.sampling import sampling_of
 from app.core.concurrency import at_once
 from app.core.errors import EmptyAnswer, KonsiliumError
 from app.core.events import StepKind, StepNoted

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from app.conversation.colours import colour_of
+from app.conversation.answer import sampling_of
 from app.conversation.language import language_of_text
 from app.conversation.limits import timed
 from app.conversation.mode import TurnContext
 from app.conversation.modes.consultation import prompts
 from app.conversation.modes.consultation.notes import SpecialistNote
 from app.conversation.modes.consultation.plan import MAX_SPECIALISTS, Specialist
-from app.conversation.sampling import sampling_of
-from app.conversation.steps import StepWriter
+from app.conversation.steps import StepWriter, colour_of
 from app.core.errors import KonsiliumError
 from app.core.events import StepKind
 from app.core.messages import Message

@@ -6,7 +6,7 @@ found in the history by their names. `continuation` makes the question of "N mor
 
 from dataclasses import dataclass, replace
 
-from app.conversation.colours import colour_of
+from app.conversation.answer import sampling_of
 from app.conversation.limits import deadline_in, passed, timed
 from app.conversation.mode import TurnContext
 from app.conversation.modes.dialogue import prompts
@@ -19,7 +19,7 @@ from app.conversation.modes.dialogue.participants import (
     parse_participants,
 )
 from app.conversation.modes.dialogue.transcript import Transcript
-from app.conversation.sampling import sampling_of
+from app.conversation.steps import colour_of
 from app.core.errors import BadRequest, EmptyAnswer, KonsiliumError
 from app.core.events import StepKind
 from app.core.notes import ErrorNote, Note

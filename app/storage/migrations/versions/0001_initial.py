@@ -6,8 +6,8 @@ Revision ID: 0001_initial
 import sqlalchemy as sa
 from alembic import op
 
-from app.storage.columns import Json, Money, Serial, StorableText, UtcDateTime
-from app.storage.search import search_schema
+from app.storage.tables import Json, Money, Serial, StorableText, UtcDateTime
+from app.storage.thread_pages import search_schema
 
 revision = "0001_initial"
 down_revision = None

@@ -6,7 +6,7 @@ Revision ID: 0002_compression
 import sqlalchemy as sa
 from alembic import op
 
-from app.storage.columns import Json, StorableText, UtcDateTime
+from app.storage.tables import Json, StorableText, UtcDateTime
 
 revision = "0002_compression"
 down_revision = "0001_initial"

@@ -6,7 +6,7 @@ Revision ID: 0003_api_keys
 import sqlalchemy as sa
 from alembic import op
 
-from app.storage.columns import Json, Money, StorableText, UtcDateTime
+from app.storage.tables import Json, Money, StorableText, UtcDateTime
 
 revision = "0003_api_keys"
 down_revision = "0002_compression"

@@ -6,7 +6,7 @@ Revision ID: 0004_cached_answers
 import sqlalchemy as sa
 from alembic import op
 
-from app.storage.columns import Money, Serial, StorableText, UtcDateTime
+from app.storage.tables import Money, Serial, StorableText, UtcDateTime
 
 revision = "0004_cached_answers"
 down_revision = "0003_api_keys"

@@ -17,8 +17,7 @@ from app.core.errors import (
     WrongKey,
 )
 from app.providers.embedded.download import TRIES, Download, part_of
-from app.providers.embedded.hub import Hub
-from app.providers.embedded.source import HubFile
+from app.providers.embedded.hub import Hub, HubFile
 from tests.simulators.hub import Fault, HubSimulator
 from tests.waiting import until
 

@@ -12,13 +12,11 @@ from app.core.errors import NotFound, SettingsInvalid, Unsupported
 from app.core.events import TextDelta
 from app.core.messages import Message
 from app.core.models import EmbeddedOffer, ServerState
+from app.core.providers import any_server
 from app.core.requests import ModelRequest, Sampling
-from app.providers.embedded.hub import Hub
-from app.providers.embedded.library import Library
+from app.providers.embedded.hub import Hub, HubFile, source_of
+from app.providers.embedded.library import Library, Suggestion
 from app.providers.embedded.server import EmbeddedServer
-from app.providers.embedded.source import HubFile, source_of
-from app.providers.embedded.suggested import Suggestion
-from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 from tests.gguf_model import make_gguf
 from tests.simulators.hub import HubSimulator

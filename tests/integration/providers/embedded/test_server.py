@@ -22,10 +22,10 @@ from app.core.errors import (
 from app.core.events import Finished, TextDelta
 from app.core.messages import Message
 from app.core.models import Capability
+from app.core.providers import any_server
 from app.core.requests import ModelRequest, Sampling
 from app.core.usage import Usage
 from app.providers.embedded.server import WINDOW, EmbeddedServer
-from app.providers.openai_compatible.presets import any_server
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 from tests.gguf_model import make_gguf
 

@@ -6,8 +6,7 @@ import pytest
 
 from app.completion.tokens import prompt_tokens, text_tokens
 from app.conversation.compression.prompt import CompressingPromptBuilder
-from app.conversation.tokens import Calibration, Scale
-from app.conversation.window import cut_by_server, window_of
+from app.conversation.tokens import Calibration, Scale, cut_by_server, window_of
 from app.core.errors import ContextTooLong
 from app.core.messages import ImagePart, Message
 from app.core.models import LoadState, ModelProfile, ModelRef

@@ -1,12 +1,19 @@
 """/dashboard with its figures. A user sees their own requests, an administrator all."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import csv
+import io
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cache
+from hashlib import sha256
+from html import escape
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import (
@@ -17,11 +24,10 @@ from fastapi.responses import (
     StreamingResponse,
 )
 
+from app.conversation.modes import MODES
 from app.core.reports import Dimension, TurnUsage, UsageFilter
 from app.core.text import Language, language_of
-from app.gateway.dashboard.page import dashboard_page
-from app.gateway.dashboard.period import usage_filter
-from app.gateway.dashboard.table import csv_of
+from app.gateway.dashboard_texts import TEXTS
 from app.storage.usage import StoredUsage
 
 _TURNS_AT_MOST = 50
@@ -145,3 +151,133 @@ async def _closing(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes,
     async with aclosing(pieces):
         async for piece in pieces:
             yield piece
+
+
+@cache
+def dashboard_page(public: Path, language: Language, admin: bool) -> str:
+    """The HTML, made once for each language; `public` is the folder that is served as /public."""
+    folder = public / "dashboard"
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    texts = {name: text[language] for name, text in TEXTS.items()}
+    modes = {mode.id: mode.name[language] for mode in MODES}
+    facts = {"language": language, "admin": admin, "texts": texts, "modes": modes}
+    values = {
+        "language": language,
+        "version": _version(folder),
+        "title": escape(texts["title"]),
+        "theme": _theme(public / "theme.json"),
+        "facts": json.dumps(facts, ensure_ascii=False).replace("<", "\\u003c"),
+    }
+    for name, value in values.items():
+        page = page.replace(f"{{{{{name}}}}}", value)
+    return page
+
+
+def _version(folder: Path) -> str:
+    """Changes with the page's files, so that no browser mixes old ones with new."""
+    contents = b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+    return sha256(contents).hexdigest()[:12]
+
+
+def _theme(path: Path) -> str:
+    """The chat's colours, so that both pages are of one house."""
+    variables = json.loads(path.read_text(encoding="utf-8"))["variables"]
+
+    def rules(theme: str) -> str:
+        return "".join(f"{name}:{value};" for name, value in variables[theme].items())
+
+    return f":root{{{rules('light')}}}.dark{{{rules('dark')}}}"
+
+
+EARLIEST, LATEST = date(1970, 1, 1), date(9998, 12, 30)
+"""Beyond these a period is open: no record is there, and a day's end may have no date in UTC."""
+
+
+def usage_filter(
+    first: date | None, last: date | None, zone: str, user_id: str | None
+) -> UsageFilter:
+    """From the beginning of `first` to the end of `last` in that IANA zone; UTC where it is unknown."""
+    try:
+        known = ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        zone, known = "UTC", ZoneInfo("UTC")
+    return UsageFilter(
+        since=_midnight(first, known) if first and first > EARLIEST else None,
+        until=_midnight(last + timedelta(days=1), known) if last and last < LATEST else None,
+        user_id=user_id,
+        zone=zone,
+    )
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=zone)
+
+
+COLUMNS = (
+    "started_at",
+    "user",
+    "mode",
+    "purpose",
+    "server",
+    "model",
+    "outcome",
+    "error",
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "reasoning_tokens",
+    "estimated",
+    "saved_tokens",
+    "saved_rub",
+    "first_token_s",
+    "total_s",
+    "generation_s",
+    "cost_rub",
+    "cost_amount",
+    "cost_currency",
+    "cache",
+    "streaming",
+    "parallel",
+    "finish_reason",
+    "thread_id",
+    "turn_id",
+    "key_id",
+    "id",
+)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_ROWS = 500
+_BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+"""Tells spreadsheets that this is UTF-8."""
+
+
+async def csv_of(records: AsyncGenerator[Mapping[str, Any], None]) -> AsyncGenerator[bytes, None]:
+    """The records as CSV, some hundreds of rows at a time; what is not known is an empty cell."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    buffer.write(_BYTE_ORDER_MARK)
+    writer.writerow(COLUMNS)
+    waiting = 0
+    async with aclosing(records):
+        async for record in records:
+            writer.writerow([_cell(record.get(column)) for column in COLUMNS])
+            waiting += 1
+            if waiting == _ROWS:
+                yield buffer.getvalue().encode()
+                buffer.seek(0)
+                buffer.truncate()
+                waiting = 0
+    yield buffer.getvalue().encode()
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case datetime():
+            return value.isoformat()
+        case bool():
+            return str(int(value))
+        case str() if value.startswith(_FORMULA):
+            return f"'{value}"  # a name is never a formula
+        case _:
+            return str(value) if not hasattr(value, "as_tuple") else format(value.normalize(), "f")
