@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.requests import request_id
+from app.gateway.anthropic.face import Messages, TokenCounts, error_body
+from app.gateway.completions import Completions
 from app.gateway.errors import HttpError, NoSuchPath, WrongMethod, answer_to
 from app.gateway.health import Metrics
 from app.gateway.http import (
@@ -20,8 +22,8 @@ from app.gateway.http import (
     Send,
 )
 from app.gateway.openai.catalogue import Catalogue
-from app.gateway.openai.completions import Completions
 from app.gateway.openai.embeddings import Embeddings
+from app.gateway.openai.face import ChatCompletions, LegacyCompletions
 from app.gateway.openai.modes import ModeModels
 from app.gateway.openai.transcriptions import Transcriptions
 from app.gateway.services import GatewayServices
@@ -32,6 +34,8 @@ Route = Callable[[Exchange], Awaitable[None]]
 _OURS = ("/v1", "/api", "/metrics")
 _MEANT = re.compile(r"/(chat/completions|completions|embeddings|models|audio/transcriptions)$")
 """Paths that a client asks for whose base address is wrong: without /v1, or with it twice."""
+_ROUTES_OF_ONE = re.compile(r"(/v1/[a-z]+)/.+")
+"""The path of one object, whose id may itself hold slashes."""
 _ALLOWED = (
     (b"access-control-allow-methods", b"GET, HEAD, POST, PATCH, DELETE, OPTIONS"),
     (b"access-control-allow-headers", b"*, Authorization"),
@@ -50,19 +54,27 @@ class Gateway:
         self.services = services
         self.council = council
         self._rest = rest
-        self._metrics = metrics
-        self._list, self._one = catalogue.all, catalogue.one
-        self._posts: dict[str, Route] = {
-            "/v1/chat/completions": Completions(services, council),
-            "/v1/completions": Completions(services, council, legacy=True),
-            "/v1/embeddings": Embeddings(services),
-            "/v1/audio/transcriptions": Transcriptions(services),
+        self.routes: dict[str, dict[str, Route]] = {
+            "/v1/models": {"GET": catalogue.all},
+            "/v1/models/{id}": {"GET": catalogue.one},
+            "/v1/chat/completions": {"POST": Completions(services, council, ChatCompletions())},
+            "/v1/completions": {"POST": Completions(services, council, LegacyCompletions())},
+            "/v1/messages": {"POST": Completions(services, council, Messages())},
+            "/v1/messages/count_tokens": {"POST": TokenCounts(services, council)},
+            "/v1/embeddings": {"POST": Embeddings(services)},
+            "/v1/audio/transcriptions": {"POST": Transcriptions(services)},
         }
+        """By path and method; `{id}` stands for all that follows."""
+        if metrics is not None:
+            self.routes["/metrics"] = {"GET": metrics}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise NotImplementedError(f"no {scope['type']} here")
         x = Exchange(scope, receive, send)
+        if is_under(x.path, "/v1/messages") or b"anthropic-version" in x.headers:
+            x.errors = error_body
+            x.extra.append((b"request-id", x.request_id.encode()))
         token = request_id.set(x.request_id)
         try:
             if self._rest is None or x.method == "OPTIONS" or not is_under(x.path, "/api"):
@@ -86,18 +98,13 @@ class Gateway:
         if x.method == "OPTIONS":
             return _preflight
         path = x.path.rstrip("/") if len(x.path) > 1 else x.path
-        if path == "/v1/models" or path.startswith("/v1/models/"):
-            if x.method not in ("GET", "HEAD"):
-                raise WrongMethod(f"{x.method} is not allowed on {path}.")
-            return self._list if path == "/v1/models" else self._one
-        if path == "/metrics" and self._metrics is not None:
-            return self._metrics
-        if path in self._posts:
+        methods = self.routes.get(path) or self.routes.get(_ROUTES_OF_ONE.sub(r"\1/{id}", path))
+        if methods is not None:
+            if x.method in methods:
+                return methods[x.method]
             if x.method == "HEAD":
-                return _head
-            if x.method != "POST":
-                raise WrongMethod(f"{x.method} is not allowed on {path}.")
-            return self._posts[path]
+                return methods.get("GET", _head)
+            raise WrongMethod(f"{x.method} is not allowed on {path}.")
         meant = _MEANT.search(path)
         hint = f" Did you mean /v1/{meant[1]}?" if meant else ""
         raise NoSuchPath(f"Unknown path: {x.method} {x.path}.{hint}")

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import zlib
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +20,9 @@ from app.gateway.protocol import ABORT
 log = logging.getLogger(__name__)
 
 Header = tuple[bytes, bytes]
+ErrorForm = Callable[[Answer], dict[str, Any]]
+"""How a protocol says an error."""
+EVENTS = b"text/event-stream; charset=utf-8"
 MAX_BODY_BYTES = 32 * 1024 * 1024
 CORS: tuple[Header, ...] = (
     (b"access-control-allow-origin", b"*"),
@@ -52,6 +55,8 @@ class Exchange:
         self.written_at = asyncio.get_running_loop().time()
         self.extra: list[Header] = [(b"x-request-id", self.request_id.encode())]
         """Headers that any answer to this request carries."""
+        self.errors: ErrorForm = openai_error
+        """The form of an error, that of the protocol which is asked."""
         self._receive = receive
         self._send = send
         self.finished = False
@@ -127,10 +132,11 @@ class Exchange:
         await self.reply_answer(answer_to(error))
 
     async def reply_answer(self, answer: Answer) -> None:
-        await self.reply(answer.status, answer.body, answer.headers)
+        body = json.dumps(self.errors(answer), ensure_ascii=False).encode("utf-8", "replace")
+        await self.reply(answer.status, body, answer.headers)
 
-    async def begin_stream(self) -> None:
-        """Commits the status 200 of a stream of events. Does nothing where it is committed."""
+    async def begin_stream(self, content_type: bytes = EVENTS) -> None:
+        """Commits the status 200 of a stream. Does nothing where it is committed."""
         if self.started:
             return
         self.started = True
@@ -139,7 +145,7 @@ class Exchange:
                 "type": "http.response.start",
                 "status": 200,
                 "headers": [
-                    (b"content-type", b"text/event-stream; charset=utf-8"),
+                    (b"content-type", content_type),
                     (b"cache-control", b"no-cache"),
                     (b"x-accel-buffering", b"no"),
                     *CORS,
@@ -200,6 +206,11 @@ class Exchange:
         """
         if ABORT in (extensions := self.scope.get("extensions", {})):
             extensions[ABORT]["call"]()
+
+
+def openai_error(answer: Answer) -> dict[str, Any]:
+    """OpenAI's form, which is also ours."""
+    return answer.envelope
 
 
 def _unpacked(body: bytes, limit: int) -> bytes:

@@ -21,7 +21,7 @@ from app.core.ports import Models
 from app.core.sse import PING
 from app.core.usage import Usage
 from app.gateway.access import Authenticator, Caller
-from app.gateway.http import Exchange
+from app.gateway.http import EVENTS, Exchange
 from app.gateway.key_usage import KeyUsageRecorder
 
 
@@ -150,16 +150,18 @@ class GatewayServices:
         return allowed
 
     @contextlib.asynccontextmanager
-    async def kept_alive(self, x: Exchange) -> AsyncGenerator[None, None]:
-        """Sends comments into a stream that is silent, and drops a client that reads nothing."""
-        pulse = asyncio.create_task(_pulse(x, self.pace))
+    async def kept_alive(
+        self, x: Exchange, ping: bytes = PING, content_type: bytes = EVENTS
+    ) -> AsyncGenerator[None, None]:
+        """Sends a `ping` into a stream that is silent, and drops a client that reads nothing."""
+        pulse = asyncio.create_task(_pulse(x, self.pace, ping, content_type))
         try:
             yield
         finally:
             pulse.cancel()
 
 
-async def _pulse(x: Exchange, pace: Pace) -> None:
+async def _pulse(x: Exchange, pace: Pace, ping: bytes, content_type: bytes) -> None:
     clock = asyncio.get_running_loop().time
     while True:
         await asyncio.sleep(min(pace.tick, pace.heartbeat))
@@ -168,5 +170,5 @@ async def _pulse(x: Exchange, pace: Pace) -> None:
                 x.abort()
                 return
         elif clock() - x.written_at >= pace.heartbeat:
-            await x.begin_stream()
-            await x.write(PING)
+            await x.begin_stream(content_type)
+            await x.write(ping)

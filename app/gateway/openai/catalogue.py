@@ -1,6 +1,7 @@
 """/v1/models."""
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -25,7 +26,13 @@ class Catalogue:
     async def all(self, x: Exchange) -> None:
         """GET /v1/models."""
         caller = await self._services.authenticator.caller(x)
-        await x.reply_json({"object": "list", "data": await self._models(caller)})
+        models = await self._models(caller)
+        listed: Json = {"object": "list", "data": models}
+        if _is_anthropics(x):
+            ends = (models[0]["id"], models[-1]["id"]) if models else (None, None)
+            listed = {"has_more": False, "first_id": ends[0], "last_id": ends[1]}
+            listed["data"] = [_for_anthropic(model) for model in models]
+        await x.reply_json(listed)
 
     async def one(self, x: Exchange) -> None:
         """GET /v1/models/{id}: ids hold slashes."""
@@ -37,7 +44,8 @@ class Catalogue:
             name = str(ref)
         if name not in models:
             raise ModelNotFound(f"no {name}", model=name)
-        await x.reply_json(models[name])
+        model = models[name]
+        await x.reply_json(_for_anthropic(model) if _is_anthropics(x) else model)
 
     async def _models(self, caller: Caller) -> list[Json]:
         states = self._services.models.states()
@@ -60,6 +68,23 @@ def _model(profile: ModelProfile) -> Json:
     if profile.window is not None:
         model["context_window"] = profile.window
     return model
+
+
+def _is_anthropics(x: Exchange) -> bool:
+    """Anthropic's packages ask the same path for models, in a form of their own."""
+    return b"anthropic-version" in x.headers
+
+
+def _for_anthropic(model: Json) -> Json:
+    created = datetime.fromtimestamp(model["created"], UTC).isoformat()
+    return {
+        "type": "model",
+        "id": model["id"],
+        "display_name": model["id"],
+        "created_at": created,
+        "lifecycle": "active",
+        "max_input_tokens": model.get("context_window"),
+    }
 
 
 def _mode(name: str) -> Json:

@@ -16,7 +16,7 @@ from app.core.events import (
     TextWasThinking,
     ToolCallDelta,
 )
-from app.core.sse import encode
+from app.core.sse import DONE, encode
 from app.core.usage import Usage
 
 Json = dict[str, Any]
@@ -82,7 +82,7 @@ class ChunkWriter:
         return self._chunk({"delta": {"role": "assistant", "content": ""}})
 
     def event(self, event: ModelEvent) -> bytes:
-        """The chunk of one event; of `Finished`, all that is left to say, `[DONE]` excepted."""
+        """The chunk of one event; of `Finished`, all that is left to say."""
         match event:
             case TextDelta(text):
                 before, after = self._before
@@ -99,6 +99,10 @@ class ChunkWriter:
                 return self._chunk({"delta": {"tool_calls": [_tool_delta(event)]}})
             case Finished(finish_reason, usage, extra):
                 return self._closing(_reason(finish_reason, self._tool_calls), usage, extra)
+
+    def closing(self) -> bytes:
+        """The end of the stream."""
+        return DONE
 
     def _closing(self, reason: str, usage: Usage, extra: Mapping[str, Any]) -> bytes:
         body: Json = {"text": ""} if self._head.legacy else {"delta": {}}

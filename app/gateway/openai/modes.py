@@ -3,8 +3,6 @@
 What a participant says and what is going on comes as `reasoning_content`; the answer as content.
 """
 
-import contextlib
-import json
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
@@ -15,7 +13,6 @@ from app.core.errors import ModelNotFound
 from app.core.events import ModelEvent
 from app.core.models import GATEWAY_SERVER
 from app.core.options import CHAT_OPTIONS, ChatOptions
-from app.core.sse import DONE
 from app.core.turns import (
     Attachment,
     HistoryMessage,
@@ -25,11 +22,10 @@ from app.core.turns import (
     TurnRequest,
     new_id,
 )
-from app.gateway.batches import batched
 from app.gateway.errors import InvalidField
-from app.gateway.openai.chunks import ChunkWriter, Head, completion
+from app.gateway.face import CompletionRequest, Responder
 from app.gateway.openai.requests import chat_request, check_mode_fields
-from app.gateway.openai.responder import CompletionRequest, Responder
+from app.gateway.responders import EventResponder
 from app.gateway.services import GatewayServices
 from app.gateway.turn_events import TurnEventAdapter
 
@@ -80,7 +76,8 @@ class ModeModels:
         """A turn of that mode. Raises ModelNotFound where the key may not use it."""
         if not asked.caller.may_use(model_name(mode)):
             raise ModelNotFound("not for this key", model=model_name(mode))
-        return ModeResponder(self, self._services, mode, asked)
+        council = _Council(self, self._services, mode, asked)
+        return EventResponder(asked, model_name(mode), council.events, council.note)
 
     async def start(self, request: TurnRequest, history: tuple[HistoryMessage, ...]) -> RunningTurn:
         """Starts a turn over a conversation that the client keeps."""
@@ -97,7 +94,9 @@ def model_name(mode: Mode) -> str:
     return f"{GATEWAY_SERVER}/{mode.id.replace('_', '-')}"
 
 
-class ModeResponder:
+class _Council:
+    """One turn of a mode, as the events of one model."""
+
     def __init__(
         self, modes: ModeModels, services: GatewayServices, mode: Mode, asked: CompletionRequest
     ) -> None:
@@ -105,30 +104,12 @@ class ModeResponder:
         self._services = services
         self._mode = mode
         self._asked = asked
-        self._head = Head.new(model_name(mode))
         self._request, self._history = turn_request(mode, asked)
+        self._state: TurnState | None = None
 
-    async def blocks(self) -> AsyncGenerator[bytes, None]:
-        async with contextlib.aclosing(batched(self._pieces())) as blocks:
-            async for block in blocks:
-                yield block
-
-    async def _pieces(self) -> AsyncGenerator[bytes, None]:
-        writer = ChunkWriter(self._head, wants_usage=self._asked.envelope.wants_usage)
-        opening = writer.opening()
-        async with contextlib.aclosing(self._events()) as events:
-            async for event in events:
-                yield opening + writer.event(event)
-                opening = b""
-        yield DONE
-
-    async def whole(self) -> bytes:
-        async with contextlib.aclosing(self._events()) as events:
-            answer = await completion(self._head, events)
-        return json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")
-
-    async def _events(self) -> AsyncGenerator[ModelEvent, None]:
+    async def events(self) -> AsyncGenerator[ModelEvent, None]:
         turn = await self._modes.start(self._request, self._history)
+        self._state = turn.state
         changed = turn.state.subscribe()
         adapter = TurnEventAdapter(turn.state, speakers=self._mode.takes_interjections)
         try:
@@ -145,10 +126,10 @@ class ModeResponder:
             if not turn.state.done:
                 turn.stop()
                 await turn.wait()
-            self._note(turn.state)
 
-    def _note(self, state: TurnState) -> None:
-        for record in state.settled.calls if state.settled else ():
+    def note(self) -> None:
+        settled = self._state.settled if self._state is not None else None
+        for record in settled.calls if settled else ():
             self._services.recorder.note(self._asked.caller, record, self._mode.id)
 
 

@@ -3,7 +3,6 @@
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from app.core.errors import ModelNotFound
@@ -12,6 +11,7 @@ from app.core.models import ModelRef
 from app.core.requests import JsonObject, JsonSchema, ModelRequest, ResponseFormat, Sampling
 from app.gateway.access import Caller
 from app.gateway.errors import InvalidField
+from app.gateway.face import Envelope
 
 MAX_MESSAGES = 4096
 MAX_TEXTS = 2048
@@ -62,19 +62,6 @@ _CHOOSE_MODELS = (
     "content_policy_fallbacks",
 )
 """Of OpenRouter (2026) and of LiteLLM's proxy."""
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """What every completion request says, whoever serves it."""
-
-    model: str
-    stream: bool
-    wants_usage: bool
-    characters: int
-    """Of the prompt: what the token limit counts before the answer is known."""
-    max_tokens: int | None = None
-    """Of the answer, as far as the client says."""
 
 
 def envelope(body: Json, *, legacy: bool = False) -> Envelope:

@@ -1,4 +1,4 @@
-"""/v1/chat/completions and /v1/completions."""
+"""The route of every face: /v1/chat/completions and the other ways to ask for an answer."""
 
 import contextlib
 import logging
@@ -13,25 +13,17 @@ from app.core.errors import IncompleteAnswer, KonsiliumError, StorageUnavailable
 from app.core.models import ModelRef
 from app.core.ports import Call
 from app.core.requests import ModelRequest
-from app.core.sse import DONE, encode
 from app.core.usage import CallRecord
 from app.gateway.access import Caller
 from app.gateway.errors import HttpError, answer_to
+from app.gateway.face import CompletionRequest, Face, Responder
 from app.gateway.http import Exchange
 from app.gateway.openai.modes import ModeModels
 from app.gateway.openai.requests import check_fields, envelope
-from app.gateway.openai.responder import (
-    CompletionRequest,
-    ProxyResponder,
-    Responder,
-    TranslatingResponder,
-    model_request,
-    raw_request,
-)
+from app.gateway.responders import ProxyResponder, model_request, raw_request, translated
 from app.gateway.services import GatewayServices
 
 log = logging.getLogger(__name__)
-
 
 HEADER = b"x-konsilium-cache"
 """In a request, `bypass`: ask the model and replace. In an answer: hit-exact, hit-near or miss."""
@@ -49,7 +41,7 @@ async def cached(
     if cache is None or key is None or key.cache == "off":
         return ()
     try:
-        request = model_request(asked)
+        request = model_request(services, ref, asked)
         owner = await cache.owner(f"key:{key.id}")
     except HttpError:
         return ()  # a form that only the server itself understands
@@ -61,7 +53,7 @@ async def cached(
         ref,
         owner=owner,
         digest=services.models.profile(ref).digest,
-        kind="completions" if asked.legacy else "chat/completions",
+        kind="completions" if asked.question.legacy else "chat/completions",
     )
     if query is None:
         return ()
@@ -79,7 +71,7 @@ async def cached(
         bypass=x.header(HEADER).strip().lower() == "bypass",
         hit=hit,
     )
-    return (TranslatingResponder(services, ref, asked, call),)
+    return (translated(services, ref, asked, call),)
 
 
 def _asker(services: GatewayServices, caller: Caller) -> Asker:
@@ -95,25 +87,24 @@ def _asker(services: GatewayServices, caller: Caller) -> Asker:
 
 
 class Completions:
-    """The route; `legacy` speaks the form of /v1/completions."""
+    """The route of one face."""
 
-    def __init__(
-        self, services: GatewayServices, modes: ModeModels, *, legacy: bool = False
-    ) -> None:
+    def __init__(self, services: GatewayServices, modes: ModeModels, face: Face) -> None:
         self._services = services
         self._modes = modes
-        self._legacy = legacy
+        self._face = face
 
     async def __call__(self, x: Exchange) -> None:
         await self._services.pacer.enter()
         caller = await self._services.authenticator.caller(x)
-        body = await x.json()
-        head = envelope(body, legacy=self._legacy)
-        mode = None if self._legacy else self._modes.mode(head.model)
+        question = await self._face.read(x, caller)
+        body = question.body
+        head = envelope(body, legacy=question.legacy)
+        mode = self._modes.mode(head.model) if self._face.councils else None
         targets = () if mode else self._services.candidates(caller, head.model)
         check_fields(body, caller, targets)
         first = targets[0] if targets else None
-        asked = CompletionRequest(body, head, caller, x.request_id, self._legacy)
+        asked = CompletionRequest(self._face, question, head, caller, x.request_id)
         tokens = max(1, tokens_of_characters(head.characters))
         async with self._services.admitted(x, caller, tokens, head.max_tokens, first):
             attempts: Sequence[Responder]
@@ -132,20 +123,22 @@ class Completions:
                     await x.reply(200, await whole_elsewhere([each.whole for each in attempts]))
 
     def _responder(self, ref: ModelRef, asked: CompletionRequest) -> Responder:
-        passed = self._services.models.raw_call(ref, raw_request(asked))
-        if passed is not None:
-            return ProxyResponder(self._services, asked, passed)
-        return TranslatingResponder(self._services, ref, asked)
+        if self._face.passes is not None:
+            passed = self._services.models.raw_call(ref, raw_request(asked, self._face.passes))
+            if passed is not None:
+                return ProxyResponder(self._services, asked, passed)
+        return translated(self._services, ref, asked)
 
     async def _stream(self, x: Exchange, attempts: Sequence[Responder]) -> None:
+        face = self._face
         try:
             async with (
-                self._services.kept_alive(x),
+                self._services.kept_alive(x, face.ping, face.content_type),
                 contextlib.aclosing(elsewhere([each.blocks for each in attempts])) as blocks,
             ):
                 async for block in blocks:
-                    await x.begin_stream()
-                    if block.endswith(DONE):
+                    await x.begin_stream(face.content_type)
+                    if block.endswith(face.ends):
                         await x.end_stream(block)  # and only then whatever is to be cleared up
                     else:
                         await x.write(block)
@@ -155,7 +148,7 @@ class Completions:
             if not x.started or x.finished:
                 raise
             _log_broken(error)
-            await x.end_stream(encode(answer_to(error).envelope))
+            await x.end_stream(face.broken(answer_to(error)))
 
 
 def _log_broken(error: Exception) -> None:

@@ -1,0 +1,57 @@
+"""OpenAI's chat completions, and the older completions, as faces."""
+
+from collections.abc import AsyncIterable
+from typing import Any, ClassVar
+
+from app.core.events import ModelEvent
+from app.core.sse import DONE, PING, encode
+from app.gateway.access import Caller
+from app.gateway.errors import Answer
+from app.gateway.face import Json
+from app.gateway.http import EVENTS, ErrorForm, Exchange, openai_error
+from app.gateway.openai.chunks import ChunkWriter, Head, completion
+
+
+class OpenAIQuestion:
+    """A request in the form that all others are put into."""
+
+    def __init__(self, body: Json, *, legacy: bool = False) -> None:
+        self.body = body
+        self.legacy = legacy
+
+    def writer(self, model: str) -> ChunkWriter:
+        options = self.body.get("stream_options") or {}
+        return ChunkWriter(
+            Head.new(model, legacy=self.legacy),
+            wants_usage=options.get("include_usage") is True,
+        )
+
+    async def whole(self, model: str, events: AsyncIterable[ModelEvent]) -> dict[str, Any]:
+        return await completion(Head.new(model, legacy=self.legacy), events)
+
+
+class ChatCompletions:
+    """/v1/chat/completions."""
+
+    passes: ClassVar[str | None] = "/chat/completions"
+    content_type: ClassVar[bytes] = EVENTS
+    ping: ClassVar[bytes] = PING
+    ends: ClassVar[tuple[bytes, ...]] = (DONE,)
+    councils: ClassVar[bool] = True
+    errors: ErrorForm = staticmethod(openai_error)
+
+    async def read(self, x: Exchange, caller: Caller) -> OpenAIQuestion:
+        return OpenAIQuestion(await x.json())
+
+    def broken(self, answer: Answer) -> bytes:
+        return encode(answer.envelope)
+
+
+class LegacyCompletions(ChatCompletions):
+    """/v1/completions."""
+
+    passes: ClassVar[str | None] = "/completions"
+    councils: ClassVar[bool] = False
+
+    async def read(self, x: Exchange, caller: Caller) -> OpenAIQuestion:
+        return OpenAIQuestion(await x.json(), legacy=True)
