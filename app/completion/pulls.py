@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from app.completion.catalogue import Catalogue
+from app.core.concurrency import BackgroundTasks
 from app.core.errors import KonsiliumError, ServerFault, Unsupported
 from app.core.ports import ModelLoader, ModelStore, PullProgress
 
@@ -148,7 +149,7 @@ class Pulls:
         self._stores = stores
         self._clock = clock
         self._pulls: dict[tuple[str, str], Pull] = {}
-        self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._tasks = BackgroundTasks()
 
     def all(self) -> tuple[Pull, ...]:
         """Those under way and those that ended lately, in the order they were begun."""
@@ -165,28 +166,24 @@ class Pulls:
     def start(self, server: str, model: str) -> Pull:
         """Begins to fetch the model, or joins who does already. Raises Unsupported."""
         key = (server, model)
-        if key in self._tasks:
+        if self._tasks.find(key):
             return self._pulls[key]
         store = self._stores.of(server)
         self._pulls.pop(key, None)  # begun anew, it is shown last
         pull = self._pulls[key] = Pull(server, model, clock=self._clock)
-        task = self._tasks[key] = asyncio.create_task(self._run(store, pull))
+        task = self._tasks.start(self._run(store, pull), key)
         task.add_done_callback(lambda _: self._settle(pull))
         return pull
 
     async def cancel(self, server: str, model: str) -> None:
         """Stops it; what has come is kept by the server, and the next pull goes on from there."""
-        if task := self._tasks.get((server, model)):
+        if task := self._tasks.find((server, model)):
             task.cancel()
             await asyncio.wait([task])
 
     async def aclose(self) -> None:
         """Stops all."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await self._tasks.cancel()
 
     async def _run(self, store: ModelStore, pull: Pull) -> None:
         try:
@@ -207,7 +204,6 @@ class Pulls:
             log.exception("pulling %s/%s", pull.server, pull.model)
 
     def _settle(self, pull: Pull) -> None:
-        del self._tasks[pull.server, pull.model]
         if pull.state == "running":  # cancelled before it could begin
             self._end(pull, "cancelled")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from app.conversation.mode import Inbox, Mode, PromptBuilder, TurnContext, TurnModels
 from app.conversation.state import TurnState
+from app.core.concurrency import BackgroundTasks
 from app.core.errors import KonsiliumError, NotFound, StorageUnavailable
 from app.core.ports import Models, TurnStore
 from app.core.requests import request_id
@@ -101,7 +102,7 @@ class Turns:
         self._retry_writes_after = retry_writes_after
         self._begun: list[Callable[[RunningTurn], None]] = []
         self._running: dict[str, RunningTurn] = {}
-        self._background: set[asyncio.Task[None]] = set()
+        self._background = BackgroundTasks()
 
     def running(self, thread_id: str) -> RunningTurn | None:
         """The turn under way in that thread."""
@@ -135,12 +136,12 @@ class Turns:
             history = await asyncio.shield(beginning)
         except asyncio.CancelledError:  # whoever asked has left: what may be stored by now must end
             turn.stop()
-            self._in_background(self._end(turn, beginning))
+            self._background.start(self._end(turn, beginning))
             raise
         except Exception:  # raised again, for the caller to say: nothing runs
             self._forget(turn)
             raise
-        self._in_background(self._run(turn, history, refused))
+        self._background.start(self._run(turn, history, refused))
         for hear in self._begun:
             hear(turn)
         return turn
@@ -170,22 +171,15 @@ class Turns:
 
     async def drain(self, timeout: float) -> None:
         """Stops what still runs after `timeout` seconds and waits until all is stored."""
-        if self._background:
-            await asyncio.wait(self._background, timeout=timeout)
+        await self._background.drain(timeout)
         for turn in list(self._running.values()):
             turn.stop()
-        while self._background:
-            await asyncio.wait(self._background)
+        await self._background.drain()
 
     def _forget(self, turn: RunningTurn) -> None:
         if self._running.get(turn.request.thread_id) is turn:
             del self._running[turn.request.thread_id]
         turn.over()
-
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
 
     async def _run(
         self,
@@ -211,7 +205,7 @@ class Turns:
         finally:
             self._forget(turn)
         for step in self._after:
-            self._in_background(_after(step, settled))
+            self._background.start(_after(step, settled))
 
     async def _respond(
         self,

@@ -2,27 +2,46 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable
-from typing import Any
+from collections.abc import Coroutine, Hashable, Iterable
+from typing import Any, TypeVar
+
+from app.core.errors import KonsiliumError
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class BackgroundTasks:
     """The tasks of one owner. asyncio itself holds tasks weakly: one that nobody keeps may vanish."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], Hashable] = {}
+        self._by_key: dict[Hashable, asyncio.Task[Any]] = {}
 
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def start(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
-        """Runs `work` in a task of its own. What it raises is logged, since nobody awaits it."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
+    def start(self, work: Coroutine[Any, Any, T], key: Hashable = None) -> "asyncio.Task[T]":
+        """Runs `work` in a task of its own. What it raises is logged, since nobody awaits it. With a
+        `key`, it takes over from the task of that key, which is cancelled."""
+        task = asyncio.create_task(work, name=getattr(work, "__qualname__", None))
+        self._tasks[task] = key
         task.add_done_callback(self._ended)
+        if key is not None:
+            self.stop(key)
+            self._by_key[key] = task
         return task
+
+    def find(self, key: Hashable) -> "asyncio.Task[Any] | None":
+        """The task of that key, while it runs."""
+        task = self._by_key.get(key)
+        return None if task is None or task.done() else task
+
+    def stop(self, key: Hashable) -> None:
+        """Cancels the task of that key, if there is one; returns at once."""
+        if task := self.find(key):
+            task.cancel()
 
     async def drain(self, timeout_s: float | None = None) -> None:
         """Waits until all have ended, those that start meanwhile too, or `timeout_s` is over."""
@@ -41,9 +60,15 @@ class BackgroundTasks:
             await asyncio.wait(self._tasks)
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("%s failed in the background", task.get_coro(), exc_info=error)
+        key = self._tasks.pop(task)
+        if self._by_key.get(key) is task:
+            del self._by_key[key]
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, KonsiliumError):
+            log.warning("%s: %s: %s", task.get_name(), error.code, error.detail)
+        else:
+            log.error("%s failed in the background", task.get_name(), exc_info=error)
 
 
 async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:

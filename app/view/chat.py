@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.attachments import AttachmentLimits, File, read_attachments
 from app.conversation.modes.consultation.requested_roles import requested_roles
 from app.conversation.turn import RunningTurn, Turns
+from app.core.concurrency import BackgroundTasks
 from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.events import StepKind
 from app.core.options import ChatOptions
@@ -73,8 +74,8 @@ class Chat:
         self._elements = elements
         self._read_thread = read_thread
         turns.on_begun(self._begun)
-        self._following: dict[str, asyncio.Task[None]] = {}
-        self._background: set[asyncio.Task[None]] = set()
+        self._background = BackgroundTasks()
+        """By a browser's id, who follows the turn that it shows."""
 
     # -- opening a chat ---------------------------------------------------------------------------
 
@@ -88,7 +89,7 @@ class Chat:
                 return
             await browser.emit("resume_thread_error", "Thread not found.")
         if browser.begin_chat():
-            self._spawn(guarded(browser, self._start(browser)))
+            self._background.start(guarded(browser, self._start(browser)))
 
     async def _start(self, browser: Browser) -> None:
         """A new chat: the user's own defaults, the panel, and a guide where no model answers."""
@@ -115,7 +116,7 @@ class Chat:
         await browser.emit(
             "first_interaction", {"interaction": "resume", "thread_id": thread["id"]}
         )
-        self._unfollow(browser)
+        self._background.stop(browser.id)
         browser.choose((thread.get("metadata") or {}).get("chat_settings") or {})
         self.panel.choose_a_model(browser)
         turn = self._turns.running(browser.thread_id)
@@ -124,10 +125,10 @@ class Chat:
             _put_into(thread, follower.snapshot())
         elif form := await self.panel.form(browser):
             _put_into(thread, [form])
-        self._spawn(guarded(browser, self.panel.opened(browser)))
+        self._background.start(guarded(browser, self.panel.opened(browser)))
         await browser.emit("resume_thread", thread)
         if follower is not None:
-            self._follow(browser, self._catch_up(browser, follower))
+            self._background.start(self._catch_up(browser, follower), browser.id)
 
     async def _catch_up(self, browser: Browser, follower: Follower) -> None:
         await browser.emit("task_start", {})
@@ -143,35 +144,13 @@ class Chat:
         asking = socket_session()
         for page in open_on(turn.request.thread_id):
             if page.session is not asking and page.has_thread:
-                self._spawn(guarded(page, self._show_again(page)))
+                self._background.start(guarded(page, self._show_again(page)))
 
     async def _show_again(self, page: Browser) -> None:
         """Sends a page all of its thread anew."""
         page.enter()
         page.want_again()
         await self.open(page)
-
-    def _unfollow(self, browser: Browser) -> None:
-        if former := self._following.get(browser.id):
-            former.cancel()
-
-    def _follow(self, browser: Browser, following: Coroutine[Any, Any, None]) -> None:
-        """One follower a browser: a new one takes over from the former."""
-        self._unfollow(browser)
-        task = self._spawn(following)
-        self._following[browser.id] = task
-
-        def forget(done: "asyncio.Task[None]") -> None:
-            if self._following.get(browser.id) is done:
-                del self._following[browser.id]
-
-        task.add_done_callback(forget)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-        return task
 
     # -- asking -----------------------------------------------------------------------------------
 
@@ -285,9 +264,9 @@ class Chat:
             await self._say_unstored(browser, request, error)
             return
         follower = Follower(turn, browser, self._models)
-        self._follow(browser, follower.follow())
+        self._background.start(follower.follow(), browser.id)
         if files:
-            self._spawn(guarded(browser, self._keep(files, request)))
+            self._background.start(guarded(browser, self._keep(files, request)))
         if request.rewind or not browser.has_thread:
             browser.begin_thread()
             await self._renamed(browser, request.question.text)

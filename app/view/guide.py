@@ -13,6 +13,7 @@ from app.access.people import People
 from app.completion.pulls import Pulls, Stores
 from app.completion.registration import ServerRegistration
 from app.completion.suggestions import MODEST, Suggestion, memory_bytes, suggestion
+from app.core.concurrency import BackgroundTasks
 from app.core.errors import KonsiliumError
 from app.core.events import StepKind
 from app.core.models import ServerState
@@ -66,7 +67,7 @@ class Guide:
         self._providers: dict[str, str] = {}
         """By session: which provider's form is open."""
         self._poll_seconds = poll_seconds
-        self._watching: dict[str, asyncio.Task[None]] = {}
+        self._watching = BackgroundTasks()
         self._keys: dict[str, dict[str, str]] = {}
         """By session: how the test of a key stands."""
         self._memory = memory_bytes()
@@ -86,7 +87,6 @@ class Guide:
         is folded, and says what that model is. Returns at once."""
         if _ready(self._models.states()):
             return
-        self.left(browser)
         record = StepRecord(
             new_id(),
             browser.thread_id,
@@ -96,20 +96,13 @@ class Guide:
             ended_at=now(),
         )
         await browser.emit("new_message", draw(record, browser.language).step)
-        session_id = browser.id
-        task = self._watching[session_id] = asyncio.create_task(self._watch(browser, record))
-        task.add_done_callback(lambda done: self._forget(session_id, done))
+        self._watching.start(self._watch(browser, record), browser.id)
 
     def left(self, browser: Browser) -> None:
         """The browser is gone: nobody to guide."""
-        if watching := self._watching.pop(browser.id, None):
-            watching.cancel()
-
-    def _forget(self, session_id: str, done: "asyncio.Task[None]") -> None:
-        if self._watching.get(session_id) is done:
-            del self._watching[session_id]
-            self._keys.pop(session_id, None)
-            self._providers.pop(session_id, None)
+        self._watching.stop(browser.id)
+        self._keys.pop(browser.id, None)
+        self._providers.pop(browser.id, None)
 
     async def _watch(self, browser: Browser, record: StepRecord) -> None:
         shown: object = None
@@ -122,6 +115,8 @@ class Guide:
                 drawn = element(record.id, record.thread_id, "Guide", props)
                 await browser.emit("element", drawn)
             if props["ready"]:
+                self._keys.pop(browser.id, None)
+                self._providers.pop(browser.id, None)
                 await self._recovered(browser)
                 return
             await asyncio.sleep(min(REDRAW_SECONDS, self._poll_seconds))

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.core.concurrency import BackgroundTasks
 from app.core.models import ServerState
 from app.core.providers import PROVIDERS, Provider, provider_of
 from app.core.text import Language, Text
@@ -57,13 +58,13 @@ class Ways:
         self._hub_url = hub_url
         self._providers = providers
         self._found: dict[str, tuple[float, bool]] = {}
-        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._asking = BackgroundTasks()
 
     def look(self, provider: str) -> None:
         """Finds out about the hub and that provider; returns at once."""
         for url in (self._hub_url, _address(provider_of(provider, self._providers))):
-            if url and url not in self._asking and self._is_old(url):
-                self._asking[url] = asyncio.create_task(self._ask(url))
+            if url and not self._asking.find(url) and self._is_old(url):
+                self._asking.start(self._ask(url), url)
 
     def props(
         self, states: Sequence[ServerState], provider: str, language: Language
@@ -91,11 +92,8 @@ class Ways:
         return found is None or asyncio.get_running_loop().time() - found[0] > AGAIN_SECONDS
 
     async def _ask(self, url: str) -> None:
-        try:
-            answers = await self._reachable(url)
-            self._found[url] = (asyncio.get_running_loop().time(), answers)
-        finally:
-            del self._asking[url]
+        answers = await self._reachable(url)
+        self._found[url] = (asyncio.get_running_loop().time(), answers)
 
 
 def _address(provider: Provider) -> str:

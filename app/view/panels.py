@@ -2,7 +2,6 @@
 what the panel tells besides: what the conversation has taken, what is pinned in it, what the system
 prompt has become."""
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from weakref import WeakKeyDictionary
 from app.conversation.compression.thread import ShortSystemPrompt, ThreadNotes
 from app.conversation.mode import Mode
 from app.conversation.modes import mode_named
+from app.core.concurrency import BackgroundTasks
 from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.models import ModelProfile, ModelRef, ServerState
 from app.core.options import CHAT_OPTIONS, UNSET, ChatOptions, Option
@@ -380,14 +380,14 @@ class Panel:
         self._forms = forms
         self._drafts: WeakKeyDictionary[object, Mapping[str, Any]] = WeakKeyDictionary()
         """What is being changed in open panels and not confirmed yet."""
-        self._showing: asyncio.Task[None] | None = None
+        self._background = BackgroundTasks()
         self._changed = False
 
     def models_changed(self, _states: Sequence[ServerState]) -> None:
         """A model came or went: the pickers of every open page follow."""
         self._changed = True
-        if self._showing is None or self._showing.done():
-            self._showing = asyncio.create_task(self._show_everywhere())
+        if not self._background.find("pickers"):
+            self._background.start(self._show_everywhere(), "pickers")
 
     async def _show_everywhere(self) -> None:
         while self._changed:  # several changes of one moment are told once

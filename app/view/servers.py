@@ -8,6 +8,7 @@ from typing import Any
 from app.access.people import People
 from app.completion.pulls import Pull, Pulls, Stores
 from app.completion.registration import ServerRegistration
+from app.core.concurrency import BackgroundTasks
 from app.core.errors import BadRequest, ServerUnavailable
 from app.core.models import LoadState, ModelProfile, ServerState
 from app.core.ports import EmbeddedModels, Models
@@ -47,7 +48,7 @@ class Servers:
         self._pulls = pulls
         self._people = people
         self._waiting = waiting
-        self._watching: dict[str, asyncio.Task[None]] = {}
+        self._watching = BackgroundTasks()
         self._doing: dict[tuple[str, str], str] = {}
 
     @property
@@ -75,19 +76,11 @@ class Servers:
 
     async def opened(self, browser: Browser) -> None:
         """The panel is on screen: from now on it is kept true."""
-        self.closed(browser)
-        session_id = browser.id
-        task = self._watching[session_id] = asyncio.create_task(self._watch(browser))
-        task.add_done_callback(lambda done: self._forget(session_id, done))
+        self._watching.start(self._watch(browser), browser.id)
 
     def closed(self, browser: Browser) -> None:
         """The panel, or the page, is gone."""
-        if watching := self._watching.pop(browser.id, None):
-            watching.cancel()
-
-    def _forget(self, session_id: str, done: "asyncio.Task[None]") -> None:
-        if self._watching.get(session_id) is done:
-            del self._watching[session_id]
+        self._watching.stop(browser.id)
 
     async def _watch(self, browser: Browser) -> None:
         shown: object = None

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from app.core.concurrency import BackgroundTasks
+from app.core.errors import StorageUnavailable
 
 
 async def test_a_drain_waits_for_work_that_began_meanwhile() -> None:
@@ -41,3 +42,28 @@ async def test_a_failure_that_nobody_awaits_is_in_the_log(caplog: pytest.LogCapt
     tasks.start(broken())
     await tasks.drain()
     assert "the reason" in caplog.text
+
+
+async def test_a_second_task_of_a_key_takes_over_from_the_first() -> None:
+    tasks = BackgroundTasks()
+    first = tasks.start(asyncio.Event().wait(), "page")
+    second = tasks.start(asyncio.Event().wait(), "page")
+    await asyncio.wait([first])
+    assert first.cancelled()
+    assert tasks.find("page") is second
+    tasks.stop("page")
+    await tasks.drain()
+    assert tasks.find("page") is None
+    tasks.stop("page")  # nothing runs: no error
+
+
+async def test_an_error_of_ours_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def unstored() -> None:
+        raise StorageUnavailable("the disk is full")
+
+    tasks = BackgroundTasks()
+    tasks.start(unstored())
+    await tasks.drain()
+    [record] = caplog.records
+    assert (record.levelname, record.exc_info) == ("WARNING", None)
+    assert "the disk is full" in record.message

@@ -16,7 +16,7 @@ from app.completion.caching.policy import Policies, Policy
 from app.completion.caching.query import SHARED, CacheQuery
 from app.completion.caching.words import Aliases, Reading, read, read_dictionaries, terms_of
 from app.core.caching import CachedAnswer
-from app.core.concurrency import ended
+from app.core.concurrency import BackgroundTasks, ended
 from app.core.errors import KonsiliumError
 from app.core.events import TextDelta
 from app.core.messages import Message
@@ -112,7 +112,7 @@ class AnswerCache:
         self._disliked: OrderedDict[str, None] = OrderedDict()
         self._expected: OrderedDict[str, None] = OrderedDict()
         self._kept = 0
-        self._writing: set[asyncio.Task[None]] = set()
+        self._writing = BackgroundTasks()
         self._in_turn = asyncio.Lock()
 
     async def owner(self, own: str) -> str:
@@ -207,21 +207,15 @@ class AnswerCache:
 
     def later(self, writing: Coroutine[Any, Any, None]) -> None:
         """Does that write (`keep`, `forget`, `served`) in the background, in the order given."""
-        task = asyncio.create_task(self._write(writing))
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
+        self._writing.start(self._write(writing))
 
     async def drain(self) -> None:
         """Waits for the writes in the background."""
-        while self._writing:
-            await asyncio.wait(self._writing)
+        await self._writing.drain()
 
     async def _write(self, writing: Coroutine[Any, Any, None]) -> None:
         async with self._in_turn:
-            try:
-                await writing
-            except KonsiliumError as error:
-                log.warning("answer cache: %s: %s", error.code, error.detail)
+            await writing
 
     async def served(self, entry_id: str) -> None:
         """Notes that an entry was shown: it stays longest."""

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from app.completion.suggestions import memory_bytes
+from app.core.concurrency import BackgroundTasks
 from app.core.errors import (
     KonsiliumError,
     NotFound,
@@ -107,7 +108,7 @@ class Library:
         self._suggestions = suggestions
         self._installed = installed
         self._downloads: dict[str, Download] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks = BackgroundTasks()
         self._errors: dict[str, KonsiliumError] = {}
         self._said: dict[str, tuple[int | None, str | None]] = {}
         """Size and licence as the hub told them."""
@@ -186,17 +187,18 @@ class Library:
     def download(self, name: str) -> None:
         """Begins, or goes on; in a task of its own, which no page that is closed ends."""
         file = self._offered(name)
-        if name in self._tasks:
+        if self._tasks.find(name):
             return
         self._errors.pop(name, None)
         self._downloads[name] = Download(self._hub, file, file.inside(self._folder))
-        self._tasks[name] = asyncio.create_task(self._run(file, self._downloads[name]))
+        self._tasks.start(self._run(file, self._downloads[name]), name)
 
     async def cancel(self, name: str) -> None:
         """Stops it; what has come stays."""
-        if (task := self._tasks.get(name)) is not None:
+        if task := self._tasks.find(name):
             task.cancel()
-            await asyncio.wait({task})
+            await asyncio.wait([task])
+            self._downloads.pop(name, None)  # where it was stopped before it could begin
 
     async def remove(self, name: str) -> None:
         """Deletes the file, and what was chosen in the guide if it was that."""
@@ -215,8 +217,7 @@ class Library:
 
     async def aclose(self) -> None:
         """Stops all downloads and closes the connections."""
-        for name in tuple(self._tasks):
-            await self.cancel(name)
+        await self._tasks.cancel()
         await self._hub.aclose()
 
     async def _run(self, file: HubFile, download: Download) -> None:
@@ -233,7 +234,7 @@ class Library:
             log.exception("%s", file.name)
             self._errors[file.name] = ServerUnavailable(str(error))
         finally:
-            del self._tasks[file.name], self._downloads[file.name]
+            del self._downloads[file.name]
 
     async def _offer(self, file: HubFile) -> EmbeddedOffer:
         path = file.inside(self._folder)

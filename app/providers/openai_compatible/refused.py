@@ -3,12 +3,12 @@
 Rows of the table of families say what is known beforehand; everything else shows when it is tried.
 """
 
-import asyncio
 import re
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from app.core.concurrency import BackgroundTasks
 from app.core.errors import BadRequest, KonsiliumError, Unsupported
 
 SCOPE, KEY = "refused-parameters", "models"
@@ -56,7 +56,7 @@ class RefusedParameters:
         self._store = store
         self._known: dict[str, dict[str, tuple[str, float]]] = {}
         """By `server/model`: parameter -> (what it is called instead, "" for nothing; when)."""
-        self._writing: set[asyncio.Task[None]] = set()
+        self._writing = BackgroundTasks()
 
     async def load(self) -> None:
         """Reads what earlier runs found. Raises StorageUnavailable."""
@@ -88,9 +88,7 @@ class RefusedParameters:
         named = other and other not in body and re.search(rf"\b{other}\b", error.detail)
         self._known.setdefault(model, {})[name] = (other if named else "", time.time())
         if self._store is not None:
-            task = asyncio.create_task(self._store.put(SCOPE, KEY, self._stored()))
-            self._writing.add(task)
-            task.add_done_callback(self._writing.discard)
+            self._writing.start(self._store.put(SCOPE, KEY, self._stored()))
         return True
 
     def _stored(self) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 stand among them: before its catch-all, which answers every path. Chainlit picks files by the exact tag
 of the browser (`ru-UA`, `de`); here every tag becomes one of our three."""
 
-import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,6 +14,7 @@ from chainlit.types import CallActionRequest, UpdateFeedbackRequest
 from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi.responses import JSONResponse
 
+from app.core.concurrency import BackgroundTasks
 from app.core.text import Language, Text, language_of
 from app.view.avatars import avatar_svg
 from app.view.chainlit.browser import ActionHandler, Browser, guarded
@@ -67,7 +67,7 @@ def action_router(
     goes on without holding the request. `picked(browser, picker, name)` takes what the composer shows,
     since a choice may still be on its way by the socket."""
     router = APIRouter(prefix=config.run.root_path)
-    running: set[asyncio.Task[None]] = set()
+    running = BackgroundTasks()
 
     async def run(browser: Browser, handler: ActionHandler, payload: dict[str, Any]) -> None:
         shown = payload.get("picked")
@@ -87,9 +87,7 @@ def action_router(
             raise HTTPException(404, "no such button")
         browser.enter()
         work = run(browser, handler, pressed.action.get("payload") or {})
-        task = asyncio.create_task(guarded(browser, work))
-        running.add(task)
-        task.add_done_callback(running.discard)
+        running.start(guarded(browser, work))
         return {"success": True}
 
     return router

@@ -17,6 +17,7 @@ from chainlit.config import config
 from chainlit.server import sio
 from chainlit.session import WebsocketSession
 
+from app.core.concurrency import BackgroundTasks
 from app.view.chainlit.browser import Browser, guarded
 from app.view.chainlit.data_layer import DataLayer
 from app.view.chat import Chat, ComposerMessage
@@ -43,7 +44,7 @@ class Sockets:
         self._voice = voice
         self._layer = layer
         self._limiter = StartLimiter()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = BackgroundTasks()
 
     def register(self) -> None:
         """Takes every event of Chainlit's page; `connect` is `auth.py`'s."""
@@ -78,16 +79,11 @@ class Sockets:
         browser.enter()
         await guarded(browser, handler(browser, *payload))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     # -- the composer -----------------------------------------------------------------------------
 
     async def _client_message(self, browser: Browser, payload: dict[str, Any]) -> None:
         """Answered in a task of its own: the socket hears what else the page says meanwhile."""
-        self._spawn(self._limiter.begin(partial(self._answer, browser, payload)))
+        self._background.start(self._limiter.begin(partial(self._answer, browser, payload)))
 
     async def _answer(self, browser: Browser, payload: dict[str, Any]) -> None:
         await browser.emit("task_start", {})
@@ -165,6 +161,6 @@ class Sockets:
             if (
                 WebsocketSession.get(socket_id) is session
             ):  # else it has come back on another socket
-                self._spawn(session.delete())
+                self._background.start(session.delete())
 
         asyncio.get_running_loop().call_later(seconds, forget)
