@@ -21,7 +21,7 @@ from app.completion.catalogue import Catalogue
 from app.completion.models import Models
 from app.completion.pricing import Prices
 from app.completion.pulls import Pulls, Stores
-from app.completion.registration import ServerRegistration
+from app.completion.registration import ModelServers, ServerRegistration
 from app.completion.transcription import Transcription
 from app.conversation.cached import TurnCache
 from app.conversation.compression.compressor import Compressor
@@ -59,19 +59,6 @@ Identify = Callable[[Mapping[str, str]], Awaitable[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class ModelServers:
-    """The servers with models, and what changes them while the app runs."""
-
-    catalogue: Catalogue
-    library: Library
-    """The models that may run inside the app."""
-    stores: Stores
-    pulls: Pulls
-    registration: ServerRegistration
-    refused: RefusedParameters
-
-
-@dataclass(frozen=True, slots=True)
 class Conversation:
     """What a turn is made with."""
 
@@ -89,6 +76,7 @@ class Application:
     metrics: CallMetrics
     storage: Storage
     servers: ModelServers
+    refused: RefusedParameters
     models: Models
     conversation: Conversation
     people: People
@@ -101,7 +89,7 @@ class Application:
         """Opens the database and looks for models. Raises StorageUnavailable."""
         log_as(self.settings)  # again: the server has set up handlers of its own meanwhile
         await self.storage.open()
-        await self.servers.refused.load()
+        await self.refused.load()
         await self._receive_people()
         self.background.start(self.people.watch())
         self.background.start(self.servers.catalogue.run())
@@ -124,9 +112,7 @@ class Application:
         await self.conversation.compressor.aclose()
         await self.conversation.answers.drain()
         await self.background.cancel()
-        await self.servers.pulls.aclose()
-        await self.servers.library.aclose()
-        await self.servers.catalogue.aclose()
+        await self.servers.aclose()
         await self.storage.aclose()
 
 
@@ -140,7 +126,8 @@ def build(
     log_as(settings)
     metrics = CallMetrics()
     storage = Storage(settings.database, settings.data_dir)
-    servers = _model_servers(settings, storage)
+    refused = RefusedParameters(storage.key_values)
+    servers = _model_servers(settings, refused)
     prices = Prices(settings.data_dir)
     models = Models(servers.catalogue, prices, default=settings.model_name, observers=[metrics])
     conversation = _conversation(settings, storage, models, metrics)
@@ -153,6 +140,7 @@ def build(
         metrics=metrics,
         storage=storage,
         servers=servers,
+        refused=refused,
         models=models,
         conversation=conversation,
         people=people,
@@ -163,12 +151,12 @@ def build(
     )
 
 
-def _model_servers(settings: Settings, storage: Storage) -> ModelServers:
-    library, refused = library_from(settings), RefusedParameters(storage.key_values)
+def _model_servers(settings: Settings, refused: RefusedParameters) -> ModelServers:
+    library = library_from(settings)
     configured = servers_from(settings, library, refused=refused)
     registry = registry_of(settings, configured, refused)
     catalogue = Catalogue([*configured, *registry.servers()])
-    library.changed = lambda: _follow_embedded(catalogue, library)
+    library.subscribe(lambda: _follow_embedded(catalogue, library))
     stores = Stores(catalogue)
     return ModelServers(
         catalogue,
@@ -176,7 +164,6 @@ def _model_servers(settings: Settings, storage: Storage) -> ModelServers:
         stores,
         Pulls(stores),
         ServerRegistration(catalogue, registry, changed=lambda: log_as(settings)),
-        refused,
     )
 
 

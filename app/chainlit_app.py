@@ -53,11 +53,9 @@ pinned = PinnedFacts(notes, storage.threads.ensure)
 facts = PanelFacts(storage.usage, notes, pinned)
 form, values = DialogueForm(models, storage.key_values), storage.key_values
 panel = Panel(models, MODES, storage.conversations, values, facts, {"dialogue": form.draw})
-of = app.servers
-machinery = (of.stores, of.pulls, of.registration, people, of.library)
 ways = Ways(reachable, settings.model_hub)
-guide = Guide(models, *machinery, recovered=panel.recovered, ways=ways)
-servers = Servers(models, *machinery, waiting=models.waiting)
+guide = Guide(models, app.servers, people, recovered=panel.recovered, ways=ways)
+servers = Servers(models, app.servers, people, waiting=models.waiting)
 layer = DataLayer(
     people,
     storage.threads,

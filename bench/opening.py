@@ -45,7 +45,7 @@ async def run(report: Report) -> None:
 async def _fill(folder: Path, scale: Scale) -> None:
     storage = await Storage(f"sqlite+aiosqlite:///{folder / 'konsilium.db'}", folder).open()
     me = await People(storage.users).local()
-    await fill(storage, me, "long", scale, 1, scale.long_thread)
+    await fill(storage, me, "long", 1, scale.long_thread)
     await storage.aclose()
 
 

@@ -99,9 +99,9 @@ async def _ours(report: Report, scale: Scale, storage: Storage, where: str) -> N
     identity.set(Identity(ann.id, ann.identifier))
     layer = DataLayer(People(storage.users), storage.threads, storage.elements)
     few = await storage.users.add("few")
-    await fill(storage, few, "few", scale, min(50, scale.threads), scale.messages)
-    await fill(storage, ann, "ann", scale, scale.threads, scale.messages)
-    await fill(storage, ann, "long", scale, 1, scale.long_thread)
+    await fill(storage, few, "few", min(50, scale.threads), scale.messages)
+    await fill(storage, ann, "ann", scale.threads, scale.messages)
+    await fill(storage, ann, "long", 1, scale.long_thread)
     goal = not report.quick
 
     async def listed(search: str | None = None, user: User = ann) -> str:
@@ -226,7 +226,7 @@ def _records(prefix: str, threads_count: int, messages: int, seed: int) -> Itera
 
 
 async def fill(
-    storage: Storage, user: User, prefix: str, scale: Scale, threads_count: int, messages: int
+    storage: Storage, user: User, prefix: str, threads_count: int, messages: int
 ) -> None:
     """Puts whole threads into the tables, past the turns but through the same rows."""
 

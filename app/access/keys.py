@@ -40,7 +40,7 @@ def hash_of(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
-def new_key(
+def new_key(  # noqa: PLR0913 - the fields of a key
     name: str,
     user_id: str,
     *,

@@ -139,8 +139,9 @@ def _docx(path: Path, limits: AttachmentLimits) -> str:
     lines: list[str] = []
     for block in Document(str(path)).iter_inner_content():
         if isinstance(block, Table):
-            for row in block.rows:
-                lines.append(" | ".join(cell.text.replace("\n", " ") for cell in row.cells))
+            lines += (
+                " | ".join(cell.text.replace("\n", " ") for cell in row.cells) for row in block.rows
+            )
         else:
             lines.append(_heading_mark(block) + block.text)
     text = "\n".join(lines).strip()

@@ -47,7 +47,7 @@ def register(subparsers: Any) -> None:
     purge.set_defaults(run=run_purge)
 
 
-async def run_show(args: argparse.Namespace, terminal: Terminal) -> int:
+async def run_show(_args: argparse.Namespace, terminal: Terminal) -> int:
     """Names and values; aliases have a command of their own."""
     async with storage(terminal) as store:
         policy = await Policies(store.key_values).current()

@@ -90,7 +90,7 @@ async def storage(terminal: Terminal) -> AsyncIterator[Storage]:
         await opened.database.aclose()
 
 
-async def upgrade(args: argparse.Namespace, terminal: Terminal) -> int:
+async def upgrade(_args: argparse.Namespace, terminal: Terminal) -> int:
     """Migrates the database."""
     opened = Storage(terminal.settings.database, terminal.settings.data_dir)
     try:

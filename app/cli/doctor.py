@@ -105,14 +105,16 @@ def register(subparsers: Any) -> None:
     command.set_defaults(run=doctor)
 
 
-async def doctor(args: argparse.Namespace, terminal: Terminal) -> int:
+async def doctor(_args: argparse.Namespace, terminal: Terminal) -> int:
     """0 where a question can be asked and all that is configured works; else 1."""
     wrong = [_data_dir(terminal), await _database(terminal)]
     async with catalogue(terminal, await _refused(terminal)) as servers:
         states = await servers.refresh()
         answers = any(_can_chat(m) for state in states for m in state.models)
-        for state in states:
-            wrong.append(_server(terminal, state, spare=answers and _is_unset(terminal, state)))
+        wrong += (
+            _server(terminal, state, spare=answers and _is_unset(terminal, state))
+            for state in states
+        )
         wrong.append(_default(terminal, servers))
     return int(any(wrong))
 

@@ -116,7 +116,7 @@ async def _user(identifier: str | None, store: Storage, terminal: Terminal) -> s
     return user.id if user is not None else None
 
 
-async def list_keys(args: argparse.Namespace, terminal: Terminal) -> int:
+async def list_keys(_args: argparse.Namespace, terminal: Terminal) -> int:
     """Prints the keys, newest first."""
     async with storage(terminal) as store:
         keys = await store.keys.keys()

@@ -116,7 +116,7 @@ def register(subparsers: Any) -> None:
     bringing.set_defaults(run=bring_model)
 
 
-def bring_model(args: argparse.Namespace, terminal: Terminal) -> int:
+def bring_model(_args: argparse.Namespace, terminal: Terminal) -> int:
     """Brings the small model along, once; 1 where it cannot be had, and why."""
     if bundled_model() is not None:
         return 0

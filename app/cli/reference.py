@@ -26,7 +26,7 @@ def register(subparsers: Any) -> None:
     command.set_defaults(run=write)
 
 
-def write(args: argparse.Namespace, terminal: Terminal) -> int:
+def write(_args: argparse.Namespace, terminal: Terminal) -> int:
     """Writes both files anew."""
     for path, renewed in renewed_files(PROVIDERS).items():
         path.write_text(renewed, encoding="utf-8")

@@ -99,7 +99,7 @@ async def add(args: argparse.Namespace, terminal: Terminal) -> int:
     return 0
 
 
-async def listed(args: argparse.Namespace, terminal: Terminal) -> int:
+async def listed(_args: argparse.Namespace, terminal: Terminal) -> int:
     """Prints everybody."""
     async with people(terminal) as (_, users):
         everybody = await users.all()

@@ -79,7 +79,7 @@ def again(
 def elsewhere(attempts: Sequence[Attempt[T]]) -> AsyncGenerator[T, None]:
     """One server after the other, at once, where the next may not have the failure of the last."""
 
-    def pause(error: KonsiliumError, number: int) -> float | None:
+    def pause(error: KonsiliumError, _number: int) -> float | None:
         if not may_work_elsewhere(error):
             return None
         log.warning("%s of %s: %s; asking the next", error.code, error.server, error.detail)

@@ -1,12 +1,15 @@
-"""Servers named while the app runs: asked first, kept only if they answer, and let go again."""
+"""The servers with models, and what changes them while the app runs: servers are named, asked first, kept
+only if they answer, and let go again; models are fetched and removed."""
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from app.completion.catalogue import Catalogue
+from app.completion.pulls import Pulls, Stores
 from app.core.errors import NoModels
 from app.core.models import ServerState
-from app.core.ports import NewServer, ServerRegistry
+from app.core.ports import EmbeddedModels, NewServer, ServerRegistry
 
 log = logging.getLogger(__name__)
 
@@ -63,3 +66,21 @@ class ServerRegistration:
         self._changed()
         await self._catalogue.remove(name)
         log.info("server %s left", name)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelServers:
+    """The servers with models, and what changes them while the app runs."""
+
+    catalogue: Catalogue
+    embedded: EmbeddedModels
+    """The models that may run inside the app."""
+    stores: Stores
+    pulls: Pulls
+    registration: ServerRegistration
+
+    async def aclose(self) -> None:
+        """Stops what is being fetched and closes all connections."""
+        await self.pulls.aclose()
+        await self.embedded.aclose()
+        await self.catalogue.aclose()

@@ -69,7 +69,7 @@ class TurnContext:
     """Takes what is written into the turn."""
 
     @contextlib.contextmanager
-    def step(
+    def step(  # noqa: PLR0913 - the fields of a step, each with its default
         self,
         kind: StepKind,
         name: str,

@@ -9,17 +9,19 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from app.core.models import Capability as C
+from app.core.models import Capability
 
 TABLE = Path(__file__).with_name("models.toml")
 
-CHAT = frozenset({C.COMPLETION, C.TOOLS, C.JSON_MODE, C.JSON_SCHEMA})
-_ABLE: Mapping[str, frozenset[C]] = {
+CHAT = frozenset(
+    {Capability.COMPLETION, Capability.TOOLS, Capability.JSON_MODE, Capability.JSON_SCHEMA}
+)
+_ABLE: Mapping[str, frozenset[Capability]] = {
     "chat": CHAT,
-    "vision": frozenset({C.VISION}),
-    "thinking": frozenset({C.THINKING}),
-    "embedding": frozenset({C.EMBEDDING}),
-    "transcription": frozenset({C.TRANSCRIPTION}),
+    "vision": frozenset({Capability.VISION}),
+    "thinking": frozenset({Capability.THINKING}),
+    "embedding": frozenset({Capability.EMBEDDING}),
+    "transcription": frozenset({Capability.TRANSCRIPTION}),
 }
 
 
@@ -27,7 +29,7 @@ _ABLE: Mapping[str, frozenset[C]] = {
 class Family:
     """What the table says of a model's name. Unknown is None."""
 
-    capabilities: frozenset[C] = CHAT
+    capabilities: frozenset[Capability] = CHAT
     window: int | None = None
     """Tokens of context, prompt and answer together."""
     window_as_of: date | None = None
@@ -57,5 +59,5 @@ def _rows() -> tuple[tuple[re.Pattern[str], Mapping[str, Any]], ...]:
     return tuple((re.compile(row["match"], re.IGNORECASE), row) for row in table["family"])
 
 
-def _capabilities(words: list[str]) -> frozenset[C]:
-    return frozenset[C]().union(*(_ABLE[word] for word in words))
+def _capabilities(words: list[str]) -> frozenset[Capability]:
+    return frozenset[Capability]().union(*(_ABLE[word] for word in words))

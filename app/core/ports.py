@@ -150,6 +150,10 @@ class EmbeddedModels(Protocol):
         """Deletes the file of a fetched model. Raises NotFound where it is no such model."""
         ...
 
+    async def aclose(self) -> None:
+        """Stops all downloads and closes the connections."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class NewServer:

@@ -77,7 +77,7 @@ def dashboard_router(
         own = None if visitor.admin else visitor.user_id
         return Asked(visitor, usage_filter(first, last, zone, own))
 
-    By = Annotated[Asked, Depends(asked)]
+    By = Annotated[Asked, Depends(asked)]  # noqa: N806 - a type
 
     @router.get("")
     async def page(request: Request) -> Response:

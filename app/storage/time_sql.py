@@ -15,7 +15,7 @@ _QUARTER = timedelta(minutes=15)
 """Clocks change on a quarter of an hour everywhere."""
 
 
-class seconds_since_epoch(FunctionElement[float]):
+class seconds_since_epoch(FunctionElement[float]):  # noqa: N801 - named as SQL functions are
     """A stored time as seconds, with their fraction."""
 
     type = Float()
@@ -34,7 +34,7 @@ def _seconds_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
     )
 
 
-class day_since_epoch(FunctionElement[int]):
+class day_since_epoch(FunctionElement[int]):  # noqa: N801
     """The number of the day, from 1970-01-01, of (a stored time, plus so many seconds)."""
 
     type = BigInteger()

@@ -568,7 +568,7 @@ _STATUS: Mapping[type[Exception], int] = {
 def answer_errors(app: FastAPI) -> None:
     """Makes those errors answers with a status and a code; the detail stays in the log."""
 
-    async def answer(request: Request, error: Exception) -> JSONResponse:
+    async def answer(_request: Request, error: Exception) -> JSONResponse:
         status = next(s for kind, s in _STATUS.items() if isinstance(error, kind))
         code = error.code if isinstance(error, KonsiliumError) else "invalid_request"
         return JSONResponse({"detail": code}, status)

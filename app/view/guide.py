@@ -10,19 +10,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.access.people import People
-from app.completion.pulls import Pulls, Stores
-from app.completion.registration import ServerRegistration
+from app.completion.registration import ModelServers
 from app.completion.suggestions import MODEST, Suggestion, memory_bytes, suggestion
 from app.core.concurrency import BackgroundTasks
 from app.core.errors import KonsiliumError
 from app.core.events import StepKind
 from app.core.models import ServerState
-from app.core.ports import EmbeddedModels, Models, NewServer
+from app.core.ports import Models, NewServer
 from app.core.providers import PROVIDERS, Provider, provider_of
 from app.core.text import Language
 from app.core.turns import StepRecord, new_id, now
-from app.view.chainlit.browser import ActionHandler, Browser
-from app.view.chainlit.identity import ADMINS_ONLY, is_admin
+from app.view.chainlit.browser import ActionHandler, Browser, is_admin, may_administer
 from app.view.embedded_offers import offers_props
 from app.view.errors import join_failed, pull_failed
 from app.view.guide_ways import Ways
@@ -46,22 +44,19 @@ class Guide:
     def __init__(
         self,
         models: Models,
-        stores: Stores,
-        pulls: Pulls,
-        registration: ServerRegistration,
+        servers: ModelServers,
         people: People,
-        embedded: EmbeddedModels,
         recovered: Callable[[Browser], Awaitable[None]],
         ways: Ways,
         *,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._models = models
-        self._stores = stores
-        self._pulls = pulls
-        self._registration = registration
+        self._stores = servers.stores
+        self._pulls = servers.pulls
+        self._registration = servers.registration
         self._people = people
-        self._embedded = embedded
+        self._embedded = servers.embedded
         self._recovered = recovered
         self._ways = ways
         self._providers: dict[str, str] = {}
@@ -127,7 +122,7 @@ class Guide:
 
     async def save_key(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """Tests the key at its server and keeps it where that answers; the card says how it went."""
-        if not await self._may(browser):
+        if not await may_administer(self._people, browser):
             return
         values = {str(name): str(value or "").strip() for name, value in payload.items()}
         new = NewServer(
@@ -150,23 +145,17 @@ class Guide:
 
     async def embedded_download(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """The person agrees to fetch the model that runs inside the app."""
-        if await self._may(browser):
+        if await may_administer(self._people, browser):
             self._embedded.download(str(payload.get("name", "")))
 
     async def embedded_cancel(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """Stops fetching it; what has come stays."""
-        if await self._may(browser):
+        if await may_administer(self._people, browser):
             await self._embedded.cancel(str(payload.get("name", "")))
-
-    async def _may(self, browser: Browser) -> bool:
-        if await is_admin(self._people, browser.identifier):
-            return True
-        await browser.toast(ADMINS_ONLY[browser.language])
-        return False
 
     async def _props(self, browser: Browser) -> dict[str, Any]:
         states = self._models.states()
-        admin = await is_admin(self._people, browser.identifier)
+        admin = await is_admin(self._people, browser)
         ready = _ready(states)
         small = not ready and bool(chat_models(states))
         provider = self._providers.get(browser.id, FIRST_PROVIDER)

@@ -6,17 +6,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from app.access.people import People
-from app.completion.pulls import Pull, Pulls, Stores
-from app.completion.registration import ServerRegistration
+from app.completion.pulls import Pull
+from app.completion.registration import ModelServers
 from app.core.concurrency import BackgroundTasks
 from app.core.errors import BadRequest, ServerUnavailable
 from app.core.models import LoadState, ModelProfile, ServerState
-from app.core.ports import EmbeddedModels, Models
+from app.core.ports import Models
 from app.core.providers import provider_of
 from app.core.text import Language, Text
-from app.view.chainlit.browser import ActionHandler, Browser
+from app.view.chainlit.browser import ActionHandler, Browser, is_admin, may_administer
 from app.view.chainlit.dicts import ElementDict, stamp
-from app.view.chainlit.identity import ADMINS_ONLY, is_admin
 from app.view.embedded_offers import offers_props
 from app.view.errors import pull_failed
 from app.view.rendering import element
@@ -33,19 +32,16 @@ class Servers:
     def __init__(
         self,
         models: Models,
-        stores: Stores,
-        pulls: Pulls,
-        registration: ServerRegistration,
+        servers: ModelServers,
         people: People,
-        embedded: EmbeddedModels,
         waiting: Callable[[], Mapping[str, int]],
     ) -> None:
         """`waiting`: how many calls wait for each server."""
-        self._registration = registration
-        self._embedded = embedded
+        self._registration = servers.registration
+        self._embedded = servers.embedded
         self._models = models
-        self._stores = stores
-        self._pulls = pulls
+        self._stores = servers.stores
+        self._pulls = servers.pulls
         self._people = people
         self._waiting = waiting
         self._watching = BackgroundTasks()
@@ -93,7 +89,7 @@ class Servers:
 
     async def _element(self, browser: Browser) -> ElementDict:
         """What the panel shows: an element that hangs on no message, and so is seen nowhere else."""
-        admin = await is_admin(self._people, browser.identifier)
+        admin = await is_admin(self._people, browser)
         states = self._models.states()
         props = {
             "lang": browser.language,
@@ -131,12 +127,12 @@ class Servers:
 
     async def pull(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """Fetches a model, or goes on with it."""
-        if await self._may(browser):
+        if await may_administer(self._people, browser):
             self._pulls.start(*_named(payload))
 
     async def cancel_pull(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """Stops fetching; what has come stays."""
-        if await self._may(browser):
+        if await may_administer(self._people, browser):
             await self._pulls.cancel(*_named(payload))
 
     async def load(self, browser: Browser, payload: Mapping[str, Any]) -> None:
@@ -163,26 +159,20 @@ class Servers:
 
     async def remove_server(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """Forgets a server that was named in the chat, and its key."""
-        if await self._may(browser):
+        if await may_administer(self._people, browser):
             await self._registration.leave(str(payload.get("server", "")))
 
     async def _change(
         self, browser: Browser, payload: Mapping[str, Any], name: str, change: Change
     ) -> None:
         server, model = _named(payload)
-        if (server, model) in self._doing or not await self._may(browser):
+        if (server, model) in self._doing or not await may_administer(self._people, browser):
             return
         self._doing[server, model] = name
         try:
             await change(server, model)
         finally:
             del self._doing[server, model]
-
-    async def _may(self, browser: Browser) -> bool:
-        if await is_admin(self._people, browser.identifier):
-            return True
-        await browser.toast(ADMINS_ONLY[browser.language])
-        return False
 
 
 def _owner(browser: Browser) -> str:

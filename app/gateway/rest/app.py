@@ -130,7 +130,7 @@ async def _refuse(request: Request, error: Exception) -> JSONResponse:
     return _json(answer)
 
 
-async def _refuse_shape(request: Request, error: Exception) -> JSONResponse:
+async def _refuse_shape(_request: Request, error: Exception) -> JSONResponse:
     problems = error.errors() if isinstance(error, RequestValidationError) else []
     said = "; ".join(
         f"{'.'.join(str(part) for part in problem['loc'] if part != 'body')}: {problem['msg']}"
@@ -139,7 +139,7 @@ async def _refuse_shape(request: Request, error: Exception) -> JSONResponse:
     return _json(Answer(422, "invalid_request_error", said or "Invalid request.", "invalid_value"))
 
 
-async def _refuse_path(request: Request, error: Exception) -> JSONResponse:
+async def _refuse_path(_request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
     said = {404: "Unknown path.", 405: "The method is not allowed here."}.get(status, str(error))
     code = {404: "unknown_url", 405: "method_not_allowed"}.get(status, "invalid_request")

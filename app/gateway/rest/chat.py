@@ -94,7 +94,7 @@ async def multi_model(
             services.gateway.candidates(caller, speaker.model)
     wish = _Wish(
         dialogue.message,
-        await _thread(services, caller, dialogue.chat_id, dialogue.message),
+        await _thread(services, caller, dialogue.chat_id),
         DIALOGUE,
         {
             "model": dialogue.models[0].model or None,
@@ -123,14 +123,14 @@ async def _wish(services: RestServices, caller: Caller, question: Question) -> _
         "compress_system_prompt": question.compress_system_prompt,
     }
     chosen = question.options | {k: v for k, v in given.items() if v is not None}
-    thread_id = await _thread(services, caller, question.chat_id, question.message)
+    thread_id = await _thread(services, caller, question.chat_id)
     kept = (await own_thread(services, caller, thread_id)).metadata.get("chat_settings")
     stored = dict(kept) if isinstance(kept, dict) else {}
     mode = question.mode or str(stored.get("mode") or "chat")
     return _Wish(question.message, thread_id, mode, stored | chosen)
 
 
-async def _thread(services: RestServices, caller: Caller, chat_id: str | None, text: str) -> str:
+async def _thread(services: RestServices, caller: Caller, chat_id: str | None) -> str:
     if chat_id is None:
         return await make_thread(services, caller, "")
     return (await own_thread(services, caller, chat_id)).id

@@ -3,26 +3,26 @@
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from app.access.keys import new_key
 from app.core.errors import NotFound
 from app.core.keys import ApiKey
-from app.gateway.rest.services import Administrator, RestServices, TheServices
+from app.gateway.rest.services import RestServices, TheCaller, TheServices, administrator
 from app.gateway.rest.shapes import Done, Key, KeyMade, Keys, NewKey
 
-router = APIRouter(prefix="/api/keys", tags=["keys"])
+router = APIRouter(prefix="/api/keys", tags=["keys"], dependencies=[Depends(administrator)])
 
 
 @router.get("")
-async def keys(services: TheServices, caller: Administrator) -> Keys:
+async def keys(services: TheServices) -> Keys:
     """Every key, newest first, the revoked ones too."""
     ring = services.gateway.keys
     return Keys(keys=[Key(**_shown(services, key)) for key in await ring.keys()])
 
 
 @router.post("", status_code=201)
-async def make_key(services: TheServices, caller: Administrator, new: NewKey) -> KeyMade:
+async def make_key(services: TheServices, caller: TheCaller, new: NewKey) -> KeyMade:
     """A new key; it is shown this once and never again."""
     user_id = caller.user_id
     if new.user is not None:
@@ -37,7 +37,7 @@ async def make_key(services: TheServices, caller: Administrator, new: NewKey) ->
 
 
 @router.delete("/{key_id}")
-async def revoke_key(services: TheServices, caller: Administrator, key_id: str) -> Done:
+async def revoke_key(services: TheServices, key_id: str) -> Done:
     """Revokes a key, at once: by its id, name or first characters."""
     await services.gateway.keys.revoke(key_id)
     return Done()

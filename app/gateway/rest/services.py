@@ -102,4 +102,3 @@ async def administrator(request: Request) -> Caller:
 
 TheServices = Annotated[RestServices, Depends(services_of)]
 TheCaller = Annotated[Caller, Depends(caller_of)]
-Administrator = Annotated[Caller, Depends(administrator)]

@@ -112,8 +112,11 @@ class Library:
         self._errors: dict[str, KonsiliumError] = {}
         self._said: dict[str, tuple[int | None, str | None]] = {}
         """Size and licence as the hub told them."""
-        self.changed: Callable[[], Awaitable[None]] | None = None
-        """Called when a download has ended well, and when a file has been removed."""
+        self._listeners: list[Callable[[], Awaitable[None]]] = []
+
+    def subscribe(self, listener: Callable[[], Awaitable[None]]) -> None:
+        """Calls `listener` when a download has ended well, and when a file has been removed."""
+        self._listeners.append(listener)
 
     # -- for the server ---------------------------------------------------------------------------
 
@@ -212,21 +215,23 @@ class Library:
         if self._configured is None:
             (self._folder / CHOICE).unlink(missing_ok=True)
         log.info("%s is removed", name)
-        if self.changed is not None:
-            await self.changed()
+        await self._tell()
 
     async def aclose(self) -> None:
         """Stops all downloads and closes the connections."""
         await self._tasks.cancel()
         await self._hub.aclose()
 
+    async def _tell(self) -> None:
+        for listener in self._listeners:
+            await listener()
+
     async def _run(self, file: HubFile, download: Download) -> None:
         try:
             await download.run()
             if self._configured is None:
                 self._choose(file)
-            if self.changed is not None:
-                await self.changed()
+            await self._tell()
         except KonsiliumError as error:
             log.warning("%s: %s", file.name, error.detail)
             self._errors[file.name] = error

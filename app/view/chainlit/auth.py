@@ -112,7 +112,7 @@ async def _owns(threads: Threads, thread_id: str) -> bool:
         return False
 
 
-async def _is_shared(thread: ThreadDict, reader: ChainlitUser | None) -> bool:
+async def _is_shared(thread: ThreadDict, _reader: ChainlitUser | None) -> bool:
     return bool((thread.get("metadata") or {}).get("is_shared"))
 
 
@@ -162,11 +162,11 @@ def _oauth(
     people: People,
 ) -> Callable[[str, str, dict[str, str], ChainlitUser, str | None], Awaitable[ChainlitUser | None]]:
     async def check(
-        provider: str,
-        token: str,
-        raw: dict[str, str],
+        _provider: str,
+        _token: str,
+        _raw: dict[str, str],
         user: ChainlitUser,
-        id_token: str | None = None,
+        _id_token: str | None = None,
     ) -> ChainlitUser | None:
         return await _admit(people, ChainlitUser(user.identifier, user.display_name))
 

@@ -12,11 +12,12 @@ from chainlit.server import sio
 from chainlit.session import WebsocketSession, ws_sessions_id
 from chainlit.user import PersistedUser
 
+from app.access.people import People
 from app.attachments import File
 from app.conversation.modes import mode_named
-from app.core.errors import KonsiliumError
+from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.options import ChatOptions
-from app.core.text import Language, language_of
+from app.core.text import Language, Text, language_of
 from app.core.turns import new_id
 from app.view.errors import advice_for
 from app.view.rendering import Drawing
@@ -24,6 +25,12 @@ from app.view.rendering import Drawing
 log = logging.getLogger(__name__)
 
 LOCAL_USER = "local"
+
+ADMINS_ONLY = Text(
+    ru="Это может только администратор.",
+    uk="Це може лише адміністратор.",
+    en="Only an administrator can do this.",
+)
 
 ActionHandler = Callable[["Browser", dict[str, Any]], Coroutine[Any, Any, Any]]
 """What a button does: handler(browser, payload)."""
@@ -194,3 +201,24 @@ def open_on(thread_id: str) -> list[Browser]:
         for page in every_browser()
         if page.thread_id == thread_id and sio.manager.is_connected(page.session.socket_id, "/")
     ]
+
+
+async def is_admin(people: People, browser: Browser) -> bool:
+    """Whether that person may change what everybody uses; as the database says now, whatever it said
+    when they signed in."""
+    if browser.identifier is None:
+        return False
+    try:
+        user = await people.known(browser.identifier)
+    except StorageUnavailable as error:
+        log.warning("cannot look up who may change servers: %s", error.detail)
+        return False
+    return user is not None and user.enabled and user.role == "admin"
+
+
+async def may_administer(people: People, browser: Browser) -> bool:
+    """The same; who may not is told so."""
+    if await is_admin(people, browser):
+        return True
+    await browser.toast(ADMINS_ONLY[browser.language])
+    return False

@@ -12,16 +12,9 @@ from chainlit.user import PersistedUser
 from starlette.requests import Request
 
 from app.access.people import People
-from app.core.errors import StorageUnavailable
-from app.core.text import Language, Text, language_of
+from app.core.text import Language, language_of
 
 log = logging.getLogger(__name__)
-
-ADMINS_ONLY = Text(
-    ru="Это может только администратор.",
-    uk="Це може лише адміністратор.",
-    en="Only an administrator can do this.",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +75,3 @@ def signed_in(people: People, *, local: bool) -> Callable[[Request], Awaitable[P
         return Person(user.id, user.role == "admin") if user and user.enabled else None
 
     return who
-
-
-async def is_admin(people: People, identifier: str | None) -> bool:
-    """Whether that person may change what everybody uses; as the database says now, whatever it said
-    when they signed in."""
-    if identifier is None:
-        return False
-    try:
-        user = await people.known(identifier)
-    except StorageUnavailable as error:
-        log.warning("cannot look up who may change servers: %s", error.detail)
-        return False
-    return user is not None and user.enabled and user.role == "admin"

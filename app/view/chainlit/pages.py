@@ -98,7 +98,7 @@ def feedback_router(layer: DataLayer) -> APIRouter:
     router = APIRouter(prefix=config.run.root_path)
 
     @router.put("/feedback")
-    async def judge(update: UpdateFeedbackRequest, current_user: UserParam) -> JSONResponse:
+    async def judge(update: UpdateFeedbackRequest, _current_user: UserParam) -> JSONResponse:
         kept = await layer.upsert_feedback(update.feedback)
         return JSONResponse({"success": True, "feedbackId": kept})
 

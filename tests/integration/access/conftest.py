@@ -56,7 +56,7 @@ async def _open(tmp_path, local):
     people = People(storage.users, Passwords(CHEAP))
     layer = DataLayer(people, storage.threads, storage.elements)
     # Chainlit asks for the data layer once a process and keeps it: each test brings its own.
-    chainlit.data._data_layer, chainlit.data._data_layer_initialized = layer, True
+    chainlit.data._data_layer, chainlit.data._data_layer_initialized = layer, True  # noqa: SLF001
     register(
         people,
         storage.threads,

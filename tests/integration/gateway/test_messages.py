@@ -70,7 +70,7 @@ async def test_an_answer_has_the_form_of_anthropics_own(house, server):
     assert answer.stop_sequence is None
     assert answer.usage.input_tokens > 0
     assert answer.usage.output_tokens > 0
-    assert answer._request_id  # how the package names it
+    assert answer._request_id  # noqa: SLF001 - how the package names it
 
 
 @both

@@ -8,7 +8,7 @@ import pytest
 from app.access.people import People
 from app.completion.catalogue import Catalogue
 from app.completion.pulls import Pulls, Stores
-from app.completion.registration import ServerRegistration
+from app.completion.registration import ModelServers, ServerRegistration
 from app.core.models import EmbeddedOffer
 from app.core.people import User
 from app.core.turns import now
@@ -34,6 +34,7 @@ class Nothing:
     def download(self, name: str) -> None: ...
     async def cancel(self, name: str) -> None: ...
     async def remove(self, name: str) -> None: ...
+    async def aclose(self) -> None: ...
 
 
 class Session:
@@ -47,7 +48,8 @@ class Session:
 
 
 def panel() -> tuple[Servers, Pulls]:
-    stores = Stores(Catalogue([]))
+    catalogue = Catalogue([])
+    stores = Stores(catalogue)
     pulls = Pulls(stores)
     users: Any = Users(
         User("1", "anna", now(), role="admin"),
@@ -56,9 +58,8 @@ def panel() -> tuple[Servers, Pulls]:
     )
     book: Any = SimpleNamespace(names=frozenset({"named"}))
     registration = ServerRegistration(Catalogue([]), book)
-    return Servers(
-        ScriptedModels(), stores, pulls, registration, People(users), Nothing(), lambda: {"fake": 3}
-    ), pulls
+    servers = ModelServers(catalogue, Nothing(), stores, pulls, registration)
+    return Servers(ScriptedModels(), servers, People(users), lambda: {"fake": 3}), pulls
 
 
 def browser(identifier: str) -> tuple[Browser, Session]:

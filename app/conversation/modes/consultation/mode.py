@@ -106,12 +106,10 @@ async def _convened(specialists: Specialists, by: str, roles: tuple[str, ...] = 
     async with contextlib.aclosing(
         Triage(specialists, plan_id, certain=True, roles=roles)
     ) as triage:
-        await _planned(specialists, triage, plan_id, by, roles)
+        await _planned(specialists, triage, plan_id, by)
 
 
-async def _planned(
-    specialists: Specialists, triage: Triage, plan_id: str, by: str, roles: tuple[str, ...] = ()
-) -> None:
+async def _planned(specialists: Specialists, triage: Triage, plan_id: str, by: str) -> None:
     """The plan's step with the specialists in it, then the answer."""
     turn, language = specialists.turn, specialists.turn.request.language
     opinions: list[Opinion] = []

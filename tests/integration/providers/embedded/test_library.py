@@ -76,7 +76,7 @@ async def test_agreed_to_it_is_fetched_and_answers(tmp_path: Path, content: byte
         arrived.set()
 
     async with HubSimulator(content) as hub, library_of(tmp_path, hub.url) as library:
-        library.changed = welcome
+        library.subscribe(welcome)
         hub.pause = 0.02
         server = EmbeddedServer(library, connect)
         async with aclosing(server):
@@ -113,7 +113,7 @@ async def test_removed_its_file_and_the_choice_are_gone(tmp_path: Path, content:
         async with aclosing(library):
             with pytest.raises(NotFound):
                 await library.remove(NAME)
-            library.changed = changed
+            library.subscribe(changed)
             library.download(NAME)
             await until(lambda: told)
             (offer,) = await library.offers()
