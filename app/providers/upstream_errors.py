@@ -85,7 +85,7 @@ class UpstreamError:
                 return WrongKey(detail, **where)
             case 402:
                 return QuotaExceeded(detail, **where)
-            case 404:
+            case 404 if not _UNSUPPORTED.search(self.message):
                 return ModelNotFound(detail, **where)
             case 429 if _EXHAUSTED.search(text):
                 return QuotaExceeded(detail, **where)
@@ -102,10 +102,10 @@ class UpstreamError:
         return ServerFault(detail, retry_after=self.retry_after, **where)
 
     def _bad_request(self, detail: str, where: dict[str, Any]) -> KonsiliumError:
+        if self.code != "model_not_found" and _UNSUPPORTED.search(self.message):
+            return Unsupported(detail, **where)
         if self.code == "model_not_found" or _UNKNOWN_MODEL.search(self.message):
             return ModelNotFound(detail, **where)
-        if _UNSUPPORTED.search(self.message):
-            return Unsupported(detail, **where)
         return BadRequest(detail, **where)
 
 
@@ -208,17 +208,39 @@ def _words(value: object, depth: int) -> str:
 
 
 def _unwrapped(parsed: object) -> object:
-    """The error itself: of a list (Gemini's) the first, of wrappers in one another the innermost."""
-    for _ in range(4):
+    """The error itself: of a list (Gemini's) the first, of wrappers in one another the innermost, be
+    they JSON within a string of JSON (Ollama passes on what its runner says)."""
+    for _ in range(8):
+        if isinstance(parsed, str):
+            parsed = _json_within(parsed)
         if isinstance(parsed, list) and parsed and isinstance(parsed[0], Mapping):
             parsed = parsed[0]
-        if not (isinstance(parsed, Mapping) and parsed.get("error")):
+        if not isinstance(parsed, Mapping):
             break
+        if not parsed.get("error"):
+            within = _json_within(said) if isinstance(said := parsed.get("message"), str) else None
+            if not isinstance(within, Mapping):
+                break
+            parsed = {**parsed, "message": None, **within}
+            continue
         inner = parsed["error"]
         if not isinstance(inner, Mapping) and any(parsed.get(name) for name in _WORDS):
             break  # a title beside the words: {"error": "Bad Request", "message": "..."}
         parsed = inner
     return parsed
+
+
+def _json_within(text: str) -> object:
+    """The object that a string holds, behind whatever words of the server's own; else the string."""
+    start = text.find("{")
+    if start < 0:
+        return text
+    try:
+        found, _ = json.JSONDecoder().raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return text
+    telling = isinstance(found, dict) and any(found.get(name) for name in (*_WORDS, "error"))
+    return found if telling else text
 
 
 def not_the_protocol(server: str, model: str | None, sample: bytes) -> MalformedAnswer:

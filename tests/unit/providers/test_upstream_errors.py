@@ -49,6 +49,53 @@ def test_llama_cpp_tells_how_long_the_prompt_was() -> None:
     assert (found.prompt_tokens, found.window) == (9, 8)
 
 
+def within(error: dict[str, object]) -> dict[str, object]:
+    """As Ollama hands on what its runner says: JSON in a string of JSON."""
+    return {"error": json.dumps({"error": error}, separators=(",", ":"))}
+
+
+NO_IMAGES = {
+    "code": 400,
+    "message": "Multimodal data provided, but model does not support multimodal requests.",
+    "type": "invalid_request_error",
+}
+TOO_LONG = {
+    "code": 400,
+    "message": "request (2622 tokens) exceeds the available context size (512 tokens), try increasing it",
+    "type": "exceed_context_size_error",
+    "n_prompt_tokens": 2622,
+    "n_ctx": 512,
+}
+
+
+def test_an_error_that_is_json_within_json_is_unwrapped() -> None:
+    raw = json.dumps(within(TOO_LONG)).encode()
+    found = error_of_status("s", "m", 400, raw, {})
+    assert isinstance(found, errors.ContextTooLong)
+    assert (found.prompt_tokens, found.window) == (2622, 512)
+    assert "{" not in found.detail
+    assert type(error_in_body("s", "m", within(TOO_LONG))) is errors.ContextTooLong, "in mid-stream"
+    behind_words = {"error": f"runner failed: {json.dumps({'error': TOO_LONG})}"}
+    assert type(error_in_body("s", "m", behind_words, 400)) is errors.ContextTooLong
+    in_a_message = {"error": {"message": json.dumps({"error": TOO_LONG}), "code": 400}}
+    assert type(error_in_body("s", "m", in_a_message, 400)) is errors.ContextTooLong
+
+
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_a_model_without_images_is_no_model_that_is_not_there(status: int) -> None:
+    found = error_of_status("s", "m", status, json.dumps(within(NO_IMAGES)).encode(), {})
+    assert type(found) is errors.Unsupported
+    assert found.detail == f"{status}: {NO_IMAGES['message']}"
+
+
+@pytest.mark.parametrize(
+    "said", ["{", "{}", "set {x} first", "{'not': 'json'}", '{"odd": 1}', "{" * 5000]
+)
+def test_braces_in_an_error_are_words(said: str) -> None:
+    found = error_of_status("s", "m", 400, json.dumps({"error": said}).encode(), {})
+    assert said[:100] in found.detail
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
