@@ -110,6 +110,8 @@ class Exchange:
     ) -> None:
         """A whole answer."""
         self.started = True
+        if content_type == b"application/json":
+            body = one_line(body)
         length = (b"content-length", str(len(body)).encode())
         own = [(b"content-type", content_type), length] if status != 204 else []
         await self._send(
@@ -157,14 +159,16 @@ class Exchange:
     async def write(self, data: bytes) -> None:
         """Sends a piece of a stream; returns once the socket's bounded buffer has room."""
         self.writing_since = self.written_at = asyncio.get_running_loop().time()
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        body = one_line(data)
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
         self.writing_since = None
 
     async def end_stream(self, data: bytes = b"") -> None:
         """The last piece: the answer is over."""
         self.writing_since = asyncio.get_running_loop().time()
         self.finished = True
-        await self._send({"type": "http.response.body", "body": data, "more_body": False})
+        body = one_line(data)
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
         self.writing_since = None
 
     # -- the other side leaving -----------------------------------------------------------------
@@ -211,6 +215,14 @@ class Exchange:
 def openai_error(answer: Answer) -> dict[str, Any]:
     """OpenAI's form, which is also ours."""
     return answer.envelope
+
+
+def one_line(data: bytes) -> bytes:
+    """JSON with U+0085, U+2028 and U+2029 escaped: clients that split lines as Unicode does (Python's
+    `splitlines`, httpx) would cut a text there. They are nothing but text in JSON."""
+    if b"\xe2\x80" in data:
+        data = data.replace(b"\xe2\x80\xa8", rb"\u2028").replace(b"\xe2\x80\xa9", rb"\u2029")
+    return data.replace(b"\xc2\x85", rb"\u0085") if b"\xc2\x85" in data else data
 
 
 def _unpacked(body: bytes, limit: int) -> bytes:

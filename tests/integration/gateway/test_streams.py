@@ -98,6 +98,16 @@ async def test_line_separators_and_nul_inside_content_are_content(house, server,
 
 
 @both
+@pytest.mark.parametrize("form", ["", "+split-1", "+as-other"])
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_line_separators_go_out_escaped(house, server, form, streamed):
+    said = (await ask(house, f"{server}/exotic{form}", stream=streamed)).content
+    assert rb"\u2028" in said
+    assert rb"\u2029" in said
+    assert not set("\u0085\u2028\u2029") & set(said.decode())
+
+
+@both
 @pytest.mark.parametrize(
     "model",
     [
