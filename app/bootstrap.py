@@ -217,6 +217,7 @@ def _gateway(
         budgets=Budgets(keys, counters),
         recorder=KeyUsageRecorder(storage.keys),
         modes=MODES,
+        documents=storage.key_values,
         answers=conversation.answers,
     )
     rest = RestServices(

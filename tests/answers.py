@@ -109,3 +109,7 @@ class MemoryDocuments:
 
     async def items(self, scope):
         return {key: value for (s, key), value in self.kept.items() if s == scope}
+
+    async def forget_before(self, scope, key):
+        for old in [(s, k) for s, k in self.kept if s == scope and k < key]:
+            del self.kept[old]

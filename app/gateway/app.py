@@ -26,13 +26,17 @@ from app.gateway.openai.embeddings import Embeddings
 from app.gateway.openai.face import ChatCompletions, LegacyCompletions
 from app.gateway.openai.modes import ModeModels
 from app.gateway.openai.transcriptions import Transcriptions
+from app.gateway.responses.face import InputTokens, OneResponse, Responses
+from app.gateway.responses.kept import KeptResponses
 from app.gateway.services import GatewayServices
 
 log = logging.getLogger(__name__)
 
 Route = Callable[[Exchange], Awaitable[None]]
 _OURS = ("/v1", "/api", "/metrics")
-_MEANT = re.compile(r"/(chat/completions|completions|embeddings|models|audio/transcriptions)$")
+_MEANT = re.compile(
+    r"/(chat/completions|completions|embeddings|models|audio/transcriptions|messages|responses)$"
+)
 """Paths that a client asks for whose base address is wrong: without /v1, or with it twice."""
 _ROUTES_OF_ONE = re.compile(r"(/v1/[a-z]+)/.+")
 """The path of one object, whose id may itself hold slashes."""
@@ -51,6 +55,8 @@ class Gateway:
     ) -> None:
         council = ModeModels(services)
         catalogue = Catalogue(services, council)
+        kept = KeptResponses(services.documents)
+        one = OneResponse(services, kept)
         self.services = services
         self.council = council
         self._rest = rest
@@ -61,6 +67,9 @@ class Gateway:
             "/v1/completions": {"POST": Completions(services, council, LegacyCompletions())},
             "/v1/messages": {"POST": Completions(services, council, Messages())},
             "/v1/messages/count_tokens": {"POST": TokenCounts(services, council)},
+            "/v1/responses": {"POST": Completions(services, council, Responses(kept))},
+            "/v1/responses/input_tokens": {"POST": InputTokens(services, kept)},
+            "/v1/responses/{id}": {"GET": one.get, "DELETE": one.delete, "POST": one.post},
             "/v1/embeddings": {"POST": Embeddings(services)},
             "/v1/audio/transcriptions": {"POST": Transcriptions(services)},
         }

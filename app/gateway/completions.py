@@ -16,7 +16,7 @@ from app.core.requests import ModelRequest
 from app.core.usage import CallRecord
 from app.gateway.access import Caller
 from app.gateway.errors import HttpError, answer_to
-from app.gateway.face import CompletionRequest, Face, Responder
+from app.gateway.face import CompletionRequest, Face, Question, Responder
 from app.gateway.http import Exchange
 from app.gateway.openai.modes import ModeModels
 from app.gateway.openai.requests import check_fields, envelope
@@ -118,7 +118,7 @@ class Completions:
                 ]
             async with x.while_connected():
                 if head.stream:
-                    await self._stream(x, attempts)
+                    await self._stream(x, question, attempts)
                 else:
                     await x.reply(200, await whole_elsewhere([each.whole for each in attempts]))
 
@@ -129,7 +129,7 @@ class Completions:
                 return ProxyResponder(self._services, asked, passed)
         return translated(self._services, ref, asked)
 
-    async def _stream(self, x: Exchange, attempts: Sequence[Responder]) -> None:
+    async def _stream(self, x: Exchange, question: Question, attempts: Sequence[Responder]) -> None:
         face = self._face
         try:
             async with (
@@ -148,7 +148,7 @@ class Completions:
             if not x.started or x.finished:
                 raise
             _log_broken(error)
-            await x.end_stream(face.broken(answer_to(error)))
+            await x.end_stream(question.broken(answer_to(error)))
 
 
 def _log_broken(error: Exception) -> None:

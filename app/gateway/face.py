@@ -41,7 +41,7 @@ class Writer(Protocol):
         """One event; of `Finished`, all that is left to say."""
         ...
 
-    def closing(self) -> bytes:
+    async def closing(self) -> bytes:
         """The end, one of the face's `ends` last."""
         ...
 
@@ -67,6 +67,10 @@ class Question(Protocol):
         """The answer as one JSON object."""
         ...
 
+    def broken(self, answer: Answer) -> bytes:
+        """The last bytes of a stream that has begun and cannot go on."""
+        ...
+
 
 class Face(Protocol):
     """A protocol."""
@@ -89,10 +93,6 @@ class Face(Protocol):
 
     async def read(self, x: Exchange, caller: Caller) -> Question:
         """What is asked. Raises HttpError."""
-        ...
-
-    def broken(self, answer: Answer) -> bytes:
-        """The last bytes of a stream that has begun and cannot go on."""
         ...
 
 

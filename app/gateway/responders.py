@@ -84,7 +84,7 @@ class EventResponder:
                     piece, opening = opening + piece, b""
                 if piece:
                     yield piece
-        yield writer.closing()
+        yield await writer.closing()
 
     async def whole(self) -> bytes:
         try:

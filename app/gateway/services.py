@@ -17,7 +17,7 @@ from app.core.concurrency import BackgroundTasks
 from app.core.errors import ModelNotFound
 from app.core.keys import paid_by
 from app.core.models import ModelRef
-from app.core.ports import Models
+from app.core.ports import KeyValueStore, Models
 from app.core.sse import PING
 from app.core.usage import Usage
 from app.gateway.access import Authenticator, Caller
@@ -81,6 +81,8 @@ class GatewayServices:
     budgets: Budgets
     recorder: KeyUsageRecorder
     modes: tuple[Mode, ...] = ()
+    documents: KeyValueStore | None = None
+    """Where responses are kept that later ones refer to; without it, none are."""
     answers: AnswerCache | None = None
     """Answers of keys that have a cache."""
     pace: Pace = Pace()

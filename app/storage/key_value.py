@@ -34,6 +34,11 @@ class KeyValues:
         this = delete(documents).where(documents.c.scope == scope, documents.c.key == key)
         await self._database.write(lambda c: c.execute(this).close())
 
+    async def forget_before(self, scope: str, key: str) -> None:
+        """Forgets all documents of the scope whose keys sort before `key`."""
+        old = delete(documents).where(documents.c.scope == scope, documents.c.key < key)
+        await self._database.write(lambda c: c.execute(old).close())
+
     async def items(self, scope: str) -> dict[str, Mapping[str, Any]]:
         """All documents of a scope, by key."""
         query = (

@@ -99,6 +99,9 @@ class MessagesQuestion:
         usage = _usage(answer.finished.usage)
         return _message(model, content) | {"stop_reason": reason, "usage": usage}
 
+    def broken(self, answer: Answer) -> bytes:
+        return _event("error", error=error_body(answer)["error"])
+
 
 def _message(model: str, content: list[dict[str, Any]]) -> dict[str, Any]:
     return {
@@ -174,7 +177,7 @@ class MessageWriter:
                 delta = told | {"stop_sequence": None}
                 return self._end() + _event("message_delta", delta=delta, usage=_usage(usage))
 
-    def closing(self) -> bytes:
+    async def closing(self) -> bytes:
         return _STOP
 
     def _said(self, kind: str, delta: str, text: str) -> bytes:
@@ -235,10 +238,6 @@ class Messages:
         if not isinstance(asked.get("max_tokens"), int):
             raise InvalidField("`max_tokens` must be a whole number.", "max_tokens")
         return question
-
-    def broken(self, answer: Answer) -> bytes:
-        body = error_body(answer)
-        return _event("error", error=body["error"])
 
 
 class TokenCounts:

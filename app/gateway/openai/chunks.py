@@ -100,7 +100,7 @@ class ChunkWriter:
             case Finished(finish_reason, usage, extra):
                 return self._closing(_reason(finish_reason, self._tool_calls), usage, extra)
 
-    def closing(self) -> bytes:
+    async def closing(self) -> bytes:
         """The end of the stream."""
         return DONE
 

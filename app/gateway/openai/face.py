@@ -29,6 +29,9 @@ class OpenAIQuestion:
     async def whole(self, model: str, events: AsyncIterable[ModelEvent]) -> dict[str, Any]:
         return await completion(Head.new(model, legacy=self.legacy), events)
 
+    def broken(self, answer: Answer) -> bytes:
+        return encode(answer.envelope)
+
 
 class ChatCompletions:
     """/v1/chat/completions."""
@@ -42,9 +45,6 @@ class ChatCompletions:
 
     async def read(self, x: Exchange, caller: Caller) -> OpenAIQuestion:
         return OpenAIQuestion(await x.json())
-
-    def broken(self, answer: Answer) -> bytes:
-        return encode(answer.envelope)
 
 
 class LegacyCompletions(ChatCompletions):
