@@ -12,7 +12,7 @@ from app.access.origins import Origins
 from app.attachments import AttachmentLimits
 from app.bootstrap import build
 from app.cli.terminal import end_in_words
-from app.conversation.modes import MODES
+from app.conversation.modes import ELEMENTS, MODES
 from app.gateway.app import InFront, body_limits
 from app.gateway.bodies import BodyBounds
 from app.gateway.dashboard import dashboard_router
@@ -95,6 +95,7 @@ server.put_first(
     pages.closed_router(),
     pages.project_router(language, alone=local),
     pages.feedback_router(layer),
+    pages.elements_router(ELEMENTS, root),
     files.uploads_router(server.accepts, root),
     pages.action_router(buttons, panel.picked),
     pages.health_router(lambda: health(storage.keys, models)),

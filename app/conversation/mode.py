@@ -1,4 +1,4 @@
-"""What a conversation mode is, and what it is given. A new mode is one file in modes/ and one line."""
+"""What a conversation mode is, and what it is given. A new mode is a folder in modes/."""
 
 import asyncio
 import contextlib

@@ -27,7 +27,8 @@ class Note:
     steps: ClassVar[tuple[StepKind, ...]] = ()
     """On which steps it is found."""
     element: ClassVar[str] = ""
-    """The element in public/elements that shows it, given its fields; empty where none does."""
+    """The element (`Name.jsx`, beside the mode or in public/elements) that shows it, given its fields; empty
+    where none does."""
     props: ClassVar[Mapping[str, Any]] = {}
     """What that element is given besides."""
 

@@ -8,8 +8,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run by path, not
 
 import chainlit as cl
 
+from app.conversation.modes import ELEMENTS as MODE_ELEMENTS
 from app.core.text import language_of
-from app.view.chainlit.pages import project_router
+from app.view.chainlit.pages import elements_router, project_router
 from app.view.chainlit.server import put_first, serve_clean_pages
 
 ENTRY: dict[str, Any] = {
@@ -161,4 +162,4 @@ async def show(_: cl.Message) -> None:
 
 
 serve_clean_pages()
-put_first(project_router())
+put_first(project_router(), elements_router(MODE_ELEMENTS))

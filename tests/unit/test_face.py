@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.conversation.modes import MODES
+from app.conversation.modes import ELEMENTS, MODES
 from app.conversation.modes.consultation.requested_roles import requested_roles
 from app.conversation.steps import COLOURS as VOICES
 from app.conversation.steps import colour_of
@@ -83,12 +83,14 @@ def test_russian_and_ukrainian_are_written_in_their_own_letters():
 
 
 @pytest.mark.parametrize(
-    "element", sorted(path.name for path in (PUBLIC / "elements").glob("*.jsx"))
+    "element",
+    [*(PUBLIC / "elements").glob("*.jsx"), *ELEMENTS.values()],
+    ids=lambda file: file.stem,
 )
 def test_an_element_that_speaks_speaks_all_three_languages(element):
-    source = (PUBLIC / "elements" / element).read_text("utf-8")
+    source = element.read_text("utf-8")
     block = re.search(r"^const TEXTS = \{\n(.*?)^\};", source, re.DOTALL | re.MULTILINE)
-    assert block, f"{element} keeps its texts in TEXTS"
+    assert block, f"{element.name} keeps its texts in TEXTS"
     languages = re.findall(
         r"^  (ru|uk|en): \{(.*?)(?=^  (?:ru|uk|en): \{|\Z)", block[1], re.DOTALL | re.MULTILINE
     )

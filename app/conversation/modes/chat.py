@@ -20,3 +20,6 @@ class Chat:
 
     async def respond(self, turn: TurnContext) -> None:
         await answer(turn, turn.prompt.messages)
+
+
+MODE, PLACE = Chat(), 0

@@ -18,6 +18,7 @@ from chainlit.types import Starter, ThreadDict
 from chainlit.user import PersistedUser
 
 from app.attachments import File
+from app.conversation.modes import ELEMENTS as MODE_ELEMENTS
 from app.core.people import User
 from app.core.threads import ElementRecord
 from app.settings import PAGE
@@ -44,7 +45,9 @@ __all__ = [
 
 FILES_ROUTE = "/files"
 PUBLIC = PAGE / "public"
-ELEMENTS = frozenset(file.stem for file in (PUBLIC / "elements").glob("*.jsx"))
+ELEMENTS = (
+    frozenset(file.stem for file in (PUBLIC / "elements").glob("*.jsx")) | MODE_ELEMENTS.keys()
+)
 """The names of our own elements. The page runs the file of that name as code, wherever the name leads:
 one that is not among these is never sent to a page."""
 

@@ -5,6 +5,7 @@ of the browser (`ru-UA`, `de`); here every tag becomes one of our three."""
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from chainlit import server
@@ -12,7 +13,7 @@ from chainlit.config import config
 from chainlit.server import UserParam
 from chainlit.types import CallActionRequest, UpdateFeedbackRequest
 from fastapi import APIRouter, HTTPException, Query, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import FileResponse, JSONResponse
 
 from app.core.concurrency import BackgroundTasks
 from app.core.text import Language, Text, language_of
@@ -90,6 +91,21 @@ def action_router(
         running.start(guarded(browser, work))
         return {"success": True}
 
+    return router
+
+
+def elements_router(elements: Mapping[str, Path], root: str = "") -> APIRouter:
+    """`/public/elements/<name>.jsx` of those that stand with their modes; Chainlit serves the others."""
+    router = APIRouter(prefix=f"{root}/public/elements", include_in_schema=False)
+
+    def serve(file: Path) -> Callable[[], Awaitable[Response]]:
+        async def read() -> Response:
+            return FileResponse(file)
+
+        return read
+
+    for name, file in elements.items():
+        router.add_api_route(f"/{name}.jsx", serve(file), methods=["GET", "HEAD"])
     return router
 
 

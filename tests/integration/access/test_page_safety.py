@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from app.access.origins import page_policy
+from app.conversation.modes import ELEMENTS as MODE_ELEMENTS
 from app.core.threads import ElementRecord
 from app.view.chainlit.dicts import ELEMENTS
 from app.view.chainlit.identity import Identity, identity
@@ -65,7 +66,8 @@ async def test_a_stored_element_of_a_strange_name_is_never_sent(house, ann):
 
 
 def test_our_elements_are_the_files_that_the_page_may_run():
-    assert {f"{name}.jsx" for name in ELEMENTS} == set(os.listdir(ROOT / "public" / "elements"))
+    served = {*os.listdir(ROOT / "public" / "elements"), *(f"{name}.jsx" for name in MODE_ELEMENTS)}
+    assert {f"{name}.jsx" for name in ELEMENTS} == served
 
 
 async def test_every_page_says_what_it_may_load(house_root):

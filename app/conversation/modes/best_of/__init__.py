@@ -3,4 +3,6 @@
 from app.conversation.modes.best_of.mode import BestOf
 from app.conversation.modes.best_of.promotion import promoted
 
-__all__ = ["BestOf", "promoted"]
+MODE, PLACE = BestOf(), 3
+
+__all__ = ["MODE", "PLACE", "BestOf", "promoted"]

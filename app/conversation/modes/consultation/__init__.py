@@ -2,4 +2,6 @@
 
 from app.conversation.modes.consultation.mode import Consultation
 
-__all__ = ["Consultation"]
+MODE, PLACE = Consultation(), 1
+
+__all__ = ["MODE", "PLACE", "Consultation"]

@@ -9,7 +9,11 @@ from app.conversation.modes.dialogue.participants import (
     written_participants,
 )
 
+MODE, PLACE = Dialogue(), 2
+
 __all__ = [
+    "MODE",
+    "PLACE",
     "Dialogue",
     "Participant",
     "ParticipantsInvalid",

@@ -1,0 +1,3 @@
+export default function Echo() {
+  return <span>× {props.times}</span>;
+}
