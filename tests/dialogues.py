@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from app.completion.tokens import text_tokens
 from app.conversation.compression.compressor import Compressor
+from app.conversation.compression.policy import COST_SHARE
 from app.conversation.compression.prompt import CompressingPromptBuilder
 from app.conversation.tokens import Calibration
 from app.core.compression import Block, CompressionState, PinnedFact
@@ -298,6 +299,7 @@ class Talk:
         window: int | None = 131_072,
         local: bool = False,
         summary_seconds: float = 300.0,
+        cost_share: float = COST_SHARE,
         usage: UsageLog | None = None,
         threads: MemoryThreads | None = None,
         **options: object,
@@ -327,18 +329,21 @@ class Talk:
             self.calibration,
             usage=usage,
             summary_seconds=summary_seconds,
+            cost_share=cost_share,
         )
         self.prompts = CompressingPromptBuilder(self.threads, self.calibration, self.compressor)
         self.history = self.threads.messages.setdefault("t", [])
+        self.prompt: Prompt | None = None
 
     def request(self, text: str) -> TurnRequest:
         return TurnRequest("t", "u", Question(new_id(), text), self.options)
 
     async def build(self, request: TurnRequest) -> Prompt:
         """The prompt of a turn, as `Turns` asks for it."""
-        return await self.prompts.build(
+        self.prompt = await self.prompts.build(
             request, tuple(self.history), self.models.profile(ModelRef("fake", "model"))
         )
+        return self.prompt
 
     async def turn(self, question: str, answer: str, *, wait: bool = True) -> Prompt:
         """One question and answer; with `wait` the background is done before it returns."""
@@ -357,7 +362,7 @@ class Talk:
 
     async def settle(self, request: TurnRequest) -> None:
         """What happens after a turn."""
-        settled = SettledTurn(request, Outcome.COMPLETED, (), ())
+        settled = SettledTurn(request, Outcome.COMPLETED, (), (), prompt=self.prompt)
         await self.prompts.after_turn(settled)
         await self.compressor.after_turn(settled)
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from app.core.turns import new_id, now
 
+COSTS_SCOPE = "compression_costs"
+"""Documents on what compressing a thread has cost, by the thread's id; they go with it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Notes:

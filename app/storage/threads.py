@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select, update
 
+from app.core.compression import COSTS_SCOPE
 from app.core.errors import BadRequest, NotFound
 from app.core.threads import FeedbackRecord, Page, StoredThread, ThreadRecord, title_of
 from app.core.turns import StepRecord, now
@@ -24,7 +25,7 @@ from app.storage.rows import (
     storable_json,
     thread_from,
 )
-from app.storage.tables import elements, feedback, steps, threads
+from app.storage.tables import documents, elements, feedback, steps, threads
 from app.storage.thread_pages import fold, page_of, with_owner
 from app.storage.turns import write_steps
 
@@ -124,6 +125,8 @@ class Threads:
             if not connection.execute(this).rowcount:
                 raise NotFound(f"thread {thread_id} of {user_id}")
             drop_of_thread(connection, thread_id)
+            costs = (documents.c.scope == COSTS_SCOPE) & (documents.c.key == thread_id)
+            connection.execute(delete(documents).where(costs))
 
         await self._database.write(work)
         await self._files.delete(thread_id)

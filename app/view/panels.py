@@ -233,6 +233,17 @@ SHORT_LABEL = Text(
     uk="Стиснений системний промпт: {before} → {after} токенів",
     en="Compressed system prompt: {before} → {after} tokens",
 )
+GAVE_UP = "compression_stopped"
+GAVE_UP_LABEL = Text(
+    ru="Сжатие остановлено в этом разговоре",
+    uk="Стиснення зупинено в цій розмові",
+    en="Compression has stopped in this conversation",
+)
+GAVE_UP_HINT = Text(
+    ru="Эта модель три раза подряд не смогла сделать краткое изложение. Выберите для сжатия другую",
+    uk="Ця модель тричі поспіль не змогла зробити стислий виклад. Виберіть для стиснення іншу",
+    en="This model failed three times in a row to make a summary. Choose another one for compression",
+)
 SHORT_HINT = Text(
     ru="Модель получает этот текст вместо написанного вами",
     uk="Модель отримує цей текст замість написаного вами",
@@ -259,7 +270,7 @@ class PanelFacts:
         self, panel: Sequence[InputWidget], browser: Browser, values: Mapping[str, Any]
     ) -> list[InputWidget]:
         """The total first, once the conversation has one; the pinned facts below the system prompt;
-        the short prompt below its switch."""
+        the short prompt below its switch; below the summariser, that it is asked no more."""
         try:
             over = UsageFilter(user_id=browser.user_id, thread_id=browser.thread_id)
             total = await self._reports.summary(over)
@@ -271,6 +282,8 @@ class PanelFacts:
             fields.append(widget)
             if widget.id == "system_prompt":
                 fields += await self._pins(browser, values)
+            if widget.id == "summary_model" and (model := await self._gave_up(browser)):
+                fields.append(gave_up_widget(model, browser.language))
             if widget.id == "compress_system_prompt" and (short := await self._short(browser)):
                 fields.append(short_prompt_widget(short, browser.language))
         return fields
@@ -281,6 +294,11 @@ class PanelFacts:
         except StorageUnavailable as error:
             log.warning("facts of thread %s: %s", browser.thread_id, error.detail)
             return []
+
+    async def _gave_up(self, browser: Browser) -> str:
+        if not browser.options.on("compress_context"):
+            return ""
+        return await self._notes.gave_up(browser.thread_id)
 
     async def _short(self, browser: Browser) -> ShortSystemPrompt | None:
         options = browser.options
@@ -299,6 +317,17 @@ def total_widget(total: UsageSummary, language: Language) -> TextInput:
         label=TOTAL_LABEL[language],
         description=total_hint(total, language),
         initial=total_line(total, language),
+        disabled=True,
+    )
+
+
+def gave_up_widget(model: str, language: Language) -> TextInput:
+    """Which model makes no more summaries here, and what to do about it."""
+    return TextInput(
+        id=GAVE_UP,
+        label=GAVE_UP_LABEL[language],
+        description=GAVE_UP_HINT[language],
+        initial=model,
         disabled=True,
     )
 

@@ -90,8 +90,8 @@ def blocks(folder: Path, page: Page) -> int:
 
 
 def compressed(folder: Path, page: Page) -> None:
-    """A conversation that is long enough, with its oldest messages compressed by now."""
-    choose(page, model="echo · big", compress_context=True)
+    """A conversation that nearly fills its window, with its oldest messages compressed by now."""
+    choose(page, model="echo · big", window=3100, compress_context=True)
     choose(page, summary_model="json · big", compress_every=4)
     for _ in range(3):
         answered(page, words(400))
@@ -240,7 +240,7 @@ def test_a_summariser_that_fails_or_hangs_leaves_the_conversation_as_it_was(
 ):
     log = ServerLog(cloud)
     before = len(log.look()["requests"])
-    choose(chat, model="echo · big", compress_context=True)
+    choose(chat, model="echo · big", window=3100, compress_context=True)
     choose(chat, summary_model=f"{summariser} · big", compress_every=4)
     for _ in range(3):
         answered(chat, words(400))

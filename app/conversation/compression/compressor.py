@@ -1,15 +1,18 @@
 """Compression in the background: after a turn, one task a thread, swapped in atomically or not at all.
 
 Nobody waits for it. Whatever goes wrong (the summariser fails, hangs, lies; the thread is edited
-meanwhile; another process was quicker) leaves the conversation as it was.
+meanwhile; another process was quicker) leaves the conversation as it was. What it costs stays within
+a share of what the whole history would have cost, however bad the summariser; one that failed three
+times in a row is asked no more in that thread.
 """
 
 import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import asdict, dataclass, replace
 
 from app.completion.tokens import message_tokens, prompt_tokens, text_tokens
 from app.conversation.compression.details import is_dense
@@ -23,15 +26,21 @@ from app.conversation.compression.layout import (
     standing,
 )
 from app.conversation.compression.policy import (
+    COST_SHARE,
     MIN_TOKENS,
     MIN_TOKENS_ON_DEMAND,
     CompressionInput,
+    affordable,
+    budget,
+    cost,
     merge_span,
     next_span,
+    outgrown,
 )
 from app.conversation.compression.summariser import Summariser
+from app.conversation.compression.summary import USELESS
 from app.conversation.tokens import Calibration, answer_reserve, window_of
-from app.core.compression import Block, CompressionState, Notes
+from app.core.compression import COSTS_SCOPE, Block, CompressionState, Notes
 from app.core.errors import (
     KonsiliumError,
     MalformedAnswer,
@@ -53,10 +62,24 @@ GIVES_WAY = 2
 """Times in a row that a summary on a local server is cancelled for a question on the same server."""
 SYSTEM_MIN_TOKENS = 150
 SYSTEM_SCOPE = "system_prompts"
-WASTE_SHARE = 0.04
-"""Of what a thread's whole history has cost, what may be spent in vain on compressing it."""
-_USELESS = 0.6
-"""Notes longer than this share of the originals are not worth having."""
+FAILURES = 3
+"""In a row, after which a summariser is asked no more in a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What compressing one thread has come to."""
+
+    balance: int = 0
+    """Tokens spared so far, less those spent."""
+    failures: int = 0
+    """Tries in a row that came to nothing."""
+    model: str = ""
+    """The summariser that failed last, `server/model`."""
+
+    def stopped(self, model: str) -> bool:
+        """Whether that summariser is asked no more."""
+        return self.failures >= FAILURES and self.model == model
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +88,8 @@ class _Job:
     user_id: str
     turn_id: str | None
     options: ChatOptions
+    version: int | None = None
+    """Of the notes that the turn was sent with, where it is known."""
     least: int = MIN_TOKENS
 
 
@@ -78,7 +103,7 @@ class _Work:
 class Compressor:
     """`after_turn` is a hook of `Turns`; `compress_now` is for a person who asks for it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - collaborators, by name, and two limits
         self,
         store: CompressionStore,
         history: ThreadHistory,
@@ -89,6 +114,7 @@ class Compressor:
         shared: KeyValueStore | None = None,
         default_model: str = "",
         summary_seconds: float = SUMMARY_SECONDS,
+        cost_share: float = COST_SHARE,
     ) -> None:
         self._store = store
         self._history = history
@@ -98,12 +124,12 @@ class Compressor:
         self._shared = shared
         self._default_model = default_model
         self._summary_seconds = summary_seconds
+        self._cost_share = cost_share
         self._working: dict[str, _Work] = {}
         self._gave_way: dict[str, int] = {}
         self._rests: dict[str, int] = {}
         """After a failure: the length of history before which a thread is not tried again."""
-        self._wasted: dict[str, int] = {}
-        """Tokens of failed tries, by thread."""
+        self._costs: dict[str, Costs] = {}
         self._merged: set[tuple[str, ...]] = set()
         self._shorter: dict[str, str] = {}
         self._unshortened: set[str] = set()
@@ -114,9 +140,10 @@ class Compressor:
         """Starts compressing the thread, if it is time, and returns at once."""
         options = turn.request.options
         if options.on("compress_context"):
-            self._start(
-                _Job(turn.request.thread_id, turn.request.user_id, turn.request.turn_id, options)
-            )
+            request, prompt = turn.request, turn.prompt
+            version = prompt.compression.version if prompt else None
+            job = _Job(request.thread_id, request.user_id, request.turn_id, options, version)
+            self._start(job)
 
     async def compress_now(self, thread_id: str, user_id: str, options: ChatOptions) -> int:
         """Compresses what there is, however little; returns how many blocks were made.
@@ -126,7 +153,7 @@ class Compressor:
         while work := self._working.get(thread_id):
             await asyncio.wait([work.task])
         self._rests.pop(thread_id, None)
-        work = self._start(_Job(thread_id, user_id, None, options, MIN_TOKENS_ON_DEMAND))
+        work = self._start(_Job(thread_id, user_id, None, options, least=MIN_TOKENS_ON_DEMAND))
         return await asyncio.shield(work.task)
 
     def give_way(self, server: str) -> None:
@@ -170,62 +197,95 @@ class Compressor:
     # -- what ----------------------------------------------------------------------------------
 
     async def _guarded(self, job: _Job) -> int:
-        """Blocks made. A thread where it failed rests until it has grown by half of N messages."""
-        history = await self._conversation(job.thread_id)
-        length = len(history)
-        if length < self._rests.get(job.thread_id, 0) or not self._affordable(job, history):
-            return 0
-        self._rests[job.thread_id] = length + max(2, int(job.options.number("compress_every")) // 2)
-        try:
-            made = await self._compress(job)
-        except asyncio.CancelledError:
-            self._rests.pop(job.thread_id, None)
-            raise
-        self._rests.pop(job.thread_id, None)
-        self._gave_way.pop(job.thread_id, None)
-        return made
-
-    async def _compress(self, job: _Job) -> int:
+        """Blocks made. A thread where it failed rests until it has grown by half of N messages, and
+        twice as much after each further failure."""
         answering = self._models.resolve(job.options.text("model"))
-        summariser = Summariser(self._models, self._summary_model(job, answering), job.turn_id)
+        model = self._summary_model(job, answering)
+        history = await self._conversation(job.thread_id)
+        costs = await self._credited(job, history)
+        asked_for = job.turn_id is None
+        rests = len(history) < self._rests.get(job.thread_id, 0)
+        if not asked_for and (rests or costs.stopped(str(model))):
+            return 0
+        may_cost = math.inf if asked_for else budget(history, costs.balance, self._cost_share)
+        summariser = Summariser(self._models, model, job.turn_id, may_cost)
+        failed: bool | None = None
+        try:
+            made = await self._compress(job, answering, summariser)
+            failed = False if made else None
+            return made
+        except StorageUnavailable:
+            raise
+        except KonsiliumError:
+            failed = True
+            raise
+        finally:
+            await self._charge(job, summariser, failed, len(history))
+
+    async def _credited(self, job: _Job, history: tuple[HistoryMessage, ...]) -> Costs:
+        """The thread's costs, with what its notes have spared in the turn that has just ended."""
+        costs = await self.costs(job.thread_id)
+        head = await self._store.head(job.thread_id)
+        if job.turn_id is not None and job.version in (None, head.version):
+            layout = lay_out("", head, history, Question("", ""))
+            if layout.blocks:
+                spared = layout.tokens_before - layout.tokens_after
+                costs = replace(costs, balance=costs.balance + spared)
+                self._costs[job.thread_id] = costs
+        return costs
+
+    async def costs(self, thread_id: str) -> Costs:
+        """What compressing the thread has come to, as far as it is known."""
+        if thread_id not in self._costs and self._shared is not None:
+            try:
+                kept = await self._shared.get(COSTS_SCOPE, thread_id)
+            except StorageUnavailable as error:
+                log.warning("costs of thread %s: %s", thread_id, error.detail)
+                kept = None
+            if kept:
+                self._costs[thread_id] = Costs(
+                    int(kept["balance"]), int(kept["failures"]), str(kept["model"])
+                )
+        return self._costs.get(thread_id, Costs())
+
+    async def _charge(
+        self, job: _Job, summariser: Summariser, failed: bool | None, length: int
+    ) -> None:
+        """Puts down what a try cost, and whether it failed; None where it came to neither."""
+        if not summariser.calls:
+            return
+        costs = self._costs.get(job.thread_id, Costs())
+        costs = replace(costs, balance=costs.balance - summariser.spent)
+        model = str(summariser.model)
+        if failed:
+            failures = costs.failures + 1 if costs.model == model else 1
+            costs = replace(costs, failures=failures, model=model)
+            pause = max(2, int(job.options.number("compress_every")) // 2)
+            self._rests[job.thread_id] = length + pause * 2 ** (failures - 1)
+            if costs.stopped(model):
+                log.warning("thread %s: %s is asked for no more notes", job.thread_id, model)
+        elif failed is False:
+            costs = replace(costs, failures=0, model="")
+            self._rests.pop(job.thread_id, None)
+            self._gave_way.pop(job.thread_id, None)
+        self._costs[job.thread_id] = costs
+        records = [call.record for call in summariser.calls]
+        if self._usage is not None:
+            await self._usage.add(job.thread_id, job.user_id, job.turn_id, records)
+        if self._shared is not None:
+            await self._shared.put(COSTS_SCOPE, job.thread_id, asdict(costs))
+
+    async def _compress(self, job: _Job, answering: ModelRef, summariser: Summariser) -> int:
         if work := self._working.get(job.thread_id):
             yields = self._models.profile(summariser.model).local and job.turn_id is not None
             work.server = summariser.model.server if yields else ""
         made = 0
-        try:
-            while await self._next_block(job, answering, summariser):
-                made += 1
-            while await self._merge(job, answering, summariser):
-                made += 1
-            await self._shorten_system_prompt(job, summariser)
-            if not made:
-                self._count_waste(job.thread_id, summariser)
-            return made
-        except KonsiliumError:
-            self._count_waste(job.thread_id, summariser)
-            raise
-        finally:
-            if self._usage is not None and summariser.calls:
-                records = [call.record for call in summariser.calls]
-                await self._usage.add(job.thread_id, job.user_id, job.turn_id, records)
-
-    def _affordable(self, job: _Job, history: Sequence[HistoryMessage]) -> bool:
-        """Whether another try that may fail keeps what was spent in vain on the thread within
-        WASTE_SHARE of what its whole history has cost so far. A person who asks is not refused."""
-        wasted = self._wasted.get(job.thread_id, 0)
-        if not wasted or job.turn_id is None:
-            return True
-        sent = total = 0
-        for message in history:
-            total += message_tokens(message.as_message())
-            sent += total if message.role == "user" else 0
-        return 2 * wasted <= WASTE_SHARE * sent
-
-    def _count_waste(self, thread_id: str, summariser: Summariser) -> None:
-        """What was spent and came to nothing; the next try is expected to take as much."""
-        spent = summariser.spent
-        if spent:
-            self._wasted[thread_id] = self._wasted.get(thread_id, 0) + spent
+        while await self._next_block(job, answering, summariser):
+            made += 1
+        while await self._merge(job, answering, summariser):
+            made += 1
+        await self._shorten_system_prompt(job, summariser)
+        return made
 
     def _summary_model(self, job: _Job, answering: ModelRef) -> ModelRef:
         for name in (job.options.text("summary_model"), self._default_model):
@@ -245,8 +305,10 @@ class Compressor:
         dense = next((at for at in range(start, end) if is_dense(now.history[at])), end)
         if dense == start:
             block = _verbatim(now.history[start])
+        elif (cut := affordable(now, start, dense)) is None:
+            return False
         else:
-            block = await self._block(now, (start, dense), summariser)
+            block = await self._block(now, (start, cut), summariser)
         return await self._swap(job, head, now, lambda blocks: (*blocks, block))
 
     async def _merge(self, job: _Job, answering: ModelRef, summariser: Summariser) -> bool:
@@ -258,11 +320,12 @@ class Compressor:
         first, last = run
         old = now.blocks[first:last]
         attempt = tuple(block.id for block in old)
-        if attempt in self._merged:
+        bounds = list(spans(now.blocks))[first:last]
+        start, end = bounds[0][0], bounds[-1][1]
+        if attempt in self._merged or cost(now.history[start:end]) > now.budget:
             return False
         self._merged.add(attempt)
-        bounds = list(spans(now.blocks))[first:last]
-        block = await self._block(now, (bounds[0][0], bounds[-1][1]), summariser)
+        block = await self._block(now, (start, end), summariser)
         if block.tokens_after > 0.75 * sum(block_tokens(each.notes) for each in old):
             return False
         return await self._swap(
@@ -281,7 +344,7 @@ class Compressor:
             )
         before = prompt_tokens(message.as_message() for message in messages)
         after = block_tokens(notes) if notes else 0
-        if notes is None or after > _USELESS * before:
+        if notes is None or after > USELESS * before:
             raise MalformedAnswer(
                 f"no usable notes: {after} tokens for {before}",
                 server=summariser.model.server,
@@ -335,7 +398,7 @@ class Compressor:
         window = window_of(self._models.profile(answering), job.options)
         reading = window_of(self._models.profile(summariser.model), job.options)
         layout = lay_out(job.options.text("system_prompt"), head, history, Question("", ""))
-        return head, CompressionInput(
+        now = CompressionInput(
             history=history,
             blocks=layout.blocks,
             every=int(job.options.number("compress_every")),
@@ -344,6 +407,8 @@ class Compressor:
             summariser_room=int(0.6 * (reading or 8192)),
             least=job.least,
         )
+        left = math.inf if outgrown(now) else summariser.budget - summariser.spent
+        return head, replace(now, budget=left)
 
     # -- the system prompt -----------------------------------------------------------------------
 

@@ -2,9 +2,10 @@
 
 import contextlib
 import logging
+import math
 from collections.abc import Iterable, Sequence
 
-from app.completion.tokens import prompt_tokens, text_tokens
+from app.completion.tokens import prompt_tokens, text_tokens, tokens_of_characters
 from app.conversation.compression.details import (
     key_words,
     negated,
@@ -13,15 +14,17 @@ from app.conversation.compression.details import (
     words,
 )
 from app.conversation.compression.summary import (
+    NOTES_TOKENS,
     SCHEMA,
     Checked,
+    answer_tokens,
     ask,
     check,
     complaint,
     parse,
 )
 from app.core.compression import Notes
-from app.core.events import TextDelta, TextWasThinking
+from app.core.events import ReasoningDelta, TextDelta, TextWasThinking
 from app.core.messages import Message
 from app.core.models import Capability, ModelRef
 from app.core.ports import Call, Models
@@ -32,8 +35,8 @@ from app.core.usage import Purpose
 log = logging.getLogger(__name__)
 
 TRIES = 2
-NOTES_TOKENS = 1500
-"""A bound against endless answers; good notes take a tenth of it."""
+CHARACTERS_A_TOKEN = 6
+"""More than any tokenizer's: an answer with as many for each token it was allowed heeds no limit."""
 SHORTER_BY = 0.8
 KEY_SHARE, FORBIDDING_SHARE = 1 / 3, 0.7
 """Key words of a sentence that what stands for it must have; more of one that forbids."""
@@ -48,25 +51,36 @@ _SYSTEM_INSTRUCTIONS = (
 class Summariser:
     """One model at work on one thread; `calls` remembers what it took."""
 
-    def __init__(self, models: Models, model: ModelRef, request_id: str | None = None) -> None:
+    def __init__(
+        self,
+        models: Models,
+        model: ModelRef,
+        request_id: str | None = None,
+        budget: float = math.inf,
+    ) -> None:
         self.model = model
         self.calls: list[Call] = []
         self.spent = 0
         """About how many tokens its calls took."""
+        self.budget = budget
+        """About how many they may take."""
         self._models = models
         self._request_id = request_id
 
     async def notes(self, span: Sequence[HistoryMessage], *, goal: str, room: int) -> Notes | None:
-        """Notes that may stand for the span; None where two tries gave none that are sound.
+        """Notes that may stand for the span; None where two tries gave none that are sound, or one
+        where the budget allows no other.
 
-        Raises the call's KonsiliumError. Costs two readings of the span at most.
+        Raises the call's KonsiliumError.
         """
         best: Checked | None = None
         said = ""
-        for _ in range(TRIES):
-            answer = await self._ask(
-                ask(span, goal=goal, room=room, complaint=said), self._format()
-            )
+        limit = answer_tokens(prompt_tokens(message.as_message() for message in span))
+        for number in range(TRIES):
+            request = ask(span, goal=goal, room=room, complaint=said)
+            if number and not self._affords(request, limit):
+                break
+            answer = await self._ask(request, self._format(), limit)
             drawn = parse(answer)
             checked = check(drawn, span) if drawn else None
             if checked and checked.sound:
@@ -84,7 +98,8 @@ class Summariser:
             Message.system(_SYSTEM_INSTRUCTIONS),
             Message.user(f"<prompt>\n{text}\n</prompt>"),
         )
-        shorter = (await self._ask(request, None)).strip()
+        limit = min(NOTES_TOKENS, int(SHORTER_BY * text_tokens(text)))
+        shorter = (await self._ask(request, None, limit)).strip()
         kept = "\n".join([shorter, *_unaccounted(text, shorter)])
         return kept if shorter and text_tokens(kept) <= SHORTER_BY * text_tokens(text) else None
 
@@ -94,11 +109,17 @@ class Summariser:
             return JsonSchema("notes", SCHEMA)
         return JsonObject() if profile.can(Capability.JSON_MODE) else None
 
-    async def _ask(self, messages: tuple[Message, ...], answer: ResponseFormat | None) -> str:
+    def _affords(self, messages: Sequence[Message], limit: int) -> bool:
+        return self.spent + prompt_tokens(messages) + limit <= self.budget
+
+    async def _ask(
+        self, messages: tuple[Message, ...], answer: ResponseFormat | None, limit: int
+    ) -> str:
+        """The answer, of about `limit` tokens at most; one that runs on beyond is broken off."""
         thinks = self._models.profile(self.model).can(Capability.THINKING)
         request = ModelRequest(
             messages,
-            sampling=Sampling(temperature=0.0, max_tokens=NOTES_TOKENS),
+            sampling=Sampling(temperature=0.0, max_tokens=NOTES_TOKENS if thinks else limit),
             response_format=answer,
             think=False if thinks else None,
             purpose=Purpose.SUMMARY,
@@ -108,13 +129,20 @@ class Summariser:
         self.calls.append(call)
         self.spent += prompt_tokens(messages)
         chunks: list[str] = []
-        async with contextlib.aclosing(call.events()) as events:
-            async for event in events:
-                if isinstance(event, TextDelta):
-                    chunks.append(event.text)
-                elif isinstance(event, TextWasThinking):
-                    chunks.clear()
-        self.spent += text_tokens("".join(chunks))
+        characters = 0
+        try:
+            async with contextlib.aclosing(call.events()) as events:
+                async for event in events:
+                    if isinstance(event, TextDelta | ReasoningDelta):
+                        characters += len(event.text)
+                    if isinstance(event, TextDelta):
+                        chunks.append(event.text)
+                    elif isinstance(event, TextWasThinking):
+                        chunks.clear()
+                    if characters > CHARACTERS_A_TOKEN * (NOTES_TOKENS if thinks else limit):
+                        break
+        finally:
+            self.spent += max(text_tokens("".join(chunks)), tokens_of_characters(characters))
         return "".join(chunks)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import json_repair
 
-from app.completion.tokens import text_tokens
+from app.completion.tokens import MESSAGE_TOKENS, text_tokens
 from app.conversation.compression.corrections import Corrections, denied, is_stale
 from app.conversation.compression.details import (
     Detail,
@@ -46,6 +46,11 @@ QUOTED_LINES = 12
 QUOTED_TOKENS = 240
 QUOTED_OF_ANSWERS = 4
 """Lines put back of what the assistant said; the user's words come first."""
+NOTES_TOKENS = 1500
+"""A bound against endless answers; good notes take a tenth of it."""
+LEAST_NOTES = 160
+USELESS = 0.6
+"""Notes longer than this share of the originals are not worth having."""
 TOLERATED_LIES = 0.25
 TOLERATED_LOSS = 1 / 3
 
@@ -66,6 +71,16 @@ def ask(
     if complaint:
         text += f"\n{complaint}"
     return Message.system(INSTRUCTIONS), Message.user(text)
+
+
+def asking_tokens(span: int) -> int:
+    """About how many tokens a request for notes takes for so many tokens of messages."""
+    return text_tokens(INSTRUCTIONS) + 4 * MESSAGE_TOKENS + span
+
+
+def answer_tokens(span: int) -> int:
+    """How long the notes of so many tokens of messages may be."""
+    return min(NOTES_TOKENS, max(LEAST_NOTES, int(USELESS * span)))
 
 
 def _speaker(message: HistoryMessage, speakers: set[str]) -> str:

@@ -1,5 +1,6 @@
 """Whole turns over a real database: compressed in the background, told in the chat, kept, undone."""
 
+import math
 import random
 from dataclasses import replace
 
@@ -42,6 +43,7 @@ class House:
             calibration,
             usage=storage.usage,
             shared=storage.key_values,
+            cost_share=math.inf,
         )
         self.notes = ThreadNotes(
             storage.compressions, storage.conversations, self.compressor, calibration
@@ -151,3 +153,18 @@ async def test_compress_now_shortens_the_next_prompt(house):
     assert await house.notes.compress("t1", house.user.id, options) == 1
     state = await house.ask("And?")
     assert state.prompt.compression.last == 6
+
+
+async def test_what_compression_cost_outlives_a_restart_and_goes_with_its_thread(house):
+    house.models.scripts["small"] = "nothing useful"
+    for question, _ in TALK:
+        await house.ask(question)
+    again = House(house.storage, house.user)
+    costs = await again.compressor.costs("t1")
+    assert costs == await house.compressor.costs("t1")
+    assert costs.balance < 0
+    assert costs.stopped("fake/small")
+    assert await again.notes.gave_up("t1") == "fake/small"
+    await house.storage.threads.delete("t1", house.user.id)
+    gone = House(house.storage, house.user)
+    assert await gone.notes.gave_up("t1") == ""

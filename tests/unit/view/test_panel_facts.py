@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from app.core.reports import UsageSummary
-from app.view.panels import total_hint, total_line
+from app.view.panels import gave_up_widget, total_hint, total_line
 
 
 def test_tokens_cost_and_calls_are_said_in_every_language():
@@ -28,3 +28,9 @@ def test_tokens_cost_and_calls_are_said_in_every_language():
 def test_money_is_as_under_an_answer_and_the_unknown_is_a_dash(cost, said):
     total = UsageSummary(calls=1, unpriced=1, cost_rub=None if cost is None else Decimal(cost))
     assert total_line(total, "en") == f"tokens: — → — · {said}"
+
+
+@pytest.mark.parametrize("language", ["ru", "uk", "en"])
+def test_a_summariser_that_is_asked_no_more_is_named_where_nobody_can_write(language):
+    widget = gave_up_widget("ollama/tiny", language)
+    assert (widget.initial, widget.disabled) == ("ollama/tiny", True)

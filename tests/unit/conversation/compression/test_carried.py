@@ -118,17 +118,10 @@ async def test_a_dense_message_blocks_nothing():
     )
     talk = Talk('{"goal": "g", "facts": ["they spoke: of plans"]}')
     await talk.turn(table, "Noted.")
-    for each in dialogue(16, []):
+    for each in dialogue(24, []):
         prompt = await talk.turn(*each)
     assert table in "\n".join(message.text for message in prompt.messages)
     assert (prompt.compression.last or 0) > 10
-
-
-async def test_a_summariser_that_only_fails_is_left_alone():
-    talk = Talk("nothing useful")
-    for each in dialogue(40, []):
-        await talk.turn(*each)
-    assert len(talk.summaries) <= 4
 
 
 HOSTILE = ["\n", " ", ",\n", "« ", "“", '"', ">", "|", "не ", "no ", "а ", ", не ", "from ", "с ", "- ", "`", "{", "слово ", "_", "1 ", "! ", "a.b "]  # fmt: skip

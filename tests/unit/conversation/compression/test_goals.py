@@ -1,43 +1,76 @@
 """The benchmark's goals, in short: tokens, facts, stale values, prefixes."""
 
 import itertools
+import json
 
 import pytest
 
-from app.completion.tokens import prompt_tokens
+from app.completion.tokens import prompt_tokens, text_tokens
+from app.conversation.compression.compressor import FAILURES
+from app.core.errors import ServerUnavailable
 from app.core.usage import Purpose
 from tests.dialogues import (
     Planted,
     Talk,
     dialogue,
     honest,
+    liar,
     noted,
     planted_facts,
     stale_values,
     whole,
+    wordy,
 )
 
 FACTS = planted_facts()
 
 
-async def sent_and_full(turns):
-    talk, sent, full = Talk(honest(FACTS)), 0, 0
+async def shares(talk, turns):
+    """What was sent and written after each turn, the summariser's own included, as a share of what the
+    whole history would have taken."""
+    sent, full, found = 0, 0, []
     for question, answer in dialogue(turns, FACTS, per_turn=0.52):
         prompt = await talk.turn(question, answer)
         sent += prompt_tokens(prompt.messages)
         full += prompt_tokens(message.as_message() for message in talk.history[:-1])
-    sent += sum(
-        prompt_tokens(request.messages)
-        for _, request in talk.models.requests
-        if request.purpose is Purpose.SUMMARY
-    )
-    return sent, full
+        asked = [r for _, r in talk.models.requests if r.purpose is Purpose.SUMMARY]
+        summaries = sum(prompt_tokens(request.messages) for request in asked)
+        found.append((sent + summaries + sum(map(text_tokens, talk.summaries))) / full)
+    return found
 
 
-@pytest.mark.parametrize(("messages", "saved"), [(10, 0.0), (20, 0.1), (40, 0.5), (100, 0.8)])
+@pytest.mark.parametrize(("messages", "saved"), [(10, 0.0), (40, 0.2), (60, 0.5), (100, 0.7)])
 async def test_tokens_sent_with_the_summarisers_own(messages, saved):
-    sent, full = await sent_and_full(messages // 2)
-    assert sent <= full * (1 - saved)
+    found = await shares(Talk(honest(FACTS)), messages // 2)
+    assert found[-1] <= 1 - saved
+
+
+SUMMARISERS = {
+    "honest": honest(FACTS),
+    "drops 60 %": honest(FACTS, 0.6),
+    "wordy": wordy(FACTS),
+    "lies": liar(FACTS),
+    "fails": ServerUnavailable("down"),
+    "refuses": "As a language model I cannot.",
+    "copies": lambda r: json.dumps({"goal": "g", "facts": r.messages[-1].text.split(". ")}),
+}
+
+
+@pytest.mark.parametrize("summariser", SUMMARISERS.values(), ids=SUMMARISERS)
+async def test_no_summariser_ever_makes_it_dearer_than_the_whole_history(summariser):
+    assert max(await shares(Talk(summariser), 70)) <= 1.05
+
+
+async def test_a_summariser_that_failed_three_times_in_a_row_is_asked_no_more_in_the_thread():
+    talk = Talk("nothing useful")
+    await shares(talk, 60)
+    asked = len(talk.models.requests)
+    costs = await talk.compressor.costs("t")
+    assert (costs.failures, costs.model) == (FAILURES, "fake/small")
+    assert asked <= 2 * FAILURES
+    for question, answer in dialogue(30, []):
+        await talk.turn(question, answer)
+    assert len(talk.models.requests) == asked
 
 
 @pytest.mark.parametrize(("drops", "carried"), [(0.0, 0.95), (0.3, 0.9)])
