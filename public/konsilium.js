@@ -37,13 +37,32 @@
       try {
         return await fetchOnce(...request);
       } catch (error) {
-        const { pathname } = new URL(request[0]?.url ?? request[0], window.location.href);
-        if (!pathname.endsWith("/user") || error.name === "AbortError") throw error;
+        if (error.name === "AbortError") throw error;
         await new Promise((resume) => setTimeout(resume, 1000));
       }
     }
   };
-  if (inChat) window.fetch = fetchUntilAnswered;
+
+  /* The page of an old thread connects twice, for a new chat and then for the thread, and keeps the socket
+     that it made last. It makes each when this request is answered: so they are answered in the order in
+     which they were asked, or the thread is never shown. */
+  let answered = Promise.resolve();
+  const fetchInTurn = (...request) => {
+    const answer = answered.then(async () => {
+      const response = await fetchOnce(...request);
+      return new Response(await response.arrayBuffer(), response);
+    });
+    answered = answer.catch(() => {});
+    return answer;
+  };
+
+  const pathOf = (request) => new URL(request.url ?? request, window.location.href).pathname;
+  const fetchForChat = (...request) => {
+    const path = pathOf(request[0]);
+    if (path.endsWith("/user")) return fetchUntilAnswered(...request);
+    return path.endsWith("/set-session-cookie") ? fetchInTurn(...request) : fetchOnce(...request);
+  };
+  if (inChat) window.fetch = fetchForChat;
 
   /* The header's link to the model servers opens a panel of the chat, not a page. */
   document.addEventListener(
