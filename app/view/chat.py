@@ -125,8 +125,8 @@ class Chat:
             _put_into(thread, follower.snapshot())
         elif form := await self.panel.form(browser):
             _put_into(thread, [form])
-        self._background.start(guarded(browser, self.panel.opened(browser)))
         await browser.emit("resume_thread", thread)
+        self._background.start(guarded(browser, self.panel.resumed(browser)))
         if follower is not None:
             self._background.start(self._catch_up(browser, follower), browser.id)
 

@@ -409,6 +409,8 @@ class Panel:
         self._forms = forms
         self._drafts: WeakKeyDictionary[object, Mapping[str, Any]] = WeakKeyDictionary()
         """What is being changed in open panels and not confirmed yet."""
+        self._sent: WeakKeyDictionary[object, list[dict[str, Any]]] = WeakKeyDictionary()
+        """The panel as each page has it."""
         self._background = BackgroundTasks()
         self._changed = False
 
@@ -468,7 +470,7 @@ class Panel:
 
     async def show(self, browser: Browser) -> None:
         """Sends the settings panel and the composer's pickers with the present choices."""
-        await self._send_widgets(browser, browser.options.values)
+        await self._send_widgets(browser)
         await self.show_pickers(browser)
 
     async def show_pickers(self, browser: Browser) -> None:
@@ -483,15 +485,28 @@ class Panel:
         self._drafts.pop(browser.session, None)
         await self._models.refresh()
         self.choose_a_model(browser)
-        draft = self._drafts.get(browser.session, {})
-        await self._send_widgets(browser, {**browser.options.values, **draft})
+        await self._send_widgets(browser)
         await self.show_pickers(browser)
 
-    async def _send_widgets(self, browser: Browser, values: Mapping[str, Any]) -> None:
-        mode, states = mode_named(browser.options.mode), self._models.states()
-        options = widgets(values, mode, states, browser.language)
-        panel = await self._facts.put_into(options, browser, values)
-        await browser.emit("chat_settings", [widget.to_dict() for widget in panel])
+    async def resumed(self, browser: Browser) -> None:
+        """The page was sent its thread, and took the thread's choices for all that the panel has."""
+        self._sent.pop(browser.session, None)
+        await self.opened(browser)
+
+    async def _send_widgets(self, browser: Browser) -> None:
+        """Sends the panel with the present choices, and with what is being changed in it. What the page
+        shows already is not sent again: it would drop what the person is changing just now."""
+        draft: Mapping[str, Any] | None = None
+        fields: list[dict[str, Any]] = []
+        while draft != (now := self._drafts.get(browser.session, {})):
+            draft, values = now, {**browser.options.values, **now}
+            mode, states = mode_named(browser.options.mode), self._models.states()
+            options = widgets(values, mode, states, browser.language)
+            panel = await self._facts.put_into(options, browser, values)
+            fields = [widget.to_dict() for widget in panel]
+        if fields != self._sent.get(browser.session):
+            self._sent[browser.session] = fields
+            await browser.emit("chat_settings", fields)
 
     async def chosen(self, browser: Browser, choices: Mapping[str, Any]) -> None:
         """The person confirmed the panel: for this thread, and as the default of new ones."""
@@ -517,14 +532,15 @@ class Panel:
         changed = browser.choose({picker: options[0].id})
         await self.show_pickers(browser)  # one sent meanwhile may have put the old choice back
         if changed:
-            await self._send_widgets(browser, browser.options.values)
+            self._drafts.pop(browser.session, None)  # of a panel that was closed
+            await self._send_widgets(browser)
             await self.keep(browser)
             await self.mode_chosen(browser, before)
 
     async def editing(self, browser: Browser, choices: Mapping[str, Any]) -> None:
         """The person is changing the panel: options that need a switch follow it at once."""
         self._drafts[browser.session] = choices
-        await self._send_widgets(browser, {**browser.options.values, **choices})
+        await self._send_widgets(browser)
 
     async def keep(self, browser: Browser) -> None:
         """Keeps the present choices, with the thread and as the user's defaults."""
@@ -542,8 +558,7 @@ class Panel:
         await self._conversations.keep_settings(browser.user_id, browser.thread_id, choices)
         for page in open_on(browser.thread_id):
             if page.session is not browser.session and page.choose(choices):
-                draft = self._drafts.get(page.session, {})
-                await self._send_widgets(page, {**page.options.values, **draft})
+                await self._send_widgets(page)
                 await self.show_pickers(page)
 
     def _choices(self, browser: Browser) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import json
 import re
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.e2e.conftest import ask, metrics, pick, picture, visitor
 from tests.e2e.lasting.house import (
@@ -65,6 +65,24 @@ def test_a_deep_link_opens_its_thread_in_a_fresh_browser_without_signing_in(
     for fresh in visitor(chromium, f"{house.app.url}/thread/{thread}"):
         expect(fresh.locator(QUESTION)).to_contain_text("Найди меня по ссылке")
         expect(metrics(fresh)).to_have_count(1)
+
+
+def test_a_deep_link_opens_its_thread_though_the_first_of_its_two_connections_is_slow(
+    page: Page, house: House
+):
+    thread = answered(page, "Найди меня и тогда")
+    asked: list[Route] = []
+
+    def slow_at_first(route: Route) -> None:
+        asked.append(route)
+        if len(asked) == 1:
+            page.wait_for_timeout(700)
+        route.continue_()
+
+    page.route("**/set-session-cookie", slow_at_first)
+    page.goto(f"{house.app.url}/thread/{thread}")
+    expect(page.locator(QUESTION)).to_contain_text("Найди меня и тогда")
+    assert len(asked) == 2, "the page connects once now: then nothing needs to keep its order"
 
 
 def test_an_edit_and_a_regeneration_rewind_the_screen_the_database_and_the_history(

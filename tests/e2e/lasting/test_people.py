@@ -76,6 +76,9 @@ def test_a_wrong_password_is_refused_and_guessing_slows_down_and_says_so(
         while (
             status == 401
         ):  # each wait is twice the last: in the end no machine is too slow for it
+            expect(
+                page.locator("button[type=submit]")
+            ).to_be_enabled()  # the last answer is taken in
             with page.expect_response("**/login") as answer:
                 page.locator("#password").press("Enter")
             status = answer.value.status
