@@ -150,7 +150,8 @@ async def stream_answer(
     def call(request: ModelRequest) -> Call:
         return timed(turn.models.call(turn.model, request), deadline)
 
-    if turn.request.options.on("structured"):
+    able = not turn.models.profile(turn.model).last_resort  # a tiny one fills the form with noise
+    if turn.request.options.on("structured") and able:
         title, said = await _stream_titled(turn, step, request, call)
     else:
         title, said = "", await step.stream(call(request))

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+from app.conversation.last_resort import warn
 from app.conversation.mode import Inbox, Mode, PromptBuilder, TurnContext, TurnModels
 from app.conversation.state import TurnState
 from app.core.concurrency import BackgroundTasks
@@ -221,9 +222,12 @@ class Turns:
         prompt = await self._prompts.build(request, history, models.profile(model))
         turn.state.about(model, models.profile(model), prompt)
         turn.asked.set()
-        await turn.mode.respond(
-            TurnContext(request, prompt, history, model, models, turn.inbox, turn.state.apply)
-        )
+        context = TurnContext(request, prompt, history, model, models, turn.inbox, turn.state.apply)
+        mode = turn.mode
+        if models.profile(model).last_resort:
+            mode = self._modes["chat"]
+            warn(context, turn.mode)
+        await mode.respond(context)
 
     async def _checkpoint(self, turn: RunningTurn) -> None:
         while True:

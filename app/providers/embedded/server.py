@@ -28,6 +28,8 @@ WINDOW = 8192
 """Tokens of context for one answer: what a larger one takes in memory, small machines lack."""
 SMALL_WINDOW = 4096
 """The same for the small model that came with the install: half of what it was made for."""
+SMALL_TOKENS = 256
+"""The longest answer of the small model where nobody sets another: more is noise."""
 SLOTS = 2
 RETRY_SECONDS = 60.0
 """How long a failed start is shown; then the model is offered again, and a question tries it."""
@@ -181,7 +183,10 @@ class EmbeddedServer:
         return SMALL_WINDOW if self._file.last_resort else WINDOW
 
     def instructed(self, request: ModelRequest) -> ModelRequest:
-        """With the model's own system prompt, where the conversation has none."""
+        """With the model's own system prompt, where the conversation has none; the small one's answers
+        end in time."""
+        if self._file.last_resort and request.sampling.max_tokens is None:
+            request = replace(request, sampling=replace(request.sampling, max_tokens=SMALL_TOKENS))
         told = self._file.instruction
         if not told or any(message.role == "system" for message in request.messages):
             return request
