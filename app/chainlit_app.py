@@ -93,6 +93,7 @@ who = signed_in(people, local=local)
 buttons = {**answers.actions, **servers.actions, **guide.actions}
 server.put_first(
     pages.closed_router(),
+    pages.script_router(),
     pages.project_router(language, alone=local),
     pages.feedback_router(layer),
     pages.elements_router(ELEMENTS, root),

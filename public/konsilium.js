@@ -356,7 +356,7 @@
   });
 
   /* Chainlit loads one script; the composer's part, the threads' and the names have files of their own. */
-  for (const file of inChat ? ["attachments.js", "threads.js", "names.js", "pictures.js"] : []) {
+  for (const file of inChat ? ["attachments.js", "threads.js", "names.js", "pictures.js", "formulas.js"] : []) {
     const beside = new URL(file, document.currentScript.src);
     document.head.append(Object.assign(document.createElement("script"), { src: beside.href }));
   }

@@ -2,9 +2,12 @@
 stand among them: before its catch-all, which answers every path. Chainlit picks files by the exact tag
 of the browser (`ru-UA`, `de`); here every tag becomes one of our three."""
 
+import gzip
+import hashlib
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +15,7 @@ from chainlit import server
 from chainlit.config import config
 from chainlit.server import UserParam
 from chainlit.types import CallActionRequest, UpdateFeedbackRequest
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 
 from app.core.concurrency import BackgroundTasks
@@ -20,17 +23,51 @@ from app.core.text import Language, Text, language_of
 from app.view.avatars import avatar_svg
 from app.view.chainlit.browser import ActionHandler, Browser, guarded
 from app.view.chainlit.data_layer import DataLayer
+from app.view.chainlit.markdown import FORMULAS, with_formulas
 
 _LINK = re.compile(r"<link\b[^>]*>\s*", re.IGNORECASE)
 _META_IMAGE = re.compile(r'\s*<meta\s+property="og:(?:image|url)"[^>]*>', re.IGNORECASE)
+_KATEX = re.compile(r'https?://[^"]*/katex@[\d.]+/dist/katex\.min\.css')
 _AWAY = re.compile(r'href\s*=\s*["\']?\s*(?:https?:)?//', re.IGNORECASE)
 
 
 def clean_index(html: str) -> str:
-    """The page without links to other machines (KaTeX' styles, fonts, preconnects) and without the
-    preview picture and address that name Chainlit's."""
+    """The page without links to other machines (fonts, preconnects; KaTeX' styles are our own) and without
+    the preview picture and address that name Chainlit's."""
+    html = _KATEX.sub(f"{config.run.root_path}/public/katex/katex.min.css", html)
     html = _LINK.sub(lambda link: "" if _AWAY.search(link[0]) else link[0], html)
     return _META_IMAGE.sub("", html)
+
+
+@cache
+def _script() -> tuple[bytes, str]:
+    """The script, compressed (once: Chainlit does it for each page), and its tag."""
+    [path] = (Path(server.build_dir) / "assets").glob("index-*.js")
+    text = with_formulas(path.read_text(encoding="utf-8"), FORMULAS.read_text(encoding="utf-8"))
+    packed = gzip.compress(text.encode(), 6, mtime=0)
+    return packed, f'"{hashlib.sha256(packed).hexdigest()[:24]}"'
+
+
+def script_router() -> APIRouter:
+    """The script in the place of Chainlit's, under the same address: its other parts import it by that."""
+    router = APIRouter(include_in_schema=False)
+    [path] = (Path(server.build_dir) / "assets").glob("index-*.js")
+
+    def script(request: Request) -> Response:
+        packed, tag = _script()
+        headers = {"etag": tag, "cache-control": "no-cache", "vary": "accept-encoding"}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            headers["content-encoding"] = "gzip"
+            return Response(packed, media_type="text/javascript", headers=headers)
+        return Response(gzip.decompress(packed), media_type="text/javascript", headers=headers)
+
+    for address in dict.fromkeys(
+        (f"/assets/{path.name}", f"{config.run.root_path}/assets/{path.name}")
+    ):
+        router.add_api_route(address, script, methods=["GET"])
+    return router
 
 
 CLOSED = (

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from app.view.chainlit.markdown import FORMULAS, with_formulas
+
 ROOT = Path(__file__).resolve().parents[3]
 FRONTIER = ROOT / "app" / "view" / "chainlit"
 PUBLIC = ROOT / "public"
@@ -223,6 +225,22 @@ def emitted() -> list[str]:
 @pytest.mark.parametrize("event", emitted())
 def test_the_page_listens_to_what_we_send(event):
     assert re.search(rf'["\'`]{event}["\'`]', bundle()), f"Chainlit's page hears no {event}"
+
+
+def test_the_page_reads_markdown_where_we_put_the_formulas_in():
+    [script] = (chainlit() / "frontend" / "dist" / "assets").glob("index-*.js")
+    page = with_formulas(script.read_text(encoding="utf-8"), FORMULAS.read_text(encoding="utf-8"))
+    assert page.count("{singleTilde:!1}") == 1
+    assert page.count("konsiliumFormulas") == 2
+    assert page.count('errorColor:"inherit",maxSize') == 1
+
+
+def test_the_styles_of_formulas_are_of_the_version_that_draws_them():
+    styles = (PUBLIC / "katex" / "katex.min.css").read_text(encoding="utf-8")
+    [version] = re.findall(r'\.katex-version:after\{content:"([\d.]+)"', styles)
+    assert f'"{version}"' in bundle()
+    for font in re.findall(r"url\(([^)]+)\)", styles):
+        assert (PUBLIC / "katex" / font).is_file()
 
 
 def selectors() -> list[str]:

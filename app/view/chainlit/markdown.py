@@ -1,0 +1,42 @@
+"""How Chainlit's page reads Markdown, changed in the script that it is made of. Pure; pages.py serves it."""
+
+import re
+from pathlib import Path
+
+FORMULAS = Path(__file__).with_name("formulas.js")
+_NAME = "[A-Za-z_$][\\w$]*"
+READING = re.compile(
+    rf"let (?P<all>{_NAME})=\[(?P<cursor>{_NAME}),(?P<gfm>{_NAME}),(?P<directives>{_NAME}),(?P<alerts>{_NAME})\];"
+    rf"return (?P<latex>{_NAME})&&\((?P=all)=\[\.\.\.(?P=all),(?P<math>{_NAME})\]\)"
+)
+"""What Markdown is read by: the plugins of remark, in the bundle's short names."""
+DRAWING = re.compile(
+    rf"(?P<latex>{_NAME})&&\((?P<all>{_NAME})=\[(?P<katex>{_NAME}),\.\.\.(?P=all)\]\)"
+)
+"""Where KaTeX is put among the plugins of rehype: the last such place before READING."""
+
+
+def with_formulas(script: str, formulas: str) -> str:
+    """The script with `formulas` (formulas.js) in the place of remark's own plugin. A single tilde strikes
+    nothing out (`5~10`), a colon before a word is no directive (`nginx:latest` lost its second half), a
+    formula that KaTeX cannot read stands there as it was written, and none is larger than a page.
+
+    Raises LookupError where the script is not of the Chainlit that this was made for.
+    """
+    read = READING.search(script)
+    before = list(DRAWING.finditer(script, read.start() - 400, read.start())) if read else []
+    if read is None or not before:
+        raise LookupError("Chainlit's script reads Markdown in another way than is known")
+    drawn = before[-1]
+    katex = '{strict:!1,errorColor:"inherit",maxSize:40,maxExpand:500}'
+    return "".join(
+        (
+            formulas,
+            script[: drawn.start()],
+            f"{drawn['latex']}&&({drawn['all']}=[[{drawn['katex']},{katex}],...{drawn['all']}])",
+            script[drawn.end() : read.start()],
+            f"let {read['all']}=[{read['cursor']},[{read['gfm']},{{singleTilde:!1}}],{read['alerts']}];"
+            f"return {read['latex']}&&({read['all']}=[...{read['all']},konsiliumFormulas])",
+            script[read.end() :],
+        )
+    )
