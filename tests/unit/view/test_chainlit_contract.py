@@ -235,6 +235,15 @@ def test_the_page_reads_markdown_where_we_put_the_formulas_in():
     assert page.count('errorColor:"inherit",maxSize') == 1
 
 
+def test_nothing_is_left_for_chainlit_to_write_into_the_folder_of_the_app():
+    """At import it makes what is missing there, and a read-only folder would end the start."""
+    theirs = {file.name for file in (chainlit() / "translations").glob("*.json")}
+    ours = {file.name for file in (ROOT / ".chainlit" / "translations").glob("*.json")}
+    assert theirs <= ours
+    assert (ROOT / ".files").is_dir()
+    assert (ROOT / ".chainlit" / "config.toml").is_file()
+
+
 def test_the_styles_of_formulas_are_of_the_version_that_draws_them():
     styles = (PUBLIC / "katex" / "katex.min.css").read_text(encoding="utf-8")
     [version] = re.findall(r'\.katex-version:after\{content:"([\d.]+)"', styles)
