@@ -8,7 +8,7 @@ from app.view.chainlit.event_loop import restore_event_loop
 
 restore_event_loop()  # before anything else of ours, which might keep what it finds
 
-from app.access.origins import Origins
+from app.access.origins import Origins, names_in
 from app.attachments import AttachmentLimits
 from app.bootstrap import build
 from app.cli.terminal import end_in_words
@@ -41,11 +41,12 @@ settings = load_settings()
 make_private(settings.data_dir)
 make_private(server.own_uploads(settings.data_dir))
 check_before_start(settings.database)
-app = build(settings, lambda people, sessions: auth.Tokens(people, sessions).signed_in)
+mode = settings.auth_mode
+app = build(settings, lambda people, sessions: auth.Tokens(people, sessions, mode).signed_in)
 storage, models, people, talk = app.storage, app.models, app.people, app.conversation
 turns, notes, catalogue = talk.turns, talk.notes, app.servers.catalogue
-tokens = auth.Tokens(people, app.sessions)
-mode, language, root = settings.auth_mode, settings.app_language, server.ROOT
+tokens = auth.Tokens(people, app.sessions, mode)
+language, root = settings.app_language, server.ROOT
 local, newcomers = mode == "local", mode in ("header", "oauth")
 
 # What the page shows
@@ -73,7 +74,11 @@ for changed in (panel.models_changed, voice.models_changed):
 
 # How Chainlit serves it
 server.prepare(app.start, app.stop, layer, language, loopback_only=local)
-auth.register(people, storage.threads, mode, settings.auth_secret(), settings.auth_header)
+allowed = names_in(settings.oauth_allowed)
+secret, header = settings.auth_secret(), settings.auth_header
+auth.register(people, storage.threads, mode, secret, header, allowed)
+if not local:
+    people.on_look(tokens.look)
 Sockets(chat, guide, servers, voice, layer).register()
 server.put_around(files.UploadLimit, limits=limits, root=root)
 server.put_around(

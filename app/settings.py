@@ -69,6 +69,9 @@ class CommonSettings(BaseSettings):
     auth_header: str = "X-Forwarded-User"
     """With AUTH_MODE=header: the header in which the proxy names the user, and which it must not take
     from anybody else."""
+    oauth_allowed: str = ""
+    """With AUTH_MODE=oauth: domains and e-mail addresses, comma-separated, of those who may come in;
+    empty: whoever the provider vouches for."""
     admin_password: SecretStr | None = None
     chainlit_auth_secret: SecretStr | None = None
     require_api_key: bool = False

@@ -113,3 +113,6 @@ class MemoryDocuments:
     async def forget_before(self, scope, key):
         for old in [(s, k) for s, k in self.kept if s == scope and k < key]:
             del self.kept[old]
+
+    async def among(self, scope, keys):
+        return frozenset(key for key in keys if (scope, key) in self.kept)

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any
 
 from app.access.login_throttle import LoginThrottle
+from app.access.oauth import ProviderIdentity
 from app.access.passwords import MINIMUM_LENGTH, Passwords, weakness
 from app.core.errors import KonsiliumError, SettingsInvalid
 from app.core.people import Role, User
@@ -17,7 +19,7 @@ log = logging.getLogger(__name__)
 LOCAL = "local"
 """The identifier of the one user of AUTH_MODE=local."""
 FIRST_ADMIN = "admin"
-REMEMBERED_SECONDS = 10.0
+REMEMBERED_SECONDS = 1.0
 WATCH_SECONDS = 1.0
 
 FREE_TRIES_BY_NAME = 20
@@ -45,9 +47,10 @@ class People:
         self._local: User | None = None
         self._disabled: frozenset[str] = frozenset()
         self._on_revoked: list[Revoked] = []
+        self._on_look: list[Callable[[], Awaitable[None]]] = []
 
     async def known(self, identifier: str) -> User | None:
-        """The user of that name, disabled or not; at most 10 s old, 1 s where they were disabled."""
+        """The user of that name, disabled or not; at most 1 s old."""
         if found := self._remembered.get(identifier):
             user, at = found
             if time.monotonic() - at < REMEMBERED_SECONDS:
@@ -61,6 +64,13 @@ class People:
         """The user of that name as the database has them now."""
         self._remembered.pop(identifier, None)
         return await self.known(identifier)
+
+    async def all_fresh(self, identifiers: Collection[str]) -> dict[str, User]:
+        """Those of them who are there, as the database has them now, disabled or not."""
+        users = {user.identifier: user for user in await self._users.named(identifiers)}
+        at = time.monotonic()
+        self._remembered |= {name: (user, at) for name, user in users.items()}
+        return users
 
     async def check(self, identifier: str, password: str, address: str) -> User | None:
         """The user who signs in; None where name or password is wrong, or they are disabled.
@@ -99,24 +109,53 @@ class People:
         password: str | None,
         role: Role | None = None,
         name: str | None = None,
+        provider: str | None = None,
     ) -> User:
-        """A new user, or a new password, role or name for the one there is; None leaves it."""
+        """A new user, or a new password, role or name for the one there is; None leaves it. With
+        `provider` they sign in by that OAuth provider from now on, whoever is them there now."""
         hashed = await self._passwords.hash(password) if password is not None else None
         user = await self._users.add(
             identifier.strip(), display_name=name, role=role or "user", password_hash=hashed
         )
         changes = {"role": role, "password_hash": hashed, "display_name": name}
-        wanted = {key: value for key, value in changes.items() if value is not None}
+        wanted: dict[str, Any] = {k: value for k, value in changes.items() if value is not None}
+        if provider is not None:
+            wanted["metadata"] = {**user.metadata, "provider": provider, "subject": None}
         if any(getattr(user, key) != value for key, value in wanted.items()):
             user = await self._users.change(user.id, **wanted)
         self._remembered.pop(user.identifier, None)
         return user
 
     async def provision(self, identifier: str, name: str | None) -> User:
-        """Someone whom a proxy or a provider has let in, kept as a user from the first time on."""
+        """Someone whom a proxy has let in, kept as a user from the first time on."""
         user = await self._users.add(identifier, display_name=name)
         self._remembered.pop(identifier, None)
         return user
+
+    async def from_provider(self, person: ProviderIdentity) -> User | None:
+        """The user who is that person at that provider, disabled or not; a newcomer becomes one. None
+        where the name is another's here: who signs in another way, at another provider, or with
+        another account there that had the name before."""
+        marks = {"provider": person.provider, "subject": person.subject}
+        user = await self._users.by_identifier(person.identifier)
+        if user is None:
+            user = await self._users.add(
+                person.identifier, display_name=person.name, metadata=marks
+            )
+        known = user.metadata
+        if "provider" not in known:
+            # kept before providers were: a verified address is the same person's at each of them
+            adopted = not user.password_hash and user.role == "user" and person.by_address
+            return await self._mark(user, marks) if adopted else None
+        if known["provider"] != person.provider:
+            return None
+        if known.get("subject") is None and person.subject is not None:
+            return await self._mark(user, marks)
+        return user if known.get("subject") == person.subject else None
+
+    async def _mark(self, user: User, marks: Mapping[str, Any]) -> User:
+        self._remembered.pop(user.identifier, None)
+        return await self._users.change(user.id, metadata={**user.metadata, **marks})
 
     async def set_enabled(self, user: User, *, enabled: bool) -> User:
         """Disables a user, who is out at once wherever they are, or lets them in again."""
@@ -158,6 +197,10 @@ class People:
         """`callback(user)` is awaited when a user was disabled, here or in another process."""
         self._on_revoked.append(callback)
 
+    def on_look(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """`callback()` is awaited about once a second, while `watch` runs."""
+        self._on_look.append(callback)
+
     async def watch(self) -> None:
         """Looks every second who has been disabled, for ever."""
         self._disabled = await self._users.disabled()
@@ -165,8 +208,10 @@ class People:
             await asyncio.sleep(WATCH_SECONDS)
             try:
                 await self._look()
+                for callback in self._on_look:
+                    await callback()
             except KonsiliumError as error:
-                log.warning("cannot look who is disabled: %s", error.detail)
+                log.warning("cannot look who may no longer come in: %s", error.detail)
 
     async def _look(self) -> None:
         before, self._disabled = self._disabled, await self._users.disabled()

@@ -54,7 +54,7 @@ OFF = Text(ru="отключён", uk="вимкнено", en="disabled")
 
 def register(subparsers: Any) -> None:
     """Adds the group."""
-    group = subparsers.add_parser("users", help="who may sign in (AUTH_MODE=password)")
+    group = subparsers.add_parser("users", help="who may sign in (AUTH_MODE=password, oauth)")
     commands = group.add_subparsers(required=True, metavar="add|list|disable|enable")
     adding = commands.add_parser(
         "add",
@@ -62,6 +62,10 @@ def register(subparsers: Any) -> None:
     )
     adding.add_argument("name", help="what they sign in with")
     adding.add_argument("--admin", action="store_true", help="may administer")
+    adding.add_argument(
+        "--provider",
+        help="signs in by this OAuth provider (generic, google, github, …), not by a password",
+    )
     adding.add_argument("--display-name", help="how they are called on screen")
     adding.set_defaults(run=add)
     commands.add_parser("list", help="everybody").set_defaults(run=listed)
@@ -85,16 +89,16 @@ async def people(terminal: Terminal) -> AsyncIterator[tuple[People, Users]]:
 
 async def add(args: argparse.Namespace, terminal: Terminal) -> int:
     """Makes the user; 1 where the password will not do."""
-    password = _password(terminal)
-    if password is None:
+    password = None if args.provider else _password(terminal)
+    if password is None and not args.provider:
         terminal.fail(DIFFERENT)
         return 1
-    if (weak := weakness(password)) is not None:
+    if password is not None and (weak := weakness(password)) is not None:
         terminal.fail(COMMON if weak == "common" else SHORT.format(length=MINIMUM_LENGTH))
         return 1
     async with people(terminal) as (known, _):
         role: Role | None = "admin" if args.admin else None
-        user = await known.add(args.name, password, role, args.display_name)
+        user = await known.add(args.name, password, role, args.display_name, args.provider)
     terminal.say(ADDED.format(name=user.identifier))
     return 0
 

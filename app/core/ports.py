@@ -1,6 +1,6 @@
 """What the inner rooms ask of the outer ones; `bootstrap` is where each port meets its adapter."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -430,6 +430,7 @@ class UserStore(Protocol):
     async def by_identifier(self, identifier: str) -> User | None: ...
     async def by_id(self, user_id: str) -> User | None: ...
     async def all(self) -> tuple[User, ...]: ...
+    async def named(self, identifiers: Collection[str]) -> tuple[User, ...]: ...
 
     async def add(
         self,
@@ -481,6 +482,10 @@ class KeyValueStore(Protocol):
     async def items(self, scope: str) -> dict[str, Mapping[str, Any]]: ...
     async def forget_before(self, scope: str, key: str) -> None:
         """Deletes the documents of a scope whose keys sort before that one."""
+        ...
+
+    async def among(self, scope: str, keys: Collection[str]) -> frozenset[str]:
+        """Those of the keys under which there is a document."""
         ...
 
 

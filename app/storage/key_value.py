@@ -1,6 +1,6 @@
 """Small JSON documents by scope and key."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -47,3 +47,8 @@ class KeyValues:
             .order_by(documents.c.key)
         )
         return await self._database.read(lambda c: {row.key: row.value for row in c.execute(query)})
+
+    async def among(self, scope: str, keys: Collection[str]) -> frozenset[str]:
+        """Those of the keys under which there is a document."""
+        query = select(documents.c.key).where(documents.c.scope == scope, documents.c.key.in_(keys))
+        return await self._database.read(lambda c: frozenset(c.scalars(query)))

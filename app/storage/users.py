@@ -1,11 +1,11 @@
 """The people in the database, and their API keys."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, insert, select, update
 
 from app.core.errors import NotFound
 from app.core.keys import ApiKey
@@ -35,7 +35,12 @@ class Users:
         return user_from(row) if row else None
 
     async def all(self) -> tuple[User, ...]:
-        query = select(users).order_by(users.c.created_at)
+        return await self._several(select(users).order_by(users.c.created_at))
+
+    async def named(self, identifiers: Collection[str]) -> tuple[User, ...]:
+        return await self._several(select(users).where(users.c.identifier.in_(identifiers)))
+
+    async def _several(self, query: Select[Any]) -> tuple[User, ...]:
         rows = await self._database.read(lambda c: c.execute(query).all())
         return tuple(user_from(row) for row in rows)
 

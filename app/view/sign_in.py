@@ -15,7 +15,14 @@ from app.access.origins import Origins
 from app.access.people import People
 from app.core.errors import StorageUnavailable
 from app.core.people import User
-from app.view.chainlit.auth import Token, Tokens, cookies_for, named_by_proxy, token_in
+from app.view.chainlit.auth import (
+    Token,
+    Tokens,
+    cookies_for,
+    named_by_proxy,
+    token_in,
+    with_token_alone,
+)
 from app.view.chainlit.identity import Identity, identity
 
 log = logging.getLogger(__name__)
@@ -73,14 +80,15 @@ class AuthMiddleware:
             return
         token = token_in(headers)
         user = await self._user(token, headers)
-        if user is None and token is not None:
-            scope = _without_token(scope)  # Chainlit would let every token in that is signed
+        scope = with_token_alone(scope, token if user is not None else None)
         if token is not None and method == "POST" and scope["path"] == self._logout:
             await self._tokens.end(token)
         if user is not None and not user.enabled and not _stays_open(scope, headers):
             await _refuse(401, "This user is disabled", scope, receive, send)
             return
         enabled = user if user is not None and user.enabled else None
+        if enabled is not None and token is not None and not self._origins.local:
+            await self._remember(enabled, token, headers, address)
         identity.set(
             Identity(
                 enabled.id if enabled else None,
@@ -105,6 +113,17 @@ class AuthMiddleware:
         except StorageUnavailable as error:
             log.error("cannot look up who asks: %s", error.detail)
             return None
+
+    async def _remember(
+        self, user: User, token: Token, headers: Headers, address: str | None
+    ) -> None:
+        agent = headers.get("user-agent", "")
+        try:
+            await self._tokens.sessions.seen(
+                user.id, token.text, token.expires, agent=agent, address=address or ""
+            )
+        except StorageUnavailable as error:
+            log.error("cannot list a sign-in: %s", error.detail)
 
     async def _open_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The page with the local user's cookie; the sign-in page is the first page instead."""
@@ -137,11 +156,6 @@ def _with_policy(policy: str, send: Send) -> Send:
         await send(message)
 
     return send_with_policy
-
-
-def _without_token(scope: Scope) -> Scope:
-    carriers = (b"cookie", b"authorization")
-    return {**scope, "headers": [pair for pair in scope["headers"] if pair[0] not in carriers]}
 
 
 def _is_socket(scope: Scope) -> bool:

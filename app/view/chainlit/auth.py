@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +24,7 @@ from starlette.requests import Request, cookie_parser
 from starlette.responses import Response
 from starlette.types import Scope
 
+from app.access.oauth import ProviderIdentity
 from app.access.people import LOCAL, People
 from app.access.sessions import Sessions
 from app.core.errors import LimitReached, NotFound, StorageUnavailable
@@ -38,6 +40,11 @@ log = logging.getLogger(__name__)
 Environ = dict[str, Any]
 
 ALGORITHM = "HS256"
+PAGES_OF_A_USER = 200
+"""Open, or gone for less than Chainlit remembers them (an hour)."""
+_COOKIE = os.environ.get("CHAINLIT_AUTH_COOKIE_NAME", "access_token")
+"""As Chainlit names it; with a number behind it where the token is long."""
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def register(
@@ -46,9 +53,11 @@ def register(
     mode: str,
     secret: str,
     header: str = "X-Forwarded-User",
+    allowed: frozenset[str] = frozenset(),
 ) -> None:
     """Registers with Chainlit the way of signing in of that AUTH_MODE (`local` needs none), who may
-    read a shared thread, and what becomes of a disabled user's sockets. `secret` signs the cookies."""
+    read a shared thread, and what becomes of a disabled user's sockets. `secret` signs the cookies;
+    `allowed` are the domains and addresses of OAUTH_ALLOWED."""
     os.environ["CHAINLIT_AUTH_SECRET"] = secret
     os.environ["CHAINLIT_CUSTOM_AUTH"] = (
         "1"  # signing in is required, with or without a form for it
@@ -58,10 +67,10 @@ def register(
     elif mode == "header":
         config.code.header_auth_callback = _header(people, header)
     elif mode == "oauth":
-        config.code.oauth_callback = _oauth(people)
+        config.code.oauth_callback = _oauth(people, allowed)
     setattr(server, "create_jwt", create_token)  # noqa: B010  # upstream exports it to nobody
     config.code.on_shared_thread_view = _is_shared
-    sio.on("connect", _connect(threads))
+    sio.on("connect", _connect(threads, bounded=mode != "local"))
     people.on_revoked(shut_sockets)
 
 
@@ -76,21 +85,48 @@ async def _send_away(pages: Iterable[Browser]) -> None:
         await sio.disconnect(page.session.socket_id)
 
 
-def _connect(threads: Threads) -> Callable[[str, Environ, Environ], Awaitable[bool]]:
+def _connect(
+    threads: Threads, *, bounded: bool
+) -> Callable[[str, Environ, object], Awaitable[bool]]:
     """A socket names the thread it wants. One that is not its user's is never the session's, whatever
-    events follow: the session has a thread of its own, and the page is told "not found"."""
+    events follow: the session has a thread of its own, and the page is told "not found".
 
-    async def connect(sid: str, environ: Environ, auth: Environ) -> bool:
-        wanted = str(auth.get("threadId") or "")
+    It names its session, too, and the folder of its uploads is called like that: only a UUID is one,
+    as pages make them. Of all else that a page may say here nothing is needed. `bounded`: a user has
+    at most `PAGES_OF_A_USER` pages, so that nobody fills the memory with sessions."""
+
+    async def connect(sid: str, environ: Environ, auth: object) -> bool:
+        said = auth if isinstance(auth, dict) else {}
+        session_id = str(said.get("sessionId"))
+        if not _UUID.fullmatch(session_id):
+            raise ConnectionRefusedError("no session")
+        wanted = str(said.get("threadId") or "")
         own = bool(wanted) and await _owns(threads, wanted)
+        if bounded:
+            await _make_room(session_id)
         # Chainlit would read the whole thread just to see whose it is.
-        accepted: bool = await chainlit_connect(sid, environ, {**auth, "threadId": None})
+        asked = {"sessionId": session_id, "clientType": "webapp", "threadId": None}
+        accepted: bool = await chainlit_connect(sid, environ, asked)
         session = WebsocketSession.get(sid)
         if wanted and session is not None:
             _name_thread(session, wanted, own=own)
         return accepted
 
     return connect
+
+
+async def _make_room(session_id: str) -> None:
+    """Forgets the oldest of the user's pages that are gone, where they have as many as one may; raises
+    ConnectionRefusedError where all of them are open."""
+    user_id = identity.get().user_id
+    pages = [page for page in every_browser() if page.user_id == user_id and page.id != session_id]
+    if len(pages) < PAGES_OF_A_USER:
+        return
+    left = next((page for page in pages if not page.connected), None)
+    if left is None:
+        log.warning("user %s has %d open pages: no more are let in", user_id, len(pages))
+        raise ConnectionRefusedError("too many pages")
+    await left.session.delete()
 
 
 def _name_thread(session: WebsocketSession, wanted: str, *, own: bool) -> None:
@@ -159,23 +195,43 @@ def named_by_proxy(headers: Headers, header: str) -> str:
 
 
 def _oauth(
-    people: People,
-) -> Callable[[str, str, dict[str, str], ChainlitUser, str | None], Awaitable[ChainlitUser | None]]:
+    people: People, allowed: frozenset[str]
+) -> Callable[[str, str, dict[str, Any], ChainlitUser, str | None], Awaitable[ChainlitUser | None]]:
     async def check(
-        _provider: str,
+        provider: str,
         _token: str,
-        _raw: dict[str, str],
+        raw: dict[str, Any],
         user: ChainlitUser,
         _id_token: str | None = None,
     ) -> ChainlitUser | None:
-        return await _admit(people, ChainlitUser(user.identifier, user.display_name))
+        identifier = str(user.identifier or "")
+        person = ProviderIdentity.of(provider, identifier, user.display_name, raw)
+        refusal = person.refusal(allowed)
+        if refusal is not None or not _may_be_named(identifier):
+            log.warning("%r is not let in: %s", identifier, refusal or "nobody is called so")
+            return None
+        kept = await people.from_provider(person)
+        if kept is None:
+            log.warning(
+                "%r of %s is not let in: that name is another's here; `users add NAME --provider %s`"
+                " gives it to them",
+                identifier,
+                provider,
+                provider,
+            )
+        return persisted(kept) if kept is not None and kept.enabled else None
 
     return check
 
 
+def _may_be_named(identifier: str) -> bool:
+    """Whether somebody whom others name may be called so here."""
+    return bool(identifier) and identifier != LOCAL and identifier.isprintable()
+
+
 async def _admit(people: People, user: ChainlitUser) -> ChainlitUser | None:
     """A newcomer is let in and kept by the data layer; a disabled user is not."""
-    if not user.identifier or user.identifier == LOCAL:
+    if not _may_be_named(user.identifier):
         return None
     known = await people.known(user.identifier)
     user.metadata["credentials"] = credentials(known)
@@ -194,12 +250,13 @@ class Token:
 
 
 class Tokens:
-    """Which tokens still open the app: of a user who is there, given for the password they have now, and
-    not signed out."""
+    """Which tokens still open the app: of a user who is there, given for the password they have now,
+    not signed out, and of a kind that AUTH_MODE lets in. `mode` None: whatever that is."""
 
-    def __init__(self, people: People, sessions: Sessions) -> None:
+    def __init__(self, people: People, sessions: Sessions, mode: str | None = None) -> None:
+        self.sessions = sessions
         self._people = people
-        self._sessions = sessions
+        self._mode = mode
 
     async def user(self, token: Token | None) -> User | None:
         """Whose token it is, disabled or not. Raises StorageUnavailable."""
@@ -210,9 +267,23 @@ class Tokens:
             user = await self._people.fresh(
                 token.identifier
             )  # a password may be newer than we know
-        if user is None or token.credentials != credentials(user):
+        if user is None or not self._holds(token, user):
             return None
-        return None if await self._sessions.ended(token.text) else user
+        return None if await self.sessions.ended(token.text) else user
+
+    def _holds(self, token: Token, user: User) -> bool:
+        match self._mode:  # a cookie may be older than the mode
+            case "local":
+                signs_in = user.identifier == LOCAL
+            case "password":
+                signs_in = user.password_hash is not None
+            case "oauth":
+                signs_in = "provider" in user.metadata
+            case "header":
+                signs_in = user.identifier != LOCAL
+            case _:
+                signs_in = True
+        return signs_in and token.credentials == credentials(user)
 
     async def signed_in(self, cookies: Mapping[str, str]) -> str | None:
         """Whom a browser's cookies sign in, disabled or not."""
@@ -221,17 +292,51 @@ class Tokens:
 
     async def end(self, token: Token) -> None:
         """Signs it out; pages that were opened with it are sent away."""
-        await self._sessions.end(token.text, token.expires)
+        await self.sessions.end(token.text, token.expires)
         await _send_away(page for page in every_browser() if page.session.token == token.text)
+
+    async def look(self) -> None:
+        """Sends away every open page whose sign-in holds no more: another process may have ended it, or
+        changed the password. Raises StorageUnavailable."""
+        pages = [page for page in every_browser() if page.connected]
+        if not pages:
+            return
+        tokens = {text: read_token(text) for page in pages if (text := page.session.token)}
+        users = await self._people.all_fresh({one.identifier for one in tokens.values() if one})
+        ended = await self.sessions.ended_among(tokens)
+
+        def holds(text: str | None) -> bool:
+            token = tokens.get(text or "")
+            user = users.get(token.identifier) if token is not None else None
+            return bool(token and user and self._holds(token, user) and text not in ended)
+
+        await _send_away([page for page in pages if not holds(page.session.token)])
 
 
 def token_in(headers: Headers) -> Token | None:
     """The token of a request's cookies, or of its Authorization, which Chainlit takes too."""
-    text = get_token_from_cookies(cookie_parser(headers.get("cookie", "")))
+    cookies: dict[str, str] = {}
+    for header in headers.getlist("cookie"):
+        cookies |= cookie_parser(header)
+    text = get_token_from_cookies(cookies)
     if text is None:
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        text = bearer if scheme.lower() == "bearer" and bearer.count(".") == 2 else None
+        text = bearer.strip() if scheme.lower() == "bearer" else None
     return read_token(text)
+
+
+def with_token_alone(scope: Scope, token: Token | None) -> Scope:
+    """The request as Chainlit may see it: with the token that was checked, or none. There are several
+    ways to bring one, and Chainlit believes every one that is signed."""
+    cookies = "; ".join(
+        value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie"
+    )
+    kept = [one for one in cookies.split(";") if one and not one.strip().startswith(_COOKIE)]
+    if token is not None:
+        kept.append(f"{_COOKIE}={token.text}")
+    others = [pair for pair in scope["headers"] if pair[0] not in (b"cookie", b"authorization")]
+    together = "; ".join(one.strip() for one in kept).encode("latin-1")
+    return {**scope, "headers": [*others, *([(b"cookie", together)] if together else [])]}
 
 
 def read_token(text: str | None) -> Token | None:

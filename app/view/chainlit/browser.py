@@ -65,6 +65,11 @@ class Browser:
         init_ws_context(self.session)
 
     @property
+    def connected(self) -> bool:
+        """Whether it is open now; Chainlit keeps closed ones for an hour, should they come back."""
+        return bool(sio.manager.is_connected(self.session.socket_id, "/"))
+
+    @property
     def identifier(self) -> str | None:
         """By what the user signed in; None for nobody."""
         return self.session.user.identifier if self.session.user else None
@@ -196,11 +201,7 @@ def every_browser() -> list[Browser]:
 
 def open_on(thread_id: str) -> list[Browser]:
     """The pages, of every tab, on which that thread is open."""
-    return [
-        page
-        for page in every_browser()
-        if page.thread_id == thread_id and sio.manager.is_connected(page.session.socket_id, "/")
-    ]
+    return [page for page in every_browser() if page.thread_id == thread_id and page.connected]
 
 
 async def is_admin(people: People, browser: Browser) -> bool:

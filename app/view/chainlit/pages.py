@@ -78,9 +78,13 @@ CLOSED = (
     "/openapi.json",
     "/mcp",
     "/copilot/{path:path}",
+    "/auth/jwt",
+    "/auth/oauth/azure-ad-hybrid/callback",
 )
 """Routes of Chainlit's that nothing of ours needs: an element of any name made the page run a stranger's
-file as code, the descriptions load scripts from another machine, the others are doors without a use."""
+file as code, the descriptions load scripts from another machine, any signed token was changed for a new
+one that no signing out ends, an answer of the hybrid flow is bound to no browser that asked for it, and
+the others are doors without a use."""
 
 
 def closed_router() -> APIRouter:

@@ -16,7 +16,7 @@ from app.storage.storage import Storage
 from app.view.chainlit.auth import Tokens, create_token, register
 from app.view.chainlit.data_layer import DataLayer
 from app.view.chainlit.dicts import persisted
-from app.view.chainlit.pages import feedback_router
+from app.view.chainlit.pages import closed_router, feedback_router
 from app.view.errors import answer_errors
 from app.view.files import files_router
 from app.view.sign_in import AuthMiddleware
@@ -67,6 +67,7 @@ async def _open(tmp_path, local):
     before = list(chainlit_app.router.routes)
     chainlit_app.include_router(files_router(storage.elements))
     chainlit_app.include_router(feedback_router(layer))
+    chainlit_app.include_router(closed_router())
     ours = [route for route in chainlit_app.router.routes if route not in before]
     chainlit_app.router.routes[:] = ours + before
     return House(storage, people, layer, local), before

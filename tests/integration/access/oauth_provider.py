@@ -17,6 +17,7 @@ class Provider(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.person = "carol@example.com"
+        self.facts: dict[str, Any] = {"email_verified": True}
 
     @property
     def environment(self) -> dict[str, str]:
@@ -41,7 +42,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Location", f"{asked['redirect_uri']}?{answer}")
             self.end_headers()
         elif self.headers["Authorization"] == f"Bearer {TOKEN}":
-            self._say(200, {"email": self.server.person})
+            self._say(200, {"email": self.server.person, **self.server.facts})
         else:
             self._say(401, {})
 

@@ -62,6 +62,7 @@ class Page:
             },
             socketio_path="/ws/socket.io",
             transports=["websocket"],
+            wait_timeout=30,
         )
         await self.socket.emit("connection_successful")
 

@@ -61,3 +61,36 @@ async def test_an_answer_that_was_not_asked_for_signs_nobody_in(app):
         landed = await browser.get("/auth/oauth/generic/callback", params=params)
         assert landed.url.path == "/login"
         assert (await browser.get("/user")).status_code == 401
+
+
+async def enters(app):
+    async with visit(app) as browser:
+        landed = await browser.get("/auth/oauth/generic")
+        return landed.url.path == "/login/callback"
+
+
+async def test_an_address_that_the_provider_has_not_verified_signs_nobody_in(app, provider):
+    provider.person = "dave@example.com"
+    for provider.facts in ({"email_verified": False}, {}, {"email_verified": "false"}):
+        assert not await enters(app)
+    provider.facts = {"email_verified": True}
+    assert await enters(app)
+
+
+async def test_a_local_users_name_is_nobodys_at_the_provider_until_it_is_given_to_them(
+    app, provider
+):
+    folder = app.log.parent / "data"
+    storage = Storage(f"sqlite+aiosqlite:///{folder / 'konsilium.db'}", folder)
+    people = People(storage.users)
+    await storage.users.add("boss@example.com", role="admin")
+    await people.add("worker@example.com", "a long password")
+    for provider.person in ("boss@example.com", "worker@example.com"):
+        assert not await enters(app)
+    await people.add("boss@example.com", None, provider="generic")
+    provider.person, provider.facts = "boss@example.com", {"email_verified": True, "sub": "17"}
+    assert await enters(app)
+    provider.facts = {"email_verified": True, "sub": "18"}  # the address is another's now
+    assert not await enters(app)
+    provider.facts = {"email_verified": True}
+    await storage.database.aclose()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import resource
 import signal
+import time
 
 import pytest
 import pytest_asyncio
@@ -11,6 +12,7 @@ import socketio.exceptions
 
 from app.access.passwords import Passwords
 from app.access.people import People
+from app.access.sessions import Sessions
 from app.storage.storage import Storage
 from tests.integration.access.page import Page
 from tests.processes import konsilium, running, simulator
@@ -265,3 +267,31 @@ async def test_killed_in_mid_answer_the_question_and_the_half_are_there_again(vi
     await again.hear("stream_token")
     (listed,) = await again.threads()
     assert listed["id"] == thread
+
+
+@pytest.mark.parametrize("session", ["..", "../..", "/etc", "", "a/b", ["x"], None, "0" * 36])
+async def test_a_session_is_called_as_pages_call_theirs_and_names_no_folder(visit, app, session):
+    """The folder of its uploads is called like the session, and goes with it."""
+    page = await visit("mallory-2", connect=False)
+    page.session = session
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await page.connect()
+    assert (app.log.parent / "data" / "konsilium.db").exists()
+
+
+async def test_a_sign_in_that_is_ended_in_another_process_closes_its_pages(visit, storage, people):
+    one, other = await visit("ann-10"), await visit("ann-10")
+    ann = await people.known("ann-10")
+    sessions = Sessions(storage.key_values)
+    await sessions.end(one.http.cookies["access_token"], time.time() + 60)
+    await asyncio.wait_for(one.closed.wait(), 20)
+    assert (await one.http.get("/user")).status_code == 401
+    assert not other.closed.is_set()
+    assert len(await sessions.of(ann.id)) == 1
+
+
+async def test_a_new_password_closes_the_pages_of_the_former(visit, people):
+    page = await visit("ann-11")
+    await people.add("ann-11", "another long one")
+    await asyncio.wait_for(page.closed.wait(), 20)
+    assert (await page.http.get("/user")).status_code == 401

@@ -63,6 +63,9 @@ def documents():
         async def items(self, scope):
             return {key: value for (of, key), value in self.kept.items() if of == scope}
 
+        async def among(self, scope, keys):
+            return frozenset(key for key in keys if (scope, key) in self.kept)
+
     return Documents()
 
 
