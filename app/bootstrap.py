@@ -146,7 +146,9 @@ def build(
         people=people,
         sessions=sessions,
         transcription=Transcription(models, storage.usage),
-        gateway=_gateway(settings, storage, models, conversation, metrics, people, identify),
+        gateway=_gateway(
+            settings, storage, models, servers.stores, conversation, metrics, people, identify
+        ),
         background=BackgroundTasks(),
     )
 
@@ -203,6 +205,7 @@ def _gateway(
     settings: Settings,
     storage: Storage,
     models: Models,
+    stores: Stores,
     conversation: Conversation,
     metrics: CallMetrics,
     people: People,
@@ -217,6 +220,7 @@ def _gateway(
         budgets=Budgets(keys, counters),
         recorder=KeyUsageRecorder(storage.keys),
         modes=MODES,
+        stores=stores,
         documents=storage.key_values,
         answers=conversation.answers,
     )

@@ -2,11 +2,12 @@
 
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.requests import request_id
-from app.gateway.anthropic.face import Messages, TokenCounts, error_body
+from app.gateway.anthropic.face import Messages, TokenCounts
+from app.gateway.anthropic.face import error_body as anthropic_error
 from app.gateway.completions import Completions
 from app.gateway.errors import HttpError, NoSuchPath, WrongMethod, answer_to
 from app.gateway.health import Metrics
@@ -21,6 +22,8 @@ from app.gateway.http import (
     Scope,
     Send,
 )
+from app.gateway.ollama.face import error_body as ollama_error
+from app.gateway.ollama.routes import OllamaApi
 from app.gateway.openai.catalogue import Catalogue
 from app.gateway.openai.embeddings import Embeddings
 from app.gateway.openai.face import ChatCompletions, LegacyCompletions
@@ -33,7 +36,9 @@ from app.gateway.services import GatewayServices
 log = logging.getLogger(__name__)
 
 Route = Callable[[Exchange], Awaitable[None]]
-_OURS = ("/v1", "/api", "/metrics")
+_OURS = ("/v1", "/api", "/ollama", "/metrics")
+_OLLAMAS_CHAT = "/api/chat"
+"""Both Ollama and we have such a path."""
 _MEANT = re.compile(
     r"/(chat/completions|completions|embeddings|models|audio/transcriptions|messages|responses)$"
 )
@@ -74,28 +79,61 @@ class Gateway:
             "/v1/audio/transcriptions": {"POST": Transcriptions(services)},
         }
         """By path and method; `{id}` stands for all that follows."""
+        ollama = OllamaApi(services, council)
+        self.routes |= ollama.routes | {"/": {"HEAD": _head}}
+        if rest is None:
+            self.routes[_OLLAMAS_CHAT] = {"POST": ollama.chat}
+        self._ollama = frozenset(ollama.routes)
+        self._ollamas_chat = ollama.chat
         if metrics is not None:
             self.routes["/metrics"] = {"GET": metrics}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise NotImplementedError(f"no {scope['type']} here")
+        if scope["path"].startswith("/ollama/v1/"):  # Ollama speaks OpenAI's protocol, too
+            scope = {**scope, "path": scope["path"].removeprefix("/ollama")}
         x = Exchange(scope, receive, send)
-        if is_under(x.path, "/v1/messages") or b"anthropic-version" in x.headers:
-            x.errors = error_body
-            x.extra.append((b"request-id", x.request_id.encode()))
         token = request_id.set(x.request_id)
         try:
-            if self._rest is None or x.method == "OPTIONS" or not is_under(x.path, "/api"):
+            if (
+                self._rest is None
+                or x.method == "OPTIONS"
+                or not is_under(x.path, "/api")
+                or x.path.rstrip("/") in self._ollama
+            ):
                 await self._serve(x)
+            elif x.method == "POST" and x.path == _OLLAMAS_CHAT:
+                await self._chat(scope, receive, send)
             else:
                 await self._rest(scope, receive, _readable_elsewhere(send))
         finally:
             request_id.reset(token)
 
-    async def _serve(self, x: Exchange) -> None:
+    async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`/api/chat` is Ollama's where it has `messages`, and ours where it has a `message`."""
+        assert self._rest is not None  # noqa: S101 - as was just seen
+        asking, replaying = Exchange(scope, receive, send), receive
         try:
-            await self._route(x)(x)
+            await self.services.authenticator.caller(asking, cookies=True)
+            parts = [part async for part in _all_of(receive)]
+            replaying = _replayed(parts, receive)
+            asked = await Exchange(scope, _replayed(parts, receive), send).json()
+        except (HttpError, KonsiliumError, ClientGone):
+            asked = {}  # ours says what is wrong
+        if "messages" in asked and "message" not in asked:
+            await self._serve(Exchange(scope, replaying, send), self._ollamas_chat)
+        else:
+            await self._rest(scope, replaying, _readable_elsewhere(send))
+
+    async def _serve(self, x: Exchange, route: Route | None = None) -> None:
+        if is_under(x.path, "/v1/messages") or b"anthropic-version" in x.headers:
+            x.errors = anthropic_error
+            x.extra.append((b"request-id", x.request_id.encode()))
+        elif is_under(x.path, "/ollama") or is_under(x.path, "/api"):
+            x.errors = ollama_error
+        try:
+            await (route or self._route(x))(x)
         except ClientGone:
             log.info("the client left: %s %s", x.method, x.path)
         except Exception as error:  # noqa: BLE001  # the last resort: a 500 that tells nothing
@@ -154,7 +192,8 @@ class InFront:
         path: str = scope.get("path", "").removeprefix(self._root)
         ours = any(is_under(path, root) for root in _OURS)
         astray = path.startswith("//v1") or (scope.get("method") == "POST" and _MEANT.match(path))
-        if scope["type"] == "http" and (ours or astray):
+        alive = path in ("", "/") and scope.get("method") == "HEAD"
+        if scope["type"] == "http" and (ours or astray or alive):
             await self._gateway({**scope, "path": path}, receive, send)
         else:
             await self._app(scope, receive, send)
@@ -187,6 +226,29 @@ def log_failure(error: Exception, x: Exchange) -> None:
         log.warning("%s %s: %s %s: %s", x.method, x.path, error.code, where, error.detail)
     else:
         log.info("%s %s: %s: %s", x.method, x.path, error.code, error.detail)
+
+
+async def _all_of(receive: Receive) -> AsyncGenerator[Message, None]:
+    """A request's body, as it comes. Raises ClientGone where it breaks off."""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        yield message
+        if not message.get("more_body", False):
+            return
+
+
+def _replayed(parts: list[Message], receive: Receive) -> Receive:
+    """A body that was read already, and then whatever comes."""
+    left = iter(parts)
+
+    async def replaying() -> Message:
+        for part in left:
+            return part
+        return await receive()
+
+    return replaying
 
 
 async def _preflight(x: Exchange) -> None:

@@ -79,7 +79,7 @@ class Face(Protocol):
     """Where a server of OpenAI's protocol takes this very body; None: it is always translated."""
     content_type: ClassVar[bytes]
     """Of streams."""
-    ping: ClassVar[bytes]
+    ping: bytes
     """What a client passes over: it keeps a silent stream alive."""
     ends: ClassVar[tuple[bytes, ...]]
     """One of these ends a whole stream, and nothing else ends so."""
@@ -167,18 +167,24 @@ async def collected(events: AsyncIterable[ModelEvent]) -> Collected:
                 thinking.write(text.getvalue())
                 text = StringIO()
             case ToolCallDelta():
-                calls[event.index] = _joined(calls.get(event.index), event)
+                calls[event.index] = joined_call(calls.get(event.index), event)
             case Finished():
                 answer.finished = event
     answer.text, answer.thinking = text.getvalue(), thinking.getvalue()
-    answer.tools = [
-        ToolCall(calls[index].id or call_id(), calls[index].name or "", calls[index].arguments)
-        for index in sorted(calls)
-    ]
+    answer.tools = tool_calls(calls)
     return answer
 
 
-def _joined(call: ToolCallDelta | None, more: ToolCallDelta) -> ToolCallDelta:
+def tool_calls(calls: Mapping[int, ToolCallDelta]) -> list[ToolCall]:
+    """Calls whose pieces are joined, in order."""
+    return [
+        ToolCall(calls[index].id or call_id(), calls[index].name or "", calls[index].arguments)
+        for index in sorted(calls)
+    ]
+
+
+def joined_call(call: ToolCallDelta | None, more: ToolCallDelta) -> ToolCallDelta:
+    """A call with one more piece of it."""
     if call is None:
         return more
     name = (call.name or "") + (more.name or "")

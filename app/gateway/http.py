@@ -57,6 +57,7 @@ class Exchange:
         """Headers that any answer to this request carries."""
         self.errors: ErrorForm = openai_error
         """The form of an error, that of the protocol which is asked."""
+        self._object: dict[str, Any] | None = None
         self._receive = receive
         self._send = send
         self.finished = False
@@ -97,7 +98,9 @@ class Exchange:
 
     async def json(self) -> dict[str, Any]:
         """The body as a JSON object. Raises InvalidField where it is none, or nested too deeply."""
-        return parse_object(await self.body())
+        if self._object is None:
+            self._object = parse_object(await self.body())
+        return self._object
 
     # -- the answer -----------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from app.access.keys import KeyRing
 from app.access.limits import LIKELY_ANSWER_TOKENS, Headers, Limits
 from app.access.spending import Estimate, Spending
 from app.completion.caching.cache import AnswerCache
+from app.completion.pulls import Stores
 from app.conversation.mode import Mode
 from app.core.concurrency import BackgroundTasks
 from app.core.errors import ModelNotFound
@@ -81,6 +82,8 @@ class GatewayServices:
     budgets: Budgets
     recorder: KeyUsageRecorder
     modes: tuple[Mode, ...] = ()
+    stores: Stores | None = None
+    """The servers whose models an administrator may fetch, load and remove."""
     documents: KeyValueStore | None = None
     """Where responses are kept that later ones refer to; without it, none are."""
     answers: AnswerCache | None = None

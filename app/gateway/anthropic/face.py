@@ -227,7 +227,7 @@ class Messages:
 
     passes: ClassVar[str | None] = None
     content_type: ClassVar[bytes] = EVENTS
-    ping: ClassVar[bytes] = _event("ping")
+    ping: bytes = _event("ping")
     ends: ClassVar[tuple[bytes, ...]] = (_STOP,)
     councils: ClassVar[bool] = True
     errors: ErrorForm = staticmethod(error_body)

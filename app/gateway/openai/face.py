@@ -38,7 +38,7 @@ class ChatCompletions:
 
     passes: ClassVar[str | None] = "/chat/completions"
     content_type: ClassVar[bytes] = EVENTS
-    ping: ClassVar[bytes] = PING
+    ping: bytes = PING
     ends: ClassVar[tuple[bytes, ...]] = (DONE,)
     councils: ClassVar[bool] = True
     errors: ErrorForm = staticmethod(openai_error)

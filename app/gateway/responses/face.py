@@ -333,7 +333,7 @@ class Responses:
 
     passes: ClassVar[str | None] = None
     content_type: ClassVar[bytes] = EVENTS
-    ping: ClassVar[bytes] = PING
+    ping: bytes = PING
     ends: ClassVar[tuple[bytes, ...]] = _ENDS
     councils: ClassVar[bool] = True
     errors: ErrorForm = staticmethod(openai_error)

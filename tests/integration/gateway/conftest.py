@@ -10,6 +10,7 @@ import pytest
 from app.completion.catalogue import Catalogue
 from app.completion.models import Models
 from app.completion.pricing import Prices
+from app.completion.pulls import Stores
 from app.completion.routing import MAX_PARALLEL, MAX_WAITING
 from app.conversation.modes import MODES
 from app.core.ports import ModelServer
@@ -76,6 +77,7 @@ async def open_house(
             models,
             store,
             modes=MODES,
+            stores=Stores(catalogue),
             **({"pace": BRISK} | fields),
         )
         async with gateway(services) as url:

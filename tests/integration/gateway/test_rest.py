@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import ollama
 import pytest
 from pydantic import SecretStr
 
@@ -339,3 +340,18 @@ async def test_usage_by_key_is_in_the_database_and_in_the_budget(house):
     await until(used, within=3)
     reports = house.application.storage.usage
     assert len([row async for row in reports.records(UsageFilter())]) == 1
+
+
+async def test_the_same_path_speaks_ollamas_form_to_those_who_send_messages(house):
+    said = [{"role": "user", "content": "Hi"}]
+    host = str(house.http.base_url)
+    answer = await ollama.AsyncClient(host=host).chat(model="gpu/echo", messages=said)
+    assert answer.message.content == "Hi"
+    assert (await house.say("Ho")).json()["response"] == "Ho"
+    both = await house.http.post("/api/chat", json={"message": "Ho", "messages": said})
+    assert "done" not in both.json(), "with both it is ours"
+    for body in (b"{", b"[]", b""):
+        wrong = await house.http.post("/api/chat", content=body)
+        assert wrong.status_code in (400, 422), body
+    tags = (await ollama.AsyncClient(host=host).list()).models
+    assert "gpu/echo" in {model.model for model in tags}

@@ -1,0 +1,1 @@
+"""Ollama's API, under /ollama and where it does not clash with ours under /api, over every model."""
