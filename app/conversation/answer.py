@@ -5,8 +5,10 @@ written; the title becomes a note of the step. Where the model answers in plain 
 are the answer; where its JSON breaks, what was meant is mended, asked for once more, or shown as is.
 """
 
+import json
 import logging
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +17,7 @@ from app.conversation.limits import timed
 from app.conversation.mode import TurnContext
 from app.conversation.partial_json import PartialObject
 from app.conversation.steps import StepWriter
-from app.conversation.structured import Shape, formats, repaired
+from app.conversation.structured import Shape, formats, json_in, plain_backslashes, repaired
 from app.core.errors import BadRequest, EmptyAnswer, KonsiliumError, Unsupported
 from app.core.events import StepKind
 from app.core.messages import Message
@@ -45,11 +47,103 @@ ABOUT = Text(
 )
 
 
-def _read_titled(value: Mapping[str, Any]) -> Titled:
-    message = value.get("message")
-    if not isinstance(message, str):
+_TITLES = re.compile(
+    r"title|head(?:ing|er|line)|subject|заголовок|название|тема|назва|tit(?:el|re)|título", re.I
+)
+_MESSAGES = re.compile(
+    r"message|answer|text|content|body|response|reply|сообщение|ответ|текст|содерж(?:ание|имое)|"
+    r"повідомлення|відповідь|[зв]міст|nachricht|antwort|réponse|mensaje|respuesta",
+    re.I,
+)
+
+
+def _read_titled(value: object) -> Titled:
+    found = titled_in(value)
+    if found is None:
         raise ValueError('"message" is missing')
-    return one_line(value.get("title")), message
+    return found
+
+
+def titled_in(value: object, *, named: bool = False) -> Titled | None:
+    """The title and the message in what a model wrote instead of the form: keys in another case or
+    language, a wrapper around the object (a tool call's arguments, a list), paragraphs as a list.
+    None where there is nothing of the kind. `named`: only by the keys, not by the shape."""
+    match value:
+        case str() if _is_object(value):
+            try:
+                return titled_in(json.loads(plain_backslashes(value), strict=False), named=named)
+            except ValueError:
+                return None
+        case list():
+            return _of_list(value, named=named)
+        case dict():
+            return _of_object({str(k).strip(): v for k, v in value.items()}, named=named)
+        case _:
+            return None
+
+
+def _of_object(fields: dict[str, Any], *, named: bool) -> Titled | None:
+    title = next((_text(fields[key]) for key in fields if _TITLES.fullmatch(key)), None)
+    message = next((fields[key] for key in fields if _MESSAGES.fullmatch(key)), None)
+    if title is None:
+        inner = (v for v in fields.values() if _is_object(v) or _holds_objects(v))
+        for value in inner:
+            found = titled_in(value, named=named)
+            if found is not None:
+                return found
+    said = _text(message)
+    if said is not None:
+        return one_line(title), said
+    return None if named else _by_shape(list(fields.values()))
+
+
+def _holds_objects(value: object) -> bool:
+    return isinstance(value, dict) or (
+        isinstance(value, list) and any(isinstance(each, dict) for each in value)
+    )
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, str) and value.lstrip().startswith("{")
+
+
+def _of_list(values: list[Any], *, named: bool) -> Titled | None:
+    found = [titled for value in values if (titled := titled_in(value, named=named))]
+    if found:
+        first, *others = found
+        more = [f"**{title}**\n\n{said}" if title else said for title, said in others]
+        return first[0], "\n\n".join([first[1], *more])
+    return None if named else _by_shape(values)
+
+
+def _by_shape(values: Sequence[object]) -> Titled | None:
+    """A text alone is the message; of two, the first and shorter is its title."""
+    match values:
+        case [str() as only]:
+            return "", only
+        case [str() as first, str() as second] if len(first) <= min(
+            MAX_TITLE_CHARACTERS, len(second)
+        ):
+            return one_line(first), second
+        case _:
+            return None
+
+
+def _text(value: object) -> str | None:
+    """A message in words, whatever it was written as; None where it has none."""
+    match value:
+        case str():
+            return value
+        case int() | float():
+            return str(value)
+        case list():
+            parts = [_text(part) for part in value]
+            return "\n\n".join(part for part in parts if part) or None
+        case dict():
+            inner = titled_in(value)
+            return inner[1] if inner else None
+        case _:
+            return None
 
 
 TITLED: Shape[Titled] = Shape(
@@ -73,27 +167,52 @@ def one_line(title: object) -> str:
     return words.lstrip("# ")[:MAX_TITLE_CHARACTERS]
 
 
+_BEGINS = re.compile(r"(?:```[\w-]*\s*)?(?:<\w+>\s*)?(?:[\[{]\s*[\"'“«{\[]|\{\s*\w{1,20}\s*:)")
+_MAY_BEGIN = re.compile(r"(?:`{1,3}|```[\w-]*\s*)?(?:<\w*>?\s*)?(?:[\[{]\s*|\{\s*\w{1,20}\s*)?")
+_OPENS = re.compile(r"[`<\[{]")
+_UNDECIDED = re.compile(r"(?:^|[^\\])(?:\\\\)*(\\\w{0,14})\Z")
+"""A backslash and letters at the end: what it is shows by what comes next."""
+PREFACE = 200
+"""Characters of plain words after which a brace is part of a plain answer."""
+
+
 class Draft:
-    """A structured answer while it is being written: what of it can be shown already."""
+    """A structured answer while it is being written: what of it can be shown already.
+
+    Words before the JSON are shown until it begins. What may become JSON is held back; `rest()` gives
+    it at the end, where it was none.
+    """
 
     def __init__(self, step: StepWriter) -> None:
-        self.raw = ""
-        self.shown = ""
         self.title = ""
         self._step = step
+        self.forget()
+
+    def forget(self) -> None:
+        """All so far was thinking: it begins anew."""
+        self.raw = ""
+        self.shown = ""
         self._parser = PartialObject()
+        self._held = ""
+        self._json_from: int | None = None
 
     def visible(self, text: str) -> str:
         """The next words of the message; all words where the model does not write JSON."""
         self.raw += text
-        grown = self._parser.feed(text)
-        if self.plain:
-            words = self.raw[len(self.shown) :]
-        else:
-            words = "".join(new for key, new in grown if key == "message")
+        self._held += text
+        words = self._prose() if self._json_from is None else ""
+        if self._json_from is not None:
+            words += self._message(last=False)
         self.shown += words
-        if not self.title:
-            self.entitle(one_line(self._parser.fields.get("title")))
+        return words
+
+    def rest(self) -> str:
+        """What was held back and is no JSON, at the end."""
+        if self._json_from is not None:
+            words = self._message(last=True)
+        else:
+            words, self._held = self._held, ""
+        self.shown += words
         return words
 
     def entitle(self, title: str) -> None:
@@ -102,15 +221,71 @@ class Draft:
             self.title = title
             self._step.note(TitleNote(title))
 
+    def _prose(self) -> str:
+        """The words that are surely none of the JSON, which may begin behind them."""
+        shown: list[str] = []
+        while (opens := _OPENS.search(self._held)) and self.prefaced:
+            before, behind = self._held[: opens.start()], self._held[opens.start() :]
+            shown.append(before)
+            if _BEGINS.match(behind):
+                self._json_from = len(self.raw) - len(behind)
+                brace = behind.find("{")
+                self._held = behind[brace:] if brace >= 0 else ""
+                return "".join(shown)
+            self._held = behind
+            if _MAY_BEGIN.fullmatch(behind):
+                return "".join(shown)
+            mark = re.match(r"`+|.", behind)
+            shown.append(behind[: mark.end() if mark else 1])
+            self._held = behind[mark.end() if mark else 1 :]
+        words, self._held = "".join(shown) + self._held, ""
+        return words
+
+    def _message(self, *, last: bool) -> str:
+        text, self._held = self._held, ""
+        undecided = None if last else _UNDECIDED.search(text)
+        if undecided is not None:
+            text, self._held = text[: undecided.start(1)], text[undecided.start(1) :]
+        grown = self._parser.feed(plain_backslashes(text))
+        if not self.title:
+            titles = (v for k, v in self._parser.fields.items() if k.casefold() == "title")
+            self.entitle(one_line(next(titles, None)))
+        words = "".join(new for key, new in grown if key.casefold() == "message")
+        if words and self._json_from and not self._streamed:
+            self._step.replace("")  # the words before it were no part of the answer
+            self.shown = ""
+        return words
+
+    @property
+    def _streamed(self) -> bool:
+        """Whether some of the message has been shown."""
+        return self.shown != self.raw[: self._json_from]
+
+    @property
+    def prefaced(self) -> bool:
+        """Whether JSON that begins here may still be the answer."""
+        return len(self.raw) - len(self._held) <= PREFACE
+
     @property
     def plain(self) -> bool:
         """The model answers in words instead of JSON."""
-        return self._parser.state == "not_json"
+        return self._json_from is None
+
+    @property
+    def written(self) -> str:
+        """The JSON, from where it begins."""
+        return self.raw[self._json_from or 0 :]
+
+    @property
+    def begun_by_words(self) -> bool:
+        """Words stand before the JSON."""
+        return bool(self.raw[: self._json_from or 0].strip())
 
     @property
     def whole(self) -> bool:
         """What was shown is the message, complete."""
-        return self._parser.state == "complete" and self._parser.fields.get("message") == self.shown
+        fields = {key.casefold(): value for key, value in self._parser.fields.items()}
+        return self._parser.state == "complete" and fields.get("message") == self.shown
 
 
 async def answer(
@@ -173,11 +348,15 @@ async def _stream_titled(
     for form in formats(profile, TITLED.schema):
         draft = Draft(step)
         try:
-            await step.stream(call(replace(request, response_format=form)), draft.visible)
+            await step.stream(
+                call(replace(request, response_format=form)), draft.visible, draft.forget
+            )
             break
         except (BadRequest, Unsupported):
             if draft.raw or form is None:
                 raise
+    if rest := draft.rest():
+        step.write(rest)
     if _needs_mending(draft, step.finish_reason):
         turn.progress(MENDING)
         title, message = await _mended(turn, request, call, draft, language)
@@ -198,8 +377,14 @@ async def _mended(
     draft: Draft,
     language: Language,
 ) -> Titled:
+    if draft.begun_by_words:  # the words may speak of some JSON, which is then no answer of ours
+        try:
+            found = titled_in(json_in(draft.written), named=True)
+        except ValueError:
+            found = None
+        return found or ("", draft.raw)
     try:
-        return TITLED.parse(draft.raw)
+        return _read_titled(json_in(draft.written))
     except ValueError as broken:
         profile = turn.models.profile(turn.model)
         try:

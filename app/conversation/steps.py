@@ -84,10 +84,16 @@ class StepWriter:
             self._ended = True
             self._emit(StepEnded(self.id, outcome, self.record, self.finish_reason, error))
 
-    async def stream(self, call: Call, visible: Callable[[str], str] | None = None) -> str:
+    async def stream(
+        self,
+        call: Call,
+        visible: Callable[[str], str] | None = None,
+        forget: Callable[[], None] | None = None,
+    ) -> str:
         """Writes a model's words while they come, and its thinking in a step of its own before them.
 
-        `visible` turns the next raw words into what is shown of them. Returns the raw words. Raises
+        `visible` turns the next raw words into what is shown of them; `forget` is told that all of them
+        so far were thinking. Returns the raw words. Raises
         the call's KonsiliumError.
         """
         thinking: StepWriter | None = None
@@ -114,6 +120,8 @@ class StepWriter:
                             thought.end()
                             chunks.clear()
                             self.replace("")
+                            if forget is not None:
+                                forget()
                         case ToolCallDelta():
                             pass  # the chat offers no tools; only the gateway passes them through
                         case Finished(finish_reason):

@@ -6,6 +6,7 @@ more; after that it is a MalformedAnswer and the caller does without.
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
@@ -57,13 +58,34 @@ class Shape(Generic[T]):
 
     def parse(self, text: str) -> T:
         """Reads what a model wrote. Raises ValueError where it cannot be mended."""
+        return self.read(_object(json_in(text)))
+
+
+def json_in(text: str) -> Any:
+    """What JSON says in a model's words, strictly read or mended. Raises ValueError where there is none."""
+    text = plain_backslashes(text)
+    try:
+        return json.loads(text, strict=False)
+    except (ValueError, RecursionError):
         try:
-            return self.read(_object(json.loads(text, strict=False)))
-        except (ValueError, RecursionError) as strict:
-            try:
-                return self.read(_object(repair_json(_trimmed(text), return_objects=True)))
-            except (ValueError, RecursionError) as mended:
-                raise ValueError(str(mended)) from strict
+            return repair_json(_trimmed(text), return_objects=True)
+        except RecursionError as error:
+            raise ValueError("nested too deep") from error
+
+
+_BACKSLASH = re.compile(
+    r"\\(?:([\\\"/])"
+    r"|(?=[bfr][A-Za-z]{2}|u(?![0-9a-fA-F]{4})|[^\\\"/bfnrtu])"
+    r"|(?=n(?:u|abla|eq?|eg|ot|otin|i|exists|mid|leq|geq|onumber|ewline|earrow)(?![A-Za-z]))"
+    r"|(?=t(?:ext[a-z]*|imes|heta|anh?|au|o|op|riangle[a-z]*|ilde|frac|herefore|ag)(?![A-Za-z])))"
+)
+
+
+def plain_backslashes(text: str) -> str:
+    """JSON in which the backslash of a formula stays one: models write `\\frac` with a single backslash,
+    and that would be a form feed. No text has a backspace, a form feed or a lone carriage return
+    before a word; of the line break and the tab, LaTeX's own commands are known."""
+    return _BACKSLASH.sub(lambda found: found.group() if found.group(1) else r"\\", text)
 
 
 def formats(profile: ModelProfile, schema: JsonSchema) -> tuple[ResponseFormat | None, ...]:
@@ -158,7 +180,8 @@ async def _read(call: Call, seen: Callable[[Mapping[str, Any]], bool] | None) ->
 def _trimmed(text: str) -> str:
     """From the first brace on: models like to say a word before. Raises ValueError where mending it
     would hold up the event loop: json-repair takes a second for 100,000 characters or 10,000 braces."""
-    start = text.find("{")
+    begun = re.search(r"[\[{]\s*[\"'“«{\[]", text)
+    start = begun.start() if begun else text.find("{")
     if start < 0:
         raise ValueError("no JSON object in it")
     if len(text) > MAX_MEND_CHARACTERS or text.count("{") + text.count("[") > MAX_MEND_BRACKETS:

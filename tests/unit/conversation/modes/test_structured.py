@@ -7,7 +7,7 @@ import pytest
 
 from app.conversation.modes.chat import Chat
 from app.core.errors import BadRequest, ConnectionLost, EmptyAnswer
-from app.core.events import Finished, StepDelta, StepNoted
+from app.core.events import Finished, StepDelta, StepNoted, TextDelta, TextWasThinking
 from app.core.models import Capability
 from app.core.requests import JsonObject, JsonSchema
 from app.core.usage import Outcome, Purpose, Usage
@@ -91,7 +91,7 @@ async def test_json_of_another_shape_is_asked_for_once_more():
     def script(request):
         if request.purpose is Purpose.REPAIR:
             return '{"title": "Т", "message": "Хорошо"}'
-        return '{"heading": "Т", "body": "Хорошо"}'
+        return '{"один": 1, "два": 2, "три": 3}'
 
     stage = a_stage(script)
     await stage.play()
@@ -101,7 +101,7 @@ async def test_json_of_another_shape_is_asked_for_once_more():
 
 @pytest.mark.parametrize("repair", ["{", "", ConnectionLost("reset")])
 async def test_where_the_repair_fails_too_the_words_are_shown_as_they_are(repair):
-    raw = '{"heading": "Т", "body": "Хорошо"}'
+    raw = '{"один": 1, "два": 2, "три": 3}'
     stage = a_stage(lambda r: repair if r.purpose is Purpose.REPAIR else raw)
     await stage.play()
     assert stage.answer.text == raw
@@ -143,6 +143,107 @@ async def test_a_system_prompt_stays_and_the_rule_follows_it():
     system = stage.asked[0].messages[0].text
     assert system.startswith("Be brief.\n\n")
     assert "single JSON object" in system
+
+
+T, M = "О чае", "Заварите чай и подождите.\n\nПейте горячим."
+PAIR = {"title": T, "message": M}
+J = json.dumps(PAIR, ensure_ascii=False)
+FORMS = [
+    f"Конечно! Вот ответ:\n{J}",
+    f"Sure! Here is the JSON you asked for:\n\n```json\n{J}\n```\nLet me know if you need more.",
+    f"Ось відповідь: {J}",
+    f"```\n{J}\n```",
+    f"```JSON\n{J}```",
+    f"json\n{J}",
+    f"[{J}]",
+    f"Ответ: [{J}]",
+    json.dumps({"Title": T, "Message": M}),
+    json.dumps({"TITLE": T, "MESSAGE": M}, ensure_ascii=False),
+    json.dumps({"заголовок": T, "сообщение": M}, ensure_ascii=False, indent=2),
+    json.dumps({"Заголовок": T, "Ответ": M}, ensure_ascii=False),
+    json.dumps({"назва": T, "повідомлення": M}, ensure_ascii=False),
+    json.dumps({"heading": T, "body": M}),
+    json.dumps({"name": "answer", "arguments": PAIR}),
+    json.dumps({"name": "answer", "arguments": J}),
+    json.dumps({"answer": PAIR}),
+    json.dumps({"type": "function", "function": {"name": "answer", "parameters": PAIR}}),
+    f"<tool_call>\n{json.dumps({'name': 'answer', 'arguments': PAIR})}\n</tool_call>",
+    json.dumps({"title": T, "message": M.split("\n\n")}),
+    json.dumps({"title": T, "message": {"text": M}}),
+    json.dumps({"message": M, "title": T}),
+    json.dumps([T, M]),
+    J.replace('"title"', "'title'").replace('"message"', "'message'"),
+    J.replace("}", ",}"),
+    J[:-1],
+    f"Вот ваш ответ в нужном виде.\n\n{J}\n\nНадеюсь, это помогло!",
+    json.dumps({"response": {"title": T, "message": M}, "status": "ok"}),
+    json.dumps([{"name": "answer", "arguments": PAIR}]),
+    json.dumps({"tool_calls": [{"function": {"name": "answer", "arguments": J}}]}),
+    json.dumps({"title": {"text": T}, "message": {"text": M}}),
+    json.dumps({"標題": T, "訊息": M}),
+    json.dumps({"título": T, "mensaje": M, "idioma": "es"}),
+    f"[TOOL_CALLS] [{json.dumps({'name': 'answer', 'arguments': PAIR})}]",
+    f"<function=answer>{J}</function>",
+    f"**Ответ:**\n`{J}`",
+    "{\n  title: " + json.dumps(T) + ",\n  message: " + json.dumps(M) + "\n}",
+    "{" + J + "}",
+]
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize("written", FORMS)
+async def test_whatever_form_the_model_gives_its_json_the_answer_is_read(written, size):
+    stage = a_stage(
+        lambda r: (
+            [written[at : at + size] for at in range(0, len(written), size)]
+            if r.purpose is not Purpose.REPAIR
+            else "{"
+        )
+    )
+    await stage.play()
+    assert (stage.answer.text.strip(), stage.answer.note.get("title")) == (M, T)
+
+
+FORMULA = r"Имеем $\frac{a}{b} \times \theta$, \beta, \nu, \rho \neq 0, \text{где} \(x\) и \alpha_1"
+
+
+@pytest.mark.parametrize("size", [1, 3, 10_000])
+@pytest.mark.parametrize(
+    "written",
+    ['{"title": "Ф", "message": "%s\\nИ всё."}', 'Вот:\n{"message": "%s\\nИ всё.", "title": "Ф"}'],
+)
+@pytest.mark.parametrize("formula", [FORMULA, FORMULA.replace("\\", "\\\\")])
+async def test_the_backslashes_of_a_formula_stay_escaped_or_not(written, formula, size):
+    text = written % formula
+    stage = a_stage([text[at : at + size] for at in range(0, len(text), size)])
+    await stage.play()
+    assert stage.answer.text == FORMULA + "\nИ всё."
+    assert len(stage.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'Вот настройки: {"host": "localhost", "port": 8080}. Их хватит.',
+        "См. [1] и [сайт](https://example.org), `код` и <b>.",
+        "```python\nx = {'a': 1}\n```\nЭто словарь.",
+        'Формат такой:\n```json\n{"a": [1, 2]}\n```',
+        "{",
+        "[",
+        "```",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 5, 10_000])
+async def test_an_answer_in_plain_words_keeps_its_own_brackets(said, size):
+    stage = a_stage([said[at : at + size] for at in range(0, len(said), size)], capabilities=PLAIN)
+    await stage.play()
+    assert stage.answer.text == said
+
+
+async def test_thinking_before_the_json_is_no_part_of_it():
+    stage = a_stage([TextDelta("Надо подумать. " * 30), TextWasThinking(), TextDelta(J)])
+    await stage.play()
+    assert (stage.answer.text, stage.answer.note["title"]) == (M, T)
 
 
 async def test_cancelling_or_closing_anywhere_leaves_nothing():
