@@ -33,6 +33,7 @@ from app.view.guide import Guide
 from app.view.guide_ways import Ways
 from app.view.panels import Panel, PanelFacts, PinnedFacts
 from app.view.servers import Servers
+from app.view.sessions import sessions_router
 from app.view.sign_in import AuthMiddleware
 from app.view.voice import Voice
 
@@ -106,6 +107,7 @@ server.put_first(
     pages.action_router(buttons, panel.picked),
     pages.health_router(lambda: health(storage.keys, models)),
     files.files_router(storage.elements),
+    *(() if local else (sessions_router(app.sessions, root),)),
     files.exports_router(storage.threads, root),
     files.attachment_costs_router(models, limits, root),
     dashboard_router(storage.usage, who, PAGE / "public", language, root),

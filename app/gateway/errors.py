@@ -177,7 +177,6 @@ ANSWERS: dict[type[KonsiliumError], Answer] = {
 _SAYS_DETAIL = (
     e.RequestRefused,
     e.ServerFault,
-    e.ServerMoved,
     e.LimitReached,
     e.NotAllowed,
     e.NotFound,

@@ -164,7 +164,7 @@ class Guide:
             "ready": ready,
             "small": small,
             "servers": [
-                {**_server(state), "can_pull": self._stores.has(state.name)}
+                {**_server(state, admin=admin), "can_pull": self._stores.has(state.name)}
                 for state in states
                 if state.reachable
                 or not provider_of(state.provider).inside  # the third way tells of it
@@ -241,10 +241,10 @@ def provider_form(provider: Provider, language: Language) -> dict[str, Any]:
     }
 
 
-def _server(state: ServerState) -> dict[str, Any]:
+def _server(state: ServerState, *, admin: bool) -> dict[str, Any]:
     return {
         "name": state.name,
-        "url": state.url,
+        "url": state.url if admin else None,
         "ok": state.reachable,
         "models": len(state.models),
         "reason": state.error.code if state.error else None,

@@ -75,5 +75,5 @@ def troubles(states: Sequence[ServerState], language: Language) -> str | None:
         if state.error is not None:
             advice = ADVICE.get(state.error.code, ADVICE["server_error"])
             title = advice.title.format(server=state.name, model="—")[language]
-            lines.append(f"⚠ {title} ({state.url})")
+            lines.append(f"⚠ {title}")
     return " · ".join(lines) or None

@@ -94,7 +94,7 @@ class Servers:
         props = {
             "lang": browser.language,
             "admin": admin,
-            "servers": self._server_props(states),
+            "servers": self._server_props(states, admin=admin),
             "embedded": offers_props(
                 await self._embedded.offers(), states, browser.language, admin=admin
             ),
@@ -102,11 +102,11 @@ class Servers:
         }
         return element(_owner(browser), browser.thread_id, "Servers", props)
 
-    def _server_props(self, states: Sequence[ServerState]) -> list[dict[str, Any]]:
+    def _server_props(self, states: Sequence[ServerState], *, admin: bool) -> list[dict[str, Any]]:
         waiting, kept = self._waiting(), self._registration.names
         return [
             {
-                **_server(state),
+                **_server(state, admin=admin),
                 "queue": waiting.get(state.name, 0),
                 "can_pull": self._stores.has(state.name),
                 "can_load": self._stores.loads(state.name),
@@ -197,12 +197,12 @@ def _named(payload: Mapping[str, Any]) -> tuple[str, str]:
     return server, model
 
 
-def _server(state: ServerState) -> dict[str, Any]:
+def _server(state: ServerState, *, admin: bool) -> dict[str, Any]:
     return {
         "name": state.name,
         "kind": state.kind,
         "inside": provider_of(state.provider).inside,
-        "url": state.url,
+        "url": state.url if admin else None,  # says how the network is built
         "local": state.local,
         "ok": state.reachable,
         "reason": state.error.code if state.error else None,

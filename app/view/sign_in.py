@@ -95,6 +95,7 @@ class AuthMiddleware:
                 enabled.identifier if enabled else None,
                 headers.get("accept-language", ""),
                 address or "",
+                token.text if enabled is not None and token is not None else "",
             )
         )
         if self._origins.local and _opens_page(scope, headers):

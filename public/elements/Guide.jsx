@@ -170,7 +170,7 @@ function Servers({ lang, text, servers }) {
               ? `${text.answers}, ${text.models(server.models ?? 0)}`
               : reason(lang, server.reason)}
           </span>
-          <span className="k-url">{server.url}</span>
+          {server.url && <span className="k-url">{server.url}</span>}
         </li>
       ))}
     </ul>

@@ -369,7 +369,7 @@ function Server({ lang, text, server, embedded, pulls, admin, act }) {
             <span className="k-strong">{server.name}</span>{" "}
             <span className="k-small k-muted">{server.local ? text.local : text.cloud}</span>
           </span>
-          <span className="k-url">{server.url}</span>
+          {server.url && <span className="k-url">{server.url}</span>}
           {about && <span className="k-small k-muted">{about}</span>}
           {!server.ok && !offered && <span className="k-small k-bad">{trouble}</span>}
         </div>

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chainlit.config import config
 from chainlit.context import context_var
@@ -25,6 +25,8 @@ class Identity:
     identifier: str | None = None
     accept_language: str = ""
     address: str = ""
+    token: str = field(default="", repr=False)
+    """The text of the token that signs them in."""
 
 
 @dataclass(frozen=True, slots=True)

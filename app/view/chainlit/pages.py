@@ -177,7 +177,9 @@ def health_router(check: Callable[[], Awaitable[tuple[int, dict[str, Any]]]]) ->
 TAGS: Mapping[Language, str] = {"ru": "ru-RU", "uk": "uk-UA", "en": "en-US"}
 """The names of our files: .chainlit/translations/<tag>.json and chainlit_<tag>.md."""
 
+SESSIONS_LINK = "sessions"
 HEADER_LINKS: Mapping[str, Text] = {
+    SESSIONS_LINK: Text(ru="Входы", uk="Входи", en="Sign-ins"),
     "models": Text(ru="Модели и серверы", uk="Моделі та сервери", en="Models and servers"),
     "metrics": Text(ru="Метрики", uk="Метрики", en="Metrics"),
 }
@@ -209,7 +211,8 @@ def project_router(forced: Language | None = None, *, alone: bool = False) -> AP
     ) -> JSONResponse:
         tag = tag_of(language)
         answer = await server.project_settings(current_user, tag, chat_profile)
-        return JSONResponse(_in_words(json.loads(answer.body), language_of(tag)))
+        shown = _in_words(json.loads(answer.body), language_of(tag), alone=alone)
+        return JSONResponse(shown)
 
     @router.get("/avatars/{name:path}")
     async def avatar(name: str, number: Number = None) -> Response:
@@ -222,8 +225,12 @@ def project_router(forced: Language | None = None, *, alone: bool = False) -> AP
     return router
 
 
-def _in_words(settings: dict[str, Any], language: Language) -> dict[str, Any]:
-    for link in settings["ui"].get("header_links") or ():
+def _in_words(settings: dict[str, Any], language: Language, *, alone: bool) -> dict[str, Any]:
+    links = settings["ui"].get("header_links") or []
+    settings["ui"]["header_links"] = [
+        link for link in links if not (alone and link["name"] == SESSIONS_LINK)
+    ]
+    for link in settings["ui"]["header_links"]:
         if link["name"] in HEADER_LINKS:
             link["name"] = HEADER_LINKS[link["name"]][language]
         if link["url"].startswith("/"):

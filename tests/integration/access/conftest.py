@@ -34,8 +34,12 @@ class House:
     header: str | None = None
 
     @property
+    def sessions(self):
+        return Sessions(self.storage.key_values)
+
+    @property
     def app(self):
-        tokens = Tokens(self.people, Sessions(self.storage.key_values))
+        tokens = Tokens(self.people, self.sessions)
         return AuthMiddleware(
             chainlit_app, self.people, tokens, Origins(local=self.local), header=self.header
         )

@@ -90,3 +90,17 @@ async def test_everybody_sees_the_panel_and_only_administrators_the_buttons():
         shown = dict(session.sent[0][1])["props"]
         assert shown["admin"] is admin
         assert [(server["name"], server["queue"]) for server in shown["servers"]] == [("fake", 3)]
+
+
+async def test_where_servers_are_is_for_administrators_alone():
+    servers, _ = panel()
+    for who, told in (("anna", True), ("boris", False), ("nobody", False)):
+        page, session = browser(who)
+        await servers.open(page)
+        (drawn,) = [
+            data
+            for event, data in session.sent
+            if event == "element" and "servers" in data["props"]
+        ]
+        assert all((server["url"] is not None) == told for server in drawn["props"]["servers"])
+        assert drawn["props"]["servers"]

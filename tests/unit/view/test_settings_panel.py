@@ -24,7 +24,7 @@ def test_a_model_is_shown_with_its_size_and_where_it_is_loaded():
 
 
 def test_a_dead_server_is_named_with_the_reason_and_hides_nobody():
-    assert troubles([UP, DOWN], "en") == "⚠ The server gpu2 does not answer (http://gpu2)"
+    assert troubles([UP, DOWN], "en") == "⚠ The server gpu2 does not answer"
     panel = widgets({"model": "ollama/gemma2:2b"}, MODES[0], [UP, DOWN], "en")
     select = next(widget for widget in panel if widget.id == "model").to_dict()
     assert [item["value"] for item in select["items"]] == ["ollama/gemma2:2b"]
