@@ -1,4 +1,4 @@
-"""Puts the application together: the only module that names concrete classes."""
+"""Puts the application together: here each port of core meets the class that fills it."""
 
 import asyncio
 import gc

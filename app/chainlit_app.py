@@ -81,7 +81,6 @@ auth.register(people, storage.threads, mode, secret, header, allowed)
 if not local:
     people.on_look(tokens.look)
 Sockets(chat, guide, servers, voice, layer).register()
-server.put_around(files.UploadLimit, limits=limits, root=root)
 server.put_around(
     AuthMiddleware,
     people=people,
@@ -92,8 +91,10 @@ server.put_around(
     policy=server.own_policy(),
 )
 server.put_around(InFront, gateway=app.gateway, root=root)
-most = body_limits(root, f"{root}/project/file", limits.bytes + files.AROUND_BYTES)
-server.put_around(BodyBounds, limit=most)  # the last added is the first asked
+upload = f"{root}/project/file"
+most = body_limits(root, upload, limits.bytes + files.AROUND_BYTES)
+why = files.why_too_large(limits, upload, language)
+server.put_around(BodyBounds, limit=most, why=why)  # the last added is the first asked
 bound_connections(settings.shutdown_grace_seconds, settings.trusted_proxies)
 who = signed_in(people, local=local)
 buttons = {**answers.actions, **servers.actions, **guide.actions}

@@ -253,14 +253,14 @@ class MemoryThreads:
         await asyncio.sleep(0)
         return tuple(self.messages.get(thread_id, ()))
 
-    async def head(self, thread_id: str) -> CompressionState:
+    async def state(self, thread_id: str) -> CompressionState:
         await asyncio.sleep(0)
         if self.failing is not None:
             raise self.failing
         return self.heads.get(thread_id, CompressionState())
 
     async def pinned(self, thread_id: str) -> tuple[PinnedFact, ...]:
-        return (await self.head(thread_id)).pinned
+        return (await self.state(thread_id)).pinned
 
     async def swap(self, thread_id: str, version: int, blocks: Sequence[Block]) -> bool:
         await asyncio.sleep(0)

@@ -17,7 +17,7 @@ from app.core.models import Capability, ModelProfile
 from app.core.turns import Attachment, new_id
 
 ROOT = Path(__file__).resolve().parents[2]
-_AT_ONCE = 2
+_MAX_CONCURRENT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ async def read_attachments(
     """Those that could be read, in order, and why the others could not."""
     if len(files) > limits.files:
         return [], [AttachmentRefused(reason="too_many", limit=limits.files)]
-    free = asyncio.Semaphore(_AT_ONCE)
+    free = asyncio.Semaphore(_MAX_CONCURRENT)
 
     async def read(file: File) -> Attachment | AttachmentRefused:
         async with free:

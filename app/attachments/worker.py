@@ -17,10 +17,10 @@ from app.attachments.kinds import HEAD_BYTES, Kind, found_kind
 from app.attachments.limits import MEGABYTE, AttachmentLimits
 from app.core.errors import AttachmentRefused
 
-PNG_BYTES_AT_MOST = 1_500_000
+MAX_PNG_BYTES = 1_500_000
 """A larger one is a photograph: JPEG says the same in a tenth."""
 _DOCX_TEXT_SHARE = 5
-_PARTS_AT_MOST = 5_000
+_MAX_PARTS = 5_000
 
 
 def main(arguments: list[str]) -> None:
@@ -88,7 +88,7 @@ def _kind_of(path: Path, limits: AttachmentLimits) -> Kind:
         return found_kind(head)
     with zipfile.ZipFile(path) as archive:
         parts = archive.infolist()
-    if len(parts) > _PARTS_AT_MOST or sum(p.file_size for p in parts) > limits.unpacked_bytes:
+    if len(parts) > _MAX_PARTS or sum(p.file_size for p in parts) > limits.unpacked_bytes:
         raise _unpacks_too_large(limits.unpacked_bytes)
     return found_kind(head, frozenset(part.filename for part in parts))
 
@@ -182,7 +182,7 @@ def _encode(pixels: Any, lossless: bool) -> tuple[dict[str, Any], bytes]:
     buffer = io.BytesIO()
     if lossless:
         pixels.save(buffer, "PNG")
-        if buffer.tell() <= PNG_BYTES_AT_MOST:
+        if buffer.tell() <= MAX_PNG_BYTES:
             return {"kind": "image", "mime": "image/png"}, buffer.getvalue()
     flat = Image.new("RGB", pixels.size, "white")
     flat.paste(pixels, mask=pixels.getchannel("A") if pixels.mode == "RGBA" else None)

@@ -17,7 +17,7 @@ from app.conversation.limits import timed
 from app.conversation.mode import TurnContext
 from app.conversation.partial_json import PartialObject
 from app.conversation.steps import StepWriter
-from app.conversation.structured import Shape, formats, json_in, plain_backslashes, repaired
+from app.conversation.structured import Structure, formats, json_in, plain_backslashes, repaired
 from app.core.errors import BadRequest, EmptyAnswer, KonsiliumError, Unsupported
 from app.core.events import StepKind
 from app.core.messages import Message
@@ -146,7 +146,7 @@ def _text(value: object) -> str | None:
             return None
 
 
-TITLED: Shape[Titled] = Shape(
+TITLED: Structure[Titled] = Structure(
     JsonSchema(
         "answer",
         {

@@ -1,4 +1,4 @@
-"""What a council may take."""
+"""Deadlines of calls: the seconds that a person allows a council, a dialogue or a contest."""
 
 import asyncio
 import contextlib

@@ -44,7 +44,7 @@ AGAIN = Text(
 
 
 @dataclass(frozen=True, slots=True)
-class Shape(Generic[T]):
+class Structure(Generic[T]):
     """What is asked for: a schema for servers, an example for the prompt, and how to read it."""
 
     schema: JsonSchema
@@ -97,11 +97,11 @@ def formats(profile: ModelProfile, schema: JsonSchema) -> tuple[ResponseFormat |
     return (None,)
 
 
-async def asked(
+async def ask(
     call: Callable[[ModelRequest], Call],
     profile: ModelProfile,
     request: ModelRequest,
-    shape: Shape[T],
+    shape: Structure[T],
     language: Language,
     seen: Callable[[Mapping[str, Any]], bool] | None = None,
 ) -> T:
@@ -121,13 +121,13 @@ async def repaired(
     call: Callable[[ModelRequest], Call],
     profile: ModelProfile,
     request: ModelRequest,
-    shape: Shape[T],
+    shape: Structure[T],
     language: Language,
     written: str,
     broken: ValueError,
     seen: Callable[[Mapping[str, Any]], bool] | None = None,
 ) -> T:
-    """Asks once more for what `written` should have been. Raises as `asked` does."""
+    """Asks once more for what `written` should have been. Raises as `ask` does."""
     again = AGAIN[language].format(problem=broken, rule=shape.rule(language))
     before = (Message.assistant(written[:MAX_REPAIR_CHARACTERS]),) if written.strip() else ()
     repair = replace(
@@ -149,7 +149,7 @@ async def _written(
     call: Callable[[ModelRequest], Call],
     profile: ModelProfile,
     request: ModelRequest,
-    shape: Shape[T],
+    shape: Structure[T],
     seen: Callable[[Mapping[str, Any]], bool] | None,
 ) -> str:
     *strict, loosest = formats(profile, shape.schema)

@@ -41,7 +41,7 @@ class RunningTurn:
         self._answering: asyncio.Task[None] | None = None
         self._stopped = False
         self._over = asyncio.Event()
-        self.asked = asyncio.Event()
+        self.prompted = asyncio.Event()
         """The prompt is made and on its way, or the turn is over without one."""
 
     def stop(self) -> None:
@@ -75,7 +75,7 @@ class RunningTurn:
 
     def over(self) -> None:
         """All is stored, or given up."""
-        self.asked.set()
+        self.prompted.set()
         self.state.finish()
         self._over.set()
 
@@ -221,7 +221,7 @@ class Turns:
         model = models.resolve(request.options.text("model"))
         prompt = await self._prompts.build(request, history, models.profile(model))
         turn.state.about(model, models.profile(model), prompt)
-        turn.asked.set()
+        turn.prompted.set()
         context = TurnContext(request, prompt, history, model, models, turn.inbox, turn.state.apply)
         mode = turn.mode
         if models.profile(model).last_resort:

@@ -338,7 +338,7 @@ class ThreadHistory(Protocol):
 class CompressionStore(Protocol):
     """The blocks and pinned facts of threads. A failed write raises StorageUnavailable."""
 
-    async def head(self, thread_id: str) -> CompressionState:
+    async def state(self, thread_id: str) -> CompressionState:
         """What stands now; an empty head where nothing was compressed or pinned."""
         ...
 

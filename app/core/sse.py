@@ -17,7 +17,7 @@ MAX_EVENT_BYTES = 64 * 2**20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _EVENTS = re.compile(rb"(?:data|event|id|retry)?:|(?:data|event|id|retry)[\r\n]")
 """How a stream of events begins; anything else that is no JSON is none."""
-_LONGEST_START = 16
+_MAX_START = 16
 
 
 def encode(value: object) -> bytes:
@@ -217,7 +217,7 @@ class StreamReader:
             self._lines = LineSplitter()
         elif _EVENTS.match(start):
             self._events = EventSplitter()
-        elif start.startswith(b"[") or len(start) > _LONGEST_START:
+        elif start.startswith(b"[") or len(start) > _MAX_START:
             self._is_whole = True
         else:
             return False

@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Callable
+from functools import partial
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,23 +33,32 @@ class BodyBounds:
     coding says, and none trickles in for ever. Nothing of a body beyond its bound is kept."""
 
     def __init__(
-        self, app: ASGIApp, limit: Callable[[str], int], *, idle_s: float = IDLE_SECONDS
+        self,
+        app: ASGIApp,
+        limit: Callable[[str], int],
+        *,
+        idle_s: float = IDLE_SECONDS,
+        why: Callable[[Scope], str | None] = lambda scope: None,
     ) -> None:
-        """`limit` tells the bytes that a path may be sent."""
+        """`limit` tells the bytes that a path may be sent, `why` what is said where it is sent more, if
+        not TOO_LARGE."""
         self._app = app
         self._limit = limit
         self._idle_s = idle_s
+        self._why = why
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         if "\0" in scope["path"]:
-            await _BoundedExchange(receive, send, 0, self._idle_s).refuse(404, _NO_SUCH_PATH)
+            await _BoundedExchange(receive, send, 0, self._idle_s).refuse(404, *_NO_SUCH_PATH)
             return
-        exchange = _BoundedExchange(receive, send, self._limit(scope["path"]), self._idle_s)
+        exchange = _BoundedExchange(
+            receive, send, self._limit(scope["path"]), self._idle_s, partial(self._why, scope)
+        )
         if _announced(scope) > exchange.limit:
-            await exchange.refuse(413, _TOO_LARGE, linger=not _waits(scope))
+            await exchange.refuse_size(linger=not _waits(scope))
             return
         try:
             await self._app(scope, exchange.receive, exchange.send)
@@ -58,7 +68,7 @@ class BodyBounds:
             log.info("%s %s: refused (%s)", scope["method"], scope["path"], type(error).__name__)
 
 
-_TOO_LARGE = ("request_too_large", "The request's body is too large.")
+TOO_LARGE = "The request's body is too large."
 _NO_SUCH_PATH = ("unknown_url", "No path has a NUL.")
 _TOO_SLOW = ("request_timeout", "The request's body did not come in time.")
 
@@ -67,12 +77,20 @@ class _BoundedExchange:
     """One request's way in and out; once refused, the application hears that the client has gone, and
     what it says to that is not sent."""
 
-    def __init__(self, receive: Receive, send: Send, limit: int, idle_s: float) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        limit: int,
+        idle_s: float,
+        why: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self.limit = limit
         self.refused = False
         self._receive = receive
         self._send = send
         self._idle_s = idle_s
+        self._why = why
         self._read = 0
         self._whole = False
         self._started = False
@@ -86,12 +104,12 @@ class _BoundedExchange:
             async with asyncio.timeout(self._idle_s):
                 message = await self._receive()
         except TimeoutError:
-            await self.refuse(408, _TOO_SLOW)
+            await self.refuse(408, *_TOO_SLOW)
             return {"type": "http.disconnect"}
         self._read += len(message.get("body", b""))
         self._whole = not message.get("more_body", False)
         if self._read > self.limit:
-            await self.refuse(413, _TOO_LARGE, linger=not self._whole)
+            await self.refuse_size(linger=not self._whole)
             return {"type": "http.disconnect"}
         return message
 
@@ -100,13 +118,15 @@ class _BoundedExchange:
             self._started = True
             await self._send(message)
 
-    async def refuse(self, status: int, why: tuple[str, str], *, linger: bool = False) -> None:
+    async def refuse_size(self, *, linger: bool) -> None:
+        await self.refuse(413, "request_too_large", self._why() or TOO_LARGE, linger=linger)
+
+    async def refuse(self, status: int, code: str, text: str, *, linger: bool = False) -> None:
         self.refused = True
         if self._started:
             return
         if linger:
             await self._throw_away_the_rest()
-        code, text = why
         kind = "invalid_request_error"
         body = json.dumps({"error": {"message": text, "type": kind, "code": code}, "detail": text})
         headers = [

@@ -30,7 +30,7 @@ from app.core.text import Language, language_of
 from app.gateway.dashboard_texts import TEXTS
 from app.storage.usage import StoredUsage
 
-_TURNS_AT_MOST = 50
+_MAX_TURNS = 50
 
 
 class Visitor(Protocol):
@@ -47,7 +47,7 @@ Identify = Callable[[Request], Awaitable[Visitor | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class UsageQuery:
     """Who asks, and over which records."""
 
     visitor: Visitor
@@ -70,14 +70,14 @@ def dashboard_router(
         first: Annotated[date | None, Query(alias="from")] = None,
         last: Annotated[date | None, Query(alias="to")] = None,
         zone: Annotated[str, Query(max_length=64)] = "UTC",
-    ) -> Asked:
+    ) -> UsageQuery:
         visitor = await identify(request)
         if visitor is None:
             raise HTTPException(401, "sign in first")
         own = None if visitor.admin else visitor.user_id
-        return Asked(visitor, usage_filter(first, last, zone, own))
+        return UsageQuery(visitor, usage_filter(first, last, zone, own))
 
-    By = Annotated[Asked, Depends(asked)]  # noqa: N806 - a type
+    By = Annotated[UsageQuery, Depends(asked)]  # noqa: N806 - a type
 
     @router.get("")
     async def page(request: Request) -> Response:
@@ -106,7 +106,7 @@ def dashboard_router(
     async def turns(
         by: By,
         order: Literal["slowest", "dearest"] = "slowest",
-        limit: Annotated[int, Query(ge=1, le=_TURNS_AT_MOST)] = 10,
+        limit: Annotated[int, Query(ge=1, le=_MAX_TURNS)] = 10,
     ) -> JSONResponse:
         found = await reports.turns(by.over, order, limit)
         return _json([_discreet(turn, by.visitor) for turn in found])

@@ -16,7 +16,7 @@ from app.core.models import ModelRef
 from app.core.requests import ModelRequest
 from app.core.usage import GAP_BOUNDS_S, CallRecord, Outcome, TokenGaps
 
-MODELS_AT_MOST = 300
+MAX_MODELS = 300
 """Model names come from outside; beyond so many, the rest are counted as `other`."""
 _LOOKUP_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0)
 _FIRST_TOKEN_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
@@ -74,7 +74,7 @@ class CallMetrics:
     def _labels(self, model: str) -> Labels:
         labels = self._models.get(model)
         if labels is None:
-            if len(self._models) >= MODELS_AT_MOST:
+            if len(self._models) >= MAX_MODELS:
                 return ("other", "other")
             try:
                 ref = ModelRef.parse(model)

@@ -20,8 +20,8 @@ class Compressions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def head(self, thread_id: str) -> CompressionState:
-        return await self._database.read(partial(_head, thread_id))
+    async def state(self, thread_id: str) -> CompressionState:
+        return await self._database.read(partial(_state, thread_id))
 
     async def pinned(self, thread_id: str) -> tuple[PinnedFact, ...]:
         return await self._database.read(partial(_pinned, thread_id))
@@ -90,7 +90,7 @@ def _pinned(thread_id: str, connection: Connection) -> tuple[PinnedFact, ...]:
     return tuple(PinnedFact(row.text, row.id, row.created_at) for row in rows)
 
 
-def _head(thread_id: str, connection: Connection) -> CompressionState:
+def _state(thread_id: str, connection: Connection) -> CompressionState:
     of_thread = {"thread_id": thread_id}
     facts = _pinned(thread_id, connection)
     head = connection.execute(_HEAD, of_thread).one_or_none()

@@ -27,7 +27,7 @@ _FAMILY = re.compile(
 _OURS = {
     "konsilium": (
         *("", "default", "konsilium", "council", "консилиум", "консиліум"),
-        *("coordinator", "координатор", "candidates", "варианты ответа", "варіанти відповіді"),
+        *("coordinator", "координатор"),
     ),
     "thinking": ("thinking", "размышления", "роздуми"),
 }

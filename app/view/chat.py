@@ -26,7 +26,7 @@ from app.view.follower import Follower
 from app.view.guide import Guide
 from app.view.panels import Panel
 from app.view.rendering import Drawing, draw
-from app.view.start_limiter import asked
+from app.view.start_limiter import begun
 
 log = logging.getLogger(__name__)
 
@@ -270,8 +270,8 @@ class Chat:
         if request.rewind or not browser.has_thread:
             browser.begin_thread()
             await self._renamed(browser, request.question.text)
-        await turn.asked.wait()
-        asked()
+        await turn.prompted.wait()
+        begun()
         await turn.wait()
         words = turn.inbox.take()
         await self._entitled(browser, turn)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Response, UploadFile
 from fastapi.responses import FileResponse, JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from app.attachments import AttachmentLimits, attachment_tokens, read_attachment, refusal_text
 from app.attachments.limits import MEGABYTE
@@ -17,7 +17,7 @@ from app.conversation.export import UNNAMED, as_json, as_markdown
 from app.conversation.tokens import Scale
 from app.core.errors import AttachmentRefused, KonsiliumError, NotFound
 from app.core.ports import Models
-from app.core.text import Text
+from app.core.text import Language, Text, language_of
 from app.storage.elements import Elements
 from app.storage.threads import Threads
 from app.view.chainlit.browser import Browser
@@ -34,43 +34,20 @@ TOO_LARGE = Text(
 )
 
 
-class UploadLimit:
-    """ASGI middleware before Chainlit's upload route: by the length that is said, else as it comes."""
+def why_too_large(
+    limits: AttachmentLimits, path: str, forced: Language | None
+) -> Callable[[Scope], str | None]:
+    """What an upload to `path` that is too large is told, before anybody knows whose it is. `forced`
+    (APP_LANGUAGE) overrides the browser's language."""
 
-    def __init__(self, app: ASGIApp, limits: AttachmentLimits, root: str = "") -> None:
-        self._app = app
-        self._path = f"{root}/project/file"
-        self._limits = limits
+    def why(scope: Scope) -> str | None:
+        if scope["path"] != path:
+            return None
+        said = dict(scope["headers"]).get(b"accept-language", b"").decode("latin-1")
+        language = forced or language_of(said.partition(",")[0].partition(";")[0])
+        return TOO_LARGE.format(limit_mb=limits.bytes // MEGABYTE)[language]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != self._path:
-            await self._app(scope, receive, send)
-            return
-        most = self._limits.bytes + AROUND_BYTES
-        if _length(scope) > most:
-            await JSONResponse({"detail": self._why()}, 413)(scope, receive, send)
-            return
-        read = 0
-
-        async def counted() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > most:
-                raise HTTPException(413, self._why())
-            return message
-
-        await self._app(scope, counted, send)
-
-    def _why(self) -> str:
-        limit = self._limits.bytes // MEGABYTE
-        return TOO_LARGE.format(limit_mb=limit)[reading_language()]
-
-
-def _length(scope: Scope) -> int:
-    """As the request says; 0 where it says nothing, or no number."""
-    said = dict(scope["headers"]).get(b"content-length", b"")
-    return int(said) if said.isdigit() else 0
+    return why
 
 
 _MAX_CONCURRENT = 2

@@ -102,6 +102,8 @@ def _step(record: StepRecord, language: Language) -> StepDict:
 def _avatar(record: StepRecord) -> str:
     if record.kind == StepKind.REASONING:
         return "thinking"
+    if record.kind in (StepKind.PLAN, StepKind.GROUP):  # of the council as a whole
+        return APP_NAME
     named = record.metadata.get("avatar")
     speaker = record.metadata.get("participant") or {}
     name = named if isinstance(named, str) else record.name or APP_NAME

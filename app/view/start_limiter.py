@@ -24,7 +24,7 @@ class StartLimiter:
         self._patience = patience_seconds
 
     async def begin(self, work: Callable[[], Awaitable[Any]]) -> None:
-        """Does the work once there is a place, which it has until `asked()` or for a moment."""
+        """Does the work once there is a place, which it has until `begun()` or for a moment."""
         await self._places.acquire()
         place = _Place(self._places)
         _present.set(place)
@@ -36,7 +36,7 @@ class StartLimiter:
             place.leave()
 
 
-def asked() -> None:
+def begun() -> None:
     """The model has been asked: the next may begin. For whoever runs inside `StartLimiter.begin`."""
     if place := _present.get():
         place.leave()

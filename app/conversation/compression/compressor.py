@@ -225,9 +225,9 @@ class Compressor:
     async def _credited(self, job: _Job, history: tuple[HistoryMessage, ...]) -> Costs:
         """The thread's costs, with what its notes have spared in the turn that has just ended."""
         costs = await self.costs(job.thread_id)
-        head = await self._store.head(job.thread_id)
-        if job.turn_id is not None and job.version in (None, head.version):
-            layout = lay_out("", head, history, Question("", ""))
+        state = await self._store.state(job.thread_id)
+        if job.turn_id is not None and job.version in (None, state.version):
+            layout = lay_out("", state, history, Question("", ""))
             if layout.blocks:
                 spared = layout.tokens_before - layout.tokens_after
                 costs = replace(costs, balance=costs.balance + spared)
@@ -297,7 +297,7 @@ class Compressor:
         return answering
 
     async def _next_block(self, job: _Job, answering: ModelRef, summariser: Summariser) -> bool:
-        head, now = await self._input(job, answering, summariser)
+        state, now = await self._input(job, answering, summariser)
         span = next_span(now)
         if span is None:
             return False
@@ -309,11 +309,11 @@ class Compressor:
             return False
         else:
             block = await self._block(now, (start, cut), summariser)
-        return await self._swap(job, head, now, lambda blocks: (*blocks, block))
+        return await self._swap(job, state, now, lambda blocks: (*blocks, block))
 
     async def _merge(self, job: _Job, answering: ModelRef, summariser: Summariser) -> bool:
         """One block in place of several, made from the originals: never a summary of summaries."""
-        head, now = await self._input(job, answering, summariser)
+        state, now = await self._input(job, answering, summariser)
         run = merge_span(now)
         if run is None:
             return False
@@ -329,7 +329,7 @@ class Compressor:
         if block.tokens_after > 0.75 * sum(block_tokens(each.notes) for each in old):
             return False
         return await self._swap(
-            job, head, now, lambda blocks: (*blocks[:first], block, *blocks[last:])
+            job, state, now, lambda blocks: (*blocks[:first], block, *blocks[last:])
         )
 
     async def _block(
@@ -374,17 +374,17 @@ class Compressor:
     async def _swap(
         self,
         job: _Job,
-        head: CompressionState,
+        state: CompressionState,
         now: CompressionInput,
         change: Callable[[tuple[Block, ...]], tuple[Block, ...]],
     ) -> bool:
-        """Whether the new blocks took the place of the old: only if neither the head nor the messages
+        """Whether the new blocks took the place of the old: only if neither the state nor the messages
         they stand for have changed meanwhile."""
         blocks = change(tuple(now.blocks))
         history = await self._conversation(job.thread_id)
         if len(standing(blocks, history)) < len(blocks):
             return False
-        return await self._store.swap(job.thread_id, head.version, blocks)
+        return await self._store.swap(job.thread_id, state.version, blocks)
 
     async def _conversation(self, thread_id: str) -> tuple[HistoryMessage, ...]:
         return answered(said(await self._history.history(thread_id)))
@@ -392,12 +392,12 @@ class Compressor:
     async def _input(
         self, job: _Job, answering: ModelRef, summariser: Summariser
     ) -> tuple[CompressionState, CompressionInput]:
-        head = await self._store.head(job.thread_id)
+        state = await self._store.state(job.thread_id)
         history = await self._conversation(job.thread_id)
         scale = await self._calibration.scale(answering)
         window = window_of(self._models.profile(answering), job.options)
         reading = window_of(self._models.profile(summariser.model), job.options)
-        layout = lay_out(job.options.text("system_prompt"), head, history, Question("", ""))
+        layout = lay_out(job.options.text("system_prompt"), state, history, Question("", ""))
         now = CompressionInput(
             history=history,
             blocks=layout.blocks,
@@ -408,7 +408,7 @@ class Compressor:
             least=job.least,
         )
         left = math.inf if outgrown(now) else summariser.budget - summariser.spent
-        return head, replace(now, budget=left)
+        return state, replace(now, budget=left)
 
     # -- the system prompt -----------------------------------------------------------------------
 

@@ -49,10 +49,10 @@ class CompressingPromptBuilder:
         scale = await self._calibration.scale(profile.ref)
         window = window_of(profile, options)
         room = window - answer_reserve(options, window) if window else None
-        head = await self._head(request)
+        state = await self._state(request)
         written = options.text("system_prompt").strip()
         system = await self._system(request, written)
-        layout, dropped = _fit(request, head, said(history), system, scale, room)
+        layout, dropped = _fit(request, state, said(history), system, scale, room)
         if room is not None and _too_long(layout, scale, room):
             raise ContextTooLong(
                 f"about {scale.tokens(prompt_tokens(layout.messages))} tokens, room for {room}",
@@ -64,7 +64,7 @@ class CompressingPromptBuilder:
         bound = prompt_tokens(layout.messages)
         images = IMAGE_TOKENS * sum(len(message.images) for message in layout.messages)
         likely = scale.likely(bound - images)  # what an image takes differs too much to judge by
-        told = _told(layout, head, dropped, scale)
+        told = _told(layout, state, dropped, scale)
         if system != written:
             before, after = scale.tokens(text_tokens(written)), scale.tokens(text_tokens(system))
             told = replace(told, system=SystemTokens(before, after))
@@ -94,15 +94,15 @@ class CompressingPromptBuilder:
         if prompt.compression.news:
             await self._store.announce(turn.request.thread_id, prompt.compression.version)
 
-    async def _head(self, request: TurnRequest) -> CompressionState:
-        """The thread's head; its blocks only where compression is on."""
+    async def _state(self, request: TurnRequest) -> CompressionState:
+        """The thread's state; its blocks only where compression is on."""
         try:
-            head = await self._store.head(request.thread_id)
+            state = await self._store.state(request.thread_id)
         except StorageUnavailable as error:
             log.warning("blocks of thread %s: %s", request.thread_id, error.detail)
             return CompressionState()
         on = request.options.on("compress_context")
-        return head if on else CompressionState(head.version, head.announced, (), head.pinned)
+        return state if on else CompressionState(state.version, state.announced, (), state.pinned)
 
     async def _system(self, request: TurnRequest, written: str) -> str:
         options = request.options
@@ -114,7 +114,7 @@ class CompressingPromptBuilder:
 
 def _fit(
     request: TurnRequest,
-    head: CompressionState,
+    state: CompressionState,
     history: tuple[HistoryMessage, ...],
     system: str,
     scale: Scale,
@@ -122,12 +122,12 @@ def _fit(
 ) -> tuple[Layout, int]:
     """The layout, and how many of the oldest verbatim messages it leaves out: none, or, where the
     person allowed it, turn by turn as many as it takes."""
-    whole = layout = lay_out(system, head, history, request.question)
+    whole = layout = lay_out(system, state, history, request.question)
     dropped = 0
     if room is not None and request.options.text("overflow") == "drop":
         while _too_long(layout, scale, room) and layout.recent:
             dropped = _next_turn(whole.recent, dropped)
-            layout = lay_out(system, head, history, request.question, drop=dropped)
+            layout = lay_out(system, state, history, request.question, drop=dropped)
     return layout, dropped
 
 
@@ -143,8 +143,8 @@ def _next_turn(recent: tuple[HistoryMessage, ...], start: int) -> int:
     )
 
 
-def _told(layout: Layout, head: CompressionState, dropped: int, scale: Scale) -> CompressionNote:
-    told = CompressionNote(pinned=len(head.pinned) or None, dropped=dropped or None)
+def _told(layout: Layout, state: CompressionState, dropped: int, scale: Scale) -> CompressionNote:
+    told = CompressionNote(pinned=len(state.pinned) or None, dropped=dropped or None)
     if not layout.blocks:
         return told
     return replace(
@@ -154,6 +154,6 @@ def _told(layout: Layout, head: CompressionState, dropped: int, scale: Scale) ->
         before=scale.tokens(layout.tokens_before),
         after=scale.tokens(layout.tokens_after),
         blocks=len(layout.blocks),
-        version=head.version,
-        news=head.version > head.announced,
+        version=state.version,
+        news=state.version > state.announced,
     )

@@ -62,9 +62,9 @@ class ThreadNotes:
 
     async def blocks(self, thread_id: str, model: ModelRef | None = None) -> tuple[Compressed, ...]:
         """The blocks in order; tokens are counted as `model` counts, where it is known."""
-        head = await self._store.head(thread_id)
+        state = await self._store.state(thread_id)
         history = said(await self._history.history(thread_id))
-        current = len(standing(head.blocks, history))
+        current = len(standing(state.blocks, history))
         scale = await self._calibration.scale(model) if model else None
         return tuple(
             Compressed(
@@ -78,7 +78,7 @@ class ThreadNotes:
                 current=number < current,
             )
             for number, (block, (start, end)) in enumerate(
-                zip(head.blocks, spans(head.blocks), strict=True)
+                zip(state.blocks, spans(state.blocks), strict=True)
             )
         )
 

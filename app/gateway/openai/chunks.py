@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class CompletionHeader:
     """What is the same in every chunk of one answer."""
 
     model: str
@@ -33,8 +33,8 @@ class Head:
     created: int = field(default_factory=lambda: int(time.time()))
 
     @classmethod
-    def new(cls, model: str, *, legacy: bool = False) -> "Head":
-        """A head with a fresh id."""
+    def new(cls, model: str, *, legacy: bool = False) -> "CompletionHeader":
+        """With a fresh id."""
         return cls(model, legacy, f"{'cmpl' if legacy else 'chatcmpl'}-{uuid4().hex}")
 
     @property
@@ -58,7 +58,7 @@ class ChunkWriter:
     A text chunk is put together from two constant halves around the quoted text: no dict, no dump.
     """
 
-    def __init__(self, head: Head, *, wants_usage: bool = False) -> None:
+    def __init__(self, head: CompletionHeader, *, wants_usage: bool = False) -> None:
         self._head = head
         self._wants_usage = wants_usage
         self._usage: Json = {"usage": None} if wants_usage else {}
@@ -116,7 +116,7 @@ class ChunkWriter:
         return last
 
 
-async def completion(head: Head, events: AsyncIterable[ModelEvent]) -> Json:
+async def completion(head: CompletionHeader, events: AsyncIterable[ModelEvent]) -> Json:
     """A whole answer as one object."""
     text, thinking, tools = StringIO(), StringIO(), dict[int, Json]()
     finish: Finished | None = None

@@ -9,7 +9,7 @@ from app.gateway.access import Caller
 from app.gateway.errors import Answer
 from app.gateway.face import Json
 from app.gateway.http import EVENTS, ErrorForm, Exchange, openai_error
-from app.gateway.openai.chunks import ChunkWriter, Head, completion
+from app.gateway.openai.chunks import ChunkWriter, CompletionHeader, completion
 
 
 class OpenAIQuestion:
@@ -22,12 +22,12 @@ class OpenAIQuestion:
     def writer(self, model: str) -> ChunkWriter:
         options = self.body.get("stream_options") or {}
         return ChunkWriter(
-            Head.new(model, legacy=self.legacy),
+            CompletionHeader.new(model, legacy=self.legacy),
             wants_usage=options.get("include_usage") is True,
         )
 
     async def whole(self, model: str, events: AsyncIterable[ModelEvent]) -> dict[str, Any]:
-        return await completion(Head.new(model, legacy=self.legacy), events)
+        return await completion(CompletionHeader.new(model, legacy=self.legacy), events)
 
     def broken(self, answer: Answer) -> bytes:
         return encode(answer.envelope)

@@ -23,7 +23,7 @@ from app.core.keys import paid_by
 from app.core.models import ModelRef
 from app.core.options import CHAT_OPTIONS, ChatOptions
 from app.core.sse import PING, encode
-from app.core.turns import Question as Asked
+from app.core.turns import Question as StoredQuestion
 from app.core.turns import TurnRequest, new_id
 from app.gateway.access import Caller
 from app.gateway.errors import answer_to
@@ -159,7 +159,7 @@ async def _start(
     request = TurnRequest(
         thread_id=wish.thread_id,
         user_id=caller.user_id,
-        question=Asked(new_id(), wish.text),
+        question=StoredQuestion(new_id(), wish.text),
         options=options,
         key_id=caller.key.id if caller.key else None,
         author=caller.name,

@@ -66,8 +66,8 @@ def reading_language() -> Language:
 
 
 def signed_in(people: People, *, local: bool) -> Callable[[Request], Awaitable[Person | None]]:
-    """Who a request to our own routes comes from. In AUTH_MODE=local it is always the one user: the
-    doors let nobody in from another machine or another site's page."""
+    """Who a request to our own routes comes from. In AUTH_MODE=local it is always the one user:
+    `AuthMiddleware` lets nobody in from another machine or another site's page."""
 
     async def who(_request: Request) -> Person | None:
         identifier = identity.get().identifier

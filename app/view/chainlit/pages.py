@@ -84,7 +84,7 @@ CLOSED = (
 """Routes of Chainlit's that nothing of ours needs: an element of any name made the page run a stranger's
 file as code, the descriptions load scripts from another machine, any signed token was changed for a new
 one that no signing out ends, an answer of the hybrid flow is bound to no browser that asked for it, and
-the others are doors without a use."""
+nothing uses the others."""
 
 
 def closed_router() -> APIRouter:

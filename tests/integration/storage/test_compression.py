@@ -15,7 +15,7 @@ def a_block(*ids, **notes):
 
 async def test_a_thread_begins_with_an_empty_head(storage, ann):
     await say(storage, ann)
-    assert await storage.compressions.head("t1") == CompressionState()
+    assert await storage.compressions.state("t1") == CompressionState()
 
 
 async def test_blocks_are_read_back_as_they_were_in_order(storage, ann):
@@ -25,10 +25,10 @@ async def test_blocks_are_read_back_as_they_were_in_order(storage, ann):
         a_block("c"),
     )
     assert await storage.compressions.swap("t1", 0, blocks)
-    head = await storage.compressions.head("t1")
+    head = await storage.compressions.state("t1")
     assert (head.version, head.announced, head.blocks) == (1, 0, blocks)
     await storage.compressions.announce("t1", 1)
-    assert (await storage.compressions.head("t1")).announced == 1
+    assert (await storage.compressions.state("t1")).announced == 1
 
 
 async def test_a_swap_for_an_older_head_changes_nothing(storage, ann):
@@ -36,7 +36,7 @@ async def test_a_swap_for_an_older_head_changes_nothing(storage, ann):
     first, second = a_block("a"), a_block("b")
     assert await storage.compressions.swap("t1", 0, [first])
     assert not await storage.compressions.swap("t1", 0, [second])
-    assert (await storage.compressions.head("t1")).blocks == (first,)
+    assert (await storage.compressions.state("t1")).blocks == (first,)
 
 
 async def test_of_many_swaps_at_once_one_wins(storage, ann):
@@ -44,7 +44,7 @@ async def test_of_many_swaps_at_once_one_wins(storage, ann):
     blocks = [a_block(str(number)) for number in range(8)]
     won = await asyncio.gather(*(storage.compressions.swap("t1", 0, [each]) for each in blocks))
     assert sum(won) == 1
-    assert (await storage.compressions.head("t1")).blocks == (blocks[won.index(True)],)
+    assert (await storage.compressions.state("t1")).blocks == (blocks[won.index(True)],)
 
 
 async def test_a_swap_in_a_thread_that_is_gone_does_nothing(storage, ann):
@@ -55,10 +55,10 @@ async def test_facts_are_pinned_and_unpinned(storage, ann):
     await say(storage, ann)
     first = await storage.compressions.pin("t1", "The demo is on Monday.")
     second = await storage.compressions.pin("t1", "Budget: 700 EUR")
-    assert (await storage.compressions.head("t1")).pinned == (first, second)
+    assert (await storage.compressions.state("t1")).pinned == (first, second)
     await storage.compressions.unpin("t1", first.id)
     await storage.compressions.unpin("t1", first.id)
-    assert (await storage.compressions.head("t1")).pinned == (second,)
+    assert (await storage.compressions.state("t1")).pinned == (second,)
     with pytest.raises(NotFound):
         await storage.compressions.pin("gone", "x")
 
@@ -68,4 +68,4 @@ async def test_everything_falls_with_the_thread(storage, ann):
     await storage.compressions.swap("t1", 0, [a_block("a")])
     await storage.compressions.pin("t1", "x")
     await storage.threads.delete("t1", ann.id)
-    assert await storage.compressions.head("t1") == CompressionState()
+    assert await storage.compressions.state("t1") == CompressionState()

@@ -11,9 +11,9 @@ from app.core.events import (
     ToolCallDelta,
 )
 from app.core.usage import Usage
-from app.gateway.openai.chunks import ChunkWriter, Head, completion
+from app.gateway.openai.chunks import ChunkWriter, CompletionHeader, completion
 
-HEAD = Head.new("ollama/gemma2:2b")
+HEAD = CompletionHeader.new("ollama/gemma2:2b")
 USAGE = Usage(input_tokens=3, output_tokens=4)
 
 
@@ -93,7 +93,7 @@ async def test_a_whole_answer_gathers_what_the_chunks_would_say():
 
 
 async def test_the_legacy_form_speaks_of_text():
-    head = Head.new("m", legacy=True)
+    head = CompletionHeader.new("m", legacy=True)
     writer = ChunkWriter(head)
     assert writer.opening() == b""
     (chunk,) = parsed(writer.event(TextDelta("x")))

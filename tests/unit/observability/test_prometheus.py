@@ -11,7 +11,7 @@ from app.core.models import ModelRef
 from app.core.requests import ModelRequest
 from app.core.turns import now
 from app.core.usage import CallRecord, Cost, Outcome, Purpose, TokenGaps, Usage
-from app.observability.prometheus import MODELS_AT_MOST, CallMetrics
+from app.observability.prometheus import MAX_MODELS, CallMetrics
 
 REQUEST = ModelRequest((Message.user("hi"),))
 RECORD = CallRecord(
@@ -106,11 +106,11 @@ def test_pauses_of_many_calls_become_one_histogram():
 
 def test_names_from_outside_cannot_grow_the_registry_without_end():
     metrics = CallMetrics()
-    for number in range(MODELS_AT_MOST + 50):
+    for number in range(MAX_MODELS + 50):
         metrics.first_token(f"x/made-up-{number}", 0.1)
     lines = metrics.exposition().decode().splitlines()
     counted = [line for line in lines if line.startswith("konsilium_first_token_seconds_count")]
-    assert len(counted) == MODELS_AT_MOST + 1
+    assert len(counted) == MAX_MODELS + 1
 
 
 def test_what_is_under_way_is_read_at_the_scrape():

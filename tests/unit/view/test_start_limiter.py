@@ -3,7 +3,7 @@
 import asyncio
 from functools import partial
 
-from app.view.start_limiter import StartLimiter, asked
+from app.view.start_limiter import StartLimiter, begun
 
 
 async def test_the_next_begins_when_the_one_before_has_asked_its_model():
@@ -14,7 +14,7 @@ async def test_the_next_begins_when_the_one_before_has_asked_its_model():
         log.append(f"begins {number}")
         await asyncio.sleep(0)
         log.append(f"asked {number}")
-        asked()
+        begun()
         await answered.wait()
 
     asking = [asyncio.create_task(arrivals.begin(partial(question, n))) for n in range(3)]
@@ -51,4 +51,4 @@ async def test_one_that_fails_or_is_cancelled_leaves_its_place():
 
 
 def test_what_was_not_asked_in_a_row_leaves_nothing():
-    asked()
+    begun()

@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from fastapi import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
 from app.attachments import AttachmentLimits
-from app.view.files import AROUND_BYTES, UploadLimit
+from app.gateway.bodies import TOO_LARGE, BodyBounds
+from app.view.files import AROUND_BYTES, why_too_large
 
 LIMITS = AttachmentLimits(bytes=2_000_000)
 MOST = LIMITS.bytes + AROUND_BYTES
@@ -19,7 +19,8 @@ class Upload:
     """A request whose body comes in pieces, and an app that reads it whole, as Chainlit does."""
 
     def __init__(self, size: int, said: bytes | None, path: str = "/project/file") -> None:
-        headers = [] if said is None else [(b"content-length", said)]
+        headers = [(b"accept-language", b"uk-UA,uk;q=0.9")]
+        headers += [] if said is None else [(b"content-length", said)]
         self.scope: Scope = {"type": "http", "method": "POST", "path": path, "headers": headers}
         self.pieces: Iterator[bytes] = (b"x" * PIECE for _ in range(-(-size // PIECE)))
         self.read = 0
@@ -36,7 +37,12 @@ class Upload:
         self.sent.append(message)
 
     async def run(self) -> None:
-        await UploadLimit(self.app, LIMITS)(self.scope, self.receive, self.send)
+        bounds = BodyBounds(
+            self.app,
+            lambda path: MOST if path == "/project/file" else 10 * MOST,
+            why=why_too_large(LIMITS, "/project/file", None),
+        )
+        await bounds(self.scope, self.receive, self.send)
 
 
 async def test_one_that_says_its_size_is_not_read_at_all():
@@ -44,7 +50,7 @@ async def test_one_that_says_its_size_is_not_read_at_all():
     await upload.run()
     assert upload.read == 0
     assert upload.sent[0]["status"] == 413
-    assert "limit is 2 MB" in json.loads(upload.sent[1]["body"])["detail"]
+    assert "межа — 2 МБ" in json.loads(upload.sent[1]["body"])["detail"]
 
 
 @pytest.mark.parametrize("said", [None, b"10", b"many"])
@@ -52,9 +58,8 @@ async def test_one_that_does_not_say_it_or_lies_is_read_no_further_than_the_limi
     said: bytes | None,
 ):
     upload = Upload(200_000_000, said)
-    with pytest.raises(HTTPException) as refused:
-        await upload.run()
-    assert refused.value.status_code == 413
+    await upload.run()
+    assert upload.sent[0]["status"] == 413
     assert MOST - PIECE < upload.read <= MOST
 
 
@@ -63,3 +68,9 @@ async def test_one_within_the_limit_and_every_other_request_pass():
         await upload.run()
         assert upload.read in (PIECE * 3, PIECE * 99)
         assert upload.sent == []
+
+
+async def test_what_is_no_upload_is_told_of_no_file():
+    upload = Upload(200_000_000, b"200000000", "/chat")
+    await upload.run()
+    assert json.loads(upload.sent[1]["body"])["detail"] == TOO_LARGE

@@ -9,7 +9,7 @@ from app.conversation.language import language_of_text
 from app.conversation.limits import deadline_in, timed
 from app.conversation.mode import TurnContext
 from app.conversation.modes.best_of.selection import Score
-from app.conversation.structured import Shape, asked
+from app.conversation.structured import Structure, ask
 from app.core.errors import KonsiliumError
 from app.core.messages import Message
 from app.core.models import Capability, ModelRef
@@ -48,7 +48,7 @@ def _read(value: Mapping[str, Any]) -> tuple[Better, str]:
     raise ValueError('"better" is not "A", "B" or "tie"')
 
 
-VERDICT: Shape[tuple[Better, str]] = Shape(
+VERDICT: Structure[tuple[Better, str]] = Structure(
     JsonSchema(
         "verdict",
         {
@@ -162,7 +162,7 @@ async def _verdict(turn: TurnContext, model: ModelRef, a: str, b: str) -> tuple[
     def call(request: ModelRequest) -> Call:
         return timed(turn.models.call(model, request), deadline_in(JUDGE_SECONDS))
 
-    return await asked(call, profile, request, VERDICT, language)
+    return await ask(call, profile, request, VERDICT, language)
 
 
 def _inert(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from rapidfuzz import fuzz
 from rapidfuzz.utils import default_process
 
-from app.conversation.structured import Shape
+from app.conversation.structured import Structure
 from app.core.requests import JsonSchema
 
 MAX_SPECIALISTS = 4
@@ -42,7 +42,7 @@ class Plan:
     """Roles that were asked for beyond the most that can be called."""
 
 
-def plan_shape(most: int, with_models: bool) -> Shape[Plan]:
+def plan_shape(most: int, with_models: bool) -> Structure[Plan]:
     """The shape of a plan of up to `most` specialists; `with_models` lets it name their models."""
     fields = ["role", "question", *(["model"] if with_models else [])]
     specialist = {
@@ -62,7 +62,7 @@ def plan_shape(most: int, with_models: bool) -> Shape[Plan]:
         "additionalProperties": False,
     }
     example = ", ".join(f'"{field}": "…"' for field in fields)
-    return Shape(
+    return Structure(
         JsonSchema("council", schema),
         f'{{"need": true, "reason": "…", "specialists": [{{{example}}}]}}',
         lambda value: read_plan(value, most),

@@ -13,7 +13,7 @@ from app.conversation.modes.consultation import prompts
 from app.conversation.modes.consultation.plan import MAX_SPECIALISTS, Plan, as_requested, plan_shape
 from app.conversation.modes.consultation.requested_roles import names_anybody
 from app.conversation.modes.consultation.specialists import Specialists
-from app.conversation.structured import asked
+from app.conversation.structured import ask
 from app.core.concurrency import ended
 from app.core.errors import KonsiliumError
 from app.core.messages import Message
@@ -115,7 +115,7 @@ class Triage:
             step_id=self._step_id,
         )
         try:
-            plan = await asked(
+            plan = await ask(
                 self._call, specialists.profile, request, shape, specialists.language, self._seen
             )
         except KonsiliumError as error:
