@@ -35,6 +35,7 @@ class Listed(Protocol):
 @dataclass(slots=True)
 class _Lane:
     running: int = 0
+    limit: int = MAX_PARALLEL
     waiting: deque["asyncio.Future[None]"] = field(default_factory=deque)
     failures: int = 0
     resting_until: float = 0.0
@@ -86,15 +87,18 @@ class Router(Places):
         )
 
     async def enter(self, ref: ModelRef) -> None:
-        """Takes a place at the model's server for a call; waits its turn at a local one.
+        """Takes a place at the model's server for a call; waits its turn at one that is given so many at
+        once.
 
         Raises QueueFull where its queue is full. `leave` gives the place back.
         """
         lane = self._lane(ref.server)
-        if self._is_local(ref.server):
-            await self._turn(lane, ref.server)
-        else:
+        limit = self._limit(ref.server)
+        if limit is None:
             lane.running += 1
+        else:
+            lane.limit = limit
+            await self._turn(lane, ref.server)
 
     def leave(self, ref: ModelRef, error: BaseException | None) -> None:
         """The call is over; what it raised counts for or against the server."""
@@ -115,12 +119,16 @@ class Router(Places):
             lane = self._lanes[server] = _Lane()
         return lane
 
-    def _is_local(self, server: str) -> bool:
-        return any(state.local for state in self._models.states() if state.name == server)
+    def _limit(self, server: str) -> int | None:
+        """Calls at once that this server is given; None for a cloud that takes any number."""
+        for state in self._models.states():
+            if state.name == server:
+                return self._parallel if state.local else state.at_once
+        return None
 
     async def _turn(self, lane: _Lane, server: str) -> None:
         """Takes a place, now or when one is handed over."""
-        if lane.running < self._parallel and not lane.waiting:
+        if lane.running < lane.limit and not lane.waiting:
             lane.running += 1
             return
         if len(lane.waiting) >= self._most_waiting:
@@ -144,7 +152,7 @@ class Router(Places):
     def _leave(self, lane: _Lane) -> None:
         """Hands the place to whoever waits longest."""
         lane.running -= 1
-        while lane.waiting and lane.running < self._parallel:
+        while lane.waiting and lane.running < lane.limit:
             turn = lane.waiting.popleft()
             if not turn.done():
                 lane.running += 1

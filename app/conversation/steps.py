@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from app.core.errors import KonsiliumError
+from app.core.errors import ContentFiltered, KonsiliumError
 from app.core.events import (
     Finished,
     FinishReason,
@@ -134,6 +134,9 @@ class StepWriter:
         self.record = call.record
         if thinking is not None:
             thinking.end()
+        if self.finish_reason == "content_filter":
+            ref = call.record.model
+            raise ContentFiltered("content_filter", server=ref.server, model=ref.name)
         self.begin()
         return "".join(chunks)
 

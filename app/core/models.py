@@ -123,6 +123,8 @@ class ServerState:
     extra: Mapping[str, str] = field(default_factory=dict)
     provider: str = "other"
     """Its row in core.providers, which says what differs from one kind of server to the next."""
+    at_once: int | None = None
+    """Calls at once that it lets us make, where it limits them; the others wait here."""
     lists_all: bool = True
     """Whether `models` is all there is: where not, an unlisted name may still be asked for."""
 

@@ -104,6 +104,16 @@ class Preset:
     """A path that tells about the key, and so refuses a wrong one."""
     props: bool = False
     """Worth asking llama.cpp's `/props` for the window."""
+    token_url: str = ""
+    """Where the key is exchanged for a token that lasts for a while; empty: the key itself is sent."""
+    scope: str = ""
+    """What the token is asked for."""
+    ca_file: str = ""
+    """A file with the authorities that its certificate is trusted by, besides the usual ones."""
+    functions: bool = False
+    """Takes tools in their former shape, and contents as plain text."""
+    at_once: int | None = None
+    """Calls at once that one key is let make; the others wait here."""
     provider: str = "other"
     """The row it was made from."""
 
@@ -145,6 +155,8 @@ class Provider:
     """The key first. None: it is not named in the guide's form."""
     names: Callable[[Mapping[str, str]], ModelNames] = lambda values: PlainNames()
     """The translation of its ids, by the form's values."""
+    at_once: Callable[[Mapping[str, str]], int | None] = lambda values: None
+    """Calls at once that a key of those values is let make; None for any number."""
     variable: str | None = None
     """The variable with a list of such servers."""
     by_default: bool = False
@@ -202,6 +214,10 @@ class Provider:
             base_url=base_of(told.get("url") or self.preset.base_url),
             headers={name: text.format_map(told) for name, text in self.preset.headers.items()},
             names=self.names(told),
+            token_url=told.get("token_url") or self.preset.token_url,
+            scope=told.get("scope") or self.preset.scope,
+            ca_file=told.get("ca_file") or self.preset.ca_file,
+            at_once=self.at_once(told) or self.preset.at_once,
         )
 
 
@@ -331,6 +347,80 @@ PROVIDERS: tuple[Provider, ...] = (
             "embeddings go one text a request",
         ),
         as_of=date(2026, 8, 1),
+    ),
+    Provider(
+        "gigachat",
+        Text(ru="GigaChat (Сбер)", uk="GigaChat (Сбер)", en="GigaChat (Sber)"),
+        Preset(
+            "gigachat",
+            "https://gigachat.devices.sberbank.ru/api/v1",
+            stream_usage=False,  # comes unasked, in the last chunk but one
+            embeddings_at_once=1,  # usage is told for each text by itself
+            token_url="https://ngw.devices.sberbank.ru:9443/api/v2/oauth",  # noqa: S106  # an address
+            functions=True,
+            provider="gigachat",
+        ),
+        (
+            FormField(
+                "key",
+                Text(ru="Ключ авторизации", uk="Ключ авторизації", en="Authorization key"),
+                "GIGACHAT_CREDENTIALS",
+                "The authorization key of a GigaChat API project; exchanged for tokens of 30 minutes",
+                secret=True,
+            ),
+            FormField(
+                "scope",
+                Text(ru="Версия API (scope)", uk="Версія API (scope)", en="API version (scope)"),
+                "GIGACHAT_SCOPE",
+                "`GIGACHAT_API_PERS` for persons (one call at a time), `GIGACHAT_API_B2B` or "
+                "`GIGACHAT_API_CORP` for companies (ten)",
+                default="GIGACHAT_API_PERS",
+                required=False,
+            ),
+            FormField(
+                "ca_file",
+                Text(
+                    ru="Файл с сертификатами Минцифры",
+                    uk="Файл із сертифікатами Мінцифри",
+                    en="File with the authorities of its certificate",
+                ),
+                "GIGACHAT_CA_BUNDLE_FILE",
+                "A PEM file with the Russian Trusted Root CA, which signs the certificates of GigaChat's "
+                "servers and is not among the usual authorities",
+                required=False,
+                asked=False,
+            ),
+            FormField(
+                "url",
+                ADDRESS,
+                "GIGACHAT_BASE_URL",
+                "Another base address for `gigachat`",
+                default="https://gigachat.devices.sberbank.ru/api/v1",
+                asked=False,
+            ),
+            FormField(
+                "token_url",
+                ADDRESS,
+                "GIGACHAT_AUTH_URL",
+                "Another address that `gigachat`'s key is exchanged at",
+                default="https://ngw.devices.sberbank.ru:9443/api/v2/oauth",
+                asked=False,
+            ),
+        ),
+        at_once=lambda values: 1 if values["scope"].endswith("_PERS") else 10,
+        remedy=Text(
+            ru="Проверьте сеть. Сертификаты серверов GigaChat подписаны Минцифры: укажите файл с корневым сертификатом в GIGACHAT_CA_BUNDLE_FILE.",
+            uk="Перевірте мережу. Сертифікати серверів GigaChat підписані Мінцифри: вкажіть файл із кореневим сертифікатом у GIGACHAT_CA_BUNDLE_FILE.",
+            en="Check the network. The certificates of GigaChat's servers are signed by the Russian Trusted Root CA: name its file in GIGACHAT_CA_BUNDLE_FILE.",
+        ),
+        keys_at="https://developers.sber.ru/studio",
+        prices_at="https://developers.sber.ru/docs/ru/gigachat/tariffs/individual-tariffs",
+        quirks=(
+            "tools go in their former shape, as functions; one system message, at the beginning; "
+            "no pictures; cached tokens are `precached_prompt_tokens`; a refused subject ends with "
+            "`blacklist`",
+        ),
+        as_of=date(2026, 11, 28),
     ),
     _cloud(
         "openai",

@@ -14,7 +14,12 @@ from app.providers.embedded.hub import Hub
 from app.providers.embedded.library import Library
 from app.providers.embedded.server import NAME, EmbeddedServer
 from app.providers.ollama import OllamaServer
-from app.providers.openai_compatible import RefusedParameters, any_server, connected
+from app.providers.openai_compatible import (
+    RefusedParameters,
+    any_server,
+    check_authorities,
+    connected,
+)
 from app.providers.saved_servers import SavedServers
 from app.settings import Settings
 
@@ -145,8 +150,10 @@ def _with_keys(
     for provider in providers:
         values = settings.values_of(provider)
         if "key" in values:
+            preset = provider.connection(values)
+            check_authorities(preset, f"{provider.name.upper()}_CA_BUNDLE_FILE")
             yield connected(
-                provider.connection(values),
+                preset,
                 values["key"],
                 first_token=settings.first_token_seconds,
                 refused=refused,

@@ -41,9 +41,11 @@ LOST = (aiohttp.ClientError, asyncio.IncompleteReadError, OSError, TimeoutError)
 class AiohttpTransport:
     """Lives as long as its server; makes no retries, follows no redirects, keeps no cookies."""
 
-    def __init__(self, timeouts: Timeouts, *, local: bool) -> None:
-        """`local`: a server of this network, which the environment's proxies do not lead to."""
+    def __init__(self, timeouts: Timeouts, *, local: bool, ca_file: str = "") -> None:
+        """`local`: a server of this network, which the environment's proxies do not lead to. `ca_file`:
+        authorities that are trusted besides the usual ones."""
         self._local = local
+        self._ca_file = ca_file
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect)
         self._session: aiohttp.ClientSession | None = None
         self._ssl: ssl.SSLContext | None = None
@@ -72,6 +74,8 @@ class AiohttpTransport:
             return True
         if self._ssl is None:
             self._ssl = httpx.create_ssl_context()
+            if self._ca_file:
+                self._ssl.load_verify_locations(cafile=self._ca_file)
         return self._ssl
 
     async def open(

@@ -68,7 +68,8 @@ Names made of no such words (`gemma2:2b`) behave as `echo`.
 manifest; any other name comes at once. What has come of a layer is kept: the next pull resumes.
 """
 
+from tests.simulators.gigachat import GigaChatSimulator
 from tests.simulators.ollama import OllamaSimulator
 from tests.simulators.openai import OpenAISimulator
 
-__all__ = ["OllamaSimulator", "OpenAISimulator"]
+__all__ = ["GigaChatSimulator", "OllamaSimulator", "OpenAISimulator"]

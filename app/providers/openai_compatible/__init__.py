@@ -1,5 +1,8 @@
 """Servers that speak OpenAI's protocol: clouds by presets, and any other by its URL."""
 
+import ssl
+
+from app.core.errors import SettingsInvalid
 from app.core.ports import NewcomerServer
 from app.core.providers import Preset, any_server
 from app.providers.deadline import timeouts_for
@@ -19,4 +22,15 @@ def connected(
     return OpenAICompatibleServer(preset, key, timeouts=timeouts, refused=refused)
 
 
-__all__ = ["Preset", "RefusedParameters", "any_server", "connected"]
+def check_authorities(preset: Preset, variable: str) -> None:
+    """Raises SettingsInvalid with the variable where the file with its authorities cannot be read."""
+    if not preset.ca_file:
+        return
+    try:
+        ssl.create_default_context(cafile=preset.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        why = f"no file with certificates: {error.strerror or error}"
+        raise SettingsInvalid(variable, why) from error
+
+
+__all__ = ["Preset", "RefusedParameters", "any_server", "check_authorities", "connected"]

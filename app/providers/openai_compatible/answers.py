@@ -21,6 +21,7 @@ from app.core.events import (
 )
 from app.core.reading import Halves, clean
 from app.core.usage import Usage
+from app.providers.openai_compatible.functions import as_tool_calls
 from app.providers.thinking import ThinkTags
 from app.providers.upstream_errors import error_in_body
 
@@ -32,8 +33,11 @@ FINISH_REASONS: Mapping[str, FinishReason] = {
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
+    "blacklist": "content_filter",
 }
 """Their words and ours; any other word (eos, end_turn) is a plain end."""
+CACHED = ("prompt_cache_hit_tokens", "precached_prompt_tokens", "cached_tokens")
+"""Tokens of the prompt that were kept from before, outside of any details: DeepSeek, GigaChat, others."""
 BROKEN = ("error", "abort", "insufficient_system_resource")
 """Finish reasons of an answer that the server gave up."""
 
@@ -71,7 +75,7 @@ def usage_of(usage: Mapping[str, Any], timings: object = None) -> Usage:
     details = _details(usage, "prompt_tokens_details", "input_tokens_details")
     cached = count(details.get("cached_tokens"))
     if cached is None:
-        cached = count(usage.get("prompt_cache_hit_tokens", usage.get("cached_tokens")))
+        cached = count(next((usage[name] for name in CACHED if name in usage), None))
     details = _details(usage, "completion_tokens_details", "output_tokens_details")
     thought = count(details.get("reasoning_tokens"))
     if thought is None:
@@ -231,7 +235,7 @@ class AnswerReader:
                     events.append(TextDelta(text))
                 elif text:
                     events += tags.split(text)
-            if calls := said.get("tool_calls"):
+            if calls := said.get("tool_calls") or as_tool_calls(said):
                 self._called = True
                 events.extend(self._tool_call(at, call) for at, call in enumerate(calls))
         if logprobs := choice.get("logprobs"):

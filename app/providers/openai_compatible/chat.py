@@ -24,6 +24,7 @@ from app.providers.chunks import ChunkReader
 from app.providers.deadline import StreamDeadline, Timeouts
 from app.providers.openai_compatible.answers import AnswerReader, usage_of
 from app.providers.openai_compatible.client import OpenAIClient
+from app.providers.openai_compatible.functions import with_functions
 from app.providers.openai_compatible.passing import StreamMender
 from app.providers.openai_compatible.refused import RefusedParameters
 from app.providers.openai_compatible.whole_answers import mended_answer
@@ -193,7 +194,9 @@ class OpenAICompatibleModel:
             whole = True
             kind = answer.headers.get("content-type", "application/json")
             if request.path in COMPLETIONS:
-                body, finished = mended_answer(self._server, self._name, body)
+                body, finished = mended_answer(
+                    self._server, self._name, body, functions=self._client.preset.functions
+                )
                 return RawAnswer(body, "application/json", finished)
             if (error := _error_in(self._server, self._name, body)) is not None:
                 raise error
@@ -252,6 +255,8 @@ class OpenAICompatibleModel:
         if request.stream and preset.stream_usage:
             options = fields.get("stream_options") or {}
             fields["stream_options"] = {**options, "include_usage": True}
+        if preset.functions and request.path in COMPLETIONS:
+            fields = with_functions(fields)
         return self._accepted(fields, post)
 
     def _mender(self, request: RawRequest) -> StreamMender:
@@ -264,6 +269,7 @@ class OpenAICompatibleModel:
             asked_usage=self._client.preset.stream_usage,
             choices=max(1, several) if isinstance(several, int) else 1,
             thinks=thinks_by_name(self._name) if known is None else known,
+            functions=self._client.preset.functions,
         )
 
     def _learn(self, tags: ThinkTags) -> None:

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from app.core.errors import WrongKey
 from app.core.providers import Preset
 from app.core.reading import read_json
+from app.providers.openai_compatible.access_tokens import AccessTokens
 from app.providers.transport import AiohttpTransport, UpstreamAnswer
 from app.providers.upstream_errors import not_the_protocol
 
@@ -21,7 +23,10 @@ class OpenAIClient:
             "accept-encoding": "identity",
             "user-agent": "konsilium",
         } | {name.lower(): value for name, value in preset.headers.items()}
-        if key:
+        self._tokens: AccessTokens | None = None
+        if key and preset.token_url:
+            self._tokens = AccessTokens(preset.token_url, preset.scope, key, transport, preset.name)
+        elif key:
             self._headers["authorization"] = f"{preset.auth} {key}"
 
     async def aclose(self) -> None:
@@ -41,24 +46,44 @@ class OpenAIClient:
         headers = self._headers | {"content-type": content_type}
         if request_id:
             headers["x-client-request-id"] = request_id
-        return await self._transport.open(
-            "POST",
-            self.preset.base_url + path,
-            headers,
-            body,
-            server=self.server,
-            model=model,
-            key=self._key,
-        )
+        return await self._open("POST", self.preset.base_url + path, headers, body, model)
 
     async def get(self, path: str) -> Any:
         """The JSON at that path, or absolute URL."""
         url = path if "://" in path else self.preset.base_url + path
-        answer = await self._transport.open(
-            "GET", url, self._headers, server=self.server, key=self._key
-        )
+        answer = await self._open("GET", url, self._headers)
         body = await answer.body()
         try:
             return read_json(body)
         except ValueError as error:
             raise not_the_protocol(self.server, None, body) from error
+
+    async def _open(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes = b"",
+        model: str | None = None,
+    ) -> UpstreamAnswer:
+        """With a token where the key is exchanged for one: a refused one is exchanged anew, once."""
+        server, key, tokens = self.server, self._key, self._tokens
+        if tokens is None:
+            return await self._transport.open(
+                method, url, headers, body, server=server, model=model, key=key
+            )
+        token = await tokens.current()
+        try:
+            return await self._transport.open(
+                method, url, _signed(headers, token), body, server=server, model=model, key=token
+            )
+        except WrongKey:
+            tokens.refused(token)
+        token = await tokens.current()
+        return await self._transport.open(
+            method, url, _signed(headers, token), body, server=server, model=model, key=token
+        )
+
+
+def _signed(headers: dict[str, str], token: str) -> dict[str, str]:
+    return headers | {"authorization": f"Bearer {token}"}

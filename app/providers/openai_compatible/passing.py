@@ -27,6 +27,7 @@ from app.providers.openai_compatible.answers import (
     usage_in,
     usage_of,
 )
+from app.providers.openai_compatible.functions import as_tool_calls
 from app.providers.thinking import ThinkTags
 from app.providers.upstream_errors import (
     WRONG_SHAPE,
@@ -34,7 +35,7 @@ from app.providers.upstream_errors import (
 )
 
 _MARKS = re.compile(
-    rb'"(?:finish_reason"\s*:\s*"|usage"\s*:\s*\{|error"\s*:\s*[{"\[]|tool_calls"\s*:\s*\[|content"\s*:\s*\[)'
+    rb'"(?:finish_reason"\s*:\s*"|usage"\s*:\s*\{|error"\s*:\s*[{"\[]|tool_calls"\s*:\s*\[|function_call"\s*:\s*\{|object"\s*:\s*"chat\.completion"|content"\s*:\s*\[)'
     rb'|\\u(?:[dD][89abAB][0-9a-fA-F]{2}"|003[cC](?:\\?/|"))|<(?:\\?/|")|\[(?:/THINK|DONE\])'
 )
 """What makes an event worth parsing. In a JSON string most of these would have their quotes escaped, so
@@ -91,13 +92,16 @@ class StreamMender:
         asked_usage: bool = True,
         choices: int = 1,
         thinks: bool = False,
+        functions: bool = False,
     ) -> None:
         """`asked_usage`: we asked for it; what comes unasked is let through as it is. `choices`:
-        answers asked for at once (`n`), each with an end of its own. `thinks`: as in AnswerReader."""
+        answers asked for at once (`n`), each with an end of its own. `thinks`: as in AnswerReader.
+        `functions`: tools were asked for, and come as functions."""
         self._server, self._model = server, model
         self._wants_usage, self._asked_usage = wants_usage, asked_usage
         self._expected = choices
         self._thinks = thinks
+        self._functions = functions
         self._choices: dict[int, _Choice] = {}
         self._started = False
         self._shown_usage = False
@@ -236,6 +240,11 @@ class StreamMender:
         if isinstance(reason, str) and reason in BROKEN:
             raise broken(self._server, self._model, reason, choice, chunk)
         if isinstance(delta, dict):
+            if self._functions and (calls := as_tool_calls(delta)):
+                del delta["function_call"]
+                delta["tool_calls"] = calls
+                reason = "tool_calls" if reason == "function_call" else reason
+                changed = True
             changed |= self._mend_delta(known, delta, choice)
         else:
             known.tags.over = True
@@ -302,12 +311,13 @@ class StreamMender:
         ours: str | None = None
         if reason:
             ours = reason if reason in _REASONS else FINISH_REASONS.get(reason, "stop")
-            if ours == "stop" and known.called:
+            if known.called and (ours == "stop" or (self._functions and ours == "function_call")):
                 ours = "tool_calls"
             self.finish_reason = ours
             known.ended = True
+        changed = choice.get("finish_reason") != ours
         choice["finish_reason"] = ours
-        return ours != reason
+        return changed
 
     def closing(self, rest: bytes = b"") -> bytes:
         """What is left to send at the end of the body, `[DONE]` last.

@@ -53,7 +53,7 @@ class OpenAICompatibleServer:
     ) -> None:
         self._preset = preset
         self._timeouts = timeouts or (LOCAL if preset.local else CLOUD)
-        pool = AiohttpTransport(self._timeouts, local=preset.local)
+        pool = AiohttpTransport(self._timeouts, local=preset.local, ca_file=preset.ca_file)
         self._client = OpenAIClient(preset, key, pool)
         self._anonymous = OpenAIClient(preset, "", pool) if key else None
         self._thinking: dict[str, bool] = {}
@@ -163,6 +163,7 @@ class OpenAICompatibleServer:
             self._preset.base_url,
             self.local,
             provider=self._preset.provider,
+            at_once=self._preset.at_once,
             lists_all=self._preset.lists_all,
             checked_at=now(),
             **facts,

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from uuid import uuid4
 
 from app.core.errors import MalformedAnswer
 from app.core.events import Finished
@@ -18,13 +19,16 @@ from app.providers.openai_compatible.answers import (
     usage_in,
     usage_of,
 )
+from app.providers.openai_compatible.functions import as_tool_calls
 from app.providers.openai_compatible.passing import StreamMender, counted
 from app.providers.thinking import whole
 from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
 
 
-def mended_answer(server: str, model: str, body: bytes) -> tuple[bytes, Finished]:
-    """A whole completion as it is passed on, and how it ended.
+def mended_answer(
+    server: str, model: str, body: bytes, *, functions: bool = False
+) -> tuple[bytes, Finished]:
+    """A whole completion as it is passed on, and how it ended. `functions`: as in StreamMender.
 
     Raises MalformedAnswer, IncompleteAnswer, or what the server says went wrong.
     """
@@ -41,13 +45,13 @@ def mended_answer(server: str, model: str, body: bytes) -> tuple[bytes, Finished
     if not (isinstance(choices, list) and all(isinstance(choice, dict) for choice in choices)):
         raise not_the_protocol(server, model, body)
     try:
-        changed = _mend_answer(server, model, answer)
+        changed = _mend_answer(server, model, answer, functions)
         return _dumped(answer) if changed else body, _ending(answer)
     except WRONG_SHAPE as error:
         raise not_the_protocol(server, model, body) from error
 
 
-def _mend_answer(server: str, model: str, answer: Chunk) -> bool:
+def _mend_answer(server: str, model: str, answer: Chunk, functions: bool) -> bool:
     changed = False
     if isinstance(usage := answer.get("usage"), dict):
         answer["usage"] = counted(usage)
@@ -58,6 +62,12 @@ def _mend_answer(server: str, model: str, answer: Chunk) -> bool:
         message = choice.get("message")
         if not isinstance(message, dict):
             continue
+        if functions and (calls := as_tool_calls(message)):
+            del message["function_call"]
+            call_facts = {"id": f"call_{uuid4().hex[:24]}", "type": "function"}
+            message["tool_calls"] = [{**call_facts, "function": call["function"]} for call in calls]
+            choice["finish_reason"] = reason = "tool_calls"
+            changed = True
         content = message.get("content")
         thought = thinking_parts(content)
         text = text_of(content) if content else content
@@ -69,6 +79,10 @@ def _mend_answer(server: str, model: str, answer: Chunk) -> bool:
             changed = True
         if thought:
             message["reasoning_content"] = (message.get("reasoning_content") or "") + thought
+            changed = True
+        ours = FINISH_REASONS.get(reason) if isinstance(reason, str) else None
+        if ours == "content_filter" and reason != ours:
+            choice["finish_reason"] = ours
             changed = True
         if message.get("tool_calls") and reason == "stop":
             choice["finish_reason"] = "tool_calls"

@@ -8,6 +8,7 @@ from app.core.families import Family, family_of
 from app.core.messages import ImagePart, Message, TextPart, alternating
 from app.core.providers import Preset
 from app.core.requests import JsonSchema, ModelRequest, ResponseFormat, Sampling
+from app.providers.openai_compatible.functions import with_functions
 
 
 def chat_body(preset: Preset, model: str, request: ModelRequest) -> dict[str, Any]:
@@ -27,7 +28,8 @@ def chat_body(preset: Preset, model: str, request: ModelRequest) -> dict[str, An
         "stream": True,
         "stream_options": {"include_usage": True} if preset.stream_usage else None,
     }
-    return {key: value for key, value in body.items() if value is not None} | dict(request.extra)
+    body = {key: value for key, value in body.items() if value is not None} | dict(request.extra)
+    return with_functions(body) if preset.functions else body
 
 
 def _sampling(sampling: Sampling, family: Family) -> Sampling:

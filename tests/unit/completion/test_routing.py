@@ -142,6 +142,27 @@ async def test_a_full_queue_refuses_and_says_when_to_come_back():
     assert router.waiting()["a"] == 0
 
 
+async def test_a_cloud_that_lets_a_key_make_one_call_at_a_time_is_given_one_at_a_time():
+    class OneAtATime(Servers):
+        def _state(self, name):
+            return replace(super()._state(name), local=False, at_once=1 if name == "a" else None)
+
+    router = Router(OneAtATime())
+    running, most = 0, {"a": 0, "b": 0}
+
+    async def call(server: str) -> None:
+        nonlocal running
+        async with slot(router, ModelRef(server, "gemma:latest")):
+            running += 1
+            most[server] = max(most[server], running)
+            await asyncio.sleep(0)
+            running -= 1
+
+    for server in "ab":
+        await asyncio.gather(*(call(server) for _ in range(4)))
+    assert most == {"a": 1, "b": 4}
+
+
 async def test_who_leaves_the_queue_leaves_no_gap():
     router = Router(Servers(), parallel=1, waiting=5)
     ref = ModelRef("a", "gemma:latest")

@@ -7,10 +7,10 @@ from app.conversation.mode import WholeHistory
 from app.conversation.modes import MODES
 from app.conversation.turn import Turns
 from app.core.errors import ConnectionLost, StorageUnavailable
-from app.core.events import ReasoningDelta, TextWasThinking
+from app.core.events import Finished, ReasoningDelta, TextWasThinking
 from app.core.options import ChatOptions
 from app.core.turns import Question, TurnRequest, new_id
-from app.core.usage import Outcome
+from app.core.usage import Outcome, Usage
 from tests.fakes import MemoryStore, ScriptedModels
 from tests.waiting import until
 
@@ -32,6 +32,18 @@ async def test_a_plain_turn_is_answered_in_two_transactions():
     assert store.transactions == 2
     assert [s.type for s in store.steps.values()] == ["user_message", "run", "assistant_message"]
     assert store.settled[0].calls[0].usage.output_tokens == 2
+
+
+async def test_an_answer_that_the_provider_s_filter_ended_says_so_and_keeps_what_it_said():
+    stopped = Finished("content_filter", Usage(output_tokens=1))
+    store, models = MemoryStore(), ScriptedModels({"model": ["Начало", stopped]})
+    turn = await turns_over(store, models).start(a_request())
+    state = await turn.wait()
+    assert state.outcome is Outcome.FAILED
+    said = [step.output for step in store.steps.values() if step.type == "assistant_message"]
+    assert "Начало" in said
+    assert store.settled[0].calls[0].usage.output_tokens == 1
+    assert "content_filtered" in str([step.metadata for step in store.steps.values()])
 
 
 async def test_the_question_is_stored_before_the_model_is_asked():
