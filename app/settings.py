@@ -46,8 +46,11 @@ class CommonSettings(BaseSettings):
     # Model servers
     ollama_host: str = "http://localhost:11434"
     ollama_num_ctx: int | None = Field(default=None, ge=256)
-    """Tokens of context for every Ollama model; unset: what is loaded, else the model's own, else
-    8192."""
+    """Tokens of context for every Ollama model; unset: what each has by itself, more where a
+    conversation needs it."""
+    ollama_keep_alive: str = "30m"
+    """How long Ollama keeps a model in memory after a call; `time`, or `name=time` for one server,
+    comma-separated."""
     first_token_seconds: float | None = Field(default=None, gt=0)
     """How long a model may take to its first word; unset: 600 s where it is local, 120 s in a cloud."""
     model_name: str | None = None

@@ -10,6 +10,7 @@ from app.completion.catalogue import Catalogue
 from app.completion.metering import Accounts, MeteredCall, MeteredEmbedding, MeteredRawCall, Traffic
 from app.completion.pricing import Prices
 from app.completion.routing import MAX_PARALLEL, MAX_WAITING, Router
+from app.completion.tokens import needs_of
 from app.core.errors import ModelNotFound, NoModels
 from app.core.events import ModelEvent
 from app.core.keys import payer
@@ -95,8 +96,11 @@ class Models:
     def call(self, ref: ModelRef, request: ModelRequest) -> MeteredCall:
         server = self._server(ref)
         model = server.model(ref.name)
-        if not self.profile(ref).local:
+        profile = self._catalogue.profile(ref)
+        if not (profile.local if profile else server.local):
             model = _Retried(model)
+        elif profile is not None and profile.widest and request.needs is None:
+            request = replace(request, needs=needs_of(request, profile))
         return MeteredCall(model, ref, request, self._accounts)
 
     def raw_call(self, ref: ModelRef, request: RawRequest) -> MeteredRawCall | None:

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from app.core.messages import Message
+from app.core.models import ModelProfile
+from app.core.requests import ModelRequest
 
 CYRILLIC_PER_TOKEN = 2.5
 OTHERS_PER_TOKEN = 3.5
@@ -64,3 +66,42 @@ def likely_tokens(characters: int, sample: str) -> int:
     bound = text_tokens(sample[:SAMPLE_CHARACTERS])
     share = characters / max(1, min(len(sample), SAMPLE_CHARACTERS))
     return math.ceil(LIKELY * bound * share)
+
+
+ANSWER_RESERVE = 1024
+
+
+def answer_reserve(max_tokens: int | None, window: int) -> int:
+    """Tokens of the window kept for the answer: as many as were asked for, else an eighth, 1,024 at
+    most."""
+    return min(max_tokens or min(ANSWER_RESERVE, window // 8), window // 2)
+
+
+def window_for(profile: ModelProfile, needs: int = 0, wanted: int | None = None) -> int | None:
+    """The window of a call: what is shown, what the prompt is made to fit, what the server is told.
+
+    The person's own figure, as far as the model was made for it and its server has it; else what a
+    call has by itself, doubled while `needs` (tokens of prompt and answer) is more and the machine can
+    give it. None where nobody knows.
+    """
+    window = profile.window
+    if wanted:
+        most = profile.longest if profile.widest else window
+        return min(wanted, most) if most else wanted
+    widest = profile.widest or 0
+    while window is not None and window < min(needs, widest):
+        window = min(2 * window, widest)
+    return window
+
+
+def needs_of(request: ModelRequest, profile: ModelProfile) -> int:
+    """Tokens that a prompt and its answer need, an upper bound; roughly where they surely fit: of a
+    text there are fewer tokens than letters."""
+    window = profile.window or 0
+    kept = answer_reserve(request.sampling.max_tokens, window)
+    letters = sum(
+        len(m.text) + IMAGE_TOKENS * len(m.images) + MESSAGE_TOKENS for m in request.messages
+    )
+    if letters + kept <= window:
+        return letters + kept
+    return prompt_tokens(request.messages) + kept

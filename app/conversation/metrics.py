@@ -55,7 +55,8 @@ def turn_metrics(
 ) -> MetricsNote:
     """The numbers of the turn, under its last answer: its `own`, the total, and a row a call.
     `names` are the steps' names by the id of the call that wrote them."""
-    window = (prompt.window if prompt else None) or (profile.window if profile else None)
+    had = call.usage.window if call else None
+    window = had or (prompt.window if prompt else None) or (profile.window if profile else None)
     used = own.input_tokens if call else None
     if used is None and prompt:
         used = prompt.tokens
@@ -63,7 +64,14 @@ def turn_metrics(
     several = len(calls) > 1
     return replace(
         own,
-        window=WindowUse(used, window, nearly_full(used, window), _cut(call, prompt)),
+        window=WindowUse(
+            used,
+            window,
+            nearly_full(used, window),
+            _cut(call, prompt),
+            shifted=used is not None and window is not None and used > window,
+            widened=bool(prompt and prompt.widened),
+        ),
         compression=prompt.compression
         if prompt and prompt.compression != CompressionNote()
         else None,
@@ -79,7 +87,8 @@ def _cut(call: CallRecord | None, prompt: Prompt | None) -> bool:
     if call is None or prompt is None or call.purpose is not Purpose.ANSWER or call.from_cache:
         return False
     counted = None if call.usage.estimated else call.usage.input_tokens
-    return cut_by_server(counted, prompt.likely)
+    window = call.usage.window or prompt.window
+    return cut_by_server(counted, prompt.likely, window, prompt.bound)
 
 
 def total_metrics(calls: Iterable[CallRecord]) -> TotalNumbers:

@@ -121,6 +121,9 @@ class TurnContext:
         notes = self.prompt.notes
         if notes and any(notes in message.text for message in messages):
             fields.setdefault("saved_tokens", self.prompt.saved)
+        if messages is self.prompt.messages:
+            fields.setdefault("needs", self.prompt.needs)
+        fields.setdefault("window", self.prompt.wanted_window)
         return ModelRequest(messages=messages, request_id=self.request.turn_id, **fields)
 
 

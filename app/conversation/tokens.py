@@ -4,7 +4,7 @@ import logging
 import math
 from dataclasses import dataclass
 
-from app.completion.tokens import LIKELY
+from app.completion.tokens import LIKELY, window_for
 from app.core.errors import StorageUnavailable
 from app.core.families import family_of
 from app.core.models import ModelProfile, ModelRef
@@ -83,28 +83,16 @@ class Calibration:
         }
 
 
-ANSWER_RESERVE = 1024
 NEARLY_FULL = 0.85
 """From this share of the window on, a person is warned."""
+HALF_WITHIN = 8
+"""Tokens by which a prompt cut in half misses the half of the window."""
 
 
-def window_of(profile: ModelProfile, options: ChatOptions) -> int | None:
-    """Tokens for prompt and answer together: what the server really allocated, else what it says,
-    else the person's own figure, else the family's; None where nobody knows.
-
-    A person's figure never widens what a server said: it would be cut there in silence.
-    """
-    said = (profile.load.context_length if profile.load else None) or profile.window
-    chosen = int(options.number("window")) or None
-    if said and chosen:
-        return min(said, chosen)
-    return said or chosen or family_of(profile.ref.name).window
-
-
-def answer_reserve(options: ChatOptions, window: int) -> int:
-    """Tokens of the window kept for the answer: as the person chose, else an eighth, 1,024 at most."""
-    chosen = int(options.number("max_tokens"))
-    return min(chosen or min(ANSWER_RESERVE, window // 8), window // 2)
+def window_of(profile: ModelProfile, options: ChatOptions, needs: int = 0) -> int | None:
+    """`window_for` with the person's figure; the family's where nobody knows better."""
+    found = window_for(profile, needs, int(options.number("window")) or None)
+    return found or family_of(profile.ref.name).window
 
 
 def nearly_full(used: int | None, size: int | None) -> bool:
@@ -112,9 +100,20 @@ def nearly_full(used: int | None, size: int | None) -> bool:
     return used is not None and size is not None and used >= NEARLY_FULL * size
 
 
-def cut_by_server(counted: int | None, likely: int | None) -> bool:
-    """Whether the server must have dropped part of the prompt in silence: it counted far fewer tokens
-    than the estimate (`Scale.likely`) can be wrong by. Short prompts prove nothing."""
-    if counted is None or likely is None or likely < 1000:
+def cut_by_server(
+    counted: int | None, likely: int | None, window: int | None = None, bound: int | None = None
+) -> bool:
+    """Whether the server must have dropped part of the prompt in silence, as old versions of Ollama do:
+    it counted far fewer tokens than the estimate (`Scale.likely`) can be wrong by, or what is left of a
+    prompt that filled the window: all of it, or half where the `bound` is more. Short prompts prove
+    nothing."""
+    if counted is None:
+        return False
+    if window is not None and counted >= window:
+        return True
+    halved = window is not None and 0 <= counted - window // 2 <= HALF_WITHIN
+    if halved and bound is not None and bound > counted:
+        return True
+    if likely is None or likely < 1000:
         return False
     return counted < 0.7 * likely

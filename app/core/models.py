@@ -83,7 +83,12 @@ class ModelProfile:
     ref: ModelRef
     capabilities: frozenset[Capability] = frozenset({Capability.COMPLETION})
     window: int | None = None
-    """The context window in tokens: prompt and answer together."""
+    """The context window in tokens, prompt and answer together, that a call has by itself."""
+    widest: int | None = None
+    """Up to which a call may have it wider, as far as the machine can be judged; None: it stays as it
+    is."""
+    longest: int | None = None
+    """What the model was made for: as much as a person may ask for, whatever the machine."""
     size_bytes: int | None = None
     parameter_size: str | None = None
     quantization: str | None = None

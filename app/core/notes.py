@@ -222,6 +222,10 @@ class WindowUse:
     """Nearly full."""
     truncated: bool
     """The server counted far fewer tokens than were sent: it cut the prompt in silence."""
+    shifted: bool = False
+    """The answer outgrew the window: the model had forgotten the beginning by its end."""
+    widened: bool = False
+    """It was made wider than usual for this conversation."""
 
 
 @dataclass(frozen=True, slots=True)

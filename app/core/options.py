@@ -195,9 +195,9 @@ CHAT_OPTIONS: tuple[Option, ...] = (
             en="Context window, tokens",
         ),
         hint=Text(
-            ru="0 — как сообщает сервер",
-            uk="0 — як повідомляє сервер",
-            en="0 takes what the server says",
+            ru="0 — как сообщает сервер; Ollama загрузит модель с вашим числом",
+            uk="0 — як повідомляє сервер; Ollama завантажить модель з вашим числом",
+            en="0 takes what the server says; Ollama loads the model with a number of yours",
         ),
         default=0,
         minimum=0,

@@ -51,6 +51,10 @@ class ModelRequest:
     tool_choice: str | Mapping[str, Any] | None = None
     think: bool | None = None
     """Whether a thinking model should think; None leaves it to the server."""
+    window: int | None = None
+    """Tokens of context that the person wants; None leaves it to `completion.tokens.window_for`."""
+    needs: int | None = None
+    """Tokens that prompt and answer need as whoever asks reckons them; None: as `Models` does."""
     purpose: Purpose = Purpose.ANSWER
     request_id: str | None = None
     """Goes through to the upstream call and the log."""

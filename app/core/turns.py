@@ -138,6 +138,13 @@ class Prompt:
     likely: int | None = None
     """The estimate without its caution: a server that counts far fewer has cut the prompt."""
     window: int | None = None
+    """What the prompt was made to fit."""
+    wanted_window: int | None = None
+    """The person's own figure for it."""
+    needs: int | None = None
+    """Tokens that the prompt and its answer need, calibrated."""
+    widened: bool = False
+    """The window is wider than a call has by itself: the model may have to be loaded anew."""
     compression: CompressionNote = field(default_factory=CompressionNote)
     """What was compressed, pinned or left out, if anything was."""
     notes: str = ""

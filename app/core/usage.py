@@ -55,6 +55,8 @@ class Usage:
     """True where we counted, not the server: shown with `≈`."""
     load_s: float | None = None
     """Time the server spent loading the model."""
+    window: int | None = None
+    """Tokens of context that the call had, where its server lets that be known."""
     prompt_s: float | None = None
     generation_s: float | None = None
 

@@ -54,10 +54,12 @@ def servers_from(
     `library`: that of this process, where it has one already; `refused`: what models do not take.
     """
     refused = refused or RefusedParameters()
+    kept = keep_alive(settings.ollama_keep_alive)
     servers: list[ModelServer] = [
         OllamaServer(
             name,
             url,
+            keep_alive=kept.get(name, kept.get("")),
             timeouts=timeouts_for(local=True, first_token=settings.first_token_seconds),
             num_ctx=settings.ollama_num_ctx,
         )
@@ -109,6 +111,23 @@ def ollama_hosts(listed: str) -> list[tuple[str, str]]:
             raise SettingsInvalid("OLLAMA_HOST", f"{url}: leave out the /v1 at its end")
         hosts.append((name, _ollama_url(url)))
     return hosts
+
+
+def keep_alive(listed: str) -> dict[str, str | int | None]:
+    """OLLAMA_KEEP_ALIVE by the server's name, that of all others under "": seconds, or a duration as Go
+    writes it; None is for Ollama to say. Raises SettingsInvalid."""
+    times: dict[str, str | int | None] = {}
+    for item in (part for part in listed.split(",") if part.strip()):
+        name, time = _named(item, "", "OLLAMA_KEEP_ALIVE")
+        if re.fullmatch(r"-?\d+", time):
+            times[name] = int(time)
+        elif time == "server" or re.fullmatch(r"-?(\d+(\.\d+)?(ms|s|m|h))+", time):
+            times[name] = None if time == "server" else time
+        else:
+            raise SettingsInvalid(
+                "OLLAMA_KEEP_ALIVE", f"{time!r} is no time like 30m, 2h, -1 or server"
+            )
+    return times
 
 
 def openai_servers(listed: str) -> list[tuple[str, str, str]]:

@@ -31,6 +31,11 @@ LOADING = Text(
     uk="модель завантажується в пам'ять… {seconds} с",
     en="the model is being loaded into memory… {seconds} s",
 )
+RELOADING = Text(
+    ru="модель загружается заново, с окном побольше… {seconds} с",
+    uk="модель завантажується заново, з більшим вікном… {seconds} с",
+    en="the model is being loaded anew, with a larger window… {seconds} s",
+)
 READING = Text(
     ru="модель читает разговор… {seconds} с",
     uk="модель читає розмову… {seconds} с",
@@ -250,7 +255,10 @@ class Follower:
         profile = self._state.profile
         if profile is None or not profile.local:
             return WAITING
-        return LOADING if profile.load is None else READING
+        if profile.load is None:
+            return LOADING
+        prompt = self._state.prompt
+        return RELOADING if prompt is not None and prompt.widened else READING
 
     async def _show_progress(self, progress: Text) -> None:
         at = stamp(now())

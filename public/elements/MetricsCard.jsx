@@ -17,6 +17,8 @@ const TEXTS = {
     cut: "обрезано лимитом токенов",
     nearlyFull: "окно почти заполнено",
     truncated: "сервер обрезал начало разговора",
+    shifted: "ответ не поместился в окно: к его концу модель забыла начало разговора",
+    widened: "окно увеличено для этого разговора",
     dropped: (count) => `не отправлено ${count} ${plural("ru", count, ["старое сообщение", "старых сообщения", "старых сообщений"])}`,
     system: "Сжатие системного промпта",
     cacheExact: "из кеша",
@@ -65,6 +67,8 @@ const TEXTS = {
     cut: "обрізано лімітом токенів",
     nearlyFull: "вікно майже заповнене",
     truncated: "сервер обрізав початок розмови",
+    shifted: "відповідь не вмістилася у вікно: до її кінця модель забула початок розмови",
+    widened: "вікно збільшено для цієї розмови",
     dropped: (count) => `не надіслано ${count} ${plural("uk", count, ["старе повідомлення", "старі повідомлення", "старих повідомлень"])}`,
     system: "Стиснення системного промпту",
     cacheExact: "з кешу",
@@ -113,6 +117,8 @@ const TEXTS = {
     cut: "cut off by the token limit",
     nearlyFull: "the window is nearly full",
     truncated: "the server cut off the beginning",
+    shifted: "the answer outgrew the window: by its end the model had forgotten the beginning",
+    widened: "the window was made larger for this conversation",
     dropped: (count) => `${count} old ${plural("en", count, ["message", "messages"])} left out`,
     system: "System prompt compression",
     cacheExact: "from cache",
@@ -182,6 +188,7 @@ function Marks({ entry, text, within = entry.outcome }) {
     marks.push(["bad", CirclePause, text.incomplete]);
   else if (entry.finish_reason === "length") marks.push(["warn", Scissors, text.cut]);
   if (entry.window?.truncated) marks.push(["bad", TriangleAlert, text.truncated]);
+  else if (entry.window?.shifted) marks.push(["bad", TriangleAlert, text.shifted]);
   else if (entry.window?.warning) marks.push(["warn", Gauge, text.nearlyFull]);
   if (entry.compression?.dropped)
     marks.push(["warn", Scissors, text.dropped(entry.compression.dropped)]);
@@ -205,14 +212,14 @@ function Saved({ lang, text, title, before, after }) {
 }
 
 /** How full the window is, under every answer; the exact figures are in the details. */
-function WindowGauge({ lang, text, used, size }) {
+function WindowGauge({ lang, text, about, used, size }) {
   if (!known(used) || !size) return null;
   const share = used / size;
   const tone = share < 0.7 ? "" : share < 0.85 ? "k-warn" : "k-bad";
-  const label = `${short(used)} / ${windowSize(size)}, ${percent(share)}`;
+  const label = `${about}${short(used)} / ${windowSize(size)}, ${percent(share)}`;
   return (
     <span className="k-gauge" role="meter" aria-label={text.window} aria-valuemin={0} aria-valuemax={size}
-      aria-valuenow={used} aria-valuetext={label} title={`${text.window}: ${number(lang, used)} / ${number(lang, size)}`}>
+      aria-valuenow={used} aria-valuetext={label} title={`${text.window}: ${about}${number(lang, used)} / ${number(lang, size)}`}>
       <span className="k-bar"><span className={tone} style={{ width: `${Math.min(100, share * 100)}%` }} /></span>
       {label}
     </span>
@@ -302,7 +309,7 @@ function MetricsCard({ data, callAction }) {
     [text.input, counted(entry.input_tokens)],
     known(entry.cached_tokens) && [text.cached, number(lang, entry.cached_tokens)],
     [text.output, counted(entry.output_tokens)],
-    modelAsked && [text.window, `${number(lang, entry.window.used)} / ${number(lang, entry.window.size)}`],
+    modelAsked && [text.window, `${counted(entry.window.used)} / ${number(lang, entry.window.size)}`],
     [text.cost, cost(lang, entry)],
     [text.model, entry.model || DASH],
     [text.server, entry.server || DASH],
@@ -316,11 +323,11 @@ function MetricsCard({ data, callAction }) {
         <button type="button" className="k-summary" aria-expanded={open} aria-controls={panel}
           aria-label={text.details} title={text.details} onClick={() => setOpen(!open)}>
           <span data-testid="metrics-line">
-            ⏱ {seconds(lang, entry.seconds)} • 🔢 {length} • 📊 {speed(lang, entry.tokens_per_second)}
+            ⏱ {seconds(lang, entry.seconds)} • 🔢 {length} • 📊 {known(entry.tokens_per_second) && about}{speed(lang, entry.tokens_per_second)}
           </span>
           <ChevronDown aria-hidden="true" className={open ? "k-turned" : ""} />
         </button>
-        {modelAsked && <WindowGauge lang={lang} text={text} {...entry.window} />}
+        {modelAsked && <WindowGauge lang={lang} text={text} about={about} {...entry.window} />}
         <Marks entry={entry} text={text} />
         {modelAsked && newest(messages, turnId, last) && (
           <span className="k-actions">
@@ -351,6 +358,7 @@ function MetricsCard({ data, callAction }) {
             <Calls lang={lang} text={text} calls={entry.calls} total={entry.total} tokens={tokens}
               outcome={entry.outcome} />
           )}
+          {entry.window?.widened && <p className="k-muted k-small">{text.widened}</p>}
           {entry.estimated && <p className="k-muted k-small">{text.approximate}</p>}
         </div>
       )}

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -90,19 +91,44 @@ def _line(model: str, text: str) -> bytes:
     ).encode()
 
 
+REFUSES = (0, 12, 6)
+"""The first version that heeds `truncate`."""
+LLAMA_SERVER = (0, 30)
+"""From about here on the runner is llama.cpp's server, whose errors come as JSON in a string."""
+
+
 class OllamaSimulator(Simulator):
     """See the package's docstring."""
 
-    version = "0.17.0"
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        version: str = "0.33.0",
+        default_context: int = DEFAULT_CONTEXT,
+        most_context: int | None = None,
+        parallel: int | None = None,
+        signed_in: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        """`default_context`: what a model has where nobody says otherwise; `most_context`: what there
+        is memory for; `parallel` answers at once, the others wait; `signed_in` at ollama.com."""
         super().__init__(*args, **kwargs)
+        self.version = version
+        self.default_context = default_context
+        self.most_context = most_context
+        self.signed_in = signed_in
+        self.recommended: list[dict[str, Any]] = []
+        self._places = asyncio.Semaphore(parallel) if parallel else None
         self.contexts: dict[str, int] = {}
         self.reloads: list[tuple[str, int, int]] = []
         """(model, num_ctx before, num_ctx after) of each reload that a changed num_ctx forced."""
         self.pulled: dict[str, int] = {}
         """Bytes that have come of each layer."""
         self._expires: dict[str, datetime] = {}
+
+    @property
+    def _number(self) -> tuple[int, ...]:
+        return tuple(int(part) for part in self.version.split("."))
 
     async def serve(self, exchange: Exchange) -> None:
         match exchange.method, exchange.path:
@@ -119,6 +145,12 @@ class OllamaSimulator(Simulator):
                 await self._show(exchange)
             case "POST", "/api/chat":
                 await self._chat(exchange)
+            case "POST", "/api/generate":
+                await self._generate(exchange)
+            case "POST", "/v1/audio/transcriptions" if self._number >= LLAMA_SERVER:
+                await exchange.respond(200, {"text": "what was said"})
+            case "GET", "/api/experimental/model-recommendations" if self._number >= LLAMA_SERVER:
+                await exchange.respond(200, {"recommendations": self.recommended})
             case "POST", "/api/embed":
                 await self._embed(exchange)
             case "POST", "/api/pull":
@@ -139,14 +171,24 @@ class OllamaSimulator(Simulator):
         }
 
     def _tag(self, model: SimModel) -> dict[str, Any]:
-        return {
-            "name": model.name,
-            "model": model.name,
-            "modified_at": "2026-08-01T12:00:00.123456789+03:00",
-            "size": model.size,
-            "digest": model.digest,
-            "details": self._details(model),
-        } | model.extra
+        return (
+            {
+                "name": model.name,
+                "model": model.name,
+                "modified_at": "2026-08-01T12:00:00.123456789+03:00",
+                "size": model.size,
+                "digest": model.digest,
+                "details": self._details(model),
+            }
+            | self._newer_tag(model)
+            | model.extra
+        )
+
+    def _newer_tag(self, model: SimModel) -> dict[str, Any]:
+        if self._number < LLAMA_SERVER:
+            return {}
+        details = self._details(model) | {"context_length": model.context_length}
+        return {"details": details, "capabilities": list(reversed(model.capabilities))}
 
     def _running(self) -> list[dict[str, Any]]:
         return [
@@ -158,18 +200,25 @@ class OllamaSimulator(Simulator):
                 "details": self._details(model),
                 "expires_at": self._expires.get(name, datetime.now(UTC)).isoformat(),
                 "size_vram": 0 if "cpu" in name else model.size,
-                "context_length": self.contexts.get(name, DEFAULT_CONTEXT),
+                "context_length": self.contexts.get(name, self.default_context),
             }
             for name in sorted(self.loaded)
             if (model := self.has(name))
         ]
 
+    def _cloud(self, name: Any) -> SimModel | None:
+        """The model of that name; those of the cloud need not be listed."""
+        return self.has(name) or (SimModel(name) if _is_cloud(name) else None)
+
     async def _not_found(self, exchange: Exchange, name: object) -> None:
+        if not isinstance(name, str) or not _NAME.match(name):
+            await exchange.respond(400, {"error": "invalid model name"})
+            return
         await exchange.respond(404, {"error": f"model '{name}' not found"})
 
     async def _show(self, exchange: Exchange) -> None:
         name = exchange.json.get("model") or exchange.json.get("name")
-        model = self.has(name)
+        model = self._cloud(name)
         if model is None:
             await self._not_found(exchange, name)
             return
@@ -197,21 +246,40 @@ class OllamaSimulator(Simulator):
     async def _chat(self, exchange: Exchange) -> None:
         body = exchange.json
         name = body.get("model", "")
-        model = self.has(name)
+        model = self._cloud(name)
         if model is None:
             await self._not_found(exchange, name)
             return
+        if _is_cloud(name) and not self.signed_in:
+            sign_in = "https://ollama.com/connect?name=sim&key=c2lt"
+            await exchange.respond(401, {"error": "unauthorized", "signin_url": sign_in})
+            return
+        if self._places is None:
+            await self._answered(exchange, model, body)
+            return
+        async with self._places:
+            await self._answered(exchange, model, body)
+
+    async def _answered(self, exchange: Exchange, model: SimModel, body: dict[str, Any]) -> None:
+        name = body["model"]
         script = script_of(model.name)
         if await self._refuse(exchange, script, model, body):
             return
         if not body.get("messages"):
             await self._preload(exchange, model, body)
             return
-        load_s = script.load if model.name not in self.loaded else 0.0
-        self._keep(model, body)
+        load_s = script.load if self._runner(model) not in self.loaded else 0.0
+        if not await self._keep(exchange, model, body):
+            return
         wanted = body.get("format")
-        schema = wanted if isinstance(wanted, dict) else None
+        schema = wanted if isinstance(wanted, dict) and _expressible(wanted) else None
         tokens, last, prompt = answer_of(script, body, schema)
+        window = self.contexts[self._runner(model)]
+        if prompt > window and not _is_cloud(name):
+            if body.get("truncate") is False and self._number >= REFUSES:
+                await exchange.respond(400, {"error": self._too_long(prompt, window)})
+                return
+            prompt = window // 2 + 2 if self._number >= LLAMA_SERVER else window
         calls = _tool_calls(script, body, last)
         logprobs = body.get("logprobs") is True
         framing = OllamaFraming(name, prompt, script, load_s, logprobs=logprobs)
@@ -244,29 +312,64 @@ class OllamaSimulator(Simulator):
             await exchange.respond(400, {"error": f"{model.name} does not support tools"})
         elif body.get("think") and "thinking" not in model.capabilities:
             await exchange.respond(400, {"error": f"{model.name} does not support thinking"})
+        elif body.get("think") not in (None, True, False, *self._levels()):
+            levels = '"high", "medium", "low", "max", true, or false'
+            said = f'invalid think value: "{body["think"]}" (must be {levels})'
+            await exchange.respond(400, {"error": said})
+        elif (
+            _has_images(body)
+            and "vision" not in model.capabilities
+            and self._number >= LLAMA_SERVER
+        ):
+            said = "Multimodal data provided, but model does not support multimodal requests."
+            await exchange.respond(400, {"error": _within(said, "invalid_request_error")})
         else:
             return False
         return True
 
-    def _keep(self, model: SimModel, body: dict[str, Any]) -> None:
-        """Loads the model, or loads it again where num_ctx is another one than before."""
-        num_ctx = (body.get("options") or {}).get("num_ctx") or model.num_ctx or DEFAULT_CONTEXT
-        before = self.contexts.get(model.name)
-        if model.name in self.loaded and before not in (None, num_ctx):
-            self.reloads.append((model.name, before or 0, num_ctx))
-        self.contexts[model.name] = num_ctx
-        self._expires[model.name] = datetime.now(UTC) + timedelta(minutes=5)
+    def _levels(self) -> tuple[str, ...]:
+        low = ("low", "medium", "high")
+        return (*low, "max") if self._number >= (0, 20) else low
+
+    def _too_long(self, prompt: int, window: int) -> str:
+        if self._number < LLAMA_SERVER:
+            return "the input length exceeds the context length"
+        said = f"request ({prompt} tokens) exceeds the available context size ({window} tokens), try increasing it"
+        return _within(said, "exceed_context_size_error", n_prompt_tokens=prompt, n_ctx=window)
+
+    def _runner(self, model: SimModel) -> str:
+        """The name under which the model is loaded: names of one digest share a runner."""
+        same = (name for name, each in self.models.items() if each.digest == model.digest)
+        return next((name for name in same if name in self.loaded), model.name)
+
+    async def _keep(self, exchange: Exchange, model: SimModel, body: dict[str, Any]) -> bool:
+        """Loads the model, or loads it again where num_ctx is another one than before; says whether
+        there is memory for it."""
+        told = (body.get("options") or {}).get("num_ctx")
+        num_ctx = min(told or model.num_ctx or self.default_context, model.context_length)
+        if self.most_context is not None and num_ctx > self.most_context:
+            said = "model requires more system memory (19.1 GiB) than is available (1.0 GiB)"
+            await exchange.respond(500, {"error": said})
+            return False
+        name = self._runner(model)
+        before = self.contexts.get(name)
+        if name in self.loaded and before not in (None, num_ctx):
+            self.reloads.append((name, before or 0, num_ctx))
+        self.contexts[name] = num_ctx
+        self._expires[name] = datetime.now(UTC) + timedelta(minutes=5)
         if not script_of(model.name).load:
-            self.loaded.add(model.name)
+            self.loaded.add(name)
+        return True
 
     async def _preload(self, exchange: Exchange, model: SimModel, body: dict[str, Any]) -> None:
         done: dict[str, Any] = {"model": model.name, "created_at": CREATED, "done": True}
         done["message"] = {"role": "assistant", "content": ""}
         if body.get("keep_alive") in (0, "0"):
-            self.loaded.discard(model.name)
+            self.loaded.discard(self._runner(model))
             await exchange.respond(200, done | {"done_reason": "unload"})
             return
-        self._keep(model, body)
+        if not await self._keep(exchange, model, body):
+            return
         if model.name not in self.loaded:
             await exchange.pause(script_of(model.name).load)
             self.loaded.add(model.name)
@@ -289,6 +392,34 @@ class OllamaSimulator(Simulator):
             end["message"]["tool_calls"] = list(calls)
         await exchange.respond(200, end)
 
+    async def _generate(self, exchange: Exchange) -> None:
+        """What stands between `prompt` and `suffix`: `echo` says both."""
+        body = exchange.json
+        model = self.has(body.get("model", ""))
+        if model is None:
+            await self._not_found(exchange, body.get("model"))
+            return
+        if body.get("suffix") and "insert" not in model.capabilities:
+            await exchange.respond(400, {"error": f"{model.name} does not support insert"})
+            return
+        if not await self._keep(exchange, model, body):
+            return
+        said = f"[{body.get('prompt', '')}|{body.get('suffix', '')}]"
+        await exchange.write(exchange.start("application/x-ndjson"))
+        for line in (
+            {"response": said, "done": False},
+            {
+                "response": "",
+                "done": True,
+                "done_reason": "stop",
+                "total_duration": 1,
+                "eval_count": 1,
+            }
+            | {"prompt_eval_count": 2},
+        ):
+            await exchange.write(chunk(json.dumps({"model": model.name, **line}).encode() + b"\n"))
+        await exchange.write(chunk(b""))
+
     async def _embed(self, exchange: Exchange) -> None:
         body = exchange.json
         model = self.has(body.get("model", ""))
@@ -296,10 +427,15 @@ class OllamaSimulator(Simulator):
             await self._not_found(exchange, body.get("model"))
             return
         if "embedding" not in model.capabilities:
-            await exchange.respond(400, {"error": "this model does not support embeddings"})
+            status = 501 if self._number >= LLAMA_SERVER else 400
+            await exchange.respond(status, {"error": "this model does not support embeddings"})
             return
         texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
-        vectors = [vector_of(text) for text in texts]
+        longest = max((len(split_words(text)) for text in texts), default=0)
+        if body.get("truncate") is False and longest > model.context_length:
+            await exchange.respond(400, {"error": "the input length exceeds the context length"})
+            return
+        vectors = [vector_of(text, body.get("dimensions") or 64) for text in texts]
         count = sum(len(split_words(text)) for text in texts)
         answer = {"model": model.name, "embeddings": vectors, "prompt_eval_count": count}
         await exchange.respond(200, answer | {"total_duration": 14143917, "load_duration": 1019500})
@@ -327,11 +463,23 @@ class OllamaSimulator(Simulator):
             await say(error="pull model manifest: file does not exist")
         elif word == "pull-denied":
             await say(error="open /root/.ollama/models/blobs: permission denied")
+        elif word == "pull-nohost":
+            await say(
+                error='pull model manifest: Get "https://registry.ollama.ai/v2/library/x/manifests/latest": dial tcp: lookup registry.ollama.ai on 127.0.0.11:53: no such host'
+            )
+        elif word == "pull-newer":
+            await say(
+                error="pull model manifest: 412: \n\nThe model you are attempting to pull requires a newer version of Ollama.\n\nPlease download the latest version at:\n\n\thttps://ollama.com/download\n"
+            )
+        elif word == "pull-limited":
+            await say(error="pull model manifest: 429: too many requests")
         elif word == "pull-full":
             await say(error="write /root/.ollama/models/blobs: no space left on device")
         elif await self._layers(exchange, name, word, say):
             for status in ("verifying sha256 digest", "writing manifest", "success"):
                 await say(status=status)
+                if status.startswith("verifying") and word == "pull-verify":
+                    await exchange.pause(3.0)
             self.models.setdefault(name, SimModel(name))
         await exchange.write(chunk(b""))
 
@@ -356,6 +504,27 @@ class OllamaSimulator(Simulator):
                     return False
             await say(status=f"pulling {digest[7:19]}", digest=digest, total=total, completed=total)
         return True
+
+
+_NAME = re.compile(r"[\w.\-+]+([/:][\w.\-+]+)*\Z")
+
+
+def _is_cloud(name: Any) -> bool:
+    return isinstance(name, str) and name.endswith((":cloud", "-cloud"))
+
+
+def _has_images(body: dict[str, Any]) -> bool:
+    return any(message.get("images") for message in body.get("messages") or ())
+
+
+def _within(message: str, kind: str, **more: int) -> str:
+    """An error of llama.cpp's server as Ollama hands it on: JSON in a string."""
+    return json.dumps({"error": {"code": 400, "message": message, "type": kind, **more}})
+
+
+def _expressible(schema: dict[str, Any]) -> bool:
+    """Whether the grammar can say it; where not, the model answers in words of its own."""
+    return not {"patternProperties", "not", "if"} & schema.keys()
 
 
 def _tool_calls(script: Script, body: dict[str, Any], last: str) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ import math
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import asdict, dataclass, replace
 
-from app.completion.tokens import message_tokens, prompt_tokens, text_tokens
+from app.completion.tokens import answer_reserve, message_tokens, prompt_tokens, text_tokens
 from app.conversation.compression.details import is_dense
 from app.conversation.compression.layout import (
     answered,
@@ -39,7 +39,7 @@ from app.conversation.compression.policy import (
 )
 from app.conversation.compression.summariser import Summariser
 from app.conversation.compression.summary import USELESS
-from app.conversation.tokens import Calibration, answer_reserve, window_of
+from app.conversation.tokens import Calibration, window_of
 from app.core.compression import COSTS_SCOPE, Block, CompressionState, Notes
 from app.core.errors import (
     KonsiliumError,
@@ -402,7 +402,9 @@ class Compressor:
             history=history,
             blocks=layout.blocks,
             every=int(job.options.number("compress_every")),
-            room=window - answer_reserve(job.options, window) if window else None,
+            room=window - answer_reserve(int(job.options.number("max_tokens")) or None, window)
+            if window
+            else None,
             used=scale.tokens(prompt_tokens(layout.messages)),
             summariser_room=int(0.6 * (reading or 8192)),
             least=job.least,

@@ -7,10 +7,10 @@ also in a line before the answer, with the notes themselves.
 import logging
 from dataclasses import replace
 
-from app.completion.tokens import IMAGE_TOKENS, prompt_tokens, text_tokens
+from app.completion.tokens import IMAGE_TOKENS, answer_reserve, prompt_tokens, text_tokens
 from app.conversation.compression.compressor import Compressor
 from app.conversation.compression.layout import Layout, lay_out, said
-from app.conversation.tokens import Calibration, Scale, answer_reserve, cut_by_server, window_of
+from app.conversation.tokens import Calibration, Scale, cut_by_server, window_of
 from app.core.compression import CompressionState
 from app.core.errors import ContextTooLong, StorageUnavailable
 from app.core.models import ModelProfile
@@ -47,11 +47,15 @@ class CompressingPromptBuilder:
             self._compressor.give_way(profile.ref.server)
         options = request.options
         scale = await self._calibration.scale(profile.ref)
-        window = window_of(profile, options)
-        room = window - answer_reserve(options, window) if window else None
         state = await self._state(request)
         written = options.text("system_prompt").strip()
         system = await self._system(request, written)
+        whole = lay_out(system, state, said(history), request.question)
+        window = window_of(profile, options)
+        most = int(options.number("max_tokens")) or None
+        needs = scale.tokens(prompt_tokens(whole.messages)) + answer_reserve(most, window or 0)
+        window = window_of(profile, options, needs)
+        room = window - answer_reserve(most, window) if window else None
         layout, dropped = _fit(request, state, said(history), system, scale, room)
         if room is not None and _too_long(layout, scale, room):
             raise ContextTooLong(
@@ -74,6 +78,9 @@ class CompressingPromptBuilder:
             bound=None if images else bound,
             likely=likely,
             window=window,
+            wanted_window=int(options.number("window")) or None,
+            needs=scale.tokens(bound) + answer_reserve(most, window or 0),
+            widened=window is not None and window > (profile.window or window),
             compression=told,
             notes=layout.notes,
         )
@@ -89,7 +96,11 @@ class CompressingPromptBuilder:
             call = answers[0]
             counted = call.usage.input_tokens
             told = counted and not call.from_cache and not call.usage.estimated
-            if counted and told and not cut_by_server(counted, prompt.likely):
+            window = call.usage.window or prompt.window
+            used = (counted or 0) + (call.usage.output_tokens or 0)
+            odd = cut_by_server(counted, prompt.likely, window, prompt.bound)
+            odd = odd or (window is not None and used > window)
+            if counted and told and not odd:
                 await self._calibration.learn(call.model, prompt.bound, counted)
         if prompt.compression.news:
             await self._store.announce(turn.request.thread_id, prompt.compression.version)

@@ -283,9 +283,8 @@ def _window(state: TurnState) -> WindowUsage:
     used = state.prompt.tokens if state.prompt else None
     if usage is not None and usage.input_tokens is not None:
         used = usage.input_tokens + (usage.output_tokens or 0)
-    size = (state.prompt.window if state.prompt else None) or (
-        state.profile.window if state.profile else None
-    )
+    had, asked = (usage.window if usage else None), (state.prompt.window if state.prompt else None)
+    size = had or asked or (state.profile.window if state.profile else None)
     return WindowUsage(
         current_tokens=used,
         max_tokens=size,

@@ -1,17 +1,23 @@
 """One model on an Ollama server: its streamed answer."""
 
-from collections.abc import AsyncGenerator, Callable
+import re
+from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
-from app.core.errors import IncompleteAnswer, ServerError
+from app.completion.tokens import LIKELY, prompt_tokens
+from app.core.errors import ContextTooLong, IncompleteAnswer, ServerError, ServerFault
 from app.core.events import Finished, ModelEvent
 from app.core.requests import ModelRequest
 from app.providers.chunks import ChunkReader
 from app.providers.deadline import StreamDeadline, Timeouts
 from app.providers.ollama.client import OllamaClient
+from app.providers.ollama.inventory import Inventory
 from app.providers.ollama.wire import AnswerReader, chat_body
 from app.providers.transport import UpstreamAnswer
 from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
+
+_NO_MEMORY = re.compile(r"requires more system memory", re.IGNORECASE)
 
 
 class OllamaModel:
@@ -26,20 +32,17 @@ class OllamaModel:
         client: OllamaClient,
         name: str,
         timeouts: Timeouts,
-        num_ctx: Callable[[str], int | None],
+        inventory: Inventory,
         keep_alive: str | int | None,
     ) -> None:
         self._client = client
         self._server, self._name = client.server, name
         self._timeouts = timeouts
-        self._num_ctx = num_ctx
+        self._inventory = inventory
         self._keep_alive = keep_alive
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """The answer, ended by `Finished`; closing this generator stops the model."""
-        body = chat_body(
-            self._name, request, num_ctx=self._num_ctx(self._name), keep_alive=self._keep_alive
-        )
         reader, chunks = AnswerReader(), ChunkReader(self._server, self._name)
         finished: Finished | None = None
         deadline = StreamDeadline(self._timeouts, self._server, self._name)
@@ -47,8 +50,7 @@ class OllamaModel:
         whole = False
         try:
             with deadline:
-                asking = self._client.post("/api/chat", body, self._name, request.request_id)
-                answer = await deadline.wait(asking)
+                answer, num_ctx, window = await self._asked(request, deadline)
                 while not whole:
                     piece = await deadline.wait(answer.next())
                     whole = not piece
@@ -72,7 +74,42 @@ class OllamaModel:
             raise IncompleteAnswer(
                 "the stream ended without done", server=self._server, model=self._name
             )
-        yield finished
+        window = await self._inventory.loaded(self._name, num_ctx, window)
+        yield replace(finished, usage=replace(finished.usage, window=window))
+
+    async def _asked(
+        self, request: ModelRequest, deadline: StreamDeadline
+    ) -> tuple[UpstreamAnswer, int | None, int | None]:
+        """The beginning of the answer, the num_ctx that it took and the window it has. A prompt that
+        is refused as too long is sent once more for each wider window that the machine can give."""
+        num_ctx, window = self._inventory.window(self._name, request)
+        if self._inventory.cuts_silently and window is not None:
+            likely = round(LIKELY * prompt_tokens(request.messages))
+            if likely > window:
+                raise ContextTooLong(
+                    f"about {likely} tokens, and the server would cut them to {window}",
+                    server=self._server,
+                    model=self._name,
+                    prompt_tokens=likely,
+                    window=window,
+                )
+        while True:
+            body = chat_body(self._name, request, num_ctx=num_ctx, keep_alive=self._keep_alive)
+            asking = self._client.post("/api/chat", body, self._name, request.request_id)
+            try:
+                return await deadline.wait(asking), num_ctx, window
+            except ContextTooLong as error:
+                wider = self._inventory.wider(self._name, request, num_ctx, error)
+                if wider is None:
+                    raise
+                num_ctx = window = wider
+            except ServerFault as error:
+                widened = num_ctx is not None and _NO_MEMORY.search(error.detail)
+                if not (widened and self._inventory.no_memory_for(self._name, request, window)):
+                    raise
+                raise ContextTooLong(
+                    error.detail, server=self._server, model=self._name, window=window
+                ) from error
 
     def _read(self, reader: AnswerReader, chunk: dict[str, Any], odd: bool) -> list[ModelEvent]:
         try:

@@ -46,6 +46,7 @@ class OllamaClient:
         address = URL(url)
         self.server = server
         self.url = str(address.with_user(None)).rstrip("/")
+        self.on_this_machine = address.host in ("localhost", "127.0.0.1", "::1")
         self._seconds = timeouts.first_token  # any call may load a model
         self._transport = AiohttpTransport(timeouts, local=True)
         self._headers = {
@@ -108,7 +109,7 @@ class OllamaClient:
         dimensions: int | None = None,
     ) -> dict[str, Any]:
         """POST /api/embed."""
-        body: dict[str, Any] = {"model": model, "input": texts}
+        body: dict[str, Any] = {"model": model, "input": texts, "truncate": False}
         if keep_alive is not None:
             body["keep_alive"] = keep_alive
         if dimensions is not None:

@@ -1,11 +1,14 @@
 """What an Ollama server says about its models, as profiles: pure translation."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from app.core.models import Capability, LoadState, ModelProfile, ModelRef
 from app.providers.ollama.client import ShowResponse
+
+CLOUD_SUFFIXES = (":cloud", "-cloud")
 
 CAPABILITIES: Mapping[str, tuple[Capability, ...]] = {
     "completion": (Capability.COMPLETION, Capability.JSON_MODE, Capability.JSON_SCHEMA),
@@ -25,20 +28,25 @@ def profile(
 ) -> ModelProfile:
     """One entry of `/api/tags`, with `/api/show` and `/api/ps` where they are known."""
     details = tag.get("details") or {}
-    said = (shown.capabilities if shown else None) or tag.get("capabilities")
+    said = tag.get("capabilities") or (shown.capabilities if shown else None)
     return ModelProfile(
         ref=ModelRef(server, tag["name"]),
         capabilities=capabilities(said),
-        window=load.context_length if load else None,
+        longest=longest_context(shown) or _count(details.get("context_length")),
         size_bytes=tag.get("size"),
         parameter_size=details.get("parameter_size") or None,
         quantization=details.get("quantization_level") or None,
         family=details.get("family") or None,
         digest=tag.get("digest"),
         load=load,
-        local=not tag.get("remote_host"),
+        local=not (tag.get("remote_host") or is_cloud(tag["name"])),
         modified_at=moment(tag.get("modified_at")),
     )
+
+
+def is_cloud(name: str) -> bool:
+    """Whether a model of that name runs at ollama.com; such a one may be asked without being listed."""
+    return name.endswith(CLOUD_SUFFIXES)
 
 
 def capabilities(words: Sequence[str] | None) -> frozenset[Capability]:
@@ -58,6 +66,27 @@ def load_state(running: Mapping[str, Any]) -> LoadState:
     )
 
 
+def bytes_a_token(shown: ShowResponse | None) -> int | None:
+    """Memory that each token of the window takes: keys and values of every layer, 16 bits each (an
+    upper bound: some models keep less). None where the model's file does not say."""
+    facts = (shown.modelinfo if shown else None) or {}
+    family = facts.get("general.architecture")
+
+    def fact(name: str) -> Any:
+        return facts.get(f"{family}.{name}")
+
+    heads, layers = fact("attention.head_count_kv"), _count(fact("block_count"))
+    if isinstance(heads, list) and all(isinstance(each, int) for each in heads):
+        heads, layers = sum(heads), 1
+    width, all_heads = _count(fact("embedding_length")), _count(fact("attention.head_count"))
+    usual = width // all_heads if width and all_heads else None
+    key = _count(fact("attention.key_length")) or usual
+    value = _count(fact("attention.value_length")) or usual
+    if not (layers and isinstance(heads, int) and heads and key and value):
+        return None
+    return 2 * layers * heads * (key + value)
+
+
 def longest_context(shown: ShowResponse | None) -> int | None:
     """Tokens the model was trained for: `<architecture>.context_length`."""
     facts = (shown.modelinfo if shown else None) or {}
@@ -74,6 +103,17 @@ def own_num_ctx(shown: ShowResponse | None) -> int | None:
         if name == "num_ctx" and value.strip().isdigit():
             return int(value)
     return None
+
+
+def version_number(text: object) -> tuple[int, ...]:
+    """`0.12.11` as numbers to compare; a version that is none is a new one, built by somebody."""
+    found = re.match(r"v?(\d+)\.(\d+)\.(\d+)", text) if isinstance(text, str) else None
+    numbers = tuple(int(part) for part in found.groups()) if found else ()
+    return numbers if any(numbers) else (999,)
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
 
 
 def moment(value: object) -> datetime | None:

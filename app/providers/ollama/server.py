@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from app.core.models import ServerState
 from app.core.ports import PullProgress
+from app.core.requests import ModelRequest
 from app.core.usage import Usage
 from app.providers.deadline import LOCAL, Timeouts
 from app.providers.ollama.chat import OllamaModel
@@ -26,7 +27,7 @@ class OllamaServer:
         num_ctx: int | None = None,
         keep_alive: str | int | None = None,
     ) -> None:
-        """`num_ctx` for every model here; None: what is loaded, else the Modelfile's, else 8192."""
+        """`num_ctx` for every model here; None: what each has by itself, wider where a call needs it."""
         self._name = name
         self._timeouts = timeouts
         self._keep_alive = keep_alive
@@ -51,7 +52,7 @@ class OllamaServer:
             self._client,
             name,
             self._timeouts,
-            self._inventory.num_ctx,
+            self._inventory,
             self._keep_alive,
         )
 
@@ -88,7 +89,7 @@ class OllamaServer:
 
     async def load(self, model: str) -> None:
         """Loads the model into memory, with the num_ctx it will be called with."""
-        num_ctx = self._inventory.num_ctx(model)
+        num_ctx, _ = self._inventory.window(model, ModelRequest(()))
         options = {} if num_ctx is None else {"num_ctx": num_ctx}
         await self._client.load(model, self._keep_alive, options)
 

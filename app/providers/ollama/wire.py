@@ -55,11 +55,13 @@ def chat_body(
     keep_alive: str | int | None,
     stream: bool = True,
 ) -> dict[str, Any]:
-    """The body of POST /api/chat."""
+    """The body of POST /api/chat. A prompt that does not fit is to be refused: by itself Ollama drops
+    half of it and says nothing. `shift` is left as it is: another one would load the model anew."""
     body: dict[str, Any] = {
         "model": model,
         "messages": [_message(message) for message in alternating(request.messages)],
         "stream": stream,
+        "truncate": False,
         "options": _options(request, num_ctx),
     }
     if keep_alive is not None:

@@ -5,10 +5,13 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
+import aiohttp
 import pytest
 
 from app.core.errors import (
+    ContextTooLong,
     IncompleteAnswer,
     ModelNotFound,
     ServerFault,
@@ -16,10 +19,12 @@ from app.core.errors import (
     SilenceTimeout,
     Unsupported,
 )
+from app.core.events import Finished
 from app.core.messages import Message
 from app.core.models import Capability, ModelProfile
 from app.core.ports import ModelServer, ModelStore
 from app.core.requests import ModelRequest
+from app.core.usage import Usage
 from app.providers.deadline import Timeouts
 from app.providers.ollama import OllamaServer
 from tests.simulators import OllamaSimulator
@@ -63,7 +68,7 @@ async def ask(server: ModelServer, model: str) -> None:
 
 async def test_models_come_with_size_window_and_capabilities(server: OllamaServer) -> None:
     state = await server.state()
-    assert (state.name, state.kind, state.version) == ("ollama", "ollama", "0.17.0")
+    assert (state.name, state.kind, state.version) == ("ollama", "ollama", "0.33.0")
     assert state.reachable
     assert (state.latency_s or 9) < 1
     models = await models_of(server)
@@ -79,14 +84,16 @@ async def test_models_come_with_size_window_and_capabilities(server: OllamaServe
 
 async def test_a_window_is_known_before_a_model_is_loaded(server: OllamaServer) -> None:
     models = await models_of(server)
-    assert models["gemma2:2b"].window == 8192
+    assert models["gemma2:2b"].window == 4096, "what any Ollama gives"
     assert models["small"].window == 2048, "never more than the model was made for"
     assert models["own"].window == 16384, "the Modelfile's own"
+    assert models["own"].longest == 131072
 
 
 async def test_a_loaded_model_shows_where_and_with_which_window(
     server: OllamaServer, simulator: OllamaSimulator
 ) -> None:
+    simulator.default_context = 8192
     await ask(server, "gemma2:2b")
     load = (await models_of(server))["gemma2:2b"].load
     assert load is not None
@@ -95,7 +102,21 @@ async def test_a_loaded_model_shows_where_and_with_which_window(
     assert load.expires_at is not None
 
 
-async def test_one_num_ctx_is_used_for_loading_and_every_call(
+def sent_windows(simulator: OllamaSimulator) -> list[int | None]:
+    return [body["options"].get("num_ctx") for body in simulator.bodies("/api/chat")]
+
+
+async def ended(server: ModelServer, model: str, request: ModelRequest) -> Usage:
+    *_, last = [event async for event in server.model(model).stream(request)]
+    assert isinstance(last, Finished)
+    return last.usage
+
+
+def words(count: int, word: str = "word", **fields: Any) -> ModelRequest:
+    return ModelRequest((Message.user(" ".join([word] * count)),), **fields)
+
+
+async def test_no_num_ctx_is_sent_where_nobody_asks_for_one(
     server: OllamaServer, simulator: OllamaSimulator
 ) -> None:
     await server.state()
@@ -103,19 +124,103 @@ async def test_one_num_ctx_is_used_for_loading_and_every_call(
     for _ in range(3):
         await ask(server, "own")
         await server.state()
+        await ask(server, "gemma2:2b")
     assert simulator.reloads == []
-    sent = {body["options"]["num_ctx"] for body in simulator.bodies("/api/chat")}
-    assert sent == {16384}
+    assert set(sent_windows(simulator)) == {None}
 
 
-async def test_a_model_somebody_else_loaded_is_not_loaded_again(
+async def test_other_programs_that_say_no_window_make_no_model_load_again(
     server: OllamaServer, simulator: OllamaSimulator
 ) -> None:
+    simulator.default_context = 5000
+    await server.state()
+    other = {"model": "gemma2:2b", "messages": [{"role": "user", "content": "hi"}]}
+    for _ in range(3):
+        await ask(server, "gemma2:2b")
+        async with aiohttp.ClientSession() as session:
+            await (await session.post(f"{simulator.url}/api/chat", json=other)).read()
+        assert (await models_of(server))["gemma2:2b"].window == 5000
+    assert simulator.reloads == []
+
+
+async def test_the_first_answer_tells_which_window_it_had(
+    server: OllamaServer, simulator: OllamaSimulator
+) -> None:
+    simulator.default_context = 6000
+    await server.state()
+    assert (await ended(server, "gemma2:2b", words(10))).window == 6000
+    assert (await ended(server, "gemma2:2b", words(10))).window == 6000
+
+
+@pytest.mark.parametrize("theirs", [6000, 4096, 1000])
+async def test_a_model_that_another_program_loaded_keeps_its_window(
+    server: OllamaServer, simulator: OllamaSimulator, theirs: int
+) -> None:
+    simulator.loaded.add("gemma2:2b")
+    simulator.contexts["gemma2:2b"] = theirs
+    assert (await models_of(server))["gemma2:2b"].window == theirs
+    assert (await ended(server, "gemma2:2b", words(10))).window == theirs
+    assert simulator.reloads == []
+
+
+async def test_a_window_taken_for_the_usual_one_is_asked_for_where_it_is_not(
+    server: OllamaServer, simulator: OllamaSimulator
+) -> None:
+    simulator.default_context = 1000
     simulator.loaded.add("gemma2:2b")
     simulator.contexts["gemma2:2b"] = 4096
-    assert (await models_of(server))["gemma2:2b"].window == 4096
+    await server.state()
+    usage = await ended(server, "gemma2:2b", words(2000, needs=3000))
+    assert (usage.window, usage.input_tokens) == (4096, 2004)
+    assert sent_windows(simulator) == [None, 4096]
+
+
+@pytest.mark.parametrize("version", ["0.12.11", "0.33.0"])
+@pytest.mark.parametrize("needs", [None, 6100])
+async def test_a_prompt_longer_than_the_window_is_never_cut_but_widens_it(
+    server: OllamaServer, simulator: OllamaSimulator, version: str, needs: int | None
+) -> None:
+    simulator.version = version
+    await server.state()
+    usage = await ended(server, "gemma2:2b", words(5000, needs=needs))
+    assert (usage.window, usage.input_tokens) == (8192, 5004)
     await ask(server, "gemma2:2b")
-    assert simulator.reloads == []
+    await server.state()
+    await ask(server, "gemma2:2b")
+    assert len(simulator.reloads) <= 1, "it stays as wide, and is not loaded again each time"
+
+
+@pytest.mark.parametrize("version", ["0.12.11", "0.33.0"])
+async def test_a_prompt_longer_than_the_model_was_made_for_is_refused(
+    server: OllamaServer, simulator: OllamaSimulator, version: str
+) -> None:
+    simulator.version = version
+    await server.state()
+    with pytest.raises(ContextTooLong) as caught:
+        await ended(server, "small", words(3000, needs=4000))
+    assert caught.value.window == (2048 if version == "0.33.0" else None)
+
+
+async def test_a_window_that_there_is_no_memory_for_is_refused_as_too_long(
+    server: OllamaServer, simulator: OllamaSimulator
+) -> None:
+    simulator.most_context = 5000
+    await server.state()
+    with pytest.raises(ContextTooLong):
+        await ended(server, "gemma2:2b", words(5000, needs=6000))
+    assert (await models_of(server))["gemma2:2b"].widest == 4096
+    await ask(server, "gemma2:2b")
+
+
+async def test_a_person_says_which_window_it_is_to_be(
+    server: OllamaServer, simulator: OllamaSimulator
+) -> None:
+    await server.state()
+    assert (await ended(server, "own", words(10, window=20_000))).window == 20_000
+    assert (await ended(server, "small", words(10, window=20_000))).window == 2048
+    assert sent_windows(simulator) == [20_000, 2048]
+    with pytest.raises(ContextTooLong):
+        await ended(server, "own", words(600, window=512))
 
 
 async def test_a_configured_num_ctx_is_for_every_model(simulator: OllamaSimulator) -> None:
@@ -124,10 +229,33 @@ async def test_a_configured_num_ctx_is_for_every_model(simulator: OllamaSimulato
     await ask(server, "own")
     simulator.loaded.add("gemma2:2b")
     simulator.contexts["gemma2:2b"] = 4096
+    assert (await models_of(server))["gemma2:2b"].window == 4000
+    usage = await ended(server, "gemma2:2b", words(10, needs=9000))
+    assert usage.window == 4000
+    assert sent_windows(simulator) == [4000, 4000]
+    await server.aclose()
+
+
+async def test_two_names_of_one_model_share_what_is_loaded(
+    server: OllamaServer, simulator: OllamaSimulator
+) -> None:
+    simulator.models["alias"] = SimModel("alias", digest=simulator.models["gemma2:2b"].digest)
     await server.state()
     await ask(server, "gemma2:2b")
-    assert [body["options"]["num_ctx"] for body in simulator.bodies("/api/chat")] == [4000, 4000]
-    await server.aclose()
+    models = await models_of(server)
+    assert models["alias"].load is not None
+    assert models["alias"].load == models["gemma2:2b"].load
+
+
+async def test_a_server_that_cuts_all_the_same_tells_it_by_its_count(
+    server: OllamaServer, simulator: OllamaSimulator
+) -> None:
+    simulator.version = "0.12.5"
+    await server.state()
+    usage = await ended(server, "gemma2:2b", words(4100, "a"))
+    assert usage.input_tokens == usage.window == 4096
+    with pytest.raises(ContextTooLong, match="would cut"):
+        await ended(server, "small", words(9000))
 
 
 async def test_facts_are_asked_once_and_again_where_a_model_changed(

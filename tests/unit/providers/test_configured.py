@@ -5,7 +5,7 @@ from pydantic import SecretStr
 
 from app.core.errors import SettingsInvalid
 from app.core.providers import PRESETS, FolderNames, any_server, base_of, is_local
-from app.providers.configured import ollama_hosts, openai_servers, servers_from
+from app.providers.configured import keep_alive, ollama_hosts, openai_servers, servers_from
 from app.providers.openai_compatible.listing import profile
 from app.settings import Settings
 
@@ -155,3 +155,17 @@ def test_windows_and_prices_come_from_whoever_knows_them() -> None:
 @pytest.mark.parametrize("id", ["dall-e-3", "tts-1", "omni-moderation-latest", "gpt-realtime"])
 def test_what_nobody_can_talk_to_is_not_listed(id: str) -> None:
     assert profile(PRESETS["openai"], {"id": id}, None) is None
+
+
+def test_how_long_models_stay_in_memory_is_said_for_all_servers_or_for_one() -> None:
+    assert keep_alive("30m") == {"": "30m"}
+    assert keep_alive("1h30m, gpu2=-1,lab=0,old=server") == {
+        "": "1h30m",
+        "gpu2": -1,
+        "lab": 0,
+        "old": None,
+    }
+    assert keep_alive("30") == {"": 30}, "seconds"
+    for wrong in ("soon", "30 min", "gpu2=ever"):
+        with pytest.raises(SettingsInvalid, match="OLLAMA_KEEP_ALIVE"):
+            keep_alive(wrong)

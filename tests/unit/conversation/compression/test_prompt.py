@@ -9,7 +9,7 @@ from app.conversation.compression.prompt import CompressingPromptBuilder
 from app.conversation.tokens import Calibration, Scale, cut_by_server, window_of
 from app.core.errors import ContextTooLong
 from app.core.messages import ImagePart, Message
-from app.core.models import LoadState, ModelProfile, ModelRef
+from app.core.models import ModelProfile, ModelRef
 from app.core.options import ChatOptions
 from app.core.turns import Attachment, Question, SettledTurn, now
 from app.core.usage import CallRecord, Outcome, Purpose, Usage
@@ -77,15 +77,32 @@ def options(**values):
     return ChatOptions.clean(values, "chat")
 
 
-def test_the_window_is_what_the_server_allocated_then_says_then_the_person_then_the_family():
-    loaded = LoadState(1, 1, 4096, None)
-    assert window_of(profile(window=32768, load=loaded), options()) == 4096
+def test_the_window_is_what_the_server_says_then_the_person_then_the_family():
     assert window_of(profile(window=16384), options()) == 16384
     assert window_of(profile(window=16384), options(window=8000)) == 8000
     assert window_of(profile(window=16384), options(window=99_000)) == 16384
     assert window_of(profile(), options(window=99_000)) == 99_000
     assert window_of(profile(), options()) == 32_768
     assert window_of(ModelProfile(ModelRef("x", "unheard-of")), options()) is None
+
+
+def test_the_window_is_made_wider_by_doubling_where_the_conversation_needs_it_and_the_machine_can():
+    ollama = profile(window=4096, widest=20_000, longest=131_072)
+    assert window_of(ollama, options(), needs=4096) == 4096
+    assert window_of(ollama, options(), needs=4097) == 8192
+    assert window_of(ollama, options(), needs=17_000) == 20_000
+    assert window_of(ollama, options(), needs=99_000) == 20_000
+    assert window_of(ollama, options(window=99_000)) == 99_000, "whoever says so may have more"
+    assert window_of(ollama, options(window=999_000)) == 131_072
+    assert window_of(ollama, options(window=2048), needs=9000) == 2048
+    assert window_of(profile(window=4096), options(), needs=9000) == 4096
+
+
+@pytest.mark.parametrize(
+    ("counted", "cut"), [(4096, True), (2050, True), (2048, True), (2040, False), (1700, False)]
+)
+def test_what_is_left_of_a_cut_prompt_fills_the_window_or_half_of_it(counted, cut):
+    assert cut_by_server(counted, 1579, window=4096, bound=2114) is cut
 
 
 def test_a_count_far_under_the_estimate_means_the_server_cut_the_prompt():
