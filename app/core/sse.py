@@ -112,16 +112,28 @@ def payload(event: bytes) -> bytes | None:
     An event named `error` comes out as `{"error": its data}`.
     """
     data: list[bytes] = []
-    failed = False
+    name = b""
     for line in event.split(b"\n"):
         if line.startswith(b"data:"):
             data.append(line[6:] if line.startswith(b"data: ") else line[5:])
         elif line.startswith(b"event:"):
-            failed = line[6:].strip() == b"error"
+            name = line[6:].strip()
     if not data:
-        return None
+        return _bare_error(event)
     joined = data[0] if len(data) == 1 else b"\n".join(data)
-    return _as_error(joined) if failed else joined
+    if name == b"error":
+        return _as_error(joined)
+    return None if name in _SIGNS_OF_LIFE and not joined.lstrip().startswith(b"{") else joined
+
+
+_SIGNS_OF_LIFE = (b"ping", b"heartbeat", b"keepalive", b"keep-alive", b"keep_alive")
+"""Names of events that say no more than that somebody is there."""
+
+
+def _bare_error(event: bytes) -> bytes | None:
+    """An error that a server wrote among its events as if there were none: `{"error": ...}`."""
+    event = event.strip()
+    return event if event.startswith(b"{") and b'"error"' in event and _is_json(event) else None
 
 
 def payloads(block: bytes) -> list[bytes]:
@@ -195,9 +207,8 @@ class StreamReader:
         if self._events is not None:
             return payloads(self._events.rest())
         if self._is_whole:
-            left = b"".join(self._whole)
-        else:
-            left = self._lines.rest() if self._lines is not None else self._start
+            return _values_of(b"".join(self._whole))
+        left = self._lines.rest() if self._lines is not None else self._start
         return [left] if left.strip() else []
 
     def rest_events(self) -> bytes:
@@ -244,6 +255,20 @@ class StreamReader:
         if self._size > MAX_EVENT_BYTES:
             raise MalformedAnswer(f"an answer of more than {MAX_EVENT_BYTES} bytes")
         return []
+
+
+def _values_of(data: bytes) -> list[bytes]:
+    """A value over several lines; of a list of objects (a stream in one piece) each."""
+    if not data.strip():
+        return []
+    if data.lstrip().startswith(b"["):
+        try:
+            listed = read_json(data)
+        except ValueError:
+            return [data]
+        if len(listed) > 1 and all(isinstance(each, dict) for each in listed):
+            return [json.dumps(each).encode() for each in listed]
+    return [data]
 
 
 def _is_json(data: bytes) -> bool:

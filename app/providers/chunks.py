@@ -1,5 +1,6 @@
 """The chunks of one streamed answer, whatever form they come in."""
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -19,7 +20,7 @@ def parsed_chunk(server: str, model: str, data: bytes) -> tuple[Chunk, bool]:
     Raises MalformedAnswer where it is none, or the error that it is.
     """
     try:
-        chunk, odd = read_odd_json(data)
+        chunk, odd = _leniently(data)
     except ValueError as error:
         raise not_the_protocol(server, model, data) from error
     if type(chunk) is list and chunk and type(chunk[0]) is dict:
@@ -29,6 +30,19 @@ def parsed_chunk(server: str, model: str, data: bytes) -> tuple[Chunk, bool]:
     if says_error(chunk):
         raise error_in_body(server, model, chunk)
     return chunk, odd
+
+
+def _leniently(data: bytes) -> tuple[Any, bool]:
+    """JSON also where a byte of it is no UTF-8, or a control character stands in a text as it is: one
+    stray byte does not cost the answer."""
+    try:
+        return read_odd_json(data)
+    except ValueError:
+        pass
+    try:
+        return json.loads(data.decode("utf-8", "replace"), strict=False), True
+    except RecursionError as error:
+        raise ValueError("too deep") from error
 
 
 class ChunkReader:
@@ -58,7 +72,7 @@ class ChunkReader:
             except (ValueError, AttributeError):
                 if not data or data.isspace():
                     continue
-                if data.strip() == b"[DONE]":
+                if data.strip().upper() == b"[DONE]":
                     self.done = True
                     continue
             yield parsed_chunk(self._server, self._model, data)
@@ -67,7 +81,7 @@ class ChunkReader:
         """The last value, whose end never came."""
         for data in self._stream.rest():
             try:
-                if data.strip() != b"[DONE]":
+                if data.strip().upper() != b"[DONE]":
                     read_odd_json(data)
             except ValueError as error:
                 if self.is_events or data.lstrip().startswith(b"{"):

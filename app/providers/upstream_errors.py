@@ -54,6 +54,19 @@ _STATUS_OF_KIND = {
 _HTML = re.compile(r"\s*<(!doctype|html|head|body|\?xml)", re.IGNORECASE)
 
 
+_TAG = re.compile(r"<[^>]*>")
+_CHARSET = re.compile(r"charset=\"?([\w-]+)", re.IGNORECASE)
+
+
+def _decoded(body: bytes, kind: str) -> str:
+    """The text of a body, by what its type says of its letters; UTF-8 where that is nothing known."""
+    said = _CHARSET.search(kind)
+    try:
+        return body.decode(said[1] if said else "utf-8", "replace")
+    except LookupError:
+        return body.decode("utf-8", "replace")
+
+
 @dataclass(frozen=True, slots=True)
 class UpstreamError:
     """An error as it came: its status (None in mid-stream), the server's words, and its own code."""
@@ -119,7 +132,7 @@ def error_of_status(
 ) -> KonsiliumError:
     """The error behind a status of 300 and more, with whatever body it came. `key` is kept out of it."""
     wait = retry_after(headers)
-    text = body[:65536].decode("utf-8", "replace")
+    text = _decoded(body[:65536], headers.get("content-type", ""))
     moved = headers.get("location") if status < 400 else None
     parsed: object = None
     if moved is None and not _HTML.match(text):
@@ -133,6 +146,8 @@ def error_of_status(
     elif parsed is not None:
         error = error_in_body(server, model, parsed, status, wait)
     else:
+        if text.lstrip().startswith("<?xml"):
+            text = " ".join(_TAG.sub(" ", text).split())
         message = "an HTML page" if _HTML.match(text) else text.strip() or "no explanation"
         error = UpstreamError(server, model, _short(message), status, retry_after=wait).as_error()
     if len(key) >= SHORTEST_SECRET:
@@ -176,6 +191,9 @@ def says_error(chunk: Mapping[str, Any]) -> bool:
     """Whether an object of a stream, or one instead of an answer, is an error, in whatever form."""
     if chunk.get("error") or "error" in (chunk.get("object"), chunk.get("type")):
         return True
+    base = chunk.get("base_resp")  # MiniMax: beside an answer, too, with 0 for none
+    if isinstance(base, Mapping) and base.get("status_code"):
+        return True
     if "choices" in chunk or "usage" in chunk:
         return False
     return any(chunk.get(name) for name in _WORDS) and not isinstance(chunk.get("message"), Mapping)
@@ -186,7 +204,16 @@ def words_of(value: object) -> str:
     return _short(_words(value, 4) or value)
 
 
-_WORDS = ("message", "msg", "detail", "error_msg", "error_message", "errors", "description")
+_WORDS = (
+    "message",
+    "msg",
+    "detail",
+    "error_msg",
+    "error_message",
+    "errors",
+    "description",
+    "status_msg",
+)
 """Where servers put what they have to say, the most telling first."""
 
 
@@ -210,6 +237,8 @@ def _words(value: object, depth: int) -> str:
 def _unwrapped(parsed: object) -> object:
     """The error itself: of a list (Gemini's) the first, of wrappers in one another the innermost, be
     they JSON within a string of JSON (Ollama passes on what its runner says)."""
+    if isinstance(parsed, Mapping) and isinstance(parsed.get("base_resp"), Mapping):
+        parsed = parsed["base_resp"]
     for _ in range(8):
         if isinstance(parsed, str):
             parsed = _json_within(parsed)

@@ -153,29 +153,37 @@ class ToolCallIndexes:
 
 def thinking_in(said: Mapping[str, Any]) -> str:
     """The thinking in a delta or a message, by the names that servers have for it."""
-    for name in ("reasoning_content", "reasoning", "thinking"):
+    for name in ("reasoning_content", "reasoning", "thinking", "reasoning_text"):
         if given := said.get(name):
             return text_of(given)
-    details = said.get("reasoning_details")
-    if not isinstance(details, list):
-        return ""
-    parts = (part for part in details if isinstance(part, dict))
-    return "".join(str(part.get("text") or part.get("summary") or "") for part in parts)
+    parts = [*_listed(said.get("reasoning_details")), *_listed(said.get("thinking_blocks"))]
+    return "".join(
+        str(part.get("text") or part.get("summary") or part.get("thinking") or "") for part in parts
+    )
 
 
-def text_of(value: object, kind: str = "text") -> str:
-    """A text; some servers send content as parts, `[{"type": "text", "text": ...}]`."""
+def _listed(value: object) -> list[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def text_of(value: object) -> str:
+    """A text; some servers send content as parts, `[{"type": "text", "text": ...}]` or bare texts."""
     if type(value) is str:
         return value
     if isinstance(value, list):
-        return "".join(text_of(part[kind], kind) for part in value if _is_part(part, kind))
+        return "".join(
+            part if isinstance(part, str) else text_of(part["text"])
+            for part in value
+            if isinstance(part, str) or _is_text(part)
+        )
     if isinstance(value, dict):
         return text_of(value.get("text") or value.get("content") or "")
     raise TypeError(f"text expected, not {value!r}")
 
 
-def _is_part(part: object, kind: str) -> bool:
-    return isinstance(part, dict) and part.get("type") == kind
+def _is_text(part: object) -> bool:
+    kinds = ("text", "output_text", None)
+    return isinstance(part, dict) and "text" in part and part.get("type") in kinds
 
 
 def thinking_parts(content: object) -> str:
@@ -183,7 +191,9 @@ def thinking_parts(content: object) -> str:
     if not isinstance(content, list):
         return ""
     return "".join(
-        text_of(part.get("thinking") or "") for part in content if _is_part(part, "thinking")
+        text_of(part.get("thinking") or "")
+        for part in content
+        if isinstance(part, dict) and part.get("type") == "thinking"
     )
 
 
@@ -238,8 +248,12 @@ class AnswerReader:
             if calls := said.get("tool_calls") or as_tool_calls(said):
                 self._called = True
                 events.extend(self._tool_call(at, call) for at, call in enumerate(calls))
-        if logprobs := choice.get("logprobs"):
+        elif said is None and isinstance(bare := choice.get("text"), str) and bare:
+            events.append(TextDelta(clean(bare) if odd else bare))
+        if isinstance(logprobs := choice.get("logprobs"), dict):
             self._logprobs.extend(logprobs.get("content") or ())
+        if choice.get("error"):
+            raise broken(self._server, self._model, "error", choice, chunk)
         if reason := choice.get("finish_reason"):
             if reason in BROKEN:
                 raise broken(self._server, self._model, reason, choice, chunk)

@@ -164,7 +164,7 @@ class StreamMender:
         data = payload(event)
         if data is None or not data.strip():
             return b""
-        if data.strip() == b"[DONE]":
+        if data.strip().upper() == b"[DONE]":
             self.done = True
             return b""
         chunk, _ = parsed_chunk(self._server, self._model, data)
@@ -237,7 +237,8 @@ class StreamMender:
         reason = choice.get("finish_reason")
         said = delta if isinstance(delta, dict) else choice
         self.spoken = self.spoken or bool(reason) or any(map(said.get, _CONTENT))
-        if isinstance(reason, str) and reason in BROKEN:
+        if (isinstance(reason, str) and reason in BROKEN) or choice.get("error"):
+            reason = reason if isinstance(reason, str) else "error"
             raise broken(self._server, self._model, reason, choice, chunk)
         if isinstance(delta, dict):
             if self._functions and (calls := as_tool_calls(delta)):

@@ -33,11 +33,14 @@ def mended_answer(
     Raises MalformedAnswer, IncompleteAnswer, or what the server says went wrong.
     """
     try:
+        if body.startswith(b"["):
+            raise MalformedAnswer("a list of chunks")
         answer, _ = parsed_chunk(server, model, body)
     except MalformedAnswer:
         reader = StreamReader()
         values = [*reader.payloads(body), *reader.rest()]
-        if not reader.is_events and len(values) < 2:
+        whole = values == [body] and not body.startswith(b"[")
+        if not reader.is_events and (whole or not values):
             raise
         answer = _joined(server, model, values)
         return _dumped(answer), _ending(answer)
@@ -128,9 +131,10 @@ def _join_choice(choices: dict[int, Chunk], piece: Chunk) -> None:
     choice: Any = choices.setdefault(index, empty)
     message = choice["message"]
     delta: Chunk = piece.get("delta") or {}
-    for name in ("content", "reasoning_content", "reasoning"):
-        if delta.get(name):
-            message[name] = (message.get(name) or "") + delta[name]
+    if delta.get("content"):
+        message["content"] += text_of(delta["content"])
+    if thought := thinking_in(delta):
+        message["reasoning_content"] = (message.get("reasoning_content") or "") + thought
     for call in delta.get("tool_calls") or ():
         calls: list[Chunk] = message.setdefault("tool_calls", [])
         if call["index"] >= len(calls):

@@ -166,3 +166,16 @@ def test_a_key_is_struck_out_of_what_is_shown() -> None:
     body = b'{"error": {"message": "Incorrect API key provided: sk-12345678."}}'
     found = error_of_status("s", "m", 401, body, {}, "sk-12345678")
     assert found.detail == "401: Incorrect API key provided: ***."
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "windows-1251", "koi8-r", "no-such-charset"])
+def test_the_words_of_a_refusal_are_read_by_the_letters_that_its_type_names(charset):
+    coded = "utf-8" if charset == "no-such-charset" else charset
+    kind = {"content-type": f"application/json; charset={charset}"}
+    error = error_of_status("lab", "m", 400, '{"error": "ошибка"}'.encode(coded), kind)
+    assert error.detail == "400: ошибка"
+
+
+def test_a_refusal_in_xml_is_said_without_its_tags():
+    body = b"<?xml version='1.0'?><Error><Message>boom happened</Message></Error>"
+    assert error_of_status("lab", "m", 400, body, {}).detail == "400: boom happened"
