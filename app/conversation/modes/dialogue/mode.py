@@ -7,10 +7,17 @@ found in the history by their names. `continuation` makes the question of "N mor
 from dataclasses import dataclass, replace
 
 from app.conversation.answer import sampling_of
+from app.conversation.language import words_of
 from app.conversation.limits import deadline_in, passed, timed
 from app.conversation.mode import TurnContext
 from app.conversation.modes.dialogue import prompts
-from app.conversation.modes.dialogue.ending import Voice, is_courtesy, repeats
+from app.conversation.modes.dialogue.ending import (
+    LONG_TURN,
+    Voice,
+    is_courtesy,
+    merely_agrees,
+    repeats,
+)
 from app.conversation.modes.dialogue.notes import DialogueNote, LeftNote, ParticipantNote
 from app.conversation.modes.dialogue.options import MAX_TURNS, OPTIONS
 from app.conversation.modes.dialogue.participants import (
@@ -88,6 +95,10 @@ class _Conversation:
         self._last = self._transcript.last_speaker()
         self._spoken = 0
         self._silent = 0
+        self._closing = 0
+        """Turns in a row of nothing but courtesies and agreement."""
+        self._repeating = 0
+        """Turns in a row that said nothing new."""
         self._end: _End | None = None
 
     async def run(self) -> None:
@@ -119,6 +130,7 @@ class _Conversation:
                 step.write(text)
             self._transcript.add(self._transcript.person, text)
             self._remaining = max(self._remaining, len(self._present))
+            self._closing = 0
             self._end = None
 
     async def _speak(self, speaker: int) -> None:
@@ -175,14 +187,20 @@ class _Conversation:
                 self._end = self._end or _End("silence")
             return
         self._silent = 0
-        before = self._transcript.lines[-1]
+        before = [line.text for line in self._transcript.lines]
+        closing = is_courtesy(text) or merely_agrees(text, [self._transcript.topic, *before])
+        self._closing = self._closing + 1 if closing else 0
         repeated = repeats(text, self._transcript.own(speaker))
+        self._repeating = self._repeating + 1 if repeated else 0
+        stuck = repeated and (
+            len(words_of(text)) >= LONG_TURN or self._repeating >= 2 * len(self._present)
+        )
         self._transcript.add(name, text, speaker)
         if marked:
             self._end = self._end or _End("mark", name)
-        elif repeated:
+        elif stuck:
             self._end = self._end or _End("repetition", name)
-        elif before.speaker is not None and is_courtesy(before.text) and is_courtesy(text):
+        elif self._closing >= max(2, len(self._present) - 1):
             self._end = self._end or _End("courtesy")
 
     def _close(self, end: _End) -> None:

@@ -267,6 +267,51 @@ def test_overlap_is_of_trigrams_with_ones_own_last_two_turns():
     assert repeats("Да.", ["Да."])
 
 
+GOES_ON = [
+    ["Продам стул за 5000 рублей.", "Дам 3000 рублей.", "Отдам за 4500 рублей.", "Дам 3500 рублей."],
+    ["White plays d4.", "Black plays d5.", "White plays c4.", "Black plays e6."],
+    ["Верно! Столица Италии?", "Рим.", "Верно! Столица Испании?", "Мадрид."],
+    ["Шёл отряд по берегу. Эх, яблочко, куда ты катишься!", "Плыл корабль по морю. Эх, яблочко, куда ты катишься!", "Летел гусь над полем. Эх, яблочко, куда ты катишься!", "Скакал конь по лугу. Эх, яблочко, куда ты катишься!"],
+    ["Дякую за терпіння. Перевірте, чи горить лампочка.", "Горить зелена.", "Чудово, дякую. Вимкніть модем на хвилину.", "Вимкнув."],
+    ["Спасибо за обращение. Предъявите паспорт, пожалуйста.", "Благодарю, вот паспорт.", "Спасибо, минуту. Справка готова, распишитесь здесь.", "Благодарю, расписался."],
+    ["Согласен, но цена слишком высока.", "Верно, цена высока, зато качество лучше.", "Согласен, качество лучше, а вот срок поставки велик.", "Да, срок велик; давайте сократим его до двух недель."],
+    ["Ставлю 100 фишек.", "Поддерживаю и поднимаю до 200.", "Поддерживаю.", "Ставлю ещё 300."],
+    ["Пас.", "Пас.", "Две черви.", "Пас."],
+    ["Верно, x = 5, значит y = 7.", "Верно, y = 7, тогда z = 12.", "Верно, z = 12, и сумма равна 24.", "Верно, 24."],
+]  # fmt: skip
+IS_OVER = [
+    ["Спасибо за разговор, было интересно!", "И вам спасибо! До свидания.", "До свидания!"],
+    ["Полностью согласен с вами.", "Да, вы абсолютно правы.", "Именно так.", "Согласен."],
+    ["Погоджуюся, трамвай потрібен.", "Так, саме так, трамвай потрібен місту.", "Цілком згодна, трамвай потрібен.", "Згоден."],
+    ["I completely agree with you.", "Absolutely, well said.", "Exactly.", "Indeed."],
+    ["Дякую за розмову, було приємно!", "Навзаєм, гарного вечора!", "До зустрічі!"],
+    ["Мне нечего добавить, вы всё сказали.", "И мне добавить нечего.", "Тогда на этом всё."],
+    ["Ваш заказ будет завтра. Всего доброго!", "Спасибо, до завтра!", "До завтра!"],
+    ["Deal!", "Deal. Pleasure doing business with you.", "The pleasure is mine."],
+    ["Да!", "Нет!"] * 4,
+]  # fmt: skip
+
+
+async def played(lines):
+    """How it ended, after two turns of substance."""
+    lines = ["Тема широкая, начнём с её истории.", "Сначала послушайте другое мнение.", *lines]
+    own = {ANNA: iter(lines[::2]), BORIS: iter(lines[1::2])}
+    scripts = {name: lambda request, its=its: next(its) for name, its in own.items()}
+    stage = a_stage(scripts, text="Поговорите.", dialogue_turns=len(lines))
+    await stage.play()
+    return ended(stage)["ended"]
+
+
+@pytest.mark.parametrize("lines", GOES_ON)
+async def test_lines_that_rhyme_and_polite_ones_go_on(lines):
+    assert await played(lines) == "turns"
+
+
+@pytest.mark.parametrize("lines", IS_OVER)
+async def test_goodbyes_and_pure_agreement_end_it_within_two_rounds(lines):
+    assert await played(lines) in {"courtesy", "repetition"}
+
+
 async def test_silence_all_round_ends_it():
     stage = a_stage({ANNA: "", BORIS: ""})
     with pytest.raises(KonsiliumError):
