@@ -73,7 +73,9 @@ class OpenAICompatibleModel:
         whole = False
         try:
             with deadline:
-                answer = await deadline.wait(self._accepted(body, self._posting(request)))
+                answer = await deadline.wait(
+                    self._accepted(body, self._posting(request), described=True)
+                )
                 while not whole:
                     piece = await deadline.wait(answer.next())
                     whole = not piece
@@ -223,15 +225,17 @@ class OpenAICompatibleModel:
             "/chat/completions", body, model=self._name, request_id=request.request_id
         )
 
-    async def _accepted(self, body: dict[str, Any], post: Post) -> UpstreamAnswer:
+    async def _accepted(
+        self, body: dict[str, Any], post: Post, *, described: bool = False
+    ) -> UpstreamAnswer:
         """The answer to that body, without what the model refuses: tried once more for each parameter
         that is found to be refused."""
         while True:
-            sent = self._refused.apply(self._ref, body)
+            sent = self._refused.apply(self._ref, body, described=described)
             try:
                 return await post(_dumped(sent))
             except RequestRefused as error:
-                if not self._refused.learn(self._ref, sent, error):
+                if not self._refused.learn(self._ref, sent, error, described=described):
                     raise
                 log.info("%s: %s", self._ref, error.detail)
 

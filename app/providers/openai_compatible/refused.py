@@ -5,7 +5,7 @@ Rows of the table of families say what is known beforehand; everything else show
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from app.core.concurrency import BackgroundTasks
@@ -30,7 +30,12 @@ OPTIONAL = (
     "logit_bias",
 )
 """Without these an answer is still an answer to the question."""
+FORMAT = "response_format"
+"""Without this an answer to a prompt that describes its form, too, is one; to others it is not."""
 RENAMED = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+
+_SAID = {FORMAT: "(?:response_format|json_schema|json_object|structured[ _]outputs?)"}
+"""What a refusal calls a parameter, where that is not its name alone."""
 
 _REFUSING = re.compile(
     r"unsupported|not supported|n.t support|not support|not permitted|not allowed|forbidden"
@@ -52,8 +57,10 @@ class Store(Protocol):
 class RefusedParameters:
     """One for all servers of the process; kept in the database where there is one."""
 
-    def __init__(self, store: Store | None = None) -> None:
+    def __init__(self, store: Store | None = None, clock: Callable[[], float] = time.time) -> None:
+        """`clock`: seconds since 1970."""
         self._store = store
+        self._clock = clock
         self._known: dict[str, dict[str, tuple[str, float]]] = {}
         """By `server/model`: parameter -> (what it is called instead, "" for nothing; when)."""
         self._writing = BackgroundTasks()
@@ -69,24 +76,35 @@ class RefusedParameters:
         found = self._known.get(model)
         if not found:
             return {}
-        since = time.time() - REMEMBERED_SECONDS
+        since = self._clock() - REMEMBERED_SECONDS
         return {name: new for name, (new, at) in found.items() if at > since}
 
-    def apply(self, model: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The body without what the model refused."""
+    def apply(self, model: str, body: dict[str, Any], *, described: bool = False) -> dict[str, Any]:
+        """The body without what the model refused; without a format only where the prompt, too, has
+        `described` it."""
         found = self.of(model)
+        if not described:
+            found.pop(FORMAT, None)
         if not found:
             return body
         return _renamed(body, found)
 
-    def learn(self, model: str, body: Mapping[str, Any], error: KonsiliumError) -> bool:
-        """Whether that refusal was of a parameter which the body has; it is remembered then."""
-        name = refused_parameter(body, error)
+    def learn(
+        self,
+        model: str,
+        body: Mapping[str, Any],
+        error: KonsiliumError,
+        *,
+        described: bool = False,
+    ) -> bool:
+        """Whether that refusal was of a parameter which the body has and can do without (`described` as in
+        `apply`); it is remembered then."""
+        name = refused_parameter(body, error, OPTIONAL + ((FORMAT,) if described else ()))
         if name is None:
             return False
         other = RENAMED.get(name, "")
         named = other and other not in body and re.search(rf"\b{other}\b", error.detail)
-        self._known.setdefault(model, {})[name] = (other if named else "", time.time())
+        self._known.setdefault(model, {})[name] = (other if named else "", self._clock())
         if self._store is not None:
             self._writing.start(self._store.put(SCOPE, KEY, self._stored()))
         return True
@@ -98,12 +116,15 @@ class RefusedParameters:
         }
 
 
-def refused_parameter(body: Mapping[str, Any], error: KonsiliumError) -> str | None:
+def refused_parameter(
+    body: Mapping[str, Any], error: KonsiliumError, optional: tuple[str, ...] = OPTIONAL
+) -> str | None:
     """The parameter of the body that the server does not take at all, by the words of its refusal: of
     two that exclude each other the later of OPTIONAL's order; None where it is about anything else."""
     if not isinstance(error, BadRequest | Unsupported) or not _REFUSING.search(error.detail):
         return None
-    named = [name for name in OPTIONAL if name in body and re.search(rf"\b{name}\b", error.detail)]
+    said = {name: re.search(rf"\b{_SAID.get(name, name)}\b", error.detail) for name in optional}
+    named = [name for name in optional if name in body and said[name]]
     if named == ["temperature", "top_p"]:
         return "top_p"
     return named[0] if named else None

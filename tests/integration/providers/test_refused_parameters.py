@@ -11,7 +11,7 @@ from aiohttp import web
 from app.core.errors import BadRequest, KonsiliumError
 from app.core.events import TextDelta
 from app.core.messages import Message, alternating
-from app.core.requests import ModelRequest, RawRequest, Sampling
+from app.core.requests import JsonSchema, ModelRequest, RawRequest, Sampling
 from app.providers.openai_compatible import RefusedParameters, any_server
 from app.providers.openai_compatible.refused import KEY, SCOPE, refused_parameter
 from app.providers.openai_compatible.server import OpenAICompatibleServer
@@ -20,6 +20,7 @@ REFUSALS = {
     "max_tokens": "Unsupported parameter: 'max_tokens' is not supported with this model. Use"
     " 'max_completion_tokens' instead.",
     "temperature": "Unsupported value: 'temperature' does not support 0.7 with this model.",
+    "response_format": "This response_format type is unavailable now",
     "stream_options": "body.stream_options: Extra inputs are not permitted",
 }
 
@@ -64,7 +65,11 @@ async def strict(refuses: tuple[str, ...]) -> AsyncIterator[tuple[str, list[dict
     await runner.cleanup()
 
 
-ASKED = ModelRequest((Message.user("hi"),), Sampling(temperature=0.7, max_tokens=50))
+ASKED = ModelRequest(
+    (Message.user("hi"),),
+    Sampling(temperature=0.7, max_tokens=50),
+    JsonSchema("answer", {"type": "object"}),
+)
 
 
 async def say(server: OpenAICompatibleServer) -> str:
@@ -95,6 +100,35 @@ async def test_a_refused_parameter_is_learned_once(names: tuple[str, ...]) -> No
         assert (SCOPE, KEY) in memory.kept
 
 
+async def test_what_was_learned_is_tried_again_after_a_week() -> None:
+    now = [1_000_000.0]
+    async with strict(("response_format",)) as (url, bodies):
+        refused = RefusedParameters(clock=lambda: now[0])
+        async with aclosing(
+            OpenAICompatibleServer(any_server("lab", url), refused=refused)
+        ) as server:
+            for days, sent in ((0.0, 2), (6.9, 1), (0.2, 2), (0.0, 1)):
+                now[0] += days * 86_400
+                bodies.clear()
+                assert await say(server) == "ok"
+                assert len(bodies) == sent
+
+
+async def test_a_format_is_left_out_for_the_chat_whose_prompt_describes_it_and_for_no_client() -> (
+    None
+):
+    async with strict(("response_format",)) as (url, bodies):
+        refused = RefusedParameters()
+        async with aclosing(
+            OpenAICompatibleServer(any_server("lab", url), refused=refused)
+        ) as server:
+            assert await say(server) == "ok"
+            wanted = {"messages": [], "response_format": {"type": "json_object"}}
+            with pytest.raises(BadRequest):
+                await server.raw("odd").raw_answer(RawRequest("/chat/completions", wanted))
+            assert "response_format" in bodies[-1]
+
+
 async def test_the_gateways_way_learns_it_too() -> None:
     async with strict(("max_tokens",)) as (url, bodies):
         fields = {"model": "odd", "messages": [], "max_tokens": 5, "stream": True}
@@ -114,6 +148,7 @@ async def test_the_gateways_way_learns_it_too() -> None:
         ({"max_tokens": 9000}, "max_tokens must be at most 4096", None),
         ({"seed": 1}, "Unknown parameter: seed", "seed"),
         ({"temperature": 1}, "This model does not support image input", None),
+        ({"response_format": {}}, "json_schema is not supported by this model", None),
         ({"messages": []}, "messages: Extra inputs are not permitted", None),
     ],
 )
