@@ -50,7 +50,7 @@ class FolderNames:
     """Yandex: `gpt://<folder>/yandexgpt-lite/latest` is seen as `yandexgpt-lite`.
 
     A version other than latest stays in the name (`yandexgpt/rc`). Embedding models are
-    `emb://<folder>/text-search-doc/latest`.
+    `emb://<folder>/text-search-doc/latest`, `emb://<folder>/text-embeddings-v2-query/latest`.
     """
 
     def __init__(self, folder: str) -> None:
@@ -78,7 +78,7 @@ class FolderNames:
         return Capability.EMBEDDING if id.startswith("emb://") else None
 
     def _scheme(self, name: str) -> str:
-        return "emb" if name.startswith("text-search-") else "gpt"
+        return "emb" if name.startswith(("text-search-", "text-embeddings")) else "gpt"
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,9 +97,9 @@ def usage_of(usage: Mapping[str, Any], timings: object = None) -> Usage:
 
 
 def count(value: object) -> int | None:
-    """A count of tokens; some servers write it as text (Yandex) or as 10.0."""
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
+    """A count of tokens; some servers write it as text (Yandex), as 10.0, or both."""
+    if isinstance(value, str) and (digits := value.strip().removesuffix(".0")).isdecimal():
+        return int(digits)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

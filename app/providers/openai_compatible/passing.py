@@ -390,7 +390,8 @@ def counted(value: Any) -> Any:
     """A count that a server wrote as text, as a number."""
     if isinstance(value, dict):
         return {name: counted(inner) for name, inner in value.items()}
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
+    known = count(value) if isinstance(value, str) else None
+    return value if known is None else known
 
 
 def _events(block: bytes) -> list[bytes]:

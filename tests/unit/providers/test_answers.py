@@ -89,6 +89,8 @@ USAGES = [
         },
         (10, 9, None, 5),
     ),
+    ({"prompt_tokens": " 10 ", "completion_tokens": "9.0"}, (10, 9, None, None)),
+    ({"prompt_tokens": "-1", "completion_tokens": "9.5"}, (None, None, None, None)),
     ({"prompt_tokens": 10, "completion_tokens_details": None, "total_tokens": 4}, (10, None, None, None)),
 ]  # fmt: skip
 

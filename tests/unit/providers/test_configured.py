@@ -103,6 +103,8 @@ def test_yandex_models_are_seen_by_their_short_names() -> None:
         assert names.name(id) == name
         assert names.id(name) == id
     assert FolderNames("b1g").id("text-search-query") == "emb://b1g/text-search-query/latest"
+    for name in ("text-embeddings-v2-doc", "text-embeddings-v2-query"):
+        assert FolderNames("b1g").id(name) == f"emb://b1g/{name}/latest"
 
 
 def test_an_endpoints_url_becomes_a_base() -> None:
