@@ -37,14 +37,18 @@ class Candidate:
 
 
 def varied(base: Sampling, count: int) -> list[Sampling]:
-    """Samplings around the person's own, which is the first."""
+    """Samplings around the person's own, which is the first; the second is greedy
+    where the first is not."""
     middle = base.temperature if base.temperature is not None else 0.7
     variants = []
     for offset, top_p in zip(OFFSETS[:count], TOP_P, strict=False):
         shifted = middle + offset
         temperature = min(HOTTEST, shifted) if shifted >= 0 else -offset / 2
         variants.append(replace(base, temperature=round(temperature, 2), top_p=top_p))
-    return variants
+    if count > 1 and base.temperature != 0:
+        variants = [v for v in variants if v.temperature != 0]
+        variants.insert(1, replace(base, temperature=0.0, top_p=None))
+    return variants[:count]
 
 
 async def write_candidate(

@@ -28,6 +28,16 @@ TELLING = 20
 STEM = 5
 """Letters by which a keyword is recognised in its other forms."""
 
+REFUSAL_CHARACTERS = 160
+_WORD = re.compile(r"\w+")
+_FIGURE = re.compile(r"-?\d{1,3}(?:[ \u00a0,]\d{3})+(?:[.,]\d+)?(?!\d)|-?\d+(?:[.,]\d+)?")
+_REFUSAL = re.compile(
+    r"не могу (?:\w+ )?(?:помочь|ответить|выполнить|предоставить|обсуждать|дать|с этим)|не в состоянии|"
+    r"не имею возможности|вынужден\w* отказать|не можу (?:\w+ )?(?:допомогти|відповісти|виконати|надати|обговорювати|дати)|"
+    r"не маю змоги|(?:can.?t|cannot|unable to|not able to|won.t) (?:\w+ )?(?:help|assist|answer|provide|comply|"
+    r"discuss|fulfil|do that)|(?:как|as an?|як) (?:языковая модель|мовна модель|ai\b|language model)",
+    re.IGNORECASE,
+)
 _LIST = re.compile(r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+\S", re.MULTILINE)
 _MARKS = re.compile(r"\*\*\S|^#{1,6}\s|^\|.+\||```|\n\n", re.MULTILINE)
 _JSON_BLOCK = re.compile(r"```json\s*\n(.*?)```", re.DOTALL | re.IGNORECASE)
@@ -136,20 +146,45 @@ def _is_json(text: str) -> bool:
 
 
 def medoid_scores(texts: Sequence[str]) -> list[float]:
-    """How much each text shares with the others: the mean of Jaccard similarities of word 1-, 2- and
-    3-grams, 0 to 1. A text alone scores 1."""
-    grams = [[_grams(words_of(text), n) for n in (1, 2, 3)] for text in texts]
+    """How much each text agrees with the others, 0 to 1: the mean of Jaccard similarities of word 1-,
+    2- and 3-grams, digits and code with their letters' case among the words, and, as much again, of
+    what they come to: the last figure, where they have figures. A text alone scores 1.
+
+    Refusals agree with each other by their wording alone, so they score nothing unless most refuse.
+    """
     if len(texts) < 2:
         return [1.0] * len(texts)
+    refusing = [is_refusal(text) for text in texts]
+    if sum(refusing) * 2 > len(texts):
+        refusing = [False] * len(texts)
+    grams = [[_grams(_WORD.findall(text), n) for n in (1, 2, 3)] for text in texts]
+    results = [last_figure(text) for text in texts]
+    figured = sum(result is not None for result in results) * 2 > len(texts)
     scores = []
     for i, own in enumerate(grams):
-        alike = [
-            sum(_jaccard(a, b) for a, b in zip(own, other, strict=True)) / 3
-            for j, other in enumerate(grams)
-            if j != i
-        ]
-        scores.append(sum(alike) / len(alike))
+        alike = []
+        for j, other in enumerate(grams):
+            if j == i or refusing[j]:
+                continue
+            words = sum(_jaccard(a, b) for a, b in zip(own, other, strict=True)) / 3
+            agreed = float(results[i] is not None and results[i] == results[j])
+            alike.append((words + agreed) / 2 if figured else words)
+        scores.append(0.0 if refusing[i] or not alike else sum(alike) / len(alike))
     return scores
+
+
+def is_refusal(text: str) -> bool:
+    """Whether the text begins by declining to answer."""
+    return bool(_REFUSAL.search(text[:REFUSAL_CHARACTERS]))
+
+
+def last_figure(text: str) -> str | None:
+    """The last number in the text, its thousands joined; None where there is none."""
+    found = _FIGURE.findall(text)
+    if not found:
+        return None
+    figure = re.sub(r"[\s,](?=\d{3}(?:\D|\Z))", "", found[-1]).replace(",", ".")
+    return figure.rstrip("0").rstrip(".") if "." in figure else figure
 
 
 def _grams(words: list[str], n: int) -> set[tuple[str, ...]]:

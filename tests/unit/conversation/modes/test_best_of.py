@@ -14,6 +14,7 @@ from app.conversation.modes.best_of.selection import (
     forbidden_words,
     heuristic_parts,
     holds_any,
+    last_figure,
     medoid_scores,
     ranked,
     scored,
@@ -373,3 +374,40 @@ def test_equals_are_ranked_by_number():
     same = [candidate(ALIKE_1, 1), candidate(ALIKE_1, 2)]
     order = ranked(scored(same, "medoid", "Столица?", "ru", ()))
     assert [s.candidate.number for s in order] == [1, 2]
+
+
+def test_agreement_counts_figures_case_and_refusals_for_what_they_are():
+    said = "Первый поезд прошёл половину пути, второй остальное. Всего {} км."
+    scores = medoid_scores([said.format(n) for n in (401, 391, 391, 391)])
+    assert scores.index(max(scores)) == 1
+    code = medoid_scores(["use -D, not -d", "use -d, not -D", "use -d, not -D"])
+    assert code.index(max(code)) == 1
+    no = "Извините, я не могу помочь с этим вопросом."
+    answers = [
+        "Сварите свёклу за час на слабом огне.",
+        "Час на огне слабом, потом охладите свёклу.",
+    ]
+    mixed = medoid_scores([no, no, *answers])
+    assert max(mixed[:2]) < min(mixed[2:])
+    refused = medoid_scores([no, no, no, answers[0]])
+    assert max(refused) == refused[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "figure"),
+    [
+        ("Итого 12 400 ₽.", "12400"),
+        ("A: 12,400", "12400"),
+        ("x = -3,5", "-3.5"),
+        ("2.50", "2.5"),
+        ("ничего", None),
+    ],
+)
+def test_the_last_figure_is_read_however_it_is_written(text, figure):
+    assert last_figure(text) == figure
+
+
+def test_one_candidate_is_greedy_whatever_the_temperature():
+    for base in (None, 0.0, 0.3, 0.7, 2.0):
+        temperatures = [v.temperature for v in varied(Sampling(temperature=base), 3)]
+        assert temperatures.count(0.0) >= 1
