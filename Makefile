@@ -18,7 +18,7 @@ test: .venv/.tests  ## everything: format, lint, types, unit, integration and br
 	@sh tests/system-packages.sh
 	@$(MAKE) -s lint
 	@$(BIN)/python -m pytest -m timing
-	@$(BIN)/python -m pytest tests/unit tests/integration -m "not timing" -n $(WORKERS) --dist loadfile
+	@$(BIN)/python -m pytest tests/unit tests/integration tests/attack -m "not timing" -n $(WORKERS) --dist loadfile
 	@$(BIN)/python -m pytest tests/e2e -m "not timing" -n 2 --dist loadfile
 
 check: .venv/.tests  ## the fast part of it
@@ -49,6 +49,7 @@ bench: .venv/.tests  ## the benchmark: a table, and JSON under bench/results/
 soak: .venv/.tests  ## the long runs with faults
 	@sh tests/system-packages.sh
 	@$(BIN)/python -m bench --soak
+	@ATTACK_KILLS=200 $(BIN)/python -m pytest tests/attack
 
 fresh:  ## the README's commands on a bare Debian, as root; minutes
 	@sh tools/fresh.sh

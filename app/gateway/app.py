@@ -64,7 +64,7 @@ class Gateway:
         one = OneResponse(services, kept)
         self.services = services
         self.council = council
-        self._rest = rest
+        self.rest = rest
         self.routes: dict[str, dict[str, Route]] = {
             "/v1/models": {"GET": catalogue.all},
             "/v1/models/{id}": {"GET": catalogue.one},
@@ -97,7 +97,7 @@ class Gateway:
         token = request_id.set(x.request_id)
         try:
             if (
-                self._rest is None
+                self.rest is None
                 or x.method == "OPTIONS"
                 or not is_under(x.path, "/api")
                 or x.path.rstrip("/") in self._ollama
@@ -106,13 +106,13 @@ class Gateway:
             elif x.method == "POST" and x.path == _OLLAMAS_CHAT:
                 await self._chat(scope, receive, send)
             else:
-                await self._rest(scope, receive, _readable_elsewhere(send))
+                await self.rest(scope, receive, _readable_elsewhere(send))
         finally:
             request_id.reset(token)
 
     async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`/api/chat` is Ollama's where it has `messages`, and ours where it has a `message`."""
-        assert self._rest is not None  # noqa: S101 - as was just seen
+        assert self.rest is not None  # noqa: S101 - as was just seen
         asking, replaying = Exchange(scope, receive, send), receive
         try:
             await self.services.authenticator.caller(asking, cookies=True)
@@ -124,7 +124,7 @@ class Gateway:
         if "messages" in asked and "message" not in asked:
             await self._serve(Exchange(scope, replaying, send), self._ollamas_chat)
         else:
-            await self._rest(scope, replaying, _readable_elsewhere(send))
+            await self.rest(scope, replaying, _readable_elsewhere(send))
 
     async def _serve(self, x: Exchange, route: Route | None = None) -> None:
         if is_under(x.path, "/v1/messages") or b"anthropic-version" in x.headers:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from app.attachments import refusal_text
@@ -573,5 +574,14 @@ def answer_errors(app: FastAPI) -> None:
         code = error.code if isinstance(error, KonsiliumError) else "invalid_request"
         return JSONResponse({"detail": code}, status)
 
+    async def misshapen(_request: Request, error: Exception) -> JSONResponse:
+        """Without what was sent, as FastAPI would: that may be such as no JSON can say again."""
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - as it is registered
+        told = [
+            {"loc": one["loc"], "msg": one["msg"], "type": one["type"]} for one in error.errors()
+        ]
+        return JSONResponse({"detail": told}, 422)
+
+    app.add_exception_handler(RequestValidationError, misshapen)
     for kind in _STATUS:
         app.add_exception_handler(kind, answer)

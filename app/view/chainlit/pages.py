@@ -15,8 +15,9 @@ from chainlit import server
 from chainlit.config import config
 from chainlit.server import UserParam
 from chainlit.types import CallActionRequest, UpdateFeedbackRequest
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Body, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
+from pydantic import BaseModel, Field
 
 from app.core.concurrency import BackgroundTasks
 from app.core.text import Language, Text, language_of
@@ -189,6 +190,15 @@ Tag = Annotated[str, Query(max_length=35)]
 Number = Annotated[int | None, Query(ge=0, le=99)]
 
 
+SESSION_COOKIE = "X-Chainlit-Session-id"
+
+
+class Named(BaseModel):
+    """The session of a page."""
+
+    session_id: Annotated[str, Field(pattern="^[0-9A-Za-z-]{1,64}$")]
+
+
 def project_router(forced: Language | None = None, *, alone: bool = False) -> APIRouter:
     """Translations, page settings and avatars. `forced` (APP_LANGUAGE) overrides the browser's;
     `alone`: there is one user, who never signs in or out."""
@@ -213,6 +223,14 @@ def project_router(forced: Language | None = None, *, alone: bool = False) -> AP
         answer = await server.project_settings(current_user, tag, chat_profile)
         shown = _in_words(json.loads(answer.body), language_of(tag), alone=alone)
         return JSONResponse(shown)
+
+    @router.post("/set-session-cookie")
+    async def session_cookie(request: Request, named: Annotated[Named, Body()]) -> Response:
+        """For balancers that keep a page with one process. Chainlit's own takes whatever comes."""
+        answer = JSONResponse({"message": "Session cookie set"})
+        secure = request.url.scheme == "https"
+        answer.set_cookie(SESSION_COOKIE, named.session_id, httponly=True, secure=secure)
+        return answer
 
     @router.get("/avatars/{name:path}")
     async def avatar(name: str, number: Number = None) -> Response:

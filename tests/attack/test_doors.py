@@ -1,0 +1,328 @@
+"""Every door of the app, tried by strangers, people signed out, disabled or known, with hostile bodies.
+
+A route or an event without a row here fails: say who may use it, one line a path.
+"""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from app.access.passwords import Passwords
+from app.access.people import People
+from app.storage.storage import Storage
+from tests.integration.access.page import Page
+from tests.processes import ROOT, clean_environment, konsilium, running
+from tests.unit.access.test_passwords import CHEAP
+
+PASSWORD = "the administrator's"
+
+OPEN = [
+    "/",
+    "/{full_path:path}",
+    "/health",
+    "/assets/",
+    "/public/",
+    "/public/{filename:path}",
+    "/assets/{filename:path}",
+    "/favicon",
+    "/logo",
+    "/auth/config",
+    "/auth/header",
+    "/auth/oauth/{provider_id}",
+    "/auth/oauth/{provider_id}/callback",
+    "/avatars/{avatar_id:str}",
+    "/avatars/{name:path}",
+    "/login",
+    "/logout",
+    "/set-session-cookie",
+    "/project/language",
+    "/project/translations",
+    "/api/docs",
+    "/api/docs/{name}",
+    "/api/openapi.json",
+    "/metrics",
+    "/ollama",
+    "/ollama/api/version",
+    "/api/version",
+]
+"""Whoever comes; /metrics on loopback."""
+SHUT = [
+    "/auth/jwt",
+    "/auth/oauth/azure-ad-hybrid/callback",
+    "/copilot/{path:path}",
+    "/copilot/{filename:path}",
+    "/docs",
+    "/docs/oauth2-redirect",
+    "/mcp",
+    "/openapi.json",
+    "/project/element",
+    "/redoc",
+]
+"""404 for everybody."""
+SIGNED_IN = [
+    "/user",
+    "/feedback",
+    "/chat/attachment",
+    "/dashboard",
+    "/dashboard/api/days",
+    "/dashboard/api/groups/{dimension}",
+    "/dashboard/api/summary",
+    "/dashboard/api/turns",
+    "/dashboard/usage.csv",
+    "/files/{thread_id}/{element_id}",
+    "/project/action",
+    "/project/file",
+    "/project/file/{file_id}",
+    "/project/settings",
+    "/project/share/{thread_id}",
+    "/project/thread",
+    "/project/thread/share",
+    "/project/thread/{thread_id}",
+    "/project/threads",
+    "/project/thread/{thread_id}/element/{element_id}",
+    "/project/thread/{thread_id}/export",
+    "/sessions",
+    "/sessions/end",
+]
+"""By the browser's cookie."""
+BY_KEY = [
+    "/api/answer-cache",
+    "/api/chat",
+    "/api/chat/cancel/{task_id}",
+    "/api/chat/multi-model",
+    "/api/chat/session",
+    "/api/chat/session/{session_id}",
+    "/api/chat/stream",
+    "/api/chats",
+    "/api/chats/{chat_id}",
+    "/api/chats/{chat_id}/messages",
+    "/api/keys",
+    "/api/keys/{key_id}",
+    "/api/models/server/models",
+    "/api/models/servers",
+    "/api/ps",
+    "/api/tags",
+    "/api/embed",
+    "/api/embeddings",
+    "/api/generate",
+    "/api/show",
+    "/ollama/api/chat",
+    "/ollama/api/copy",
+    "/ollama/api/create",
+    "/ollama/api/delete",
+    "/ollama/api/embed",
+    "/ollama/api/embeddings",
+    "/ollama/api/generate",
+    "/ollama/api/ps",
+    "/ollama/api/pull",
+    "/ollama/api/push",
+    "/ollama/api/show",
+    "/ollama/api/tags",
+    "/v1/models",
+    "/v1/models/{id}",
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/messages",
+    "/v1/messages/count_tokens",
+    "/v1/responses",
+    "/v1/responses/input_tokens",
+    "/v1/responses/{id}",
+    "/v1/audio/transcriptions",
+]
+"""By a key, or the cookie where it is /api."""
+EVENTS = [
+    "audio_chunk",
+    "audio_end",
+    "audio_start",
+    "chat_settings_change",
+    "chat_settings_edit",
+    "clear_session",
+    "client_message",
+    "connect",
+    "connection_successful",
+    "disconnect",
+    "edit_message",
+    "fetch_favorites",
+    "message_favorite",
+    "stop",
+    "window_message",
+]
+SOCKET = "/ws/socket.io"
+ROWS = {*OPEN, *SHUT, *SIGNED_IN, *BY_KEY, SOCKET}
+
+WIDE = b'{"a":[' + b"[]," * 60_000 + b"[]]}"
+BODIES = {
+    "nothing": b"",
+    "no JSON": b"{",
+    "no UTF-8": b'{"message": "\xff\xfe"}',
+    "a list": b"[]",
+    "null": b"null",
+    "a NUL": b'{"message": "\\u0000", "threadId": "\\u0000", "session_id": "\\u0000"}',
+    "half a pair": b'{"message": "\\ud800", "model": "\\ud800", "session_id": "\\ud800"}',
+    "a line": b'{"session_id": "a\\r\\nSet-Cookie: b=c", "name": "a\\r\\nb"}',
+    "a number": b'{"session_id": 5, "threadId": 5, "message": 5, "feedback": 5, "pagination": 5}',
+    "endless": b'{"temperature": Infinity, "n": 1e999, "message": "x"}',
+    "deep": b'{"a":' + b"[" * 50_000 + b"]" * 50_000 + b"}",
+    "wide": WIDE,
+}
+
+
+def path_of(door):
+    """The row's name: files of the build are named after what is in them."""
+    path = door.split(" ", 1)[1]
+    return re.sub(r"^(/assets/|/public/)(?!\{).+", r"\1", path)
+
+
+def address(path):
+    return re.sub(r"\{\w+(?::\w+)?\}", "00000000-0000-4000-8000-000000000000", path)
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    """AUTH_MODE=password, without a model."""
+    folder = tmp_path_factory.mktemp("doors")
+    process = konsilium(folder, OLLAMA_HOST="", AUTH_MODE="password", ADMIN_PASSWORD=PASSWORD)
+    with running(process):
+        yield process
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("listed")
+    variables = {"AUTH_MODE": "password", "DATA_DIR": str(folder), "OLLAMA_HOST": ""}
+    environment = clean_environment(CHAINLIT_APP_ROOT=str(ROOT), **variables)
+    listed = subprocess.run(
+        [sys.executable, "-m", "tests.attack.doors"],
+        env=environment,
+        capture_output=True,
+        check=True,
+        cwd=ROOT,
+    )
+    return json.loads(listed.stdout.splitlines()[-1])
+
+
+@pytest_asyncio.fixture
+async def storage(app):
+    folder = app.log.parent / "data"
+    opened = Storage(f"sqlite+aiosqlite:///{folder / 'konsilium.db'}", folder)
+    yield opened
+    await opened.database.aclose()
+
+
+@pytest_asyncio.fixture
+async def bob(app, storage):
+    """An ordinary user's page."""
+    await People(storage.users, Passwords(CHEAP)).add("bob", "long enough")
+    page = Page(app.url)
+    assert await page.sign_in("bob", "long enough") == 200
+    yield page
+    await page.close()
+
+
+def test_every_route_and_every_event_has_a_row(doors):
+    events = {door.removeprefix("EVENT ") for door in doors if door.startswith("EVENT ")}
+    assert events == set(EVENTS)
+    paths = {path_of(door) for door in doors if not door.startswith("EVENT ")}
+    assert paths - ROWS == set(), "say in tests/attack/test_doors.py who may use it"
+
+
+def requests(doors, rows, methods=None):
+    for door in doors:
+        method, path = door.split(" ", 1)
+        asked = method in methods if methods else method not in ("EVENT", "MOUNT")
+        if asked and path_of(door) in rows:
+            yield method, address(path)
+
+
+async def keep_out(http, doors, **options):
+    """Whoever asks so gets nothing but the doors that are open to all."""
+    for method, path in requests(doors, [*SIGNED_IN, *BY_KEY]):
+        answer = await http.request(method, path, **options)
+        sent_away = answer.status_code == 303 and answer.headers["location"].endswith("login")
+        misshapen = answer.status_code in (400, 422)  # bounded, and looked at before who asks
+        assert answer.status_code == 401 or sent_away or misshapen, (method, path, answer.text)
+    for method, path in requests(doors, SHUT):
+        assert (await http.request(method, path, **options)).status_code == 404, path
+
+
+async def test_a_stranger_opens_nothing_whatever_they_send(app, doors):
+    async with httpx.AsyncClient(base_url=app.url, timeout=60) as http:
+        await keep_out(http, doors)
+        for body in (b"{", WIDE, BODIES["deep"]):
+            await keep_out(http, doors, content=body, headers={"content-type": "application/json"})
+        bad_key = {"authorization": "Bearer sk-kons-made-up", "x-api-key": "sk-kons-made-up"}
+        await keep_out(http, doors, headers=bad_key)
+
+
+async def test_after_signing_out_a_cookie_opens_nothing(app, doors, bob):
+    token = bob.http.cookies["access_token"]
+    assert (await bob.http.post("/logout")).status_code == 200
+    async with httpx.AsyncClient(base_url=app.url, timeout=60) as http:
+        http.cookies.set("access_token", token)
+        await keep_out(http, doors)
+
+
+async def test_a_disabled_user_opens_nothing(app, doors, storage):
+    people = People(storage.users, Passwords(CHEAP))
+    eve = await people.add("eve", "long enough")
+    page = Page(app.url)
+    assert await page.sign_in("eve", "long enough") == 200
+    await people.set_enabled(eve, enabled=False)
+    await asyncio.wait_for(_refused(page), 30)
+    for method, path in requests(doors, SIGNED_IN):
+        answer = await page.http.request(method, path)
+        assert answer.status_code in (303, 401), (method, path, answer.status_code)
+    await page.close()
+
+
+async def _refused(page):
+    while (await page.http.get("/user")).status_code != 401:
+        await asyncio.sleep(0.1)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", BODIES)
+async def test_no_body_of_a_user_is_a_fault_of_the_server(app, doors, bob, kind):
+    json_type = {"content-type": "application/json"}
+    rows = [*OPEN, *SIGNED_IN, *BY_KEY]
+    changing = ("POST", "PUT", "PATCH", "DELETE")
+    for method, path in requests(doors, rows, changing):
+        if path in ("/logout", "/login"):
+            continue
+        answer = await bob.http.request(method, path, content=BODIES[kind], headers=json_type)
+        assert answer.status_code < 500 or answer.status_code == 503, (method, path, answer.text)
+    assert (await bob.http.get("/health")).status_code == 200
+
+
+ODD: list[object] = [
+    None,
+    5,
+    [],
+    {},
+    "x",
+    {"message": None},
+    {"message": {"id": "../..", "output": 5}},
+    [[[]]],
+]
+
+
+async def test_no_payload_of_an_event_takes_the_page_away(app, bob):
+    await bob.connect()
+    await bob.hear("chat_settings")
+    for event in EVENTS:
+        if event in ("connect", "disconnect", "clear_session"):
+            continue
+        for payload in ODD:
+            await bob.socket.emit(event, payload)
+    bob.heard.clear()
+    await bob.socket.emit("window_message", {"konsilium": {"event": "servers"}})
+    await bob.hear("element", lambda element: element["name"] == "Servers", timeout=60)
+    assert not bob.closed.is_set()
+    assert (await bob.http.get("/health")).status_code == 200
