@@ -177,3 +177,9 @@ async def test_an_image_that_takes_fewer_tokens_than_allowed_for_is_no_cut():
     prompt = await talk.build(replace(talk.request(""), question=question))
     assert (prompt.tokens or 0) > 768
     assert not cut_by_server(80, prompt.likely)
+
+
+async def test_a_vocabulary_without_ones_letters_is_learned_too():
+    calibration, model = Calibration(), ModelRef("embedded", "smollm2")
+    await calibration.learn(model, 12_526, 25_251)
+    assert (await calibration.scale(model)).tokens(12_526) >= 25_251
