@@ -308,6 +308,12 @@
     return { share, label: [size, pace(lang, facts)].filter(Boolean).join(" • ") };
   };
 
+  /** Languages by their codes, in the reader's words: "русский, украинский". */
+  const languages = (lang, codes) => {
+    const names = new Intl.DisplayNames([lang], { type: "language" });
+    return (codes ?? []).map((code) => names.of(code)).join(", ");
+  };
+
   /** The address of an embedded model, `repo:folder/file.gguf` or a path, as people call it: [file, where]. */
   const modelFile = (name) => {
     const [, where, file] = /^(.*[:/\\])?([^:/\\]+)$/.exec(name) ?? [];
@@ -351,7 +357,7 @@
 
   window.Konsilium = Object.freeze({
     DASH, known, words, number, decimal, plural, seconds, short, windowSize, speed, bytes, money, percent, copy,
-    reason, stage, pace, progress, modelFile,
+    reason, stage, pace, progress, modelFile, languages,
     keep, newest, shown, tell,
   });
 

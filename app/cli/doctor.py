@@ -1,6 +1,7 @@
 """python -m app doctor: what is configured, what answers, what is wrong and how to mend it."""
 
 import argparse
+import contextlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from app.cli.terminal import Terminal, in_words
 from app.completion.catalogue import Catalogue
 from app.completion.models import Models
 from app.completion.pricing import Prices
-from app.completion.suggestions import memory_bytes, suggestion
+from app.completion.suggestions import SUGGESTIONS, memory_bytes, runs, suggestion
 from app.core.errors import (
     KonsiliumError,
     MalformedAnswer,
@@ -24,15 +25,18 @@ from app.core.errors import (
 from app.core.models import Capability, ModelProfile, ServerState
 from app.core.providers import PROVIDERS, Provider, provider_of
 from app.core.text import Text
+from app.providers.configured import library_from
 from app.providers.openai_compatible import RefusedParameters
 from app.storage.database import Database
 from app.storage.key_value import KeyValues
 from app.storage.migrations import apply
-from app.view.model_labels import model_hint
+from app.view.model_labels import model_hint, size
 
 GOOD, BAD, MAYBE = "✅", "❌", "➖"
 LISTED = 12
 """Models shown of a server."""
+SIZE_TOLERANCE = 0.1
+"""By how much a download may differ from the table of suggestions, which rounds."""
 
 DATA = Text(
     ru="Папка данных {path}: запись возможна",
@@ -97,6 +101,23 @@ UNKNOWN_DEFAULT = Text(
 )
 
 
+OLD_SERVER = Text(
+    ru="Этой машине подошла бы {model}, но ей нужна Ollama {needs}: обновите сервер {name}",
+    uk="Цій машині підійшла б {model}, але їй потрібна Ollama {needs}: оновіть сервер {name}",
+    en="{model} would suit this machine, but needs Ollama {needs}: update the server {name}",
+)
+OTHER_SIZE = Text(
+    ru="{model}: в таблице советов {said}, у сервера {name} — {found}",
+    uk="{model}: у таблиці порад {said}, у сервера {name} — {found}",
+    en="{model}: the table of suggestions says {said}, the server {name} has {found}",
+)
+OUTDATED = Text(
+    ru="{model}: в хранилище моделей её нет или она другая; таблица советов устарела",
+    uk="{model}: у сховищі моделей її немає або вона інша; таблиця порад застаріла",
+    en="{model}: the model hub has none, or another one; the table of suggestions is out of date",
+)
+
+
 def register(subparsers: Any) -> None:
     """Adds the command."""
     command = subparsers.add_parser(
@@ -115,6 +136,9 @@ async def doctor(_args: argparse.Namespace, terminal: Terminal) -> int:
             _server(terminal, state, spare=answers and _is_unset(terminal, state))
             for state in states
         )
+        _suggested(terminal, states)
+        if not any(_can_chat(m) and not m.last_resort for s in states for m in s.models):
+            await _suggested_inside(terminal)
         wrong.append(_default(terminal, servers))
     return int(any(wrong))
 
@@ -203,9 +227,38 @@ def _server(terminal: Terminal, state: ServerState, *, spare: bool) -> bool:
     if len(state.models) > LISTED:
         terminal.say(f"   {terminal.words(MORE.format(count=len(state.models) - LISTED))}")
     if not state.models and (remedy := provider_of(state.provider).without_models):
-        suggested = f"{state.name}/{suggestion(memory_bytes()).name}"
+        best = suggestion(memory_bytes(), terminal.language, state.version)
+        suggested = f"{state.name}/{best.name}"
         terminal.say(f"   {terminal.words(remedy.format(model=suggested))}")
     return False
+
+
+def _suggested(terminal: Terminal, states: Sequence[ServerState]) -> None:
+    """Where the table of suggestions and an Ollama differ."""
+    for state in (s for s in states if s.reachable and s.provider == "ollama"):
+        best = suggestion(memory_bytes(), terminal.language)
+        if not runs(best, state.version):
+            _hint(terminal, OLD_SERVER.format(model=best.name, needs=best.needs, name=state.name))
+        for one in SUGGESTIONS:
+            for model in (m for m in state.models if m.ref.name == one.name):
+                found = model.size_bytes or one.size_bytes
+                if abs(found - one.size_bytes) > one.size_bytes * SIZE_TOLERANCE:
+                    said, has = (size(n, terminal.language) for n in (one.size_bytes, found))
+                    _hint(
+                        terminal,
+                        OTHER_SIZE.format(model=one.name, said=said, name=state.name, found=has),
+                    )
+
+
+async def _suggested_inside(terminal: Terminal) -> None:
+    """Which of the models for inside the app are not at the hub as the table says."""
+    async with contextlib.aclosing(library_from(terminal.settings)) as library:
+        for name in await library.outdated():
+            _hint(terminal, OUTDATED.format(model=name))
+
+
+def _hint(terminal: Terminal, line: Text) -> None:
+    terminal.say(f"{MAYBE} {terminal.words(line)}")
 
 
 def remedy_for(

@@ -158,5 +158,7 @@ class EmbeddedOffer:
     bytes_per_second: float | None = None
     error: KonsiliumError | None = None
     """Why the last download ended without the file, or why it is unusable."""
+    languages: tuple[str, ...] = ()
+    """Which of the app's it speaks; empty: unknown."""
     ours: bool = False
     """Its file was fetched by the app, which may delete it, too."""

@@ -73,12 +73,13 @@ def offers_props(
     *,
     admin: bool,
 ) -> dict[str, Any]:
-    """`offers` that may be fetched or are here, best first; `reason`: why none can be run; `may`: whether
+    """`offers` that may be fetched or are here, best first of those that speak the language; `reason`: why none can be run; `may`: whether
     the reader may fetch and remove."""
     reason = _reason(offers, states)
+    spoken = sorted(offers, key=lambda offer: language not in (offer.languages or (language,)))
     return {
         "reason": reason[language] if reason else None,
-        "offers": [_offer(offer, language) for offer in offers if offer.state != "unusable"],
+        "offers": [_offer(offer, language) for offer in spoken if offer.state != "unusable"],
         "may": admin,
     }
 
@@ -102,6 +103,7 @@ def _offer(offer: EmbeddedOffer, language: Language) -> Mapping[str, Any]:
         "size": offer.size_bytes,
         "completed": offer.completed_bytes,
         "licence": offer.licence,
+        "languages": list(offer.languages),
         "ours": offer.ours,
         "error": _FAILED.get(offer.error.code, _BROKEN_OFF)[language] if offer.error else None,
     }

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from app.access.people import People
 from app.completion.registration import ModelServers
-from app.completion.suggestions import MODEST, Suggestion, memory_bytes, suggestion
+from app.completion.suggestions import Suggestion, memory_bytes, suggestion
 from app.core.concurrency import BackgroundTasks
 from app.core.errors import KonsiliumError
 from app.core.events import StepKind
@@ -190,10 +190,13 @@ class Guide:
         self, states: Sequence[ServerState], browser: Browser, *, admin: bool
     ) -> dict[str, Any]:
         up = next((s for s in states if s.reachable and self._stores.has(s.name)), None)
-        suited = self._suited(up or next((s for s in states if self._stores.has(s.name)), None))
+        server = up or next((s for s in states if self._stores.has(s.name)), None)
+        suited = self._suited(server, browser.language)
         props: dict[str, Any] = {
             "suggested": suited.name,
             "suggested_size": suited.size_bytes,
+            "suggested_licence": suited.licence,
+            "suggested_languages": list(suited.languages),
             "can_pull": admin and up is not None,
         }
         pull = self._pulls.find(up.name, suited.name) if up is not None else None
@@ -209,10 +212,11 @@ class Guide:
             props["pull_error"] = pull_failed(pull.error, browser.language)
         return props
 
-    def _suited(self, server: ServerState | None) -> Suggestion:
+    def _suited(self, server: ServerState | None, language: Language) -> Suggestion:
         """A model for this machine's memory, where the server runs on this machine."""
         here = server is not None and urlsplit(server.url).hostname in _HERE
-        return suggestion(self._memory) if here else MODEST
+        version = server.version if server is not None else None
+        return suggestion(self._memory if here else None, language, version)
 
 
 def _ready(states: Sequence[ServerState]) -> bool:

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { useChatMessages } from "@chainlit/react-client";
 import { Check, CircleDashed, Cloud, Copy, Cpu, Download, HardDrive, KeyRound, X } from "lucide-react";
 
-const { bytes, copy, keep, known, modelFile, plural, progress, reason, words } = window.Konsilium;
+const { bytes, copy, keep, known, languages, modelFile, plural, progress, reason, words } = window.Konsilium;
 
 const TEXTS = {
   ru: {
@@ -34,6 +34,7 @@ const TEXTS = {
     embedded: "Встроенная модель",
     embeddedHint: "Работает внутри приложения, ничего больше не нужно",
     licence: "Лицензия",
+    languages: "Языки",
     resume: (size) => `Продолжить, осталось ${size}`,
     download: (size) => `Скачать ${size} и запустить`,
     starting: "Модель запускается…",
@@ -73,6 +74,7 @@ const TEXTS = {
     embedded: "Вбудована модель",
     embeddedHint: "Працює всередині застосунку, більше нічого не потрібно",
     licence: "Ліцензія",
+    languages: "Мови",
     resume: (size) => `Продовжити, залишилося ${size}`,
     download: (size) => `Завантажити ${size} і запустити`,
     starting: "Модель запускається…",
@@ -112,6 +114,7 @@ const TEXTS = {
     embedded: "The embedded model",
     embeddedHint: "Runs inside the app; nothing else is needed",
     licence: "Licence",
+    languages: "Languages",
     resume: (size) => `Go on, ${size} left`,
     download: (size) => `Download ${size} and start`,
     starting: "The model is starting…",
@@ -123,6 +126,14 @@ const TEXTS = {
     tryIt: "Try one of these:",
   },
 };
+
+/* Licence and languages of a model, as one line. */
+function Terms({ lang, text, licence, codes }) {
+  const spoken = languages(lang, codes);
+  const facts = [licence && `${text.licence}: ${licence}`, spoken && `${text.languages}: ${spoken}`];
+  const line = facts.filter(Boolean).join(" · ");
+  return line ? <p className="k-muted k-small">{line}</p> : null;
+}
 
 /* How many providers the hint names; the list has all. */
 const NAMED = 4;
@@ -206,6 +217,7 @@ function OllamaWay({ lang, text, data, callAction }) {
       </Step>
       <Step text={text} done={servers.some((server) => server.ok && server.models > 0)}
         title={data.suggested_size ? `${text.pull}: ${model}, ${bytes(lang, data.suggested_size)}` : text.pull}>
+        <Terms lang={lang} text={text} licence={data.suggested_licence} codes={data.suggested_languages} />
         {pulling ? (
           <>
             <Progress lang={lang} facts={pulling} />
@@ -300,7 +312,7 @@ function Offer({ lang, text, offer, may, reachable, callAction }) {
       <div className="k-model-text">
         <span className="k-break"><span className="k-strong">{file}</span>{known(offer.size) && <>, {bytes(lang, offer.size)}</>}</span>
         <span className="k-url">{where}</span>
-        {offer.licence && <span className="k-muted k-small">{text.licence}: {offer.licence}</span>}
+        <Terms lang={lang} text={text} licence={offer.licence} codes={offer.languages} />
       </div>
       {offer.state === "ready" && <p className="k-muted" role="status">{text.starting}</p>}
       {offer.progress && <Progress lang={lang} facts={offer.progress} />}

@@ -3,7 +3,7 @@ import { useChatData } from "@chainlit/react-client";
 import { Check, Cpu, Download, Loader2, Play, RotateCw, Square, Trash2, X } from "lucide-react";
 
 const {
-  bytes, keep, known, modelFile, pace, percent, plural, progress, reason, seconds, stage, tell, windowSize, words,
+  bytes, keep, known, languages, modelFile, pace, percent, plural, progress, reason, seconds, stage, tell, windowSize, words,
 } = window.Konsilium;
 
 const TEXTS = {
@@ -284,8 +284,8 @@ function Offer({ lang, text, offer, may, act }) {
         <span className="k-strong k-break">{file}</span>
         <span className="k-url">{where}</span>
         <span className="k-small k-muted">
-          {[known(offer.size) && bytes(lang, offer.size), offer.licence && `${text.licence}: ${offer.licence}`]
-            .filter(Boolean).join(" • ")}
+          {[known(offer.size) && bytes(lang, offer.size), offer.licence && `${text.licence}: ${offer.licence}`,
+            languages(lang, offer.languages)].filter(Boolean).join(" • ")}
         </span>
         {offer.progress && <><span className="k-small k-muted">{label}</span><Bar label={label} share={share} /></>}
         {offer.error && <span className="k-small k-bad" role="status">{offer.error}</span>}

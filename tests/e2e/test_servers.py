@@ -171,7 +171,7 @@ def test_the_guide_turns_green_when_a_server_appears_and_a_starter_works(
         expect(guide).to_contain_text("никто не отвечает")
         picture(page, "guide-nothing")
         server.start()
-        fetch = guide.get_by_role("button", name=re.compile("Скачать gemma"))
+        fetch = guide.get_by_role("button", name=re.compile("Скачать (gemma|qwen)"))
         expect(fetch).to_be_visible()
         picture(page, "guide-ollama-up")
         fetch.click()

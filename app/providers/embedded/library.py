@@ -9,10 +9,11 @@ from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.completion.suggestions import memory_bytes
+from app.completion.suggestions import memory_bytes, table
 from app.core.concurrency import BackgroundTasks
 from app.core.errors import (
     KonsiliumError,
+    ModelNotFound,
     NotFound,
     ServerUnavailable,
     SettingsInvalid,
@@ -41,29 +42,19 @@ class Suggestion:
     size_bytes: int
     licence: str
     as_of: date
+    languages: tuple[str, ...] = ()
+    """Which of the app's it speaks; empty: unknown."""
 
 
-SUGGESTIONS = (
+SUGGESTIONS = tuple(
     Suggestion(
-        HubFile(
-            "unsloth/Qwen3-4B-Instruct-2507-GGUF",
-            "Qwen3-4B-Instruct-2507-Q4_K_M.gguf",
-            "3605803b982cb64aead44f6c1b2ae36e3acdb41d8e46c8a94c6533bc4c67e597",
-        ),
-        2_497_281_120,
-        "Apache-2.0",
-        date(2026, 11, 20),
-    ),
-    Suggestion(
-        HubFile(
-            "Qwen/Qwen2.5-1.5B-Instruct-GGUF",
-            "qwen2.5-1.5b-instruct-q4_k_m.gguf",
-            "6a1a2eb6d15622bf3c96857206351ba97e1af16c30d7a74ee38970e434e9407e",
-        ),
-        1_117_320_736,
-        "Apache-2.0",
-        date(2026, 11, 20),
-    ),
+        HubFile(row["repo"], row["file"], row["sha256"]),
+        row["bytes"],
+        row["licence"],
+        row["as_of"],
+        tuple(row["languages"]),
+    )
+    for row in table()["embedded"]
 )
 """The more able first."""
 
@@ -187,6 +178,24 @@ class Library:
             [await self._offer(one.file) for one in fitting(self._suggestions, self._memory())]
         )
 
+    async def outdated(self) -> tuple[str, ...]:
+        """Suggested files that the hub has otherwise than the table says, or not at all; none where it
+        does not answer within 3 s."""
+        if self._off:
+            return ()
+        return tuple([one.file.name for one in self._suggestions if not await self._is_there(one)])
+
+    async def _is_there(self, one: Suggestion) -> bool:
+        try:
+            async with asyncio.timeout(LOOK_UP_SECONDS):
+                facts = await self._hub.facts(one.file)
+        except ModelNotFound:
+            return False
+        except (KonsiliumError, TimeoutError):
+            return True  # nothing is known against it
+        size, sha256 = one.size_bytes, one.file.sha256
+        return facts.size in (None, size) and (not sha256 or facts.sha256 in (None, sha256))
+
     def download(self, name: str) -> None:
         """Begins, or goes on; in a task of its own, which no page that is closed ends."""
         file = self._offered(name)
@@ -256,8 +265,12 @@ class Library:
             as_of,
             completed_bytes=download.completed if download else fetched_before(path),
             bytes_per_second=download.speed if download else None,
+            languages=self._spoken(file),
             error=self._errors.get(file.name),
         )
+
+    def _spoken(self, file: HubFile) -> tuple[str, ...]:
+        return next((s.languages for s in self._suggestions if s.file.name == file.name), ())
 
     async def _described(self, file: HubFile) -> tuple[int | None, str | None, date | None]:
         """Size, licence and their day: from our table, or what the hub says."""

@@ -154,7 +154,9 @@ def body_of(where: str) -> str | None:
         node = ast.parse(ast.unparse(node)).body[0]
         assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         node.body = node.body[1:] or [ast.Pass()]
-    bare = ast.unparse(node).translate({ord('"'): None, ord("'"): None})  # Pythons quote differently
+    bare = ast.unparse(node).translate(
+        {ord('"'): None, ord("'"): None}
+    )  # Pythons quote differently
     return hashlib.sha256(bare.encode()).hexdigest()[:12]
 
 

@@ -1,8 +1,10 @@
 """From the offer to the answer: agreed, fetched, checked, remembered, run."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from tests.waiting import until
 
 NAME = HubSimulator.NAME
 GB = 2**30
+DAY = date(2026, 11, 28)
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +166,7 @@ async def test_a_hub_that_does_not_answer_leaves_size_and_licence_unknown(tmp_pa
 
 @pytest.mark.parametrize(
     ("memory", "sizes"),
-    [(32 * GB, ["4B", "1.5B"]), (6 * GB, ["1.5B"]), (2 * GB, []), (None, ["1.5B"])],
+    [(32 * GB, ["4B", "2B"]), (6 * GB, ["2B"]), (2 * GB, []), (None, ["2B"])],
 )
 async def test_what_is_suggested_fits_the_memory(
     tmp_path: Path, memory: int | None, sizes: list[str]
@@ -176,6 +179,7 @@ async def test_what_is_suggested_fits_the_memory(
             assert size in offer.name
             assert offer.licence == "Apache-2.0"
             assert offer.as_of is not None
+            assert {"ru", "uk"} <= set(offer.languages)
             assert (offer.size_bytes or 0) > 10**9
         with pytest.raises(NotFound):
             library.download("somebody/else:model.gguf")
@@ -195,6 +199,24 @@ async def test_a_suggestion_that_was_agreed_to_is_remembered(
         async with library_of(tmp_path, hub.url, None) as second:
             assert second.wanted == file
             assert second.path().is_file()
+
+
+async def test_a_suggestion_that_the_hub_has_otherwise_is_told(
+    tmp_path: Path, content: bytes
+) -> None:
+    right = Suggestion(HubFile("test/babbler", "babbler.gguf"), len(content), "MIT", DAY)
+    larger = Suggestion(right.file, len(content) + 1, "MIT", DAY)
+    gone = Suggestion(HubFile("test/babbler", "gone.gguf"), 1, "MIT", DAY)
+    async with HubSimulator(content) as hub:
+        sha256 = hashlib.sha256(content).hexdigest()
+        pinned = replace(right, file=replace(right.file, sha256=sha256))
+        for told, outdated in (([pinned], 0), ([pinned, larger, gone], 2)):
+            library = Library(tmp_path, Hub(hub.url), None, suggestions=told)
+            async with aclosing(library):
+                assert len(await library.outdated()) == outdated
+    unreachable = Library(tmp_path, Hub("http://127.0.0.1:9"), None, suggestions=[gone])
+    async with aclosing(unreachable):
+        assert await unreachable.outdated() == ()
 
 
 def test_a_value_is_a_file_or_a_file_of_the_hub(tmp_path: Path) -> None:
