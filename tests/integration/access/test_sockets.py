@@ -102,7 +102,7 @@ async def test_a_strangers_socket_gets_neither_thread_nor_its_stream(visit, stor
     await bob.ask("Is this mine?")
     own = (await bob.hear("first_interaction"))["thread_id"]
     assert own != thread
-    await asyncio.sleep(0.5)
+    await bob.hear("stream_token")
     mine = (await ann.http.get(f"/project/thread/{thread}")).json()
     assert [s["output"] for s in mine["steps"] if s["type"] == "user_message"] == ["A slow one?"]
     streamed = {data["id"] for event, data in bob.heard if event == "stream_token"}
@@ -134,7 +134,6 @@ async def test_elements_cannot_be_put_into_anothers_thread(visit, storage, peopl
             payload = {"element": element, "sessionId": session}
             asked = await bob.http.request(method, "/project/element", json=payload)
             assert asked.status_code == 404
-    await asyncio.sleep(0.5)
     stored = await storage.threads.contents(thread, who.id)
     assert stored.elements == ()
 
@@ -251,10 +250,18 @@ async def test_a_foreign_page_opens_no_socket(visit):
         await page.connect(origin="http://evil.example")
 
 
-async def test_killed_in_mid_answer_the_question_and_the_half_are_there_again(visit, app):
+async def test_killed_in_mid_answer_the_question_and_the_half_are_there_again(
+    visit, app, storage, people
+):
     page = await visit("ann-5")
     thread = await half_answered(page, "Will it last?")
-    await asyncio.sleep(2.5)  # a checkpoint is due every 2 s
+    who = await people.known("ann-5")
+
+    async def checkpointed():
+        answer = (await storage.threads.contents(thread, who.id)).steps[-1]
+        return len(answer.output) > 50
+
+    await until(checkpointed)
     app.restart(signal.SIGKILL)
     again = await visit("ann-5", thread)
     resumed = await again.hear("resume_thread")
