@@ -34,7 +34,7 @@ def test_a_pdf_is_asked_about_and_is_still_there_after_a_reload(page: Page):
     expect(metrics(page).last).to_contain_text("⏱")
     expect(costs).to_have_count(0)
     picture(page, "attachment-answered")
-    page.wait_for_url(re.compile(r"/thread/"))
+    expect(page).to_have_url(re.compile(r"/thread/"), timeout=30_000)
     page.reload()
     expect(page.locator('[data-step-type="user_message"]').first).to_contain_text("О чём отчёт?")
     expect(page.get_by_text("report.pdf").first).to_be_visible()

@@ -184,7 +184,7 @@ def test_the_guide_turns_green_when_a_server_appears_and_a_starter_works(
         expect(page.get_by_test_id("metrics")).to_have_count(1)
         expect(page.locator("#thread-history")).to_contain_text("небо")
         picture(page, "guide-first-answer")
-        page.wait_for_url(re.compile(r"/thread/"))
+        expect(page).to_have_url(re.compile(r"/thread/"), timeout=30_000)
         page.reload()
         expect(page.locator('[data-step-type="user_message"]')).to_have_count(1)
         expect(guide).to_have_count(0)

@@ -82,7 +82,7 @@ def says(answer: Locator, text: str) -> bool:
 
 def thread_of(page: Page) -> str:
     """The open thread, by the page's address."""
-    page.wait_for_url(re.compile(r"/thread/"))
+    expect(page).to_have_url(re.compile(r"/thread/"), timeout=30_000)
     return page.url.rpartition("/thread/")[2]
 
 

@@ -51,7 +51,7 @@ def users(house: House, *command: str, said: str = "") -> None:
 
 
 def sign_in(page: Page, name: str, password: str) -> None:
-    page.wait_for_url(re.compile("/login"))
+    expect(page).to_have_url(re.compile("/login"), timeout=30_000)
     page.locator("#email").fill(name)
     page.locator("#password").fill(password)
     page.locator("#password").press("Enter")
@@ -92,9 +92,9 @@ def test_whoever_signs_out_is_out(chromium: Browser, house: House):
     with person(chromium, house, "ann") as page:
         page.locator("#user-nav-button").click()
         page.get_by_role("menuitem", name="Выйти").click()
-        page.wait_for_url(re.compile("/login"))
+        expect(page).to_have_url(re.compile("/login"), timeout=30_000)
         page.goto(house.app.url)
-        page.wait_for_url(re.compile("/login"))
+        expect(page).to_have_url(re.compile("/login"), timeout=30_000)
 
 
 def test_a_thread_is_its_owners_until_it_is_shared_and_again_when_the_link_is_taken_back(
@@ -109,7 +109,7 @@ def test_a_thread_is_its_owners_until_it_is_shared_and_again_when_the_link_is_ta
 
         def bob_sees_nothing(path: str) -> None:
             bob.goto(f"{house.app.url}/{path}/{thread}")
-            bob.wait_for_url(re.compile(r":\d+/$"))
+            expect(bob).to_have_url(re.compile(r":\d+/$"), timeout=30_000)
             expect(bob.locator("#chat-input")).to_be_visible()
             expect(bob.get_by_text("секретный")).to_have_count(0)
 
@@ -146,7 +146,7 @@ def test_a_disabled_user_is_out_at_once_with_a_page_open(chromium: Browser, hous
     with person(chromium, house, "ann") as page:
         thread = begun(page, LONG, "Успею ли я?")
         users(house, "disable", "ann")
-        page.wait_for_url(re.compile("/login"))
+        expect(page).to_have_url(re.compile("/login"), timeout=30_000)
         expect(page.get_by_text("Успею ли я?")).to_have_count(0)
         wait_until(lambda: [outcome for outcome, _ in house.answers(thread)] == ["stopped"])
         sign_in(page, "ann", SECRETS["ann"])

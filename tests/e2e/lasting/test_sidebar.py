@@ -89,7 +89,7 @@ def test_a_thread_is_deleted_after_it_was_confirmed_with_all_that_was_in_it(
     for table in ("steps", "elements", "feedback"):
         assert house.rows(f"SELECT id FROM {table} WHERE thread_id = ?", thread) == []  # noqa: S608  # our names
     page.goto(f"{house.app.url}/thread/{thread}")
-    page.wait_for_url(re.compile(r":\d+/$"))
+    expect(page).to_have_url(re.compile(r":\d+/$"), timeout=30_000)
 
 
 def test_a_starred_question_is_among_the_favourites_after_a_reload(page: Page):
