@@ -12,6 +12,7 @@ for name in list(os.environ):
 from hypothesis import settings  # noqa: E402  # after the environment is made ours
 
 # How long one example takes says more of the machine's load than of us; that texts take linear time
-# has tests of its own.
-settings.register_profile("konsilium", deadline=None)
-settings.load_profile("konsilium")
+# has tests of its own. The gate tries the same examples each time; HYPOTHESIS=explore tries others.
+settings.register_profile("konsilium", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS", "konsilium"))
