@@ -35,6 +35,7 @@ from app.core.models import ModelRef
 from app.core.people import User
 from app.core.usage import CallRecord
 from app.gateway.access import Authenticator, Caller
+from app.gateway.aliases import Aliases, parsed_aliases
 from app.gateway.app import Gateway
 from app.gateway.health import Metrics
 from app.gateway.key_usage import KeyUsageRecorder
@@ -221,6 +222,7 @@ def _gateway(
         recorder=KeyUsageRecorder(storage.keys),
         modes=MODES,
         stores=stores,
+        aliases=Aliases(parsed_aliases(settings.model_aliases), storage.key_values),
         documents=storage.key_values,
         answers=conversation.answers,
     )

@@ -55,6 +55,9 @@ class CommonSettings(BaseSettings):
     """How long a model may take to its first word; unset: 600 s where it is local, 120 s in a cloud."""
     model_name: str | None = None
     openai_servers: SecretStr | None = None
+    model_aliases: str = ""
+    """Names of one's own for models, for the API: `fast = ollama/gemma3:4b, yandex/yandexgpt-lite`, several separated by `;`. The next
+    model is asked where one fails; `model*3` has three shares of the requests."""
     embedded_model: str | None = None
     model_hub: str = "https://huggingface.co"
     """Where `repo:file` of EMBEDDED_MODEL is fetched from: an address with the hub's paths."""

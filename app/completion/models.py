@@ -161,7 +161,8 @@ class Models:
         """A server that is away, or does not list everything, is asked all the same: its error says
         more."""
         state = next(state for state in self.states() if state.name == ref.server)
-        if state.reachable and state.models and state.lists_all:
+        listed = state.models and state.lists_all and state.kind != "openai"
+        if state.reachable and listed:
             raise self._not_found(str(ref))
         return ref
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -22,6 +22,7 @@ from app.core.ports import KeyValueStore, Models
 from app.core.sse import PING
 from app.core.usage import Usage
 from app.gateway.access import Authenticator, Caller
+from app.gateway.aliases import Aliases
 from app.gateway.http import EVENTS, Exchange
 from app.gateway.key_usage import KeyUsageRecorder
 
@@ -86,6 +87,7 @@ class GatewayServices:
     """The servers whose models an administrator may fetch, load and remove."""
     documents: KeyValueStore | None = None
     """Where responses are kept that later ones refer to; without it, none are."""
+    aliases: Aliases = field(default_factory=Aliases)
     answers: AnswerCache | None = None
     """Answers of keys that have a cache."""
     pace: Pace = Pace()
@@ -142,6 +144,8 @@ class GatewayServices:
 
         Raises ModelNotFound, with near names among the caller's own.
         """
+        if named := self.aliases.models(name):
+            return self._of_alias(caller, name, named)
         try:
             found = self.models.candidates(name)
         except ModelNotFound as error:
@@ -152,6 +156,26 @@ class GatewayServices:
         allowed = tuple(ref for ref in found if caller.may_use(str(ref)))
         if not allowed:
             raise ModelNotFound(f"not for this key: {name}", model=name)
+        return allowed
+
+    def aliases_of(self, caller: Caller) -> list[str]:
+        """The aliases that stand for a model which the caller may ask."""
+        names = []
+        for alias in self.aliases.all():
+            with contextlib.suppress(ModelNotFound):
+                self.candidates(caller, alias.name)
+                names.append(alias.name)
+        return names
+
+    def _of_alias(self, caller: Caller, name: str, models: Sequence[str]) -> tuple[ModelRef, ...]:
+        """All servers of all its models, those that are there."""
+        found: dict[ModelRef, None] = {}
+        for model in models:
+            with contextlib.suppress(ModelNotFound):
+                found |= dict.fromkeys(self.models.candidates(model))
+        allowed = tuple(ref for ref in found if caller.may_use(str(ref)))
+        if not allowed:
+            raise ModelNotFound(f"no model of the alias {name} is there for this key", model=name)
         return allowed
 
     @contextlib.asynccontextmanager

@@ -104,6 +104,7 @@ class OllamaApi:
         listed = [_tag(str(profile.ref), profile) for profile in models]
         if listed:
             listed += [_tag(name, None) for name in self._modes.names if caller.may_use(name)]
+            listed += [_tag(name, None) for name in self._services.aliases_of(caller)]
         await x.reply_json({"models": listed})
 
     async def running(self, x: Exchange) -> None:

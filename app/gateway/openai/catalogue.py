@@ -54,7 +54,8 @@ class Catalogue:
         listed = [_model(profile) for state in states for profile in state.models]
         if listed:
             listed += [_mode(name) for name in self._modes.names]
-        return [model for model in listed if caller.may_use(model["id"])]
+        allowed = [model for model in listed if caller.may_use(model["id"])]
+        return allowed + [_mode(name) for name in self._services.aliases_of(caller)]
 
 
 def _model(profile: ModelProfile) -> Json:

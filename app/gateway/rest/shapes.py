@@ -327,6 +327,29 @@ class Keys(Shape):
     keys: list[Key]
 
 
+class AliasMembers(Shape):
+    """What an alias stands for."""
+
+    model_config = camel({"models": ["ollama/gemma3:4b", "yandex/yandexgpt-lite"]})
+    models: list[str] = Field(min_length=1, max_length=50)
+    weights: list[Annotated[float, Field(gt=0, lt=1_000_000)] | None] | None = Field(
+        default=None, description="One a model: its share of the requests. None: in their order"
+    )
+
+
+class ModelAlias(Shape):
+    """A name and the models that it stands for."""
+
+    name: str
+    models: list[str]
+    weights: list[float | None]
+    configured: bool = Field(description="From MODEL_ALIASES, and changed only there")
+
+
+class Aliases(Shape):
+    aliases: list[ModelAlias]
+
+
 class CacheRules(Shape):
     """What holds for the answer cache of all users."""
 

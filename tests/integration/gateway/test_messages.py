@@ -204,7 +204,8 @@ async def test_images_reach_the_model_also_those_that_a_tool_gave(house):
         {"role": "assistant", "content": [call]},
         *ask([result]),
     ]
-    await create(house, "ollama/echo", messages)
+    await house.serve("llava")
+    await create(house, "ollama/llava", messages)
     asked = house.ollama.bodies("/api/chat")[-1]["messages"]
     assert asked[0]["images"] == [png]
     assert asked[-2]["role"] == "tool"

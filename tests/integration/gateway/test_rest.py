@@ -355,3 +355,27 @@ async def test_the_same_path_speaks_ollamas_form_to_those_who_send_messages(hous
         assert wrong.status_code in (400, 422), body
     tags = (await ollama.AsyncClient(host=host).list()).models
     assert "gpu/echo" in {model.model for model in tags}
+
+
+async def test_administrators_keep_aliases(house):
+    made = await house.http.put("/api/aliases/fast", json={"models": ["gpu/echo"], "weights": [2]})
+    assert made.status_code == 200, made.text
+    one = {"name": "fast", "models": ["gpu/echo"], "weights": [2.0], "configured": False}
+    assert made.json() == one
+    assert (await house.http.get("/api/aliases")).json() == {"aliases": [one]}
+    said = {"model": "fast", "messages": [{"role": "user", "content": "Hi"}]}
+    answer = await house.http.post("/v1/chat/completions", json=said)
+    assert answer.json()["choices"][0]["message"]["content"] == "Hi"
+    wrongs: list[Any] = [
+        {"models": []},
+        {"models": ["fast"]},
+        {"models": ["konsilium/dialogue"]},
+        {"models": ["a"], "weights": [1, 2]},
+        {"models": ["a"], "weights": [0]},
+    ]
+    for wrong in wrongs:
+        refused = await house.http.put("/api/aliases/fast", json=wrong)
+        assert refused.status_code in (400, 422), wrong
+    assert (await house.http.delete("/api/aliases/fast")).status_code == 200
+    assert (await house.http.delete("/api/aliases/fast")).status_code == 404
+    assert (await house.http.get("/api/aliases")).json() == {"aliases": []}
