@@ -89,6 +89,18 @@ class DiskFull(ServerError):
     code = "disk_full"
 
 
+class ServerOutdated(ServerError):
+    """It is too old for what was asked of it."""
+
+    code = "server_outdated"
+
+
+class LibraryUnreachable(ServerError):
+    """The server cannot reach the place that it fetches models from."""
+
+    code = "library_unreachable"
+
+
 class ConnectionLost(ServerError):
     code = "connection_lost"
 

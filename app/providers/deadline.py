@@ -96,6 +96,10 @@ class StreamDeadline:
             left = self._timeouts.alive - (self._clock() - self._begun)
             self._left = max(self._left, min(self._timeouts.first_token, left))
 
+    def at_work(self) -> None:
+        """The server said that it does something long: as patient as for the first content."""
+        self._left = self._timeouts.first_token
+
     def ending(self) -> None:
         """The answer is complete; only its trailer is waited for."""
         self._left = self._timeouts.ending

@@ -100,6 +100,31 @@ UPSTREAM: Mapping[str, Advice] = {
             en="Free some space or remove a model, and try again: what has come is kept.",
         ),
     ),
+    "server_outdated": Advice(
+        Text(
+            ru="Сервер {server} слишком старый для модели {model}",
+            uk="Сервер {server} застарий для моделі {model}",
+            en="The server {server} is too old for the model {model}",
+        ),
+        Text(
+            ru="Обновите Ollama на нём и повторите.",
+            uk="Оновіть на ньому Ollama й повторіть.",
+            en="Update the Ollama there, and try again.",
+        ),
+        retry=False,
+    ),
+    "library_unreachable": Advice(
+        Text(
+            ru="Сервер {server} не достаёт до библиотеки моделей",
+            uk="Сервер {server} не може дістатися бібліотеки моделей",
+            en="The server {server} cannot reach the library of models",
+        ),
+        Text(
+            ru="Проверьте интернет, DNS и прокси на той машине, где он работает.",
+            uk="Перевірте інтернет, DNS і проксі на тій машині, де він працює.",
+            en="Check the internet, DNS and proxy of the machine that it runs on.",
+        ),
+    ),
     "connection_lost": Advice(
         Text(
             ru="Связь с сервером {server} прервалась",
@@ -489,6 +514,21 @@ PULL_FAILED: Mapping[str, Text] = {
         ru="На диске сервера {server} кончилось место. Освободите его и повторите.",
         uk="На диску сервера {server} закінчилося місце. Звільніть його й повторіть.",
         en="The disk of the server {server} is full. Free some space and try again.",
+    ),
+    "server_outdated": Text(
+        ru="Для модели {model} нужна версия Ollama новее, чем на сервере {server}. Обновите её и повторите.",
+        uk="Для моделі {model} потрібна новіша версія Ollama, ніж на сервері {server}. Оновіть її й повторіть.",
+        en="The model {model} needs a newer Ollama than the server {server} has. Update it and try again.",
+    ),
+    "library_unreachable": Text(
+        ru="Сервер {server} не достаёт до библиотеки моделей. Проверьте интернет, DNS и прокси на его машине.",
+        uk="Сервер {server} не може дістатися бібліотеки моделей. Перевірте інтернет, DNS і проксі на його машині.",
+        en="The server {server} cannot reach the library of models. Check its machine's internet, DNS and proxy.",
+    ),
+    "server_busy": Text(
+        ru="Библиотека моделей просит подождать: запросов слишком много. Повторите через несколько минут.",
+        uk="Бібліотека моделей просить зачекати: запитів забагато. Повторіть за кілька хвилин.",
+        en="The library of models asks to wait: there are too many requests. Try again in a few minutes.",
     ),
     "unsupported": Text(
         ru="Сервер {server} не умеет загружать модели.",

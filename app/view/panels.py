@@ -40,6 +40,11 @@ log = logging.getLogger(__name__)
 PICK_MODEL = Text(ru="Модель", uk="Модель", en="Model")
 PICK_MODE = Text(ru="Режим", uk="Режим", en="Mode")
 AS_CONVERSATION = Text(ru="как у беседы", uk="як у розмови", en="as the conversation's")
+AWAY = Text(
+    ru="Её сервер сейчас не отвечает",
+    uk="Її сервер зараз не відповідає",
+    en="Its server does not answer now",
+)
 NO_MODELS = Text(ru="моделей пока нет", uk="моделей поки немає", en="no models yet")
 
 
@@ -77,6 +82,11 @@ def pickers(
         )
         for profile in profiles
     ]
+    if away := _away(chosen, profiles, states):
+        kept = PickerOption(
+            id=chosen, name=away.name, description=AWAY[language], icon="unplug", default=True
+        )
+        models = [kept, *models]
     if not models:
         models = [PickerOption(id=UNSET, name=NO_MODELS[language], icon="unplug", default=True)]
     ways = [
@@ -93,6 +103,19 @@ def pickers(
         Picker(id="mode", name=PICK_MODE[language], options=ways),
         Picker(id="model", name=PICK_MODEL[language], options=models),
     ]
+
+
+def _away(
+    chosen: str, profiles: Sequence[ModelProfile], states: Sequence[ServerState]
+) -> ModelRef | None:
+    """The chosen model, while its server does not answer: it stays chosen until it does."""
+    try:
+        model = ModelRef.parse(chosen)
+    except ValueError:
+        return None
+    listed = any(profile.ref == model for profile in profiles)
+    up = any(state.name == model.server and state.error is None for state in states)
+    return None if listed or up else model
 
 
 def _distinct_names(profiles: Sequence[ModelProfile]) -> dict[ModelRef, str]:

@@ -6,7 +6,16 @@ import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
-from app.core.errors import DiskFull, IncompleteAnswer, KonsiliumError, ModelNotFound, NotAllowed
+from app.core.errors import (
+    DiskFull,
+    IncompleteAnswer,
+    KonsiliumError,
+    LibraryUnreachable,
+    ModelNotFound,
+    NotAllowed,
+    ServerBusy,
+    ServerOutdated,
+)
 from app.core.sse import LineSplitter
 from app.providers.deadline import StreamDeadline, Timeouts
 from app.providers.ollama.client import OllamaClient
@@ -19,6 +28,16 @@ _FAILURES: tuple[tuple[re.Pattern[str], type[KonsiliumError]], ...] = (
         ModelNotFound,
     ),
     (re.compile(r"permission denied|unauthorized|access denied", re.IGNORECASE), NotAllowed),
+    (re.compile(r"newer version of ollama|: 412\b", re.IGNORECASE), ServerOutdated),
+    (re.compile(r": 429\b|too many requests|rate limit", re.IGNORECASE), ServerBusy),
+    (
+        re.compile(
+            r"no such host|dial tcp|lookup .* on |network is unreachable|connection refused|"
+            r"i/o timeout|TLS handshake|proxyconnect|certificate",
+            re.IGNORECASE,
+        ),
+        LibraryUnreachable,
+    ),
 )
 """What Ollama says at 200, in words alone, where a pull cannot go on."""
 
@@ -44,6 +63,8 @@ async def pull(
             async for line in lines:
                 progress = _progress(client.server, model, line)
                 deadline.content()
+                if progress.status.startswith(("verifying", "writing")):
+                    deadline.at_work()  # reads the whole model from the disk, without a word
                 succeeded = progress.status == "success"
                 yield progress
     if not succeeded:

@@ -16,7 +16,7 @@ from app.access.people import People
 from app.attachments import File
 from app.conversation.modes import mode_named
 from app.core.errors import KonsiliumError, StorageUnavailable
-from app.core.options import ChatOptions
+from app.core.options import UNSET, ChatOptions
 from app.core.text import Language, Text, language_of
 from app.core.turns import new_id
 from app.view.errors import advice_for
@@ -150,9 +150,11 @@ class Browser:
         return self.session.chat_settings
 
     def choose(self, choices: Mapping[str, Any]) -> bool:
-        """Takes new choices; says whether anything changed."""
+        """Takes new choices; says whether anything changed. That there was no model to choose, since no
+        server answered, is no choice: the one chosen before outlives it."""
         before = dict(self.session.chat_settings)
-        self.session.chat_settings.update(choices)
+        taken = {k: v for k, v in choices.items() if not (k == "model" and v == UNSET)}
+        self.session.chat_settings.update(taken)
         return before != self.session.chat_settings
 
     @property
