@@ -92,6 +92,8 @@ SIGNED_IN = [
 ]
 """By the browser's cookie."""
 BY_KEY = [
+    "/api/aliases",
+    "/api/aliases/{name:path}",
     "/api/answer-cache",
     "/api/chat",
     "/api/chat/cancel/{task_id}",

@@ -314,6 +314,7 @@ async def test_images_reach_a_translated_model_as_bytes(house):
         {"type": "text", "text": "what is it"},
         {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png}"}},
     ]
+    await house.serve("llava")
     async with client(house) as ai:
-        await ai.chat.completions.create(model="ollama/echo", messages=ask(parts))
-    assert house.ollama.requests[-1].body["messages"][-1]["images"] == [png]
+        await ai.chat.completions.create(model="ollama/llava", messages=ask(parts))
+    assert house.ollama.bodies("/api/chat")[-1]["messages"][-1]["images"] == [png]

@@ -262,7 +262,8 @@ async def test_images_reach_the_model_also_those_that_a_tool_gave(house):
         {"type": "function_call_output", "call_id": "c1", "output": [image]},
         {"type": "function_call_output", "call_id": "c2", "output": "ok"},
     ]
-    await create(house, "ollama/echo", said)
+    await house.serve("llava")
+    await create(house, "ollama/llava", said)
     messages = asked_of(house, "ollama")["messages"]
     assert [m["role"] for m in messages] == ["user", "assistant", "tool", "tool", "user"]
     assert len(messages[1]["tool_calls"]) == 2
