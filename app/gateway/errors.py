@@ -115,6 +115,8 @@ ANSWERS: dict[type[KonsiliumError], Answer] = {
     e.ServerError: Answer(502, _API, "The model server failed."),
     e.ServerUnavailable: Answer(503, _API, "The model server cannot be reached.", retry_after=5),
     e.DiskFull: Answer(507, _API, "The model server's disk is full.", retry=False),
+    e.ServerOutdated: Answer(502, _API, "The model server is too old for this model.", retry=False),
+    e.LibraryUnreachable: Answer(502, _API, "The model server cannot reach the library of models."),
     e.ServerBusy: Answer(503, _API, "The model server is busy."),
     e.QueueFull: Answer(429, _RATE, "The model server's queue is full.", retry_after=5),
     e.ServerFault: Answer(502, _API, "The model server reported an error."),

@@ -313,8 +313,8 @@ def _shown(profile: ModelProfile | None) -> dict[str, Any]:
     """`None` is a council: it answers, and calls no tools."""
     family = (profile.family if profile else None) or "unknown"
     facts: dict[str, Any] = {"general.architecture": family}
-    if profile is not None and profile.window is not None:
-        facts[f"{family}.context_length"] = profile.window
+    if profile is not None and (length := profile.longest or profile.window):
+        facts[f"{family}.context_length"] = length
     able = [each.value for each in _CAPABILITIES if profile and profile.can(each)]
     return {
         "modelfile": "",

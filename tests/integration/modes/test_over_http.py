@@ -126,7 +126,7 @@ async def test_the_best_of_three_is_chosen_over_real_streams(house, server, sele
     assert state.outcome is Outcome.COMPLETED
     assert len(of_kind(state, StepKind.CANDIDATE)) == 3
     temperatures = {
-        r.body.get("temperature") or r.body["options"]["temperature"]
+        (r.body.get("options") or r.body).get("temperature")
         for r in (house.ollama if server == "ollama" else house.openai).requests
         if r.body and "messages" in r.body and "paced" in r.body["model"]
     }

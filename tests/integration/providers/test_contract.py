@@ -479,7 +479,8 @@ async def test_a_slow_reader_is_not_taken_for_a_silent_server(pair: Pair) -> Non
 
 async def test_images_travel_as_bytes(pair: Pair) -> None:
     image = ImagePart(b"\x89PNG /etc/passwd", "image/png")
-    answer = await pair.ask("echo", ModelRequest((Message.user("what is it?", image),)))
+    pair.simulator.set_models(["llava"])
+    answer = await pair.ask("llava", ModelRequest((Message.user("what is it?", image),)))
     assert answer.whole == "what is it?"
     if not pair.sees:
         return
