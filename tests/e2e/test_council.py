@@ -228,9 +228,9 @@ def test_a_company_set_up_in_the_form_talks_under_its_own_names_and_comes_back(p
     page.get_by_test_id("dialogue").get_by_role("combobox").select_option("2")
     more.click()
     expect(page.locator(PERSON)).to_have_count(2)
-    expect(metrics(page)).to_have_count(3, timeout=30_000)  # an echo soon repeats itself: the end
+    expect(metrics(page)).to_have_count(4, timeout=30_000)  # two lines, and two more
     page.reload()
-    expect(metrics(page)).to_have_count(3)
+    expect(metrics(page)).to_have_count(4)
     expect(form).to_contain_text("Физик, Поэт")
     expect(form.get_by_label("Имя")).to_have_count(0)
     form.get_by_role("button", name="Участники").click()

@@ -12,9 +12,15 @@ import pytest
 
 from app.core.errors import (
     ContextTooLong,
+    DiskFull,
     IncompleteAnswer,
+    KonsiliumError,
+    LibraryUnreachable,
     ModelNotFound,
+    NotAllowed,
+    ServerBusy,
     ServerFault,
+    ServerOutdated,
     ServerUnavailable,
     SilenceTimeout,
     Unsupported,
@@ -355,6 +361,13 @@ async def test_a_pull_that_is_closed_is_cancelled_and_resumes(
                 break
 
 
+async def test_a_pull_whose_checking_takes_longer_than_a_silence_goes_on(
+    server: OllamaServer,
+) -> None:
+    lines = [line.status async for line in server.pull("pull-verify")]
+    assert lines[-1] == "success"
+
+
 async def test_a_pull_that_stalls_is_given_up(server: OllamaServer) -> None:
     with pytest.raises(SilenceTimeout):
         async for _ in server.pull("pull-stall"):
@@ -362,13 +375,22 @@ async def test_a_pull_that_stalls_is_given_up(server: OllamaServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "why"), [("pull-full", "no space left"), ("pull-unknown", "does not exist")]
+    ("model", "kind"),
+    [
+        ("pull-full", DiskFull),
+        ("pull-unknown", ModelNotFound),
+        ("pull-denied", NotAllowed),
+        ("pull-nohost", LibraryUnreachable),
+        ("pull-newer", ServerOutdated),
+        ("pull-limited", ServerBusy),
+    ],
 )
-async def test_a_pull_that_cannot_be_says_why(server: OllamaServer, model: str, why: str) -> None:
-    with pytest.raises(Exception, match=why) as caught:
+async def test_a_pull_that_cannot_be_says_why(
+    server: OllamaServer, model: str, kind: type[KonsiliumError]
+) -> None:
+    with pytest.raises(kind):
         async for _ in server.pull(model):
             pass
-    assert not isinstance(caught.value, IncompleteAnswer)
 
 
 async def test_a_key_of_the_environment_goes_to_nobody(simulator: OllamaSimulator) -> None:
