@@ -13,7 +13,6 @@ import pytest
 from app.core.errors import (
     ContextTooLong,
     DiskFull,
-    IncompleteAnswer,
     KonsiliumError,
     LibraryUnreachable,
     ModelNotFound,

@@ -80,6 +80,15 @@ def test_the_pickers_offer_the_modes_and_the_models_with_the_present_choice():
     assert [option.id for option in model.options if option.default] == ["ollama/gemma2:2b"]
 
 
+def test_the_chosen_model_stays_in_the_picker_while_its_server_does_not_answer():
+    options = ChatOptions.clean({"model": f"{DOWN.name}/far:7b"}, "chat")
+    for states in ([UP, DOWN], [DOWN]):
+        _, model = pickers(options, MODES, states, "en")
+        assert [option.id for option in model.options if option.default] == [f"{DOWN.name}/far:7b"]
+    _, none = pickers(ChatOptions.clean({}, "chat"), MODES, [DOWN], "en")
+    assert [option.id for option in none.options] == [UNSET]
+
+
 def test_stored_choices_that_no_longer_fit_fall_back():
     options = ChatOptions.clean(
         {"temperature": 9, "max_tokens": "many", "answer_cache": "gone", "structured": "yes"},
