@@ -6,12 +6,14 @@ chat completions, the one form that all of it understands, and writes the events
 form of its own protocol. A new one is a class with these few methods and a row in `Gateway`.
 """
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any, ClassVar, Protocol
 from uuid import uuid4
 
+from app.completion.tokens import LIKELY, prompt_tokens, text_tokens
 from app.core.events import (
     Finished,
     ModelEvent,
@@ -21,6 +23,7 @@ from app.core.events import (
     ToolCallDelta,
 )
 from app.core.messages import ToolCall
+from app.core.requests import ModelRequest
 from app.core.usage import CallRecord, Usage
 from app.gateway.access import Caller
 from app.gateway.errors import Answer
@@ -189,6 +192,12 @@ def joined_call(call: ToolCallDelta | None, more: ToolCallDelta) -> ToolCallDelt
         return more
     name = (call.name or "") + (more.name or "")
     return ToolCallDelta(call.index, call.id or more.id, name, call.arguments + more.arguments)
+
+
+def likely_tokens(request: ModelRequest) -> int:
+    """An estimate of what a prompt and its tools take: no server counts without answering."""
+    tools = "".join(json.dumps(tool, ensure_ascii=False) for tool in request.tools)
+    return max(1, round(LIKELY * (prompt_tokens(request.messages) + text_tokens(tools))))
 
 
 def call_id() -> str:

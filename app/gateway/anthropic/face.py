@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import json_repair
 
-from app.completion.tokens import LIKELY, prompt_tokens, text_tokens
 from app.core.events import (
     Finished,
     ModelEvent,
@@ -19,9 +18,9 @@ from app.core.events import (
 )
 from app.core.usage import Usage
 from app.gateway.access import Caller
-from app.gateway.anthropic.requests import chat_body, tools_text, wants_thinking
+from app.gateway.anthropic.requests import chat_body, wants_thinking
 from app.gateway.errors import Answer, InvalidField
-from app.gateway.face import Json, call_id, collected
+from app.gateway.face import Json, call_id, collected, likely_tokens
 from app.gateway.http import EVENTS, ErrorForm, Exchange
 from app.gateway.openai.modes import ModeModels
 from app.gateway.openai.requests import chat_request
@@ -256,5 +255,4 @@ class TokenCounts:
         if self._modes.mode(model.strip()) is None:
             self._services.candidates(caller, model.strip())
         request = chat_request(body, x.request_id)
-        bound = prompt_tokens(request.messages) + text_tokens(tools_text(request.tools))
-        await x.reply_json({"input_tokens": max(1, round(LIKELY * bound))})
+        await x.reply_json({"input_tokens": likely_tokens(request)})

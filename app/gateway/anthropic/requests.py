@@ -5,7 +5,7 @@ Checked against the types of the `anthropic` package 2.14.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from app.gateway.errors import InvalidField
@@ -277,8 +277,3 @@ def _choice(choice: object) -> dict[str, Any]:
     if isinstance(choice, dict) and choice.get("disable_parallel_tool_use") is True:
         fields["parallel_tool_calls"] = False
     return fields
-
-
-def tools_text(tools: Sequence[Json]) -> str:
-    """What the descriptions of tools add to a prompt."""
-    return "".join(json.dumps(tool, ensure_ascii=False) for tool in tools)

@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass, field
-from io import StringIO
 from json.encoder import encode_basestring as quoted
 from typing import Any
 from uuid import uuid4
@@ -18,6 +17,7 @@ from app.core.events import (
 )
 from app.core.sse import DONE, encode
 from app.core.usage import Usage
+from app.gateway.face import Collected, call_id, collected
 
 Json = dict[str, Any]
 
@@ -118,32 +118,19 @@ class ChunkWriter:
 
 async def completion(head: CompletionHeader, events: AsyncIterable[ModelEvent]) -> Json:
     """A whole answer as one object."""
-    text, thinking, tools = StringIO(), StringIO(), dict[int, Json]()
-    finish: Finished | None = None
-    async for event in events:
-        match event:
-            case TextDelta(piece):
-                text.write(piece)
-            case ReasoningDelta(piece):
-                thinking.write(piece)
-            case TextWasThinking():
-                thinking.write(text.getvalue())
-                text = StringIO()
-            case ToolCallDelta():
-                _gather(tools, event)
-            case Finished():
-                finish = event
-    usage = finish.usage if finish else Usage()
+    answer = await collected(events)
+    finish = answer.finished
     choice: Json = {
         "index": 0,
-        "logprobs": head.logprobs(finish.extra) if finish else None,
-        "finish_reason": _reason(finish.finish_reason if finish else "stop", bool(tools)),
+        "logprobs": head.logprobs(finish.extra),
+        "finish_reason": _reason(finish.finish_reason, bool(answer.tools)),
     }
     if head.legacy:
-        choice["text"] = text.getvalue()
+        choice["text"] = answer.text
     else:
-        choice["message"] = _message(text.getvalue(), thinking.getvalue(), tools)
-    return head.fields(chunk=False) | {"choices": [choice], "usage": usage_json(usage)}
+        choice["message"] = _message(answer)
+    usage = usage_json(finish.usage)
+    return head.fields(chunk=False) | {"choices": [choice], "usage": usage}
 
 
 def _legacy_logprobs(tokens: Iterable[Json]) -> Json:
@@ -158,13 +145,20 @@ def _legacy_logprobs(tokens: Iterable[Json]) -> Json:
     return columns
 
 
-def _message(text: str, thinking: str, tools: dict[int, Json]) -> Json:
-    message: Json = {"role": "assistant", "content": text or (None if tools else "")}
+def _message(answer: Collected) -> Json:
+    message: Json = {"role": "assistant", "content": answer.text or (None if answer.tools else "")}
     message["refusal"] = None
-    if thinking:
-        message["reasoning_content"] = thinking
-    if tools:
-        message["tool_calls"] = [tools[index] for index in sorted(tools)]
+    if answer.thinking:
+        message["reasoning_content"] = answer.thinking
+    if answer.tools:
+        message["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in answer.tools
+        ]
     return message
 
 
@@ -177,23 +171,9 @@ def _tool_delta(event: ToolCallDelta) -> Json:
     function: Json = {"arguments": event.arguments}
     delta: Json = {"index": event.index}
     if event.id is not None or event.name is not None:
-        delta |= {"id": event.id or f"call_{uuid4().hex[:24]}", "type": "function"}
+        delta |= {"id": event.id or call_id(), "type": "function"}
         function = {"name": event.name or "", **function}
     return delta | {"function": function}
-
-
-def _gather(tools: dict[int, Json], event: ToolCallDelta) -> None:
-    call = tools.setdefault(
-        event.index,
-        {
-            "id": event.id or f"call_{uuid4().hex[:24]}",
-            "type": "function",
-            "function": {"name": "", "arguments": ""},
-        },
-    )
-    if event.name:
-        call["function"]["name"] += event.name
-    call["function"]["arguments"] += event.arguments
 
 
 def usage_json(usage: Usage) -> Json:

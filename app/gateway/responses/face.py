@@ -7,7 +7,6 @@ from json.encoder import encode_basestring as quoted
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
-from app.completion.tokens import LIKELY, prompt_tokens, text_tokens
 from app.core.events import (
     Finished,
     ModelEvent,
@@ -20,7 +19,7 @@ from app.core.sse import PING
 from app.core.usage import Usage
 from app.gateway.access import Caller
 from app.gateway.errors import Answer, HttpError, InvalidField
-from app.gateway.face import Json, call_id
+from app.gateway.face import Json, call_id, likely_tokens
 from app.gateway.http import EVENTS, ErrorForm, Exchange, openai_error
 from app.gateway.openai.requests import chat_request
 from app.gateway.responses.kept import Kept, KeptResponses, new_key
@@ -404,9 +403,7 @@ class InputTokens:
         caller = await self._services.authenticator.caller(x)
         question = await Responses(self._kept).read(x, caller)
         request = chat_request(question.body, x.request_id)
-        tools = "".join(json.dumps(tool, ensure_ascii=False) for tool in request.tools)
-        bound = prompt_tokens(request.messages) + text_tokens(tools)
-        tokens = max(1, round(LIKELY * bound))
+        tokens = likely_tokens(request)
         await x.reply_json({"object": "response.input_tokens", "input_tokens": tokens})
 
 
