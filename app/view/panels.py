@@ -114,8 +114,8 @@ def _away(
     except ValueError:
         return None
     listed = any(profile.ref == model for profile in profiles)
-    up = any(state.name == model.server and state.error is None for state in states)
-    return None if listed or up else model
+    down = any(state.name == model.server and state.error is not None for state in states)
+    return model if down and not listed else None
 
 
 def _distinct_names(profiles: Sequence[ModelProfile]) -> dict[ModelRef, str]:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import time
 import urllib.request
@@ -191,7 +192,7 @@ def slide(thumb: Locator, value: float) -> None:
         thumb.press("ArrowRight" if now < value else "ArrowLeft")
 
 
-def take(page: Page, field: Locator, option: str) -> None:
+def take(page: Page, field: Locator, option: str | re.Pattern[str]) -> None:
     """Chooses in a list of the settings panel, and again where the list was made fresh under the click,
     which then chose nothing, as a person would."""
     for attempt in range(4):

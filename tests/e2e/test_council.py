@@ -39,10 +39,11 @@ def test_a_consultation_shows_its_specialists_at_work_and_its_total(page: Page):
     pick(page, "mode", "Консилиум")
     ask(page, "Позови экономиста и юриста: открывать ли кофейню?")
     expect(page.get_by_role("button", name=re.compile("[Ээ]кономист")).first).to_be_visible()
-    expect(metrics(page).last).to_be_visible(timeout=30_000)
+    expect(metrics(page)).to_have_count(3, timeout=30_000)
     picture(page, "consultation")
     page.reload()
     expect(page.get_by_role("button", name=re.compile("[Ээ]кономист")).first).to_be_visible()
+    expect(metrics(page)).to_have_count(3)
     card = metrics(page).last
     card.get_by_role("button").first.click()
     expect(card.locator("tfoot")).to_contain_text("Итого")

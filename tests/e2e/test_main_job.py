@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import STORY, ask, metrics, pick, picture, visitor
+from tests.e2e.conftest import STORY, ask, metrics, pick, picture, take, visitor
 from tests.processes import Process
 
 ANSWER = '[data-step-type="assistant_message"]'
@@ -125,8 +125,7 @@ def test_the_panel_changes_the_model_and_the_composer_follows(page: Page):
     for setting in ("model", "temperature", "max_tokens", "system_prompt", "compress_context"):
         expect(panel.locator(f"#{setting}")).to_be_attached()
     picture(page, "panel")
-    panel.locator("#model").click()
-    page.get_by_role("option", name=re.compile(r"^thinking \(")).click()
+    take(page, panel.locator("#model"), re.compile(r"^thinking \("))
     panel.locator("#confirm").click()
     expect(page.locator("#mode-picker-trigger-model")).to_contain_text("thinking")
 
