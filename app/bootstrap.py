@@ -173,7 +173,7 @@ def _model_servers(settings: Settings, refused: RefusedParameters) -> ModelServe
 def _conversation(
     settings: Settings, storage: Storage, models: Models, metrics: CallMetrics
 ) -> Conversation:
-    calibration = Calibration(storage.key_values)
+    calibration = Calibration(storage.key_values, models.count_tokens)
     compressor = Compressor(
         storage.compressions,
         storage.conversations,

@@ -11,11 +11,11 @@ from app.completion.metering import Accounts, MeteredCall, MeteredEmbedding, Met
 from app.completion.pricing import Prices
 from app.completion.routing import MAX_PARALLEL, MAX_WAITING, Router
 from app.completion.tokens import needs_of
-from app.core.errors import ModelNotFound, NoModels
+from app.core.errors import ModelNotFound, NoModels, Unsupported
 from app.core.events import ModelEvent
 from app.core.keys import payer
 from app.core.models import Capability, ModelProfile, ModelRef, ServerState
-from app.core.ports import CallObserver, ChatModel, ModelServer
+from app.core.ports import CallObserver, ChatModel, ModelServer, TokenCounter
 from app.core.requests import ModelRequest, RawRequest
 from app.core.usage import Cost, Usage
 
@@ -119,6 +119,13 @@ class Models:
         return MeteredEmbedding(
             server, ref, texts, self._accounts, dimensions=dimensions, request_id=request_id
         )
+
+    async def count_tokens(self, ref: ModelRef, text: str) -> int:
+        """By the server's own tokenizer. Raises Unsupported where it has none to ask, or its error."""
+        server = self._server(ref)
+        if not isinstance(server, TokenCounter):
+            raise Unsupported("counts no tokens", server=ref.server, model=ref.name)
+        return await server.count_tokens(ref.name, text)
 
     def cost(self, ref: ModelRef, usage: Usage) -> Cost | None:
         """What so many tokens of that model cost; None where its price is not known."""

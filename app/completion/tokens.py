@@ -5,7 +5,8 @@ There is no tokenizer that fits every model. Measured characters per token: 3.2-
 Russian, 4.2 English (a Llama 3 vocabulary), 2.85 Russian (Qwen 3); the divisors below stay under all
 of them, so that what they give is an upper bound there. A vocabulary made for English alone takes more
 for other scripts: SmolLM2 counted 25,251 tokens of Russian where 12,526 were estimated. What a model's
-own counts teach (`conversation.tokens`) mends that from its first answer on.
+own counts teach of each script (`conversation.tokens`) mends that before the first long prompt where its
+server counts on request, from the first answer on elsewhere.
 """
 
 import math
@@ -29,6 +30,7 @@ LIKELY = 0.75
 SAMPLE_CHARACTERS = 4096
 """Of a long answer, as many stand for all."""
 _CYRILLIC = re.compile(r"[\u0400-\u052f]")
+_LETTER = re.compile(r"[^\W\d_]")
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U0001f000-\U0001faff]")
 _CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 
@@ -44,6 +46,21 @@ def text_tokens(text: str) -> int:
     return math.ceil(
         cyrillic / CYRILLIC_PER_TOKEN + wide + others / OTHERS_PER_TOKEN + code / CODE_PER_TOKEN
     )
+
+
+@lru_cache(maxsize=2048)
+def _tokens_of_letters(text: str) -> tuple[float, float]:
+    """Of Cyrillic ones, and of all others; blanks and signs go with the letters around them."""
+    cyrillic = len(_CYRILLIC.findall(text))
+    others = len(_LETTER.findall(text)) - cyrillic
+    return cyrillic / CYRILLIC_PER_TOKEN, others / OTHERS_PER_TOKEN
+
+
+def cyrillic_share(texts: Iterable[str]) -> float:
+    """The share of the tokens of these texts that is written in Cyrillic, 0 to 1."""
+    parts = [_tokens_of_letters(text) for text in texts]
+    whole = sum(cyrillic + others for cyrillic, others in parts)
+    return sum(cyrillic for cyrillic, _ in parts) / whole if whole else 0.0
 
 
 def message_tokens(message: Message) -> int:

@@ -110,6 +110,15 @@ class ModelLoader(Protocol):
 
 
 @runtime_checkable
+class TokenCounter(Protocol):
+    """A server that may tell how many tokens a text is for one of its models."""
+
+    async def count_tokens(self, model: str, text: str) -> int:
+        """Without the chat's template. Raises Unsupported where it cannot, or does not now."""
+        ...
+
+
+@runtime_checkable
 class ModelStore(ModelLoader, Protocol):
     """A server whose models can be fetched and removed too (Ollama)."""
 

@@ -394,10 +394,11 @@ class Compressor:
     ) -> tuple[CompressionState, CompressionInput]:
         state = await self._store.state(job.thread_id)
         history = await self._conversation(job.thread_id)
-        scale = await self._calibration.scale(answering)
         window = window_of(self._models.profile(answering), job.options)
         reading = window_of(self._models.profile(summariser.model), job.options)
         layout = lay_out(job.options.text("system_prompt"), state, history, Question("", ""))
+        texts = [message.text for message in layout.messages]
+        scale = await self._calibration.measured(answering, texts)
         now = CompressionInput(
             history=history,
             blocks=layout.blocks,

@@ -5,14 +5,22 @@ also in a line before the answer, with the notes themselves.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
-from app.completion.tokens import IMAGE_TOKENS, answer_reserve, prompt_tokens, text_tokens
+from app.completion.tokens import (
+    IMAGE_TOKENS,
+    answer_reserve,
+    cyrillic_share,
+    prompt_tokens,
+    text_tokens,
+)
 from app.conversation.compression.compressor import Compressor
 from app.conversation.compression.layout import Layout, lay_out, said
 from app.conversation.tokens import Calibration, Scale, cut_by_server, window_of
 from app.core.compression import CompressionState
 from app.core.errors import ContextTooLong, StorageUnavailable
+from app.core.messages import Message
 from app.core.models import ModelProfile
 from app.core.notes import CompressionNote, SystemTokens
 from app.core.ports import CompressionStore
@@ -46,11 +54,11 @@ class CompressingPromptBuilder:
         if self._compressor is not None and profile.local:
             self._compressor.give_way(profile.ref.server)
         options = request.options
-        scale = await self._calibration.scale(profile.ref)
         state = await self._state(request)
         written = options.text("system_prompt").strip()
         system = await self._system(request, written)
         whole = lay_out(system, state, said(history), request.question)
+        scale = await self._calibration.measured(profile.ref, _texts(whole.messages))
         window = window_of(profile, options)
         most = int(options.number("max_tokens")) or None
         needs = scale.tokens(prompt_tokens(whole.messages)) + answer_reserve(most, window or 0)
@@ -101,7 +109,8 @@ class CompressingPromptBuilder:
             odd = cut_by_server(counted, prompt.likely, window, prompt.bound)
             odd = odd or (window is not None and used > window)
             if counted and told and not odd:
-                await self._calibration.learn(call.model, prompt.bound, counted)
+                share = cyrillic_share(_texts(prompt.messages))
+                await self._calibration.learn(call.model, prompt.bound, counted, share)
         if prompt.compression.news:
             await self._store.announce(turn.request.thread_id, prompt.compression.version)
 
@@ -121,6 +130,10 @@ class CompressingPromptBuilder:
         if not (written and both and self._compressor is not None):
             return written
         return await self._compressor.system_prompt(written)
+
+
+def _texts(messages: Sequence[Message]) -> list[str]:
+    return [message.text for message in messages]
 
 
 def _fit(

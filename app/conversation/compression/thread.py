@@ -65,7 +65,8 @@ class ThreadNotes:
         state = await self._store.state(thread_id)
         history = said(await self._history.history(thread_id))
         current = len(standing(state.blocks, history))
-        scale = await self._calibration.scale(model) if model else None
+        texts = [message.text for message in history]
+        scale = await self._calibration.scale(model, texts) if model else None
         return tuple(
             Compressed(
                 first=start + 1,

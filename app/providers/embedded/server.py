@@ -15,6 +15,7 @@ from app.core.errors import KonsiliumError, ModelNotFound, ServerUnavailable, Un
 from app.core.events import Finished, ModelEvent
 from app.core.messages import Message
 from app.core.models import Capability, LoadState, ModelProfile, ModelRef, ServerState
+from app.core.ports import TokenCounter
 from app.core.requests import ModelRequest
 from app.core.turns import now
 from app.core.usage import Usage
@@ -69,7 +70,8 @@ class _Known:
 
 
 class EmbeddedServer:
-    """Implements core.ports.ModelServer and ModelLoader over one llama.cpp process, which it keeps."""
+    """Implements core.ports.ModelServer, ModelLoader and TokenCounter over one llama.cpp process, which it
+    keeps."""
 
     def __init__(
         self,
@@ -110,6 +112,14 @@ class EmbeddedServer:
         self, model: str, texts: Sequence[str], dimensions: int | None = None
     ) -> tuple[list[list[float]], Usage]:
         raise Unsupported("the embedded model only writes", server=NAME, model=model)
+
+    async def count_tokens(self, model: str, text: str) -> int:
+        """By the process, woken where it slept: a question is about to need it."""
+        await self.own(model)
+        async with self.running() as running:
+            if not isinstance(running.server, TokenCounter):
+                raise Unsupported("counts no tokens", server=NAME, model=model)
+            return await running.server.count_tokens(model, text)
 
     async def load(self, model: str) -> None:
         """Starts the process, if it sleeps, and waits until the model is loaded."""

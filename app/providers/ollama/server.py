@@ -12,11 +12,12 @@ from app.providers.ollama.chat import OllamaModel
 from app.providers.ollama.client import OllamaClient
 from app.providers.ollama.inventory import Inventory
 from app.providers.ollama.pulling import pull
+from app.providers.tokenizing import question, tokens_in
 from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
 
 
 class OllamaServer:
-    """Implements core.ports.ModelServer and ModelStore."""
+    """Implements core.ports.ModelServer, ModelStore and TokenCounter."""
 
     def __init__(
         self,
@@ -73,6 +74,12 @@ class OllamaServer:
             raise not_the_protocol(self.name, model, repr(answer).encode()) from error
         counted = answer.get("prompt_eval_count")
         return vectors, Usage(input_tokens=counted if isinstance(counted, int) else None)
+
+    async def count_tokens(self, model: str, text: str) -> int:
+        """By `/api/tokenize`, which is proposed for Ollama and in some builds of it; raises the server's
+        error where it is not there."""
+        answer = await self._client.post("/api/tokenize", question(model, text), model)
+        return tokens_in(await answer.body(), self.name, model)
 
     async def aclose(self) -> None:
         await self._client.aclose()

@@ -42,21 +42,23 @@ class OpenAIClient:
         request_id: str | None = None,
         content_type: str = "application/json",
     ) -> UpstreamAnswer:
-        """POSTs, as `AiohttpTransport.open` does."""
+        """POSTs to that path, or absolute URL, as `AiohttpTransport.open` does."""
         headers = self._headers | {"content-type": content_type}
         if request_id:
             headers["x-client-request-id"] = request_id
-        return await self._open("POST", self.preset.base_url + path, headers, body, model)
+        return await self._open("POST", self._url(path), headers, body, model)
 
     async def get(self, path: str) -> Any:
         """The JSON at that path, or absolute URL."""
-        url = path if "://" in path else self.preset.base_url + path
-        answer = await self._open("GET", url, self._headers)
+        answer = await self._open("GET", self._url(path), self._headers)
         body = await answer.body()
         try:
             return read_json(body)
         except ValueError as error:
             raise not_the_protocol(self.server, None, body) from error
+
+    def _url(self, path: str) -> str:
+        return path if "://" in path else self.preset.base_url + path
 
     async def _open(
         self,

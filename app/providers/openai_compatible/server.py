@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -36,12 +37,13 @@ from app.providers.openai_compatible import listing
 from app.providers.openai_compatible.chat import OpenAICompatibleModel
 from app.providers.openai_compatible.client import OpenAIClient
 from app.providers.openai_compatible.refused import RefusedParameters
+from app.providers.tokenizing import question, tokens_in
 from app.providers.transport import AiohttpTransport
 from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
 
 
 class OpenAICompatibleServer:
-    """Implements core.ports.ModelServer."""
+    """Implements core.ports.ModelServer and TokenCounter."""
 
     def __init__(
         self,
@@ -143,13 +145,24 @@ class OpenAICompatibleServer:
                 raise not_the_protocol(self.name, model, b"another number of vectors than texts")
         return vectors, Usage(input_tokens=tokens or None)
 
+    async def count_tokens(self, model: str, text: str) -> int:
+        """By `/tokenize` beside its `/v1`. Raises Unsupported for clouds, which have none."""
+        if not self.local:
+            raise Unsupported("counts no tokens", server=self.name, model=model)
+        body = json.dumps(question(model, text)).encode()
+        answer = await self._client.post(self._beside("/tokenize"), body, model=model)
+        return tokens_in(await answer.body(), self.name, model)
+
+    def _beside(self, path: str) -> str:
+        return self._preset.base_url.removesuffix("/v1") + path
+
     async def _window(self) -> int | None:
         """The window llama.cpp's server really has, from `/props` beside its `/v1`."""
         if not self._preset.props:
             return None
         try:
             async with asyncio.timeout(self._timeouts.listing / 2):
-                props = await self._client.get(self._preset.base_url.removesuffix("/v1") + "/props")
+                props = await self._client.get(self._beside("/props"))
         except (KonsiliumError, TimeoutError):
             return None
         settings = props.get("default_generation_settings") if isinstance(props, dict) else None

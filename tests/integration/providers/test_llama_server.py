@@ -83,3 +83,9 @@ async def test_a_prompt_beyond_the_window_says_both_numbers(llama) -> None:
             pass
     assert caught.value.window == WINDOW
     assert (caught.value.prompt_tokens or 0) > WINDOW
+
+
+async def test_it_counts_tokens_on_request(llama) -> None:
+    _, server = llama
+    few, many = [await server.count_tokens(ALIAS, "Привет " * times) for times in (1, 100)]
+    assert 0 < few < many

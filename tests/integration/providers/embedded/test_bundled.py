@@ -9,6 +9,8 @@ import pytest
 from app.completion.catalogue import Catalogue
 from app.completion.models import Models
 from app.completion.pricing import Prices
+from app.completion.tokens import text_tokens
+from app.conversation.tokens import Calibration
 from app.core.events import TextDelta
 from app.core.messages import Message
 from app.core.models import ModelProfile
@@ -54,6 +56,29 @@ async def test_it_answers_in_a_short_sentence(model: Path, tmp_path: Path) -> No
             said = "".join([event.text async for event in events if isinstance(event, TextDelta)])
     assert "Paris" in said
     assert len(said) < 100
+
+
+async def test_a_long_first_prompt_is_estimated_by_its_own_tokenizer(
+    model: Path, tmp_path: Path
+) -> None:
+    russian = "Однажды утром мы пошли в лес за грибами и вернулись только к вечеру. " * 60
+    english = "One morning we went to the forest to look for mushrooms. " * 80
+    async with aclosing(server_of(library(tmp_path, model))) as server:
+        ref = (await server.state()).models[0].ref
+        await server.load(ref.name)
+
+        async def count(_: object, text: str) -> int:
+            return await server.count_tokens(ref.name, text)
+
+        calibration = Calibration(count=count)
+        for text in (english, russian):
+            counted = await server.count_tokens(ref.name, text)
+            estimate = (await calibration.measured(ref, [text])).tokens(text_tokens(text))
+            assert estimate == pytest.approx(counted, rel=0.02)
+        both = [english, russian]
+        counted = await server.count_tokens(ref.name, "\n".join(both))
+        estimate = (await calibration.measured(ref, both)).tokens(sum(map(text_tokens, both)))
+        assert estimate == pytest.approx(counted, rel=0.02)
 
 
 async def test_off_leaves_it_out_and_another_choice_goes_before_it(

@@ -7,7 +7,7 @@ import pytest
 from app.completion.tokens import prompt_tokens, text_tokens
 from app.conversation.compression.prompt import CompressingPromptBuilder
 from app.conversation.tokens import Calibration, Scale, cut_by_server, window_of
-from app.core.errors import ContextTooLong
+from app.core.errors import ContextTooLong, Unsupported
 from app.core.messages import ImagePart, Message
 from app.core.models import ModelProfile, ModelRef
 from app.core.options import ChatOptions
@@ -183,3 +183,55 @@ async def test_a_vocabulary_without_ones_letters_is_learned_too():
     calibration, model = Calibration(), ModelRef("embedded", "smollm2")
     await calibration.learn(model, 12_526, 25_251)
     assert (await calibration.scale(model)).tokens(12_526) >= 25_251
+
+
+RUSSIAN = "Однажды утром мы пошли в лес за грибами. " * 100
+ENGLISH = "One morning we went to look for mushrooms. " * 100
+
+
+async def test_what_one_script_takes_says_nothing_of_the_other(documents):
+    calibration = Calibration(documents)
+    for _ in range(20):
+        await calibration.learn(REF, 1000, 800, 0.0)
+    assert (await calibration.scale(REF, [RUSSIAN])).factor == pytest.approx(1, abs=0.1)
+    await calibration.learn(REF, 1000, 2000, 1.0)
+    again = Calibration(documents)
+    assert (await again.scale(REF, [RUSSIAN])).factor == pytest.approx(2, abs=0.1)
+    assert (await again.scale(REF, [ENGLISH])).factor == pytest.approx(0.8, abs=0.05)
+    assert 1 < (await again.scale(REF, [RUSSIAN, ENGLISH])).factor < 1.9
+
+
+async def test_what_was_kept_before_scripts_were_told_apart_holds_for_both(documents):
+    await documents.put(Calibration.SCOPE, str(REF), {"factor": 0.7, "samples": 12})
+    calibration = Calibration(documents)
+    assert (await calibration.scale(REF, [RUSSIAN])).factor == pytest.approx(0.7)
+    assert (await calibration.scale(REF, [ENGLISH])).samples == 12
+
+
+async def test_a_server_is_asked_to_count_before_a_long_prompt_in_an_unseen_script_only():
+    asked = []
+
+    async def count(model, text):
+        asked.append(text[:3])
+        return 2 * text_tokens(text)
+
+    calibration = Calibration(count=count)
+    assert (await calibration.measured(REF, ["Коротко"])).factor == 1
+    assert (await calibration.measured(REF, [RUSSIAN])).factor == pytest.approx(2, abs=0.05)
+    assert (await calibration.measured(REF, [RUSSIAN])).factor == pytest.approx(2, abs=0.05)
+    await calibration.measured(REF, [ENGLISH])
+    assert asked == ["Одн", "One"]
+
+
+async def test_a_server_that_cannot_count_is_asked_once_and_the_estimate_stands():
+    asked = 0
+
+    async def count(model, text):
+        nonlocal asked
+        asked += 1
+        raise Unsupported("404 page not found")
+
+    calibration = Calibration(count=count)
+    for _ in range(3):
+        assert (await calibration.measured(REF, [RUSSIAN])).factor == 1
+    assert asked == 1
