@@ -1,0 +1,1 @@
+"""The tools that a model may be given: ours, and those of MCP servers."""
