@@ -1,7 +1,7 @@
 """A conversation as it is kept: the thread, what hangs on its steps, and pages of threads."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -29,6 +29,8 @@ class ThreadRecord:
     """When something was last said in it: lists are in this order, newest first."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    leaf_id: str | None = None
+    """The last turn of its active branch; None where nothing was said."""
     shared_at: datetime | None = None
     """Since when anyone with the link may read it; None: its owner alone."""
 
@@ -64,14 +66,64 @@ class FeedbackRecord:
     comment: str | None = None
 
 
+class Branches:
+    """The questions and turns of a thread as a tree: each follows its parent, and those with the same
+    parent are siblings, in the order they appeared."""
+
+    def __init__(
+        self, parents: Mapping[str, str | None], chosen: Mapping[str, str] | None = None
+    ) -> None:
+        """`parents` in the order of appearance; `chosen`: which child was shown last, by its parent
+        ("" for the first questions)."""
+        self._parents = parents
+        self._chosen = chosen or {}
+        self._children: dict[str | None, list[str]] = {}
+        for id, parent in parents.items():
+            self._children.setdefault(parent, []).append(id)
+
+    def path(self, leaf: str | None) -> tuple[str, ...]:
+        """From the first question to `leaf`; the newest branch where there is no such leaf."""
+        at: str | None = leaf if leaf in self._parents else next(reversed(self._parents), None)
+        path: dict[str, None] = {}
+        while at is not None and at in self._parents and at not in path:
+            path[at] = None
+            at = self._parents[at]
+        return tuple(reversed(path))
+
+    def leaf(self, through: str) -> str:
+        """The end of the branch through that question or turn, as it was last shown."""
+        at = through
+        while children := self._children.get(at):
+            chosen = self._chosen.get(at)
+            at = chosen if chosen in children else children[-1]
+        return at
+
+    def siblings(self, id: str) -> tuple[str, ...]:
+        """Itself and those with the same parent."""
+        return tuple(self._children[self._parents[id]])
+
+    def forks(self, path: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Those on the path that have siblings, with all of these."""
+        ways = {id: self._children[self._parents[id]] for id in path}
+        return {id: tuple(ids) for id, ids in ways.items() if len(ids) > 1}
+
+    def choosing(self, path: Sequence[str]) -> dict[str, str]:
+        """`chosen` where that path is the one that is shown."""
+        return {**self._chosen, **{self._parents[id] or "": id for id in self.forks(path)}}
+
+
 @dataclass(frozen=True, slots=True)
 class StoredThread:
-    """A whole conversation; `steps` in the order they appeared."""
+    """A conversation, or one branch of it; `steps` in the order they appeared."""
 
     thread: ThreadRecord
     steps: tuple[StepRecord, ...]
     elements: tuple[ElementRecord, ...] = ()
     feedback: tuple[FeedbackRecord, ...] = ()
+    path: tuple[str, ...] = ()
+    """The questions and turns of the branch, in order."""
+    forks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of those on the path that have siblings: all of these, in the order they appeared."""
 
 
 @dataclass(frozen=True, slots=True)

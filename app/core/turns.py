@@ -68,9 +68,15 @@ class TurnRequest:
     options: ChatOptions
     language: Language = "en"
     turn_id: str = field(default_factory=new_id)
-    rewind: bool = False
-    """The question already exists in the thread: what came after it is deleted first (edit,
-    regenerate, retry). Its text is updated."""
+    again: bool = False
+    """The question already exists in the thread: it is answered anew, beside its earlier answers
+    (regenerate, retry)."""
+    instead_of: str | None = None
+    """The question in whose place this one is asked (an edit): it follows what that one follows, and
+    both stay."""
+    after: str | None = None
+    """A message that the question follows; empty: none, it begins the thread anew; None: the last of
+    the active branch."""
     bypass_cache: bool = False
     """Ask the model, and put its answer in place of the cached one (Regenerate)."""
     take_cached: str | None = None
@@ -95,6 +101,8 @@ class StepRecord:
     kind: StepKind | Literal["question", "turn"]
     turn_id: str | None = None
     parent_id: str | None = None
+    """Of a question the turn that it follows, None where it begins the thread; of a turn its question.
+    Those with the same parent are siblings: branches of the conversation."""
     input: str = ""
     output: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)

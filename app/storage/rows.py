@@ -42,6 +42,7 @@ def thread_from(row: AnyRow) -> ThreadRecord:
         active_at=row.active_at,
         metadata=row._mapping["metadata"],
         tags=tuple(row.tags),
+        leaf_id=row.leaf_id,
         shared_at=row.shared_at,
     )
 

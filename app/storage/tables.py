@@ -145,6 +145,8 @@ threads = Table(
     Column("shared_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("active_at", UtcDateTime, nullable=False),
+    Column("leaf_id", String),  # the last turn of the active branch
+    Column("chosen", Json),  # which way was taken last at each fork: {parent or "": child}
     Index("ix_threads_user_id_active_at", "user_id", "active_at", "id"),
 )
 
@@ -171,6 +173,15 @@ steps = Table(
     Column("modes", Json),
     Column("favorite", Boolean, nullable=False, server_default=text("false")),
     Index("ix_steps_thread_id", "thread_id", "seq"),
+    Index(
+        "ix_steps_branches",
+        "thread_id",
+        "seq",
+        "parent_id",
+        "id",
+        sqlite_where=text("kind IN ('question', 'turn')"),
+        postgresql_where=text("kind IN ('question', 'turn')"),
+    ),
     Index(
         "ix_steps_favorite",
         "user_id",
