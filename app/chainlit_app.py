@@ -66,7 +66,8 @@ layer = DataLayer(
     on_delete=turns.abandon,
     on_dislike=talk.answers.dislike,
 )
-limits, stores = AttachmentLimits(), (storage.conversations, storage.elements, layer.get_thread)
+limits = AttachmentLimits()
+stores = (storage.conversations, storage.elements, layer.get_thread)
 chat = Chat(turns, models, panel, guide, limits, *stores)
 answers = AnswerActions(chat, turns, storage.threads, notes, form)
 voice = Voice(chat, app.transcription)

@@ -194,8 +194,8 @@ class MemoryStore:
     ) -> tuple[HistoryMessage, ...]:
         if self.owners.setdefault(request.thread_id, request.user_id) != request.user_id:
             raise NotFound(request.thread_id)
-        if request.rewind:
-            self._rewind(request.question.id)
+        if request.again:
+            self._cut(request.question.id)
         history = tuple(
             HistoryMessage(
                 step.id,
@@ -212,7 +212,8 @@ class MemoryStore:
         self._write(steps)
         return history
 
-    def _rewind(self, question_id: str) -> None:
+    def _cut(self, question_id: str) -> None:
+        """The other branches, which nothing here looks at, are not kept."""
         ids = list(self.steps)
         for step_id in ids[ids.index(question_id) :]:
             del self.steps[step_id]

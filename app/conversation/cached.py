@@ -85,7 +85,7 @@ class TurnCache:
         try:
             if request.take_cached is not None:
                 return await self.cache.entry(query, request.take_cached)
-            if request.rewind:
+            if request.again:
                 await self.cache.purge(question_id=request.question.id)
         except KonsiliumError as error:
             log.warning("answer cache: %s: %s", error.code, error.detail)
@@ -93,7 +93,7 @@ class TurnCache:
         return await self.cache.lookup(query, near=request.options.text("answer_cache") == "near")
 
     async def after(self, settled: SettledTurn) -> None:
-        """Keeps the answer if it is whole; an edited or regenerated one replaces what was kept."""
+        """Keeps the answer if it is whole; a regenerated one replaces what was kept."""
         request = settled.request
         query = None
         if settled.prompt is not None and settled.profile is not None:
@@ -101,7 +101,7 @@ class TurnCache:
         if (entry_id := _served_entry(settled.steps)) is not None:
             await self.cache.served(entry_id)
             return
-        if request.rewind:
+        if request.again:
             await self.cache.purge(question_id=request.question.id)
         if query is None:
             return

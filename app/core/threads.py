@@ -83,7 +83,9 @@ class Branches:
 
     def path(self, leaf: str | None) -> tuple[str, ...]:
         """From the first question to `leaf`; the newest branch where there is no such leaf."""
-        at: str | None = leaf if leaf in self._parents else next(reversed(self._parents), None)
+        at: str | None = (
+            leaf if leaf in self._parents else next(reversed(list(self._parents)), None)
+        )
         path: dict[str, None] = {}
         while at is not None and at in self._parents and at not in path:
             path[at] = None
@@ -92,11 +94,16 @@ class Branches:
 
     def leaf(self, through: str) -> str:
         """The end of the branch through that question or turn, as it was last shown."""
-        at = through
-        while children := self._children.get(at):
-            chosen = self._chosen.get(at)
-            at = chosen if chosen in children else children[-1]
+        at, below = through, self.next(through)
+        while below != at:
+            at, below = below, self.next(below)
         return at
+
+    def next(self, id: str) -> str:
+        """What follows, as it was last shown: of a question its answer; itself where nothing does."""
+        children = self._children.get(id) or [id]
+        chosen = self._chosen.get(id)
+        return chosen if chosen in children else children[-1]
 
     def siblings(self, id: str) -> tuple[str, ...]:
         """Itself and those with the same parent."""
@@ -110,6 +117,16 @@ class Branches:
     def choosing(self, path: Sequence[str]) -> dict[str, str]:
         """`chosen` where that path is the one that is shown."""
         return {**self._chosen, **{self._parents[id] or "": id for id in self.forks(path)}}
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """What changes on a screen when another branch is shown: from the question `cut` on, the branch
+    from the question `first` on stands there."""
+
+    leaf: str
+    cut: str | None
+    first: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from sqlalchemy import (
     Select,
     String,
     bindparam,
-    false,
     func,
     or_,
     select,
@@ -19,8 +18,7 @@ from sqlalchemy import (
 )
 
 from app.core.errors import NotFound
-from app.core.threads import Branches, title_of
-from app.storage.rows import AnyRow
+from app.core.threads import Branches, Switched, title_of
 from app.storage.tables import steps, threads
 from app.storage.thread_pages import fold
 
@@ -84,15 +82,20 @@ def node_of(connection: Connection, thread_id: str, step_id: str) -> str:
     return node
 
 
-def activate(connection: Connection, thread_id: str, node: str) -> str:
+def activate(connection: Connection, thread_id: str, node: str) -> Switched:
     """Makes the branch through that question or turn the active one, as it was last shown, and names
-    the thread by it; returns its leaf."""
+    the thread by it."""
     branches = branches_of(connection, thread_id)
+    present = connection.scalar(select(threads.c.leaf_id).where(threads.c.id == thread_id))
     leaf = branches.leaf(node)
-    chosen = branches.choosing(branches.path(leaf))
+    before, path = branches.path(present), branches.path(leaf)
+    chosen = branches.choosing(path)
     connection.execute(_CHOOSE, {"thread": thread_id, "leaf": leaf, "chosen": chosen})
     _entitle(connection, thread_id)
-    return leaf
+    pairs = enumerate(zip(before, path, strict=False))
+    fork = next((at for at, (old, new) in pairs if old != new), len(path) - 1)
+    at = fork - fork % 2  # questions and turns take turns, a question first
+    return Switched(leaf, before[at] if at < len(before) else None, path[at])
 
 
 _SPOKEN: Select[tuple[str, str, dict[str, object]]] = (

@@ -1,15 +1,17 @@
 """Files and other elements that hang on steps: their rows, their bytes."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, insert, or_, select
 
 from app.core.errors import NotFound
 from app.core.threads import ElementRecord
+from app.core.turns import new_id
 from app.storage.database import Database, upsert
-from app.storage.files import LocalFiles
+from app.storage.files import LocalFiles, image_name
 from app.storage.rows import element_from, storable_json
 from app.storage.tables import elements, steps, threads
 from app.storage.threads import ensure_thread
@@ -52,6 +54,32 @@ class Elements:
             upsert(connection, elements, [row], ["id"], changes, only_if_same="thread_id")
 
         await self._database.write(work)
+
+    async def copy(
+        self, thread_id: str, user_id: str, step_id: str, to_step: str
+    ) -> Mapping[str, str]:
+        """Hangs what hangs on one step on another, too, under ids of its own; returns these by the
+        old ones."""
+        query = (
+            select(*elements.c)
+            .join(threads, threads.c.id == elements.c.thread_id)
+            .where(elements.c.thread_id == thread_id, threads.c.user_id == user_id)
+            .where(elements.c.step_id == step_id)
+            .order_by(elements.c.seq)
+        )
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        ids = {row.id: new_id() for row in rows}
+        for old, new in ids.items():
+            await self._files.copy(thread_id, old, thread_id, new)
+            await self._files.copy(thread_id, image_name(old), thread_id, image_name(new))
+        copies = [
+            {k: v for k, v in row._mapping.items() if k != "seq"}
+            | {"id": ids[row.id], "step_id": to_step}
+            for row in rows
+        ]
+        if copies:
+            await self._database.write(lambda c: c.execute(insert(elements), copies).close())
+        return ids
 
     async def find(self, thread_id: str, element_id: str, reader: str | None) -> ElementRecord:
         """The element, if its thread is the reader's or shared."""

@@ -1,4 +1,4 @@
-"""What was said in a thread, as the next turn is given it."""
+"""What was said in the active branch of a thread, as the next turn is given it."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -9,8 +9,10 @@ from sqlalchemy import Connection, bindparam, or_, select, update
 from app.core.errors import NotFound
 from app.core.events import StepKind
 from app.core.messages import ImagePart
+from app.core.threads import Switched
 from app.core.turns import Attachment, HistoryMessage, Question
 from app.core.usage import Outcome
+from app.storage.branches import activate, node_of, on_path
 from app.storage.database import Database
 from app.storage.files import LocalFiles, image_name
 from app.storage.rows import AnyRow, storable_json
@@ -54,6 +56,18 @@ class Conversations:
         row, attached = await self._database.read(work)
         return Question(row.id, row.output, await _attachments(self._files, attached))
 
+    async def switch(self, thread_id: str, user_id: str, step_id: str) -> Switched:
+        """Makes the branch through that step the active one, and goes on in it where one last was.
+        Nothing is moved or deleted. Raises NotFound."""
+        own = (threads.c.id == thread_id) & (threads.c.user_id == user_id)
+
+        def work(connection: Connection) -> Switched:
+            if connection.scalar(select(threads.c.id).where(own).with_for_update()) is None:
+                raise NotFound(f"thread {thread_id} of {user_id}")
+            return activate(connection, thread_id, node_of(connection, thread_id, step_id))
+
+        return await self._database.write(work)
+
     async def keep_settings(
         self, user_id: str, thread_id: str, settings: Mapping[str, Any]
     ) -> None:
@@ -73,10 +87,8 @@ class Conversations:
 _SAID = (
     select(*(steps.c[name] for name in ("id", "kind", "output", "name", "turn_id", "outcome")))
     .where(steps.c.thread_id == bindparam("thread_id"), steps.c.kind.in_(MESSAGE_KINDS))
+    .where(on_path())
     .order_by(steps.c.seq)
-)
-_SAID_BEFORE = _SAID.where(
-    steps.c.seq < select(steps.c.seq).where(steps.c.id == bindparam("before")).scalar_subquery()
 )
 _ATTACHED = (
     select(elements)
@@ -86,12 +98,10 @@ _ATTACHED = (
 )
 
 
-def message_rows(connection: Connection, thread_id: str, before: str | None = None) -> MessageRows:
-    """The messages of a thread, in order; only those before the step `before`, if given."""
-    statement, values = _SAID, {"thread_id": thread_id}
-    if before is not None:
-        statement, values = _SAID_BEFORE, values | {"before": before}
-    return connection.execute(statement, values).all(), _attached(connection, thread_id)
+def message_rows(connection: Connection, thread_id: str, leaf: str | None = None) -> MessageRows:
+    """The messages of a branch, in order, up to the turn `leaf`; None: of the active branch."""
+    said = connection.execute(_SAID, {"thread_id": thread_id, "leaf": leaf}).all()
+    return said, _attached(connection, thread_id)
 
 
 async def messages(files: LocalFiles, said: MessageRows) -> tuple[HistoryMessage, ...]:

@@ -6,13 +6,30 @@ Whoever asks is part of every statement: another's thread is NotFound, as if it 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from app.core.compression import COSTS_SCOPE
 from app.core.errors import BadRequest, NotFound
-from app.core.threads import FeedbackRecord, Page, StoredThread, ThreadRecord, title_of
+from app.core.threads import (
+    FeedbackRecord,
+    Page,
+    StoredThread,
+    ThreadRecord,
+    title_of,
+)
 from app.core.turns import StepRecord, now
 from app.storage.answers import drop_disliked, drop_of_thread
+from app.storage.branches import branches_of, node_of, on_path
 from app.storage.database import Database, upsert
 from app.storage.files import LocalFiles
 from app.storage.rows import (
@@ -63,9 +80,21 @@ class Threads:
         """The thread, if it is the reader's or shared."""
         return await self._database.read(lambda c: _readable(c, thread_id, reader))
 
-    async def contents(self, thread_id: str, reader: str | None) -> StoredThread:
-        """The thread with all that was said in it, if it is the reader's or shared."""
-        return await self._database.read(lambda c: _contents(c, thread_id, reader))
+    async def contents(
+        self,
+        thread_id: str,
+        reader: str | None,
+        *,
+        through: str | None = None,
+        first: str | None = None,
+        whole: bool = False,
+    ) -> StoredThread:
+        """The thread with what was said in its active branch, or in that `through` a step; only from
+        the question `first` on, if given; in all its branches, if `whole`. NotFound where it is
+        neither the reader's nor shared; of what is shared the active branch is."""
+        return await self._database.read(
+            lambda c: _contents(c, thread_id, reader, through=through, first=first, whole=whole)
+        )
 
     async def ensure(self, thread_id: str, user_id: str) -> None:
         """Makes an empty thread, which no list shows yet, where there is none."""
@@ -224,16 +253,51 @@ def _readable(connection: Connection, thread_id: str, reader: str | None) -> Thr
     return thread_from(row)
 
 
-def _contents(connection: Connection, thread_id: str, reader: str | None) -> StoredThread:
-    thread = _readable(connection, thread_id, reader)
+_SEQ = select(steps.c.seq).where(steps.c.id == bindparam("first")).scalar_subquery()
+_STEPS = select(steps).where(steps.c.thread_id == bindparam("thread_id")).order_by(steps.c.seq)
+_OF_NO_TURN = steps.c.turn_id.is_(None) & (steps.c.kind != "question")
+_OF_BRANCH = _STEPS.where(
+    or_(on_path(), _OF_NO_TURN),
+    steps.c.seq >= func.coalesce(_SEQ, 0),
+)
 
-    def rows_of(table: Table, order: str) -> Iterable[AnyRow]:
+
+def _contents(
+    connection: Connection,
+    thread_id: str,
+    reader: str | None,
+    *,
+    through: str | None,
+    first: str | None,
+    whole: bool,
+) -> StoredThread:
+    thread = _readable(connection, thread_id, reader)
+    if thread.user_id != reader and (through or whole):
+        raise NotFound(f"other branches of thread {thread_id} for {reader}")
+    branches = branches_of(connection, thread_id)
+    leaf = thread.leaf_id
+    if through is not None:
+        leaf = branches.leaf(node_of(connection, thread_id, through))
+    path = branches.path(leaf)
+    of_thread = {"thread_id": thread_id}
+    if whole:
+        rows = connection.execute(_STEPS, of_thread)
+    else:
+        end = {"leaf": path[-1] if path else None, "first": first}
+        rows = connection.execute(_OF_BRANCH, of_thread | end)
+    found = tuple(map(step_from, rows))
+    shown = {step.id for step in found}
+
+    def hanging(table: Table, order: str) -> Iterable[AnyRow]:
         query = select(table).where(table.c.thread_id == thread_id).order_by(table.c[order])
-        return connection.execute(query)
+        rows = connection.execute(query)
+        return (row for row in rows if row.step_id is None or row.step_id in shown)
 
     return StoredThread(
         thread,
-        tuple(map(step_from, rows_of(steps, "seq"))),
-        tuple(map(element_from, rows_of(elements, "seq"))),
-        tuple(map(feedback_from, rows_of(feedback, "created_at"))),
+        found,
+        tuple(map(element_from, hanging(elements, "seq"))),
+        tuple(map(feedback_from, hanging(feedback, "created_at"))),
+        path,
+        branches.forks(path) if thread.user_id == reader else {},
     )

@@ -23,6 +23,7 @@ from sqlalchemy import Column, Connection, Table, delete, exc, func, insert, sel
 
 from app.core.errors import BadRequest, KonsiliumError, NotAllowed, NotFound
 from app.core.turns import now
+from app.storage.branches import join_up
 from app.storage.files import LocalFiles
 from app.storage.migrations import apply
 from app.storage.sqlite import copy_sqlite
@@ -101,6 +102,7 @@ async def import_from(storage: Storage, path: Path) -> dict[str, int]:
             counts = {table.name: _read_table(archive, connection, table) for table in _tables()}
             for name, count in counts.items():
                 _refuse_missing(name, count, expected)
+            join_up(connection)  # an export of a version without branches
             return counts | {"files": _read_files(archive, storage.files, expected)}
 
         return await storage.database.exclusive(work)

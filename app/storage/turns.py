@@ -1,6 +1,7 @@
 """Turns write themselves through here: one transaction at the beginning, one at the end."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -11,6 +12,7 @@ from app.core.events import StepKind
 from app.core.threads import title_of
 from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest
 from app.core.usage import Outcome
+from app.storage.branches import ACTIVE, activate, branches_of, node_of, on_path
 from app.storage.database import Database, upsert
 from app.storage.files import LocalFiles, image_name
 from app.storage.history import MessageRows, message_rows, messages
@@ -41,11 +43,13 @@ _CHANGES = (
 # Made once: to make a statement takes longer than to run it.
 _RUNNING = insert(running_turns)
 _THREAD = (
-    select(threads.c.title, threads.c.titled_by, threads.c.metadata)
+    select(threads.c.title, threads.c.leaf_id, threads.c.metadata)
     .where(threads.c.id == bindparam("thread_id"), threads.c.user_id == bindparam("user_id"))
     .with_for_update()
 )
-_QUESTION = select(steps.c.seq, steps.c.thread_id).where(steps.c.id == bindparam("step_id"))
+_QUESTION = select(steps.c.thread_id, steps.c.parent_id, steps.c.kind).where(
+    steps.c.id == bindparam("step_id")
+)
 _OWNER = select(steps.c.user_id).where(steps.c.id == bindparam("step_id"))
 _ENDED = delete(running_turns).where(running_turns.c.turn_id == bindparam("turn"))
 _ACTIVE = (
@@ -69,22 +73,27 @@ class StoredTurns:
             if attachment.image is not None:
                 name = image_name(attachment.element_id)
                 await self._files.write(request.thread_id, name, attachment.image.data)
-        gone, said = await self._database.write(partial(self._begin, request, steps))
-        if gone:
-            await self._files.delete(request.thread_id, *gone)
+        said = await self._database.write(partial(self._begin, request, steps))
         return await messages(self._files, said)
 
     def _begin(
         self, request: TurnRequest, steps: Sequence[StepRecord], connection: Connection
-    ) -> tuple[list[str], MessageRows]:
-        """Returns the names of files to delete, and what was said before."""
-        title = _own_thread(connection, request, steps[0].created_at)
-        gone = _rewind(connection, request, title)
-        write_steps(connection, steps, request.user_id)
+    ) -> MessageRows:
+        """Returns what was said before."""
+        question, turn = steps
+        leaf = _own_thread(connection, request, question.created_at)
+        asked, before = _place(connection, request, leaf)
+        new = [turn] if asked else [replace(question, parent_id=before), turn]
+        write_steps(connection, new, request.user_id)
+        if asked or before != leaf:
+            activate(connection, request.thread_id, request.turn_id)
+        else:
+            ends = {"thread": request.thread_id, "leaf": request.turn_id}
+            connection.execute(ACTIVE, ends)
         _attach(connection, request)
         running = {"turn_id": request.turn_id, "thread_id": request.thread_id}
         connection.execute(_RUNNING, running | {"process_id": self._process_id})
-        return gone, message_rows(connection, request.thread_id, before=request.question.id)
+        return message_rows(connection, request.thread_id, before) if before else ((), {})
 
     async def checkpoint(self, steps: Sequence[StepRecord]) -> None:
 
@@ -116,7 +125,7 @@ def _settle(turn: SettledTurn, connection: Connection) -> None:
     ended = turn.steps[0].ended_at or turn.steps[0].created_at
     connection.execute(_ACTIVE, {"thread": request.thread_id, "at": ended})
     if turn.title:
-        _set_title(connection, request.thread_id, turn.title)
+        _set_title(connection, request, turn.title)
 
 
 def write_steps(connection: Connection, records: Sequence[StepRecord], user_id: str) -> None:
@@ -125,8 +134,8 @@ def write_steps(connection: Connection, records: Sequence[StepRecord], user_id: 
     upsert(connection, steps, rows, ["id"], _CHANGES, only_if_same="thread_id")
 
 
-def _own_thread(connection: Connection, request: TurnRequest, at: datetime) -> AnyRow:
-    """Makes the thread if it is new, marks it as active, and returns its title's row."""
+def _own_thread(connection: Connection, request: TurnRequest, at: datetime) -> str | None:
+    """Makes the thread if it is new, marks it as active, and returns the end of its active branch."""
     refuse_unstorable(request.thread_id, request.question.id)
     title = title_of(request.question.text)
     first = {"title": title, "titled_by": "question", "folded_title": fold(title)}
@@ -145,44 +154,38 @@ def _own_thread(connection: Connection, request: TurnRequest, at: datetime) -> A
         missing = missing | {"metadata": {**known, **chosen}}
     if missing:
         connection.execute(update(threads).where(threads.c.id == request.thread_id).values(missing))
-    return thread
+    leaf: str | None = thread.leaf_id
+    return leaf
 
 
-def _rewind(connection: Connection, request: TurnRequest, thread: AnyRow) -> list[str]:
-    """Deletes what came after the question, if asked; returns the names of files to delete."""
+def _place(
+    connection: Connection, request: TurnRequest, leaf: str | None
+) -> tuple[bool, str | None]:
+    """Whether the question is stored already, and the turn that it follows."""
     question = connection.execute(_QUESTION, {"step_id": request.question.id}).one_or_none()
-    if question is None:
-        return []
-    if question.thread_id != request.thread_id:
-        raise NotFound(f"step {request.question.id} is not of thread {request.thread_id}")
-    if not request.rewind:
-        return []
-    later = (steps.c.thread_id == request.thread_id) & (steps.c.seq > question.seq)
-    gone = (
-        connection.execute(
-            delete(elements)
-            .where(elements.c.thread_id == request.thread_id)
-            .where(elements.c.step_id.in_(select(steps.c.id).where(later)))
-            .returning(elements.c.id)
-        )
-    ).scalars()
-    names = [name for id in gone for name in (id, image_name(id))]
-    connection.execute(delete(steps).where(later))
-    connection.execute(delete(running_turns).where(running_turns.c.thread_id == request.thread_id))
-    _retitle(connection, request, question.seq, thread)
-    return names
+    if question is not None:
+        return True, _parent(question, request, request.question.id)
+    if request.instead_of is not None:
+        other = connection.execute(_QUESTION, {"step_id": request.instead_of}).one_or_none()
+        return False, _parent(other, request, request.instead_of)
+    if request.after is None:
+        return False, leaf
+    return False, _turn_of(connection, request.thread_id, request.after) if request.after else None
 
 
-def _retitle(connection: Connection, request: TurnRequest, seq: int, thread: AnyRow) -> None:
-    """A first question that is asked anew names the thread anew, unless a person has named it."""
-    earlier = select(steps.c.id).where(steps.c.thread_id == request.thread_id, steps.c.seq < seq)
-    if thread.titled_by != "person" and not (connection.execute(earlier.limit(1))).first():
-        title = title_of(request.question.text)
-        connection.execute(
-            update(threads)
-            .where(threads.c.id == request.thread_id)
-            .values(title=title, titled_by="question", folded_title=fold(title))
-        )
+def _parent(question: AnyRow | None, request: TurnRequest, id: str) -> str | None:
+    """What a stored question of the request's own thread follows."""
+    if question is None or question.thread_id != request.thread_id or question.kind != "question":
+        raise NotFound(f"question {id} of thread {request.thread_id}")
+    parent: str | None = question.parent_id
+    return parent
+
+
+def _turn_of(connection: Connection, thread_id: str, step_id: str) -> str:
+    """The turn that a step belongs to; of a question its last answer's, as it was last shown."""
+    node = node_of(connection, thread_id, step_id)
+    asked = connection.execute(_QUESTION, {"step_id": node}).one().kind == "question"
+    return branches_of(connection, thread_id).next(node) if asked else node
 
 
 def _attach(connection: Connection, request: TurnRequest) -> None:
@@ -231,11 +234,15 @@ def _no_longer_running(connection: Connection, request: TurnRequest) -> None:
         )
 
 
-def _set_title(connection: Connection, thread_id: str, title: str) -> None:
-    """The answer's name for the thread; the first such name stays, a person's name always does."""
+def _set_title(connection: Connection, request: TurnRequest, title: str) -> None:
+    """The answer's name for the thread; the first such name stays, a person's name always does, and
+    an answer of a branch that was left meanwhile names nothing."""
     title = title_of(title)
+    active = select(steps.c.id).where(steps.c.id == request.turn_id, on_path())
     connection.execute(
         update(threads)
-        .where(threads.c.id == thread_id, threads.c.titled_by == "question")
-        .values(title=title, titled_by="answer", folded_title=fold(title))
+        .where(threads.c.id == request.thread_id, threads.c.titled_by == "question")
+        .where(active.exists())
+        .values(title=title, titled_by="answer", folded_title=fold(title)),
+        {"thread_id": request.thread_id, "leaf": None},
     )

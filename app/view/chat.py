@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from app.attachments import AttachmentLimits, File, read_attachments
 from app.conversation.modes.consultation.requested_roles import requested_roles
@@ -20,7 +19,7 @@ from app.core.usage import Outcome
 from app.storage.elements import Elements
 from app.storage.history import Conversations
 from app.view.chainlit.browser import Browser, guarded, open_on
-from app.view.chainlit.dicts import ThreadDict, upload_dict, upload_record
+from app.view.chainlit.dicts import ElementDict, ThreadDict, upload_dict, upload_record
 from app.view.chainlit.identity import socket_session
 from app.view.follower import Follower
 from app.view.guide import Guide
@@ -37,8 +36,9 @@ CONTINUE = Text(
 )
 
 
-ReadThread = Callable[[str], Awaitable[ThreadDict | None]]
-"""What the page is sent of a thread, by its id, as whoever asks may read it."""
+ReadThread = Callable[[str, str | None], Awaitable[ThreadDict | None]]
+"""What the page is sent of a thread's active branch, by the thread's id, as whoever asks may read it;
+from a question on, or all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +101,12 @@ class Chat:
     async def _thread(self, browser: Browser, thread_id: str) -> ThreadDict | None:
         """The thread, if it is the person's own. One whose turn ended while it was being read was read
         unfinished, and is read again."""
-        thread = await self._read_thread(thread_id)
+        thread = await self._read_thread(thread_id, None)
         if thread is None or thread["userId"] != browser.user_id:
             return None
         running = any(s["type"] == "run" and s.get("end") is None for s in thread["steps"])
         if running and self._turns.running(thread_id) is None:
-            return await self._read_thread(thread_id)
+            return await self._read_thread(thread_id, None)
         return thread
 
     async def _resume(self, browser: Browser, thread: ThreadDict) -> None:
@@ -119,16 +119,48 @@ class Chat:
         self._background.stop(browser.id)
         browser.choose((thread.get("metadata") or {}).get("chat_settings") or {})
         self.panel.choose_a_model(browser)
-        turn = self._turns.running(browser.thread_id)
-        follower = Follower(turn, browser, self._models) if turn is not None else None
-        if follower is not None:
-            _put_into(thread, follower.snapshot())
-        elif form := await self.panel.form(browser):
+        follower = self._lay_over(browser, thread)
+        if follower is None and (form := await self.panel.form(browser)):
             _put_into(thread, [form])
         await browser.emit("resume_thread", thread)
         self._background.start(guarded(browser, self.panel.resumed(browser)))
         if follower is not None:
             self._background.start(self._catch_up(browser, follower), browser.id)
+
+    def _lay_over(self, browser: Browser, thread: ThreadDict) -> Follower | None:
+        """Puts what the running turn has said into the thread, where it is of the branch shown; returns
+        who goes on from there."""
+        turn = self._turns.running(browser.thread_id)
+        if turn is None or all(step["id"] != turn.request.turn_id for step in thread["steps"]):
+            return None
+        follower = Follower(turn, browser, self._models, _arrows(thread, turn.request.turn_id))
+        _put_into(thread, follower.snapshot())
+        if (arrows := follower.arrows) is not None:
+            others = [e for e in thread["elements"] or [] if e["id"] != arrows["id"]]
+            thread["elements"] = [*others, arrows]
+        return follower
+
+    async def switch(self, browser: Browser, step_id: str) -> None:
+        """Shows the branch through that step, here and in the other tabs. A turn that runs in the branch
+        left goes on there."""
+        switched = await self._conversations.switch(browser.thread_id, browser.user_id, step_id)
+        self._background.stop(browser.id)
+        thread = await self._read_thread(browser.thread_id, switched.first)
+        if thread is None:  # deleted meanwhile: whoever did it has told the page
+            return
+        follower = self._lay_over(browser, thread)
+        part = {"cut": switched.cut, "steps": thread["steps"], "elements": thread["elements"]}
+        await browser.emit("window_message", {"konsilium_branch": part})
+        await browser.emit("task_end", {})
+        if follower is not None:
+            self._background.start(self._catch_up(browser, follower), browser.id)
+        await self._renamed(browser, thread["name"] or "")
+        self._show_others(browser.thread_id, browser.session)
+
+    def _show_others(self, thread_id: str, but: object) -> None:
+        for page in open_on(thread_id):
+            if page.session is not but and page.has_thread:
+                self._background.start(guarded(page, self.show_again(page)))
 
     async def _catch_up(self, browser: Browser, follower: Follower) -> None:
         await browser.emit("task_start", {})
@@ -141,12 +173,9 @@ class Chat:
 
     def _begun(self, turn: RunningTurn) -> None:
         """The other tabs on which the thread is open show the question too, and what becomes of it."""
-        asking = socket_session()
-        for page in open_on(turn.request.thread_id):
-            if page.session is not asking and page.has_thread:
-                self._background.start(guarded(page, self._show_again(page)))
+        self._show_others(turn.request.thread_id, socket_session())
 
-    async def _show_again(self, page: Browser) -> None:
+    async def show_again(self, page: Browser) -> None:
         """Sends a page all of its thread anew."""
         page.enter()
         page.want_again()
@@ -190,8 +219,15 @@ class Chat:
             await self._elements.write(record, request.user_id, content)
 
     async def edited(self, browser: Browser, message_id: str, text: str) -> None:
-        """An earlier message says something else now: what came after it is gone."""
-        await self._ask_again(browser, message_id, text=text)
+        """An earlier question, asked in other words: it stands beside the first, with the same files."""
+        asked = await self._conversations.question(browser.user_id, browser.thread_id, message_id)
+        question = Question(new_id(), text)
+        await browser.emit("delete_message", {"id": asked.id})
+        await browser.show(self._drawn(browser, question))
+        ids = await self._elements.copy(browser.thread_id, browser.user_id, asked.id, question.id)
+        files = tuple(replace(one, element_id=ids[one.element_id]) for one in asked.attachments)
+        request = self._request(browser, replace(question, attachments=files))
+        await self._run(browser, replace(request, instead_of=asked.id))
 
     async def again(
         self, browser: Browser, turn_id: str, *, take_cached: str | None = None
@@ -199,9 +235,14 @@ class Chat:
         """Retry and Regenerate: the question of that turn is asked anew, past the cache; or answered
         by the entry of the cache that the person took."""
         await browser.emit("delete_message", {"id": turn_id})
-        await self._ask_again(
-            browser, turn_id, bypass_cache=take_cached is None, take_cached=take_cached
+        question = await self._conversations.question(browser.user_id, browser.thread_id, turn_id)
+        request = replace(
+            self._request(browser, question),
+            again=True,
+            bypass_cache=take_cached is None,
+            take_cached=take_cached,
         )
+        await self._run(browser, request)
 
     async def go_on(self, browser: Browser) -> None:
         """Continue: asks the model to go on from where its answer was cut off."""
@@ -211,6 +252,10 @@ class Chat:
         """A question that a button asks in the person's name."""
         question = Question(new_id(), text)
         request = self._request(browser, question)
+        await browser.show(self._drawn(browser, question))
+        await self._run(browser, replace(request, options=options or request.options))
+
+    def _drawn(self, browser: Browser, question: Question) -> Drawing:
         record = StepRecord(
             question.id,
             browser.thread_id,
@@ -220,18 +265,7 @@ class Chat:
             output=question.text,
             ended_at=now(),
         )
-        await browser.show(draw(record, browser.language))
-        await self._run(browser, replace(request, options=options or request.options))
-
-    async def _ask_again(
-        self, browser: Browser, step_id: str, *, text: str | None = None, **fields: Any
-    ) -> None:
-        question = await self._conversations.question(browser.user_id, browser.thread_id, step_id)
-        if text is not None:
-            question = replace(question, text=text)
-            await browser.emit("update_message", {"id": question.id, "output": text})
-        request = replace(self._request(browser, question), rewind=True, **fields)
-        await self._run(browser, request)
+        return draw(record, browser.language)
 
     def _request(self, browser: Browser, question: Question) -> TurnRequest:
         return TurnRequest(
@@ -263,11 +297,13 @@ class Chat:
             log.error("question %s could not be stored: %s", request.question.id, error.detail)
             await self._say_unstored(browser, request, error)
             return
-        follower = Follower(turn, browser, self._models)
+        branched = request.again or request.instead_of is not None
+        arrows = await self._draw_arrows(browser, request) if branched else None
+        follower = Follower(turn, browser, self._models, arrows)
         self._background.start(follower.follow(), browser.id)
         if files:
             self._background.start(guarded(browser, self._keep(files, request)))
-        if request.rewind or not browser.has_thread:
+        if branched or not browser.has_thread:
             browser.begin_thread()
             await self._renamed(browser, request.question.text)
         await turn.prompted.wait()
@@ -277,6 +313,16 @@ class Chat:
         await self._entitled(browser, turn)
         for text in words:  # put in at the last moment, when nobody listened any more
             await self.ask(browser, text)
+
+    async def _draw_arrows(self, browser: Browser, request: TurnRequest) -> ElementDict | None:
+        """What hangs on a question that has branched off; returns the arrows to its other answers."""
+        thread = await self._read_thread(request.thread_id, request.question.id)
+        if thread is None:
+            return None
+        for card in thread["elements"] or []:
+            if card["forId"] == request.question.id:
+                await browser.emit("element", card)
+        return _arrows(thread, request.turn_id)
 
     async def _entitled(self, browser: Browser, turn: RunningTurn) -> None:
         """The answer may have brought a name for the thread."""
@@ -311,6 +357,12 @@ class Chat:
         """Stop: the call upstream is closed, what was written stays; its card says so."""
         if turn := self._turns.running(browser.thread_id):
             turn.stop()
+
+
+def _arrows(thread: ThreadDict, node: str) -> ElementDict | None:
+    """The arrows to the siblings of that question or turn, where it has any."""
+    cards = (e for e in thread["elements"] or [] if e["name"] == "Siblings")
+    return next((card for card in cards if (card.get("props") or {}).get("node") == node), None)
 
 
 def _put_into(thread: ThreadDict, drawings: Sequence[Drawing]) -> None:

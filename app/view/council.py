@@ -52,6 +52,7 @@ class AnswerActions:
     def actions(self) -> dict[str, ActionHandler]:
         """Name -> handler(browser, payload)."""
         return {
+            "branch": self.branch,
             "retry": self.again,
             "regenerate": self.again,
             "continue": self.complete,
@@ -74,6 +75,10 @@ class AnswerActions:
     async def again(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """The question is asked anew."""
         await self._chat.again(browser, str(payload["turn_id"]))
+
+    async def branch(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """Another answer, or another wording of the question, with all that followed it."""
+        await self._chat.switch(browser, str(payload["step_id"]))
 
     async def complete(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """The model goes on from where its answer was cut off."""

@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import NAMESPACE_URL, uuid5
 
 from app.conversation.state import LiveStep, TurnState
@@ -20,7 +20,7 @@ from app.core.ports import Models
 from app.core.text import Language, Text
 from app.core.turns import StepRecord, new_id, now
 from app.core.usage import Outcome
-from app.view.chainlit.dicts import stamp
+from app.view.chainlit.dicts import ElementDict, stamp
 from app.view.rendering import APP_NAME, Drawing, draw, element
 
 FRAME_SECONDS = 0.04
@@ -91,6 +91,7 @@ class Follower:
         turn: RunningTurn,
         screen: Screen,
         models: Models,
+        arrows: ElementDict | None = None,
         *,
         frame_seconds: float = FRAME_SECONDS,
         patience_seconds: float = PATIENCE_SECONDS,
@@ -101,6 +102,8 @@ class Follower:
         self._request = turn.request
         self._screen = screen
         self._models = models
+        self._arrows = arrows
+        """To the other answers of the question: they stand under the last message."""
         self._frame = frame_seconds
         self._patience = patience_seconds
         self._clock = clock
@@ -120,7 +123,21 @@ class Follower:
         for step in self._state.steps.values():
             self._drawn[step.id] = _Drawn.of(step)
             drawings.append(self._drawing(step))
+            self._move_arrows(step)
         return drawings
+
+    @property
+    def arrows(self) -> ElementDict | None:
+        """The arrows to the other answers, where they stand now."""
+        return self._arrows
+
+    def _move_arrows(self, step: LiveStep) -> bool:
+        """Whether the arrows stand under this step from now on."""
+        message = step.kind in (StepKind.ANSWER, StepKind.NOTICE)
+        if self._arrows is None or not message or step.parent_id != self._request.turn_id:
+            return False
+        self._arrows = cast(ElementDict, {**self._arrows, "forId": step.id})
+        return True
 
     async def follow(self) -> None:
         """Draws until the turn is stored. May be cancelled; the turn goes on without it."""
@@ -175,6 +192,8 @@ class Follower:
         if drawn is None:
             await self._hide_progress()
             await self._send(self._drawing(step), new=True)
+            if self._move_arrows(step):
+                await self._screen.emit("element", self._arrows)
         elif drawn.version == present.version:
             token = "".join(step.chunks[drawn.chunks :])
             delta = {"id": step.id, "token": token, "isSequence": False, "isInput": False}

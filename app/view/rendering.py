@@ -12,6 +12,7 @@ from uuid import NAMESPACE_URL, uuid5
 from app.conversation.modes import NOTES
 from app.core.events import StepKind
 from app.core.text import Language, Text
+from app.core.threads import StoredThread
 from app.core.turns import StepRecord
 from app.core.usage import Outcome
 from app.view.avatars import avatar_name
@@ -75,7 +76,7 @@ def _step(record: StepRecord, language: Language) -> StepDict:
         {
             "id": record.id,
             "threadId": record.thread_id,
-            "parentId": record.parent_id,
+            "parentId": None if record.kind == "question" else record.parent_id,
             "type": record.type,
             "name": name or APP_NAME,
             "input": record.input,
@@ -108,6 +109,22 @@ def _avatar(record: StepRecord) -> str:
     speaker = record.metadata.get("participant") or {}
     name = named if isinstance(named, str) else record.name or APP_NAME
     return avatar_name(name, speaker.get("number"))
+
+
+def arrows(stored: StoredThread, language: Language) -> Iterator[ElementDict]:
+    """The arrows to the siblings of each question and turn of the branch: under the question, under
+    the turn's last message, and under its question while it has none."""
+    kinds = {step.id: step.kind for step in stored.steps}
+    parents = {step.id: step.parent_id for step in stored.steps}
+    said = {s.parent_id: s.id for s in stored.steps if s.kind in (StepKind.ANSWER, StepKind.NOTICE)}
+    for node, ids in stored.forks.items():
+        if node in kinds:
+            answer = kinds[node] == "turn"
+            place = said.get(node, parents[node]) if answer else node
+            props = {"lang": language, "node": node, "ids": list(ids), "answer": answer}
+            card = element(node, stored.thread.id, "Siblings", props)
+            card["forId"] = place
+            yield card
 
 
 def element(

@@ -35,7 +35,7 @@ from app.view.chainlit.browser import Browser, open_on
 from app.view.chainlit.dicts import element_dict, may_be_drawn, persisted, stamp
 from app.view.chainlit.identity import asking_id, reading_language, socket_session
 from app.view.errors import advice_for
-from app.view.rendering import draw
+from app.view.rendering import arrows, draw
 
 log = logging.getLogger(__name__)
 
@@ -180,9 +180,10 @@ class DataLayer(BaseDataLayer):
             pageInfo=PageInfo(page.next is not None, first, page.next),
         )
 
-    async def get_thread(self, thread_id: str) -> ThreadDict | None:
+    async def get_thread(self, thread_id: str, first: str | None = None) -> ThreadDict | None:
+        """Its active branch; only from the question `first` on, if given."""
         try:
-            stored = await self._threads.contents(thread_id, asking_id())
+            stored = await self._threads.contents(thread_id, asking_id(), first=first)
         except NotFound:
             return None
         return self._whole(stored)
@@ -227,6 +228,7 @@ class DataLayer(BaseDataLayer):
                 step["feedback"] = _feedback_dict(verdict)
             thread["steps"].append(step)
             elements |= {element["id"]: element for element in drawing.elements}
+        elements |= {card["id"]: card for card in arrows(stored, language)}
         thread["elements"] = list(elements.values())
         return thread
 

@@ -128,7 +128,7 @@ async def test_an_edit_drops_exactly_the_blocks_from_there_on(house):
     history = await house.storage.conversations.history("t1")
     edited = history[20]
     house.models.requests.clear()
-    state = await house.ask("", question=Question(edited.id, "Something else."), rewind=True)
+    state = await house.ask("Something else.", instead_of=edited.id)
     assert state.prompt.compression.last == 18
     assert [block.last for block in await house.notes.blocks("t1") if block.current] == [10, 18]
     assert not [ref for ref, request in house.models.requests if request.purpose is Purpose.SUMMARY]

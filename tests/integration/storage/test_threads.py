@@ -1,5 +1,7 @@
 """Threads are named, shared, starred, judged and deleted with all that is theirs."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import func, select
 
@@ -60,17 +62,23 @@ async def test_a_settled_turn_is_counted_once_however_often_it_is_stored(storage
     assert await count(storage, steps) == 3
 
 
-async def test_rewinding_takes_files_and_feedback_of_what_came_after(storage, ann):
+async def test_another_answer_leaves_files_and_feedback_of_the_first_branch(storage, ann):
     first = await say(storage, ann, "One?")
     second = await say(storage, ann, "Two?")
     await storage.threads.judge(FeedbackRecord("f", second.request.turn_id, 0), ann.id)
     made = ElementRecord("e1", "t1", "image", "plot", second.steps[-1].id)
     await storage.elements.write(made, ann.id, b"plot")
     asked = first.request.question
-    await begin(storage, a_request(ann, question=asked, rewind=True))
-    assert await count(storage, elements) == await count(storage, feedback) == 0
-    assert files_of(storage, "t1") == []
+    await begin(storage, a_request(ann, question=asked, again=True))
+    assert await count(storage, elements) == await count(storage, feedback) == 1
+    assert files_of(storage, "t1") == ["e1"]
     assert await count(storage, usage) == 2
+    branch = await storage.threads.contents("t1", ann.id)
+    assert (branch.elements, branch.feedback) == ((), ())
+    await storage.conversations.switch("t1", ann.id, second.request.turn_id)
+    branch = await storage.threads.contents("t1", ann.id)
+    assert [e.id for e in branch.elements] == ["e1"]
+    assert [f.id for f in branch.feedback] == ["f"]
 
 
 async def test_a_question_asked_anew_keeps_its_files(storage, ann):
@@ -78,18 +86,38 @@ async def test_a_question_asked_anew_keeps_its_files(storage, ann):
     asked = await storage.conversations.question(ann.id, "t1", settled.request.turn_id)
     assert asked.text == "See this"
     assert [a.image.data for a in asked.attachments] == [b"small"]
-    await begin(storage, a_request(ann, question=asked, rewind=True))
+    await begin(storage, a_request(ann, question=asked, again=True))
     assert files_of(storage, "t1") == ["e1", "e2", "e2.image"]
     assert await storage.conversations.question(ann.id, "t1", asked.id) == asked
 
 
+async def test_an_edited_question_has_the_files_too_under_ids_of_their_own(storage, ann, bob):
+    settled = await a_full_thread(storage, ann)
+    old = settled.request.question.id
+    assert await storage.elements.copy("t1", bob.id, old, "q2") == {}
+    ids = await storage.elements.copy("t1", ann.id, old, "q2")
+    asked = await storage.conversations.question(ann.id, "t1", old)
+    (image,) = asked.attachments
+    copied = replace(image, element_id=ids["e2"])
+    edited = Question("q2", "See this again", (copied,))
+    await begin(storage, a_request(ann, question=edited, instead_of=old))
+    assert await storage.conversations.question(ann.id, "t1", "q2") == edited
+    assert await storage.conversations.question(ann.id, "t1", old) == asked
+    assert len(files_of(storage, "t1")) == 6
+    stored = await storage.threads.contents("t1", ann.id)
+    assert {e.id for e in stored.elements} == set(ids.values())
+    assert storage.elements.path(stored.elements[-1]).read_bytes() == b"text"
+
+
 async def test_a_first_question_edited_renames_the_thread_unless_a_person_did(storage, ann):
     settled = await say(storage, ann, "Old words", title="A title")
-    asked = Question(settled.request.question.id, "New words")
-    await begin(storage, a_request(ann, question=asked, rewind=True))
+    asked = settled.request.question.id
+    await begin(storage, a_request(ann, "New words", instead_of=asked))
     assert (await storage.threads.find("t1", ann.id)).title == "New words"
+    await storage.conversations.switch("t1", ann.id, asked)
+    assert (await storage.threads.find("t1", ann.id)).title == "A title"
     await storage.threads.rename("t1", ann.id, "Mine")
-    await begin(storage, a_request(ann, question=Question(asked.id, "Newer"), rewind=True))
+    await begin(storage, a_request(ann, "Newer", instead_of=asked))
     assert (await storage.threads.find("t1", ann.id)).title == "Mine"
 
 
@@ -98,13 +126,13 @@ async def test_favorites_last_through_edits_and_come_latest_first(storage, ann, 
     for turn in settled:
         await storage.threads.mark_favorite(turn.request.question.id, ann.id, True)
     assert [s.output for s in await storage.threads.favorites(ann.id)] == ["Two?", "One?"]
-    edited = Question(settled[0].request.question.id, "One, edited?")
-    await begin(storage, a_request(ann, question=edited, rewind=True))
-    (left,) = await storage.threads.favorites(ann.id)
-    assert (left.output, left.metadata["favorite"]) == ("One, edited?", True)
+    first, second = (turn.request.question.id for turn in settled)
+    await begin(storage, a_request(ann, "One, edited?", instead_of=first))
+    assert [s.output for s in await storage.threads.favorites(ann.id)] == ["Two?", "One?"]
     with pytest.raises(NotFound):
-        await storage.threads.mark_favorite(edited.id, bob.id, False)
-    await storage.threads.mark_favorite(edited.id, ann.id, False)
+        await storage.threads.mark_favorite(first, bob.id, False)
+    for starred in (first, second):
+        await storage.threads.mark_favorite(starred, ann.id, False)
     assert await storage.threads.favorites(ann.id) == ()
 
 

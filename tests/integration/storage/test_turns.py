@@ -1,4 +1,4 @@
-"""Turns are stored whole, rewound for real, and never reach into another's thread."""
+"""Turns are stored whole, make branches, and never reach into another's thread."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from app.core.events import StepDelta, StepKind, StepStarted
 from app.core.messages import ImagePart
 from app.core.turns import Attachment, Question, new_id
 from app.core.usage import Outcome
-from tests.integration.storage.turns import a_request, begin, say
+from tests.integration.storage.turns import a_request, begin, said, say
 
 
 async def test_the_question_is_there_before_the_answer(storage, ann):
@@ -49,16 +49,18 @@ async def test_checkpoints_grow_a_step(storage, ann):
     assert (step.output, step.outcome) == ("Half and half", Outcome.RUNNING)
 
 
-async def test_an_edit_rewinds_everything_after_the_question(storage, ann):
+async def test_an_edit_stands_beside_the_question_and_takes_nothing(storage, ann):
     first = await say(storage, ann, "One?", "1")
     second = await say(storage, ann, "Two?", "2")
     await say(storage, ann, "Three?", "3")
-    edited = Question(second.request.question.id, "Two, really?")
-    _, history = await begin(storage, a_request(ann, question=edited, rewind=True))
+    asked = second.request.question.id
+    _, history = await begin(storage, a_request(ann, "Two, really?", instead_of=asked))
     assert [m.text for m in history] == ["One?", "1"]
     stored = await storage.threads.contents("t1", ann.id)
-    assert [s.output for s in stored.steps if s.kind != "turn"] == ["One?", "1", "Two, really?"]
+    assert said(stored) == ["One?", "1", "Two, really?"]
     assert stored.steps[0].id == first.request.question.id
+    whole = await storage.threads.contents("t1", ann.id, whole=True)
+    assert said(whole) == ["One?", "1", "Two?", "2", "Three?", "3", "Two, really?"]
 
 
 async def test_attachments_come_back_with_the_history(storage, ann):

@@ -52,4 +52,9 @@ async def say(storage, user, text="Hello?", answer="Hi!", thread="t1", title=Non
     return settled
 
 
+def said(stored):
+    """The words of a thread, in order."""
+    return [step.output for step in stored.steps if step.kind != "turn"]
+
+
 LATER = timedelta(seconds=1)

@@ -155,7 +155,7 @@ async def test_a_suggestion_taken_replaces_the_models_answer():
     await house.ask(WHICH)
     request = house.request(HOW_MANY)
     suggestion = suggestion_of(await house.run(request))
-    taken = replace(request, turn_id=new_id(), rewind=True, take_cached=suggestion["entry_id"])
+    taken = replace(request, turn_id=new_id(), again=True, take_cached=suggestion["entry_id"])
     state = await house.run(taken)
     assert house.calls == 2
     assert answer_of(state).note["cache"]["kind"] == "taken"
@@ -221,7 +221,7 @@ async def test_regenerate_asks_the_model_and_replaces():
     request = house.request(WHICH)
     await house.run(request)
     house.models.scripts["model"] = "Їх дванадцять."
-    state = await house.run(replace(request, turn_id=new_id(), rewind=True, bypass_cache=True))
+    state = await house.run(replace(request, turn_id=new_id(), again=True, bypass_cache=True))
     assert answer_of(state).text == "Їх дванадцять."
     assert answer_of(await house.ask(WHICH)).text == "Їх дванадцять."
     assert house.calls == 2
@@ -233,7 +233,7 @@ async def test_a_regeneration_that_fails_leaves_nothing_to_serve():
     request = house.request(WHICH)
     await house.run(request)
     house.models.scripts["model"] = ["Їх", ConnectionLost("reset")]
-    await house.run(replace(request, turn_id=new_id(), rewind=True, bypass_cache=True))
+    await house.run(replace(request, turn_id=new_id(), again=True, bypass_cache=True))
     assert house.answers.entries == {}
 
 
@@ -242,7 +242,7 @@ async def test_an_edited_question_takes_its_old_answer_along():
     request = house.request(WHICH)
     await house.run(request)
     edited = Question(request.question.id, HOW_MANY)
-    state = await house.run(replace(request, turn_id=new_id(), rewind=True, question=edited))
+    state = await house.run(replace(request, turn_id=new_id(), again=True, question=edited))
     assert suggestion_of(state) is None
     assert [entry.question for entry in house.answers.entries.values()] == [HOW_MANY]
 

@@ -1,0 +1,113 @@
+"""Nothing is thrown away: versions of questions and answers, and the way between them."""
+
+import re
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.conftest import STORY, ask, metrics, pick, picture, visitor
+
+QUESTION = '[data-step-type="user_message"]'
+ANSWER = '[data-step-type="assistant_message"]'
+
+
+def arrows(page: Page):
+    return page.get_by_test_id("siblings")
+
+
+def edit(page: Page, old: str, new: str) -> None:
+    question = page.locator(QUESTION).filter(has_text=old)
+    question.hover()
+    question.locator(".edit-message").click()
+    page.locator("#edit-chat-input").fill(new)
+    page.locator(".confirm-edit").click()
+    expect(page.locator(QUESTION).filter(has_text=new)).to_be_visible()
+
+
+def answered(page: Page, count: int) -> None:
+    expect(metrics(page)).to_have_count(count)
+    expect(page.locator("#stop-button")).to_have_count(0)
+
+
+def a_conversation(page: Page) -> None:
+    """Two questions, and the first of them asked in another way, too."""
+    pick(page, "model", "echo")
+    ask(page, "Первый вопрос")
+    answered(page, 1)
+    ask(page, "Второй вопрос")
+    answered(page, 2)
+    edit(page, "Первый вопрос", "Иначе сказано")
+    answered(page, 1)
+
+
+def test_an_edited_question_keeps_the_first_wording_and_all_that_followed(page: Page):
+    a_conversation(page)
+    expect(page.locator(QUESTION)).to_have_count(1)
+    expect(arrows(page)).to_have_text("2/2")
+    picture(page, "branches-edited")
+    arrows(page).get_by_role("button", name="Предыдущий вариант").click()
+    expect(page.locator(QUESTION)).to_contain_text(["Первый вопрос", "Второй вопрос"])
+    expect(arrows(page)).to_have_text("1/2")
+    answered(page, 2)
+    picture(page, "branches-first")
+    page.reload()
+    expect(page.locator(QUESTION)).to_contain_text(["Первый вопрос", "Второй вопрос"])
+    expect(arrows(page)).to_have_text("1/2")
+    ask(page, "Третий вопрос")
+    answered(page, 3)
+    expect(page.locator(ANSWER).last).to_contain_text("Третий вопрос")
+
+
+def test_another_answer_stands_beside_the_first_and_the_keyboard_reaches_both(page: Page):
+    pick(page, "model", STORY)
+    ask(page, "Расскажи")
+    answered(page, 1)
+    metrics(page).get_by_role("button", name="Другой ответ").click()
+    expect(arrows(page)).to_have_text("2/2")
+    answered(page, 1)
+    picture(page, "branches-regenerated")
+    back = arrows(page).get_by_role("button", name="Предыдущий вариант")
+    back.focus()
+    page.keyboard.press("Enter")
+    expect(arrows(page)).to_have_text("1/2")
+    expect(arrows(page).get_by_role("button", name="Следующий вариант")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(arrows(page)).to_have_text("2/2")
+    expect(page.locator(QUESTION)).to_have_count(1)
+
+
+def test_other_tabs_follow(page: Page):
+    a_conversation(page)
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(arrows(other)).to_have_text("2/2")
+    arrows(page).get_by_role("button", name="Предыдущий вариант").click()
+    for tab in (page, other):
+        expect(arrows(tab)).to_have_text("1/2")
+        expect(tab.locator(QUESTION)).to_contain_text(["Первый вопрос", "Второй вопрос"])
+    other.close()
+
+
+def test_an_answer_goes_on_in_the_branch_that_was_left_and_is_found_there(page: Page):
+    pick(page, "model", "echo")
+    ask(page, "Быстрый ответ")
+    answered(page, 1)
+    pick(page, "model", STORY)
+    edit(page, "Быстрый ответ", "Долгий ответ")
+    expect(page.locator(ANSWER).last).to_contain_text(re.compile(r"\w+"))
+    arrows(page).first.get_by_role("button", name="Предыдущий вариант").click()
+    expect(page.locator(ANSWER)).to_contain_text("Быстрый ответ")
+    expect(page.locator("#stop-button")).to_have_count(0)
+    arrows(page).first.get_by_role("button", name="Следующий вариант").click()
+    expect(page.locator(QUESTION)).to_contain_text(["Долгий ответ"])
+    answered(page, 1)
+    expect(page.locator(ANSWER)).to_have_count(1)
+
+
+def test_it_looks_the_same_in_every_theme_and_on_a_phone(chromium: Browser, app):
+    cases = (("uk-UA", True, 1280), ("en-US", False, 390), ("ru-RU", True, 390))
+    for language, dark, width in cases:
+        for page in visitor(chromium, app.url, language=language, dark=dark, width=width):
+            a_conversation(page)
+            expect(arrows(page)).to_have_text("2/2")
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+            picture(page, f"branches-{language[:2]}-{'dark' if dark else 'light'}-{width}")
