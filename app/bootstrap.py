@@ -33,6 +33,7 @@ from app.conversation.turn import Turns
 from app.core.concurrency import BackgroundTasks
 from app.core.models import ModelRef
 from app.core.people import User
+from app.core.tools import ToolBox
 from app.core.usage import CallRecord
 from app.gateway.access import Authenticator, Caller
 from app.gateway.aliases import Aliases, parsed_aliases
@@ -52,6 +53,7 @@ from app.providers.saved_servers import SavedServers
 from app.settings import Settings
 from app.storage.counters import Counters
 from app.storage.storage import Storage
+from app.tools.builtin import BuiltIn
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +82,7 @@ class Application:
     refused: RefusedParameters
     models: Models
     conversation: Conversation
+    tools: ToolBox
     people: People
     sessions: Sessions
     transcription: Transcription
@@ -131,7 +134,8 @@ def build(
     servers = _model_servers(settings, refused)
     prices = Prices(settings.data_dir)
     models = Models(servers.catalogue, prices, default=settings.model_name, observers=[metrics])
-    conversation = _conversation(settings, storage, models, metrics)
+    tools = ToolBox([BuiltIn()])
+    conversation = _conversation(settings, storage, models, metrics, tools)
     people = People(storage.users)
     people.on_revoked(lambda user: conversation.turns.abandon_all(user.id))
     sessions = Sessions(storage.key_values)
@@ -144,6 +148,7 @@ def build(
         refused=refused,
         models=models,
         conversation=conversation,
+        tools=tools,
         people=people,
         sessions=sessions,
         transcription=Transcription(models, storage.usage),
@@ -171,7 +176,7 @@ def _model_servers(settings: Settings, refused: RefusedParameters) -> ModelServe
 
 
 def _conversation(
-    settings: Settings, storage: Storage, models: Models, metrics: CallMetrics
+    settings: Settings, storage: Storage, models: Models, metrics: CallMetrics, tools: ToolBox
 ) -> Conversation:
     calibration = Calibration(storage.key_values, models.count_tokens)
     compressor = Compressor(
@@ -198,7 +203,7 @@ def _conversation(
     )
     turn_cache = TurnCache(answers, [metrics])
     follow_ups = (prompts.after_turn, compressor.after_turn, turn_cache.after)
-    turns = Turns(storage.turns, models, prompts, turn_cache.wrap(MODES), follow_ups)
+    turns = Turns(storage.turns, models, prompts, turn_cache.wrap(MODES), follow_ups, tools=tools)
     return Conversation(turns, compressor, notes, answers)
 
 

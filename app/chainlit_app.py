@@ -35,6 +35,7 @@ from app.view.panels import Panel, PanelFacts, PinnedFacts
 from app.view.servers import Servers
 from app.view.sessions import sessions_router
 from app.view.sign_in import AuthMiddleware
+from app.view.tool_lists import ToolLists
 from app.view.voice import Voice
 
 sys.excepthook = end_in_words
@@ -54,7 +55,9 @@ local, newcomers = mode == "local", mode in ("header", "oauth")
 pinned = PinnedFacts(notes, storage.threads.ensure)
 facts = PanelFacts(storage.usage, notes, pinned)
 form, values = DialogueForm(models, storage.key_values), storage.key_values
-panel = Panel(models, MODES, storage.conversations, values, facts, {"dialogue": form.draw})
+tool_lists = ToolLists(app.tools, models)
+forms = {"dialogue": form.draw}
+panel = Panel(models, MODES, storage.conversations, values, facts, forms, tool_lists)
 ways = Ways(reachable, settings.model_hub)
 guide = Guide(models, app.servers, people, recovered=panel.recovered, ways=ways)
 servers = Servers(models, app.servers, people, waiting=models.waiting)

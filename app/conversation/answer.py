@@ -18,6 +18,7 @@ from app.conversation.mode import TurnContext
 from app.conversation.partial_json import PartialObject
 from app.conversation.steps import StepWriter
 from app.conversation.structured import Structure, formats, json_in, plain_backslashes, repaired
+from app.conversation.tools import with_system
 from app.core.errors import BadRequest, EmptyAnswer, KonsiliumError, Unsupported
 from app.core.events import StepKind
 from app.core.messages import Message
@@ -323,7 +324,7 @@ async def stream_answer(
     Returns the title, empty where there is none."""
 
     def call(request: ModelRequest) -> Call:
-        return timed(turn.models.call(turn.model, request), deadline)
+        return timed(turn.call(turn.model, request, step), deadline)
 
     able = not turn.models.profile(turn.model).last_resort  # a tiny one fills the form with noise
     if turn.request.options.on("structured") and able:
@@ -344,8 +345,11 @@ async def _stream_titled(
     """Streams the message of `{"title", "message"}`; returns the title and the raw words."""
     profile = turn.models.profile(turn.model)
     language = language_of_text(turn.request.question.text, turn.request.language)
-    request = replace(request, messages=_ruled(request.messages, language))
-    for form in formats(profile, TITLED.schema):
+    rule = f"{TITLED.rule(language)}\n{ABOUT[language]}"
+    request = replace(request, messages=with_system(request.messages, rule))
+    # a form that the server enforces leaves no room for calls of tools
+    forms = (None,) if turn.tools is not None else formats(profile, TITLED.schema)
+    for form in forms:
         draft = Draft(step)
         try:
             await step.stream(
@@ -392,14 +396,6 @@ async def _mended(
         except KonsiliumError as error:
             log.info("turn %s: shown as it is: %s", turn.request.turn_id, error.detail)
             return "", draft.shown or draft.raw
-
-
-def _ruled(messages: tuple[Message, ...], language: Language) -> tuple[Message, ...]:
-    """The prompt with the rule for the form in its system text."""
-    rule = f"{TITLED.rule(language)}\n{ABOUT[language]}"
-    if messages and messages[0].role == "system":
-        return (Message.system(f"{messages[0].text}\n\n{rule}"), *messages[1:])
-    return (Message.system(rule), *messages)
 
 
 def sampling_of(options: ChatOptions) -> Sampling:

@@ -60,6 +60,9 @@ class TurnCache:
     ) -> CacheQuery | None:
         """What may be looked up and kept of a turn; None where nothing may."""
         off = request.options.text("answer_cache") == "off" and request.take_cached is None
+        off = off or bool(
+            request.options.names("tools")
+        )  # what they find may be another thing today
         if off or request.question.attachments:
             return None
         try:

@@ -1,6 +1,7 @@
 """A thread to take along: Markdown to read, JSON to work with."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -101,6 +102,8 @@ def _folded(
     """A step and all below it, in HTML that Markdown readers fold."""
     name = THINKING[language] if step.kind == StepKind.REASONING else step.name
     inner = [text for text in (step.input, step.output) if text]
+    if step.kind == StepKind.TOOL:  # data, whatever it looks like
+        inner = [_as_code(text) for text in inner]
     inner += [
         _folded(child, children, shown, language)
         for child in children.get(step.id, ())
@@ -129,6 +132,12 @@ def _files_by_step(stored: StoredThread) -> dict[str, list[str]]:
         if element.step_id is not None and element.type != "custom":
             names.setdefault(element.step_id, []).append(element.name)
     return names
+
+
+def _as_code(text: str) -> str:
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text}\n{fence}"
 
 
 def _escaped(text: str) -> str:

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from app.conversation.steps import Emit, HeldWriting, StepWriter
+from app.conversation.tools import TurnTools
 from app.core.errors import KonsiliumError
 from app.core.events import Progress, StepKind, StepStarted
 from app.core.messages import Message
@@ -67,6 +68,14 @@ class TurnContext:
     inbox: "Inbox"
     emit: Emit
     """Takes what is written into the turn."""
+    tools: TurnTools | None = None
+    """Those that the thread has switched on; None: none."""
+
+    def call(self, model: ModelRef, request: ModelRequest, step: StepWriter) -> Call:
+        """A call of that model whose words are `step`'s, with the turn's tools where it has some."""
+        if self.tools is None:
+            return self.models.call(model, request)
+        return self.tools.call(self, model, request, step)
 
     @contextlib.contextmanager
     def step(  # noqa: PLR0913 - the fields of a step, each with its default
@@ -127,6 +136,10 @@ class TurnContext:
         return ModelRequest(messages=messages, request_id=self.request.turn_id, **fields)
 
 
+Permission = Literal["once", "always", "no"]
+"""What a person says to a tool that asks; `always` holds for the thread."""
+
+
 class Inbox:
     """What a person does to a running turn: types a message into it, pauses it, goes on."""
 
@@ -134,6 +147,24 @@ class Inbox:
         self._messages: list[str] = []
         self._going = asyncio.Event()
         self._going.set()
+        self._asking: dict[str, asyncio.Future[Permission]] = {}
+
+    async def permission(self, step_id: str) -> "Permission":
+        """What the person says to the call of a tool that `step_id` shows; waits for it."""
+        answered: asyncio.Future[Permission] = asyncio.get_running_loop().create_future()
+        self._asking[step_id] = answered
+        try:
+            return await answered
+        finally:
+            del self._asking[step_id]
+
+    def permit(self, step_id: str, permission: "Permission") -> bool:
+        """The person has said it; False where nothing was asked, or somebody was quicker."""
+        answered = self._asking.get(step_id)
+        if answered is None or answered.done():
+            return False
+        answered.set_result(permission)
+        return True
 
     def interject(self, text: str) -> None:
         """A message typed meanwhile; the mode takes it when it next may."""

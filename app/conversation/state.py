@@ -33,6 +33,7 @@ _CHAINLIT_TYPE = {
     StepKind.SPECIALIST: "tool",
     StepKind.CANDIDATE: "tool",
     StepKind.GROUP: "tool",
+    StepKind.TOOL: "tool",
 }
 
 
@@ -254,7 +255,12 @@ class TurnState:
 
     def _measure(self, calls: tuple[CallRecord, ...]) -> None:
         for step in self.steps.values():
-            if step.kind not in (StepKind.QUESTION, StepKind.NOTICE, StepKind.REASONING):
+            if step.kind not in (
+                StepKind.QUESTION,
+                StepKind.NOTICE,
+                StepKind.REASONING,
+                StepKind.TOOL,
+            ):
                 self._measured(step)
         answers = [step for step in self.steps.values() if step.kind is StepKind.ANSWER]
         if answers:

@@ -123,7 +123,11 @@ class StepWriter:
                             if forget is not None:
                                 forget()
                         case ToolCallDelta():
-                            pass  # the chat offers no tools; only the gateway passes them through
+                            if (
+                                thinking is not None
+                            ):  # what it thinks after the tools is another thought
+                                thinking.end()
+                                thinking = None
                         case Finished(finish_reason):
                             self.finish_reason = finish_reason
         except KonsiliumError:
@@ -141,13 +145,21 @@ class StepWriter:
         return "".join(chunks)
 
     def _thinking(self) -> "StepWriter":
-        """Before an answer, inside any other step."""
+        return self.aside(StepKind.REASONING, self._started.name)
+
+    def aside(
+        self,
+        kind: StepKind,
+        name: str,
+        *,
+        input: str = "",
+        open: bool = False,
+        notes: tuple[Note, ...] = (),
+    ) -> "StepWriter":
+        """A step on the way to this one: beside an answer, inside any other."""
         own = self._started
         parent = own.parent_id if own.kind is StepKind.ANSWER else self.id
-        return StepWriter(
-            self._emit,
-            StepStarted(new_id(), StepKind.REASONING, own.name, parent),
-        )
+        return StepWriter(self._emit, StepStarted(new_id(), kind, name, parent, input, open, notes))
 
 
 class HeldWriting:

@@ -13,10 +13,12 @@ from typing import Any
 from app.conversation.last_resort import warn
 from app.conversation.mode import Inbox, Mode, PromptBuilder, TurnContext, TurnModels
 from app.conversation.state import TurnState
+from app.conversation.tools import TurnTools
 from app.core.concurrency import BackgroundTasks
 from app.core.errors import KonsiliumError, NotFound, StorageUnavailable
 from app.core.ports import Models, TurnStore
 from app.core.requests import request_id
+from app.core.tools import ToolBox
 from app.core.turns import HistoryMessage, SettledTurn, TurnRequest
 from app.core.usage import Outcome
 
@@ -91,6 +93,7 @@ class Turns:
         modes: Sequence[Mode],
         after: Sequence[AfterTurn] = (),
         *,
+        tools: ToolBox | None = None,
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
         retry_writes_after: Sequence[float] = RETRY_WRITES_AFTER,
     ) -> None:
@@ -99,6 +102,7 @@ class Turns:
         self._prompts = prompts
         self._modes: Mapping[str, Mode] = {mode.id: mode for mode in modes}
         self._after = after
+        self._tools = tools or ToolBox()
         self._checkpoint_seconds = checkpoint_seconds
         self._retry_writes_after = retry_writes_after
         self._begun: list[Callable[[RunningTurn], None]] = []
@@ -222,12 +226,17 @@ class Turns:
         prompt = await self._prompts.build(request, history, models.profile(model))
         turn.state.about(model, models.profile(model), prompt)
         turn.prompted.set()
-        context = TurnContext(request, prompt, history, model, models, turn.inbox, turn.state.apply)
+        emit, tools = turn.state.apply, await self._tools_of(request)
+        context = TurnContext(request, prompt, history, model, models, turn.inbox, emit, tools)
         mode = turn.mode
         if models.profile(model).last_resort:
             mode = self._modes["chat"]
             warn(context, turn.mode)
         await mode.respond(context)
+
+    async def _tools_of(self, request: TurnRequest) -> TurnTools | None:
+        chosen = await self._tools.chosen(request.user_id, request.options.names("tools"))
+        return TurnTools(chosen, request, self._tools.limits) if chosen else None
 
     async def _checkpoint(self, turn: RunningTurn) -> None:
         while True:

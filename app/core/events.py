@@ -73,6 +73,8 @@ class StepKind(StrEnum):
     SPECIALIST = "specialist"
     CANDIDATE = "candidate"
     GROUP = "group"
+    TOOL = "tool"
+    """One call of a tool: its arguments are the input, its result the text."""
     NOTICE = "notice"
     """A line of ours in the conversation: never part of a prompt."""
 

@@ -271,6 +271,28 @@ class SuggestionNote(CachedNote):
     steps = (StepKind.NOTICE,)
 
 
+@dataclass(frozen=True, slots=True)
+class ToolNote(Note):
+    """One call of a tool: which, whether it waits for the person, and how it went."""
+
+    key = "tool"
+    steps = (StepKind.TOOL,)
+    id: str
+    """`name`, or `server/name`."""
+    server: str = ""
+    """The MCP server it belongs to; empty for a tool of ours."""
+    asking: bool = False
+    """It waits for the person's permission."""
+    refused: bool = False
+    """It was not run: the person said no, or there was nobody to ask."""
+    progress: str = ""
+    """How far it is, as it says."""
+    seconds: float | None = None
+    """For which it ran."""
+    cut_from: int | None = None
+    """About how many tokens its result had, where it was cut."""
+
+
 COMMON: tuple[type[Note], ...] = (
     TitleNote,
     ErrorNote,
@@ -278,5 +300,6 @@ COMMON: tuple[type[Note], ...] = (
     CompressionNote,
     CachedNote,
     SuggestionNote,
+    ToolNote,
 )
 """The notes that any mode's steps may have."""

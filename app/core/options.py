@@ -29,9 +29,9 @@ class Option:
     """One setting: its id, how it is shown, what it may be."""
 
     id: str
-    kind: Literal["switch", "slider", "number", "select", "text", "model", "participants"]
+    kind: Literal["switch", "slider", "number", "select", "text", "model", "participants", "tools"]
     """`model` is a select over the catalogue; `text` with `lines` > 1 is an area; `participants` is
-    the JSON text that `conversation/modes/dialogue` describes, edited in a form."""
+    the JSON text that `conversation/modes/dialogue` describes, edited in a form; `tools` are ids of tools, comma-separated, which the panel shows as lists."""
     label: Text
     default: Scalar
     hint: Text | None = None
@@ -44,7 +44,7 @@ class Option:
     """Id of a switch that must be on for this option to be enabled."""
     unset: Text | None = None
     """What a `model` option says where none is chosen, if not that it is the conversation's own."""
-    group: Literal["model", "mode", "context", "cache"] = "model"
+    group: Literal["model", "mode", "context", "cache", "tools"] = "model"
 
     def clean(self, value: object) -> Scalar:
         """`value` made to fit, or the default where it cannot be: stored choices outlive versions."""
@@ -74,6 +74,12 @@ class Option:
             case "participants":
                 listed = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
                 return listed if isinstance(listed, str) else self.default
+            case "tools":
+                names = value.split(",") if isinstance(value, str) else value
+                if not isinstance(names, list):
+                    return self.default
+                stripped = (name.strip() for name in names if isinstance(name, str))
+                return ", ".join(dict.fromkeys(filter(None, stripped)))
 
 
 TEMPERATURE = 0.7
@@ -253,6 +259,32 @@ CHAT_OPTIONS: tuple[Option, ...] = (
         ),
         group="cache",
     ),
+    Option(
+        id="tools",
+        kind="tools",
+        label=Text(ru="Инструменты", uk="Інструменти", en="Tools"),
+        hint=Text(
+            ru="Что модель может вызывать в этом разговоре; имя сервера включает все его инструменты",
+            uk="Що модель може викликати в цій розмові; ім'я сервера вмикає всі його інструменти",
+            en="What the model may call in this conversation; a server's name turns on all of its tools",
+        ),
+        default="",
+        group="tools",
+    ),
+    Option(
+        id="tools_always",
+        kind="tools",
+        label=Text(
+            ru="Запускать, не спрашивая", uk="Запускати, не питаючи", en="Run without asking"
+        ),
+        hint=Text(
+            ru="Инструменты, которым вы разрешили это в разговоре кнопкой «Всегда здесь»",
+            uk="Інструменти, яким ви дозволили це в розмові кнопкою «Завжди тут»",
+            en="Tools that you allowed it in this conversation by “Always here”",
+        ),
+        default="",
+        group="tools",
+    ),
 )
 
 
@@ -282,6 +314,10 @@ class ChatOptions:
         return (
             float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
         )
+
+    def names(self, id: str) -> tuple[str, ...]:
+        """A list of tools."""
+        return tuple(filter(None, (name.strip() for name in self.text(id).split(","))))
 
     def on(self, id: str) -> bool:
         """A switch."""

@@ -107,10 +107,29 @@ class ToolSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ToolLimits:
+    """How much the tools of one answer may take."""
+
+    rounds: int = 8
+    """Calls of the model that may ask for tools, each for several at once."""
+    calls: int = 32
+    """Calls of tools in a turn."""
+    seconds: float = 180.0
+    """For which the tools of a turn may run in all; waiting for the person is not counted."""
+    call_seconds: float = 60.0
+    """For which one call may run."""
+    tokens: int = 4000
+    """Of one result, at most."""
+
+
 class ToolBox:
     """All tools there are. A turn asks it for those that its thread has switched on."""
 
-    def __init__(self, sources: Sequence[ToolSource] = ()) -> None:
+    def __init__(
+        self, sources: Sequence[ToolSource] = (), limits: ToolLimits | None = None
+    ) -> None:
+        self.limits = limits or ToolLimits()
         self._sources = list(sources)
 
     async def every(self, user_id: str) -> tuple[Tool, ...]:

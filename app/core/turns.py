@@ -83,6 +83,8 @@ class TurnRequest:
     """Show this cached answer: the suggestion that the person took."""
     key_id: str | None = None
     """The API key that asked, where one did."""
+    unattended: bool = False
+    """A program asks: there is nobody who could allow a tool what it asks for."""
     author: str = ""
     """The user's display name, kept as the name of the question's step."""
 

@@ -34,7 +34,7 @@ class TurnEventAdapter:
     def _aside(self, step: LiveStep) -> list[ModelEvent]:
         if step.kind is StepKind.NOTICE or not (step.text or step.name):
             return []
-        if step.kind is StepKind.CANDIDATE or not step.text:
+        if step.kind in (StepKind.CANDIDATE, StepKind.TOOL) or not step.text:
             return [ReasoningDelta(f"{step.name} ✓\n")]
         return [ReasoningDelta(f"**{step.name}**\n{step.text}\n\n")]
 

@@ -19,6 +19,7 @@ from app.conversation.modes.dialogue import (
 )
 from app.conversation.turn import Turns
 from app.core.events import StepKind
+from app.core.notes import ToolNote
 from app.core.ports import KeyValueStore, Models
 from app.core.turns import StepRecord, now
 from app.storage.threads import Threads
@@ -68,6 +69,7 @@ class AnswerActions:
             "dialogue_say": self.say,
             "dialogue_continue": self.go_on,
             "participants": self.participants,
+            "tool_permit": self.permit,
             "preset_save": self._form.save_preset,
             "preset_delete": self._form.delete_preset,
         }
@@ -150,6 +152,23 @@ class AnswerActions:
                 }
                 card = element(step.id, step.thread_id, "CompressionNote", props)
                 await browser.emit("element", card)
+
+    # -- tools ------------------------------------------------------------------------------------
+
+    async def permit(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """The person lets a tool run that asked, or does not; `always` holds for this thread."""
+        step_id, permission = str(payload["step_id"]), payload.get("permission")
+        turn = self._turns.running(browser.thread_id)
+        if turn is None or turn.request.user_id != browser.user_id:
+            return
+        if permission == "always" and (step := turn.state.steps.get(step_id)):
+            note = ToolNote.of(step.note)
+            before = browser.options.names("tools_always")
+            if note is not None and turn.inbox.permit(step_id, "always"):
+                choices = {"tools_always": ", ".join(dict.fromkeys((*before, note.id)))}
+                await self._chat.panel.chosen_here(browser, choices)
+        elif permission in ("once", "no"):
+            turn.inbox.permit(step_id, permission)
 
     # -- dialogue ---------------------------------------------------------------------------------
 

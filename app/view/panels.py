@@ -34,6 +34,7 @@ from app.view.chainlit.dicts import (
 )
 from app.view.model_labels import chat_models, model_hint, model_label, troubles
 from app.view.rendering import Drawing
+from app.view.tool_lists import ToolLists
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ def widgets(
     return [
         _widget(option, values, states, language)
         for option in options
-        if option.kind != "participants"
+        if option.kind not in ("participants", "tools")
     ]
 
 
@@ -148,7 +149,7 @@ def _widget(
             )
         case "number":
             return NumberInput(**common, initial=float(value or 0))
-        case "text" | "participants":
+        case "text" | "participants" | "tools":
             return TextInput(**common, initial=str(value or ""), multiline=option.lines > 1)
         case "select":
             items = {choice.label[language]: choice.value for choice in option.choices}
@@ -421,6 +422,7 @@ class Panel:
         values: KeyValueStore,
         facts: PanelFacts,
         forms: Mapping[str, Form],
+        tools: ToolLists,
     ) -> None:
         """`forms`: by mode, for those that need more than the panel has: a form comes when a person
         chooses the mode, goes when they leave it, and waits folded in a thread opened again."""
@@ -430,6 +432,7 @@ class Panel:
         self._values = values
         self._facts = facts
         self._forms = forms
+        self._tools = tools
         self._drafts: WeakKeyDictionary[object, Mapping[str, Any]] = WeakKeyDictionary()
         """What is being changed in open panels and not confirmed yet."""
         self._sent: WeakKeyDictionary[object, list[dict[str, Any]]] = WeakKeyDictionary()
@@ -526,6 +529,7 @@ class Panel:
             mode, states = mode_named(browser.options.mode), self._models.states()
             options = widgets(values, mode, states, browser.language)
             panel = await self._facts.put_into(options, browser, values)
+            panel += await self._tools.widgets(browser, values)
             fields = [widget.to_dict() for widget in panel]
         if fields != self._sent.get(browser.session):
             self._sent[browser.session] = fields
@@ -535,7 +539,7 @@ class Panel:
         """The person confirmed the panel: for this thread, and as the default of new ones."""
         self._drafts.pop(browser.session, None)
         await self._facts.chosen(browser, choices)
-        browser.choose(choices)
+        browser.choose(self._tools.taken(browser.options, choices))
         await self.show(browser)
         await self.keep(browser)
 
@@ -572,6 +576,7 @@ class Panel:
             browser
         ):  # used for want of another, it is nobody's choice for later
             del choices["model"]
+        del choices["tools_always"]  # allowed in this thread alone
         await self._values.put(DEFAULTS, browser.user_id, choices)
         await self._keep_here(browser)
 

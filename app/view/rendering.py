@@ -57,6 +57,9 @@ def _notes(record: StepRecord, language: Language) -> Iterator[ElementDict]:
     for note in NOTES:
         if note.element and record.kind in note.steps and (facts := notes.get(note.key)):
             yield card(note.element, {**facts, **note.props})
+    if record.kind == StepKind.TOOL:  # as text: what a tool says is never read as Markdown
+        told = {"input": record.input, "output": record.output, "outcome": record.outcome}
+        yield card("ToolCall", {**notes.get("tool", {}), **told})
     if record.kind in _MEASURED and (entry := notes.get("metrics")):
         yield card("MetricsCard", {"entry": entry, "compact": record.kind != StepKind.ANSWER})
 
@@ -66,7 +69,7 @@ def _step(record: StepRecord, language: Language) -> StepDict:
     name = REASONING[language] if record.kind == StepKind.REASONING else record.name
     metadata = {key: record.metadata[key] for key in ("favorite", "icon") if key in record.metadata}
     metadata["avatarName"] = _avatar(record)
-    output = record.output
+    output = "" if record.kind == StepKind.TOOL else record.output
     if record.kind == StepKind.ANSWER and (title := record.metadata.get("title")):
         output = f"## {title}\n\n{output}"
     if speaker := record.metadata.get("participant"):
@@ -79,7 +82,7 @@ def _step(record: StepRecord, language: Language) -> StepDict:
             "parentId": None if record.kind == "question" else record.parent_id,
             "type": record.type,
             "name": name or APP_NAME,
-            "input": record.input,
+            "input": "" if record.kind == StepKind.TOOL else record.input,
             "output": output,
             "metadata": metadata,
             "streaming": False,
@@ -103,7 +106,7 @@ def _step(record: StepRecord, language: Language) -> StepDict:
 def _avatar(record: StepRecord) -> str:
     if record.kind == StepKind.REASONING:
         return "thinking"
-    if record.kind in (StepKind.PLAN, StepKind.GROUP):  # of the council as a whole
+    if record.kind in (StepKind.PLAN, StepKind.GROUP, StepKind.TOOL):  # of the council as a whole
         return APP_NAME
     named = record.metadata.get("avatar")
     speaker = record.metadata.get("participant") or {}

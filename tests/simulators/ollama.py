@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.simulators.base import HTML, Answer, Framing, SimModel, Simulator, answer_of
 from tests.simulators.http import Exchange, chunk
-from tests.simulators.script import Script, script_of, split_words
+from tests.simulators.script import Script, script_of, split_words, tool_calls
 
 CREATED = "2026-08-14T10:00:00.123456789Z"
 SECOND = 1_000_000_000
@@ -528,10 +528,8 @@ def _expressible(schema: dict[str, Any]) -> bool:
 
 
 def _tool_calls(script: Script, body: dict[str, Any], last: str) -> list[dict[str, Any]]:
-    if not (script.tools and body.get("tools")):
-        return []
-    function = body["tools"][0]["function"]
-    return [{"function": {"name": function["name"], "arguments": {"echo": last}}}]
+    calls = tool_calls(script, body, last)
+    return [{"function": {"name": name, "arguments": given}} for name, given in calls]
 
 
 def vector_of(text: str, size: int = 64) -> list[float]:

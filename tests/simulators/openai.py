@@ -10,7 +10,7 @@ from typing import Any
 from tests.simulators.base import HTML, Answer, Framing, SimModel, Simulator, answer_of
 from tests.simulators.http import Exchange
 from tests.simulators.ollama import vector_of
-from tests.simulators.script import THOUGHTS, Script, script_of, split_words
+from tests.simulators.script import THOUGHTS, Script, script_of, split_words, tool_calls
 
 CREATED = 1_765_000_000
 ERRORS = {
@@ -231,12 +231,11 @@ class OpenAISimulator(Simulator):
         wanted = body.get("response_format") or {}
         schema = (wanted.get("json_schema") or {}).get("schema")
         tokens, last, prompt = answer_of(script, body, schema)
-        calls: list[dict[str, Any]] = []
-        if script.tools and body.get("tools"):
-            function = body["tools"][0]["function"]
-            arguments = json.dumps({"echo": last}, ensure_ascii=False)
-            calls = [{"name": function["name"], "arguments": arguments}]
-            tokens = []
+        calls = [
+            {"name": name, "arguments": json.dumps(given, ensure_ascii=False)}
+            for name, given in tool_calls(script, body, last)
+        ]
+        tokens = [] if calls else tokens
         limit = _whole(body.get("max_completion_tokens", body.get("max_tokens")))
         if (body.get("stream") and not script.unstreamed) or script.streamed:
             usage = bool((body.get("stream_options") or {}).get("include_usage"))

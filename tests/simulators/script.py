@@ -274,3 +274,13 @@ def instance(schema: Mapping[str, Any], text: str) -> Any:
             return None
         case _:
             return text[: schema.get("maxLength", 200)] or "text"
+
+
+def tool_calls(script: Script, body: Mapping[str, Any], last: str) -> list[tuple[str, Any]]:
+    """The tools that an answer calls, each with its arguments."""
+    offered = [tool["function"]["name"] for tool in body.get("tools") or []]
+    returned = body["messages"] and body["messages"][-1].get("role") == "tool"
+    if not (script.tools and offered) or returned or body.get("tool_choice") == "none":
+        return []
+    wanted = re.findall(r"^call ([\w-]+) (\{.*\})$", last, re.MULTILINE)
+    return [(name, json.loads(given)) for name, given in wanted] or [(offered[0], {"echo": last})]

@@ -140,7 +140,7 @@ def _check_options(mode: Mode, chosen: dict[str, Any]) -> None:
         if name not in known:
             raise InvalidField(f"There is no option `{name}`.", f"konsilium.{name}")
         option = known[name]
-        fits = option.kind == "participants" or option.clean(value) == value
+        fits = option.kind in ("participants", "tools") or option.clean(value) == value
         if value is not None and not fits:
             raise InvalidField(f"`{name}` is out of range.", f"konsilium.{name}")
 
@@ -184,5 +184,6 @@ def turn_request(
         options=ChatOptions.clean(options, mode.id, mode.options),
         key_id=asked.caller.key.id if asked.caller.key else None,
         author=asked.caller.name,
+        unattended=True,
     )
     return turn, history

@@ -155,7 +155,10 @@ async def _start(
     if not caller.may_use(str(ref)):
         raise ModelNotFound("not for this key", server=ref.server, model=ref.name)
     _check_models(services, caller, mode, options)
-    options = ChatOptions(mode.id, {**options.values, "model": str(ref)})
+    values = {**options.values, "model": str(ref)}
+    if caller.key is not None:  # a key opens models; what the house may do is its people's affair
+        values["tools"] = ""
+    options = ChatOptions(mode.id, values)
     request = TurnRequest(
         thread_id=wish.thread_id,
         user_id=caller.user_id,
@@ -163,6 +166,7 @@ async def _start(
         options=options,
         key_id=caller.key.id if caller.key else None,
         author=caller.name,
+        unattended=True,
     )
     spending = await _admitted(services, caller, response, wish, options, ref)
     try:

@@ -10,7 +10,15 @@ from datetime import datetime
 from typing import Any, cast
 
 from chainlit.element import Element, ElementDict
-from chainlit.input_widget import InputWidget, NumberInput, Select, Slider, Switch, TextInput
+from chainlit.input_widget import (
+    InputWidget,
+    MultiSelect,
+    NumberInput,
+    Select,
+    Slider,
+    Switch,
+    TextInput,
+)
 from chainlit.mode import Mode as Picker
 from chainlit.mode import ModeOption as PickerOption
 from chainlit.step import StepDict
@@ -26,6 +34,7 @@ from app.settings import PAGE
 __all__ = [
     "ElementDict",
     "InputWidget",
+    "MultiSelect",
     "NumberInput",
     "Picker",
     "PickerOption",

@@ -15,11 +15,13 @@ from app.conversation.modes import MODES
 from app.conversation.modes.dialogue import ParticipantsInvalid
 from app.conversation.turn import Turns
 from app.core.errors import NotFound
+from app.core.tools import ToolBox
 from app.core.turns import StepRecord
 from app.view.chainlit.browser import Browser
 from app.view.chat import Chat
 from app.view.council import AnswerActions, DialogueForm
 from app.view.panels import DEFAULTS, Panel
+from app.view.tool_lists import ToolLists
 from tests.fakes import MemoryStore, ScriptedModels
 
 THREAD, USER = "thread", "ada"
@@ -104,7 +106,8 @@ class House:
         facts: Any = Facts()
         form = DialogueForm(self.models, self.values)
         forms = {"dialogue": form.draw}
-        panel = Panel(self.models, MODES, self.threads, self.values, facts, forms)
+        tools = ToolLists(ToolBox(), self.models)
+        panel = Panel(self.models, MODES, self.threads, self.values, facts, forms, tools)
         guide: Any = SimpleNamespace()
         nothing: Any = None
         self.chat = Chat(

@@ -44,7 +44,9 @@ def test_a_list_of_models_says_what_none_chosen_means():
 def test_every_option_is_in_the_panel_in_every_language():
     for language in ("ru", "uk", "en"):
         panel = widgets({}, MODES[0], [UP], language)
-        assert [widget.id for widget in panel] == [option.id for option in CHAT_OPTIONS]
+        assert [widget.id for widget in panel] == [
+            option.id for option in CHAT_OPTIONS if option.kind != "tools"
+        ]
 
 
 def test_every_option_of_a_mode_is_in_the_panel_but_participants_who_have_a_form():

@@ -94,7 +94,7 @@ class Specialists:
                     purpose=Purpose.SPECIALIST,
                     step_id=step.id,
                 )
-                await step.stream(timed(self.turn.models.call(model, request), deadline))
+                await step.stream(timed(self.turn.call(model, request, step), deadline))
         except KonsiliumError as error:
             opinion.error = error
             step.note(ErrorNote.about(error))

@@ -26,7 +26,7 @@ from app.conversation.modes.dialogue.participants import (
     parse_participants,
 )
 from app.conversation.modes.dialogue.transcript import Transcript
-from app.conversation.steps import colour_of
+from app.conversation.steps import StepWriter, colour_of
 from app.core.errors import BadRequest, EmptyAnswer, KonsiliumError
 from app.core.events import StepKind
 from app.core.notes import ErrorNote, Note
@@ -144,23 +144,23 @@ class _Conversation:
         who = ParticipantNote(one.name, str(model), speaker, colour_of(speaker))
         try:
             with turn.step(StepKind.ANSWER, one.name, notes=(who,), begin=False) as step:
-                await step.stream(self._call(speaker, step.id), voice.visible)
+                await step.stream(self._call(speaker, step), voice.visible)
                 if rest := voice.rest():
                     step.write(rest)
         except KonsiliumError as error:
             self._leave(speaker, error)
         self._heard(speaker, step.text.strip(), voice.ended)
 
-    def _call(self, speaker: int, step_id: str) -> Call:
+    def _call(self, speaker: int, step: StepWriter) -> Call:
         turn, model = self._turn, self._models[speaker]
         window = turn.models.profile(model).window
         request = turn.ask(
             self._transcript.messages(speaker, window, self._tokens or 500),
             sampling=replace(sampling_of(turn.request.options), max_tokens=self._tokens or None),
             purpose=Purpose.DIALOGUE,
-            step_id=step_id,
+            step_id=step.id,
         )
-        return timed(turn.models.call(model, request), self._deadline)
+        return timed(turn.call(model, request, step), self._deadline)
 
     def _leave(self, speaker: int, error: KonsiliumError) -> None:
         """One who cannot answer leaves; a conversation of one is an error."""

@@ -1,0 +1,96 @@
+"""The tools of a conversation in the settings panel: a list of ours, and one for each server."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.conversation.tools import usable
+from app.core.errors import KonsiliumError
+from app.core.options import CHAT_OPTIONS, ChatOptions
+from app.core.ports import Models
+from app.core.text import Language, Text
+from app.core.tools import Tool, ToolBox
+from app.view.chainlit.browser import Browser
+from app.view.chainlit.dicts import InputWidget, MultiSelect
+
+LIST = "tools_of:"
+"""A list's id begins so; the name of its server follows, nothing for ours."""
+OURS = Text(ru="Инструменты", uk="Інструменти", en="Tools")
+OF_SERVER = Text(ru="Инструменты: {server}", uk="Інструменти: {server}", en="Tools: {server}")
+ALL = Text(ru="все инструменты", uk="усі інструменти", en="all of its tools")
+ASKS = Text(ru="{name} (спросит вас)", uk="{name} (запитає вас)", en="{name} (asks you)")
+HINT = Text(
+    ru="Что модель может вызвать сама, отвечая вам",
+    uk="Що модель може викликати сама, відповідаючи вам",
+    en="What the model may call by itself while it answers",
+)
+UNABLE = Text(
+    ru="Выбранная модель не умеет вызывать инструменты и не отвечает по схеме JSON",
+    uk="Вибрана модель не вміє викликати інструменти й не відповідає за схемою JSON",
+    en="The chosen model can neither call tools nor answer by a JSON schema",
+)
+_NAMES = next(option for option in CHAT_OPTIONS if option.id == "tools")
+
+
+class ToolLists:
+    """Draws the lists and reads what was chosen in them."""
+
+    def __init__(self, box: ToolBox, models: Models) -> None:
+        self._box = box
+        self._models = models
+
+    async def widgets(self, browser: Browser, values: Mapping[str, Any]) -> list[InputWidget]:
+        """One list a server that has tools, ours first; none where there are no tools at all."""
+        chosen = set(browser.options.names("tools"))
+        able = self._able(browser.options)
+        lists: dict[str, list[Tool]] = {}
+        for tool in await self._box.every(browser.user_id):
+            lists.setdefault(tool.origin, []).append(tool)
+        return [
+            _list(origin, tools, values.get(f"{LIST}{origin}", chosen), able, browser.language)
+            for origin, tools in lists.items()
+        ]
+
+    def taken(self, options: ChatOptions, choices: Mapping[str, Any]) -> dict[str, Any]:
+        """The choices with the lists among them put together as `tools`. A server that is away has no
+        list: what was chosen of it stays."""
+        lists = {
+            name.removeprefix(LIST): value if isinstance(value, list) else []
+            for name, value in choices.items()
+            if name.startswith(LIST)
+        }
+        rest = {name: value for name, value in choices.items() if not name.startswith(LIST)}
+        if not lists:
+            return rest
+        away = [name for name in options.names("tools") if _origin(name, lists) not in lists]
+        listed = [str(name) for value in lists.values() for name in value]
+        return rest | {"tools": _NAMES.clean([*listed, *away])}
+
+    def _able(self, options: ChatOptions) -> bool:
+        try:
+            profile = self._models.profile(self._models.resolve(options.text("model")))
+        except KonsiliumError:
+            return True  # which model will answer is not known yet
+        return usable(profile) and not profile.last_resort
+
+
+def _origin(name: str, lists: Mapping[str, Any]) -> str:
+    """The server of a tool's id, or the server that it is."""
+    return name.partition("/")[0] if "/" in name or name in lists else ""
+
+
+def _list(
+    origin: str, tools: Sequence[Tool], chosen: Any, able: bool, language: Language
+) -> InputWidget:
+    items = {ALL[language]: origin} if origin else {}
+    for tool in tools:
+        name = tool.title[language] if tool.title else tool.name
+        items[name if tool.read_only else ASKS[language].format(name=name)] = tool.id
+    label = OF_SERVER[language].format(server=origin) if origin else OURS[language]
+    return MultiSelect(
+        id=f"{LIST}{origin}",
+        label=label,
+        description=(HINT if able else UNABLE)[language],
+        items=items,
+        initial=[value for value in items.values() if value in chosen],
+        disabled=not able,
+    )
