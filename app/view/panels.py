@@ -259,14 +259,14 @@ SHORT_LABEL = Text(
 )
 GAVE_UP = "compression_stopped"
 GAVE_UP_LABEL = Text(
-    ru="Сжатие остановлено в этом разговоре",
-    uk="Стиснення зупинено в цій розмові",
-    en="Compression has stopped in this conversation",
+    ru="Этот разговор сжимается без модели",
+    uk="Ця розмова стискається без моделі",
+    en="This conversation is compressed without a model",
 )
 GAVE_UP_HINT = Text(
-    ru="Эта модель три раза подряд не смогла сделать краткое изложение. Выберите для сжатия другую",
-    uk="Ця модель тричі поспіль не змогла зробити стислий виклад. Виберіть для стиснення іншу",
-    en="This model failed three times in a row to make a summary. Choose another one for compression",
+    ru="Эта модель три раза подряд не смогла сделать краткое изложение, и старые сообщения заменяют выдержки из ваших слов. Выберите для сжатия другую модель",
+    uk="Ця модель тричі поспіль не змогла зробити стислий виклад, і старі повідомлення замінюють витяги з ваших слів. Виберіть для стиснення іншу модель",
+    en="This model failed three times in a row to make a summary, so excerpts of your own words stand for older messages. Choose another model for compression",
 )
 SHORT_HINT = Text(
     ru="Модель получает этот текст вместо написанного вами",

@@ -3,7 +3,7 @@
 Nobody waits for it. Whatever goes wrong (the summariser fails, hangs, lies; the thread is edited
 meanwhile; another process was quicker) leaves the conversation as it was. What it costs stays within
 a share of what the whole history would have cost, however bad the summariser; one that failed three
-times in a row is asked no more in that thread.
+times in a row is asked no more in that thread, whose notes are excerpts from then on.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import logging
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from app.completion.tokens import answer_reserve, message_tokens, prompt_tokens, text_tokens
@@ -38,7 +38,7 @@ from app.conversation.compression.policy import (
     outgrown,
 )
 from app.conversation.compression.summariser import Summariser
-from app.conversation.compression.summary import USELESS
+from app.conversation.compression.summary import ANSWERS_SHARE, OLD_SHARE, USELESS, excerpt
 from app.conversation.tokens import Calibration, window_of
 from app.core.compression import COSTS_SCOPE, Block, CompressionState, Notes
 from app.core.errors import (
@@ -198,19 +198,23 @@ class Compressor:
 
     async def _guarded(self, job: _Job) -> int:
         """Blocks made. A thread where it failed rests until it has grown by half of N messages, and
-        twice as much after each further failure."""
+        twice as much after each further failure; from the third on its notes are excerpts."""
         answering = self._models.resolve(job.options.text("model"))
         model = self._summary_model(job, answering)
         history = await self._conversation(job.thread_id)
         costs = await self._credited(job, history)
         asked_for = job.turn_id is None
         rests = len(history) < self._rests.get(job.thread_id, 0)
-        if not asked_for and (rests or costs.stopped(str(model))):
+        if not asked_for and rests:
             return 0
-        may_cost = math.inf if asked_for else budget(history, costs.balance, self._cost_share)
+        stopped = costs.stopped(str(model)) and not asked_for
+        free = asked_for or stopped
+        may_cost = math.inf if free else budget(history, costs.balance, self._cost_share)
         summariser = Summariser(self._models, model, job.turn_id, may_cost)
         failed: bool | None = None
         try:
+            if stopped:
+                return await self._excerpts(job, answering, summariser)
             made = await self._compress(job, answering, summariser)
             failed = False if made else None
             return made
@@ -287,6 +291,29 @@ class Compressor:
         await self._shorten_system_prompt(job, summariser)
         return made
 
+    async def _excerpts(self, job: _Job, answering: ModelRef, summariser: Summariser) -> int:
+        """Blocks that no model is asked for; where they outgrow their share, one shorter in place of
+        several."""
+        made = 0
+        while True:
+            state, now = await self._input(job, answering, summariser)
+            span = next_span(now)
+            block = _excerpt(now.history[slice(*span)]) if span else None
+            if block is None or not await self._swap(job, state, now, _and(block)):
+                break
+            made += 1
+        state, now = await self._input(job, answering, summariser)
+        if (run := merge_span(now)) is not None:
+            first, last = run
+            bounds = list(spans(now.blocks))[first:last]
+            start, end = bounds[0][0], bounds[-1][1]
+            shorter = _excerpt(now.history[start:end], OLD_SHARE)
+            if shorter is not None and len(shorter.message_ids) == end - start:
+                await self._swap(
+                    job, state, now, lambda blocks: (*blocks[:first], shorter, *blocks[last:])
+                )
+        return made
+
     def _summary_model(self, job: _Job, answering: ModelRef) -> ModelRef:
         for name in (job.options.text("summary_model"), self._default_model):
             if name:
@@ -309,7 +336,7 @@ class Compressor:
             return False
         else:
             block = await self._block(now, (start, cut), summariser)
-        return await self._swap(job, state, now, lambda blocks: (*blocks, block))
+        return await self._swap(job, state, now, _and(block))
 
     async def _merge(self, job: _Job, answering: ModelRef, summariser: Summariser) -> bool:
         """One block in place of several, made from the originals: never a summary of summaries."""
@@ -342,21 +369,16 @@ class Compressor:
             notes = await summariser.notes(
                 messages, goal=goals[-1] if goals else "", room=now.summariser_room
             )
-        before = prompt_tokens(message.as_message() for message in messages)
+        block = _noted(messages, notes or Notes(), str(summariser.model))
+        if notes is not None and block is not None:
+            return block
+        if outgrown(now) and (block := _excerpt(messages)) is not None:
+            return block
         after = block_tokens(notes) if notes else 0
-        if notes is None or after > USELESS * before:
-            raise MalformedAnswer(
-                f"no usable notes: {after} tokens for {before}",
-                server=summariser.model.server,
-                model=summariser.model.name,
-            )
-        return Block(
-            message_ids=tuple(message.id for message in messages),
-            source_hash=source_hash(messages),
-            notes=notes,
-            tokens_before=before,
-            tokens_after=after,
-            model=str(summariser.model),
+        raise MalformedAnswer(
+            f"no usable notes: {after} tokens",
+            server=summariser.model.server,
+            model=summariser.model.name,
         )
 
     @contextlib.asynccontextmanager
@@ -446,6 +468,34 @@ class Compressor:
             await self._shared.put(
                 SYSTEM_SCOPE, key, {"text": shorter, "model": str(summariser.model)}
             )
+
+
+def _and(block: Block) -> Callable[[tuple[Block, ...]], tuple[Block, ...]]:
+    return lambda blocks: (*blocks, block)
+
+
+def _noted(messages: Sequence[HistoryMessage], notes: Notes, model: str) -> Block | None:
+    """The block; None where the notes are hardly shorter than what they stand for."""
+    before = prompt_tokens(message.as_message() for message in messages)
+    after = block_tokens(notes)
+    if after > USELESS * before:
+        return None
+    return Block(
+        message_ids=tuple(message.id for message in messages),
+        source_hash=source_hash(messages),
+        notes=notes,
+        tokens_before=before,
+        tokens_after=after,
+        model=model,
+    )
+
+
+def _excerpt(messages: Sequence[HistoryMessage], share: float = ANSWERS_SHARE) -> Block | None:
+    """A block that no model was asked for; a dense message among these stays as it was said."""
+    dense = next((at for at, message in enumerate(messages) if is_dense(message)), len(messages))
+    if dense == 0:
+        return _verbatim(messages[0])
+    return _noted(messages[:dense], excerpt(messages[:dense], share), "")
 
 
 def _verbatim(message: HistoryMessage) -> Block:

@@ -11,11 +11,13 @@ from app.conversation.compression.corrections import Corrections, denied, is_sta
 from app.conversation.compression.details import (
     Detail,
     details_of,
+    key_words,
     missing,
     negated,
     own_words,
     sentences,
     unfounded,
+    values,
     vocabulary,
     words,
 )
@@ -40,6 +42,8 @@ INSTRUCTIONS = (
     ' "constraints": [], "decisions": ["with why"], "facts": [], "failed": ["tried in vain"],'
     ' "open": ["questions"], "tone": ""}. Leave out what is empty.'
 )
+_FORM = INSTRUCTIONS.casefold()
+"""A small model gives the form's own words back."""
 ENTRY_CHARACTERS = 300
 ENTRIES = 24
 QUOTED_LINES = 12
@@ -51,6 +55,16 @@ NOTES_TOKENS = 1500
 LEAST_NOTES = 160
 USELESS = 0.6
 """Notes longer than this share of the originals are not worth having."""
+EXCERPT_CHARACTERS = 160
+"""Of one sentence in notes that no model made."""
+ASKED_CHARACTERS = 80
+ANSWERS_SHARE = 0.1
+"""Of the originals' tokens: entries that only retell answers, with nothing exact in them, take as much at
+most. Good notes take as much in all; a small model copies out what it reads."""
+LEAST_RETELLING = 40
+"""Tokens of that, however short the originals."""
+OLD_SHARE = 0.02
+"""The same in an excerpt that takes the place of several."""
 TOLERATED_LIES = 0.25
 TOLERATED_LOSS = 1 / 3
 
@@ -140,9 +154,37 @@ class Checked:
     """Nothing binding is missing and it did not make things up: may stand for the originals."""
 
 
+def excerpt(span: Sequence[HistoryMessage], share: float = ANSWERS_SHARE) -> Notes:
+    """Notes that no model made: the user's own sentences with exact details and prohibitions, all of
+    them; what else they stated, up to that share of the originals' tokens; what they asked; and some
+    exact details of the answers. Longer than good notes, and never wrong."""
+    taken_back = Corrections(span)
+    exact = [item for item in details_of(span) if _holds(item, taken_back)]
+    quoted = [_around(item) for item in exact if item.binding]
+    quoted += [_around(item) for item in exact if not item.binding][:QUOTED_OF_ANSWERS]
+    own = [s for m in span if m.role == "user" for s in sentences(own_words(m.text))]
+    asked = [_short(sentence, ASKED_CHARACTERS) for sentence in own if sentence.endswith("?")]
+    room = max(LEAST_RETELLING, share * sum(text_tokens(each.text) for each in span))
+    stated: dict[str, None] = {}
+    for sentence in own:
+        line = _short(sentence, EXCERPT_CHARACTERS)
+        if not sentence.endswith("?") and line not in quoted and line not in stated:
+            room -= text_tokens(line)
+            if room < 0:
+                break
+            stated[line] = None
+    course = " ".join(dict.fromkeys(asked))[:ENTRY_CHARACTERS]
+    return Notes(course=course, facts=tuple(stated), quoted=tuple(dict.fromkeys(quoted)))
+
+
+def _short(text: str, characters: int) -> str:
+    return text if len(text) <= characters else f"{text[:characters].rstrip()}…"
+
+
 def check(notes: Notes, span: Sequence[HistoryMessage]) -> Checked:
     """Both ways: nothing invented stays in, nothing binding stays out."""
     kept, lies = _founded(notes, span)
+    kept = _without_retelling(kept, span)
     taken_back = Corrections(span)
     expected = [item for item in details_of(span) if _holds(item, taken_back)]
     absent = missing(expected, (kept.goal, kept.course, *kept.open, *kept.lasting))
@@ -221,6 +263,33 @@ def _each_list(notes: Notes, keep: Any) -> Notes:
         name: tuple(line for line in getattr(notes, name) if keep(line)) for name in LISTS
     }
     return replace(notes, **lists)
+
+
+def _without_retelling(notes: Notes, span: Sequence[HistoryMessage]) -> Notes:
+    """Without what is said twice, and without entries beyond ANSWERS_SHARE that retell what the assistant said; the user's own words and
+    exact details stay, however many there are."""
+    own = [
+        key_words(sentence)
+        for message in span
+        if message.role == "user"
+        for sentence in sentences(own_words(message.text))
+    ]
+    told: list[frozenset[str]] = []
+    room = max(LEAST_RETELLING, ANSWERS_SHARE * sum(text_tokens(each.text) for each in span))
+
+    def kept(line: str) -> bool:
+        nonlocal room
+        said, exact = key_words(line), values(line)
+        echo = line.casefold().rstrip(".") in _FORM
+        if echo or not (said or exact) or any(said and said <= each for each in told):
+            return False
+        told.append(said)
+        if exact or any(len(said & sentence) >= 0.5 * len(said) for sentence in own):
+            return True
+        room -= text_tokens(line)
+        return room >= 0
+
+    return _each_list(notes, kept)
 
 
 def _put_back(lost: Iterable[Detail], wished: Sequence[Detail]) -> tuple[tuple[str, ...], bool]:

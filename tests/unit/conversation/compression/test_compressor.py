@@ -3,12 +3,14 @@
 import asyncio
 import json
 import math
+import re
 import time
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from app.completion.tokens import prompt_tokens
 from app.conversation.compression.compressor import GIVES_WAY
 from app.core.errors import ContextTooLong, MalformedAnswer, ServerUnavailable, StorageUnavailable
 from app.core.notes import CompressionNote
@@ -101,6 +103,24 @@ async def test_after_a_failure_it_is_not_tried_again_at_every_turn():
     assert 2 <= tried <= 6
 
 
+async def test_after_three_failures_the_notes_are_excerpts_that_keep_the_users_own_words():
+    talk = a_talk("no notes", window=8192)
+    said = dialogue(60, FACTS, 0.5)
+    for question, answer in said:
+        prompt = await talk.turn(question, answer)
+    blocks = blocks_of(talk)
+    assert blocks
+    assert {block.model for block in blocks} == {""}
+    sent = "\n".join(message.text for message in prompt.messages)
+    spoken = "".join(question for question, _ in said)
+    facts = [fact for fact in FACTS if fact.said in spoken]
+    assert len(facts) >= 25
+    assert [fact.value for fact in facts if fact.value not in sent] == []
+    full = prompt_tokens(message.as_message() for message in talk.history)
+    assert prompt_tokens(prompt.messages) < 0.35 * full
+    assert len(talk.models.requests) <= 6
+
+
 async def test_lost_facts_bring_one_retry_that_names_them():
     answers = iter(
         [
@@ -166,7 +186,8 @@ async def test_a_question_to_a_local_server_puts_the_summary_off_but_not_for_eve
     talk = a_talk([timedelta(seconds=30)], local=True)
     for question, answer in TALK[: 6 + GIVES_WAY]:
         await talk.turn(question, answer, wait=False)
-        await asyncio.sleep(0.001)
+        for _ in range(200):  # the background goes as far as it can
+            await asyncio.sleep(0)
     begun = len(talk.models.requests)
     assert begun == 1 + GIVES_WAY
     await talk.turn(*TALK[9], wait=False)
@@ -224,7 +245,8 @@ async def test_what_the_summaries_took_is_recorded():
 async def test_notes_that_outgrow_the_window_are_made_anew_from_the_originals():
     def wordy(request):
         span = request.messages[-1].text
-        facts = [f"remark {n}: " + "to be kept in mind " * 4 for n in "abcdef"]
+        asked = re.findall(r"^\[user\] (.*)$", span, re.MULTILINE)
+        facts = [f"remark: {question[:200]}" for question in asked]
         return json.dumps({"goal": "g", "facts": facts[: 6 if len(span) < 6500 else 3]})
 
     talk = a_talk(wordy, window=8192)
