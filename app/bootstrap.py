@@ -232,7 +232,13 @@ def _gateway(
         answers=conversation.answers,
     )
     rest = RestServices(
-        services, conversation.turns, storage.threads, storage.users, storage.key_values, MODES
+        services,
+        conversation.turns,
+        storage.threads,
+        storage.conversations,
+        storage.users,
+        storage.key_values,
+        MODES,
     )
     scrape = Metrics(services.authenticator, metrics.exposition, CONTENT_TYPE)
     return Gateway(services, build_rest(rest), scrape)

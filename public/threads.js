@@ -4,9 +4,9 @@
   "use strict";
 
   const TEXTS = {
-    ru: { take: "Скачать разговор", markdown: "Markdown, чтобы читать", json: "JSON, чтобы обработать", unshare: "Закрыть доступ" },
-    uk: { take: "Завантажити розмову", markdown: "Markdown, щоб читати", json: "JSON, щоб обробити", unshare: "Закрити доступ" },
-    en: { take: "Download the conversation", markdown: "Markdown, to read", json: "JSON, to work with", unshare: "Stop sharing" },
+    ru: { take: "Скачать разговор", markdown: "Markdown, чтобы читать", all: "Markdown со всеми ветвями", json: "JSON, чтобы обработать", unshare: "Закрыть доступ" },
+    uk: { take: "Завантажити розмову", markdown: "Markdown, щоб читати", all: "Markdown з усіма гілками", json: "JSON, щоб обробити", unshare: "Закрити доступ" },
+    en: { take: "Download the conversation", markdown: "Markdown, to read", all: "Markdown with all branches", json: "JSON, to work with", unshare: "Stop sharing" },
   };
   const root = new URL("..", document.currentScript.src);
   const text = () => window.Konsilium.words(document.documentElement.lang.slice(0, 2), TEXTS);
@@ -24,8 +24,9 @@
     return made;
   };
 
-  const links = { markdown: make("a", { download: "" }), json: make("a", { download: "" }) };
-  const menu = make("div", { id: "take-along-menu", class: "k-menu", popover: "" }, links.markdown, links.json);
+  const QUERIES = { markdown: "format=markdown", all: "format=markdown&branches=all", json: "format=json" };
+  const links = Object.fromEntries(Object.keys(QUERIES).map((kind) => [kind, make("a", { download: "" })]));
+  const menu = make("div", { id: "take-along-menu", class: "k-menu", popover: "" }, ...Object.values(links));
   const button = make("button", {
     id: "take-along", type: "button", class: "k-icon-button", popovertarget: menu.id, "aria-expanded": "false",
   });
@@ -51,10 +52,10 @@
     if (button.title !== text().take) {
       button.title = text().take;
       button.setAttribute("aria-label", text().take);
-      for (const [format, link] of Object.entries(links)) link.textContent = text()[format];
+      for (const [kind, link] of Object.entries(links)) link.textContent = text()[kind];
     }
-    for (const [format, link] of Object.entries(links)) {
-      const address = new URL(`project/thread/${thread}/export?format=${format}`, root).href;
+    for (const [kind, link] of Object.entries(links)) {
+      const address = new URL(`project/thread/${thread}/export?${QUERIES[kind]}`, root).href;
       if (link.href !== address) link.href = address;
     }
     if (place.parentElement !== header) header.prepend(place);

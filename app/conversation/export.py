@@ -9,7 +9,7 @@ from typing import Any
 from app.core.events import StepKind
 from app.core.notes import TitleNote
 from app.core.text import Language, Text
-from app.core.threads import StoredThread
+from app.core.threads import StoredThread, title_of
 from app.core.turns import StepRecord
 from app.core.usage import Outcome
 
@@ -21,20 +21,35 @@ UNFINISHED = Text(
     ru="Ответ не закончен.", uk="Відповідь не закінчено.", en="The answer is unfinished."
 )
 
+ANOTHER = Text(
+    ru="Другой ответ на вопрос", uk="Інша відповідь на запитання", en="Another answer to"
+)
+AFTER = Text(
+    ru="Другая ветвь, после вопроса", uk="Інша гілка, після запитання", en="Another branch, after"
+)
+ANEW = Text(ru="Другое начало", uk="Інший початок", en="Another beginning")
+
 _SAID = ("question", StepKind.QUESTION, StepKind.ANSWER)
 _HIDDEN = ("turn", StepKind.NOTICE)
 _UNFINISHED = (Outcome.STOPPED, Outcome.FAILED, Outcome.INTERRUPTED)
 
 
 def as_markdown(stored: StoredThread, language: Language) -> str:
-    """What was said, message by message; how an answer came about is folded away before it."""
+    """What was said, message by message; how an answer came about is folded away before it. Where the
+    words of several branches are there, a line says where each goes off."""
     thread = stored.thread
     title = thread.title or UNNAMED[language]
     parts = [f"# {title}", f"*{_day(thread.created_at)} — {_day(thread.active_at)}*"]
     files = _files_by_step(stored)
     children = _children(stored.steps)
     shown = {step.id for step in stored.steps if step.kind in _SAID}
+    nodes = {step.id: step for step in stored.steps if step.kind in ("question", "turn")}
+    end: str | None = None
     for step in stored.steps:
+        if step.id in nodes:
+            if end is not None and step.parent_id != end:
+                parts.append(_forked(step, nodes, language))
+            end = step.id
         if step.kind in _SAID:
             parts += _message(step, files.get(step.id, ()), language)
         elif step.kind not in _HIDDEN and _is_root(step, stored.steps):
@@ -50,6 +65,7 @@ def as_json(stored: StoredThread) -> str:
         "title": thread.title,
         "created_at": thread.created_at.isoformat(),
         "active_at": thread.active_at.isoformat(),
+        "leaf_id": thread.leaf_id,
         "settings": thread.metadata.get("chat_settings"),
         "steps": [_step(step) for step in stored.steps],
         "files": [
@@ -61,6 +77,18 @@ def as_json(stored: StoredThread) -> str:
         ],
     }
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
+def _forked(step: StepRecord, nodes: Mapping[str, StepRecord], language: Language) -> str:
+    """What a branch is: another version of a question, another answer, or what is said after one."""
+    if step.kind == "turn":
+        asked = nodes.get(step.parent_id or "")
+        return f"---\n\n*{ANOTHER[language]} «{title_of(asked.output) if asked else '…'}»*"
+    turn = nodes.get(step.parent_id or "")
+    asked = nodes.get(turn.parent_id or "") if turn else None
+    if asked is None:
+        return f"---\n\n*{ANEW[language]}*"
+    return f"---\n\n*{AFTER[language]} «{title_of(asked.output)}»*"
 
 
 def _step(step: StepRecord) -> dict[str, Any]:

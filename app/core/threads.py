@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from app.core.turns import StepRecord
+from app.core.turns import StepRecord, new_id
 
 T = TypeVar("T")
 
@@ -149,6 +149,32 @@ class Page(Generic[T]):
 
     items: tuple[T, ...]
     next: str | None = None
+
+
+def copied(steps: Sequence[StepRecord], thread_id: str) -> tuple[StepRecord, ...]:
+    """The steps under new ids, in that thread; what names one of them, in notes too, names its copy."""
+    ids = {step.id: new_id() for step in steps}
+    return tuple(
+        replace(
+            step,
+            id=ids[step.id],
+            thread_id=thread_id,
+            turn_id=ids.get(step.turn_id or "", step.turn_id),
+            parent_id=ids.get(step.parent_id or "", step.parent_id),
+            metadata={k: v for k, v in _renamed(step.metadata, ids).items() if k != "favorite"},
+        )
+        for step in steps
+    )
+
+
+def _renamed(value: Any, ids: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return ids.get(value, value)
+    if isinstance(value, Mapping):
+        return {key: _renamed(item, ids) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_renamed(item, ids) for item in value]
+    return value
 
 
 def title_of(text: str) -> str:

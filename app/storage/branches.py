@@ -4,6 +4,8 @@ A question's `parent_id` is the turn that it follows, a turn's its question, so 
 active leaf (`threads.leaf_id`) to the root is what the model, the screen and the API are given.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -19,9 +21,25 @@ from sqlalchemy import (
 
 from app.core.errors import NotFound
 from app.core.threads import Branches, Switched, title_of
+from app.core.turns import StepRecord
+from app.storage.database import upsert
+from app.storage.rows import step_values
 from app.storage.tables import steps, threads
 from app.storage.thread_pages import fold
 
+_CHANGES = (
+    "turn_id",
+    "parent_id",
+    "name",
+    "input",
+    "output",
+    "metadata",
+    "outcome",
+    "ended_at",
+    "is_error",
+    "open",
+    "modes",
+)
 _IS_NODE = text("kind IN ('question', 'turn')")  # written out: only so is the index for it used
 _NODES = (
     select(steps.c.id, steps.c.parent_id)
@@ -124,6 +142,12 @@ def _entitle(connection: Connection, thread_id: str) -> None:
             .where(threads.c.id == thread_id)
             .values(title=title, titled_by=by, folded_title=fold(title))
         )
+
+
+def write_steps(connection: Connection, records: Sequence[StepRecord], user_id: str) -> None:
+    """Inserts or updates steps; one that exists in another thread is left alone."""
+    rows = [step_values(record, user_id) for record in records]
+    upsert(connection, steps, rows, ["id"], _CHANGES, only_if_same="thread_id")
 
 
 def join_up(connection: Connection) -> None:

@@ -1,6 +1,6 @@
 """What was said in the active branch of a thread, as the next turn is given it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,9 +10,9 @@ from app.core.errors import NotFound
 from app.core.events import StepKind
 from app.core.messages import ImagePart
 from app.core.threads import Switched
-from app.core.turns import Attachment, HistoryMessage, Question
+from app.core.turns import Attachment, HistoryMessage, Question, StepRecord
 from app.core.usage import Outcome
-from app.storage.branches import activate, node_of, on_path
+from app.storage.branches import activate, node_of, on_path, write_steps
 from app.storage.database import Database
 from app.storage.files import LocalFiles, image_name
 from app.storage.rows import AnyRow, storable_json
@@ -32,14 +32,21 @@ class Conversations:
     def __init__(self, database: Database, files: LocalFiles) -> None:
         self._database = database
         self._files = files
+        self._hearers: list[Callable[[str], None]] = []
+
+    def on_switched(self, hear: Callable[[str], None]) -> None:
+        """Tells of each thread of which another branch is shown from now on. Must be quick."""
+        self._hearers.append(hear)
 
     async def history(self, thread_id: str) -> tuple[HistoryMessage, ...]:
         said = await self._database.read(partial(message_rows, thread_id=thread_id))
         return await messages(self._files, said)
 
     async def question(self, user_id: str, thread_id: str, step_id: str) -> Question:
-        """The question with its attachments, to be asked again; `step_id` is its own or its turn's."""
-        of_turn = select(steps.c.parent_id).where(steps.c.id == step_id, steps.c.kind == "turn")
+        """The question with its attachments, to be asked again; `step_id` is its own, its turn's or
+        an answer's."""
+        turn_id = select(steps.c.turn_id).where(steps.c.id == step_id, steps.c.kind != "question")
+        of_turn = select(steps.c.parent_id).where(steps.c.id == turn_id.scalar_subquery())
         query = (
             select(steps.c.id, steps.c.output)
             .where(or_(steps.c.id == step_id, steps.c.id == of_turn.scalar_subquery()))
@@ -59,14 +66,31 @@ class Conversations:
     async def switch(self, thread_id: str, user_id: str, step_id: str) -> Switched:
         """Makes the branch through that step the active one, and goes on in it where one last was.
         Nothing is moved or deleted. Raises NotFound."""
-        own = (threads.c.id == thread_id) & (threads.c.user_id == user_id)
 
         def work(connection: Connection) -> Switched:
-            if connection.scalar(select(threads.c.id).where(own).with_for_update()) is None:
-                raise NotFound(f"thread {thread_id} of {user_id}")
+            _lock_own(connection, thread_id, user_id)
             return activate(connection, thread_id, node_of(connection, thread_id, step_id))
 
-        return await self._database.write(work)
+        switched = await self._database.write(work)
+        self._tell(thread_id)
+        return switched
+
+    async def add_turn(self, user_id: str, turn: Sequence[StepRecord]) -> None:
+        """Stores a whole turn, its own step first, beside the other answers of its question, and shows it.
+        Raises NotFound."""
+        thread_id, turn_id = turn[0].thread_id, turn[0].id
+
+        def work(connection: Connection) -> None:
+            _lock_own(connection, thread_id, user_id)
+            write_steps(connection, turn, user_id)
+            activate(connection, thread_id, turn_id)
+
+        await self._database.write(work)
+        self._tell(thread_id)
+
+    def _tell(self, thread_id: str) -> None:
+        for hear in self._hearers:
+            hear(thread_id)
 
     async def keep_settings(
         self, user_id: str, thread_id: str, settings: Mapping[str, Any]
@@ -82,6 +106,12 @@ class Conversations:
                 connection.execute(update(threads).where(which).values(metadata=kept))
 
         await self._database.write(work)
+
+
+def _lock_own(connection: Connection, thread_id: str, user_id: str) -> None:
+    own = (threads.c.id == thread_id) & (threads.c.user_id == user_id)
+    if connection.scalar(select(threads.c.id).where(own).with_for_update()) is None:
+        raise NotFound(f"thread {thread_id} of {user_id}")
 
 
 _SAID = (

@@ -19,10 +19,10 @@ from app.core.errors import StorageUnavailable
 from app.core.events import StepKind
 from app.core.turns import StepRecord, new_id, now
 from app.core.usage import Outcome
+from app.storage.branches import write_steps
 from app.storage.database import Database, upsert
 from app.storage.rows import AnyRow, step_from
 from app.storage.tables import processes, running_turns, steps
-from app.storage.turns import write_steps
 
 log = logging.getLogger(__name__)
 

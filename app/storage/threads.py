@@ -29,7 +29,7 @@ from app.core.threads import (
 )
 from app.core.turns import StepRecord, now
 from app.storage.answers import drop_disliked, drop_of_thread
-from app.storage.branches import branches_of, node_of, on_path
+from app.storage.branches import branches_of, node_of, on_path, write_steps
 from app.storage.database import Database, upsert
 from app.storage.files import LocalFiles
 from app.storage.rows import (
@@ -44,7 +44,6 @@ from app.storage.rows import (
 )
 from app.storage.tables import documents, elements, feedback, steps, threads
 from app.storage.thread_pages import fold, page_of, with_owner
-from app.storage.turns import write_steps
 
 MAX_PAGE = 1_000
 """Threads of one page; who asks for more is given so many."""

@@ -12,7 +12,7 @@ from app.core.events import StepKind
 from app.core.threads import title_of
 from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest
 from app.core.usage import Outcome
-from app.storage.branches import ACTIVE, activate, branches_of, node_of, on_path
+from app.storage.branches import ACTIVE, activate, branches_of, node_of, on_path, write_steps
 from app.storage.database import Database, upsert
 from app.storage.files import LocalFiles, image_name
 from app.storage.history import MessageRows, message_rows, messages
@@ -21,25 +21,11 @@ from app.storage.rows import (
     Values,
     call_values,
     refuse_unstorable,
-    step_values,
     storable_json,
 )
 from app.storage.tables import elements, running_turns, steps, threads, usage
 from app.storage.thread_pages import fold
 
-_CHANGES = (
-    "turn_id",
-    "parent_id",
-    "name",
-    "input",
-    "output",
-    "metadata",
-    "outcome",
-    "ended_at",
-    "is_error",
-    "open",
-    "modes",
-)
 # Made once: to make a statement takes longer than to run it.
 _RUNNING = insert(running_turns)
 _THREAD = (
@@ -126,12 +112,6 @@ def _settle(turn: SettledTurn, connection: Connection) -> None:
     connection.execute(_ACTIVE, {"thread": request.thread_id, "at": ended})
     if turn.title:
         _set_title(connection, request, turn.title)
-
-
-def write_steps(connection: Connection, records: Sequence[StepRecord], user_id: str) -> None:
-    """Inserts or updates steps; one that exists in another thread is left alone."""
-    rows = [step_values(record, user_id) for record in records]
-    upsert(connection, steps, rows, ["id"], _CHANGES, only_if_same="thread_id")
 
 
 def _own_thread(connection: Connection, request: TurnRequest, at: datetime) -> str | None:

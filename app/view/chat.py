@@ -74,6 +74,7 @@ class Chat:
         self._elements = elements
         self._read_thread = read_thread
         turns.on_begun(self._begun)
+        conversations.on_switched(self._show_others)
         self._background = BackgroundTasks()
         """By a browser's id, who follows the turn that it shows."""
 
@@ -155,11 +156,18 @@ class Chat:
         if follower is not None:
             self._background.start(self._catch_up(browser, follower), browser.id)
         await self._renamed(browser, thread["name"] or "")
-        self._show_others(browser.thread_id, browser.session)
 
-    def _show_others(self, thread_id: str, but: object) -> None:
+    async def add_turn(self, browser: Browser, turn: Sequence[StepRecord]) -> None:
+        """Stores a turn beside the other answers of its question, and shows it."""
+        await self._conversations.add_turn(browser.user_id, turn)
+        browser.want_again()
+        await self.open(browser)
+
+    def _show_others(self, thread_id: str) -> None:
+        """All of the thread anew on its pages, but the one for which this is done."""
+        asking = socket_session()
         for page in open_on(thread_id):
-            if page.session is not but and page.has_thread:
+            if page.session is not asking and page.has_thread:
                 self._background.start(guarded(page, self.show_again(page)))
 
     async def _catch_up(self, browser: Browser, follower: Follower) -> None:
@@ -173,7 +181,7 @@ class Chat:
 
     def _begun(self, turn: RunningTurn) -> None:
         """The other tabs on which the thread is open show the question too, and what becomes of it."""
-        self._show_others(turn.request.thread_id, socket_session())
+        self._show_others(turn.request.thread_id)
 
     async def show_again(self, page: Browser) -> None:
         """Sends a page all of its thread anew."""
@@ -282,7 +290,8 @@ class Chat:
         try:
             await self._answer(browser, request)
         finally:
-            await browser.emit("task_end", {})
+            if self._turns.running(browser.thread_id) is None:  # else it was left for another
+                await browser.emit("task_end", {})
 
     async def _answer(
         self,
@@ -298,6 +307,8 @@ class Chat:
             await self._say_unstored(browser, request, error)
             return
         branched = request.again or request.instead_of is not None
+        if branched:  # what it took the place of may have ended a moment ago
+            await browser.emit("task_start", {})
         arrows = await self._draw_arrows(browser, request) if branched else None
         follower = Follower(turn, browser, self._models, arrows)
         self._background.start(follower.follow(), browser.id)

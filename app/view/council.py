@@ -21,6 +21,7 @@ from app.conversation.turn import Turns
 from app.core.events import StepKind
 from app.core.notes import ToolNote
 from app.core.ports import KeyValueStore, Models
+from app.core.threads import copied
 from app.core.turns import StepRecord, now
 from app.storage.threads import Threads
 from app.view.chainlit.browser import ActionHandler, Browser
@@ -89,11 +90,14 @@ class AnswerActions:
     # -- best of N --------------------------------------------------------------------------------
 
     async def promote(self, browser: Browser, payload: Mapping[str, Any]) -> None:
-        """Another candidate becomes the answer; the choice is stored."""
+        """Another candidate becomes the answer, in a turn of its own beside the one that it was of."""
         stored = await self._threads.contents(browser.thread_id, browser.user_id)
-        for step in promoted(stored.steps, str(payload["step_id"])):
-            await self._threads.write_step(step, browser.user_id)
-            await browser.show(draw(step, browser.language), new=False)
+        if changed := promoted(stored.steps, str(payload["step_id"])):
+            anew = {step.id: step for step in changed}
+            turn_id = changed[0].turn_id
+            of_turn = [s for s in stored.steps if s.turn_id == turn_id and s.kind != "question"]
+            turn = copied([anew.get(step.id, step) for step in of_turn], browser.thread_id)
+            await self._chat.add_turn(browser, turn)
 
     # -- answer cache -----------------------------------------------------------------------------
 

@@ -198,17 +198,23 @@ _NOT_IN_NAMES = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
 
 
 def exports_router(threads: Threads, root_path: str = "") -> APIRouter:
-    """`GET /project/thread/{id}/export?format=markdown|json`; 404 for all but its owner."""
+    """`GET /project/thread/{id}/export?format=markdown|json&branches=all`; 404 for all but its owner."""
     router = APIRouter(prefix=root_path)
 
     @router.get("/project/thread/{thread_id}/export")
-    async def export(thread_id: str, format: Literal["markdown", "json"] = "markdown") -> Response:
-        """The thread as a file, in the reader's language."""
+    async def export(
+        thread_id: str,
+        format: Literal["markdown", "json"] = "markdown",
+        branches: Literal["active", "all"] = "active",
+    ) -> Response:
+        """The thread as a file, in the reader's language; JSON holds all branches, Markdown those asked
+        for."""
         reader = asking_id()
         if reader is None:
             raise HTTPException(401, "Unauthorized")
         try:
-            stored = await threads.contents(thread_id, reader)
+            whole = format == "json" or branches == "all"
+            stored = await threads.contents(thread_id, reader, whole=whole)
         except NotFound:
             raise HTTPException(404, "Not found") from None
         if stored.thread.user_id != reader:

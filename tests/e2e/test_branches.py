@@ -103,6 +103,20 @@ def test_an_answer_goes_on_in_the_branch_that_was_left_and_is_found_there(page: 
     expect(page.locator(ANSWER)).to_have_count(1)
 
 
+def test_a_question_is_edited_while_its_answer_is_written(page: Page):
+    pick(page, "model", STORY)
+    ask(page, "Первая мысль")
+    expect(page.locator(ANSWER).last).to_contain_text(re.compile(r"\w+"))
+    edit(page, "Первая мысль", "Вторая мысль")
+    expect(page.locator("#stop-button")).to_be_visible()
+    expect(page.locator(QUESTION)).to_have_count(1)
+    page.locator("#stop-button").click()
+    answered(page, 1)
+    arrows(page).get_by_role("button", name="Предыдущий вариант").click()
+    expect(page.locator(QUESTION)).to_contain_text(["Первая мысль"])
+    expect(metrics(page)).to_contain_text("остановлено")
+
+
 def test_it_looks_the_same_in_every_theme_and_on_a_phone(chromium: Browser, app):
     cases = (("uk-UA", True, 1280), ("en-US", False, 390), ("ru-RU", True, 390))
     for language, dark, width in cases:

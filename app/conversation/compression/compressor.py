@@ -401,12 +401,13 @@ class Compressor:
         change: Callable[[tuple[Block, ...]], tuple[Block, ...]],
     ) -> bool:
         """Whether the new blocks took the place of the old: only if neither the state nor the messages
-        they stand for have changed meanwhile."""
+        they stand for have changed meanwhile. Those of other branches stay."""
         blocks = change(tuple(now.blocks))
         history = await self._conversation(job.thread_id)
         if len(standing(blocks, history)) < len(blocks):
             return False
-        return await self._store.swap(job.thread_id, state.version, blocks)
+        others = tuple(block for block in state.blocks if block not in now.blocks)
+        return await self._store.swap(job.thread_id, state.version, (*blocks, *others))
 
     async def _conversation(self, thread_id: str) -> tuple[HistoryMessage, ...]:
         return answered(said(await self._history.history(thread_id)))

@@ -60,19 +60,28 @@ def tail_start(history: Sequence[HistoryMessage], turns: int = KEEP_TURNS) -> in
 
 
 def standing(blocks: Sequence[Block], history: Sequence[HistoryMessage]) -> tuple[Block, ...]:
-    """The blocks that hold for this history: from the first on, as long as each matches the messages
-    it was made from. An edited message takes its block and those after it, never one before.
+    """Those of the thread's blocks that hold for this branch of it: from its first message on, as long
+    as there is one that was made from the messages that follow. An edited message takes its block and
+    those after it, never one before.
 
     A block that reaches into the last turns does not count now; it may again as the thread grows.
     """
     found: list[Block] = []
-    limit = tail_start(history) if blocks else 0
-    for block, (start, end) in zip(blocks, spans(blocks), strict=True):
-        messages = history[start:end]
-        if end > limit or block.source_hash != source_hash(messages):
+    start, limit = 0, tail_start(history) if blocks else 0
+    while start < limit:
+        block = next((one for one in blocks if _matches(one, history, start, limit)), None)
+        if block is None:
             break
         found.append(block)
+        start += len(block.message_ids)
     return tuple(found)
+
+
+def _matches(block: Block, history: Sequence[HistoryMessage], start: int, limit: int) -> bool:
+    end = start + len(block.message_ids)
+    if not start < end <= limit or block.message_ids[0] != history[start].id:
+        return False
+    return block.source_hash == source_hash(history[start:end])
 
 
 def spans(blocks: Sequence[Block]) -> Iterator[tuple[int, int]]:

@@ -32,8 +32,6 @@ class Compressed:
     model: str
     """Who wrote them, `server/model`."""
     created_at: datetime
-    current: bool
-    """Whether they stand; not so where a message has been edited since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +59,11 @@ class ThreadNotes:
         self._calibration = calibration
 
     async def blocks(self, thread_id: str, model: ModelRef | None = None) -> tuple[Compressed, ...]:
-        """The blocks in order; tokens are counted as `model` counts, where it is known."""
+        """The blocks of the branch shown, in order; tokens are counted as `model` counts, where it is
+        known."""
         state = await self._store.state(thread_id)
         history = said(await self._history.history(thread_id))
-        current = len(standing(state.blocks, history))
+        blocks = standing(state.blocks, history)
         texts = [message.text for message in history]
         scale = await self._calibration.scale(model, texts) if model else None
         return tuple(
@@ -76,11 +75,8 @@ class ThreadNotes:
                 lines=block_lines(block.notes),
                 model=block.model,
                 created_at=block.created_at,
-                current=number < current,
             )
-            for number, (block, (start, end)) in enumerate(
-                zip(state.blocks, spans(state.blocks), strict=True)
-            )
+            for block, (start, end) in zip(blocks, spans(blocks), strict=True)
         )
 
     async def compress(self, thread_id: str, user_id: str, options: ChatOptions) -> int:

@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -31,6 +31,7 @@ from app.gateway.openai.modes import ORDINARY, model_name
 from app.gateway.rest.chats import make_thread, own_thread
 from app.gateway.rest.services import RestServices, TheCaller, TheServices
 from app.gateway.rest.shapes import (
+    Again,
     Agent,
     Dialogue,
     Done,
@@ -43,6 +44,7 @@ from app.gateway.turn_events import TurnEventAdapter
 
 router = APIRouter(prefix="/api/chat", tags=["chat"])
 DIALOGUE = "dialogue"
+_CHOICES = {"model", "options"}
 
 
 @router.post("")
@@ -70,6 +72,19 @@ async def chat_stream(
     return StreamingResponse(
         _events(turn, heartbeat), media_type="text/event-stream", headers=headers
     )
+
+
+@router.post("/regenerate/{chat_id}")
+async def regenerate(
+    services: TheServices, caller: TheCaller, response: Response, chat_id: str, again: Again
+) -> Reply:
+    """Has a question answered anew, and waits for the answer; the earlier ones stay beside it."""
+    stored = await services.conversations.question(caller.user_id, chat_id, again.message_id)
+    asked = Question(
+        message=stored.text or " ", chat_id=chat_id, **again.model_dump(include=_CHOICES)
+    )
+    wish = replace(await _wish(services, caller, asked), again=stored)
+    return await _answer(await _start(services, caller, response, wish))
 
 
 @router.post("/cancel/{task_id}")
@@ -111,6 +126,10 @@ class _Wish:
     thread_id: str
     mode: str
     options: dict[str, Any]
+    after: str | None = None
+    instead_of: str | None = None
+    again: StoredQuestion | None = None
+    """The stored question that is to be answered anew."""
 
 
 async def _wish(services: RestServices, caller: Caller, question: Question) -> _Wish:
@@ -127,7 +146,14 @@ async def _wish(services: RestServices, caller: Caller, question: Question) -> _
     kept = (await own_thread(services, caller, thread_id)).metadata.get("chat_settings")
     stored = dict(kept) if isinstance(kept, dict) else {}
     mode = question.mode or str(stored.get("mode") or "chat")
-    return _Wish(question.message, thread_id, mode, stored | chosen)
+    return _Wish(
+        question.message,
+        thread_id,
+        mode,
+        stored | chosen,
+        question.parent_id,
+        question.instead_of,
+    )
 
 
 async def _thread(services: RestServices, caller: Caller, chat_id: str | None) -> str:
@@ -162,8 +188,12 @@ async def _start(
     request = TurnRequest(
         thread_id=wish.thread_id,
         user_id=caller.user_id,
-        question=StoredQuestion(new_id(), wish.text),
+        question=wish.again or StoredQuestion(new_id(), wish.text),
         options=options,
+        again=wish.again is not None,
+        bypass_cache=wish.again is not None,
+        after=wish.after,
+        instead_of=wish.instead_of,
         key_id=caller.key.id if caller.key else None,
         author=caller.name,
         unattended=True,

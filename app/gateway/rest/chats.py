@@ -8,10 +8,11 @@ from fastapi import APIRouter, Query
 from app.core.errors import NotFound
 from app.core.events import StepKind
 from app.core.threads import StoredThread, ThreadRecord
-from app.core.turns import new_id
+from app.core.turns import StepRecord, new_id
 from app.gateway.access import Caller
 from app.gateway.rest.services import RestServices, TheCaller, TheServices
 from app.gateway.rest.shapes import (
+    Branch,
     Chat,
     ChatMade,
     Chats,
@@ -64,10 +65,27 @@ async def delete_chat(services: TheServices, caller: TheCaller, chat_id: str) ->
 
 
 @router.get("/chats/{chat_id}/messages")
-async def messages(services: TheServices, caller: TheCaller, chat_id: str) -> Messages:
-    """What was said in a thread, in order."""
+async def messages(
+    services: TheServices,
+    caller: TheCaller,
+    chat_id: str,
+    branch: Annotated[str | None, Query(max_length=100)] = None,
+) -> Messages:
+    """What was said in a thread, in order: in the branch that is shown, in that of the message `branch`,
+    or in `all`."""
     await own_thread(services, caller, chat_id)
-    return Messages(messages=_said(await services.threads.contents(chat_id, caller.user_id)))
+    through = None if branch in (None, "all") else branch
+    stored = await services.threads.contents(chat_id, caller.user_id, through=through, whole=True)
+    return Messages(messages=_said(stored, all_branches=branch == "all"))
+
+
+@router.put("/chats/{chat_id}/branch")
+async def show_branch(
+    services: TheServices, caller: TheCaller, chat_id: str, branch: Branch
+) -> Done:
+    """Shows the branch of that message from now on, everywhere; nothing is deleted."""
+    await services.conversations.switch(chat_id, caller.user_id, branch.message_id)
+    return Done()
 
 
 @router.post("/chat/session", status_code=201)
@@ -80,7 +98,7 @@ async def make_session(services: TheServices, caller: TheCaller, new: NewChat) -
 async def session(services: TheServices, caller: TheCaller, session_id: str) -> Session:
     """A thread with all that was said in it, under its older name."""
     thread = await own_thread(services, caller, session_id)
-    contents = await services.threads.contents(session_id, caller.user_id)
+    contents = await services.threads.contents(session_id, caller.user_id, whole=True)
     chat = _chat(thread)
     return Session(
         session_id=chat.id,
@@ -122,7 +140,32 @@ def _chat(thread: ThreadRecord) -> Chat:
     )
 
 
-def _said(contents: StoredThread) -> list[Said]:
+def _said(contents: StoredThread, *, all_branches: bool = False) -> list[Said]:
+    """The messages of the branch, or of all; `contents` are the whole thread's."""
+    said = [step for step in contents.steps if step.kind in ("question", StepKind.ANSWER)]
+    questions = {step.id: step for step in said if step.kind == "question"}
+    turns = {step.id: step.parent_id for step in contents.steps if step.kind == "turn"}
+    first: dict[str | None, str] = {}
+    last: dict[str | None, str | None] = {}
+    last.update(turns)
+    before: dict[str, str | None] = {}
+    for step in said:
+        if step.kind != "question":
+            first.setdefault(step.turn_id, step.id)
+            before[step.id] = last.get(step.turn_id)
+            last[step.turn_id] = step.id
+    ways: dict[str | None, list[str]] = {}
+    for id, parent in (*((q.id, q.parent_id) for q in questions.values()), *turns.items()):
+        ways.setdefault(parent, []).append(first.get(id, id))
+    path = set(contents.path)
+
+    def siblings(step: StepRecord) -> list[str]:
+        if step.kind != "question" and first.get(step.turn_id) != step.id:
+            return []
+        parent = step.parent_id if step.kind == "question" else turns.get(step.turn_id or "")
+        others = ways.get(parent, [])
+        return others if len(others) > 1 else []
+
     return [
         Said(
             id=step.id,
@@ -131,9 +174,11 @@ def _said(contents: StoredThread) -> list[Said]:
             content=step.output,
             timestamp=_ms(step.created_at),
             name=step.name,
+            parent_id=last.get(step.parent_id) if step.kind == "question" else before[step.id],
+            siblings=siblings(step),
         )
-        for step in contents.steps
-        if step.kind in ("question", StepKind.ANSWER)
+        for step in said
+        if all_branches or (step.id if step.kind == "question" else step.turn_id) in path
     ]
 
 

@@ -15,6 +15,7 @@ from app.core.ports import KeyValueStore, UserStore
 from app.core.turns import now
 from app.gateway.access import Caller
 from app.gateway.services import GatewayServices
+from app.storage.history import Conversations
 from app.storage.threads import Threads
 
 CALLER = "konsilium.caller"
@@ -32,6 +33,7 @@ class RestServices:
     gateway: GatewayServices
     turns: Turns
     threads: Threads
+    conversations: Conversations
     users: UserStore
     documents: KeyValueStore
     modes: tuple[Mode, ...]

@@ -143,11 +143,34 @@ class Said(Shape):
     content: str
     timestamp: int
     name: str = Field(default="", description="Who speaks")
+    parent_id: str | None = Field(default=None, description="The message it follows")
+    siblings: list[str] = Field(
+        default=[],
+        description="Where there are other versions of it: all of these, itself included, as they appeared",
+    )
 
 
 class Messages(Shape):
     model_config = camel({"messages": [_SAID]})
     messages: list[Said]
+
+
+class Branch(Shape):
+    """Which branch of a thread is shown."""
+
+    model_config = camel({"messageId": _SAID["id"]})
+    message_id: Id = Field(description="Any message of it")
+
+
+class Again(Shape):
+    """A question to be answered anew, beside its earlier answers."""
+
+    model_config = camel({"messageId": _SAID["id"]})
+    message_id: Id = Field(description="The question, or an answer to it")
+    model: str | None = Field(default=None, max_length=500)
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Further settings by their ids"
+    )
 
 
 class Session(Shape):
@@ -174,6 +197,14 @@ class Question(Shape):
     )
     message: str = Field(min_length=1, max_length=1_000_000)
     chat_id: Id | None = Field(default=None, description="None begins a new thread")
+    parent_id: Id | None = Field(
+        default=None,
+        description="The message that it follows; empty: none, it begins the thread anew; none given:"
+        " the last of the branch that is shown",
+    )
+    instead_of: Id | None = Field(
+        default=None, description="A question that it is another version of: both stay"
+    )
     model: str | None = Field(default=None, max_length=500)
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_tokens: int | None = Field(default=None, ge=0, le=200_000)

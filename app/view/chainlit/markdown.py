@@ -16,6 +16,23 @@ DRAWING = re.compile(
 """Where KaTeX is put among the plugins of rehype: the last such place before READING."""
 
 
+EDITING = re.compile(
+    rf'className:"(?:edit-message ml-auto invisible group-hover:visible|confirm-edit)",'
+    rf"(?:onClick:\(\)=>\{{[^{{}}]*\}},)?disabled:(?P<disabled>{_NAME}),"
+)
+"""The buttons that begin and end an edit."""
+
+
+def with_edits_at_any_time(script: str) -> str:
+    """The script with questions that may be edited while an answer is being written. Raises LookupError
+    where the script is not of the Chainlit that this was made for."""
+    if len(EDITING.findall(script)) != 2:
+        raise LookupError("Chainlit's script edits questions in another way than is known")
+    return EDITING.sub(
+        lambda at: at[0].replace(f"disabled:{at['disabled']}", "disabled:!1"), script
+    )
+
+
 def with_formulas(script: str, formulas: str) -> str:
     """The script with `formulas` (formulas.js) in the place of remark's own plugin. A single tilde strikes
     nothing out (`5~10`), a colon before a word is no directive (`nginx:latest` lost its second half), a

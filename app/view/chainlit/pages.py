@@ -24,7 +24,7 @@ from app.core.text import Language, Text, language_of
 from app.view.avatars import avatar_svg
 from app.view.chainlit.browser import ActionHandler, Browser, guarded
 from app.view.chainlit.data_layer import DataLayer
-from app.view.chainlit.markdown import FORMULAS, with_formulas
+from app.view.chainlit.markdown import FORMULAS, with_edits_at_any_time, with_formulas
 
 _LINK = re.compile(r"<link\b[^>]*>\s*", re.IGNORECASE)
 _META_IMAGE = re.compile(r'\s*<meta\s+property="og:(?:image|url)"[^>]*>', re.IGNORECASE)
@@ -44,7 +44,8 @@ def clean_index(html: str) -> str:
 def _script() -> tuple[bytes, str]:
     """The script, compressed (once: Chainlit does it for each page), and its tag."""
     [path] = (Path(server.build_dir) / "assets").glob("index-*.js")
-    text = with_formulas(path.read_text(encoding="utf-8"), FORMULAS.read_text(encoding="utf-8"))
+    text = with_edits_at_any_time(path.read_text(encoding="utf-8"))
+    text = with_formulas(text, FORMULAS.read_text(encoding="utf-8"))
     packed = gzip.compress(text.encode(), 6, mtime=0)
     return packed, f'"{hashlib.sha256(packed).hexdigest()[:24]}"'
 

@@ -94,6 +94,48 @@ async def test_a_chat_is_made_named_listed_read_and_deleted(house):
     assert (await house.http.get(f"/api/chats/{chat_id}/messages")).status_code == 404
 
 
+async def test_versions_of_questions_and_answers_stand_beside_each_other(house):
+    chat = (await house.say("One")).json()["chatId"]
+
+    async def read(branch=""):
+        said = await house.http.get(
+            f"/api/chats/{chat}/messages", params={"branch": branch} if branch else {}
+        )
+        assert said.status_code == 200
+        return said.json()["messages"]
+
+    one, answer = await read()
+    assert (one["parentId"], one["siblings"]) == (None, [])
+    assert (answer["parentId"], answer["siblings"]) == (one["id"], [])
+    await house.say("Two", chatId=chat)
+    again = await house.http.post(f"/api/chat/regenerate/{chat}", json={"messageId": answer["id"]})
+    assert again.json()["response"] == "One"
+    _, other = await read()
+    assert other["siblings"] == [answer["id"], other["id"]]
+    await house.say("Uno", chatId=chat, insteadOf=one["id"])
+    assert [m["content"] for m in await read()] == ["Uno", "Uno"]
+    assert [m["content"] for m in await read(answer["id"])] == ["One", "One", "Two", "Two"]
+    whole = await read("all")
+    assert [m["content"] for m in whole] == ["One", "One", "Two", "Two", "One", "Uno", "Uno"]
+    assert whole[5]["siblings"] == [one["id"], whole[5]["id"]]
+    assert whole[2]["parentId"] == answer["id"]
+    shown = await house.http.put(f"/api/chats/{chat}/branch", json={"messageId": answer["id"]})
+    assert shown.json() == {"success": True}
+    assert [m["content"] for m in await read()] == ["One", "One", "Two", "Two"]
+    await house.say("Due", chatId=chat, parentId=other["id"])
+    sent = house.simulator.bodies("/v1/chat/completions")[-1]["messages"]
+    assert [m["content"] for m in sent] == ["One", "One", "Due"]
+    for bad in (
+        house.say("!", chatId=chat, parentId="nowhere"),
+        house.say("!", chatId=chat, insteadOf=answer["id"]),
+        house.http.post(f"/api/chat/regenerate/{chat}", json={"messageId": "nowhere"}),
+        house.http.put(f"/api/chats/{chat}/branch", json={"messageId": "nowhere"}),
+        house.http.get(f"/api/chats/{chat}/messages", params={"branch": "nowhere"}),
+    ):
+        assert (await bad).status_code == 404
+    assert [m["content"] for m in await read()] == ["One", "One", "Due", "Due"]
+
+
 async def test_the_thread_is_the_very_one_of_the_sidebar(house):
     answer = (await house.say("Перше питання про кота")).json()
     user = await house.application.people.local()
@@ -309,6 +351,7 @@ async def test_the_description_names_every_path_and_the_page_comes_from_here(hou
         "/api/models/server/models",
         "/api/chats",
         "/api/chats/{chat_id}",
+        "/api/chats/{chat_id}/branch",
         "/api/chats/{chat_id}/messages",
         "/api/chat",
         "/api/chat/stream",

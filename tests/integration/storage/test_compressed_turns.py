@@ -120,17 +120,31 @@ async def test_an_edit_drops_exactly_the_blocks_from_there_on(house):
     for question, _ in TALK[:14]:
         await house.ask(question)
     blocks = await house.notes.blocks("t1")
-    assert [(block.first, block.last, block.current) for block in blocks] == [
-        (1, 10, True),
-        (11, 18, True),
-        (19, 26, True),
-    ]
+    assert [(block.first, block.last) for block in blocks] == [(1, 10), (11, 18), (19, 26)]
     history = await house.storage.conversations.history("t1")
     edited = history[20]
     house.models.requests.clear()
     state = await house.ask("Something else.", instead_of=edited.id)
     assert state.prompt.compression.last == 18
-    assert [block.last for block in await house.notes.blocks("t1") if block.current] == [10, 18]
+    assert [block.last for block in await house.notes.blocks("t1")] == [10, 18]
+    assert not [ref for ref, request in house.models.requests if request.purpose is Purpose.SUMMARY]
+
+
+async def test_blocks_of_a_branch_stand_again_when_it_is_shown_again(house):
+    for question, _ in TALK[:14]:
+        await house.ask(question)
+    asked = (await house.storage.conversations.history("t1"))[20]
+    await house.ask("Something else.", instead_of=asked.id)
+    for question, _ in TALK[14:19]:
+        await house.ask(question)
+    here = await house.notes.blocks("t1")
+    assert [(block.first, block.last) for block in here][:2] == [(1, 10), (11, 18)]
+    await house.storage.conversations.switch("t1", house.user.id, asked.id)
+    house.models.requests.clear()
+    assert [block.last for block in await house.notes.blocks("t1")] == [10, 18, 26]
+    state = await house.ask("And then?")
+    assert state.prompt.compression.last == 26
+    await house.storage.conversations.switch("t1", house.user.id, state.request.question.id)
     assert not [ref for ref, request in house.models.requests if request.purpose is Purpose.SUMMARY]
 
 

@@ -1,6 +1,7 @@
 """A thread as Markdown to read and as JSON to work with."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from app.conversation.export import as_json, as_markdown
@@ -28,7 +29,7 @@ THREAD = StoredThread(
         step("cook", StepKind.SPECIALIST, "Повар", "Долго.", "group", input="Задача"),
         step("a", StepKind.ANSWER, "model", "Варить долго.", "r", metadata={"title": "Рецепт"}),
         step("n", StepKind.NOTICE, "Konsilium", "", "r"),
-        step("q2", "question", "ann", "А ещё?"),
+        step("q2", "question", "ann", "А ещё?", "r"),
         step("a2", StepKind.ANSWER, "model", "И", "r2", outcome=Outcome.STOPPED),
     ),
     (
@@ -49,6 +50,25 @@ def test_markdown_reads_like_the_conversation():
         "## model\n\n### Рецепт\n\nВарить долго.\n\n"
         "## ann\n\nА ещё?\n\n## model\n\nИ\n\n*Ответ не закончен.*\n"
     )
+
+
+def test_markdown_of_all_branches_says_where_each_goes_off():
+    said = (
+        step("q", "question", "ann", "Раз?"),
+        step("r", "turn", "on_message", parent="q"),
+        step("a", StepKind.ANSWER, "model", "1", "r"),
+        step("r2", "turn", "on_message", parent="q"),
+        step("a2", StepKind.ANSWER, "model", "один", "r2"),
+        step("q3", "question", "ann", "Два?", "r"),
+        step("q4", "question", "ann", "Иначе?"),
+    )
+    written = as_markdown(replace(THREAD, steps=said, elements=()), "ru")
+    lines = [line for line in written.split("\n") if line.startswith("*")][1:]
+    assert lines == [
+        "*Другой ответ на вопрос «Раз?»*",
+        "*Другая ветвь, после вопроса «Раз?»*",
+        "*Другое начало*",
+    ]
 
 
 def test_json_holds_everything():

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from app.view.chainlit.markdown import FORMULAS, with_formulas
+from app.view.chainlit.markdown import FORMULAS, with_edits_at_any_time, with_formulas
 
 ROOT = Path(__file__).resolve().parents[3]
 FRONTIER = ROOT / "app" / "view" / "chainlit"
@@ -236,6 +236,12 @@ def test_the_page_reads_markdown_where_we_put_the_formulas_in():
     assert page.count("{singleTilde:!1}") == 1
     assert page.count("konsiliumFormulas") == 2
     assert page.count('errorColor:"inherit",maxSize') == 1
+
+
+def test_the_page_edits_questions_where_we_open_that_for_while_an_answer_is_written():
+    [script] = (chainlit() / "frontend" / "dist" / "assets").glob("index-*.js")
+    page = with_edits_at_any_time(script.read_text(encoding="utf-8"))
+    assert page.count("disabled:!1,") >= 2
 
 
 def test_nothing_is_left_for_chainlit_to_write_into_the_folder_of_the_app():

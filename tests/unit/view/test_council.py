@@ -17,7 +17,7 @@ from app.conversation.turn import Turns
 from app.core.errors import NotFound
 from app.core.tools import ToolBox
 from app.core.turns import StepRecord
-from app.view.chainlit.browser import Browser
+from app.view.chainlit.browser import LOCAL_USER, Browser
 from app.view.chat import Chat
 from app.view.council import AnswerActions, DialogueForm
 from app.view.panels import DEFAULTS, Panel
@@ -51,18 +51,35 @@ class Threads:
         self._store = store
         self.settings: dict[str, Any] = {}
 
+    def on_switched(self, hear: Any) -> None:
+        pass
+
     async def contents(self, thread_id: str, reader: str) -> Any:
         if self._store.owners.get(thread_id) != reader:
             raise NotFound(thread_id)
         return SimpleNamespace(steps=tuple(self._store.steps.values()))
 
-    async def write_step(self, step: StepRecord, user_id: str) -> None:
-        self._store.steps[step.id] = step
+    async def add_turn(self, user_id: str, turn: Sequence[StepRecord]) -> None:
+        """The branch that it takes the place of is not kept."""
+        for id in [id for id, step in self._store.steps.items() if step.kind != "question"]:
+            del self._store.steps[id]
+        self._store.steps |= {step.id: step for step in turn}
 
     async def keep_settings(
         self, user_id: str, thread_id: str, settings: Mapping[str, Any]
     ) -> None:
         self.settings = dict(settings)
+
+
+async def read_thread(thread_id: str, first: str | None) -> Any:
+    return {
+        "id": thread_id,
+        "name": "",
+        "userId": LOCAL_USER,
+        "steps": [],
+        "elements": [],
+        "metadata": {},
+    }
 
 
 class Facts:
@@ -84,7 +101,7 @@ class Session:
         self.id, self.thread_id, self.language = "page", THREAD, "ru-RU"
         self.user = None
         self.chat_settings = choices
-        self.has_first_interaction = False
+        self.has_first_interaction, self.restored = False, True
         self.sent: list[tuple[str, Any]] = []
 
     async def emit(self, event: str, data: Any) -> None:
@@ -118,7 +135,7 @@ class House:
             AttachmentLimits(),
             self.threads,
             elements=nothing,
-            read_thread=nothing,
+            read_thread=read_thread,
         )
         self.council = AnswerActions(self.chat, self.turns, self.threads, nothing, form)
         self.session = cast(Any, Session(**choices))
@@ -161,17 +178,12 @@ async def test_a_promoted_candidate_is_the_answer_that_the_next_turn_remembers()
     dog = candidate(house, "Собака")
     await house.press("promote", step_id=dog.id)
     assert house.said()[-1] == ("answer", "Собака лает громко во дворе.")
-    (drawn,) = [
-        s
-        for s in house.session.of("update_message")
-        if "Собака" in s["output"] and s["type"] == "assistant_message"
-    ]
-    card = [e for e in house.session.of("element") if e["name"] == "Candidates"][-1]
-    assert (card["forId"], card["props"]["chosen"], card["props"]["by"]) == (
-        drawn["id"],
-        dog.id,
-        "person",
-    )
+    answer = next(s for s in house.store.steps.values() if s.kind == "answer")
+    chosen, copy = answer.metadata["best_of"], candidate(house, "Собака")
+    assert (chosen["chosen"], chosen["by"]) == (copy.id, "person")
+    assert copy.id != dog.id
+    assert copy.turn_id == answer.turn_id != dog.turn_id
+    assert [thread["id"] for thread in house.session.of("resume_thread")] == [THREAD]
     house.session.chat_settings["mode"] = "chat"
     await house.chat.ask(house.browser, "А громко?")
     _, request = house.models.requests[-1]

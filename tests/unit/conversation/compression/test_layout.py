@@ -71,6 +71,16 @@ def test_a_regenerated_answer_takes_its_block():
     assert standing(blocks, again) == blocks[:1]
 
 
+def test_each_branch_has_its_own_blocks_and_those_of_what_it_shares():
+    history = a_history(6)
+    branch = (*history[:4], *(replace(m, id=f"other {m.id}") for m in history[4:]))
+    shared = a_block(history, 0, 4)
+    here, there = a_block(history, 4, 8), a_block(branch, 4, 8)
+    for blocks in ((shared, here, there), (there, here, shared)):
+        assert standing(blocks, history) == (shared, here)
+        assert standing(blocks, branch) == (shared, there)
+
+
 def test_the_last_turn_is_always_verbatim():
     history = a_history(3)
     blocks = (a_block(history, 0, 2, facts=("a: 1",)), a_block(history, 2, 6, facts=("b: 2",)))

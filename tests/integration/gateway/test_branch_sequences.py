@@ -1,0 +1,190 @@
+"""Whatever is done in whatever order, no stored step is ever gone, and the screen, the API, the database
+and the model's prompt show the same branch."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from app.core.errors import MalformedAnswer
+from app.core.options import ChatOptions
+from app.core.turns import Question, TurnRequest, new_id
+from app.view.chainlit.data_layer import DataLayer
+from app.view.chainlit.identity import Identity, identity
+from tests.integration.gateway.test_rest import open_house
+from tests.waiting import until
+
+SLOW = "gpu/len-3000+paced-10ms"
+BREAKS = "gpu/error-after-3+len-20"
+HOUSE: dict[str, Any] = {}
+ANY = st.integers(0, 1000)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def house(tmp_path_factory):
+    with asyncio.Runner() as runner:
+        opening = open_house(tmp_path_factory.mktemp("branches"))
+        house = runner.run(opening.__aenter__())
+        user = runner.run(house.application.people.local())
+        HOUSE.update(run=runner.run, house=house, user=user)
+        yield
+        runner.run(opening.__aexit__(None, None, None))
+        HOUSE.clear()
+
+
+class Conversation(RuleBasedStateMachine):
+    """Beside the real thread a plain list of what was said: (question id, text, turn id, parent turn)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.run = HOUSE["run"]
+        self.house, self.user = HOUSE["house"], HOUSE["user"]
+        self.app = self.house.application
+        self.layer = DataLayer(self.app.people, self.app.storage.threads, self.app.storage.elements)
+        self.thread = new_id()
+        self.turns: dict[str, tuple[str, str, str | None]] = {}
+        """Turn -> its question's id and text, and the turn that this follows."""
+        self.path: list[str] = []
+        self.steps = 0
+
+    def ask(self, question=None, model="gpu/echo", stop=False, parent=None, **fields):
+        text = f"question {len(self.turns)}"
+        question = question or Question(new_id(), text)
+        options = ChatOptions.clean({"model": model, "answer_cache": "off"}, "chat")
+        request = TurnRequest(self.thread, self.user.id, question, options, **fields)
+        self.house.simulator.forget()
+
+        async def turn():
+            running = await self.app.conversation.turns.start(request)
+            if stop:
+                await until(lambda: running.state.steps)
+                running.stop()
+            await running.wait()
+
+        self.run(turn())
+        self.turns[request.turn_id] = (question.id, question.text, parent)
+        before = self.path[: self.path.index(parent) + 1] if parent else []
+        sent = self.house.simulator.bodies("/v1/chat/completions")[0]["messages"]
+        asked = [message["content"] for message in sent if message["role"] == "user"]
+        assert asked == [self.turns[one][1] for one in before] + [question.text]
+        self.path = [*before, request.turn_id]
+
+    def any_turn(self, number, of=None):
+        among = list(of if of is not None else self.path)
+        return among[number % len(among)]
+
+    @initialize()
+    def begin(self):
+        self.ask()
+        self.check()
+
+    @rule(model=st.sampled_from(["gpu/echo", "gpu/echo", BREAKS]))
+    def asked(self, model):
+        self.ask(parent=self.path[-1], model=model)
+        self.check()
+
+    @rule()
+    def stopped(self):
+        self.ask(parent=self.path[-1], model=SLOW, stop=True)
+        self.check()
+
+    @rule(number=ANY)
+    def edited(self, number):
+        question, _, parent = self.turns[self.any_turn(number)]
+        self.ask(instead_of=question, parent=parent)
+        self.check()
+
+    @rule(number=ANY, model=st.sampled_from(["gpu/echo", BREAKS]))
+    def regenerated(self, number, model):
+        question, text, parent = self.turns[self.any_turn(number)]
+        self.ask(
+            Question(question, text), again=True, bypass_cache=True, parent=parent, model=model
+        )
+        self.check()
+
+    @rule(number=ANY)
+    def followed(self, number):
+        """A question after any turn of the branch that is shown."""
+        turn = self.any_turn(number)
+        self.ask(after=turn, parent=turn)
+        self.check()
+
+    @precondition(lambda self: len(self.turns) > len(self.path))
+    @rule(number=ANY)
+    def switched(self, number):
+        turn = self.any_turn(number, self.turns)
+        conversations = self.app.storage.conversations
+        self.run(conversations.switch(self.thread, self.user.id, turn))
+        stored = self.run(self.app.storage.threads.contents(self.thread, self.user.id))
+        self.path = [id for id in stored.path if id in self.turns]
+        assert turn in self.path
+        last = self.path[-1]
+        assert all(parent != last for _, _, parent in self.turns.values()), "not to the end"
+        for one, before in zip(self.path, [None, *self.path], strict=False):
+            assert self.turns[one][2] == before
+        self.check()
+
+    @rule()
+    def compressed(self):
+        options = ChatOptions.clean({"model": "gpu/echo", "compress_context": True}, "chat")
+        notes = self.app.conversation.notes
+
+        async def compress():
+            with contextlib.suppress(MalformedAnswer):  # an echo writes no notes
+                await notes.compress(self.thread, self.user.id, options)
+
+        self.run(compress())
+        self.check()
+
+    async def screen(self):
+        identity.set(Identity(self.user.id, self.user.identifier))
+        thread = await self.layer.get_thread(self.thread)
+        assert thread is not None
+        return thread
+
+    def check(self):
+        run = self.run
+        threads = self.app.storage.threads
+        whole = run(threads.contents(self.thread, self.user.id, whole=True))
+        assert len(whole.steps) >= self.steps, "a step is gone"
+        self.steps = len(whole.steps)
+        assert {s.id for s in whole.steps if s.kind == "turn"} == set(self.turns)
+        stored = run(threads.contents(self.thread, self.user.id))
+        questions = [self.turns[turn][0] for turn in self.path]
+        assert [s.id for s in stored.steps if s.kind == "turn"] == self.path
+        assert [s.id for s in stored.steps if s.kind == "question"] == questions
+        said = [(s.id, s.output) for s in stored.steps if s.kind in ("question", "answer")]
+        history = run(self.app.storage.conversations.history(self.thread))
+        assert [(message.id, message.text) for message in history] == said
+        answer = run(self.house.http.get(f"/api/chats/{self.thread}/messages"))
+        messages = answer.json()["messages"]
+        assert [(m["id"], m["content"]) for m in messages] == said
+        screen = run(self.screen())
+        shown = {step["id"] for step in screen["steps"]}
+        assert shown == {s.id for s in stored.steps}
+        parents = {q for q, _, _ in self.turns.values()}
+        assert parents == {s.id for s in whole.steps if s.kind == "question"}
+        versions = {
+            e["props"]["node"]: e["props"]["ids"]
+            for e in screen["elements"]
+            if e["name"] == "Siblings"
+        }
+        for turn in self.path:
+            question, _, parent = self.turns[turn]
+            answers = [id for id, (asked, _, _) in self.turns.items() if asked == question]
+            others = dict.fromkeys(q for q, _, before in self.turns.values() if before == parent)
+            assert versions.get(turn, [turn]) == answers
+            assert versions.get(question, [question]) == list(others)
+
+
+Conversation.TestCase.settings = settings(
+    max_examples=25,
+    stateful_step_count=14,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+TestConversation = Conversation.TestCase
