@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test check bench soak format lock fresh pythons
+.PHONY: run test check bench soak format lock fresh pythons pictures
 
 run: .venv/.runtime .venv/.model  ## the app on http://127.0.0.1:8000; BROWSER_OPENS=no leaves the browser shut
 	@$(BIN)/python -m app run --host $(HOST) --port $(PORT) \
@@ -53,6 +53,9 @@ soak: .venv/.tests  ## the long runs with faults
 
 fresh:  ## the README's commands on a bare Debian, as root; minutes
 	@sh tools/fresh.sh
+
+pictures: .venv/.tests  ## the README's pictures anew; look at them before they go in
+	@$(BIN)/python -m tools.pictures
 
 pythons:  ## the unit tests on Python 3.11, 3.12 and 3.13
 	@sh tools/pythons.sh
