@@ -96,6 +96,7 @@ class Application:
         await self.refused.load()
         await self._receive_people()
         self.background.start(self.people.watch())
+        self.background.start(self.storage.threads.keep_bin_short())
         self.background.start(self.servers.catalogue.run())
         await self.servers.catalogue.refresh()
         gc.freeze()  # what is loaded by now stays: to look it through again takes a third of a second

@@ -23,6 +23,7 @@ from app.settings import PAGE, load_settings
 from app.storage.files import make_private
 from app.storage.migrations.apply import check_before_start
 from app.view import files
+from app.view.bin import bin_router
 from app.view.chainlit import auth, pages, server
 from app.view.chainlit.data_layer import DataLayer
 from app.view.chainlit.identity import signed_in
@@ -112,6 +113,7 @@ server.put_first(
     pages.action_router(buttons, panel.picked),
     pages.health_router(lambda: health(storage.keys, models)),
     files.files_router(storage.elements),
+    bin_router(storage.threads, root),
     *(() if local else (sessions_router(app.sessions, root),)),
     files.exports_router(storage.threads, root),
     files.attachment_costs_router(models, limits, root),

@@ -4,9 +4,9 @@
   "use strict";
 
   const TEXTS = {
-    ru: { take: "Скачать разговор", markdown: "Markdown, чтобы читать", all: "Markdown со всеми ветвями", json: "JSON, чтобы обработать", unshare: "Закрыть доступ" },
-    uk: { take: "Завантажити розмову", markdown: "Markdown, щоб читати", all: "Markdown з усіма гілками", json: "JSON, щоб обробити", unshare: "Закрити доступ" },
-    en: { take: "Download the conversation", markdown: "Markdown, to read", all: "Markdown with all branches", json: "JSON, to work with", unshare: "Stop sharing" },
+    ru: { take: "Скачать разговор", markdown: "Markdown, чтобы читать", all: "Markdown со всеми ветвями", json: "JSON, чтобы обработать", unshare: "Закрыть доступ", bin: "Корзина", deleted: "Разговор в корзине", versions: "Прежний вариант сохранён", undo: "Вернуть" },
+    uk: { take: "Завантажити розмову", markdown: "Markdown, щоб читати", all: "Markdown з усіма гілками", json: "JSON, щоб обробити", unshare: "Закрити доступ", bin: "Кошик", deleted: "Розмова в кошику", versions: "Попередній варіант збережено", undo: "Повернути" },
+    en: { take: "Download the conversation", markdown: "Markdown, to read", all: "Markdown with all branches", json: "JSON, to work with", unshare: "Stop sharing", bin: "Bin", deleted: "The conversation is in the bin", versions: "The earlier version is kept", undo: "Undo" },
   };
   const root = new URL("..", document.currentScript.src);
   const text = () => window.Konsilium.words(document.documentElement.lang.slice(0, 2), TEXTS);
@@ -68,10 +68,40 @@
     }
   };
 
+  /* What was just done can be undone for a while: a deleted thread comes back from the bin, an edit or
+     another answer gives way to the version before it. */
+  const UNDO_MS = 12_000;
+  const note = make("div", { id: "k-undo", role: "status", hidden: "" });
+  let ending = 0;
+  const undo = ({ thread, step }) => {
+    const back = make("button", { type: "button", class: "k-button" }, text().undo);
+    back.addEventListener("click", async () => {
+      note.hidden = true;
+      if (step) return window.Konsilium.tell({ event: "branch", step });
+      await fetch(new URL("bin/restore", root), { method: "POST", body: new URLSearchParams({ thread }) });
+      window.location.assign(new URL(`thread/${thread}`, root));
+    });
+    note.replaceChildren(make("span", {}, thread ? text().deleted : text().versions), back);
+    if (!note.isConnected) document.body.append(note);
+    note.hidden = false;
+    clearTimeout(ending);
+    ending = setTimeout(() => (note.hidden = true), UNDO_MS);
+  };
+
   /* A thread deleted here or in another tab is left: Chainlit opens it once more while it deletes it. */
-  window.addEventListener("message", ({ data }) => {
+  window.addEventListener("message", ({ data, source }) => {
+    if (source !== window) return;
     if (data?.konsilium_deleted) document.querySelector("#new-chat-button")?.click();
+    if (data?.konsilium_undo) undo(data.konsilium_undo);
+    if (data?.konsilium_open) window.location.assign(new URL(`thread/${data.konsilium_open}`, root));
   });
+
+  const bin = make("a", { id: "k-bin", href: new URL("bin", root).href });
+  const offerBin = () => {
+    const sidebar = document.querySelector('[data-sidebar="sidebar"]');
+    if (bin.textContent !== text().bin) bin.textContent = text().bin;
+    if (sidebar && bin.parentElement !== sidebar) sidebar.append(bin);
+  };
 
   /* A link to a thread is followed after signing in too: Chainlit leads everybody home from there. */
   const WANTED = "konsilium-wanted";
@@ -95,6 +125,7 @@
     document.documentElement.toggleAttribute("data-shared", window.location.pathname.includes("/share/"));
     const header = document.querySelector("#header > div:last-child");
     if (header) offer(header);
+    offerBin();
     translate();
   };
   new MutationObserver(() => {

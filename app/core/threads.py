@@ -31,6 +31,8 @@ class ThreadRecord:
     tags: tuple[str, ...] = ()
     leaf_id: str | None = None
     """The last turn of its active branch; None where nothing was said."""
+    deleted_at: datetime | None = None
+    """Since when it is in the bin."""
     shared_at: datetime | None = None
     """Since when anyone with the link may read it; None: its owner alone."""
 

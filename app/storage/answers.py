@@ -27,7 +27,7 @@ from app.core.caching import CachedAnswer, Found
 from app.core.turns import now
 from app.storage.database import Database
 from app.storage.rows import AnyRow
-from app.storage.tables import cached_answers, cached_terms, feedback, steps
+from app.storage.tables import cached_answers, cached_terms, feedback, steps, threads
 
 NEWEST = 300
 """Of the entries that hold a word, how many are looked at, latest first: a lookup's time has a bound
@@ -153,9 +153,11 @@ class CachedAnswers:
 
 
 def _stands(connection: Connection, turn_id: str) -> bool:
-    """Whether the turn is there and nobody disliked it. A verdict given meanwhile waits for this
+    """Whether the turn is there, in no deleted thread, and nobody disliked it. A verdict given meanwhile waits for this
     transaction, and then finds what it kept."""
-    turn = select(steps.c.id).where(steps.c.id == turn_id).with_for_update()
+    deleted = select(threads.c.id).where(threads.c.deleted_at.is_not(None))
+    turn = select(steps.c.id).where(steps.c.id == turn_id, steps.c.thread_id.not_in(deleted))
+    turn = turn.with_for_update()
     if connection.scalar(turn) is None:
         return False
     disliked = (

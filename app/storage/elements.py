@@ -88,6 +88,7 @@ class Elements:
             .join(threads, threads.c.id == elements.c.thread_id)
             .where(elements.c.id == element_id, elements.c.thread_id == thread_id)
             .where(or_(threads.c.user_id == reader, threads.c.shared_at.is_not(None)))
+            .where(threads.c.deleted_at.is_(None))
         )
         row = await self._database.read(lambda c: c.execute(query).one_or_none())
         if row is None:

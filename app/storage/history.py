@@ -4,18 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from app.core.errors import NotFound
 from app.core.events import StepKind
 from app.core.messages import ImagePart
-from app.core.threads import Switched
-from app.core.turns import Attachment, HistoryMessage, Question, StepRecord
+from app.core.threads import Switched, copied
+from app.core.turns import Attachment, HistoryMessage, Question, StepRecord, new_id, now
 from app.core.usage import Outcome
 from app.storage.branches import activate, node_of, on_path, write_steps
 from app.storage.database import Database
 from app.storage.files import LocalFiles, image_name
-from app.storage.rows import AnyRow, storable_json
+from app.storage.rows import AnyRow, step_from, storable_json
 from app.storage.tables import elements, steps, threads
 
 MESSAGE_KINDS = ("question", StepKind.ANSWER.value, StepKind.QUESTION.value)
@@ -88,6 +88,50 @@ class Conversations:
         await self._database.write(work)
         self._tell(thread_id)
 
+    async def fork(self, user_id: str, thread_id: str, step_id: str) -> str:
+        """A new thread with copies of all that was said up to the turn of that step, files too; returns
+        its id. Raises NotFound."""
+        made = new_id()
+        of_thread = elements.c.thread_id == thread_id
+
+        def read(connection: Connection) -> tuple[Sequence[AnyRow], Sequence[AnyRow]]:
+            _lock_own(connection, thread_id, user_id, lock=False)
+            leaf = node_of(connection, thread_id, step_id)
+            path = {"thread_id": thread_id, "leaf": leaf}
+            said = connection.execute(_ALL, path).all()
+            hung = connection.execute(select(elements).where(of_thread).order_by(elements.c.seq))
+            return said, hung.all()
+
+        said, hung = await self._database.read(read)
+        before = [step_from(row) for row in said]
+        after = copied(before, made)
+        ids = {old.id: new.id for old, new in zip(before, after, strict=True)}
+        files = {row.id: new_id() for row in hung if row.step_id in ids}
+        for old, new in files.items():
+            await self._files.copy(thread_id, old, made, new)
+            await self._files.copy(thread_id, image_name(old), made, image_name(new))
+        rows = [
+            {k: v for k, v in row._mapping.items() if k != "seq"}
+            | {"id": files[row.id], "thread_id": made, "step_id": ids[row.step_id]}
+            for row in hung
+            if row.id in files
+        ]
+        leaf = next(step.id for step in reversed(after) if step.kind in ("turn", "question"))
+        at = now()
+
+        def write(connection: Connection) -> None:
+            _lock_own(connection, thread_id, user_id)
+            source = connection.execute(select(threads).where(threads.c.id == thread_id)).one()
+            kept = ("user_id", "title", "titled_by", "folded_title", "metadata", "tags")
+            row = {name: source._mapping[name] for name in kept} | {"id": made, "leaf_id": leaf}
+            connection.execute(insert(threads), row | {"created_at": at, "active_at": at})
+            write_steps(connection, after, user_id)
+            if rows:
+                connection.execute(insert(elements), rows)
+
+        await self._database.write(write)
+        return made
+
     def _tell(self, thread_id: str) -> None:
         for hear in self._hearers:
             hear(thread_id)
@@ -108,12 +152,19 @@ class Conversations:
         await self._database.write(work)
 
 
-def _lock_own(connection: Connection, thread_id: str, user_id: str) -> None:
+def _lock_own(connection: Connection, thread_id: str, user_id: str, *, lock: bool = True) -> None:
     own = (threads.c.id == thread_id) & (threads.c.user_id == user_id)
-    if connection.scalar(select(threads.c.id).where(own).with_for_update()) is None:
+    own &= threads.c.deleted_at.is_(None)
+    query = select(threads.c.id).where(own)
+    if connection.scalar(query.with_for_update() if lock else query) is None:
         raise NotFound(f"thread {thread_id} of {user_id}")
 
 
+_ALL = (
+    select(steps)
+    .where(steps.c.thread_id == bindparam("thread_id"), on_path())
+    .order_by(steps.c.seq)
+)
 _SAID = (
     select(*(steps.c[name] for name in ("id", "kind", "output", "name", "turn_id", "outcome")))
     .where(steps.c.thread_id == bindparam("thread_id"), steps.c.kind.in_(MESSAGE_KINDS))

@@ -43,6 +43,7 @@ def thread_from(row: AnyRow) -> ThreadRecord:
         metadata=row._mapping["metadata"],
         tags=tuple(row.tags),
         leaf_id=row.leaf_id,
+        deleted_at=row.deleted_at,
         shared_at=row.shared_at,
     )
 

@@ -70,7 +70,8 @@ def _found(
 
 
 def _listed(user_id: str) -> Select[Any]:
-    return with_owner().where(threads.c.user_id == user_id, threads.c.title.is_not(None))
+    listed = with_owner().where(threads.c.user_id == user_id, threads.c.title.is_not(None))
+    return listed.where(threads.c.deleted_at.is_(None))
 
 
 def _has_feedback(value: int) -> ColumnElement[bool]:

@@ -3,7 +3,10 @@
 Whoever asks is part of every statement: another's thread is NotFound, as if it did not exist.
 """
 
+import asyncio
+import logging
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -19,7 +22,7 @@ from sqlalchemy import (
 )
 
 from app.core.compression import COSTS_SCOPE
-from app.core.errors import BadRequest, NotFound
+from app.core.errors import BadRequest, NotFound, StorageUnavailable
 from app.core.threads import (
     FeedbackRecord,
     Page,
@@ -45,6 +48,11 @@ from app.storage.rows import (
 from app.storage.tables import documents, elements, feedback, steps, threads
 from app.storage.thread_pages import fold, page_of, with_owner
 
+log = logging.getLogger(__name__)
+
+BIN_DAYS = 30
+"""So long a deleted thread is kept."""
+BIN_SECONDS = 3600.0
 MAX_PAGE = 1_000
 """Threads of one page; who asks for more is given so many."""
 
@@ -146,18 +154,69 @@ class Threads:
         await self._database.write(work)
 
     async def delete(self, thread_id: str, user_id: str) -> None:
-        """Deletes it with everything in it, files too; its usage stays."""
-        this = delete(threads).where(threads.c.id == thread_id, threads.c.user_id == user_id)
+        """Puts it into the bin: nobody sees it any more but its owner, there, for BIN_DAYS."""
+        own = (threads.c.id == thread_id) & (threads.c.user_id == user_id)
+        hide = update(threads).where(own, threads.c.deleted_at.is_(None)).values(deleted_at=now())
 
         def work(connection: Connection) -> None:
-            if not connection.execute(this).rowcount:
+            if not connection.execute(hide).rowcount:
                 raise NotFound(f"thread {thread_id} of {user_id}")
             drop_of_thread(connection, thread_id)
-            costs = (documents.c.scope == COSTS_SCOPE) & (documents.c.key == thread_id)
-            connection.execute(delete(documents).where(costs))
 
         await self._database.write(work)
-        await self._files.delete(thread_id)
+
+    async def restore(self, thread_id: str, user_id: str) -> None:
+        """Takes it out of the bin."""
+        own = (threads.c.id == thread_id) & (threads.c.user_id == user_id)
+        show = update(threads).where(own, threads.c.deleted_at.is_not(None)).values(deleted_at=None)
+        if not await self._database.write(lambda c: c.execute(show).rowcount):
+            raise NotFound(f"thread {thread_id} of {user_id} in the bin")
+
+    async def bin(self, user_id: str) -> tuple[ThreadRecord, ...]:
+        """The user's deleted threads, the latest first."""
+        query = with_owner().where(threads.c.user_id == user_id, threads.c.deleted_at.is_not(None))
+        ordered = query.order_by(threads.c.deleted_at.desc(), threads.c.id)
+        return await self._database.read(lambda c: tuple(map(thread_from, c.execute(ordered))))
+
+    async def purge(
+        self,
+        *,
+        user_id: str | None = None,
+        thread_id: str | None = None,
+        before: datetime | None = None,
+    ) -> int:
+        """Deletes for good what is in the bin, with everything in it, files too, or those of it that match
+        all that is given; returns how many. Their usage stays."""
+        gone = select(threads.c.id).where(threads.c.deleted_at.is_not(None))
+        if user_id is not None:
+            gone = gone.where(threads.c.user_id == user_id)
+        if thread_id is not None:
+            gone = gone.where(threads.c.id == thread_id)
+        if before is not None:
+            gone = gone.where(threads.c.deleted_at < before)
+
+        def work(connection: Connection) -> list[str]:
+            ids = list(connection.scalars(gone.with_for_update()))
+            for id in ids:
+                connection.execute(delete(threads).where(threads.c.id == id))
+                costs = (documents.c.scope == COSTS_SCOPE) & (documents.c.key == id)
+                connection.execute(delete(documents).where(costs))
+            return ids
+
+        ids = await self._database.write(work)
+        for id in ids:
+            await self._files.delete(id)
+        return len(ids)
+
+    async def keep_bin_short(self) -> None:
+        """Deletes for good, once an hour, what has been in the bin for BIN_DAYS. Never returns."""
+        while True:
+            try:
+                if count := await self.purge(before=now() - timedelta(days=BIN_DAYS)):
+                    log.info("%d conversations left the bin for good", count)
+            except StorageUnavailable as error:
+                log.warning("the bin could not be emptied: %s", error.detail)
+            await asyncio.sleep(BIN_SECONDS)
 
     async def write_step(self, step: StepRecord, user_id: str) -> None:
         """Stores a step that is no turn's; makes the thread where there is none."""
@@ -185,7 +244,8 @@ class Threads:
         """The starred messages, latest first."""
         query = (
             select(steps)
-            .where(steps.c.user_id == user_id, steps.c.favorite)
+            .join(threads, threads.c.id == steps.c.thread_id)
+            .where(steps.c.user_id == user_id, steps.c.favorite, threads.c.deleted_at.is_(None))
             .order_by(steps.c.seq.desc())
         )
         return await self._database.read(lambda c: tuple(map(step_from, c.execute(query))))
@@ -224,7 +284,7 @@ class Threads:
 
     async def _change(self, thread_id: str, user_id: str, values: dict[str, Any]) -> None:
         own = (threads.c.id == thread_id) & (threads.c.user_id == user_id)
-        change = update(threads).where(own).values(values)
+        change = update(threads).where(own, threads.c.deleted_at.is_(None)).values(values)
         if not await self._database.write(lambda c: c.execute(change).rowcount):
             raise NotFound(f"thread {thread_id} of {user_id}")
 
@@ -235,7 +295,8 @@ def ensure_thread(connection: Connection, thread_id: str, user_id: str) -> None:
     at = now()
     row = {"id": thread_id, "user_id": user_id, "metadata": {}, "tags": []}
     upsert(connection, threads, [row | {"created_at": at, "active_at": at}], ["id"], [])
-    owner = connection.scalar(select(threads.c.user_id).where(threads.c.id == thread_id))
+    there = (threads.c.id == thread_id) & threads.c.deleted_at.is_(None)
+    owner = connection.scalar(select(threads.c.user_id).where(there))
     if owner != user_id:
         raise NotFound(f"thread {thread_id} of {user_id}")
 
@@ -245,7 +306,8 @@ def _readable(connection: Connection, thread_id: str, reader: str | None) -> Thr
     allowed: ColumnElement[bool] = or_(
         threads.c.user_id == reader, threads.c.shared_at.is_not(None)
     )
-    found = connection.execute(with_owner().where(threads.c.id == thread_id, allowed))
+    there = threads.c.deleted_at.is_(None)
+    found = connection.execute(with_owner().where(threads.c.id == thread_id, allowed, there))
     row = found.one_or_none()
     if row is None:
         raise NotFound(f"thread {thread_id} for {reader}")

@@ -31,6 +31,7 @@ _RUNNING = insert(running_turns)
 _THREAD = (
     select(threads.c.title, threads.c.leaf_id, threads.c.metadata)
     .where(threads.c.id == bindparam("thread_id"), threads.c.user_id == bindparam("user_id"))
+    .where(threads.c.deleted_at.is_(None))
     .with_for_update()
 )
 _QUESTION = select(steps.c.thread_id, steps.c.parent_id, steps.c.kind).where(

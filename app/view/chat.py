@@ -157,6 +157,11 @@ class Chat:
             self._background.start(self._catch_up(browser, follower), browser.id)
         await self._renamed(browser, thread["name"] or "")
 
+    async def fork(self, browser: Browser, step_id: str) -> None:
+        """The conversation up to that answer goes on in a thread of its own, which the page opens."""
+        made = await self._conversations.fork(browser.user_id, browser.thread_id, step_id)
+        await browser.emit("window_message", {"konsilium_open": made})
+
     async def add_turn(self, browser: Browser, turn: Sequence[StepRecord]) -> None:
         """Stores a turn beside the other answers of its question, and shows it."""
         await self._conversations.add_turn(browser.user_id, turn)
@@ -333,7 +338,13 @@ class Chat:
         for card in thread["elements"] or []:
             if card["forId"] == request.question.id:
                 await browser.emit("element", card)
-        return _arrows(thread, request.turn_id)
+        arrows = _arrows(thread, request.turn_id)
+        before = (
+            request.instead_of or (((arrows or {}).get("props") or {}).get("ids") or [None])[-2]
+        )
+        if before is not None:
+            await browser.emit("window_message", {"konsilium_undo": {"step": before}})
+        return arrows
 
     async def _entitled(self, browser: Browser, turn: RunningTurn) -> None:
         """The answer may have brought a name for the thread."""

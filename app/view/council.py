@@ -55,6 +55,7 @@ class AnswerActions:
         """Name -> handler(browser, payload)."""
         return {
             "branch": self.branch,
+            "fork": self.fork,
             "retry": self.again,
             "regenerate": self.again,
             "continue": self.complete,
@@ -82,6 +83,10 @@ class AnswerActions:
     async def branch(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """Another answer, or another wording of the question, with all that followed it."""
         await self._chat.switch(browser, str(payload["step_id"]))
+
+    async def fork(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """The conversation up to an answer, in a new thread."""
+        await self._chat.fork(browser, str(payload["turn_id"]))
 
     async def complete(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """The model goes on from where its answer was cut off."""

@@ -58,9 +58,9 @@ def sessions_router(sessions: Sessions, root: str = "") -> APIRouter:
         who = identity.get()
         if who.user_id is None:
             return RedirectResponse(f"{root}/login", 303)
-        html = _page(await sessions.of(who.user_id), _own(), reading_language(), root)
-        headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
-        return HTMLResponse(html, headers=headers)
+        language = reading_language()
+        body = _body(await sessions.of(who.user_id), _own(), language, root)
+        return page_of(TITLE[language], body, language, root)
 
     @router.post("/end")
     async def end(session: Annotated[str, Form(max_length=64)] = "") -> Response:
@@ -83,18 +83,24 @@ def _own() -> str:
     return id_of(identity.get().token)
 
 
-def _page(sessions: Sequence[Session], own: str, language: Language, root: str) -> str:
-    title = TITLE[language]
+def _body(sessions: Sequence[Session], own: str, language: Language, root: str) -> str:
     rows = "".join(_row(one, one.id == own, language, root) for one in sessions)
     others = any(one.id != own for one in sessions)
     everything = _form("", END_OTHERS[language], root) if others else ""
-    return (
+    return f"<p>{HINT[language]}</p><ul>{rows}</ul>{everything}"
+
+
+def page_of(title: str, body: str, language: Language, root: str) -> Response:
+    """A page without a script, beside the chat: of forms and lists."""
+    html = (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<title>{title} · Konsilium</title><link rel="icon" href="{root}/public/favicon.svg">'
         f'<style>{_STYLE}</style><body><a href="{root}/">← {BACK[language]}</a><h1>{title}</h1>'
-        f"<p>{HINT[language]}</p><ul>{rows}</ul>{everything}</body></html>"
+        f"{body}</body></html>"
     )
+    headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
+    return HTMLResponse(html, headers=headers)
 
 
 def _row(session: Session, own: bool, language: Language, root: str) -> str:

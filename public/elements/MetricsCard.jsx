@@ -1,6 +1,6 @@
 import { useId, useState } from "react";
 import {
-  ChevronDown, CirclePause, CircleSlash, CircleStop, Gauge, RotateCw, Scissors, StepForward, TriangleAlert, Zap,
+  ChevronDown, CirclePause, CircleSlash, CircleStop, Gauge, GitFork, RotateCw, Scissors, StepForward, TriangleAlert, Zap,
 } from "lucide-react";
 import { useChatData, useChatMessages } from "@chainlit/react-client";
 
@@ -25,6 +25,7 @@ const TEXTS = {
     cacheNear: "из кеша, похожий вопрос",
     continue: "Продолжить",
     regenerate: "Другой ответ",
+    fork: "Продолжить отсюда в новом разговоре",
     firstToken: "До первого токена",
     load: "Загрузка модели",
     total: "Всего времени",
@@ -75,6 +76,7 @@ const TEXTS = {
     cacheNear: "з кешу, схоже запитання",
     continue: "Продовжити",
     regenerate: "Інша відповідь",
+    fork: "Продовжити звідси в новій розмові",
     firstToken: "До першого токена",
     load: "Завантаження моделі",
     total: "Загальний час",
@@ -125,6 +127,7 @@ const TEXTS = {
     cacheNear: "from cache, a similar question",
     continue: "Continue",
     regenerate: "Regenerate",
+    fork: "Continue from here in a new conversation",
     firstToken: "Time to first token",
     load: "Loading the model",
     total: "Total time",
@@ -360,6 +363,11 @@ function MetricsCard({ data, callAction }) {
           )}
           {entry.window?.widened && <p className="k-muted k-small">{text.widened}</p>}
           {entry.estimated && <p className="k-muted k-small">{text.approximate}</p>}
+          {whole && turnId && (
+            <button type="button" className="k-button" disabled={asked !== null} onClick={() => ask("fork")}>
+              <GitFork aria-hidden="true" />{text.fork}
+            </button>
+          )}
         </div>
       )}
     </section>

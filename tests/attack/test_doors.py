@@ -68,6 +68,9 @@ SHUT = [
 SIGNED_IN = [
     "/user",
     "/feedback",
+    "/bin",
+    "/bin/purge",
+    "/bin/restore",
     "/chat/attachment",
     "/dashboard",
     "/dashboard/api/days",

@@ -125,3 +125,50 @@ def test_it_looks_the_same_in_every_theme_and_on_a_phone(chromium: Browser, app)
             expect(arrows(page)).to_have_text("2/2")
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
             picture(page, f"branches-{language[:2]}-{'dark' if dark else 'light'}-{width}")
+
+
+def test_what_was_just_done_can_be_undone(page: Page):
+    pick(page, "model", "echo")
+    ask(page, "Верный вопрос")
+    answered(page, 1)
+    edit(page, "Верный вопрос", "Лишняя правка")
+    answered(page, 1)
+    undo = page.locator("#k-undo")
+    expect(undo).to_contain_text("Прежний вариант сохранён")
+    picture(page, "branches-undo")
+    undo.get_by_role("button", name="Вернуть").click()
+    expect(page.locator(QUESTION)).to_contain_text(["Верный вопрос"])
+    expect(arrows(page)).to_have_text("1/2")
+    thread = page.url
+    entry = page.locator("#thread-history a").filter(has_text="Верный вопрос").first
+    entry.hover()
+    entry.locator("#thread-options").click()
+    page.get_by_role("menuitem", name="Удалить").click()
+    page.get_by_role("alertdialog").get_by_role("button").last.click()
+    expect(undo).to_contain_text("Разговор в корзине")
+    picture(page, "bin-undo")
+    page.locator("#k-bin").click()
+    expect(page.get_by_role("heading", name="Корзина")).to_be_visible()
+    expect(page.locator("li")).to_contain_text(["Верный вопрос"])
+    picture(page, "bin")
+    page.get_by_role("button", name="Вернуть").first.click()
+    expect(page).to_have_url(thread)
+    expect(page.locator(QUESTION)).to_contain_text(["Верный вопрос"])
+
+
+def test_a_conversation_goes_on_from_an_answer_in_a_new_one(page: Page):
+    pick(page, "model", "echo")
+    ask(page, "Начало")
+    answered(page, 1)
+    ask(page, "Продолжение")
+    answered(page, 2)
+    thread = page.url
+    first = metrics(page).first
+    first.get_by_role("button", name="Подробности ответа").click()
+    picture(page, "branches-fork")
+    first.get_by_role("button", name="Продолжить отсюда в новом разговоре").click()
+    expect(page).not_to_have_url(thread)
+    expect(page.locator(QUESTION)).to_contain_text(["Начало"])
+    answered(page, 1)
+    ask(page, "Иначе")
+    answered(page, 2)

@@ -31,7 +31,7 @@ from app.core.threads import FeedbackRecord, StoredThread, ThreadRecord
 from app.core.turns import new_id
 from app.storage.elements import Elements
 from app.storage.threads import Threads
-from app.view.chainlit.browser import Browser, open_on
+from app.view.chainlit.browser import Browser, every_browser, open_on
 from app.view.chainlit.dicts import element_dict, may_be_drawn, persisted, stamp
 from app.view.chainlit.identity import asking_id, reading_language, socket_session
 from app.view.errors import advice_for
@@ -161,6 +161,9 @@ class DataLayer(BaseDataLayer):
             raise NotFound(f"thread {thread_id} is another's")
         await self._on_delete(thread_id)
         await self._threads.delete(thread_id, _asking())
+        for page in every_browser():
+            if page.connected and page.user_id == _asking():
+                await page.emit("window_message", {"konsilium_undo": {"thread": thread_id}})
         for page in open_on(thread_id):
             await page.emit("window_message", {"konsilium_deleted": thread_id})
 

@@ -133,6 +133,8 @@ class Sockets:
                 await self._chat.panel.opened(browser)
             case {"konsilium": {"event": "picked", "picker": str(picker), "name": str(name)}}:
                 await self._chat.panel.picked(browser, picker, name)
+            case {"konsilium": {"event": "branch", "step": str(step_id)}}:
+                await self._chat.switch(browser, step_id)
             case {"konsilium": {"event": "reopen"}}:
                 await self._chat.show_again(browser)
             case {"konsilium": {"event": "servers"}}:

@@ -68,4 +68,5 @@ async def test_everything_falls_with_the_thread(storage, ann):
     await storage.compressions.swap("t1", 0, [a_block("a")])
     await storage.compressions.pin("t1", "x")
     await storage.threads.delete("t1", ann.id)
+    await storage.threads.purge()
     assert await storage.compressions.state("t1") == CompressionState()

@@ -1,6 +1,7 @@
 """Threads are named, shared, starred, judged and deleted with all that is theirs."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -8,10 +9,11 @@ from sqlalchemy import func, select
 from app.core.errors import BadRequest, NotFound
 from app.core.messages import ImagePart
 from app.core.threads import ElementRecord, FeedbackRecord
-from app.core.turns import Attachment, Question, new_id
+from app.core.turns import Attachment, Question, new_id, now
 from app.core.usage import Outcome
 from app.storage.tables import elements, feedback, running_turns, steps, threads, usage
-from tests.integration.storage.turns import a_call, a_request, begin, say
+from app.storage.threads import BIN_DAYS
+from tests.integration.storage.turns import a_call, a_request, begin, said, say
 
 
 async def count(storage, table):
@@ -35,11 +37,80 @@ async def a_full_thread(storage, user):
     return settled
 
 
-async def test_deleting_a_thread_takes_everything_but_the_usage(storage, ann):
+async def test_a_deleted_thread_is_nowhere_but_in_the_bin_and_comes_back_whole(storage, ann, bob):
+    settled = await a_full_thread(storage, ann)
+    before = await storage.threads.contents("t1", ann.id)
+    await storage.threads.share("t1", ann.id, True)
+    await storage.threads.mark_favorite(settled.request.question.id, ann.id, True)
+    await storage.threads.delete("t1", ann.id)
+    page = storage.threads.page
+    assert (
+        (await page(ann.id, limit=9)).items
+        == (await page(ann.id, limit=9, search="see")).items
+        == ()
+    )
+    assert await storage.threads.favorites(ann.id) == ()
+    for reader in (ann, bob):
+        for hidden in (
+            storage.threads.find("t1", reader.id),
+            storage.threads.contents("t1", reader.id),
+            storage.elements.find("t1", "e1", reader.id),
+            storage.threads.rename("t1", reader.id, "Mine"),
+            storage.threads.delete("t1", reader.id),
+            storage.threads.ensure("t1", reader.id),
+            storage.conversations.switch("t1", reader.id, settled.request.turn_id),
+            storage.conversations.fork(reader.id, "t1", settled.request.turn_id),
+            begin(storage, a_request(reader, "More?")),
+        ):
+            with pytest.raises(NotFound):
+                await hidden
+    assert [thread.id for thread in await storage.threads.bin(ann.id)] == ["t1"]
+    assert await storage.threads.bin(bob.id) == ()
+    with pytest.raises(NotFound):
+        await storage.threads.restore("t1", bob.id)
+    assert await storage.threads.purge(user_id=bob.id) == 0
+    await storage.threads.restore("t1", ann.id)
+    after = await storage.threads.contents("t1", ann.id)
+    assert (len(after.steps), after.elements) == (len(before.steps), before.elements)
+    with pytest.raises(NotFound):
+        await storage.threads.restore("t1", ann.id)
+
+
+async def test_the_bin_forgets_for_good_what_has_been_in_it_for_so_long(storage, ann):
+    for thread in ("t1", "t2", "t3"):
+        await say(storage, ann, thread=thread)
+    for thread in ("t1", "t2"):
+        await storage.threads.delete(thread, ann.id)
+    assert await storage.threads.purge(before=now() - timedelta(days=BIN_DAYS)) == 0
+    assert await storage.threads.purge(before=now() + timedelta(seconds=1)) == 2
+    assert await count(storage, threads) == 1
+
+
+async def test_a_fork_is_a_thread_of_its_own_with_files_of_its_own(storage, ann):
+    first = await a_full_thread(storage, ann)
+    await say(storage, ann, "Two?")
+    made = await storage.conversations.fork(ann.id, "t1", first.request.turn_id)
+    forked = await storage.threads.contents(made, ann.id)
+    assert said(forked) == ["See this", "Hi!"]
+    assert [m.text for m in await storage.conversations.history(made)] == ["See this", "Hi!"]
+    assert len(forked.elements) == 2
+    assert not {s.id for s in forked.steps} & {s.id for s in first.steps}
+    await storage.threads.delete("t1", ann.id)
+    await storage.threads.purge(user_id=ann.id)
+    question = forked.steps[0].id
+    asked = await storage.conversations.question(ann.id, made, question)
+    assert [a.image.data for a in asked.attachments] == [b"small"]
+    assert len(files_of(storage, made)) == 3
+    await say(storage, ann, "And on", thread=made)
+    assert len(await storage.conversations.history(made)) == 4
+
+
+async def test_the_bin_emptied_takes_everything_but_the_usage(storage, ann):
     await a_full_thread(storage, ann)
     await begin(storage, a_request(ann, "Still running?"))
     assert files_of(storage, "t1") == ["e1", "e2", "e2.image"]
     await storage.threads.delete("t1", ann.id)
+    assert await storage.threads.purge(user_id=ann.id, thread_id="t1") == 1
     for table in (threads, steps, elements, feedback, running_turns):
         assert await count(storage, table) == 0
     assert await count(storage, usage) == 1
@@ -49,6 +120,7 @@ async def test_deleting_a_thread_takes_everything_but_the_usage(storage, ann):
 async def test_a_turn_that_ends_after_its_thread_is_gone_leaves_its_usage_alone(storage, ann):
     state, _ = await begin(storage, a_request(ann))
     await storage.threads.delete("t1", ann.id)
+    await storage.threads.purge()
     await storage.turns.checkpoint([state.turn_record()])
     await storage.turns.settle(state.settle(Outcome.STOPPED, None, (a_call(),)))
     assert await count(storage, threads) == await count(storage, steps) == 0
