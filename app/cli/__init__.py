@@ -1,4 +1,4 @@
-"""konsilium, or python -m app: run, doctor, models, users, keys, cache, db, gateway, reference.
+"""konsilium, or python -m app: run, doctor, models, users, keys, cache, db, gateway, import, reference.
 
 A command group is one module of its name with `register(subparsers)`, which adds its parsers and sets
 `run=function` as their default: `run(args, terminal)` returns an exit code, or a coroutine of one.
@@ -20,7 +20,20 @@ from app.core.text import Text
 from app.settings import load_settings
 from app.storage.files import make_private
 
-GROUPS = ("run", "doctor", "models", "users", "keys", "cache", "db", "gateway", "reference")
+GROUPS = (
+    "run",
+    "doctor",
+    "models",
+    "users",
+    "keys",
+    "cache",
+    "db",
+    "gateway",
+    "import",
+    "reference",
+)
+MODULES = {"import": "histories"}
+"""Where a group's name can be no module's."""
 
 NOT_WRITABLE = Text(
     ru="В папку {folder} нельзя писать ({why}). Укажите другую в DATA_DIR.",
@@ -36,7 +49,7 @@ def parser(group: str | None = None) -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog=name, description="Runs and administers Konsilium.")
     subparsers = root.add_subparsers(required=True, metavar="command")
     for each in [group] if group in GROUPS else GROUPS:
-        importlib.import_module(f"app.cli.{each}").register(subparsers)
+        importlib.import_module(f"app.cli.{MODULES.get(each, each)}").register(subparsers)
     return root
 
 

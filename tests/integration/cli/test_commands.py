@@ -1,6 +1,7 @@
 """The commands as a person runs them: processes of their own against a simulated server."""
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.histories import CHATGPT
 from tests.simulators import OllamaSimulator
 
 ROOT = Path(__file__).parents[3]
@@ -159,3 +161,24 @@ async def test_a_pull_broken_off_goes_on_where_it_was(
     assert have > 0
     code, *_ = await shell.run("models", "pull", "pull-error")
     assert code == 0
+
+
+async def test_conversations_of_other_programs_come_once(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "conversations.json"
+    file.write_text(json.dumps(CHATGPT))
+    code, out, _ = await shell.run("import", str(file), "--dry-run")
+    assert code == 0
+    assert "2025-06-15  О борще  (messages: 5, branches: 2, models: gpt-4o)" in out
+    assert "nothing is stored" in out
+    for new, known in ((1, 0), (0, 1)):
+        code, out, _ = await shell.run("import", str(file))
+        assert (code, out.splitlines()[-1]) == (
+            0,
+            f"✅ New conversations: {new}, grown: 0, known already: {known}, in the bin: 0.",
+        )
+    file.write_text("[5]")
+    code, _, err = await shell.run("import", str(file))
+    assert code == 1
+    assert "conversation 1" in err
+    assert (await shell.run("import", str(file), "--user", "nobody"))[0] == 1
+    assert (await shell.run("import", str(tmp_path / "none.json")))[0] == 1

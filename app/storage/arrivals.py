@@ -1,0 +1,117 @@
+"""Conversations of other programs find their place: the file that holds them, and the threads they become."""
+
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import Connection, insert, select, update
+
+from app.conversation.histories import ArrivedThread, HistoryRefused
+from app.core.threads import title_of
+from app.core.turns import StepRecord
+from app.storage.branches import activate, write_steps
+from app.storage.database import Database
+from app.storage.tables import steps, threads
+from app.storage.thread_pages import fold
+
+Arrival = Literal["new", "grown", "known", "deleted"]
+"""What became of a conversation: it is a new thread, has new messages, was here, or is in the bin."""
+MAX_BYTES = 300_000_000
+"""Of the JSON in a file, packed or not."""
+_MEMBER = re.compile(r"(?:[^/]+/)?conversations(?:-\d+)?\.json")
+_BATCH = 500
+
+
+def read_export(path: Path, most: int = MAX_BYTES) -> Any:
+    """The JSON in a file, or in the ZIP file that ChatGPT sends; no more than `most` bytes of it. Raises HistoryRefused, OSError."""
+    try:
+        if zipfile.is_zipfile(path):
+            return _unpacked(path, most)
+        with path.open("rb") as file:
+            return _parsed(file.read(most + 1), most)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise HistoryRefused(f"a damaged ZIP file: {type(error).__name__}") from error
+
+
+def _unpacked(path: Path, left: int) -> list[Any]:
+    found: list[Any] = []
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if _MEMBER.fullmatch(name)]
+        if not names:
+            raise HistoryRefused("no conversations.json in the ZIP file")
+        for name in sorted(names):
+            with archive.open(name) as file:
+                data = file.read(left + 1)
+            document = _parsed(data, left)
+            left -= len(data)
+            found += document if isinstance(document, list) else [document]
+    return found
+
+
+def _parsed(data: bytes, most: int) -> Any:
+    if len(data) > most:
+        raise HistoryRefused(f"more than {most} bytes")
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise HistoryRefused(f"no JSON: {type(error).__name__}") from error
+
+
+class Arrivals:
+    """Stores conversations that come from elsewhere; each in one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def keep(self, user_id: str, thread: ArrivedThread, *, dry: bool = False) -> Arrival:
+        """Stores what of the thread is not here yet, and says what became of it; `dry`: what would."""
+
+        def look(connection: Connection) -> tuple[Arrival, Sequence[StepRecord]]:
+            known = select(threads.c.deleted_at).where(threads.c.id == thread.id)
+            row = connection.execute(known).one_or_none()
+            if row is None:
+                return "new", thread.steps
+            if row.deleted_at is not None:
+                return "deleted", ()
+            there = set(
+                connection.scalars(select(steps.c.id).where(steps.c.thread_id == thread.id))
+            )
+            missing = [step for step in thread.steps if step.id not in there]
+            return ("grown" if missing else "known"), missing
+
+        def work(connection: Connection) -> Arrival:
+            arrival, missing = look(connection)
+            if arrival == "new":
+                connection.execute(insert(threads), _row(thread, user_id))
+            for start in range(0, len(missing), _BATCH):
+                write_steps(connection, missing[start : start + _BATCH], user_id)
+            if missing and thread.leaf_id is not None:
+                activate(connection, thread.id, thread.leaf_id)
+            if arrival == "grown":
+                this = update(threads).where(threads.c.id == thread.id)
+                connection.execute(this.values(active_at=thread.active_at))
+            return arrival
+
+        if dry:
+            return (await self._database.read(look))[0]
+        return await self._database.exclusive(work)
+
+
+def _row(thread: ArrivedThread, user_id: str) -> dict[str, Any]:
+    first = next((step.output for step in thread.steps if step.kind == "question"), "")
+    title = thread.title or title_of(first)
+    return {
+        "id": thread.id,
+        "user_id": user_id,
+        "title": title,
+        "titled_by": "person" if thread.title else "question",
+        "folded_title": fold(title),
+        "metadata": {"imported_from": thread.source},
+        "tags": [],
+        "created_at": thread.created_at,
+        "active_at": thread.active_at,
+    }
