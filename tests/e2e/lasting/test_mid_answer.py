@@ -120,7 +120,7 @@ def test_a_killed_app_leaves_the_question_and_the_partial_answer_and_retry_works
     expect(page.locator(ANSWER).last).to_contain_text("Расскажи всё")
     expect(metrics(page)).to_have_count(1)
     expect(page.locator('[data-testid="error"]')).to_have_count(0)
-    assert house.answers(thread) == [("completed", "Расскажи всё")]
+    assert house.answers(thread) == [("interrupted", text), ("completed", "Расскажи всё")]
     assert house.asked() == [{"role": "user", "content": "Расскажи всё"}]
 
 
