@@ -106,6 +106,8 @@ class ScriptedModels:
         self.requests: list[tuple[ModelRef, ModelRequest]] = []
         self.open = 0
         """Calls under way: 0 at the end of every test, or a call leaked."""
+        self.busy = False
+        """Other answers are running at the server."""
         self._window = window
         self._capabilities = capabilities
         self._local = local
@@ -140,6 +142,9 @@ class ScriptedModels:
             price=self._prices.get(ref.name),
             local=self._local,
         )
+
+    def queued(self, ref: ModelRef) -> bool:
+        return self.busy
 
     def cost(self, ref: ModelRef, usage: Usage) -> None:
         return None

@@ -66,7 +66,7 @@ def _row(
         "output_tokens": None if failed else tokens_out,
         "cached_tokens": tokens_in // 2 if chance.random() < 0.3 else None,
         "reasoning_tokens": None,
-        "estimated": False,
+        "estimated": number % 3 == 0,
         "load_s": None,
         "prompt_s": None,
         "generation_s": tokens_out / speed if server == "ollama" and not failed else None,

@@ -26,6 +26,9 @@ from app.core.usage import CallRecord, Cost, Outcome, Purpose, TokenGaps, Usage
 MAX_ANSWER_CHARACTERS = 16_000_000
 """A model that writes more than this in one answer never stops."""
 
+TOKEN_CHARACTERS = 8
+"""Pieces of more letters than this on average are of several tokens each."""
+
 
 class Places:
     """Calls go before any server at once: where no router keeps a queue."""
@@ -33,7 +36,10 @@ class Places:
     async def enter(self, ref: ModelRef) -> None:
         """Takes a place at the model's server."""
 
-    def leave(self, ref: ModelRef, error: BaseException | None) -> None:
+    def begun(self, ref: ModelRef) -> None:
+        """The call's first piece has come."""
+
+    def leave(self, ref: ModelRef, error: BaseException | None, *, begun: bool = False) -> None:
         """Gives it back; what went wrong counts against the server."""
 
 
@@ -119,11 +125,17 @@ class Recorder:
         moment = self._clock()
         if self._first is None:
             self._first = moment - self._start
+            self._accounts.places.begun(self.record.model)
             for observer in self._accounts.observers:
                 observer.first_token(self._name, self._first)
         else:
             self._gaps.add(moment - self._last)
         self._last = moment
+
+    @property
+    def pieces(self) -> int:
+        """How many have come."""
+        return sum(self._gaps.counts) + (self._first is not None)
 
     def finish(self, finished: Finished) -> None:
         """The answer is complete."""
@@ -137,7 +149,7 @@ class Recorder:
     ) -> None:
         accounts, finished = self._accounts, self._finished
         accounts.traffic.open -= 1
-        accounts.places.leave(self.record.model, error)
+        accounts.places.leave(self.record.model, error, begun=self._first is not None)
         outcome = Outcome.COMPLETED if finished else Outcome.STOPPED
         code: str | None = None
         if isinstance(error, Exception):
@@ -236,11 +248,17 @@ class MeteredCall:
             input_tokens=round(LIKELY * prompt_tokens(self._request.messages))
             if usage.input_tokens is None
             else usage.input_tokens,
-            output_tokens=self._answer.tokens() + self._thinking.tokens()
-            if usage.output_tokens is None
-            else usage.output_tokens,
+            output_tokens=self._written() if usage.output_tokens is None else usage.output_tokens,
             estimated=True,
         )
+
+    def _written(self) -> int:
+        """Tokens of what has come: a piece is one where servers send each by itself (Ollama does), and
+        those that gather several are known by the length of their pieces."""
+        pieces = self._recorder.pieces
+        if self._answer.characters + self._thinking.characters <= TOKEN_CHARACTERS * pieces:
+            return pieces
+        return self._answer.tokens() + self._thinking.tokens()
 
 
 class MeteredRawCall:

@@ -46,6 +46,7 @@ class Models:
         router = Router(self, parallel=parallel, waiting=waiting)
         self.candidates = router.candidates
         self.waiting = router.waiting
+        self.queued = router.queued
         self.traffic = Traffic()
         self._accounts = Accounts(
             self.cost, observers, lambda ref: self._near(str(ref)), router, self.traffic

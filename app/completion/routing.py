@@ -33,12 +33,33 @@ class Listed(Protocol):
 
 
 @dataclass(slots=True)
+class _Answers:
+    """Of one model of a local server, which may answer fewer calls at once than we give it: Ollama
+    queues the others, without a word."""
+
+    silent: int = 0
+    """Calls that it has been given and has not begun to answer."""
+    running: int = 0
+    most: int = 1
+    """As many as it was seen to answer at once."""
+
+    @property
+    def queued(self) -> int:
+        return self.silent if self.running >= self.most else 0
+
+
+@dataclass(slots=True)
 class _Lane:
     running: int = 0
     limit: int = MAX_PARALLEL
     waiting: deque["asyncio.Future[None]"] = field(default_factory=deque)
     failures: int = 0
     resting_until: float = 0.0
+    local: bool = False
+    answers: dict[str, _Answers] = field(default_factory=dict)
+
+    def of(self, ref: ModelRef) -> _Answers:
+        return self.answers.setdefault(ref.name, _Answers())
 
 
 class Router(Places):
@@ -93,16 +114,33 @@ class Router(Places):
         Raises QueueFull where its queue is full. `leave` gives the place back.
         """
         lane = self._lane(ref.server)
-        limit = self._limit(ref.server)
+        state = next((each for each in self._models.states() if each.name == ref.server), None)
+        limit = None
+        if state is not None:
+            lane.local = state.local
+            limit = self._parallel if state.local else state.at_once
         if limit is None:
             lane.running += 1
         else:
             lane.limit = limit
             await self._turn(lane, ref.server)
+        lane.of(ref).silent += 1
 
-    def leave(self, ref: ModelRef, error: BaseException | None) -> None:
+    def begun(self, ref: ModelRef) -> None:
+        """The first piece of a call's answer has come: it waits no more."""
+        answers = self._lane(ref.server).of(ref)
+        answers.silent -= 1
+        answers.running += 1
+        answers.most = max(answers.most, answers.running)
+
+    def leave(self, ref: ModelRef, error: BaseException | None, *, begun: bool = False) -> None:
         """The call is over; what it raised counts for or against the server."""
         lane = self._lane(ref.server)
+        answers = lane.of(ref)
+        if begun:
+            answers.running -= 1
+        else:
+            answers.silent -= 1
         if error is None:
             lane.failures, lane.resting_until = 0, 0.0
         elif isinstance(error, ServerError) and not isinstance(error, ServerBusy):
@@ -110,21 +148,23 @@ class Router(Places):
         self._leave(lane)
 
     def waiting(self) -> dict[str, int]:
-        """How many calls wait for each server: for the metrics."""
-        return {name: len(lane.waiting) for name, lane in self._lanes.items()}
+        """How many calls wait for each server: here, and at a local one behind its other answers."""
+        return {
+            name: len(lane.waiting)
+            + (sum(each.queued for each in lane.answers.values()) if lane.local else 0)
+            for name, lane in self._lanes.items()
+        }
+
+    def queued(self, ref: ModelRef) -> bool:
+        """Whether a call of that model, of which nothing has come, waits for other answers."""
+        lane = self._lane(ref.server)
+        return bool(lane.waiting) or (lane.local and lane.of(ref).queued > 0)
 
     def _lane(self, server: str) -> _Lane:
         lane = self._lanes.get(server)
         if lane is None:
             lane = self._lanes[server] = _Lane()
         return lane
-
-    def _limit(self, server: str) -> int | None:
-        """Calls at once that this server is given; None for a cloud that takes any number."""
-        for state in self._models.states():
-            if state.name == server:
-                return self._parallel if state.local else state.at_once
-        return None
 
     async def _turn(self, lane: _Lane, server: str) -> None:
         """Takes a place, now or when one is handed over."""

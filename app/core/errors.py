@@ -16,6 +16,7 @@ KonsiliumError
 │   └── SilenceTimeout          no further token within the limit
 ├── RequestRefused              the server understood and said no
 │   ├── WrongKey                401, 403
+│   │   └── SignInNeeded        an Ollama that is not signed in where its cloud models run (url)
 │   ├── ModelNotFound           404, or a model nobody has (near: names alike)
 │   ├── ContextTooLong          the prompt does not fit the window
 │   ├── RateLimited             429 (retry_after)
@@ -131,6 +132,17 @@ class RequestRefused(KonsiliumError):
 
 class WrongKey(RequestRefused):
     code = "wrong_key"
+
+
+class SignInNeeded(WrongKey):
+    code = "sign_in_needed"
+
+    def __init__(
+        self, detail: str = "", *, server: str | None = None, model: str | None = None, url: str
+    ) -> None:
+        super().__init__(detail, server=server, model=model)
+        self.url = url
+        """Where a person signs that server in."""
 
 
 class ModelNotFound(RequestRefused):

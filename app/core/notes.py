@@ -103,6 +103,8 @@ class ErrorNote(Note):
     """Models whose names come near the one that is missing."""
     prompt_tokens: int | None = None
     window: int | None = None
+    url: str = ""
+    """Where a person can mend it."""
     reason: str = ""
     facts: Mapping[str, Any] | None = None
     """Of a refused attachment: what was found and what is allowed."""

@@ -269,6 +269,10 @@ class Models(Protocol):
         """What is known of the model; only its ref where nothing is. Never waits."""
         ...
 
+    def queued(self, ref: ModelRef) -> bool:
+        """Whether a call of that model, of which nothing has come, waits for other answers there."""
+        ...
+
     def cost(self, ref: ModelRef, usage: Usage) -> Cost | None:
         """What so many tokens of that model cost; None where its price is not known."""
         ...

@@ -33,6 +33,8 @@ class UsageSummary:
     output_tokens: int | None = None
     cached_tokens: int | None = None
     cost_rub: Decimal | None = None
+    estimated: int | None = None
+    """Calls whose tokens we counted, not the server; only of one thread's calls is it known."""
     unpriced: int = 0
     """Calls whose price is not known: not in `cost_rub`."""
     tokens_per_second: float | None = None

@@ -129,6 +129,9 @@ ANSWERS: dict[type[KonsiliumError], Answer] = {
     e.SilenceTimeout: Answer(504, _API, "The model fell silent in mid-answer.", retry=False),
     e.RequestRefused: Answer(400, _INVALID, "The model server refused the request."),
     e.WrongKey: Answer(502, _API, "The model server refused this gateway's own key.", retry=False),
+    e.SignInNeeded: Answer(
+        502, _API, "The model server is not signed in for its cloud models.", retry=False
+    ),
     e.ModelNotFound: Answer(404, _INVALID, "There is no such model."),
     e.ContextTooLong: Answer(
         400,

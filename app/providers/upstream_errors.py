@@ -21,6 +21,7 @@ from app.core.errors import (
     ServerBusy,
     ServerFault,
     ServerMoved,
+    SignInNeeded,
     Unsupported,
     WrongKey,
 )
@@ -164,6 +165,8 @@ def error_in_body(
 ) -> KonsiliumError:
     """The error in a JSON body or a stream's error event: `{"error": "..."}`, `{"error": {...}}`, the
     same in a list, or without that wrapper."""
+    if isinstance(parsed, Mapping) and isinstance(url := parsed.get("signin_url"), str):
+        return SignInNeeded("not signed in at ollama.com", server=server, model=model, url=url)
     error = _unwrapped(parsed)
     if not isinstance(error, Mapping):
         return UpstreamError(server, model, words_of(error), status, retry_after=wait).as_error()

@@ -16,7 +16,7 @@ from itertools import chain
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, func, select
+from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, case, func, select
 
 from app.core.keys import payer
 from app.core.reports import Dimension, TurnUsage, UsageFilter, UsageGroup, UsageSummary
@@ -27,14 +27,18 @@ from app.storage.tables import threads, usage, users
 from app.storage.time_sql import UtcOffsets, in_whole_hours, utc_offsets
 from app.storage.usage_sql import COLUMNS, Records, Totals, matching, sums
 
-_DERIVED = ("turns", "tokens_per_second", "first_token_median_s", "first_token_p95_s")
+_DERIVED = ("turns", "estimated", "tokens_per_second", "first_token_median_s", "first_token_p95_s")
 _COPIED = tuple(field.name for field in fields(UsageSummary) if field.name not in _DERIVED)
 
 
 _ANSWERS = ("answer", "synthesis", "dialogue")
 _PORTION = 1000
 
-_OF_THREAD = select(func.count(usage.c.turn_id.distinct()).label("turns"), *sums()).where(
+_OF_THREAD = select(
+    func.count(usage.c.turn_id.distinct()).label("turns"),
+    func.count(case((usage.c.estimated, 1))).label("estimated"),
+    *sums(),
+).where(
     usage.c.thread_id == bindparam("thread"),
     # not by the user's index: a thread has far fewer records
     func.coalesce(usage.c.user_id, "") == func.coalesce(bindparam("user"), usage.c.user_id, ""),
@@ -168,7 +172,7 @@ class StoredUsage:
 
 def _of_thread(thread_id: str, user_id: str | None, connection: Connection) -> UsageSummary:
     (row,) = connection.execute(_OF_THREAD, {"thread": thread_id, "user": user_id})
-    return replace(summaries([row])[0], turns=row.turns)
+    return replace(summaries([row])[0], turns=row.turns, estimated=row.estimated)
 
 
 def _mappings(query: Select[Any], connection: Connection) -> Sequence[RowMapping]:

@@ -209,6 +209,22 @@ UPSTREAM: Mapping[str, Advice] = {
             en="Check that the key is right and has not expired. It is set in the file .env or when the server is added.",
         ),
     ),
+    "sign_in_needed": Advice(
+        Text(
+            ru="Сервер {server} не вошёл в ollama.com",
+            uk="Сервер {server} не увійшов до ollama.com",
+            en="The server {server} is not signed in at ollama.com",
+        ),
+        Text(
+            ru="Модель {model} работает в облаке Ollama. Войдите по ссылке или выполните команду на той машине,"
+            " где работает этот сервер, и повторите вопрос.",
+            uk="Модель {model} працює у хмарі Ollama. Увійдіть за посиланням або виконайте команду на тій машині,"
+            " де працює цей сервер, і повторіть запитання.",
+            en="The model {model} runs in Ollama's cloud. Sign in by the link, or run the command on that server's"
+            " machine, and ask again.",
+        ),
+        command="ollama signin",
+    ),
     "model_not_found": Advice(
         Text(
             ru="Модели {model} больше нет",
@@ -468,7 +484,7 @@ _NEAR = Text(ru="Похожие: {names}.", uk="Схожі: {names}.", en="Alike
 def advice_for(
     facts: Mapping[str, Any], language: Language, *, ollama: bool = False
 ) -> dict[str, Any]:
-    """The error card's words: {"title", "text", "command", "retry", "actions"}, in `language`.
+    """The error card's words: {"title", "text", "command", "link", "retry", "actions"}, in `language`.
 
     `facts` is what the turn kept of the error (`code`, `server`, `model`, `retry_after`, ...);
     `ollama` says that the server is an Ollama, whose start command we know.
@@ -491,6 +507,7 @@ def advice_for(
         "title": advice.title.format(**words)[language],
         "text": text,
         "command": advice.command,
+        "link": url if (url := str(facts.get("url", ""))).startswith("https://") else None,
         "retry": advice.retry,
         "actions": [
             {"name": name, "label": label[language], "other_model": name == "retry"}

@@ -41,6 +41,11 @@ READING = Text(
     uk="модель читає розмову… {seconds} с",
     en="the model is reading the conversation… {seconds} s",
 )
+QUEUED = Text(
+    ru="сервер пишет другой ответ, ваш вопрос ждёт своей очереди… {seconds} с",
+    uk="сервер пише іншу відповідь, ваше запитання чекає своєї черги… {seconds} с",
+    en="another answer is running on this server, yours waits its turn… {seconds} s",
+)
 WAITING = Text(
     ru="ждём ответа сервера… {seconds} с",
     uk="чекаємо на відповідь сервера… {seconds} с",
@@ -272,6 +277,8 @@ class Follower:
         """A model that was not in memory when the turn began is being loaded: `/api/ps` shows it from
         the start of its loading on, so that asking again would not tell the two apart."""
         profile = self._state.profile
+        if profile is not None and self._models.queued(profile.ref):
+            return QUEUED
         if profile is None or not profile.local:
             return WAITING
         if profile.load is None:

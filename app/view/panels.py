@@ -372,10 +372,11 @@ def short_prompt_widget(short: ShortSystemPrompt, language: Language) -> TextInp
 
 
 def total_line(total: UsageSummary, language: Language) -> str:
-    """Tokens in and out, and the cost; what is not known is a dash."""
+    """Tokens in and out, `≈` before what we counted in part, and the cost; what is not known is a dash."""
+    about = "≈ " if total.estimated else ""
     return TOTAL_LINE.format(
-        tokens_in=_count(total.input_tokens, language),
-        tokens_out=_count(total.output_tokens, language),
+        tokens_in=about + _count(total.input_tokens, language),
+        tokens_out=about + _count(total.output_tokens, language),
         cost=_rubles(total.cost_rub),
     )[language]
 

@@ -35,7 +35,7 @@ function buttons(data, text) {
 }
 
 function ErrorCard({ data, callAction }) {
-  const { lang, title, text: advice, command, turn_id: turnId } = data;
+  const { lang, title, text: advice, command, link, turn_id: turnId } = data;
   const text = words(lang, TEXTS);
   const { messages } = useChatMessages();
   const { loading } = useChatData();
@@ -59,6 +59,7 @@ function ErrorCard({ data, callAction }) {
     <section data-testid="error" className="k-error" lang={lang} aria-label={`${text.error}: ${title}`}>
       <p className="k-title">{title}</p>
       {advice && <p>{advice}</p>}
+      {link && <p><a href={link} target="_blank" rel="noopener noreferrer">{link}</a></p>}
       {command && <Command text={text} command={command} />}
       {offered.length > 0 && (
         <div className="k-actions">

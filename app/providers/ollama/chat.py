@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.completion.tokens import LIKELY, prompt_tokens
-from app.core.errors import ContextTooLong, IncompleteAnswer, ServerError, ServerFault
+from app.core.errors import ContextTooLong, IncompleteAnswer, ServerError, ServerFault, Unsupported
 from app.core.events import Finished, ModelEvent
 from app.core.requests import ModelRequest
 from app.providers.chunks import ChunkReader
@@ -82,6 +82,10 @@ class OllamaModel:
     ) -> tuple[UpstreamAnswer, int | None, int | None]:
         """The beginning of the answer, the num_ctx that it took and the window it has. A prompt that
         is refused as too long is sent once more for each wider window that the machine can give."""
+        if refused := self._inventory.refused(self._name, request):
+            raise Unsupported(
+                f"{self._name} does not support {refused}", server=self._server, model=self._name
+            )
         num_ctx, window = self._inventory.window(self._name, request)
         if self._inventory.cuts_silently and window is not None:
             likely = round(LIKELY * prompt_tokens(request.messages))

@@ -48,6 +48,8 @@ class Inventory:
         self._memory = memory
         self._shown: dict[tuple[str, str], ShowResponse] = {}
         self._known: dict[str, ModelProfile] = {}
+        self._described: set[str] = set()
+        """Models of which the server says what they can do."""
         self._own: dict[str, int] = {}
         """What a model has by itself: its Modelfile's num_ctx, or what was seen."""
         self._told: dict[str, int] = {}
@@ -87,6 +89,18 @@ class Inventory:
         return self._state(profiles, version=version.get("version"), latency_s=latency)
 
     # -- the window of a call ---------------------------------------------------------------------
+
+    def refused(self, model: str, request: ModelRequest) -> str | None:
+        """What the request asks of the model that its server says it cannot do; None where it can, or
+        nobody knows. Some versions would drop a picture, and say nothing."""
+        known = self.profile(model)
+        if known.ref.name not in self._described:
+            return None
+        if not known.can(Capability.VISION) and any(m.images for m in request.messages):
+            return "images"
+        if not known.can(Capability.TOOLS) and request.tools and request.tool_choice != "none":
+            return "tools"
+        return None
 
     def profile(self, model: str) -> ModelProfile:
         """The model as last seen; what may be taken for granted where it was not."""
@@ -220,6 +234,8 @@ class Inventory:
 
     def _profile(self, tag: Mapping[str, Any], load: LoadState | None) -> ModelProfile:
         shown = self._shown.get(_key(tag))
+        if tag.get("capabilities") or (shown and shown.capabilities):
+            self._described.add(tag["name"])
         return self._with_window(listing.profile(self._client.server, tag, shown, load), shown)
 
     def _with_window(self, profile: ModelProfile, shown: ShowResponse | None) -> ModelProfile:

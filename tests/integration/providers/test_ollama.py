@@ -10,6 +10,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from app.completion.catalogue import Catalogue
+from app.completion.models import Models
+from app.completion.pricing import Prices
 from app.core.errors import (
     ContextTooLong,
     DiskFull,
@@ -21,13 +24,14 @@ from app.core.errors import (
     ServerFault,
     ServerOutdated,
     ServerUnavailable,
+    SignInNeeded,
     SilenceTimeout,
     Unsupported,
 )
 from app.core.events import Finished
-from app.core.messages import Message
-from app.core.models import Capability, ModelProfile
-from app.core.ports import ModelServer, ModelStore
+from app.core.messages import ImagePart, Message
+from app.core.models import Capability, ModelProfile, ModelRef
+from app.core.ports import Call, ModelServer, ModelStore
 from app.core.requests import ModelRequest
 from app.core.usage import Usage
 from app.providers.deadline import Timeouts
@@ -437,3 +441,60 @@ async def test_a_hundred_connections_are_all_closed_in_the_end(simulator: Ollama
     assert {generation.ended for generation in simulator.generations} == {"done"}
     await server.aclose()
     await until(lambda: simulator.open_connections == 0)
+
+
+async def test_a_cloud_model_need_not_be_listed_and_says_where_to_sign_in(
+    server: OllamaServer, simulator: OllamaSimulator
+) -> None:
+    await ask(server, "gpt-oss:120b-cloud")
+    simulator.signed_in = False
+    with pytest.raises(SignInNeeded) as refused:
+        await ask(server, "gpt-oss:120b-cloud")
+    assert refused.value.url.startswith("https://ollama.com/connect?")
+
+
+async def test_what_a_model_is_known_not_to_do_is_not_asked_of_it(
+    server: OllamaServer, simulator: OllamaSimulator
+) -> None:
+    await server.state()
+    picture = Message.user("what is this?", ImagePart(b"png", "image/png"))
+    tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
+    requests = [
+        ModelRequest((picture,)),
+        ModelRequest((Message.user("hi"),), tools=(tool,)),
+    ]
+    for request in requests:
+        with pytest.raises(Unsupported):
+            async for _ in server.model("gemma2:2b").stream(request):
+                pass
+    assert not simulator.bodies("/api/chat")
+    chosen_none = ModelRequest((Message.user("hi"),), tools=(tool,), tool_choice="none")
+    async for _ in server.model("gemma2:2b").stream(chosen_none):
+        pass
+
+
+async def _first_of(call: Call) -> None:
+    async with contextlib.aclosing(call.events()) as events:
+        await anext(events)
+
+
+async def test_who_waits_in_the_queue_of_ollama_itself_is_known_to_wait() -> None:
+    async with OllamaSimulator(["paced-20ms+len-2000"], parallel=1) as simulator:
+        server = OllamaServer("ollama", simulator.url, timeouts=QUICK)
+        models = Models(Catalogue([server]), Prices())
+        await models.refresh()
+        ref, request = ModelRef("ollama", "paced-20ms+len-2000"), ModelRequest((Message.user("a"),))
+        first, second = models.call(ref, request), models.call(ref, request)
+        async with contextlib.aclosing(first.events()) as events:
+            came = [await anext(events)]
+            waiting = asyncio.create_task(_first_of(second))
+            await until(lambda: models.queued(ref))
+            assert models.waiting() == {"ollama": 1}
+            while len(came) < 7:
+                came.append(await anext(events))
+        assert first.record.usage.output_tokens == 7, "a stopped answer has the tokens that came"
+        assert first.record.usage.estimated
+        await waiting
+        assert not models.queued(ref)
+        assert models.waiting() == {"ollama": 0}
+        await server.aclose()

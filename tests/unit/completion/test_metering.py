@@ -84,6 +84,17 @@ async def test_a_reader_who_leaves_makes_a_stopped_call_with_estimated_tokens() 
     assert model.closed == 1
 
 
+@pytest.mark.parametrize("share", ["длинные слова ", "a", " 12"])
+async def test_a_stopped_answer_has_as_many_tokens_as_pieces_came(share: str) -> None:
+    words = [TextDelta(share[:8]) for _ in range(40)]
+    call = metered(FakeModel([ReasoningDelta("думаю"), *words, 9.0, DONE]))
+    async with contextlib.aclosing(call.events()) as events:
+        for _ in range(31):
+            await anext(events)
+    assert call.record.usage.output_tokens == 31
+    assert call.record.usage.estimated
+
+
 async def test_a_cancelled_call_is_stopped_and_the_cancelling_goes_on() -> None:
     model = FakeModel([TextDelta("a"), 9.0])
     call = metered(model)

@@ -188,6 +188,25 @@ async def test_who_leaves_the_queue_leaves_no_gap():
         pass
 
 
+async def test_calls_that_a_local_server_keeps_waiting_count_as_queued():
+    router = Router(Servers())
+    ref, other = ModelRef("a", "gemma:latest"), ModelRef("a", "only-a")
+    await router.enter(ref)
+    await router.enter(ref)
+    assert not router.queued(ref), "nobody has had a word yet: the model may be reading"
+    router.begun(ref)
+    assert router.queued(ref)
+    assert not router.queued(other)
+    assert router.waiting()["a"] == 1
+    router.begun(ref)
+    await router.enter(ref)
+    router.leave(ref, None, begun=True)
+    assert not router.queued(ref), "this server was seen to answer two at once"
+    router.leave(ref, None, begun=True)
+    router.leave(ref, ServerFault("boom"))
+    assert router.waiting()["a"] == 0
+
+
 def test_another_server_is_asked_only_where_it_may_know_better():
     assert may_work_elsewhere(ServerUnavailable("x"))
     assert may_work_elsewhere(ModelNotFound("x"))

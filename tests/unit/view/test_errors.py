@@ -27,6 +27,16 @@ def test_an_ollama_that_is_down_says_how_to_start_it():
     assert (words["title"], words["command"]) == ("❌ Ollama не запущена", "ollama serve")
 
 
+def test_a_cloud_model_shows_where_to_sign_in_and_only_a_web_address_is_a_link():
+    words = advice_for({"code": "sign_in_needed", "url": "https://ollama.com/connect?key=x"}, "uk")
+    assert (words["command"], words["link"]) == (
+        "ollama signin",
+        "https://ollama.com/connect?key=x",
+    )
+    words = advice_for({"code": "sign_in_needed", "url": "javascript:alert(1)"}, "uk")
+    assert words["link"] is None
+
+
 def test_a_wait_and_names_alike_are_told():
     words = advice_for({"code": "rate_limited", "server": "x", "retry_after": 7}, "en")
     assert words["text"].endswith("wait. Try again in 7 s.")

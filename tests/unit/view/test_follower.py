@@ -44,8 +44,9 @@ class Screen:
         return [s["output"] for s in self.steps.values() if s["type"] == "assistant_message"]
 
 
-async def follow(script, **kwargs):
+async def follow(script, *, busy=False, **kwargs):
     models = ScriptedModels({"model": script})
+    models.busy = busy
     turns = Turns(MemoryStore(), models, WholeHistory(), MODES)
     question = Question(new_id(), "Почему?")
     turn = await turns.start(
@@ -110,6 +111,14 @@ async def test_a_slow_model_says_what_it_is_doing_until_the_first_word():
     shown = [d["name"] for e, d in screen.events if e == "new_message" and d["type"] == "tool"]
     assert shown == ["модель загружается в память… 0 с"]
     assert [s["type"] for s in screen.steps.values()] == ["run", "assistant_message"]
+
+
+async def test_who_waits_behind_another_answer_is_told_so():
+    script = [timedelta(seconds=0.3), "Да"]
+    _turn, follower, screen = await follow(script, busy=True, patience_seconds=0.05)
+    await follower.follow()
+    shown = [d["name"] for e, d in screen.events if e == "new_message" and d["type"] == "tool"]
+    assert shown == ["сервер пишет другой ответ, ваш вопрос ждёт своей очереди… 0 с"]
 
 
 async def test_a_page_that_comes_in_the_middle_gets_all_of_it_and_what_follows():

@@ -21,6 +21,11 @@ def test_tokens_cost_and_calls_are_said_in_every_language():
     )
 
 
+def test_a_total_with_tokens_that_we_counted_is_about():
+    total = UsageSummary(calls=2, input_tokens=12, output_tokens=6, estimated=1)
+    assert total_line(total, "en") == "tokens: ≈ 12 → ≈ 6 · —"
+
+
 @pytest.mark.parametrize(
     ("cost", "said"),
     [(None, "—"), ("0", "0 ₽"), ("0.00423", "0.0042 ₽"), ("0.5", "0.50 ₽"), ("12.5", "12.50 ₽")],
