@@ -29,7 +29,7 @@ from app.view.chainlit.data_layer import DataLayer
 from app.view.chainlit.identity import signed_in
 from app.view.chainlit.sockets import Sockets
 from app.view.chat import Chat
-from app.view.council import AnswerActions, DialogueForm
+from app.view.council import SEATS, AnswerActions, DialogueForm
 from app.view.guide import Guide
 from app.view.guide_ways import Ways
 from app.view.panels import Panel, PanelFacts, PinnedFacts
@@ -57,7 +57,7 @@ pinned = PinnedFacts(notes, storage.threads.ensure)
 facts = PanelFacts(storage.usage, notes, pinned)
 form, values = DialogueForm(models, storage.key_values), storage.key_values
 tool_lists = ToolLists(app.tools, models)
-forms = {"dialogue": form.draw}
+forms = dict.fromkeys(SEATS, form.draw)
 panel = Panel(models, MODES, storage.conversations, values, facts, forms, tool_lists)
 ways = Ways(reachable, settings.model_hub)
 guide = Guide(models, app.servers, people, recovered=panel.recovered, ways=ways)

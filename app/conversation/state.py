@@ -8,6 +8,7 @@ from typing import Any
 
 from app.conversation.metrics import step_metrics, turn_metrics
 from app.core.events import (
+    PARTS,
     FinishReason,
     Progress,
     StepDelta,
@@ -32,6 +33,7 @@ _CHAINLIT_TYPE = {
     StepKind.PLAN: "tool",
     StepKind.SPECIALIST: "tool",
     StepKind.CANDIDATE: "tool",
+    StepKind.MEMBER: "tool",
     StepKind.GROUP: "tool",
     StepKind.TOOL: "tool",
 }
@@ -137,7 +139,7 @@ class TurnState:
                 step = self.steps[step_id]
                 step.outcome, step.call, step.error = event.outcome, event.call, event.error
                 step.finish_reason, step.ended_at = event.finish_reason, now()
-                if step.kind in (StepKind.SPECIALIST, StepKind.CANDIDATE):  # others still speak
+                if step.kind in PARTS:  # others still speak
                     self._measured(step)
                 self._changed(step)
             case Progress(text):

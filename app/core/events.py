@@ -72,11 +72,17 @@ class StepKind(StrEnum):
     PLAN = "plan"
     SPECIALIST = "specialist"
     CANDIDATE = "candidate"
+    MEMBER = "member"
+    """The answer of one of a council's equals, given blind."""
     GROUP = "group"
     TOOL = "tool"
     """One call of a tool: its arguments are the input, its result the text."""
     NOTICE = "notice"
     """A line of ours in the conversation: never part of a prompt."""
+
+
+PARTS = (StepKind.SPECIALIST, StepKind.CANDIDATE, StepKind.MEMBER)
+"""Who speaks beside others within a turn: each has its own numbers, and its own failure."""
 
 
 @dataclass(frozen=True, slots=True)

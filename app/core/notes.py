@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, TypeAdapter, ValidationError
 
 from app.core.errors import KonsiliumError
-from app.core.events import StepKind
+from app.core.events import PARTS, StepKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,10 @@ class Note:
     where none does."""
     props: ClassVar[Mapping[str, Any]] = {}
     """What that element is given besides."""
+    resumable: ClassVar[bool] = False
+    """Whether its element is given how the step ended, to offer to go on."""
+    told: ClassVar[bool] = False
+    """Whether programs are given it with the answer: in `/v1` under `konsilium`, in `/api` too."""
 
     def as_json(self) -> dict[str, Any]:
         """As it is stored."""
@@ -93,7 +97,7 @@ class ErrorNote(Note):
     """What the view needs to say an error in the reader's language; the exact detail is in the log."""
 
     key = "error"
-    steps = (StepKind.NOTICE, StepKind.SPECIALIST, StepKind.CANDIDATE)
+    steps = (StepKind.NOTICE, *PARTS)
     code: str
     server: str = ""
     model: str = ""
@@ -238,8 +242,7 @@ class MetricsNote(CallNumbers):
     steps = (
         StepKind.ANSWER,
         StepKind.PLAN,
-        StepKind.SPECIALIST,
-        StepKind.CANDIDATE,
+        *PARTS,
         StepKind.GROUP,
     )
     window: WindowUse | None = None

@@ -1,5 +1,7 @@
 """A running turn retold as the events of one model: the answer as text, all else as reasoning."""
 
+from typing import Any
+
 from app.conversation.state import LiveStep, TurnState
 from app.core.events import Finished, ModelEvent, ReasoningDelta, StepKind, TextDelta
 from app.core.usage import Outcome, Usage
@@ -59,10 +61,21 @@ class TurnEventAdapter:
         calls = self._state.settled.calls if self._state.settled else ()
         answers = [s for s in self._state.steps.values() if s.kind is StepKind.ANSWER]
         reason = answers[-1].finish_reason if answers else None
+        told = told_of(answers[-1]) if answers else {}
         return Finished(
             reason or "stop",
             Usage(
                 input_tokens=sum(call.usage.input_tokens or 0 for call in calls),
                 output_tokens=sum(call.usage.output_tokens or 0 for call in calls),
             ),
+            {"konsilium": told} if told else {},
         )
+
+
+def told_of(step: LiveStep) -> dict[str, Any]:
+    """What programs are given of a step's notes, by their keys."""
+    told: dict[str, Any] = {}
+    for note in step.notes.values():
+        if note.told:
+            told |= note.as_json()
+    return told

@@ -243,10 +243,15 @@ class Chat:
         await self._run(browser, replace(request, instead_of=asked.id))
 
     async def again(
-        self, browser: Browser, turn_id: str, *, take_cached: str | None = None
+        self,
+        browser: Browser,
+        turn_id: str,
+        *,
+        take_cached: str | None = None,
+        parts: tuple[StepRecord, ...] = (),
     ) -> None:
         """Retry and Regenerate: the question of that turn is asked anew, past the cache; or answered
-        by the entry of the cache that the person took."""
+        by the entry of the cache that the person took, or with what `parts` of that turn are whole."""
         await browser.emit("delete_message", {"id": turn_id})
         question = await self._conversations.question(browser.user_id, browser.thread_id, turn_id)
         request = replace(
@@ -254,6 +259,7 @@ class Chat:
             again=True,
             bypass_cache=take_cached is None,
             take_cached=take_cached,
+            parts=parts,
         )
         await self._run(browser, request)
 

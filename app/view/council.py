@@ -3,13 +3,16 @@ over; and the form of who takes part in a dialogue."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from app.conversation.compression.thread import ThreadNotes
 from app.conversation.modes.best_of.promotion import promoted
+from app.conversation.modes.council import preferred
+from app.conversation.modes.council.options import MOST as MOST_MEMBERS
 from app.conversation.modes.dialogue import (
+    MAX_PARTICIPANTS,
     Participant,
     ParticipantsInvalid,
     continuation,
@@ -30,7 +33,6 @@ from app.view.model_labels import chat_models
 from app.view.rendering import APP_NAME, Drawing, draw, element
 
 PRESETS = "dialogue-presets"
-PARTICIPANTS = "dialogue_participants"
 
 
 class AnswerActions:
@@ -60,6 +62,8 @@ class AnswerActions:
             "regenerate": self.again,
             "continue": self.complete,
             "promote": self.promote,
+            "council_prefer": self.prefer,
+            "council_resume": self.resume_council,
             "use_cached": self.use_cached,
             "compress_now": self.compress_now,
             "drop_oldest": self.drop_oldest,
@@ -103,6 +107,23 @@ class AnswerActions:
             of_turn = [s for s in stored.steps if s.turn_id == turn_id and s.kind != "question"]
             turn = copied([anew.get(step.id, step) for step in of_turn], browser.thread_id)
             await self._chat.add_turn(browser, turn)
+
+    # -- council ----------------------------------------------------------------------------------
+
+    async def prefer(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """A member's answer in place of the council's, or the council's own again."""
+        stored = await self._threads.contents(browser.thread_id, browser.user_id)
+        chosen = preferred(stored.steps, str(payload["answer_id"]), str(payload["step_id"]))
+        for step in chosen:
+            await self._threads.write_step(step, browser.user_id)
+            await browser.show(draw(step, browser.language), new=False)
+
+    async def resume_council(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """A council that was broken off goes on: what is complete of it is not asked for again."""
+        turn_id = str(payload["turn_id"])
+        stored = await self._threads.contents(browser.thread_id, browser.user_id)
+        parts = tuple(step for step in stored.steps if step.turn_id == turn_id)
+        await self._chat.again(browser, turn_id, parts=parts)
 
     # -- answer cache -----------------------------------------------------------------------------
 
@@ -208,13 +229,38 @@ class AnswerActions:
 
     async def participants(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """Who takes part, from the form: kept with the thread and for new ones."""
-        listed = json.dumps(payload["participants"], ensure_ascii=False)
-        written = written_participants(parse_participants(listed))
-        await self._chat.panel.chosen(browser, {PARTICIPANTS: written})
+        seats, given = seats_of(browser), payload["participants"]
+        written = ""
+        if given or not seats.may_be_empty:
+            listed = json.dumps(given, ensure_ascii=False)
+            written = written_participants(parse_participants(listed, most=seats.most))
+        await self._chat.panel.chosen(browser, {seats.option: written})
+
+
+@dataclass(frozen=True, slots=True)
+class Seats:
+    """Who may take part in a mode: the option that says it, and how many."""
+
+    option: str
+    most: int
+    may_be_empty: bool = False
+    """Then they are chosen by themselves."""
+
+
+SEATS = {
+    "dialogue": Seats("dialogue_participants", MAX_PARTICIPANTS),
+    "council": Seats("council_members", MOST_MEMBERS, may_be_empty=True),
+}
+"""By mode."""
+
+
+def seats_of(browser: Browser) -> Seats:
+    """Those of the present mode."""
+    return SEATS.get(browser.options.mode, SEATS["dialogue"])
 
 
 class DialogueForm:
-    """The form of who takes part in a dialogue, and companies kept under a name."""
+    """The form of who takes part in a dialogue or a council, and companies kept under a name."""
 
     def __init__(self, models: Models, values: KeyValueStore) -> None:
         self._models = models
@@ -223,7 +269,7 @@ class DialogueForm:
     async def save_preset(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """A company under a name, to be chosen again."""
         listed = json.dumps(payload["participants"], ensure_ascii=False)
-        parse_participants(listed)
+        parse_participants(listed, most=seats_of(browser).most)
         presets = dict(await self._values.get(PRESETS, browser.user_id) or {})
         presets[str(payload["name"])[:60]] = payload["participants"]
         await self._values.put(PRESETS, browser.user_id, presets)
@@ -251,20 +297,27 @@ class DialogueForm:
         return replace(draw(record, browser.language), elements=(card,))
 
     async def _company(self, browser: Browser) -> dict[str, Any]:
+        seats = seats_of(browser)
         presets = await self._values.get(PRESETS, browser.user_id) or {}
         models: Sequence[str] = [str(p.ref) for p in chat_models(self._models.states())]
         return {
             "lang": browser.language,
-            "participants": json.loads(written_participants(_present(browser))),
+            "mode": browser.options.mode,
+            "most": seats.most,
+            "participants": json.loads(written_participants(_present(browser, seats))),
             "models": [{"value": model, "label": model} for model in models],
-            "presets": [{"name": name, "participants": who} for name, who in presets.items()],
+            "presets": [
+                {"name": name, "participants": who}
+                for name, who in presets.items()
+                if len(who) <= seats.most
+            ],
         }
 
 
-def _present(browser: Browser) -> Sequence[Participant]:
+def _present(browser: Browser, seats: Seats) -> Sequence[Participant]:
     """Who takes part now; ours where nobody was set up, or by a list that cannot be read."""
     try:
-        present = parse_participants(browser.options.text(PARTICIPANTS))
+        present = parse_participants(browser.options.text(seats.option), most=seats.most)
     except ParticipantsInvalid:
         present = ()
-    return present or default_participants(browser.language)
+    return present or (() if seats.may_be_empty else default_participants(browser.language))

@@ -10,7 +10,7 @@ from typing import Any, cast
 from uuid import NAMESPACE_URL, uuid5
 
 from app.conversation.modes import NOTES
-from app.core.events import StepKind
+from app.core.events import PARTS, StepKind
 from app.core.text import Language, Text
 from app.core.threads import StoredThread
 from app.core.turns import StepRecord
@@ -24,7 +24,7 @@ APP_NAME = "Konsilium"
 REASONING = Text(ru="размышления", uk="роздуми", en="thinking")
 
 
-_MEASURED = (StepKind.ANSWER, StepKind.SPECIALIST, StepKind.CANDIDATE)
+_MEASURED = (StepKind.ANSWER, *PARTS)
 """Steps with their numbers under them."""
 
 
@@ -50,13 +50,18 @@ def _notes(record: StepRecord, language: Language) -> Iterator[ElementDict]:
     """What hangs on a step: each kind of note of `metadata` has its element."""
 
     def card(name: str, props: Mapping[str, Any]) -> ElementDict:
-        common = {"lang": language, "turn_id": record.turn_id, "step_id": record.id}
+        common = {
+            "lang": language,
+            "turn_id": record.turn_id,
+            "step_id": record.id,
+        }
         return element(record.id, record.thread_id, name, common | dict(props))
 
     notes = record.metadata
     for note in NOTES:
         if note.element and record.kind in note.steps and (facts := notes.get(note.key)):
-            yield card(note.element, {**facts, **note.props})
+            ended = {"outcome": record.outcome.value} if note.resumable else {}
+            yield card(note.element, {**facts, **note.props, **ended})
     if record.kind == StepKind.TOOL:  # as text: what a tool says is never read as Markdown
         told = {"input": record.input, "output": record.output, "outcome": record.outcome}
         yield card("ToolCall", {**notes.get("tool", {}), **told})
@@ -159,9 +164,8 @@ def _error_card(
     record: StepRecord, facts: Mapping[str, Any], language: Language, ollama: frozenset[str]
 ) -> ElementDict:
     props = advice_for(facts, language, ollama=facts.get("server") in ollama)
-    part = record.kind in (StepKind.SPECIALIST, StepKind.CANDIDATE)
     again = (
-        {"retry": False, "actions": []} if part else {}
+        {"retry": False, "actions": []} if record.kind in PARTS else {}
     )  # only the whole question is asked again
     about = {name: facts.get(name) for name in ("code", "server", "model")}
     common = {"lang": language, "turn_id": record.turn_id}

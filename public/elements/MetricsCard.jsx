@@ -53,7 +53,7 @@ const TEXTS = {
     },
     purposes: {
       answer: "Ответ", gate: "Выбор специалистов", specialist: "Специалист", synthesis: "Итог",
-      dialogue: "Реплика", candidate: "Вариант", judge: "Судья", summary: "Сжатие",
+      dialogue: "Реплика", candidate: "Вариант", judge: "Судья", summary: "Сжатие", member: "Участник", ranking: "Оценка", report: "Отчёт", check: "Сверка",
       title: "Заголовок", repair: "Исправление", cache_check: "Проверка кеша",
       embedding: "Эмбеддинг", transcription: "Распознавание речи",
     },
@@ -104,7 +104,7 @@ const TEXTS = {
     },
     purposes: {
       answer: "Відповідь", gate: "Вибір спеціалістів", specialist: "Спеціаліст", synthesis: "Підсумок",
-      dialogue: "Репліка", candidate: "Варіант", judge: "Суддя", summary: "Стиснення",
+      dialogue: "Репліка", candidate: "Варіант", judge: "Суддя", summary: "Стиснення", member: "Учасник", ranking: "Оцінка", report: "Звіт", check: "Звірка",
       title: "Заголовок", repair: "Виправлення", cache_check: "Перевірка кешу",
       embedding: "Ембединг", transcription: "Розпізнавання мовлення",
     },
@@ -155,7 +155,7 @@ const TEXTS = {
     },
     purposes: {
       answer: "Answer", gate: "Choosing specialists", specialist: "Specialist", synthesis: "Synthesis",
-      dialogue: "Line", candidate: "Candidate", judge: "Judge", summary: "Compression",
+      dialogue: "Line", candidate: "Candidate", judge: "Judge", summary: "Compression", member: "Member", ranking: "Ranking", report: "Report", check: "Check",
       title: "Title", repair: "Repair", cache_check: "Cache check",
       embedding: "Embedding", transcription: "Speech to text",
     },
@@ -230,7 +230,7 @@ function WindowGauge({ lang, text, about, used, size }) {
 }
 
 /** Calls that a turn may have several of, each by somebody with a name of their own. */
-const VOICES = new Set(["specialist", "candidate", "dialogue"]);
+const VOICES = new Set(["specialist", "candidate", "member", "dialogue"]);
 
 function Calls({ lang, text, calls, total, tokens, outcome }) {
   return (

@@ -193,6 +193,8 @@ def _answer_of(script: Script, last_user: str, schema: Mapping[str, Any] | None)
     if script.council is not None and schema and "need" in schema["properties"]:
         fields = schema["properties"]["specialists"]["items"]["properties"]
         return _json_tokens(council(script.council, with_models="model" in fields))
+    if script.text == "json" and schema and (value := _judgement(last_user, schema)):
+        return _json_tokens(value)
     match script.text:
         case "words":
             return Cycle(script.amount)
@@ -208,6 +210,26 @@ def _answer_of(script: Script, last_user: str, schema: Mapping[str, Any] | None)
             return _json_tokens(value)
         case _:
             return split_words(last_user)
+
+
+def _judgement(prompt: str, schema: Mapping[str, Any]) -> Any:
+    """What a judge of a peer council says of the answers in its prompt: the last one is the best, all hold
+    how the first begins, and nothing is wrong with the final answer."""
+    answers = re.findall(r'<answer letter="(\w)">\n(.*?)\n</answer>', prompt, re.DOTALL)
+    quotes = [{"member": letter, "quote": text[:40]} for letter, text in answers]
+    fields = schema["properties"]
+    if "ranking" in fields:
+        return {"reason": "Полнее.", "ranking": [letter for letter, _ in answers][::-1]}
+    if "consensus" in fields:
+        sides = [{**quote, "claim": "так"} for quote in quotes]
+        return {
+            "consensus": [{"point": "Все начинают с ответа", "quotes": quotes}],
+            "contradictions": [{"point": "Чем кончить", "sides": sides}],
+            "partial": [],
+            "unique": [{**quotes[0], "point": "Повторяет вопрос"}],
+            "blind_spots": ["Никто не назвал цену"],
+        }
+    return {"missing": [], "unsupported": []} if "unsupported" in fields else None
 
 
 def _json_tokens(value: Any) -> list[str]:

@@ -38,6 +38,12 @@ async def test_the_page_is_served_the_elements_of_that_folder():
 
 def test_our_own_modes_are_found_in_the_order_of_the_picker():
     modes = modes_in("app.conversation.modes")
-    assert [mode.id for mode in modes] == ["chat", "consultation", "dialogue", "best_of"]
+    assert [mode.id for mode in modes] == [
+        "chat",
+        "council",
+        "consultation",
+        "dialogue",
+        "best_of",
+    ]
     elements = elements_in("app.conversation.modes")
     assert {note.element for mode in modes for note in mode.notes if note.element} <= set(elements)

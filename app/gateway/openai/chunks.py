@@ -108,7 +108,9 @@ class ChunkWriter:
         body: Json = {"text": ""} if self._head.legacy else {"delta": {}}
         logprobs = self._head.logprobs(extra)
         choice = {"index": 0, **body, "logprobs": logprobs, "finish_reason": reason}
-        last = encode(self._head.fields(chunk=True) | {"choices": [choice]} | self._usage)
+        last = encode(
+            self._head.fields(chunk=True) | {"choices": [choice]} | self._usage | _ours(extra)
+        )
         if self._wants_usage:
             last += encode(
                 self._head.fields(chunk=True) | {"choices": [], "usage": usage_json(usage)}
@@ -130,7 +132,12 @@ async def completion(head: CompletionHeader, events: AsyncIterable[ModelEvent]) 
     else:
         choice["message"] = _message(answer)
     usage = usage_json(finish.usage)
-    return head.fields(chunk=False) | {"choices": [choice], "usage": usage}
+    return head.fields(chunk=False) | {"choices": [choice], "usage": usage} | _ours(finish.extra)
+
+
+def _ours(extra: Mapping[str, Any]) -> Json:
+    """What only our own modes tell: a council's report."""
+    return {"konsilium": extra["konsilium"]} if "konsilium" in extra else {}
 
 
 def _legacy_logprobs(tokens: Iterable[Json]) -> Json:

@@ -40,7 +40,7 @@ from app.gateway.rest.shapes import (
     TokenUsage,
     WindowUsage,
 )
-from app.gateway.turn_events import TurnEventAdapter
+from app.gateway.turn_events import TurnEventAdapter, told_of
 
 router = APIRouter(prefix="/api/chat", tags=["chat"])
 DIALOGUE = "dialogue"
@@ -278,7 +278,9 @@ async def _events(turn: RunningTurn, heartbeat: float) -> AsyncGenerator[bytes, 
 
 def _reply(state: TurnState) -> Reply:
     answers = [step for step in state.steps.values() if step.kind is StepKind.ANSWER and step.text]
-    agents = [step for step in state.steps.values() if step.kind is StepKind.SPECIALIST]
+    agents = [
+        step for step in state.steps.values() if step.kind in (StepKind.SPECIALIST, StepKind.MEMBER)
+    ]
     if len(answers) > 1 and not agents:
         agents = answers
     settled = state.settled
@@ -294,6 +296,7 @@ def _reply(state: TurnState) -> Reply:
         token_usage=_tokens(state),
         context_window_usage=_window(state),
         outcome=str(state.outcome),
+        report=told_of(answers[-1]).get("report") if answers else None,
     )
 
 

@@ -211,7 +211,9 @@ class Question(Shape):
     system_prompt: str | None = Field(default=None, max_length=200_000)
     compress_context: bool | None = None
     compress_system_prompt: bool | None = None
-    mode: str | None = Field(default=None, description="chat, consultation, dialogue, best_of")
+    mode: str | None = Field(
+        default=None, description="chat, council, consultation, dialogue, best_of"
+    )
     options: dict[str, Any] = Field(
         default_factory=dict, description="Further settings by their ids"
     )
@@ -306,6 +308,10 @@ class Reply(Shape):
     token_usage: TokenUsage
     context_window_usage: WindowUsage
     outcome: str = Field(description="completed, or stopped")
+    report: dict[str, Any] | None = Field(
+        default=None,
+        description="A council's report: members, ranking, agreement, points and quotes",
+    )
 
 
 class NewKey(Shape):

@@ -3,6 +3,6 @@
 from app.conversation.modes.best_of.mode import BestOf
 from app.conversation.modes.best_of.promotion import promoted
 
-MODE, PLACE = BestOf(), 3
+MODE, PLACE = BestOf(), 4
 
 __all__ = ["MODE", "PLACE", "BestOf", "promoted"]

@@ -2,6 +2,6 @@
 
 from app.conversation.modes.consultation.mode import Consultation
 
-MODE, PLACE = Consultation(), 1
+MODE, PLACE = Consultation(), 2
 
 __all__ = ["MODE", "PLACE", "Consultation"]

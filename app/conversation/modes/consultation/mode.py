@@ -10,11 +10,13 @@ docs/decisions/gate-without-waiting.md says how triage costs no visible wait.
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 
+from app.conversation import cost
 from app.conversation.answer import answer
 from app.conversation.limits import deadline_in
 from app.conversation.mode import TurnContext
-from app.conversation.modes.consultation import cost, prompts
+from app.conversation.modes.consultation import prompts
 from app.conversation.modes.consultation.complexity import is_simple
 from app.conversation.modes.consultation.notes import (
     CouncilNote,
@@ -35,16 +37,21 @@ from app.conversation.modes.consultation.triage import Triage
 from app.conversation.steps import StepWriter
 from app.core.concurrency import at_once, ended
 from app.core.events import StepKind
+from app.core.models import ModelProfile
 from app.core.notes import Note
 from app.core.options import Option
 from app.core.text import Text
 from app.core.turns import new_id
 from app.core.usage import Outcome, Purpose
 
+TYPICAL_ANSWER = 400
+"""Tokens of a specialist's answer, if the limit is not lower."""
+TYPICAL_PLAN, TYPICAL_SYNTHESIS = 150, 600
+
 
 class Consultation:
     id = "consultation"
-    name = Text(ru="Консилиум", uk="Консиліум", en="Council")
+    name = Text(ru="Консилиум специалистов", uk="Консиліум фахівців", en="Specialists")
     description = Text(
         ru="На сложный вопрос отвечают специалисты, итог подводит координатор",
         uk="На складне запитання відповідають спеціалісти, підсумок робить координатор",
@@ -182,12 +189,12 @@ def _described(
     models = [specialists.model_for(specialist) for specialist in plan.specialists]
     characters = sum(len(message.text) for message in turn.prompt.messages)
     estimated = cost.estimate(
-        turn.prompt.tokens or cost.tokens_in(characters),
-        specialists.profile,
-        [turn.models.profile(model) for model in models],
-        sequential=specialists.sequential,
-        answer_limit=specialists.answer_tokens,
-        calls_made=calls_made,
+        _calls(
+            turn.prompt.tokens or cost.tokens_in(characters),
+            specialists,
+            [turn.models.profile(model) for model in models],
+            triage_calls=calls_made,
+        )
     )
     reason = plan.reason or (prompts.BY_REQUEST[language] if by == "request" else "")
     if plan.left_out:
@@ -214,3 +221,21 @@ def _described(
         tokens=estimated.tokens,
         money=estimated.money,
     )
+
+
+def _calls(
+    prompt_tokens: int,
+    council: Specialists,
+    profiles: list[ModelProfile],
+    *,
+    triage_calls: int,
+) -> Iterator[cost.PlannedCall]:
+    """The planning so far, the specialists, the synthesis."""
+    own = prompt_tokens + cost.INSTRUCTIONS
+    answer = min(council.answer_tokens or TYPICAL_ANSWER, TYPICAL_ANSWER)
+    for _ in range(triage_calls):
+        yield cost.PlannedCall(council.profile, own, TYPICAL_PLAN)
+    for number, profile in enumerate(profiles):
+        seen = number * answer if council.sequential else 0
+        yield cost.PlannedCall(profile, own + seen, answer)
+    yield cost.PlannedCall(council.profile, own + len(profiles) * answer, TYPICAL_SYNTHESIS)

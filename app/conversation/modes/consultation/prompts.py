@@ -162,11 +162,3 @@ CUT_SHORT = Text(
     uk="Відповіли не до кінця: {roles}.",
     en="Broke off before the end: {roles}.",
 )
-CALLS = (
-    Text(ru="{n} вызов модели", uk="{n} виклик моделі", en="{n} model call"),
-    Text(ru="{n} вызова модели", uk="{n} виклики моделі", en="{n} model calls"),
-    Text(ru="{n} вызовов модели", uk="{n} викликів моделі", en="{n} model calls"),
-)
-TOKENS = Text(ru="≈ {n} токенов", uk="≈ {n} токенів", en="≈ {n} tokens")
-FREE = Text(ru="0 ₽ (локальные модели)", uk="0 ₽ (локальні моделі)", en="cost 0 (local models)")
-UNKNOWN_COST = Text(ru="стоимость —", uk="вартість —", en="cost —")

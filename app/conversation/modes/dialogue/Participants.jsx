@@ -7,6 +7,7 @@ const { keep, words } = window.Konsilium;
 const TEXTS = {
   ru: {
     title: "Участники диалога",
+    council: { title: "Участники совета", hint: "От двух до шести: отвечают независимо и оценивают друг друга. Без списка подбираются сами.", auto: "Подбирать автоматически", folded: "подбираются сами" },
     hint: "От двух до четырёх. Говорят по очереди, каждый под своим именем.",
     presets: "Готовые составы",
     own: "свой состав",
@@ -27,6 +28,7 @@ const TEXTS = {
   },
   uk: {
     title: "Учасники діалогу",
+    council: { title: "Учасники ради", hint: "Від двох до шести: відповідають незалежно й оцінюють одне одного. Без списку добираються самі.", auto: "Добирати автоматично", folded: "добираються самі" },
     hint: "Від двох до чотирьох. Говорять по черзі, кожен під своїм іменем.",
     presets: "Готові склади",
     own: "власний склад",
@@ -47,6 +49,7 @@ const TEXTS = {
   },
   en: {
     title: "Who takes part",
+    council: { title: "Members of the council", hint: "Two to six: they answer independently and rank each other. Without a list they are chosen by themselves.", auto: "Choose automatically", folded: "chosen automatically" },
     hint: "Two to four. They speak in turn, each under its own name.",
     presets: "Presets",
     own: "your own",
@@ -68,7 +71,6 @@ const TEXTS = {
 };
 
 const LEAST = 2;
-const MOST = 4;
 
 function complaint(text, participants) {
   const names = participants.map((one) => one.name.trim().toLowerCase());
@@ -110,14 +112,18 @@ function Participant({ text, number, one, models, removable, change, remove }) {
 }
 
 function Participants({ data, callAction }) {
-  const { lang, models = [], presets = [] } = data;
-  const text = words(lang, TEXTS);
+  const { lang, models = [], presets = [], mode, most = 4 } = data;
+  const texts = words(lang, TEXTS);
+  const council = mode === "council";
+  const text = council ? { ...texts, ...texts.council } : texts;
   const blank = (number) => ({ name: text.participant(number), model: "", system: "" });
-  const given = data.participants?.length ? data.participants : [blank(1), blank(2)];
+  const named = data.participants?.length > 0;
+  const given = named ? data.participants : [blank(1), blank(2)];
   const [participants, setParticipants] = useState(given);
   const [preset, setPreset] = useState("");
   const [name, setName] = useState("");
-  const [unfolded, setUnfolded] = useState(data.unfolded ?? true);
+  const [auto, setAuto] = useState(council && !named);
+  const [unfolded, setUnfolded] = useState((data.unfolded ?? true) && !(council && !named));
   const edited = useRef(false);
   const { messages } = useChatMessages();
   const questions = messages.filter((message) => message.type === "user_message").length;
@@ -133,8 +139,15 @@ function Participants({ data, callAction }) {
     setPreset(event.target.value);
     if (found) edit(found.participants);
   };
+  const automatic = async () => {
+    edited.current = false;
+    setAuto(true);
+    setUnfolded(false);
+    await callAction({ name: "participants", payload: { participants: [] } });
+  };
   const take = async () => {
     edited.current = false;
+    setAuto(false);
     await callAction({ name: "participants", payload: { participants } });
   };
   const apply = async (event) => {
@@ -166,7 +179,9 @@ function Participants({ data, callAction }) {
       onBlur={leave} aria-label={text.title}>
       <button type="button" className="k-fold" aria-expanded={unfolded} onClick={() => setUnfolded(!unfolded)}>
         <span className="k-strong">{text.title}</span>
-        {!unfolded && <span className="k-muted k-small">{participants.map((one) => one.name).join(", ")}</span>}
+        {!unfolded && (
+          <span className="k-muted k-small">{auto ? text.folded : participants.map((one) => one.name).join(", ")}</span>
+        )}
         {unfolded ? <ChevronUp aria-hidden="true" /> : <ChevronDown aria-hidden="true" />}
       </button>
       {unfolded && <>
@@ -193,10 +208,13 @@ function Participants({ data, callAction }) {
           remove={() => edit(participants.filter((_, at) => at !== index))} />
       ))}
       <div className="k-actions">
-        <button type="button" className="k-button" disabled={participants.length >= MOST}
+        <button type="button" className="k-button" disabled={participants.length >= most}
           onClick={() => edit([...participants, blank(participants.length + 1)])}>
           <Plus aria-hidden="true" />{text.add}
         </button>
+        {council && (
+          <button type="button" className="k-button k-plain" onClick={automatic}>{text.auto}</button>
+        )}
       </div>
       <div className="k-row-between k-bottom">
         <span className="k-inline">

@@ -2,6 +2,7 @@
 
 from app.conversation.modes.dialogue.mode import Dialogue, continuation
 from app.conversation.modes.dialogue.participants import (
+    MAX_PARTICIPANTS,
     Participant,
     ParticipantsInvalid,
     default_participants,
@@ -9,9 +10,10 @@ from app.conversation.modes.dialogue.participants import (
     written_participants,
 )
 
-MODE, PLACE = Dialogue(), 2
+MODE, PLACE = Dialogue(), 3
 
 __all__ = [
+    "MAX_PARTICIPANTS",
     "MODE",
     "PLACE",
     "Dialogue",

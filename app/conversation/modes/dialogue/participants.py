@@ -89,7 +89,9 @@ def default_participants(language: Language) -> tuple[Participant, ...]:
     )
 
 
-def parse_participants(value: str) -> tuple[Participant, ...]:
+def parse_participants(
+    value: str, least: int = MIN_PARTICIPANTS, most: int = MAX_PARTICIPANTS
+) -> tuple[Participant, ...]:
     """The participants of the option's value; none for the empty text. Raises ParticipantsInvalid."""
     if not value.strip():
         return ()
@@ -99,10 +101,8 @@ def parse_participants(value: str) -> tuple[Participant, ...]:
         raise ParticipantsInvalid(NOT_READABLE) from error
     if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
         raise ParticipantsInvalid(NOT_READABLE)
-    if not MIN_PARTICIPANTS <= len(listed) <= MAX_PARTICIPANTS:
-        raise ParticipantsInvalid(
-            WRONG_NUMBER.format(least=MIN_PARTICIPANTS, most=MAX_PARTICIPANTS, n=len(listed))
-        )
+    if not least <= len(listed) <= most:
+        raise ParticipantsInvalid(WRONG_NUMBER.format(least=least, most=most, n=len(listed)))
     participants = tuple(_participant(one, number) for number, one in enumerate(listed, 1))
     names = [one.name.casefold() for one in participants]
     for one in participants:

@@ -1,0 +1,41 @@
+"""A person prefers a member's own answer: what changes in storage, as a pure function."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from app.conversation.modes.council.notes import CouncilReportNote
+from app.core.errors import NotFound
+from app.core.events import StepKind
+from app.core.turns import StepRecord
+
+
+def preferred(steps: Sequence[StepRecord], answer_id: str, step_id: str) -> tuple[StepRecord, ...]:
+    """The answer's step with the words of the member's step in it; with an empty `step_id` the council's
+    own again. Raises NotFound where there is no such answer or no such member with words."""
+    answer = next((s for s in steps if s.id == answer_id and s.kind is StepKind.ANSWER), None)
+    note = CouncilReportNote.of(answer.metadata) if answer else None
+    if answer is None or note is None:
+        raise NotFound(f"no council's answer {answer_id}")
+    if step_id == note.chosen:
+        return ()
+    own = note.own if note.chosen else answer.output
+    if not step_id:
+        back = replace(note, chosen="", own="")
+        return (replace(answer, output=own, metadata={**answer.metadata, **back.as_json()}),)
+    member = next(
+        (
+            step
+            for step in steps
+            if step.id == step_id
+            and step.kind is StepKind.MEMBER
+            and step.turn_id == answer.turn_id
+            and step.output.strip()
+        ),
+        None,
+    )
+    if member is None:
+        raise NotFound(f"no member's answer {step_id}")
+    chosen = replace(note, chosen=step_id, own=own)
+    return (
+        replace(answer, output=member.output, metadata={**answer.metadata, **chosen.as_json()}),
+    )
