@@ -180,5 +180,6 @@ async def test_what_compression_cost_outlives_a_restart_and_goes_with_its_thread
     assert costs.stopped("fake/small")
     assert await again.notes.gave_up("t1") == "fake/small"
     await house.storage.threads.delete("t1", house.user.id)
+    await house.storage.threads.purge(user_id=house.user.id, thread_id="t1")
     gone = House(house.storage, house.user)
     assert await gone.notes.gave_up("t1") == ""
