@@ -3,7 +3,7 @@
 from pathlib import PurePath
 from typing import Literal
 
-Kind = Literal["text", "pdf", "docx", "image", "zip", "binary"]
+Kind = Literal["text", "pdf", "docx", "pptx", "xlsx", "epub", "image", "zip", "binary"]
 
 # fmt: off
 _TEXT_SUFFIXES = (
@@ -20,15 +20,16 @@ _TEXT_SUFFIXES = (
 _NAMES = ("dockerfile", "makefile", "jenkinsfile", "procfile", "gemfile", "license", "readme")
 """Text files that have no suffix."""
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
-READABLE = (".pdf", ".docx", *_IMAGE_SUFFIXES, *_TEXT_SUFFIXES, *_NAMES)
+READABLE = (".pdf", ".docx", ".pptx", ".xlsx", ".epub", *_IMAGE_SUFFIXES, *_TEXT_SUFFIXES, *_NAMES)
 """The endings of the names of all files that are read: what an upload may be called."""
 _BY_SUFFIX: dict[str, Kind] = {
     ".pdf": "pdf",
     ".docx": "docx",
+    ".pptx": "pptx",
+    ".xlsx": "xlsx",
+    ".epub": "epub",
     **dict.fromkeys(_IMAGE_SUFFIXES, "image"),
-    **dict.fromkeys(
-        (".zip", ".xlsx", ".pptx", ".odt", ".epub", ".jar", ".gz", ".7z", ".rar"), "zip"
-    ),
+    **dict.fromkeys((".zip", ".odt", ".jar", ".gz", ".7z", ".rar"), "zip"),
     **dict.fromkeys(
         (".doc", ".xls", ".exe", ".dll", ".so", ".mp3", ".mp4", ".wav", ".ogg", ".avi", ".mov"),
         "binary",
@@ -39,11 +40,21 @@ _BY_WHOLE_NAME: dict[str, Kind] = dict.fromkeys((".env", *_NAMES), "text")
 _BY_MIME: dict[str, Kind] = {
     "application/pdf": "pdf",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    "application/epub+zip": "epub",
     "application/json": "text",
     "application/xml": "text",
     "image/svg+xml": "text",
     "application/zip": "zip",
 }
+_PARTS: dict[str, Kind] = {
+    "word/document.xml": "docx",
+    "ppt/presentation.xml": "pptx",
+    "xl/workbook.xml": "xlsx",
+    "META-INF/container.xml": "epub",
+}
+"""Members by which an archive is told to be a document."""
 _IMAGE_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM")
 _BINARY_MAGIC = (b"MZ", b"\x7fELF", b"\xd0\xcf\x11\xe0", b"ID3", b"OggS", b"Rar!", b"\x1f\x8b")
 HEAD_BYTES = 4096
@@ -71,7 +82,7 @@ def found_kind(head: bytes, names: frozenset[str] = frozenset()) -> Kind:
     if b"%PDF-" in head[:1024]:
         return "pdf"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return "docx" if "word/document.xml" in names else "zip"
+        return next((kind for part, kind in _PARTS.items() if part in names), "zip")
     webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
     if webp or (head.startswith(_IMAGE_MAGIC) and not _is_text(head)):
         return "image"

@@ -44,12 +44,10 @@ async def read_attachment(
 
     Raises AttachmentRefused with a reason, StorageUnavailable where the bytes cannot be read.
     """
-    kind = _admit(path, name, mime, limits, profile)
-    header, payload = await _in_own_process(path, name, kind, limits)
-    if "refused" in header:
-        raise AttachmentRefused(
-            header["detail"], reason=header["refused"], **({"name": name} | header["facts"])
-        )
+    kind = admit(path, name, mime, limits)
+    if kind == "image":
+        _must_see(name, profile)
+    header, payload = await in_own_process("app.attachments.worker", path, name, kind, limits)
     identity = element_id or new_id()
     if header["kind"] == "image":
         _must_see(name, profile)
@@ -88,10 +86,9 @@ async def read_attachments(
     )
 
 
-def _admit(
-    path: Path, name: str, mime: str, limits: AttachmentLimits, profile: ModelProfile
-) -> Kind | None:
-    """What can be refused without opening the file. Returns the kind it claims to be."""
+def admit(path: Path, name: str, mime: str, limits: AttachmentLimits) -> Kind | None:
+    """The kind that the file claims to be. Raises AttachmentRefused for what can be refused without
+    opening it, StorageUnavailable where it cannot be looked at."""
     try:
         size = path.stat().st_size
     except OSError as error:
@@ -108,8 +105,6 @@ def _admit(
     kind = claimed_kind(name, mime)
     if kind in ("zip", "binary"):
         raise AttachmentRefused(reason="unsupported", name=name)
-    if kind == "image":
-        _must_see(name, profile)
     return kind
 
 
@@ -118,17 +113,22 @@ def _must_see(name: str, profile: ModelProfile) -> None:
         raise AttachmentRefused(reason="no_vision", name=name, model=profile.ref.name)
 
 
-def _command(path: Path, kind: Kind | None, limits: AttachmentLimits) -> tuple[str, ...]:
-    worker = (sys.executable, "-m", "app.attachments.worker")
-    return (*worker, str(path.absolute()), kind or "", json.dumps(asdict(limits)))
+def _described(path: Path, kind: Kind | None, limits: AttachmentLimits) -> tuple[str, ...]:
+    return str(path.absolute()), kind or "", json.dumps(asdict(limits))
 
 
-async def _in_own_process(
-    path: Path, name: str, kind: Kind | None, limits: AttachmentLimits
+async def in_own_process(
+    worker: str,
+    path: Path,
+    name: str,
+    kind: Kind | None,
+    limits: AttachmentLimits,
+    *more: str,
 ) -> tuple[dict[str, Any], bytes]:
-    """A line of JSON and what follows it. The process knows no secret of ours."""
+    """What the module `worker` reads in the file: a line of JSON and what follows it. The process knows
+    no secret of ours. Raises AttachmentRefused."""
     process = await asyncio.create_subprocess_exec(
-        *_command(path, kind, limits),
+        *(sys.executable, "-m", worker, *_described(path, kind, limits), *more),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -152,6 +152,10 @@ async def _in_own_process(
             f"reader ended with {process.returncode}", reason="too_complex", name=name
         )
     header: dict[str, Any] = json.loads(line)
+    if "refused" in header:
+        raise AttachmentRefused(
+            header["detail"], reason=header["refused"], **({"name": name} | header["facts"])
+        )
     return header, payload
 
 

@@ -42,11 +42,11 @@ TEXTS: dict[str, Text] = {
     ),
     "unsupported": Text(
         ru="Файлы такого вида, как «{name}», пока не читаются. Подойдут текст, код, Markdown, CSV, "
-        "JSON, PDF, DOCX и изображения.",
+        "JSON, PDF, DOCX, PPTX, XLSX, EPUB и изображения.",
         uk="Файли такого виду, як «{name}», поки не читаються. Підійдуть текст, код, Markdown, CSV, "
-        "JSON, PDF, DOCX і зображення.",
-        en="Files like “{name}” cannot be read yet. Text, code, Markdown, CSV, JSON, PDF, DOCX and "
-        "images can.",
+        "JSON, PDF, DOCX, PPTX, XLSX, EPUB і зображення.",
+        en="Files like “{name}” cannot be read yet. Text, code, Markdown, CSV, JSON, PDF, DOCX, PPTX, "
+        "XLSX, EPUB and images can.",
     ),
     "type_mismatch": Text(
         ru="«{name}» — не то, чем назван: по имени это {claimed}, а внутри {found}.",
@@ -112,6 +112,9 @@ KIND_NAMES: dict[str, Text] = {
     "text": Text(ru="текст", uk="текст", en="text"),
     "pdf": Text(ru="документ PDF", uk="документ PDF", en="a PDF document"),
     "docx": Text(ru="документ DOCX", uk="документ DOCX", en="a DOCX document"),
+    "pptx": Text(ru="презентация PPTX", uk="презентація PPTX", en="a PPTX presentation"),
+    "xlsx": Text(ru="таблица XLSX", uk="таблиця XLSX", en="an XLSX workbook"),
+    "epub": Text(ru="книга EPUB", uk="книга EPUB", en="an EPUB book"),
     "image": Text(ru="изображение", uk="зображення", en="an image"),
     "zip": Text(ru="архив", uk="архів", en="an archive"),
     "binary": Text(ru="двоичные данные", uk="двійкові дані", en="binary data"),

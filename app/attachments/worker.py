@@ -9,22 +9,27 @@ import io
 import json
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from app.attachments.blocks import blocks_of, text_of, unpacks_too_large
 from app.attachments.decoding import Decoded, decode
 from app.attachments.kinds import HEAD_BYTES, Kind, found_kind
-from app.attachments.limits import MEGABYTE, AttachmentLimits
+from app.attachments.limits import AttachmentLimits
 from app.core.errors import AttachmentRefused
 
 MAX_PNG_BYTES = 1_500_000
 """A larger one is a photograph: JPEG says the same in a tenth."""
-_DOCX_TEXT_SHARE = 5
 _MAX_PARTS = 5_000
 
 
-def main(arguments: list[str]) -> None:
-    """Reads the file and answers on standard output."""
+Read = Callable[[Path, str, AttachmentLimits], tuple[dict[str, Any], bytes]]
+"""read(path, claimed kind, limits): a header, and what the file holds."""
+
+
+def main(arguments: list[str], read: Read) -> None:
+    """Reads the file, confined, and answers on standard output."""
     path, claimed, limits = arguments
     bounds = AttachmentLimits(**json.loads(limits))
     _confine(bounds)
@@ -48,23 +53,16 @@ def _refused(reason: str, detail: str, **facts: Any) -> dict[str, Any]:
 
 def read(path: Path, claimed: str, limits: AttachmentLimits) -> tuple[dict[str, Any], bytes]:
     """What the file holds. Raises AttachmentRefused; whatever else it raises means a damaged file."""
-    found, unreadable = _kind_of(path, limits), 0
-    if claimed and claimed != found:
-        raise AttachmentRefused(reason="type_mismatch", claimed=claimed, found=found)
+    found, unreadable = kind_of(path, claimed, limits), 0
     match found:
         case "image":
             return _image(path, limits)
-        case "pdf":
-            text = _pdf(path, limits)
-        case "docx":
-            text = _docx(path, limits)
         case "text":
-            decoded = _text(path)
+            decoded = decoded_text(path)
             text, unreadable = decoded.text, decoded.unreadable
         case _:
-            raise AttachmentRefused(reason="unsupported")
-    if len(text) > limits.characters:
-        raise AttachmentRefused(reason="too_long", limit=f"{limits.characters:,}".replace(",", " "))
+            text = text_of(blocks_of(path, found, limits), limits)
+    refuse_too_long(len(text), limits)
     return {"kind": found, "unreadable": unreadable}, text.encode()
 
 
@@ -81,7 +79,22 @@ def _confine(limits: AttachmentLimits) -> None:
             resource.setrlimit(what, (bound, bound))
 
 
-def _kind_of(path: Path, limits: AttachmentLimits) -> Kind:
+def refuse_too_long(characters: int, limits: AttachmentLimits) -> None:
+    """Raises AttachmentRefused for a text beyond the limit."""
+    if characters > limits.characters:
+        raise AttachmentRefused(reason="too_long", limit=f"{limits.characters:,}".replace(",", " "))
+
+
+def kind_of(path: Path, claimed: str, limits: AttachmentLimits) -> Kind:
+    """What the file is. Raises AttachmentRefused where its name says something else, or it unpacks
+    beyond the limit."""
+    found = _found_kind(path, limits)
+    if claimed and claimed != found:
+        raise AttachmentRefused(reason="type_mismatch", claimed=claimed, found=found)
+    return found
+
+
+def _found_kind(path: Path, limits: AttachmentLimits) -> Kind:
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     if not head.startswith(b"PK"):
@@ -89,72 +102,16 @@ def _kind_of(path: Path, limits: AttachmentLimits) -> Kind:
     with zipfile.ZipFile(path) as archive:
         parts = archive.infolist()
     if len(parts) > _MAX_PARTS or sum(p.file_size for p in parts) > limits.unpacked_bytes:
-        raise _unpacks_too_large(limits.unpacked_bytes)
+        raise unpacks_too_large(limits.unpacked_bytes)
     return found_kind(head, frozenset(part.filename for part in parts))
 
 
-def _unpacks_too_large(limit: int) -> AttachmentRefused:
-    return AttachmentRefused(reason="unpacks_too_large", limit_mb=limit // MEGABYTE)
-
-
-def _text(path: Path) -> Decoded:
+def decoded_text(path: Path) -> Decoded:
+    """The text of a file that is one, whatever its encoding."""
     decoded = decode(path.read_bytes())
     if decoded is None:
         raise AttachmentRefused(reason="type_mismatch", claimed="text", found="binary")
     return decoded
-
-
-def _pdf(path: Path, limits: AttachmentLimits) -> str:
-    from pypdf import PasswordType, PdfReader
-    from pypdf.errors import LimitReachedError
-
-    reader = PdfReader(path)
-    if reader.is_encrypted and reader.decrypt("") == PasswordType.NOT_DECRYPTED:
-        raise AttachmentRefused(reason="encrypted")
-    pages = len(reader.pages)
-    if pages > limits.pages:
-        raise AttachmentRefused(reason="too_many_pages", pages=pages, limit=limits.pages)
-    texts: list[str] = []
-    try:
-        for page in reader.pages:
-            texts.append(page.extract_text().strip())
-            if sum(map(len, texts)) > limits.characters:
-                break
-    except LimitReachedError as error:
-        raise AttachmentRefused(reason="too_complex") from error
-    text = "\n\n".join(text for text in texts if text)
-    if not text:
-        raise AttachmentRefused(reason="no_text")
-    return text
-
-
-def _docx(path: Path, limits: AttachmentLimits) -> str:
-    from docx import Document
-    from docx.table import Table
-
-    with zipfile.ZipFile(path) as archive:
-        written = archive.getinfo("word/document.xml").file_size
-    if written > limits.unpacked_bytes // _DOCX_TEXT_SHARE:
-        raise _unpacks_too_large(limits.unpacked_bytes // _DOCX_TEXT_SHARE)
-    lines: list[str] = []
-    for block in Document(str(path)).iter_inner_content():
-        if isinstance(block, Table):
-            lines += (
-                " | ".join(cell.text.replace("\n", " ") for cell in row.cells) for row in block.rows
-            )
-        else:
-            lines.append(_heading_mark(block) + block.text)
-    text = "\n".join(lines).strip()
-    if not text:
-        raise AttachmentRefused(reason="no_text")
-    return text
-
-
-def _heading_mark(paragraph: Any) -> str:
-    """`## ` before what is styled Heading 2."""
-    style = (paragraph.style.name if paragraph.style is not None else None) or ""
-    level = style.removeprefix("Heading ")
-    return "#" * int(level) + " " if level != style and level.isdigit() else ""
 
 
 def _image(path: Path, limits: AttachmentLimits) -> tuple[dict[str, Any], bytes]:
@@ -192,4 +149,4 @@ def _encode(pixels: Any, lossless: bool) -> tuple[dict[str, Any], bytes]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1:], read)

@@ -1,4 +1,4 @@
-"""konsilium, or python -m app: run, doctor, models, users, keys, cache, db, gateway, import, reference.
+"""konsilium, or python -m app: run, doctor, models, users, keys, cache, knowledge, db, gateway, import, reference.
 
 A command group is one module of its name with `register(subparsers)`, which adds its parsers and sets
 `run=function` as their default: `run(args, terminal)` returns an exit code, or a coroutine of one.
@@ -27,6 +27,7 @@ GROUPS = (
     "users",
     "keys",
     "cache",
+    "knowledge",
     "db",
     "gateway",
     "import",

@@ -87,7 +87,7 @@ async def storage(terminal: Terminal) -> AsyncIterator[Storage]:
 async def create_key(args: argparse.Namespace, terminal: Terminal) -> int:
     """Prints the key alone on standard output, so that a script can take it."""
     async with storage(terminal) as store:
-        user_id = await _user(args.user, store, terminal)
+        user_id = await owner_of(args.user, store, terminal)
         if user_id is None:
             terminal.fail(NO_USER.format(name=args.user or FIRST_ADMIN))
             return 1
@@ -109,7 +109,9 @@ async def create_key(args: argparse.Namespace, terminal: Terminal) -> int:
     return 0
 
 
-async def _user(identifier: str | None, store: Storage, terminal: Terminal) -> str | None:
+async def owner_of(identifier: str | None, store: Storage, terminal: Terminal) -> str | None:
+    """The id of that user; unless named, of the local user or the first administrator. None where
+    there is none."""
     if identifier is None and terminal.settings.auth_mode == "local":
         return (await store.users.add(LOCAL, role="admin")).id
     user = await store.users.by_identifier(identifier or FIRST_ADMIN)

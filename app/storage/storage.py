@@ -9,6 +9,7 @@ from app.storage.elements import Elements
 from app.storage.files import LocalFiles
 from app.storage.history import Conversations
 from app.storage.key_value import KeyValues
+from app.storage.knowledge import Knowledge
 from app.storage.migrations import apply
 from app.storage.processes import Process
 from app.storage.threads import Threads
@@ -36,6 +37,7 @@ class Storage:
         self.usage = StoredUsage(self.database)
         self.keys = ApiKeys(self.database)
         self.answers = CachedAnswers(self.database)
+        self.knowledge = Knowledge(self.database, self.files)
 
     async def open(self) -> "Storage":
         """Migrates the database, marks what a dead process left, and joins the living.

@@ -386,3 +386,67 @@ cached_terms = Table(
     Index("ix_cached_terms_seq", "seq"),
     sqlite_with_rowid=False,
 )
+
+# Knowledge bases: documents cut into passages. What search finds them by is made from `terms`.
+
+knowledge_bases = Table(
+    "knowledge_bases",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("user_id", String, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("name", StorableText, nullable=False),
+    Column("shared_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ux_knowledge_bases_user_id_name", "user_id", "name", unique=True),
+)
+
+knowledge_documents = Table(
+    "knowledge_documents",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("base_id", String, ForeignKey("knowledge_bases.id", ondelete="CASCADE"), nullable=False),
+    Column("name", StorableText, nullable=False),
+    Column("mime", StorableText, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("pages", Integer),
+    Column("characters", Integer, nullable=False),
+    Column("passages", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ux_knowledge_documents_base_id_name", "base_id", "name", unique=True),
+)
+
+knowledge_passages = Table(
+    "knowledge_passages",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column(
+        "document_id",
+        String,
+        ForeignKey("knowledge_documents.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("base_id", String, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("start", Integer, nullable=False),
+    Column("page", Integer),
+    Column("heading", StorableText, nullable=False),
+    Column("text", StorableText, nullable=False),
+    Column("terms", StorableText, nullable=False),
+    Index("ux_knowledge_passages_document_id_number", "document_id", "number", unique=True),
+    Index("ix_knowledge_passages_base_id", "base_id"),
+)
+
+knowledge_vectors = Table(
+    "knowledge_vectors",
+    metadata,
+    Column(
+        "document_id",
+        String,
+        ForeignKey("knowledge_documents.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("model", StorableText, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("vectors", LargeBinary, nullable=False),  # float32, of unit length, in order
+)

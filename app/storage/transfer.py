@@ -1,12 +1,13 @@
 """Everything in one ZIP file that any Konsilium can read, whichever database either uses.
 
 manifest.json       {"format": 1, "revisions": [...], "counts": {...}, "exported_at": ...}
-tables/<name>.jsonl a row a line; times in ISO 8601, money as decimal strings
+tables/<name>.jsonl a row a line; times in ISO 8601, money as decimal strings, bytes in base64
 files/<thread>/<file>
 
 It holds password hashes and the hashes of API keys: the file is readable by its owner alone.
 """
 
+import base64
 import io
 import json
 import os
@@ -19,7 +20,7 @@ from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal, cast
 
-from sqlalchemy import Column, Connection, Table, delete, exc, func, insert, select
+from sqlalchemy import Column, Connection, LargeBinary, Table, delete, exc, func, insert, select
 
 from app.core.errors import BadRequest, KonsiliumError, NotAllowed, NotFound
 from app.core.turns import now
@@ -190,6 +191,8 @@ def _plain(value: Any) -> Any:
             return value.isoformat()
         case Decimal():
             return str(value)
+        case bytes():
+            return base64.b64encode(value).decode()
         case _:
             return value
 
@@ -201,6 +204,8 @@ def _typed(column: Column[Any], value: Any) -> Any:
         return datetime.fromisoformat(value)
     if isinstance(column.type, Money):
         return Decimal(value)
+    if isinstance(column.type, LargeBinary):
+        return base64.b64decode(value, validate=True)
     return value
 
 

@@ -191,7 +191,7 @@ async def test_an_image_of_20000_by_20000_pixels_is_refused_undecoded(refuse):
         ("report.pdf", a_png(10, 10), "image"),
         ("photo.png", b"<html>not a photo</html>", "text"),
         ("notes.txt", b"MZ\x90\0\x03\0\0\0" * 20, "binary"),
-        ("letter.docx", a_bomb(1, "xl/workbook.xml").replace(b"word/doc", b"none/doc"), "zip"),
+        ("letter.docx", a_bomb(1, "xl/workbook.xml").replace(b"word/doc", b"none/doc"), "xlsx"),
         ("data.json", a_pdf("x"), "pdf"),
     ],
 )

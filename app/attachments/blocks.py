@@ -1,0 +1,326 @@
+"""A document as blocks of text: each with its page and, where it is a heading, its level.
+
+Runs in the reader's own process. Raises AttachmentRefused; whatever else is raised means a damaged file.
+"""
+
+import html.parser
+import io
+import re
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from app.attachments.decoding import decode
+from app.attachments.kinds import Kind
+from app.attachments.limits import MEGABYTE, AttachmentLimits
+from app.core.errors import AttachmentRefused
+
+_ONE_PART_SHARE = 5
+_SCAN_LANGUAGES = ("rus", "ukr", "eng")
+_SCAN_SECONDS = 60
+"""For one page; the reader's own time is the bound of all."""
+
+
+class Block(NamedTuple):
+    """A paragraph, a row of a table, a heading, or a page of a PDF."""
+
+    text: str
+    page: int | None = None
+    """Page, slide or sheet, from 1."""
+    level: int = 0
+    """Of a heading, from 1; 0: it is none."""
+
+
+def blocks_of(path: Path, kind: Kind, limits: AttachmentLimits) -> Iterator[Block]:
+    """The blocks of a document of that kind, in order."""
+    match kind:
+        case "pdf":
+            return _pdf(path, limits)
+        case "docx":
+            return _docx(path, limits)
+        case "pptx":
+            return _pptx(path)
+        case "xlsx":
+            return _xlsx(path)
+        case "epub":
+            return _epub(path)
+        case _:
+            raise AttachmentRefused(reason="unsupported")
+
+
+def text_of(blocks: Iterable[Block], limits: AttachmentLimits) -> str:
+    """The blocks as one text: headings with their marks, pages set apart. Reads on no further than the
+    limit of characters. Raises AttachmentRefused where there is no text."""
+    parts: list[str] = []
+    page, size = None, 0
+    for block in blocks:
+        if parts:
+            parts.append("\n" if block.page == page else "\n\n")
+        parts.append(f"{'#' * block.level} {block.text}" if block.level else block.text)
+        page = block.page
+        size += len(block.text)
+        if size > limits.characters:
+            break
+    text = "".join(parts).strip()
+    if not text:
+        raise AttachmentRefused(reason="no_text")
+    return text
+
+
+def unpacks_too_large(limit: int) -> AttachmentRefused:
+    """An archive that holds more than that."""
+    return AttachmentRefused(reason="unpacks_too_large", limit_mb=limit // MEGABYTE)
+
+
+def _pdf(path: Path, limits: AttachmentLimits) -> Iterator[Block]:
+    from pypdf import PasswordType, PdfReader
+    from pypdf.errors import LimitReachedError
+
+    reader = PdfReader(path)
+    if reader.is_encrypted and reader.decrypt("") == PasswordType.NOT_DECRYPTED:
+        raise AttachmentRefused(reason="encrypted")
+    pages = len(reader.pages)
+    if pages > limits.pages:
+        raise AttachmentRefused(reason="too_many_pages", pages=pages, limit=limits.pages)
+    try:
+        for number, page in enumerate(reader.pages, 1):
+            text = page.extract_text().strip() or _recognised(page)
+            if text:
+                yield Block(text, number)
+    except LimitReachedError as error:
+        raise AttachmentRefused(reason="too_complex") from error
+
+
+def _recognised(page: Any) -> str:
+    """What Tesseract reads on a scanned page, where it is installed."""
+    tesseract = shutil.which("tesseract")
+    if tesseract is None:
+        return ""
+    known = subprocess.run(  # noqa: S603 - the program found above
+        [tesseract, "--list-langs"], capture_output=True, timeout=_SCAN_SECONDS, check=True
+    )
+    installed = known.stdout.decode().split()
+    languages = "+".join(one for one in _SCAN_LANGUAGES if one in installed) or "eng"
+    texts = []
+    for image in page.images:
+        buffer = io.BytesIO()
+        image.image.convert("L").save(buffer, "PNG")
+        read = subprocess.run(  # noqa: S603 - the same
+            [tesseract, "stdin", "stdout", "-l", languages],
+            input=buffer.getvalue(),
+            capture_output=True,
+            timeout=_SCAN_SECONDS,
+            check=True,
+        )
+        texts.append(read.stdout.decode("utf-8", "replace").strip())
+    return "\n".join(text for text in texts if text)
+
+
+def _docx(path: Path, limits: AttachmentLimits) -> Iterator[Block]:
+    from docx import Document
+    from docx.table import Table
+
+    with zipfile.ZipFile(path) as archive:
+        written = archive.getinfo("word/document.xml").file_size
+    if written > limits.unpacked_bytes // _ONE_PART_SHARE:
+        raise unpacks_too_large(limits.unpacked_bytes // _ONE_PART_SHARE)
+    for block in Document(str(path)).iter_inner_content():
+        if isinstance(block, Table):
+            for row in block.rows:
+                yield Block(" | ".join(cell.text.replace("\n", " ") for cell in row.cells))
+        else:
+            yield Block(block.text, level=_heading_level(block))
+
+
+def _heading_level(paragraph: Any) -> int:
+    """2 for what is styled Heading 2."""
+    style = (paragraph.style.name if paragraph.style is not None else None) or ""
+    level = style.removeprefix("Heading ")
+    return int(level) if level != style and level.isdigit() else 0
+
+
+def _pptx(path: Path) -> Iterator[Block]:
+    from pptx import Presentation
+
+    for number, slide in enumerate(Presentation(str(path)).slides, 1):
+        title = slide.shapes.title
+        if title is not None and title.text.strip():
+            yield Block(" ".join(title.text.split()), number, 1)
+        for shape in _shapes(slide.shapes):
+            if shape.has_text_frame and (title is None or shape.shape_id != title.shape_id):
+                for paragraph in shape.text_frame.paragraphs:
+                    if text := "".join(run.text for run in paragraph.runs).strip():
+                        yield Block(text, number)
+            if getattr(shape, "has_table", False):
+                for row in shape.table.rows:
+                    yield Block(" | ".join(" ".join(c.text.split()) for c in row.cells), number)
+        if slide.has_notes_slide and (notes := slide.notes_slide.notes_text_frame) is not None:
+            yield from (Block(line, number) for line in notes.text.splitlines() if line.strip())
+
+
+def _shapes(shapes: Iterable[Any]) -> Iterator[Any]:
+    """All of them, those of groups too."""
+    for shape in shapes:
+        if hasattr(shape, "shapes"):
+            yield from _shapes(shape.shapes)
+        else:
+            yield shape
+
+
+def _xlsx(path: Path) -> Iterator[Block]:
+    """Each sheet with its name and its first row as the heading of all that follows."""
+    from openpyxl import load_workbook
+
+    # From its bytes: it refuses names without its own suffixes, and an upload has none.
+    book = load_workbook(io.BytesIO(path.read_bytes()), read_only=True, data_only=True)
+    for number, sheet in enumerate(book.worksheets, 1):
+        head = False
+        for row in sheet.iter_rows(values_only=True):
+            cells = ["" if value is None else " ".join(str(value).split()) for value in row]
+            if not any(cells):
+                continue
+            line = " | ".join(cells).strip(" |")
+            yield Block(line if head else f"{sheet.title}: {line}", number, 0 if head else 1)
+            head = True
+
+
+def _epub(path: Path) -> Iterator[Block]:
+    """The chapters in the order of the book's spine (EPUB 3.3)."""
+    from lxml import etree
+
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
+    with zipfile.ZipFile(path) as archive:
+
+        def tree(name: str) -> Any:
+            return etree.fromstring(archive.read(name), parser)
+
+        package = tree("META-INF/container.xml").find(".//{*}rootfile").get("full-path")
+        book = tree(package)
+        items = {item.get("id"): item.get("href") for item in book.iterfind(".//{*}item")}
+        folder = PurePosixPath(package).parent
+        for number, place in enumerate(book.iterfind(".//{*}itemref"), 1):
+            name = str(folder / unquote(items[place.get("idref")]))
+            for block in blocks_of_html(archive.read(name)):
+                yield block._replace(page=number)
+
+
+_APART = frozenset(
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "br",
+        "dd",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "li",
+        "main",
+        "nav",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "table",
+        "tbody",
+        "td",
+        "th",
+        "thead",
+        "tr",
+        "ul",
+        "title",
+    ]
+)
+_UNSEEN = frozenset(("script", "style", "template", "noscript", "svg", "head"))
+_HEADING = re.compile(r"h([1-6])")
+
+
+class _Html(html.parser.HTMLParser):
+    """Collects the visible text: a block an element that stands apart, a row of a table on one line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks: list[Block] = []
+        self._text: list[str] = []
+        self._level = 0
+        self._unseen = 0
+        self._in_row = False
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag in _UNSEEN:
+            self._unseen += 1
+        elif self._in_row and tag in ("td", "th"):
+            self._text.append(" | ")
+        elif tag in _APART and not (self._in_row and tag != "tr"):
+            self.flush()
+            heading = _HEADING.fullmatch(tag)
+            self._level = int(heading[1]) if heading else 0
+            self._in_row = tag == "tr"
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _UNSEEN:
+            self._unseen = max(0, self._unseen - 1)
+        elif tag == "tr" or (tag in _APART and not self._in_row):
+            self.flush()
+            self._level, self._in_row = 0, False
+
+    def handle_data(self, data: str) -> None:
+        if not self._unseen:
+            self._text.append(data)
+
+    def flush(self) -> None:
+        text = " ".join("".join(self._text).split()).strip(" |")
+        self._text = []
+        if text:
+            self.blocks.append(Block(text, level=self._level))
+
+
+def blocks_of_html(data: bytes) -> list[Block]:
+    """The visible text of a page of HTML, without running anything of it."""
+    decoded = decode(data)
+    if decoded is None:
+        raise AttachmentRefused(reason="type_mismatch", claimed="text", found="binary")
+    reader = _Html()
+    reader.feed(decoded.text)
+    reader.close()
+    reader.flush()
+    return reader.blocks
+
+
+_MARKDOWN_HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*")
+_FENCE = re.compile(r"\s*(?:```|~~~)")
+
+
+def blocks_of_text(text: str, suffix: str) -> Iterator[Block]:
+    """The lines of a text; Markdown with its headings, a table with its first line as one."""
+    if suffix in (".csv", ".tsv"):
+        lines = (line for line in text.splitlines() if line.strip())
+        for number, line in enumerate(lines):
+            yield Block(line, level=0 if number else 1)
+        return
+    markdown, fenced = suffix in (".md", ".markdown"), False
+    for line in text.splitlines():
+        fenced ^= bool(_FENCE.match(line))
+        heading = _MARKDOWN_HEADING.fullmatch(line) if markdown and not fenced else None
+        if heading:
+            yield Block(heading[2], level=len(heading[1]))
+        else:
+            yield Block(line)

@@ -1,0 +1,93 @@
+"""The knowledge bases of the house: documents are added, and passages found again."""
+
+import asyncio
+import hashlib
+import json
+import mimetypes
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.attachments.limits import MEGABYTE, AttachmentLimits
+from app.attachments.reading import admit, in_own_process
+from app.completion.caching.words import read_dictionaries
+from app.core.errors import AttachmentRefused, NotFound, StorageUnavailable
+from app.core.knowledge import Document, FoundPassage, KnowledgeBase, KnowledgeStore, Passage
+from app.core.turns import new_id, now
+from app.knowledge.terms import query_terms
+
+LIMITS = AttachmentLimits(
+    bytes=50 * MEGABYTE, unpacked_bytes=300 * MEGABYTE, characters=5_000_000, seconds=300.0
+)
+"""Of one document: books are longer than what comes with a question."""
+FOUND = 8
+"""Passages that a search gives."""
+_MAX_CONCURRENT = 1
+"""Readers at once, each a process that takes a core for itself."""
+
+
+class Library:
+    """Adds documents to bases and searches them. What it raises is said for whoever asked."""
+
+    def __init__(self, store: KnowledgeStore, *, limits: AttachmentLimits = LIMITS) -> None:
+        self.store = store
+        self.limits = limits
+        self._free = asyncio.Semaphore(_MAX_CONCURRENT)
+
+    async def named(self, name: str, reader: str) -> KnowledgeBase:
+        """The base of that id or name, one's own before those that others share. Raises NotFound."""
+        found = [one for one in await self.store.bases(reader) if name in (one.id, one.name)]
+        if not found:
+            raise NotFound(f"knowledge base {name!r} for {reader}")
+        return min(found, key=lambda one: (one.id != name, one.user_id != reader))
+
+    async def add(
+        self, base_id: str, user_id: str, path: Path, name: str, mime: str = ""
+    ) -> tuple[Document, bool]:
+        """The file as a document of the base, in place of one with its name; and whether anything
+        changed: the same bytes are not read again.
+
+        Raises AttachmentRefused, NotFound, StorageUnavailable.
+        """
+        mime = mime or mimetypes.guess_type(name)[0] or ""
+        kind = admit(path, name, mime, self.limits)
+        if kind == "image":
+            raise AttachmentRefused(reason="unsupported", name=name)
+        try:
+            content = await asyncio.to_thread(path.read_bytes)
+        except OSError as error:
+            raise StorageUnavailable(f"{path.name}: {error}") from error
+        digest = hashlib.sha256(content).hexdigest()
+        for known in await self.store.documents(base_id, user_id):
+            if known.name == name and known.digest == digest:
+                return known, False
+        async with self._free:
+            told, listed = await in_own_process(
+                "app.knowledge.worker", path, name, kind, self.limits, name
+            )
+        passages = await asyncio.to_thread(_passages, listed)
+        document = Document(
+            id=new_id(),
+            base_id=base_id,
+            name=name,
+            mime=mime,
+            digest=digest,
+            bytes=len(content),
+            pages=told["pages"],
+            characters=told["characters"],
+            passages=len(passages),
+            created_at=now(),
+        )
+        await self.store.put(document, passages, content, user_id)
+        return document, True
+
+    async def search(
+        self, base_ids: Sequence[str], reader: str, question: str, limit: int = FOUND
+    ) -> tuple[FoundPassage, ...]:
+        """The passages that a question is most likely answered by, best first."""
+        if not read_dictionaries.cache_info().currsize:
+            await asyncio.to_thread(read_dictionaries)
+        return await self.store.find(base_ids, reader, query_terms(question), limit)
+
+
+def _passages(listed: bytes) -> list[Passage]:
+    return [Passage(*values) for values in json.loads(listed)]

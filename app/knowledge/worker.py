@@ -1,0 +1,53 @@
+"""python -m app.knowledge.worker FILE KIND LIMITS NAME: reads one document into passages.
+
+Confined as the reader of attachments is. Writes one line of JSON, {"pages", "characters"} or {"refused",
+"facts"}, then the passages as a list of lists (UTF-8).
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple
+from functools import partial
+from pathlib import Path, PurePath
+from typing import Any
+
+from app.attachments.blocks import Block, blocks_of, blocks_of_html, blocks_of_text
+from app.attachments.limits import AttachmentLimits
+from app.attachments.worker import decoded_text, kind_of, main, refuse_too_long
+from app.core.errors import AttachmentRefused
+from app.knowledge.passages import passages_of
+
+
+def read(
+    path: Path, claimed: str, limits: AttachmentLimits, name: str
+) -> tuple[dict[str, Any], bytes]:
+    """The document's passages. Raises AttachmentRefused."""
+    kind = kind_of(path, claimed, limits)
+    suffix = PurePath(name).suffix.lower()
+    blocks: Iterable[Block]
+    if kind == "text" and suffix in (".html", ".htm"):
+        blocks = blocks_of_html(path.read_bytes())
+    elif kind == "text":
+        blocks = blocks_of_text(decoded_text(path).text, suffix)
+    else:
+        blocks = blocks_of(path, kind, limits)
+    passages, characters = passages_of(_bounded(blocks, limits), name)
+    if not passages:
+        raise AttachmentRefused(reason="no_text")
+    pages = max((p.page for p in passages if p.page is not None), default=None)
+    told = {"pages": pages, "characters": characters}
+    return told, json.dumps([astuple(one) for one in passages], ensure_ascii=False).encode()
+
+
+def _bounded(blocks: Iterable[Block], limits: AttachmentLimits) -> Iterator[Block]:
+    characters = 0
+    for block in blocks:
+        characters += len(block.text)
+        refuse_too_long(characters, limits)
+        yield block
+
+
+if __name__ == "__main__":
+    *arguments, document = sys.argv[1:]
+    main(arguments, partial(read, name=document))
