@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from app.core.options import ChatOptions
 from app.core.people import User
 from app.core.turns import Question, StepRecord, TurnRequest, new_id, now
 from app.core.usage import CallRecord, Outcome, Purpose, Usage
+from app.storage.branches import join_up
 from app.storage.rows import step_values
 from app.storage.storage import Storage
 from app.storage.tables import steps, threads
@@ -102,14 +104,18 @@ async def _ours(report: Report, scale: Scale, storage: Storage, where: str) -> N
     await fill(storage, few, "few", min(50, scale.threads), scale.messages)
     await fill(storage, ann, "ann", scale.threads, scale.messages)
     await fill(storage, ann, "long", 1, scale.long_thread)
+    await fill(storage, ann, "branched", 1, scale.long_thread, versions=3)
     goal = not report.quick
 
     async def listed(search: str | None = None, user: User = ann) -> str:
         page = await layer.list_threads(PAGE, ThreadFilter(userId=user.id, search=search))
         return json.dumps(page.to_dict())
 
-    async def opened() -> str:
-        return json.dumps(await layer.get_thread("long-0"))
+    async def opened(thread: str = "long-0") -> str:
+        return json.dumps(await layer.get_thread(thread))
+
+    async def history(thread: str = "long-0") -> object:
+        return await storage.conversations.history(thread)
 
     measured = (
         ("first page of the sidebar", listed, 15),
@@ -120,6 +126,21 @@ async def _ours(report: Report, scale: Scale, storage: Storage, where: str) -> N
     )
     for what, call, limit in measured:
         await _measure(report, f"{where}: {what}", call, scale.repeats, limit if goal else None)
+    both: tuple[tuple[str, Callable[[str], Awaitable[object]]], ...] = (
+        ("opened", opened),
+        ("read for a prompt", history),
+    )
+    for what, read in both:
+        pair = [
+            await _median(partial(read, name), scale.repeats) for name in ("branched-0", "long-0")
+        ]
+        report.add(
+            BENCH,
+            f"{where}: thread of {scale.long_thread} messages in 3 versions {what}, of one without",
+            pair[0] / pair[1],
+            "times",
+            1.2 if goal else None,
+        )
     sizes = len(await listed()), len(await listed(user=few))
     report.add(
         BENCH,
@@ -192,41 +213,52 @@ def _texts(count: int, seed: int) -> Iterator[str]:
         yield " ".join(said)
 
 
-def _records(prefix: str, threads_count: int, messages: int, seed: int) -> Iterator[StepRecord]:
-    """Questions, turns and answers, thread by thread, a second apart."""
+def _records(
+    prefix: str, threads_count: int, messages: int, seed: int, versions: int = 1
+) -> Iterator[StepRecord]:
+    """Questions, turns and answers, thread by thread, a second apart; each question and each answer in
+    so many versions, of which the last goes on."""
     at = now() - timedelta(days=400)
     said = _texts(threads_count * messages, seed)
     for number in range(threads_count):
         thread_id = f"{prefix}-{number}"
+        before: str | None = None
         for _ in range(messages // 2):
             at += timedelta(seconds=1)
-            question, turn = new_id(), new_id()
-            kept: Any = {"thread_id": thread_id, "turn_id": turn, "created_at": at, "ended_at": at}
-            yield StepRecord(
-                question,
-                type="user_message",
-                name="ann",
-                kind="question",
-                output=next(said),
-                **kept,
-            )
-            yield StepRecord(
-                turn, type="run", name="on_message", kind="turn", parent_id=question, **kept
-            )
-            yield StepRecord(
-                new_id(),
-                type="assistant_message",
-                name="model",
-                kind=StepKind.ANSWER,
-                parent_id=turn,
-                output=next(said),
-                metadata={"metrics": {"seconds": 1.5, "output_tokens": 100}},
-                **kept,
-            )
+            words, answer = next(said), next(said)
+            kept: Any = {"thread_id": thread_id, "created_at": at, "ended_at": at}
+            for _ in range(versions):
+                question = new_id()
+                asked: Any = {"type": "user_message", "name": "ann", "kind": "question"}
+                yield StepRecord(
+                    question, parent_id=before, turn_id=new_id(), output=words, **asked, **kept
+                )
+            for _ in range(versions):
+                turn = new_id()
+                kept["turn_id"] = turn
+                yield StepRecord(
+                    turn, type="run", name="on_message", kind="turn", parent_id=question, **kept
+                )
+                yield StepRecord(
+                    new_id(),
+                    type="assistant_message",
+                    name="model",
+                    kind=StepKind.ANSWER,
+                    parent_id=turn,
+                    output=answer,
+                    metadata={"metrics": {"seconds": 1.5, "output_tokens": 100}},
+                    **kept,
+                )
+            before = turn
 
 
 async def fill(
-    storage: Storage, user: User, prefix: str, threads_count: int, messages: int
+    storage: Storage,
+    user: User,
+    prefix: str,
+    threads_count: int,
+    messages: int,
+    versions: int = 1,
 ) -> None:
     """Puts whole threads into the tables, past the turns but through the same rows."""
 
@@ -246,13 +278,15 @@ async def fill(
             rows.append(row)
         connection.execute(insert(threads), rows)
         batch: list[dict[str, Any]] = []
-        for record in _records(prefix, threads_count, messages, seed=threads_count):
+        records = _records(prefix, threads_count, messages, threads_count, versions)
+        for record in records:
             batch.append(step_values(record, user.id))
             if len(batch) == 5_000:
                 connection.execute(insert(steps), batch)
                 batch = []
         if batch:
             connection.execute(insert(steps), batch)
+        join_up(connection)
 
     await storage.database.exclusive(work)
     if not storage.database.sqlite:
@@ -331,14 +365,24 @@ async def _measure(
     goal: float | None,
 ) -> None:
     """Median and 95th percentile in milliseconds, once warm; the goal is the median's."""
+    took = await _times(call, repeats)
+    report.add(BENCH, f"{what}, median", statistics.median(took), "ms", goal)
+    report.add(BENCH, f"{what}, p95", _percentile(took), "ms")
+
+
+async def _times(call: Callable[[], Awaitable[object]], repeats: int) -> list[float]:
+    """Milliseconds, once warm."""
     await call()
     took = []
     for _ in range(repeats):
         start = time.perf_counter()
         await call()
         took.append((time.perf_counter() - start) * 1000)
-    report.add(BENCH, f"{what}, median", statistics.median(took), "ms", goal)
-    report.add(BENCH, f"{what}, p95", _percentile(took), "ms")
+    return took
+
+
+async def _median(call: Callable[[], Awaitable[object]], repeats: int) -> float:
+    return statistics.median(await _times(call, repeats))
 
 
 def _percentile(values: list[float]) -> float:

@@ -85,8 +85,8 @@ def on_path() -> ColumnElement[bool]:
 def branches_of(connection: Connection, thread_id: str) -> Branches:
     """All branches of the thread."""
     chosen = connection.scalar(select(threads.c.chosen).where(threads.c.id == thread_id))
-    rows = connection.execute(_NODES, {"thread_id": thread_id})
-    return Branches({row.id: row.parent_id for row in rows}, chosen)
+    rows = connection.execute(_NODES, {"thread_id": thread_id}).tuples()
+    return Branches(dict(rows.all()), chosen)
 
 
 def node_of(connection: Connection, thread_id: str, step_id: str) -> str:

@@ -125,14 +125,15 @@ def arrows(stored: StoredThread, language: Language) -> Iterator[ElementDict]:
     kinds = {step.id: step.kind for step in stored.steps}
     parents = {step.id: step.parent_id for step in stored.steps}
     said = {s.parent_id: s.id for s in stored.steps if s.kind in (StepKind.ANSWER, StepKind.NOTICE)}
+    common = element("", stored.thread.id, "Siblings", {})
     for node, ids in stored.forks.items():
         if node in kinds:
             answer = kinds[node] == "turn"
             place = said.get(node, parents[node]) if answer else node
             props = {"lang": language, "node": node, "ids": list(ids), "answer": answer}
-            card = element(node, stored.thread.id, "Siblings", props)
-            card["forId"] = place
-            yield card
+            yield cast(
+                ElementDict, {**common, "id": f"siblings-{node}", "forId": place, "props": props}
+            )
 
 
 def element(
