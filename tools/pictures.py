@@ -45,7 +45,7 @@ class Story:
 
 ENGLISH = Story(
     "en-US",
-    "Council",
+    "Specialists",
     "Explain simply, with an example: what is a hash table?",
     "A hash table is a wardrobe with numbered shelves. To find the shelf, it does not search: it **computes"
     " the number from the name**.\n\n```python\nprices = {}\nprices['coffee'] = 4\nprint(prices['coffee'])"
@@ -78,7 +78,7 @@ ENGLISH = Story(
 )
 RUSSIAN = Story(
     "ru-RU",
-    "Консилиум",
+    "Консилиум специалистов",
     "Объясни просто, с примером: что такое хеш-таблица?",
     "Хеш-таблица — это шкаф с пронумерованными полками. Чтобы найти полку, она не ищет: она **вычисляет номер"
     " по имени**.\n\n```python\nprices = {}\nprices['кофе'] = 250\nprint(prices['кофе'])   # сразу к нужной"
@@ -111,7 +111,7 @@ RUSSIAN = Story(
 )
 UKRAINIAN = Story(
     "uk-UA",
-    "Консиліум",
+    "Консиліум фахівців",
     "Поясни просто, з прикладом: що таке хеш-таблиця?",
     "Хеш-таблиця — це шафа з пронумерованими полицями. Щоб знайти полицю, вона не шукає: вона **обчислює номер"
     " за іменем**.\n\n```python\nprices = {}\nprices['кава'] = 60\nprint(prices['кава'])   # одразу до потрібної"
