@@ -85,7 +85,7 @@ def on_path() -> ColumnElement[bool]:
 def branches_of(connection: Connection, thread_id: str) -> Branches:
     """All branches of the thread."""
     chosen = connection.scalar(select(threads.c.chosen).where(threads.c.id == thread_id))
-    rows = connection.execute(_NODES, {"thread_id": thread_id}).tuples()
+    rows = connection.execute(_NODES, {"thread_id": thread_id})
     return Branches(dict(rows.all()), chosen)
 
 
