@@ -73,7 +73,7 @@ def test_a_thread_is_renamed_and_no_answer_takes_its_name_away(page: Page):
     expect(listed(page).first).to_have_text("Моё название")
 
 
-def test_a_thread_is_deleted_after_it_was_confirmed_with_all_that_was_in_it(
+def test_a_thread_is_deleted_after_it_was_confirmed_and_emptied_from_the_bin_with_all_that_was_in_it(
     page: Page, house: House
 ):
     pick(page, "model", "echo")
@@ -86,6 +86,13 @@ def test_a_thread_is_deleted_after_it_was_confirmed_with_all_that_was_in_it(
     page.get_by_role("alertdialog").get_by_role("button", name="Подтвердить").click()
     expect(page.locator(f'[id="thread-{thread}"]')).to_have_count(0)
     expect(page.locator(QUESTION)).to_have_count(0)
+    page.goto(f"{house.app.url}/thread/{thread}")
+    expect(page).to_have_url(re.compile(r":\d+/$"), timeout=30_000)
+    page.goto(f"{house.app.url}/bin")
+    page.get_by_role("listitem").filter(has_text="Удали меня").get_by_role(
+        "button", name="Удалить навсегда"
+    ).click()
+    expect(page.get_by_text("Здесь пусто.")).to_be_visible()
     for table in ("steps", "elements", "feedback"):
         assert house.rows(f"SELECT id FROM {table} WHERE thread_id = ?", thread) == []  # noqa: S608  # our names
     page.goto(f"{house.app.url}/thread/{thread}")
