@@ -404,7 +404,7 @@ async def test_nobody_at_the_address_is_unavailable(pair: Pair) -> None:
 
 async def test_a_server_that_closes_while_loading_is_a_lost_connection(pair: Pair) -> None:
     asking = asyncio.create_task(pair.ask("load-5s"))
-    await until(lambda: pair.simulator.open_connections)
+    await until(lambda: pair.simulator.open_generations)
     await pair.simulator.stop()
     assert isinstance((await asking).error, ConnectionLost)
 
