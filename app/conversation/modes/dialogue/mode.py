@@ -14,8 +14,7 @@ from app.conversation.modes.dialogue import prompts
 from app.conversation.modes.dialogue.ending import (
     LONG_TURN,
     Voice,
-    is_courtesy,
-    merely_agrees,
+    is_closing,
     repeats,
 )
 from app.conversation.modes.dialogue.notes import DialogueNote, LeftNote, ParticipantNote
@@ -188,7 +187,7 @@ class _Conversation:
             return
         self._silent = 0
         before = [line.text for line in self._transcript.lines]
-        closing = is_courtesy(text) or merely_agrees(text, [self._transcript.topic, *before])
+        closing = is_closing(text, [self._transcript.topic, *before])
         self._closing = self._closing + 1 if closing else 0
         repeated = repeats(text, self._transcript.own(speaker))
         self._repeating = self._repeating + 1 if repeated else 0

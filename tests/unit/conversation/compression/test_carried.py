@@ -16,7 +16,7 @@ from app.conversation.modes.best_of.selection import (
     medoid_scores,
 )
 from app.conversation.modes.consultation.requested_roles import speaks_of_people, wants_nobody
-from app.conversation.modes.dialogue.ending import is_courtesy
+from app.conversation.modes.dialogue.ending import is_closing
 from app.core.compression import Block, CompressionState, Notes
 from app.core.turns import HistoryMessage, Question
 from tests.dialogues import Talk, dialogue
@@ -139,7 +139,7 @@ def test_nothing_that_reads_peoples_text_is_more_than_linear(piece):
         own_words(text)
         speaks_of_people(text)
         wants_nobody(text)
-        is_courtesy(text)
+        is_closing(text)
         heuristic_parts(text, text[:200], ())
         medoid_scores([text, text[1:]])
         holds_any(text, forbidden_words(text))

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,7 @@ from app.conversation.modes.dialogue import (
     parse_participants,
     written_participants,
 )
-from app.conversation.modes.dialogue.ending import Voice, is_courtesy, overlap, repeats
+from app.conversation.modes.dialogue.ending import Voice, is_closing, overlap, repeats
 from app.core.errors import (
     BadRequest,
     ConnectionLost,
@@ -255,7 +256,7 @@ async def test_two_courtesies_in_a_row_end_it():
     ],
 )
 def test_mere_courtesy_is_told_from_substance(text, courtesy):
-    assert is_courtesy(text) is courtesy
+    assert is_closing(text) is courtesy
 
 
 def test_overlap_is_of_trigrams_with_ones_own_last_two_turns():
@@ -310,6 +311,24 @@ async def test_lines_that_rhyme_and_polite_ones_go_on(lines):
 @pytest.mark.parametrize("lines", IS_OVER)
 async def test_goodbyes_and_pure_agreement_end_it_within_two_rounds(lines):
     assert await played(lines) in {"courtesy", "repetition"}
+
+
+ENDINGS = Path(__file__).parents[3] / "data" / "endings"
+"""Conversations by a few lines: `tuned` was looked at while the words were chosen, `kept` was
+not. Their first line says whether they are over, and in which language."""
+
+
+@pytest.mark.parametrize(("half", "ended_rightly"), [("tuned", 0.95), ("kept", 0.75)])
+async def test_conversations_end_as_people_end_them_and_no_other_does(half, ended_rightly):
+    over: list[bool] = []
+    on: list[bool] = []
+    for block in (ENDINGS / f"{half}.txt").read_text(encoding="utf-8").strip().split("\n\n"):
+        head, *lines = block.splitlines()
+        (over if head.startswith("over") else on).append(await played(lines) != "turns")
+    assert len(over) == 24
+    assert len(on) >= 16
+    assert not any(on)
+    assert sum(over) >= ended_rightly * len(over)
 
 
 async def test_silence_all_round_ends_it():
