@@ -107,7 +107,7 @@
   }).observe(document.documentElement, { childList: true, subtree: true });
 
   /* Lists are made fresh when the panel or a picker is opened. */
-  const OPENERS = '#chat-settings-open-modal, [id^="mode-picker-trigger-"]';
+  const OPENERS = '#chat-settings-open-modal, #mode-picker-trigger-mode';
   document.addEventListener("click", (event) => {
     if (event.target.closest?.(OPENERS)) tell({ event: "opened" });
   });
@@ -120,8 +120,9 @@
         trigger.textContent.trim(),
       ]),
     );
+  const MODES = "#mode-picker-popover-mode, #mode-picker-trigger-mode"; // models.js has the models
   const watchChoice = (event) => {
-    const popover = event.target.closest?.('[id^="mode-picker-popover-"], [id^="mode-picker-trigger-"]');
+    const popover = event.target.closest?.(MODES);
     if (!popover || (event.type === "keydown" && event.key !== "Enter")) return;
     /* What was clicked is certain, also where a list made fresh just now still shows the old choice. */
     const clicked = event.type === "click" && event.target.closest('[role="option"]')?.querySelector(".font-medium");
@@ -362,7 +363,7 @@
   });
 
   /* Chainlit loads one script; the composer's part, the threads' and the names have files of their own. */
-  for (const file of inChat ? ["attachments.js", "threads.js", "names.js", "pictures.js", "formulas.js"] : []) {
+  for (const file of inChat ? ["attachments.js", "threads.js", "models.js", "names.js", "pictures.js", "formulas.js"] : []) {
     const beside = new URL(file, document.currentScript.src);
     document.head.append(Object.assign(document.createElement("script"), { src: beside.href }));
   }

@@ -94,7 +94,17 @@
     if (data?.konsilium_deleted) document.querySelector("#new-chat-button")?.click();
     if (data?.konsilium_undo) undo(data.konsilium_undo);
     if (data?.konsilium_open) window.location.assign(new URL(`thread/${data.konsilium_open}`, root));
+    if (data?.konsilium_thread) address(data.konsilium_thread);
   });
+
+  /* A conversation gets its address with its first question. Chainlit does that in its side bar alone,
+     which a phone does not show, and not under a path of its own: the page's router is told by the same
+     event that a press on "Back" sends it. */
+  const address = (thread) => {
+    if (window.location.pathname !== root.pathname) return;
+    window.history.pushState(null, "", `${root.pathname}thread/${thread}`);
+    window.dispatchEvent(new PopStateEvent("popstate", { state: null }));
+  };
 
   const bin = make("a", { id: "k-bin", href: new URL("bin", root).href });
   const offerBin = () => {

@@ -328,6 +328,7 @@ class Chat:
         if branched or not browser.has_thread:
             browser.begin_thread()
             await self._renamed(browser, request.question.text)
+            await browser.emit("window_message", {"konsilium_thread": browser.thread_id})
         await turn.prompted.wait()
         begun()
         await turn.wait()

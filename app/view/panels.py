@@ -32,7 +32,8 @@ from app.view.chainlit.dicts import (
     Switch,
     TextInput,
 )
-from app.view.model_labels import chat_models, model_hint, model_label, troubles
+from app.view.model_labels import chat_models, model_label, troubles
+from app.view.model_list import ModelList
 from app.view.rendering import Drawing
 from app.view.tool_lists import ToolLists
 
@@ -41,11 +42,6 @@ log = logging.getLogger(__name__)
 PICK_MODEL = Text(ru="Модель", uk="Модель", en="Model")
 PICK_MODE = Text(ru="Режим", uk="Режим", en="Mode")
 AS_CONVERSATION = Text(ru="как у беседы", uk="як у розмови", en="as the conversation's")
-AWAY = Text(
-    ru="Её сервер сейчас не отвечает",
-    uk="Її сервер зараз не відповідає",
-    en="Its server does not answer now",
-)
 NO_MODELS = Text(ru="моделей пока нет", uk="моделей поки немає", en="no models yet")
 
 
@@ -70,23 +66,19 @@ def pickers(
 ) -> list[Picker]:
     """The composer's pickers: the mode (where there is a choice) and the model."""
     profiles = chat_models(states)
-    several = len({profile.ref.server for profile in profiles}) > 1
     names = _distinct_names(profiles)
     chosen = options.text("model")
     models = [
         PickerOption(
             id=str(profile.ref),
             name=names[profile.ref],
-            description=model_hint(profile, language, with_server=several),
             icon="cpu" if profile.local else "cloud",
             default=str(profile.ref) == chosen,
         )
         for profile in profiles
     ]
     if away := _away(chosen, profiles, states):
-        kept = PickerOption(
-            id=chosen, name=away.name, description=AWAY[language], icon="unplug", default=True
-        )
+        kept = PickerOption(id=chosen, name=away.name, icon="unplug", default=True)
         models = [kept, *models]
     if not models:
         models = [PickerOption(id=UNSET, name=NO_MODELS[language], icon="unplug", default=True)]
@@ -434,6 +426,7 @@ class Panel:
         self._facts = facts
         self._forms = forms
         self._tools = tools
+        self._list = ModelList(models, values)
         self._drafts: WeakKeyDictionary[object, Mapping[str, Any]] = WeakKeyDictionary()
         """What is being changed in open panels and not confirmed yet."""
         self._sent: WeakKeyDictionary[object, list[dict[str, Any]]] = WeakKeyDictionary()
@@ -501,10 +494,31 @@ class Panel:
         await self.show_pickers(browser)
 
     async def show_pickers(self, browser: Browser) -> None:
-        """Sends the composer's pickers."""
+        """Sends the composer's pickers. Of the models only the chosen one: the list of all of them is
+        sent when it is opened."""
         options, states = browser.options, self._models.states()
-        composer = pickers(options, self._modes, states, browser.language)
-        await browser.emit("set_modes", [picker.to_dict() for picker in composer])
+        mode, model = pickers(options, self._modes, states, browser.language)
+        model.options = [next((o for o in model.options if o.default), model.options[0])]
+        await browser.emit("set_modes", [mode.to_dict(), model.to_dict()])
+
+    async def list_opened(self, browser: Browser) -> None:
+        """The person opened the list of models: what is known is sent at once, and then what the servers
+        say now."""
+        await self._send_list(browser)
+        await self.opened(browser)
+        await self._send_list(browser)
+
+    async def favoured(self, browser: Browser, model: str, *, on: bool) -> None:
+        """The person starred a model of the list, or no longer."""
+        if any(str(one.ref) == model for one in chat_models(self._models.states())):
+            await self._list.favour(browser, model, on=on)
+            await self._send_list(browser)
+
+    async def _send_list(self, browser: Browser) -> None:
+        states = self._models.states()
+        profiles = chat_models(states)
+        away = _away(browser.options.text("model"), profiles, states)
+        await self._list.send(browser, _distinct_names(profiles), away)
 
     async def opened(self, browser: Browser) -> None:
         """The person opened the panel or a picker: its list is made fresh, under what they may have
@@ -563,6 +577,8 @@ class Panel:
             self._drafts.pop(browser.session, None)  # of a panel that was closed
             await self._send_widgets(browser)
             await self.keep(browser)
+            if picker == "model":
+                await self._list.used(browser, options[0].id)
             await self.mode_chosen(browser, before)
 
     async def editing(self, browser: Browser, choices: Mapping[str, Any]) -> None:

@@ -137,6 +137,10 @@ class Sockets:
                 await self._chat.switch(browser, step_id)
             case {"konsilium": {"event": "reopen"}}:
                 await self._chat.show_again(browser)
+            case {"konsilium": {"event": "models"}}:
+                await self._chat.panel.list_opened(browser)
+            case {"konsilium": {"event": "favoured", "model": str(model), "on": bool(on)}}:
+                await self._chat.panel.favoured(browser, model, on=on)
             case {"konsilium": {"event": "servers"}}:
                 await self._servers.open(browser)
             case {"konsilium": {"event": "servers_opened"}}:

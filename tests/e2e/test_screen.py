@@ -1,0 +1,91 @@
+"""What a chat's screen is expected to do, with hundreds of models and on a phone."""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from playwright.sync_api import Browser, Locator, expect
+
+from tests.e2e.conftest import ask, metrics, picture, visitor
+from tests.processes import Process, konsilium, running, simulator
+from tests.waiting import wait_until
+
+MANY = [
+    f"{maker}/vision-{number}" for maker in ("qwen", "google", "mistralai") for number in range(100)
+]
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """The app over 303 models of two servers."""
+    folder = tmp_path_factory.mktemp("many")
+    local = simulator("ollama", folder, "echo", "thinking", "json")
+    cloud = simulator("openai", folder, *MANY)
+    app = konsilium(folder, OLLAMA_HOST=local.url, MODEL_NAME="ollama/echo")
+    (folder / "data").mkdir()
+    entry = {"provider": "other", "key": "k", "url": f"{cloud.url}/v1"}
+    (folder / "data" / "servers.json").write_text(json.dumps({"servers": [entry]}))
+    with running(local, cloud, app):
+        yield app
+
+
+def test_a_model_among_hundreds_is_found_starred_and_chosen_by_the_keyboard(
+    chromium: Browser, many: Process
+):
+    for page in visitor(chromium, many.url):
+        trigger = page.locator("#mode-picker-trigger-model")
+        popup = page.locator("#mode-picker-popover-model")
+        options = popup.get_by_role("option")
+        expect(trigger).to_contain_text("echo")
+        trigger.focus()
+        page.keyboard.press("Enter")
+        expect(options).to_have_count(303)
+        expect(popup.get_by_role("option", selected=True)).to_have_text(re.compile("^echo"))
+        page.keyboard.type("QWEN 42")
+        expect(options).to_have_count(1)
+        expect(options.get_by_label("видит картинки")).to_be_visible()
+        page.keyboard.press("Alt+s")
+        expect(options.locator(".k-on")).to_have_count(1)
+        page.keyboard.press("Enter")
+        expect(trigger).to_contain_text("qwen/vision-42")
+        expect(trigger).to_be_focused()
+        page.keyboard.press("ArrowDown")
+        expect(popup.get_by_role("group").first).to_have_attribute("aria-label", "Избранные")
+        expect(options.first).to_have_attribute("data-active", "")
+        picture(page, "models")
+        page.keyboard.type("nobody has it")
+        expect(popup).to_contain_text("Ничего не нашлось")
+        page.keyboard.press("Escape")
+        expect(popup).to_be_hidden()
+        expect(trigger).to_be_focused()
+
+
+def fills_below(popup: Locator) -> bool:
+    """Whether it lies on the lower edge of a phone's screen, from side to side; it comes with a motion."""
+    box = popup.bounding_box()
+    assert box is not None
+    return (box["x"], box["width"]) == (0, 390) and abs(box["y"] + box["height"] - 844) <= 1
+
+
+def test_a_phone_has_the_list_as_a_sheet_and_a_conversation_its_address(
+    chromium: Browser, many: Process
+):
+    for page in visitor(chromium, many.url, language="uk-UA", width=390, dark=True):
+        page.locator("#mode-picker-trigger-model").click()
+        popup = page.locator("#mode-picker-popover-model")
+        echo = popup.get_by_role("option", name=re.compile("^echo")).first
+        expect(echo).to_be_visible()
+        wait_until(partial(fills_below, popup))
+        picture(page, "models-phone")
+        echo.click()
+        expect(page.locator("#mode-picker-trigger-model")).to_contain_text("echo")
+        ask(page, "Адреса на телефоні")
+        page.wait_for_url("**/thread/*")
+        expect(metrics(page)).to_have_count(1)
+        expect(page.locator("#take-along")).to_be_visible()
+        page.reload()
+        expect(page.locator('[data-step-type="user_message"]')).to_contain_text(
+            "Адреса на телефоні"
+        )
