@@ -28,11 +28,14 @@ from app.conversation.compression.compressor import Compressor
 from app.conversation.compression.prompt import CompressingPromptBuilder
 from app.conversation.compression.thread import ThreadNotes
 from app.conversation.modes import MODES
+from app.conversation.replicas import Replicas
 from app.conversation.tokens import Calibration
 from app.conversation.turn import Turns
 from app.core.concurrency import BackgroundTasks
 from app.core.models import ModelRef
 from app.core.people import User
+from app.core.ports import Post
+from app.core.post import LocalPost
 from app.core.tools import ToolBox
 from app.core.usage import CallRecord
 from app.gateway.access import Authenticator, Caller
@@ -88,6 +91,7 @@ class Application:
     transcription: Transcription
     gateway: Gateway
     background: BackgroundTasks
+    post: Post
 
     async def start(self) -> None:
         """Opens the database and looks for models. Raises StorageUnavailable."""
@@ -97,6 +101,8 @@ class Application:
         await self._receive_people()
         self.background.start(self.people.watch())
         self.background.start(self.storage.threads.keep_bin_short())
+        self.background.start(self.conversation.turns.watch())
+        self.background.start(self.post.run())
         self.background.start(self.servers.catalogue.run())
         await self.servers.catalogue.refresh()
         gc.freeze()  # what is loaded by now stays: to look it through again takes a third of a second
@@ -118,6 +124,7 @@ class Application:
         await self.conversation.answers.drain()
         await self.background.cancel()
         await self.servers.aclose()
+        await self.post.aclose()
         await self.storage.aclose()
 
 
@@ -135,8 +142,10 @@ def build(
     servers = _model_servers(settings, refused)
     prices = Prices(settings.data_dir)
     models = Models(servers.catalogue, prices, default=settings.model_name, observers=[metrics])
+    post = _post(settings, storage.process.id)
     tools = ToolBox([BuiltIn()])
-    conversation = _conversation(settings, storage, models, metrics, tools)
+    conversation = _conversation(settings, storage, models, metrics, tools, post)
+    storage.conversations.on_switched(conversation.turns.tell_others)
     people = People(storage.users)
     people.on_revoked(lambda user: conversation.turns.abandon_all(user.id))
     sessions = Sessions(storage.key_values)
@@ -157,6 +166,7 @@ def build(
             settings, storage, models, servers.stores, conversation, metrics, people, identify
         ),
         background=BackgroundTasks(),
+        post=post,
     )
 
 
@@ -177,7 +187,12 @@ def _model_servers(settings: Settings, refused: RefusedParameters) -> ModelServe
 
 
 def _conversation(
-    settings: Settings, storage: Storage, models: Models, metrics: CallMetrics, tools: ToolBox
+    settings: Settings,
+    storage: Storage,
+    models: Models,
+    metrics: CallMetrics,
+    tools: ToolBox,
+    post: Post,
 ) -> Conversation:
     calibration = Calibration(storage.key_values, models.count_tokens)
     compressor = Compressor(
@@ -205,6 +220,7 @@ def _conversation(
     turn_cache = TurnCache(answers, [metrics])
     follow_ups = (prompts.after_turn, compressor.after_turn, turn_cache.after)
     turns = Turns(storage.turns, models, prompts, turn_cache.wrap(MODES), follow_ups, tools=tools)
+    turns.join(Replicas(post, storage.leases))
     return Conversation(turns, compressor, notes, answers)
 
 
@@ -253,6 +269,15 @@ async def _follow_embedded(catalogue: Catalogue, library: Library) -> None:
     if EMBEDDED not in catalogue.servers:
         catalogue.add(embedded_server(library))
     await catalogue.look(EMBEDDED)
+
+
+def _post(settings: Settings, process_id: str) -> Post:
+    """How the processes tell each other of their turns."""
+    if settings.redis_url is None:
+        return LocalPost(process_id)
+    from app.storage.redis_post import RedisPost  # its library takes a tenth of a second to import
+
+    return RedisPost(settings.redis_url.get_secret_value(), process_id)
 
 
 def _counters(settings: Settings) -> CounterStorage:

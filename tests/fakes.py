@@ -195,7 +195,7 @@ class MemoryStore:
         self.steps |= {step.id: step for step in steps}
 
     async def begin(
-        self, request: TurnRequest, steps: Sequence[StepRecord]
+        self, request: TurnRequest, steps: Sequence[StepRecord], over: str | None = None
     ) -> tuple[HistoryMessage, ...]:
         if self.owners.setdefault(request.thread_id, request.user_id) != request.user_id:
             raise NotFound(request.thread_id)

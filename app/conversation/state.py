@@ -88,6 +88,8 @@ class TurnState:
         self.unstored = False
         """The last write failed: said on screen until one succeeds."""
         self.settled: SettledTurn | None = None
+        self.title: str | None = None
+        """The name that the answer gives the thread, once it is over."""
         self.started_at = now()
         self._followers: set[asyncio.Event] = set()
 
@@ -103,6 +105,11 @@ class TurnState:
     def unsubscribe(self, changed: asyncio.Event) -> None:
         """No longer of interest."""
         self._followers.discard(changed)
+
+    @property
+    def followed(self) -> bool:
+        """Whether anybody follows."""
+        return bool(self._followers)
 
     def _notify(self) -> None:
         for changed in self._followers:
@@ -230,12 +237,13 @@ class TurnState:
             self._say_error(error)
         self._measure(calls)
         titles = (step.notes.get(TitleNote) for step in self.steps.values())
+        self.title = next((note.title for note in titles if isinstance(note, TitleNote)), None)
         self.settled = SettledTurn(
             request=self.request,
             outcome=outcome,
             steps=(self.turn_record(), *(self.record(step) for step in self.steps.values())),
             calls=calls,
-            title=next((note.title for note in titles if isinstance(note, TitleNote)), None),
+            title=self.title,
             error=code_of(error) if error else None,
             prompt=self.prompt,
             model=self.model,

@@ -12,6 +12,7 @@ from typing import Any
 
 from app.conversation.last_resort import warn
 from app.conversation.mode import Inbox, Mode, PromptBuilder, TurnContext, TurnModels
+from app.conversation.replicas import LOOK_SECONDS, Replicas, Turn
 from app.conversation.state import TurnState
 from app.conversation.tools import TurnTools
 from app.core.concurrency import BackgroundTasks
@@ -19,7 +20,7 @@ from app.core.errors import KonsiliumError, NotFound, StorageUnavailable
 from app.core.ports import Models, TurnStore
 from app.core.requests import request_id
 from app.core.tools import ToolBox
-from app.core.turns import HistoryMessage, SettledTurn, TurnRequest
+from app.core.turns import HistoryMessage, SettledTurn, ThreadBusy, TurnRequest, TurnTaken
 from app.core.usage import Outcome
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class RunningTurn:
         self.mode = mode
         self.state = TurnState(request)
         self.inbox = Inbox()
+        self.lost = False
         self._answering: asyncio.Task[None] | None = None
         self._stopped = False
         self._over = asyncio.Event()
@@ -83,7 +85,10 @@ class RunningTurn:
 
 
 class Turns:
-    """Starts turns and knows which are running: one at a time in a thread."""
+    """Starts turns and knows which are running: one at a time in a thread, over all processes.
+
+    Until it joins others, there is this process alone.
+    """
 
     def __init__(
         self,
@@ -105,17 +110,35 @@ class Turns:
         self._tools = tools or ToolBox()
         self._checkpoint_seconds = checkpoint_seconds
         self._retry_writes_after = retry_writes_after
-        self._begun: list[Callable[[RunningTurn], None]] = []
+        self._begun: list[Callable[[str], None]] = []
         self._running: dict[str, RunningTurn] = {}
         self._background = BackgroundTasks()
+        self._replicas: Replicas | None = None
+
+    def join(self, replicas: Replicas) -> None:
+        """From now on there are the turns of other processes, too."""
+        self._replicas = replicas
+        replicas.serve(self._modes, self._running.get, self._tell_begun)
 
     def running(self, thread_id: str) -> RunningTurn | None:
-        """The turn under way in that thread."""
+        """The turn under way in that thread, in this process."""
         return self._running.get(thread_id)
 
-    def on_begun(self, hear: Callable[[RunningTurn], None]) -> None:
-        """Tells of each turn whose question is stored, before it is answered. Must be quick."""
+    async def find(self, thread_id: str) -> Turn | None:
+        """The turn under way in that thread, wherever it runs. Raises StorageUnavailable."""
+        turn = self._running.get(thread_id)
+        if turn is not None or self._replicas is None:
+            return turn
+        return await self._replicas.find(thread_id)
+
+    def on_begun(self, hear: Callable[[str], None]) -> None:
+        """Tells of each thread in which a question is stored, before it is answered, in whatever
+        process. Must be quick."""
         self._begun.append(hear)
+
+    def _tell_begun(self, thread_id: str) -> None:
+        for hear in self._begun:
+            hear(thread_id)
 
     @property
     def count(self) -> int:
@@ -136,7 +159,7 @@ class Turns:
             await self.abandon(request.thread_id)
         turn = RunningTurn(request, self._modes.get(request.options.mode) or self._modes["chat"])
         self._running[request.thread_id] = turn
-        beginning = asyncio.create_task(self._store.begin(request, turn.state.opening()))
+        beginning = asyncio.create_task(self._begin(turn))
         try:
             history = await asyncio.shield(beginning)
         except asyncio.CancelledError:  # whoever asked has left: what may be stored by now must end
@@ -147,9 +170,25 @@ class Turns:
             self._forget(turn)
             raise
         self._background.start(self._run(turn, history, refused))
-        for hear in self._begun:
-            hear(turn)
+        self._tell_begun(request.thread_id)
+        self.tell_others(request.thread_id)
         return turn
+
+    def tell_others(self, thread_id: str) -> None:
+        """Pages that other processes serve are to be sent the thread anew."""
+        if self._replicas is not None:
+            self._replicas.began(thread_id)
+
+    async def _begin(self, turn: RunningTurn) -> tuple[HistoryMessage, ...]:
+        """Stores the question, once no other process runs a turn in the thread."""
+        over: str | None = None
+        while True:
+            try:
+                return await self._store.begin(turn.request, turn.state.opening(), over)
+            except ThreadBusy as busy:
+                over = busy.turn_id
+                if self._replicas is not None:
+                    await self._replicas.end(over)
 
     async def _end(
         self, turn: RunningTurn, beginning: "asyncio.Task[tuple[HistoryMessage, ...]]"
@@ -167,6 +206,30 @@ class Turns:
         if turn := self._running.get(thread_id):
             turn.stop()
             await turn.wait()
+        elif self._replicas is not None:
+            await self._replicas.end_in(thread_id)
+
+    async def stop(self, turn_id: str, user_id: str) -> bool:
+        """Stops that user's turn, wherever it runs, and returns when it is stored; False where there is
+        none."""
+        for turn in self._running.values():
+            if turn.request.turn_id == turn_id:
+                if turn.request.user_id != user_id:
+                    return False
+                turn.stop()
+                await turn.wait()
+                return True
+        return self._replicas is not None and await self._replicas.end(turn_id, user_id)
+
+    async def watch(self) -> None:
+        """Stops the turns that other processes ask to be stopped, until it is cancelled."""
+        while self._replicas is not None:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self._running:
+                asked = await self._replicas.asked_to_stop()
+                for turn in self._running.values():
+                    if turn.request.turn_id in asked:
+                        turn.stop()
 
     async def abandon_all(self, user_id: str) -> None:
         """Stops what runs for a user."""
@@ -180,6 +243,8 @@ class Turns:
         for turn in list(self._running.values()):
             turn.stop()
         await self._background.drain()
+        if self._replicas is not None:
+            await self._replicas.aclose()
 
     def _forget(self, turn: RunningTurn) -> None:
         if self._running.get(turn.request.thread_id) is turn:
@@ -245,6 +310,10 @@ class Turns:
                 try:
                     await self._store.checkpoint(steps)
                     turn.state.storage_trouble(False)
+                except TurnTaken:
+                    log.warning("turn %s was taken for dead", turn.request.turn_id)
+                    turn.stop()
+                    return
                 except StorageUnavailable as error:
                     turn.state.unsaved(steps)
                     turn.state.storage_trouble(True)

@@ -1,6 +1,6 @@
 """What the inner rooms ask of the outer ones; `bootstrap` is where each port meets its adapter."""
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -322,21 +322,93 @@ class TurnStore(Protocol):
     """Where turns are kept. Every method is one transaction; a failed write raises StorageUnavailable."""
 
     async def begin(
-        self, request: TurnRequest, steps: Sequence[StepRecord]
+        self, request: TurnRequest, steps: Sequence[StepRecord], over: str | None = None
     ) -> tuple[HistoryMessage, ...]:
         """Before the first token is asked for: makes the thread if it is new, rewinds if asked, stores
         the question and the turn's own step (RUNNING), and returns the history before the question.
 
-        Raises NotFound where the thread is another user's.
+        The turn holds its thread until it is settled. Raises ThreadBusy where another turn does, in
+        whatever process; from a turn named `over`, the thread is taken. Raises NotFound where the
+        thread is another user's.
         """
         ...
 
     async def checkpoint(self, steps: Sequence[StepRecord]) -> None:
-        """Stores what has been written so far; called every 2 s with the steps that changed."""
+        """Stores what has been written so far; called every 2 s with the steps that changed. Raises
+        TurnTaken where another turn has taken the thread."""
         ...
 
     async def settle(self, turn: SettledTurn) -> None:
         """Stores the end of a turn: its steps, its usage and cost, the thread's activity and title."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Which turn holds a thread, and in which process it runs."""
+
+    turn_id: str
+    thread_id: str
+    process_id: str
+
+
+class TurnLeases(Protocol):
+    """Which turns run, in all processes over one database. Raises StorageUnavailable."""
+
+    async def find(self, thread_id: str) -> Lease | None:
+        """The turn that holds the thread."""
+        ...
+
+    async def living(self, turn_ids: Collection[str]) -> frozenset[str]:
+        """Those of the turns that still run."""
+        ...
+
+    async def ask_to_stop(self, turn_id: str, user_id: str | None = None) -> bool:
+        """Asks the process that runs the turn to stop it; False where none does, or where it is not that
+        user's."""
+        ...
+
+    async def asked_to_stop(self) -> frozenset[str]:
+        """The turns of this process that are asked to stop."""
+        ...
+
+
+PostMessage = Mapping[str, Any]
+"""JSON. `kind` says what it is, `from` names the process that sent it."""
+
+
+class Post(Protocol):
+    """Messages between the processes over one database. Quick, and lost where the way is broken: who
+    needs an answer asks again."""
+
+    @property
+    def id(self) -> str:
+        """This process's."""
+        ...
+
+    @property
+    def reaches_others(self) -> bool:
+        """Whether there may be another process at the other end."""
+        ...
+
+    def send(self, to: str, message: PostMessage) -> None:
+        """To one process, by its id. Does not wait."""
+        ...
+
+    def tell_all(self, message: PostMessage) -> None:
+        """To all the others."""
+        ...
+
+    def on(self, kind: str, hear: Callable[[PostMessage], None]) -> None:
+        """Hears each message of that kind; must be quick."""
+        ...
+
+    async def run(self) -> None:
+        """Carries messages until it is cancelled."""
+        ...
+
+    async def aclose(self) -> None:
+        """Sends what waits, and closes its connections."""
         ...
 
 

@@ -183,6 +183,18 @@ class Prompt:
         return tuple(m for m in self.messages[:-1] if m.role != "system")
 
 
+class ThreadBusy(Exception):
+    """A turn runs in the thread, in this process or another."""
+
+    def __init__(self, turn_id: str) -> None:
+        super().__init__(turn_id)
+        self.turn_id = turn_id
+
+
+class TurnTaken(Exception):
+    """The turn was taken for dead, and another has begun in its thread: it may write nothing more."""
+
+
 @dataclass(frozen=True, slots=True)
 class SettledTurn:
     """A finished turn, to be committed in one unit of work: completed, stopped or failed alike."""

@@ -173,6 +173,12 @@ def upsert(
         connection.execute(statement, list(rows))
 
 
+def insert_new(connection: Connection, table: Table, row: Row, key: Sequence[str]) -> bool:
+    """Inserts the row where none has its `key`; says whether it did."""
+    statement = _upserting(connection.dialect.name, table, tuple(key), (), None)
+    return connection.execute(statement, row).rowcount == 1
+
+
 @cache
 def _upserting(
     dialect: str,

@@ -1,42 +1,58 @@
-"""Which processes share the database, and what a dead one left unfinished.
+"""Which processes share the database, what a dead one left unfinished, and which turns run where.
 
-Each process writes that it lives every 10 s. Turns of one that is dead are marked INTERRUPTED, with
-the text they had: at once where its pid on this machine is gone, else after a minute of silence.
+Each process writes a sign of life every 2 s, every 10 s where they share a SQLite file. Turns of one
+that is dead are marked INTERRUPTED, with the text they had: at once where its pid on this machine is
+gone, else after the silence that its row names. Silence is measured by the clock of who listens, and
+only while that can write itself: neither clocks that differ nor a database that was away kill anybody.
 """
 
 import asyncio
 import logging
 import os
-import platform
 import socket
 import sys
-from dataclasses import replace
-from datetime import timedelta
+import time
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from pathlib import Path
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from app.core.errors import StorageUnavailable
-from app.core.events import StepKind
-from app.core.turns import StepRecord, new_id, now
-from app.core.usage import Outcome
-from app.storage.branches import write_steps
+from app.core.ports import Lease
+from app.core.turns import new_id, now
 from app.storage.database import Database, upsert
-from app.storage.rows import AnyRow, step_from
-from app.storage.tables import processes, running_turns, steps
+from app.storage.rows import AnyRow
+from app.storage.tables import processes, running_turns, threads
+from app.storage.turns import interrupt
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 10.0
-DEAD_AFTER = timedelta(seconds=60)
+HEARTBEAT_SECONDS = 2.0
+"""So that the turns of a process that died are marked within 10 s: it is seen to be silent after at most
+two beats, and for `SILENCE_SECONDS`."""
+ALONE_SECONDS = 10.0
+"""On SQLite all processes are on this machine, where the dead are known by their pid."""
+SILENCE_SECONDS = 5
+LONG_SILENCE_SECONDS = 60
+"""Of a process whose version names none, and of one whose pid lives."""
 
 
 class Process:
     """This process among those on one database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self.id = new_id()
         self._database = database
+        self._clock = clock
+        self._every = ALONE_SECONDS if database.sqlite else HEARTBEAT_SECONDS
+        self._silence = LONG_SILENCE_SECONDS if database.sqlite else SILENCE_SECONDS
         self._beating: asyncio.Task[None] | None = None
+        self._last_beat = 0.0
+        self._heard: dict[str, tuple[object, float]] = {}
+        """Of each other process its last sign of life, and when we first saw that."""
+        self.alive: frozenset[str] = frozenset()
+        """The processes that live, this one among them, as of the last beat."""
 
     async def join(self) -> None:
         """Makes itself known, mends what dead processes left, and goes on doing both."""
@@ -56,76 +72,106 @@ class Process:
 
     async def heartbeat(self) -> int:
         """One sign of life; returns how many turns of dead processes were marked INTERRUPTED."""
-        turns = await self._database.write(self._mark_alive)
+        known = await self._database.write(self._mark_alive)
+        dead = self._dead(known)
+        self.alive = frozenset(other.id for other in known) - dead
+        turns = await self._database.write(partial(_bury, dead))
         if turns:
             log.warning("%d turns were interrupted by the end of their process", turns)
         return turns
 
-    def _mark_alive(self, connection: Connection) -> int:
-        row = {"id": self.id, "host": _host(), "pid": os.getpid(), "seen_at": now()}
+    def _mark_alive(self, connection: Connection) -> Sequence[AnyRow]:
+        row = {"id": self.id, "host": PLACE, "pid": os.getpid(), "seen_at": now()}
+        row["silence"] = self._silence
         upsert(connection, processes, [row], ["id"], ["seen_at"])
-        known = connection.execute(select(processes)).all()
-        alive = [other.id for other in known if other.id == self.id or _alive(other)]
-        left = running_turns.c.process_id.not_in(alive)
-        of_turn = (running_turns.c.thread_id, running_turns.c.turn_id)
-        turns = connection.execute(delete(running_turns).where(left).returning(*of_turn)).all()
-        for turn in turns:
-            _interrupt(connection, turn.thread_id, turn.turn_id)
-        connection.execute(delete(processes).where(processes.c.id.not_in(alive)))
-        return len(turns)
+        return connection.execute(select(processes)).all()
+
+    def _dead(self, known: Sequence[AnyRow]) -> frozenset[str]:
+        at, before = self._clock(), self._last_beat
+        self._last_beat = at
+        if at - before > SILENCE_SECONDS:  # we were away ourselves: who else was cannot be told
+            self._heard.clear()
+        heard = {one.id: self._heard.get(one.id, (None, at)) for one in known if one.id != self.id}
+        for other in known:
+            if other.id in heard and heard[other.id][0] != other.seen_at:
+                heard[other.id] = (other.seen_at, at)
+        self._heard = heard
+        return frozenset(one.id for one in known if one.id in heard and self._is_dead(one, at))
+
+    def _is_dead(self, other: AnyRow, at: float) -> bool:
+        silent = at - self._heard[other.id][1]
+        if other.host == PLACE and sys.platform != "win32":
+            return other.pid == os.getpid() or not _runs(other.pid)
+        return silent >= (other.silence or LONG_SILENCE_SECONDS)
 
     async def _keep_beating(self) -> None:
         while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await asyncio.sleep(self._every)
             try:
                 await self.heartbeat()
             except StorageUnavailable as error:
                 log.warning("no sign of life could be written: %s", error.detail)
 
 
-def _interrupt(connection: Connection, thread_id: str, turn_id: str) -> None:
-    """What of the turn was running is INTERRUPTED, its answers say so, and a notice offers a retry."""
-    found = connection.execute(
-        select(steps)
-        .where(steps.c.thread_id == thread_id, steps.c.turn_id == turn_id)
-        .where(steps.c.outcome == Outcome.RUNNING.value)
-        .order_by(steps.c.seq)
-    )
-    left = [(step_from(row), row.user_id) for row in found]
-    for step, user_id in left:
-        metadata = dict(step.metadata)
-        if step.kind == StepKind.ANSWER:
-            metadata["metrics"] = {"outcome": "interrupted", "characters": len(step.output)}
-        ended = replace(step, outcome=Outcome.INTERRUPTED, ended_at=now(), metadata=metadata)
-        write_steps(connection, [ended], user_id)
-    for step, user_id in left[:1]:
-        write_steps(connection, [_notice(step)], user_id)
+class Leases:
+    """Implements `core.ports.TurnLeases`: a turn has its thread by its row, and one row a thread."""
+
+    def __init__(self, database: Database, process_id: str) -> None:
+        self._database = database
+        self._process_id = process_id
+
+    async def find(self, thread_id: str) -> Lease | None:
+        row = await self._database.read(lambda c: c.execute(_HOLDER, {"thread": thread_id}).first())
+        return Lease(*row) if row else None
+
+    async def living(self, turn_ids: Collection[str]) -> frozenset[str]:
+        asked = {"turns": list(turn_ids)}
+        return await self._database.read(lambda c: frozenset(c.scalars(_LIVING, asked)))
+
+    async def ask_to_stop(self, turn_id: str, user_id: str | None = None) -> bool:
+        asked = update(running_turns).where(running_turns.c.turn_id == turn_id)
+        if user_id is not None:
+            own = select(threads.c.id).where(threads.c.user_id == user_id)
+            asked = asked.where(running_turns.c.thread_id.in_(own))
+        asked = asked.values(stopping=True)
+        return await self._database.write(lambda c: c.execute(asked).rowcount > 0)
+
+    async def asked_to_stop(self) -> frozenset[str]:
+        mine = {"process": self._process_id}
+        return await self._database.read(lambda c: frozenset(c.scalars(_STOPPING, mine)))
 
 
-def _notice(step: StepRecord) -> StepRecord:
-    return StepRecord(
-        id=new_id(),
-        thread_id=step.thread_id,
-        turn_id=step.turn_id,
-        parent_id=step.turn_id,
-        type="assistant_message",
-        kind=StepKind.NOTICE,
-        name="Konsilium",
-        metadata={"error": {"code": "interrupted"}},
-        outcome=Outcome.INTERRUPTED,
-        ended_at=now(),
-        is_error=True,
-    )
+_HOLDER = select(
+    running_turns.c.turn_id, running_turns.c.thread_id, running_turns.c.process_id
+).where(running_turns.c.thread_id == bindparam("thread"))
+_LIVING = select(running_turns.c.turn_id).where(
+    running_turns.c.turn_id.in_(bindparam("turns", expanding=True))
+)
+_STOPPING = select(running_turns.c.turn_id).where(
+    running_turns.c.process_id == bindparam("process"), running_turns.c.stopping
+)
 
 
-def _host() -> str:
-    return f"{socket.gethostname()}/{platform.node()}"
+def _bury(dead: frozenset[str], connection: Connection) -> int:
+    connection.execute(delete(processes).where(processes.c.id.in_(dead)))
+    left = running_turns.c.process_id.not_in(select(processes.c.id))
+    of_turn = (running_turns.c.thread_id, running_turns.c.turn_id)
+    turns = connection.execute(delete(running_turns).where(left).returning(*of_turn)).all()
+    for turn in turns:
+        interrupt(connection, turn.thread_id, turn.turn_id)
+    return len(turns)
 
 
-def _alive(process: AnyRow) -> bool:
-    if process.host == _host() and sys.platform != "win32":
-        return process.pid != os.getpid() and _runs(process.pid)
-    return bool(now() - process.seen_at < DEAD_AFTER)
+def _place() -> str:
+    """Where pids mean the same: this boot of this machine and, in a container, its own numbering."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:  # no Linux: its name must do
+        return socket.gethostname()
+
+
+PLACE = _place()
 
 
 def _runs(pid: int) -> bool:

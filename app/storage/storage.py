@@ -11,7 +11,7 @@ from app.storage.history import Conversations
 from app.storage.key_value import KeyValues
 from app.storage.knowledge import Knowledge
 from app.storage.migrations import apply
-from app.storage.processes import Process
+from app.storage.processes import Leases, Process
 from app.storage.threads import Threads
 from app.storage.turns import StoredTurns
 from app.storage.usage import StoredUsage
@@ -28,6 +28,7 @@ class Storage:
         self.files = LocalFiles(data_dir / "files")
         self.process = Process(self.database)
         self.turns = StoredTurns(self.database, self.files, self.process.id)
+        self.leases = Leases(self.database, self.process.id)
         self.threads = Threads(self.database, self.files)
         self.conversations = Conversations(self.database, self.files)
         self.compressions = Compressions(self.database)

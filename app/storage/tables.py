@@ -128,6 +128,7 @@ processes = Table(
     Column("host", String, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
+    Column("silence", Integer),  # seconds without a sign of life after which it is dead
 )
 
 # Threads, and what is said in them.
@@ -233,7 +234,8 @@ running_turns = Table(
     Column("turn_id", String, primary_key=True),
     Column("thread_id", String, ForeignKey("threads.id", ondelete="CASCADE"), nullable=False),
     Column("process_id", String, nullable=False),
-    Index("ix_running_turns_thread_id", "thread_id"),
+    Column("stopping", Boolean, nullable=False, server_default=text("false")),  # asked to stop
+    Index("uq_running_turns_thread_id", "thread_id", unique=True),  # one turn at a time in a thread
 )
 
 # What stands for old messages in a thread's prompts. The messages themselves are in `steps`.

@@ -5,15 +5,24 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from app.core.errors import NotFound
 from app.core.events import StepKind
 from app.core.threads import title_of
-from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest
+from app.core.turns import (
+    HistoryMessage,
+    SettledTurn,
+    StepRecord,
+    ThreadBusy,
+    TurnRequest,
+    TurnTaken,
+    new_id,
+    now,
+)
 from app.core.usage import Outcome
 from app.storage.branches import ACTIVE, activate, branches_of, node_of, on_path, write_steps
-from app.storage.database import Database, upsert
+from app.storage.database import Database, insert_new, upsert
 from app.storage.files import LocalFiles, image_name
 from app.storage.history import MessageRows, message_rows, messages
 from app.storage.rows import (
@@ -21,13 +30,13 @@ from app.storage.rows import (
     Values,
     call_values,
     refuse_unstorable,
+    step_from,
     storable_json,
 )
 from app.storage.tables import elements, running_turns, steps, threads, usage
 from app.storage.thread_pages import fold
 
 # Made once: to make a statement takes longer than to run it.
-_RUNNING = insert(running_turns)
 _THREAD = (
     select(threads.c.title, threads.c.leaf_id, threads.c.metadata)
     .where(threads.c.id == bindparam("thread_id"), threads.c.user_id == bindparam("user_id"))
@@ -37,7 +46,18 @@ _THREAD = (
 _QUESTION = select(steps.c.thread_id, steps.c.parent_id, steps.c.kind).where(
     steps.c.id == bindparam("step_id")
 )
-_OWNER = select(steps.c.user_id).where(steps.c.id == bindparam("step_id"))
+_OWNER = (
+    select(steps.c.user_id, steps.c.thread_id, steps.c.seq, running_turns.c.process_id)
+    .outerjoin(running_turns, running_turns.c.turn_id == steps.c.id)
+    .where(steps.c.id == bindparam("step_id"))
+)
+_RUNS_IN = select(running_turns.c.turn_id).where(running_turns.c.thread_id == bindparam("thread"))
+_LATER = (
+    select(steps.c.id)
+    .where(steps.c.thread_id == bindparam("thread"), steps.c.seq > bindparam("token"))
+    .where(steps.c.type == "run")
+    .limit(1)
+)
 _ENDED = delete(running_turns).where(running_turns.c.turn_id == bindparam("turn"))
 _ACTIVE = (
     update(threads).where(threads.c.id == bindparam("thread")).values(active_at=bindparam("at"))
@@ -54,21 +74,29 @@ class StoredTurns:
         """Whose turns these are: what a dead process left running is found by it."""
 
     async def begin(
-        self, request: TurnRequest, steps: Sequence[StepRecord]
+        self, request: TurnRequest, steps: Sequence[StepRecord], over: str | None = None
     ) -> tuple[HistoryMessage, ...]:
         for attachment in request.question.attachments:
             if attachment.image is not None:
                 name = image_name(attachment.element_id)
                 await self._files.write(request.thread_id, name, attachment.image.data)
-        said = await self._database.write(partial(self._begin, request, steps))
+        said = await self._database.write(partial(self._begin, request, steps, over))
         return await messages(self._files, said)
 
     def _begin(
-        self, request: TurnRequest, steps: Sequence[StepRecord], connection: Connection
+        self,
+        request: TurnRequest,
+        steps: Sequence[StepRecord],
+        over: str | None,
+        connection: Connection,
     ) -> MessageRows:
         """Returns what was said before."""
         question, turn = steps
         leaf = _own_thread(connection, request, question.created_at)
+        if over is not None:
+            _take_over(connection, request.thread_id, over)
+        if not self._take(connection, request.turn_id, request.thread_id):
+            raise ThreadBusy(connection.scalar(_RUNS_IN, {"thread": request.thread_id}) or "")
         asked, before = _place(connection, request, leaf)
         new = [turn] if asked else [replace(question, parent_id=before), turn]
         write_steps(connection, new, request.user_id)
@@ -78,21 +106,32 @@ class StoredTurns:
             ends = {"thread": request.thread_id, "leaf": request.turn_id}
             connection.execute(ACTIVE, ends)
         _attach(connection, request)
-        running = {"turn_id": request.turn_id, "thread_id": request.thread_id}
-        connection.execute(_RUNNING, running | {"process_id": self._process_id})
         return message_rows(connection, request.thread_id, before) if before else ((), {})
 
     async def checkpoint(self, steps: Sequence[StepRecord]) -> None:
 
         def work(connection: Connection) -> None:
-            if user_id := _turn_owner(connection, steps[0].turn_id):
-                write_steps(connection, steps, user_id)
+            turn = _turn(connection, steps[0].turn_id)
+            if turn is None:
+                return
+            if turn.process_id is None:  # taken for dead: it takes its place again, if nobody has
+                _refuse_later(connection, turn)
+                if not self._take(connection, str(steps[0].turn_id), turn.thread_id):
+                    raise TurnTaken(turn.thread_id)
+                _forget_notice(connection, turn.thread_id, str(steps[0].turn_id))
+            write_steps(connection, steps, turn.user_id)
 
         await self._database.write(work)
 
     async def settle(self, turn: SettledTurn) -> None:
-        """Of a turn whose thread or question is gone only the usage stays."""
+        """Of a turn whose thread or question is gone, or whose place another has taken, only the usage
+        stays."""
         await self._database.write(partial(_settle, turn))
+
+    def _take(self, connection: Connection, turn_id: str, thread_id: str) -> bool:
+        """The turn has the thread to itself from now on; False where another has it."""
+        row = {"turn_id": turn_id, "thread_id": thread_id, "process_id": self._process_id}
+        return insert_new(connection, running_turns, row, ["thread_id"])
 
 
 def _settle(turn: SettledTurn, connection: Connection) -> None:
@@ -105,9 +144,15 @@ def _settle(turn: SettledTurn, connection: Connection) -> None:
         "mode": request.options.mode,
     }
     upsert(connection, usage, [call_values(call) | asked for call in turn.calls], ["id"], [])
-    if not _turn_owner(connection, request.turn_id):
+    stored = _turn(connection, request.turn_id)
+    if stored is None:
         return
-    _no_longer_running(connection, request)
+    if not connection.execute(_ENDED, {"turn": request.turn_id}).rowcount:  # taken for dead
+        try:
+            _refuse_later(connection, stored)
+        except TurnTaken:
+            return
+        _forget_notice(connection, request.thread_id, request.turn_id)
     write_steps(connection, turn.steps, request.user_id)
     ended = turn.steps[0].ended_at or turn.steps[0].created_at
     connection.execute(_ACTIVE, {"thread": request.thread_id, "at": ended})
@@ -197,22 +242,68 @@ def _attach(connection: Connection, request: TurnRequest) -> None:
     )
 
 
-def _turn_owner(connection: Connection, turn_id: str | None) -> str | None:
-    """Whose turn it is; None where its own step is gone: rewound, or deleted with its thread."""
-    owner: str | None = connection.scalar(_OWNER, {"step_id": turn_id})
-    return owner
+def _turn(connection: Connection, turn_id: str | None) -> AnyRow | None:
+    """Whose turn it is, and whether it holds its thread; None where its own step is gone: rewound, or
+    deleted with its thread."""
+    return connection.execute(_OWNER, {"step_id": turn_id}).one_or_none()
 
 
-def _no_longer_running(connection: Connection, request: TurnRequest) -> None:
-    """It has ended; where it was taken for dead meanwhile, the notice that says so goes."""
-    ended = connection.execute(_ENDED, {"turn": request.turn_id})
-    if not ended.rowcount:
-        connection.execute(
-            delete(steps)
-            .where(steps.c.thread_id == request.thread_id, steps.c.turn_id == request.turn_id)
-            .where(steps.c.kind == StepKind.NOTICE.value)
-            .where(steps.c.outcome == Outcome.INTERRUPTED.value)
-        )
+def _refuse_later(connection: Connection, turn: AnyRow) -> None:
+    """Raises TurnTaken where a later turn was begun in the thread: `seq` of a turn's own step, which only
+    grows, is the fencing token."""
+    if connection.scalar(_LATER, {"thread": turn.thread_id, "token": turn.seq}):
+        raise TurnTaken(turn.thread_id)
+
+
+def _forget_notice(connection: Connection, thread_id: str, turn_id: str) -> None:
+    """The turn was taken for dead, and is not: what says so goes."""
+    connection.execute(
+        delete(steps)
+        .where(steps.c.thread_id == thread_id, steps.c.turn_id == turn_id)
+        .where(steps.c.kind == StepKind.NOTICE.value)
+        .where(steps.c.outcome == Outcome.INTERRUPTED.value)
+    )
+
+
+def _take_over(connection: Connection, thread_id: str, turn_id: str) -> None:
+    """Of a turn that does not end though it was asked to, the thread is taken."""
+    if connection.execute(_ENDED, {"turn": turn_id}).rowcount:
+        interrupt(connection, thread_id, turn_id)
+
+
+def interrupt(connection: Connection, thread_id: str, turn_id: str) -> None:
+    """What of the turn was running is INTERRUPTED, its answers say so, and a notice offers a retry."""
+    found = connection.execute(
+        select(steps)
+        .where(steps.c.thread_id == thread_id, steps.c.turn_id == turn_id)
+        .where(steps.c.outcome == Outcome.RUNNING.value)
+        .order_by(steps.c.seq)
+    )
+    left = [(step_from(row), row.user_id) for row in found]
+    for step, user_id in left:
+        metadata = dict(step.metadata)
+        if step.kind == StepKind.ANSWER:
+            metadata["metrics"] = {"outcome": "interrupted", "characters": len(step.output)}
+        ended = replace(step, outcome=Outcome.INTERRUPTED, ended_at=now(), metadata=metadata)
+        write_steps(connection, [ended], user_id)
+    for step, user_id in left[:1]:
+        write_steps(connection, [_notice(step)], user_id)
+
+
+def _notice(step: StepRecord) -> StepRecord:
+    return StepRecord(
+        id=new_id(),
+        thread_id=step.thread_id,
+        turn_id=step.turn_id,
+        parent_id=step.turn_id,
+        type="assistant_message",
+        kind=StepKind.NOTICE,
+        name="Konsilium",
+        metadata={"error": {"code": "interrupted"}},
+        outcome=Outcome.INTERRUPTED,
+        ended_at=now(),
+        is_error=True,
+    )
 
 
 def _set_title(connection: Connection, request: TurnRequest, title: str) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from app.attachments import AttachmentLimits, File, read_attachments
 from app.conversation.modes.consultation.requested_roles import requested_roles
-from app.conversation.turn import RunningTurn, Turns
+from app.conversation.replicas import Turn
+from app.conversation.turn import Turns
 from app.core.concurrency import BackgroundTasks
 from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.events import StepKind
@@ -86,7 +87,7 @@ class Chat:
             await browser.emit(event, {})
         if wanted := browser.wanted_thread:
             if thread := await self._thread(browser, wanted):
-                await self._resume(browser, thread)
+                await self._resume(browser, *thread)
                 return
             await browser.emit("resume_thread_error", "Thread not found.")
         if browser.begin_chat():
@@ -99,18 +100,21 @@ class Chat:
         await self._guide.show(browser)
         await self.panel.mode_chosen(browser, "")
 
-    async def _thread(self, browser: Browser, thread_id: str) -> ThreadDict | None:
-        """The thread, if it is the person's own. One whose turn ended while it was being read was read
-        unfinished, and is read again."""
+    async def _thread(
+        self, browser: Browser, thread_id: str
+    ) -> tuple[ThreadDict, Turn | None] | None:
+        """The thread, if it is the person's own, and the turn that runs in it. One whose turn ended while
+        it was being read was read unfinished, and is read again."""
         thread = await self._read_thread(thread_id, None)
         if thread is None or thread["userId"] != browser.user_id:
             return None
         running = any(s["type"] == "run" and s.get("end") is None for s in thread["steps"])
-        if running and self._turns.running(thread_id) is None:
-            return await self._read_thread(thread_id, None)
-        return thread
+        turn = await self._turns.find(thread_id)
+        if running and turn is None:
+            thread = await self._read_thread(thread_id, None)
+        return (thread, turn) if thread is not None else None
 
-    async def _resume(self, browser: Browser, thread: ThreadDict) -> None:
+    async def _resume(self, browser: Browser, thread: ThreadDict, turn: Turn | None) -> None:
         """A thread opened again, by a new page or by one whose connection broke: its choices, and the
         turn that may still be running in it, laid over what the database has."""
         browser.begin_thread()
@@ -120,7 +124,7 @@ class Chat:
         self._background.stop(browser.id)
         browser.choose((thread.get("metadata") or {}).get("chat_settings") or {})
         self.panel.choose_a_model(browser)
-        follower = self._lay_over(browser, thread)
+        follower = self._lay_over(browser, thread, turn)
         if follower is None and (form := await self.panel.form(browser)):
             _put_into(thread, [form])
         await browser.emit("resume_thread", thread)
@@ -128,10 +132,9 @@ class Chat:
         if follower is not None:
             self._background.start(self._catch_up(browser, follower), browser.id)
 
-    def _lay_over(self, browser: Browser, thread: ThreadDict) -> Follower | None:
+    def _lay_over(self, browser: Browser, thread: ThreadDict, turn: Turn | None) -> Follower | None:
         """Puts what the running turn has said into the thread, where it is of the branch shown; returns
         who goes on from there."""
-        turn = self._turns.running(browser.thread_id)
         if turn is None or all(step["id"] != turn.request.turn_id for step in thread["steps"]):
             return None
         follower = Follower(turn, browser, self._models, _arrows(thread, turn.request.turn_id))
@@ -149,7 +152,8 @@ class Chat:
         thread = await self._read_thread(browser.thread_id, switched.first)
         if thread is None:  # deleted meanwhile: whoever did it has told the page
             return
-        follower = self._lay_over(browser, thread)
+        turn = await self._turns.find(browser.thread_id)
+        follower = self._lay_over(browser, thread, turn)
         part = {"cut": switched.cut, "steps": thread["steps"], "elements": thread["elements"]}
         await browser.emit("window_message", {"konsilium_branch": part})
         await browser.emit("task_end", {})
@@ -179,14 +183,15 @@ class Chat:
         await browser.emit("task_start", {})
         await follower.follow()
         await self._entitled(browser, follower.turn)
-        if (
-            self._turns.running(browser.thread_id) is None
-        ):  # else another question has taken its place
-            await browser.emit("task_end", {})
+        if await self._turns.find(browser.thread_id):  # another question has taken its place
+            return
+        await browser.emit("task_end", {})
+        if follower.turn.lost:
+            self._background.start(guarded(browser, self.show_again(browser)))
 
-    def _begun(self, turn: RunningTurn) -> None:
+    def _begun(self, thread_id: str) -> None:
         """The other tabs on which the thread is open show the question too, and what becomes of it."""
-        self._show_others(turn.request.thread_id)
+        self._show_others(thread_id)
 
     async def show_again(self, page: Browser) -> None:
         """Sends a page all of its thread anew."""
@@ -353,10 +358,10 @@ class Chat:
             await browser.emit("window_message", {"konsilium_undo": {"step": before}})
         return arrows
 
-    async def _entitled(self, browser: Browser, turn: RunningTurn) -> None:
+    async def _entitled(self, browser: Browser, turn: Turn) -> None:
         """The answer may have brought a name for the thread."""
-        if (settled := turn.state.settled) and settled.title:
-            await self._renamed(browser, settled.title)
+        if turn.state.title:
+            await self._renamed(browser, turn.state.title)
 
     async def _renamed(self, browser: Browser, title: str) -> None:
         """The list of threads is fetched anew, with the name this one has now."""
@@ -384,7 +389,7 @@ class Chat:
 
     async def stopped(self, browser: Browser) -> None:
         """Stop: the call upstream is closed, what was written stays; its card says so."""
-        if turn := self._turns.running(browser.thread_id):
+        if turn := await self._turns.find(browser.thread_id):
             turn.stop()
 
 

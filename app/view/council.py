@@ -188,11 +188,11 @@ class AnswerActions:
     async def permit(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """The person lets a tool run that asked, or does not; `always` holds for this thread."""
         step_id, permission = str(payload["step_id"]), payload.get("permission")
-        turn = self._turns.running(browser.thread_id)
+        turn = await self._turns.find(browser.thread_id)
         if turn is None or turn.request.user_id != browser.user_id:
             return
         if permission == "always" and (step := turn.state.steps.get(step_id)):
-            note = ToolNote.of(step.note)
+            note = ToolNote.of(turn.state.record(step).metadata)
             before = browser.options.names("tools_always")
             if note is not None and turn.inbox.permit(step_id, "always"):
                 choices = {"tools_always": ", ".join(dict.fromkeys((*before, note.id)))}
@@ -204,20 +204,20 @@ class AnswerActions:
 
     async def pause(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """After the present words, the models wait."""
-        if turn := self._turns.running(browser.thread_id):
+        if turn := await self._turns.find(browser.thread_id):
             turn.inbox.pause()
             turn.state.touch()
 
     async def resume(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """The models go on."""
-        if turn := self._turns.running(browser.thread_id):
+        if turn := await self._turns.find(browser.thread_id):
             turn.inbox.resume()
             turn.state.touch()
 
     async def say(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """The person puts in a word."""
         text = str(payload.get("text", "")).strip()
-        if text and (turn := self._turns.running(browser.thread_id)):
+        if text and (turn := await self._turns.find(browser.thread_id)):
             turn.inbox.interject(text)
             turn.state.touch()
 

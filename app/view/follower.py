@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 from uuid import NAMESPACE_URL, uuid5
 
+from app.conversation.replicas import Turn
 from app.conversation.state import LiveStep, TurnState
-from app.conversation.turn import RunningTurn
 from app.core.events import StepKind
 from app.core.ports import Models
 from app.core.text import Language, Text
@@ -93,7 +93,7 @@ class Follower:
 
     def __init__(
         self,
-        turn: RunningTurn,
+        turn: Turn,
         screen: Screen,
         models: Models,
         arrows: ElementDict | None = None,

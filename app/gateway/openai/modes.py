@@ -40,7 +40,7 @@ class Threadless:
         self.histories: dict[str, tuple[HistoryMessage, ...]] = {}
 
     async def begin(
-        self, request: TurnRequest, steps: Sequence[StepRecord]
+        self, request: TurnRequest, steps: Sequence[StepRecord], over: str | None = None
     ) -> tuple[HistoryMessage, ...]:
         return self.histories.pop(request.thread_id, ())
 

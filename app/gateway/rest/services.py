@@ -1,6 +1,5 @@
 """What the REST routes work with."""
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -12,7 +11,6 @@ from app.conversation.turn import RunningTurn, Turns
 from app.core.concurrency import BackgroundTasks
 from app.core.errors import NotAllowed, NotFound
 from app.core.ports import KeyValueStore, UserStore
-from app.core.turns import now
 from app.gateway.access import Caller
 from app.gateway.services import GatewayServices
 from app.storage.history import Conversations
@@ -20,10 +18,6 @@ from app.storage.threads import Threads
 
 CALLER = "konsilium.caller"
 """The key of a request's scope under which the middleware leaves who asks."""
-STOPS = "stops"
-"""The scope of documents by which a turn is stopped in another process: turn id -> who asked."""
-LOOK_SECONDS = 0.25
-ACKNOWLEDGE_SECONDS = 1.5
 
 
 @dataclass(frozen=True)
@@ -37,45 +31,20 @@ class RestServices:
     users: UserStore
     documents: KeyValueStore
     modes: tuple[Mode, ...]
-    running: dict[str, RunningTurn] = field(default_factory=dict)
-    """Turns asked for by /api in this process, by id."""
     following: BackgroundTasks = field(default_factory=BackgroundTasks)
 
     async def follow(self, turn: RunningTurn, spending: Spending | None) -> None:
-        """Keeps the turn where it can be found, and stops it when another process is asked to; then it
-        is known what it took of the key's limits."""
-        turn_id = turn.request.turn_id
-        self.running[turn_id] = turn
-        ended = asyncio.create_task(turn.wait())
+        """When the turn is over, it is known what it took of the key's limits."""
         try:
-            while not (await asyncio.wait([ended], timeout=LOOK_SECONDS))[0]:
-                asked = await self.documents.get(STOPS, turn_id)
-                if asked is not None and asked.get("user") == turn.request.user_id:
-                    turn.stop()
-                    await self.documents.delete(STOPS, turn_id)
+            await turn.wait()
         finally:
             if spending is not None:
                 spending.close()
-            ended.cancel()
-            self.running.pop(turn_id, None)
 
     async def stop(self, caller: Caller, turn_id: str) -> None:
         """Stops a running turn, wherever it runs. Raises NotFound where none of the caller's does."""
-        turn = self.running.get(turn_id)
-        if turn is not None:
-            if turn.request.user_id != caller.user_id:
-                raise NotFound("There is no such task.")
-            turn.stop()
-            await turn.wait()
-            return
-        await self.documents.put(STOPS, turn_id, {"user": caller.user_id, "at": now().isoformat()})
-        until = asyncio.get_running_loop().time() + ACKNOWLEDGE_SECONDS
-        while asyncio.get_running_loop().time() < until:
-            await asyncio.sleep(LOOK_SECONDS / 2)
-            if await self.documents.get(STOPS, turn_id) is None:
-                return
-        await self.documents.delete(STOPS, turn_id)
-        raise NotFound("There is no such task, or it is over.")
+        if not await self.turns.stop(turn_id, caller.user_id):
+            raise NotFound("There is no such task, or it is over.")
 
 
 def services_of(request: Request) -> RestServices:

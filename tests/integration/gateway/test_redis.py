@@ -1,38 +1,19 @@
-import subprocess
-import time
-from collections.abc import Iterator
-
 import pytest
 
 from app.access.keys import new_key
 from app.access.limits import Limits, TokenCount, redis_counters
 from app.core.errors import LimitReached
 from tests.gateway import admitted
-from tests.processes import free_port
+from tests.redis_server import running_redis
 
 
-@pytest.fixture(scope="module")
-def redis(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    port = free_port()
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    folder = tmp_path_factory.mktemp("redis")
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    until = time.monotonic() + 20
-    while b"Ready to accept" not in process.stdout.readline():
-        assert time.monotonic() < until
-    try:
-        yield f"redis://127.0.0.1:{port}", process
-    finally:
-        process.terminate()
-        process.wait()
+async def test_processes_share_limits_through_redis_and_survive_its_end():
+    with running_redis() as redis:
+        await _count_and_lose(redis)
 
 
-async def test_processes_share_limits_through_redis_and_survive_its_end(redis):
-    url, process = redis
-    one, other = Limits(redis_counters(url)), Limits(redis_counters(url))
+async def _count_and_lose(redis):
+    one, other = Limits(redis_counters(redis.url)), Limits(redis_counters(redis.url))
     key, _ = new_key("ci", "u", rpm=2, tpm=1000)
     await admitted(one, key, 10)
     headers = await admitted(other, key, 10)
@@ -41,7 +22,6 @@ async def test_processes_share_limits_through_redis_and_survive_its_end(redis):
     with pytest.raises(LimitReached):
         await admitted(one, key, 10)
     await one.correct(TokenCount(key, 0, 0), 500)
-    process.terminate()
-    process.wait()
+    redis.stop()
     await admitted(other, key, 10)
     await one.correct(TokenCount(key, 0, 0), 10)

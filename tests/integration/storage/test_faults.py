@@ -15,11 +15,13 @@ from sqlalchemy import func, select
 
 from app.conversation.mode import WholeHistory
 from app.conversation.modes import MODES
+from app.conversation.state import TurnState
 from app.conversation.turn import Turns
 from app.core.errors import StorageUnavailable
-from app.core.events import StepKind
-from app.core.turns import now
+from app.core.events import StepDelta, StepKind, StepStarted
+from app.core.turns import ThreadBusy, TurnTaken, new_id, now
 from app.core.usage import Outcome
+from app.storage.processes import Process
 from app.storage.storage import Storage
 from app.storage.tables import processes, steps
 from tests.fakes import ScriptedModels
@@ -96,23 +98,62 @@ async def test_turns_of_a_living_process_are_left_alone_until_it_dies(url, tmp_p
     await storage.aclose()
 
 
-async def test_a_process_on_another_machine_is_dead_after_a_minute_of_silence(storage, ann):
+class Listener:
+    """Another process on the database, by a clock of its own."""
+
+    def __init__(self, storage):
+        self.seconds = 0.0
+        self.process = Process(storage.database, lambda: self.seconds)
+
+    async def listens_for(self, seconds):
+        """How many turns it marks meanwhile, with a beat every 2 s."""
+        marked = await self.process.heartbeat()
+        for _ in range(round(seconds / 2)):
+            self.seconds += 2
+            marked += await self.process.heartbeat()
+        return marked
+
+
+@pytest.fixture
+def elsewhere(storage):
+    """Makes the storage's own process one of another machine, which promised to be heard of so often."""
+
+    async def elsewhere(silence):
+        moved = processes.update().values(host="elsewhere", silence=silence, seen_at=LONG_AGO)
+        await storage.database.write(lambda c: c.execute(moved).close())
+
+    return elsewhere
+
+
+@pytest.mark.parametrize(("silence", "patience"), [(5, 6), (60, 60), (None, 60)])
+async def test_a_process_on_another_machine_is_dead_after_the_silence_that_it_named(
+    storage, ann, elsewhere, silence, patience
+):
     await begin(storage, a_request(ann))
-    for silent, interrupted in ((timedelta(seconds=30), 0), (timedelta(seconds=90), 1)):
-        elsewhere = processes.update().values(host="elsewhere", seen_at=now() - silent)
-        await storage.database.write(lambda c, change=elsewhere: c.execute(change).close())
-        other = Storage(str(storage.url), storage.data_dir)
-        assert await other.process.heartbeat() == interrupted
-        await other.process.leave()
-        await other.database.aclose()
+    await elsewhere(silence)
+    other = Listener(storage)
+    assert await other.listens_for(patience - 2) == 0
+    assert await other.listens_for(2) == 1
+    await other.process.leave()
 
 
-async def test_a_turn_taken_for_dead_that_ends_after_all_is_whole(storage, ann):
+async def test_who_could_not_write_itself_takes_nobody_for_dead(storage, ann, elsewhere):
+    """The database was away: nobody's signs of life could come."""
+    await begin(storage, a_request(ann))
+    await elsewhere(5)
+    other = Listener(storage)
+    assert await other.listens_for(4) == 0
+    other.seconds += 30
+    assert await other.listens_for(4) == 0
+    assert await other.listens_for(2) == 1
+    await other.process.leave()
+
+
+async def test_a_turn_taken_for_dead_that_ends_after_all_is_whole(storage, ann, elsewhere):
     state, _ = await begin(storage, a_request(ann, "Slow?"))
-    elsewhere = processes.update().values(host="elsewhere", seen_at=LONG_AGO)
-    await storage.database.write(lambda c: c.execute(elsewhere).close())
-    other = Storage(storage.url, storage.data_dir)
-    assert await other.process.heartbeat() == 1
+    await elsewhere(5)
+    other = Listener(storage)
+    assert await other.listens_for(6) == 1
     await storage.turns.settle(state.settle(Outcome.COMPLETED, None, ()))
     said = (await storage.threads.contents("t1", ann.id)).steps
     assert [(s.kind, s.outcome) for s in said] == [
@@ -120,7 +161,41 @@ async def test_a_turn_taken_for_dead_that_ends_after_all_is_whole(storage, ann):
         ("turn", Outcome.COMPLETED),
     ]
     await other.process.leave()
-    await other.database.aclose()
+
+
+async def test_a_turn_taken_for_dead_that_goes_on_has_its_thread_again(storage, ann, elsewhere):
+    state, _ = await begin(storage, a_request(ann, "Slow?"))
+    await elsewhere(5)
+    other = Listener(storage)
+    assert await other.listens_for(6) == 1
+    state.apply(StepStarted(new_id(), StepKind.ANSWER, "model"))
+    await storage.turns.checkpoint(state.changed_steps())
+    lease = await storage.leases.find("t1")
+    assert lease is not None
+    assert lease.turn_id == state.request.turn_id
+    kinds = [step.kind for step in (await storage.threads.contents("t1", ann.id)).steps]
+    assert kinds == ["question", "turn", StepKind.ANSWER]
+    await other.process.leave()
+
+
+async def test_a_turn_whose_thread_was_taken_writes_nothing_more_but_what_it_cost(storage, ann):
+    state, _ = await begin(storage, a_request(ann, "First?"))
+    state.apply(StepStarted(new_id(), StepKind.ANSWER, "model"))
+    state.apply(StepDelta(next(iter(state.steps)), "Half an answ"))
+    await storage.turns.checkpoint(state.changed_steps())
+    second = TurnState(a_request(ann, "Second?"))
+    with pytest.raises(ThreadBusy) as busy:
+        await storage.turns.begin(second.request, second.opening())
+    assert busy.value.turn_id == state.request.turn_id
+    assert await storage.leases.find("t1") is not None
+    await storage.turns.begin(second.request, second.opening(), busy.value.turn_id)
+    state.apply(StepDelta(next(iter(state.steps)), "er"))
+    with pytest.raises(TurnTaken):
+        await storage.turns.checkpoint(state.changed_steps())
+    await storage.turns.settle(state.settle(Outcome.COMPLETED, None, ()))
+    assert await last_step(storage, ann) == ("Half an answ", Outcome.INTERRUPTED)
+    await storage.turns.settle(second.settle(Outcome.COMPLETED, None, ()))
+    assert await storage.leases.find("t1") is None
 
 
 async def test_a_full_disk_is_said_and_writing_goes_on_when_there_is_room(tmp_path):

@@ -184,7 +184,7 @@ async def test_an_edited_question_has_the_files_too_under_ids_of_their_own(stora
 async def test_a_first_question_edited_renames_the_thread_unless_a_person_did(storage, ann):
     settled = await say(storage, ann, "Old words", title="A title")
     asked = settled.request.question.id
-    await begin(storage, a_request(ann, "New words", instead_of=asked))
+    await say(storage, ann, "New words", instead_of=asked)
     assert (await storage.threads.find("t1", ann.id)).title == "New words"
     await storage.conversations.switch("t1", ann.id, asked)
     assert (await storage.threads.find("t1", ann.id)).title == "A title"

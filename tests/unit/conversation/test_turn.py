@@ -62,7 +62,7 @@ async def test_a_start_that_is_cancelled_as_it_is_stored_leaves_a_turn_that_has_
     stored = asyncio.Event()
 
     class Slow(MemoryStore):
-        async def begin(self, request, steps):
+        async def begin(self, request, steps, over=None):
             history = await super().begin(request, steps)
             await stored.wait()
             return history
@@ -85,7 +85,7 @@ async def test_a_cancelled_start_that_could_not_be_stored_leaves_the_thread_free
     refused = asyncio.Event()
 
     class Broken(MemoryStore):
-        async def begin(self, request, steps):
+        async def begin(self, request, steps, over=None):
             await refused.wait()
             raise LookupError("a fault of the code")
 
