@@ -26,6 +26,7 @@ from app.core.messages import Message
 from app.core.turns import HistoryMessage
 
 LISTS = ("constraints", "decisions", "facts", "failed", "open")
+BINDING = ("constraints", "decisions")
 TEXTS = ("goal", "course", "tone")
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
@@ -60,7 +61,8 @@ EXCERPT_CHARACTERS = 160
 ASKED_CHARACTERS = 80
 ANSWERS_SHARE = 0.1
 """Of the originals' tokens: entries that only retell answers, with nothing exact in them, take as much at
-most. Good notes take as much in all; a small model copies out what it reads."""
+most, and as much those that retell the user. Good notes take as much in all; a small model copies out what
+it reads."""
 LEAST_RETELLING = 40
 """Tokens of that, however short the originals."""
 OLD_SHARE = 0.02
@@ -266,8 +268,9 @@ def _each_list(notes: Notes, keep: Any) -> Notes:
 
 
 def _without_retelling(notes: Notes, span: Sequence[HistoryMessage]) -> Notes:
-    """Without what is said twice, and without entries beyond ANSWERS_SHARE that retell what the assistant said; the user's own words and
-    exact details stay, however many there are."""
+    """Without what is said twice, and without entries that only retell, beyond ANSWERS_SHARE for the
+    answers and as much for the user: exact details stay, however many there are, and so do the user's
+    demands and what was decided."""
     own = [
         key_words(sentence)
         for message in span
@@ -275,21 +278,26 @@ def _without_retelling(notes: Notes, span: Sequence[HistoryMessage]) -> Notes:
         for sentence in sentences(own_words(message.text))
     ]
     told: list[frozenset[str]] = []
-    room = max(LEAST_RETELLING, ANSWERS_SHARE * sum(text_tokens(each.text) for each in span))
+    share = max(LEAST_RETELLING, ANSWERS_SHARE * sum(text_tokens(each.text) for each in span))
+    room = {True: share, False: share}
 
-    def kept(line: str) -> bool:
-        nonlocal room
+    def kept(line: str, binding: bool) -> bool:
         said, exact = key_words(line), values(line)
         echo = line.casefold().rstrip(".") in _FORM
         if echo or not (said or exact) or any(said and said <= each for each in told):
             return False
         told.append(said)
-        if exact or any(len(said & sentence) >= 0.5 * len(said) for sentence in own):
+        of_the_user = any(len(said & sentence) >= 0.5 * len(said) for sentence in own)
+        if exact or (of_the_user and binding):
             return True
-        room -= text_tokens(line)
-        return room >= 0
+        room[of_the_user] -= text_tokens(line)
+        return room[of_the_user] >= 0
 
-    return _each_list(notes, kept)
+    lists: dict[str, Any] = {
+        name: tuple(line for line in getattr(notes, name) if kept(line, name in BINDING))
+        for name in LISTS
+    }
+    return replace(notes, **lists)
 
 
 def _put_back(lost: Iterable[Detail], wished: Sequence[Detail]) -> tuple[tuple[str, ...], bool]:
