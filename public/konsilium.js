@@ -56,10 +56,19 @@
     return answer;
   };
 
+  /* The tab that deletes a thread leaves it, and its socket with it: that this can be undone it says itself. */
+  const fetchDeleting = async (...request) => {
+    const response = await fetchOnce(...request);
+    const { threadId } = JSON.parse(request[1].body);
+    if (response.ok) window.postMessage({ konsilium_undo: { thread: threadId } }, window.location.origin);
+    return response;
+  };
+
   const pathOf = (request) => new URL(request.url ?? request, window.location.href).pathname;
   const fetchForChat = (...request) => {
     const path = pathOf(request[0]);
     if (path.endsWith("/user")) return fetchUntilAnswered(...request);
+    if (path.endsWith("/project/thread") && request[1]?.method === "DELETE") return fetchDeleting(...request);
     return path.endsWith("/set-session-cookie") ? fetchInTurn(...request) : fetchOnce(...request);
   };
   if (inChat) window.fetch = fetchForChat;
