@@ -302,6 +302,7 @@ class Talk:
         cost_share: float = COST_SHARE,
         usage: UsageLog | None = None,
         threads: MemoryThreads | None = None,
+        parameter_size: str | None = None,
         **options: object,
     ) -> None:
         self.threads = threads or MemoryThreads()
@@ -316,7 +317,10 @@ class Talk:
             return script
 
         self.models = ScriptedModels(
-            {"model": "Hello", "small": summarised}, window=window, local=local
+            {"model": "Hello", "small": summarised},
+            window=window,
+            local=local,
+            parameter_size=parameter_size,
         )
         self.options = ChatOptions.clean(
             {"compress_context": True, "summary_model": "small", "model": "model"} | options, "chat"

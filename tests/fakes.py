@@ -101,6 +101,7 @@ class ScriptedModels:
         ),
         local: bool = True,
         prices: Mapping[str, Price] | None = None,
+        parameter_size: str | None = None,
     ) -> None:
         self.scripts: dict[str, Script] = {"model": "Hello"} if scripts is None else scripts
         self.requests: list[tuple[ModelRef, ModelRequest]] = []
@@ -112,6 +113,7 @@ class ScriptedModels:
         self._capabilities = capabilities
         self._local = local
         self._prices = prices or {}
+        self._parameter_size = parameter_size
 
     def script_for(self, ref: ModelRef, request: ModelRequest) -> Script:
         self.requests.append((ref, request))
@@ -141,6 +143,7 @@ class ScriptedModels:
             window=self._window,
             price=self._prices.get(ref.name),
             local=self._local,
+            parameter_size=self._parameter_size,
         )
 
     def queued(self, ref: ModelRef) -> bool:

@@ -1,5 +1,6 @@
 """What is known about models and the servers they run on."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -76,6 +77,10 @@ class LoadState:
         return min(1.0, self.vram_bytes / self.size_bytes) if self.size_bytes else 0.0
 
 
+_PARAMETERS = re.compile(r"(?<![\w.])(\d{1,4}(?:\.\d{1,3})?) ?([MmBb])(?![A-Za-z\d])")
+_POWERS = {"m": 1e6, "b": 1e9}
+
+
 @dataclass(frozen=True, slots=True)
 class ModelProfile:
     """Facts about one model on one server. Unknown is None, never 0."""
@@ -104,6 +109,12 @@ class ModelProfile:
     """Parameters that it was found not to take, and which are left out or named otherwise since."""
     last_resort: bool = False
     """Only for want of another: new chats begin with it where no other model is there."""
+
+    @property
+    def parameters(self) -> float | None:
+        """How many it has, by what its server says (`134.52M`) or else its name (`smollm2:135m`)."""
+        known = _PARAMETERS.search(f"{self.parameter_size or ''} {self.ref.name}")
+        return float(known[1]) * _POWERS[known[2].lower()] if known else None
 
     def can(self, capability: Capability) -> bool:
         """Whether the model is known to have `capability`."""

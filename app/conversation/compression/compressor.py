@@ -3,7 +3,8 @@
 Nobody waits for it. Whatever goes wrong (the summariser fails, hangs, lies; the thread is edited
 meanwhile; another process was quicker) leaves the conversation as it was. What it costs stays within
 a share of what the whole history would have cost, however bad the summariser; one that failed three
-times in a row is asked no more in that thread, whose notes are excerpts from then on.
+times in a row is asked no more in that thread, whose notes are excerpts from then on, and a tiny model is
+never asked.
 """
 
 import asyncio
@@ -62,6 +63,9 @@ GIVES_WAY = 2
 """Times in a row that a summary on a local server is cancelled for a question on the same server."""
 SYSTEM_MIN_TOKENS = 150
 SYSTEM_SCOPE = "system_prompts"
+SMALLEST = 5e8
+"""Parameters below which a model is asked for no notes: it copies out what it reads. Of 100 messages
+SmolLM2-135M saved 64 to 70 % in 17 calls and 300 s on two cores; excerpts saved 82 % and kept every fact."""
 FAILURES = 3
 """In a row, after which a summariser is asked no more in a thread."""
 
@@ -207,7 +211,9 @@ class Compressor:
         rests = len(history) < self._rests.get(job.thread_id, 0)
         if not asked_for and rests:
             return 0
-        stopped = costs.stopped(str(model)) and not asked_for
+        parameters = self._models.profile(model).parameters
+        tiny = parameters is not None and parameters < SMALLEST
+        stopped = tiny or (costs.stopped(str(model)) and not asked_for)
         free = asked_for or stopped
         may_cost = math.inf if free else budget(history, costs.balance, self._cost_share)
         summariser = Summariser(self._models, model, job.turn_id, may_cost)

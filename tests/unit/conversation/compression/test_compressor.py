@@ -121,6 +121,26 @@ async def test_after_three_failures_the_notes_are_excerpts_that_keep_the_users_o
     assert len(talk.models.requests) <= 6
 
 
+async def test_the_tiny_model_is_asked_for_nothing_and_its_notes_are_the_users_own_words():
+    talk = a_talk("never asked", window=4096, parameter_size="134.52M")
+    sent = 0
+    said = dialogue(50, FACTS, 0.52)
+    for question, answer in said:
+        prompt = await talk.turn(question, answer)
+        sent += prompt_tokens(prompt.messages)
+    assert talk.models.requests == []
+    assert {block.model for block in blocks_of(talk)} == {""}
+    text = "\n".join(message.text for message in prompt.messages)
+    spoken = "".join(question for question, _ in said)
+    assert [f.value for f in FACTS if f.said in spoken and f.value not in text] == []
+    ends = range(1, len(talk.history), 2)
+    full = sum(prompt_tokens(m.as_message() for m in talk.history[:end]) for end in ends)
+    assert sent < 0.3 * full
+    made = await talk.compressor.compress_now("t", "u", talk.options)
+    assert talk.models.requests == []
+    assert made in (0, 1)
+
+
 async def test_lost_facts_bring_one_retry_that_names_them():
     answers = iter(
         [
