@@ -337,11 +337,14 @@ def log_as(settings: Settings) -> None:
 
 
 def secrets_of(settings: Settings) -> Iterator[str]:
-    """Every secret of the settings, to be kept out of the log; of `name=url|key` lists each key."""
+    """Every secret of the settings, to be kept out of the log; of lists of
+    `name=url|key|models` each key."""
     for name in type(settings).model_fields:
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
             secret = value.get_secret_value()
             yield secret
-            yield from (entry.partition("|")[2].strip() for entry in secret.split(","))
+            yield from (
+                part.strip() for entry in secret.split(",") for part in entry.split("|")[1:2]
+            )
     yield from SavedServers(settings.data_dir).keys()

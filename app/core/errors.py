@@ -161,6 +161,12 @@ class ModelNotFound(RequestRefused):
         """Names that look alike, best first."""
 
 
+class NoSuchService(ModelNotFound):
+    """A server without the path that is asked for, for that model at least."""
+
+    code = "no_such_service"
+
+
 class ContextTooLong(RequestRefused):
     code = "context_too_long"
 

@@ -114,6 +114,8 @@ class Preset:
     """Takes tools in their former shape, and contents as plain text."""
     at_once: int | None = None
     """Calls at once that one key is let make; the others wait here."""
+    models: tuple[str, ...] = ()
+    """Models that the settings name: there, whether the server lists them or has no list at all."""
     provider: str = "other"
     """The row it was made from."""
 
@@ -579,10 +581,11 @@ def provider_of(name: str, providers: Iterable[Provider] = PROVIDERS) -> Provide
 PRESETS: Mapping[str, Preset] = {one.name: one.preset for one in PROVIDERS if one.preset}
 
 
-def any_server(name: str, base_url: str) -> Preset:
-    """A server given by its URL; one on this machine or network counts as local."""
+def any_server(name: str, base_url: str, models: tuple[str, ...] = ()) -> Preset:
+    """A server given by its URL, with the models that it is known to have; one on this machine or
+    network counts as local."""
     local = is_local(base_url)
-    return Preset(name, base_of(base_url), local=local, props=local)
+    return Preset(name, base_of(base_url), local=local, props=local, models=models)
 
 
 def is_local(url: str) -> bool:

@@ -10,6 +10,8 @@ from app.core.usage import Purpose
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """Set once where a request enters (a turn, an HTTP request); tasks started by it inherit it."""
+trace: ContextVar[Mapping[str, str]] = ContextVar("trace", default={})  # noqa: B039 - never changed
+"""The headers of W3C's trace context that a request came with; model servers are sent them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,11 @@ class ModelRequest:
     """The step that the answer is written to, where there is one; kept in the call's record."""
     saved_tokens: int | None = None
     """Tokens that compression spared this prompt; kept in the call's record."""
+    prompt: str | None = None
+    """To be continued as it stands, without a template around it; `messages` have it, too, for whoever
+    counts."""
+    suffix: str = ""
+    """What stands behind the place that is to be filled in after `prompt`."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the wire format that we do not model; passed on as they are."""
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from app.core.errors import KonsiliumError, StorageUnavailable
-from app.core.requests import request_id
+from app.core.requests import request_id, trace
 from app.gateway.anthropic.face import Messages, TokenCounts
 from app.gateway.anthropic.face import error_body as anthropic_error
 from app.gateway.completions import Completions
@@ -28,7 +28,7 @@ from app.gateway.openai.catalogue import Catalogue
 from app.gateway.openai.embeddings import Embeddings
 from app.gateway.openai.face import ChatCompletions, LegacyCompletions
 from app.gateway.openai.modes import ModeModels
-from app.gateway.openai.transcriptions import Transcriptions
+from app.gateway.openai.passed import PASSED, Passed
 from app.gateway.responses.face import InputTokens, OneResponse, Responses
 from app.gateway.responses.kept import KeptResponses
 from app.gateway.services import GatewayServices
@@ -40,7 +40,8 @@ _OURS = ("/v1", "/api", "/ollama", "/metrics")
 _OLLAMAS_CHAT = "/api/chat"
 """Both Ollama and we have such a path."""
 _MEANT = re.compile(
-    r"/(chat/completions|completions|embeddings|models|audio/transcriptions|messages|responses)$"
+    r"/(chat/completions|completions|embeddings|models|messages|responses|audio/transcriptions"
+    r"|audio/translations|audio/speech|images/generations|moderations|rerank)$"
 )
 """Paths that a client asks for whose base address is wrong: without /v1, or with it twice."""
 _ROUTES_OF_ONE = re.compile(r"(/v1/[a-z]+)/.+")
@@ -76,7 +77,7 @@ class Gateway:
             "/v1/responses/input_tokens": {"POST": InputTokens(services, kept)},
             "/v1/responses/{id}": {"GET": one.get, "DELETE": one.delete, "POST": one.post},
             "/v1/embeddings": {"POST": Embeddings(services)},
-            "/v1/audio/transcriptions": {"POST": Transcriptions(services)},
+            **{f"/v1{path}": {"POST": Passed(services, path, why)} for path, why in PASSED.items()},
         }
         """By path and method; `{id}` stands for all that follows."""
         ollama = OllamaApi(services, council)
@@ -95,6 +96,7 @@ class Gateway:
             scope = {**scope, "path": scope["path"].removeprefix("/ollama")}
         x = Exchange(scope, receive, send)
         token = request_id.set(x.request_id)
+        traced = trace.set(x.trace) if b"traceparent" in x.headers else None
         try:
             if (
                 self.rest is None
@@ -109,6 +111,8 @@ class Gateway:
                 await self.rest(scope, receive, _readable_elsewhere(send))
         finally:
             request_id.reset(token)
+            if traced is not None:
+                trace.reset(traced)
 
     async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`/api/chat` is Ollama's where it has `messages`, and ours where it has a `message`."""

@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 HEADER = b"x-konsilium-cache"
 """In a request, `bypass`: ask the model and replace. In an answer: hit-exact, hit-near or miss."""
 MISS = (HEADER, b"miss")
+DROPS = b"x-konsilium-drop-params"
+"""In a request, `true`: what a model or a council cannot keep is left out, instead of refused."""
+COUNCIL_CALLS = 5
+"""How many calls of its model a council is taken to make, until it is known."""
 
 
 async def cached(
@@ -98,15 +102,16 @@ class Completions:
         await self._services.pacer.enter()
         caller = await self._services.authenticator.caller(x)
         question = await self._face.read(x, caller)
-        body = question.body
-        head = envelope(body, legacy=question.legacy)
+        head = envelope(question.body, legacy=question.legacy)
         mode = self._modes.mode(head.model) if self._face.councils else None
         targets = () if mode else self._services.candidates(caller, head.model)
-        check_fields(body, caller, targets)
-        first = targets[0] if targets else None
-        asked = CompletionRequest(self._face, question, head, caller, x.request_id)
+        check_fields(question.body, caller, targets)
+        first = self._modes.likely(question.body, caller) if mode else targets[0]
+        drops = x.header(DROPS).strip().lower() in ("1", "true")
+        asked = CompletionRequest(self._face, question, head, caller, x.request_id, drops)
         tokens = max(1, tokens_of_characters(head.characters))
-        async with self._services.admitted(x, caller, tokens, head.max_tokens, first):
+        calls = COUNCIL_CALLS if mode else 1
+        async with self._services.admitted(x, caller, tokens, head.max_tokens, first, calls=calls):
             attempts: Sequence[Responder]
             if mode:
                 attempts = [self._modes.responder(mode, asked)]

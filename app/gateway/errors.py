@@ -133,6 +133,7 @@ ANSWERS: dict[type[KonsiliumError], Answer] = {
         502, _API, "The model server is not signed in for its cloud models.", retry=False
     ),
     e.ModelNotFound: Answer(404, _INVALID, "There is no such model."),
+    e.NoSuchService: Answer(404, _INVALID, "The model server has no such path.", retry=False),
     e.ContextTooLong: Answer(
         400,
         _INVALID,
@@ -210,6 +211,8 @@ def answer_to(error: BaseException) -> Answer:
 
 
 def _message(error: KonsiliumError, general: str) -> str:
+    if isinstance(error, e.NoSuchService):
+        return error.detail or general
     if isinstance(error, e.ModelNotFound):
         name = "/".join(part for part in (error.server, error.model) if part)
         near = f" Near names: {', '.join(error.near)}." if error.near else ""

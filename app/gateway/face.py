@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol
 from uuid import uuid4
 
 from app.completion.tokens import LIKELY, prompt_tokens, text_tokens
+from app.core.errors import MalformedAnswer
 from app.core.events import (
     Finished,
     ModelEvent,
@@ -121,6 +122,8 @@ class CompletionRequest:
     envelope: Envelope
     caller: Caller
     request_id: str
+    drops: bool = False
+    """Leaves out what a model or a council cannot keep, instead of having it refused."""
 
     @property
     def body(self) -> Json:
@@ -176,6 +179,38 @@ async def collected(events: AsyncIterable[ModelEvent]) -> Collected:
     answer.text, answer.thinking = text.getvalue(), thinking.getvalue()
     answer.tools = tool_calls(calls)
     return answer
+
+
+class CallsInTurn:
+    """Puts the pieces of several calls into turn: a server may write them by turns, and most protocols
+    know of one at a time. The first goes on as it comes, the others when it is over."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self._current: int | None = None
+        self._waiting: dict[int, ToolCallDelta] = {}
+        self._over: set[int] = set()
+
+    def ordered(self, event: ModelEvent) -> list[ModelEvent]:
+        """What may be written now, the event among it. Raises MalformedAnswer for a piece of a call that
+        other words have ended."""
+        if not isinstance(event, ToolCallDelta):
+            ended: list[ModelEvent] = [self._waiting[index] for index in sorted(self._waiting)]
+            self._over.update(self._waiting)
+            if self._current is not None:
+                self._over.add(self._current)
+            self._waiting, self._current = {}, None
+            return [*ended, event]
+        self.begun = True
+        index = event.index
+        if index in self._over:
+            raise MalformedAnswer("a call goes on after other words have come")
+        if self._current is None:
+            self._current = index
+        if index == self._current:
+            return [event]
+        self._waiting[index] = joined_call(self._waiting.get(index), event)
+        return []
 
 
 def tool_calls(calls: Mapping[int, ToolCallDelta]) -> list[ToolCall]:

@@ -33,6 +33,8 @@ CORS: tuple[Header, ...] = (
     ),
 )
 _REQUEST_ID = re.compile(rb"[\w.:-]{1,128}", re.ASCII)
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACESTATE = re.compile(r"[ -~]{1,512}")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -67,6 +69,15 @@ class Exchange:
     def header(self, name: bytes) -> str:
         """A header's value, empty where it is missing. `name` in lower case."""
         return self.headers.get(name, b"").decode("latin-1")
+
+    @property
+    def trace(self) -> dict[str, str]:
+        """`traceparent`, and `tracestate` beside it; nothing where it is not of W3C's form."""
+        parent, state = self.headers.get(b"traceparent", b""), self.header(b"tracestate")
+        if not _TRACEPARENT.fullmatch(parent):
+            return {}
+        known = {"traceparent": parent.decode()}
+        return known | ({"tracestate": state} if _TRACESTATE.fullmatch(state) else {})
 
     async def body(self, limit: int = MAX_BODY_BYTES) -> bytes:
         """The whole body, unpacked where it came as gzip. Raises BodyTooLarge, WrongCoding or

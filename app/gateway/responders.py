@@ -5,13 +5,13 @@ import json
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 
-from app.core.events import ModelEvent
+from app.core.events import ModelEvent, ToolCallDelta
 from app.core.models import Capability, ModelProfile, ModelRef
 from app.core.ports import Call, RawCall
 from app.core.requests import ModelRequest, RawRequest
 from app.gateway.batches import batched
-from app.gateway.face import CompletionRequest
-from app.gateway.openai.requests import chat_request, legacy_request
+from app.gateway.face import CallsInTurn, CompletionRequest
+from app.gateway.openai.requests import chat_request, legacy_request, without_parameters
 from app.gateway.services import GatewayServices
 
 
@@ -77,9 +77,13 @@ class EventResponder:
     async def _pieces(self) -> AsyncGenerator[bytes, None]:
         writer = self._question.writer(self._model)
         opening = writer.opening()
+        calls = CallsInTurn()
         async with contextlib.aclosing(self._events()) as events:
             async for event in events:
-                piece = writer.event(event)
+                if calls.begun or type(event) is ToolCallDelta:
+                    piece = b"".join(map(writer.event, calls.ordered(event)))
+                else:
+                    piece = writer.event(event)
                 if opening:
                     piece, opening = opening + piece, b""
                 if piece:
@@ -100,15 +104,17 @@ def model_request(
 ) -> ModelRequest:
     """What that model is asked, as our own value, without what programs say to any model and this one
     is known not to take: how hard it should think where it does not, and a bound of the answer that is
-    more than its window. Raises InvalidField."""
+    more than its window, the widest that it may get. Raises InvalidField."""
     build = legacy_request if asked.question.legacy else chat_request
-    request = build(asked.body, asked.request_id)
+    body = without_parameters(asked.body, mode=False) if asked.drops else asked.body
+    request = build(body, asked.request_id)
     profile = services.models.profile(ref)
     if request.extra.get("reasoning_effort") and _known_not_to_think(services, profile):
         extra = {name: value for name, value in request.extra.items() if name != "reasoning_effort"}
         request = replace(request, extra=extra)
     most = request.sampling.max_tokens
-    if most is not None and profile.window is not None and most >= profile.window:
+    window = max(profile.window or 0, profile.widest or 0, profile.longest or 0)
+    if most is not None and window and most >= window:
         request = replace(request, sampling=replace(request.sampling, max_tokens=None))
     return request
 

@@ -103,12 +103,15 @@ class GatewayServices:
         prompt_tokens: int,
         answer_tokens: int | None = None,
         model: ModelRef | None = None,
+        *,
+        calls: int = 1,
     ) -> AsyncGenerator[None, None]:
-        """Lets the request in, whose calls inside are counted for its key.
+        """Lets the request in, whose calls inside are counted for its key; so many `calls` of that model
+        are reckoned with.
 
         Puts the usual headers on the answer. Raises what `Spending.admit` does.
         """
-        spending = await self.admit(caller, x.extra, prompt_tokens, answer_tokens, model)
+        spending = await self.admit(caller, x.extra, prompt_tokens, answer_tokens, model, calls)
         try:
             with paid_by(spending):
                 yield
@@ -123,6 +126,7 @@ class GatewayServices:
         prompt_tokens: int,
         answer_tokens: int | None = None,
         model: ModelRef | None = None,
+        calls: int = 1,
     ) -> Spending | None:
         """Counts the request against its key's limits, with what it may come to; None without a key.
         Whoever asks for it closes it."""
@@ -135,7 +139,7 @@ class GatewayServices:
         if key.budget_rub is not None and model is not None:
             answer = LIKELY_ANSWER_TOKENS if answer_tokens is None else answer_tokens
             cost = self.models.cost(model, Usage(prompt_tokens, answer))
-            rub = cost.rub if cost is not None else rub
+            rub = cost.rub * calls if cost is not None else rub
         await spending.admit(Estimate(prompt_tokens, answer_tokens, rub), headers)
         return spending
 
@@ -157,6 +161,12 @@ class GatewayServices:
         if not allowed:
             raise ModelNotFound(f"not for this key: {name}", model=name)
         return allowed
+
+    def named(self, caller: Caller, name: str) -> str:
+        """The model that an alias stands for now; any other name as it is. Raises ModelNotFound."""
+        if not self.aliases.models(name):
+            return name
+        return str(self.candidates(caller, name)[0])
 
     def aliases_of(self, caller: Caller) -> list[str]:
         """The aliases that stand for a model which the caller may ask."""

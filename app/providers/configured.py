@@ -70,12 +70,12 @@ def servers_from(
         listed = settings.openai_servers.get_secret_value()
         servers += [
             connected(
-                any_server(name, url),
+                any_server(name, url, models),
                 key,
                 first_token=settings.first_token_seconds,
                 refused=refused,
             )
-            for name, url, key in openai_servers(listed)
+            for name, url, key, models in openai_servers(listed)
         ]
     library = library or library_from(settings)
     if library.wanted is not None:
@@ -130,17 +130,22 @@ def keep_alive(listed: str) -> dict[str, str | int | None]:
     return times
 
 
-def openai_servers(listed: str) -> list[tuple[str, str, str]]:
-    """OPENAI_SERVERS as (name, url, key): `name=url` or `name=url|key`, comma-separated."""
-    servers: list[tuple[str, str, str]] = []
+def openai_servers(listed: str) -> list[tuple[str, str, str, tuple[str, ...]]]:
+    """OPENAI_SERVERS as (name, url, key, models): `name=url`, `name=url|key` or `name=url|key|models`,
+    comma-separated, the models by blanks."""
+    servers: list[tuple[str, str, str, tuple[str, ...]]] = []
     for item in (part for part in listed.split(",") if part.strip()):
-        address, _, key = item.partition("|")
+        address, _, rest = item.partition("|")
+        key, _, models = rest.partition("|")
         name, url = _named(address, "", "OPENAI_SERVERS")
         if not name or not url.startswith(("http://", "https://")):
-            raise SettingsInvalid("OPENAI_SERVERS", "each is name=url or name=url|key")
+            raise SettingsInvalid(
+                "OPENAI_SERVERS", "each is name=url, name=url|key or name=url|key|models"
+            )
         if "@" in urlsplit(url).netloc:
             raise SettingsInvalid("OPENAI_SERVERS", f"{name}: a key stands after |, not in the URL")
-        servers.append((name, url, checked_key(key, "OPENAI_SERVERS")))
+        named = tuple(dict.fromkeys(models.split()))
+        servers.append((name, url, checked_key(key, "OPENAI_SERVERS"), named))
     return servers
 
 

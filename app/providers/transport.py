@@ -16,6 +16,7 @@ import httpx
 from yarl import URL
 
 from app.core.errors import ConnectionLost, KonsiliumError, MalformedAnswer, ServerUnavailable
+from app.core.requests import trace
 from app.providers.deadline import CLOUD, Timeouts
 from app.providers.upstream_errors import error_of_status
 
@@ -95,7 +96,8 @@ class AiohttpTransport:
         or what a status of 300 and more means, with `key` kept out of it.
         """
         try:
-            response = await self.send(method, URL(url), headers.items(), body, decompress=True)
+            known = (*headers.items(), *trace.get().items())
+            response = await self.send(method, URL(url), known, body, decompress=True)
         except LOST as error:
             raise lost(error, server, model) from error
         answer = UpstreamAnswer(response, server, model)

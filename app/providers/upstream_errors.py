@@ -85,7 +85,8 @@ class UpstreamError:
         """The error of ours that it is."""
         where: dict[str, Any] = {"server": self.server, "model": self.model}
         status, text = self.status, f"{self.code} {self.message}"
-        detail = self.message if status is None else f"{status}: {self.message}"
+        said = status is None or self.message.startswith(str(status))
+        detail = self.message if said else f"{status}: {self.message}"
         if self.code == "exceed_context_size_error" or (
             status in (None, 400, 413, 422, 500) and _TOO_LONG.search(text)
         ):

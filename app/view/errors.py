@@ -237,6 +237,18 @@ UPSTREAM: Mapping[str, Advice] = {
             en="Choose another model below the input and try again.",
         ),
     ),
+    "no_such_service": Advice(
+        Text(
+            ru="Сервер {server} не умеет этого с моделью {model}",
+            uk="Сервер {server} не вміє цього з моделлю {model}",
+            en="The server {server} cannot do this with the model {model}",
+        ),
+        Text(
+            ru="Выберите модель другого сервера.",
+            uk="Виберіть модель іншого сервера.",
+            en="Choose a model of another server.",
+        ),
+    ),
     "context_too_long": Advice(
         Text(
             ru="Разговор не помещается в окно модели",

@@ -141,7 +141,12 @@ BY_KEY = [
     "/v1/responses",
     "/v1/responses/input_tokens",
     "/v1/responses/{id}",
+    "/v1/audio/speech",
     "/v1/audio/transcriptions",
+    "/v1/audio/translations",
+    "/v1/images/generations",
+    "/v1/moderations",
+    "/v1/rerank",
 ]
 """By a key, or the cookie where it is /api."""
 EVENTS = [

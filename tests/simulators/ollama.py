@@ -82,6 +82,21 @@ class OllamaFraming(Framing):
         return b"data: " + line + b"\n\n" if self._script.as_other else line + b"\n"
 
 
+class GenerateFraming(OllamaFraming):
+    """The lines of /api/generate."""
+
+    def token(self, text: str) -> bytes:
+        more = {"logprobs": [{"token": text, "logprob": -0.5}]} if self._logprobs else {}
+        return self._said({"content": text}, **more)
+
+    def _framed(self, line: bytes) -> bytes:
+        said = json.loads(line)
+        if "message" in said:
+            said["response"] = said.pop("message").get("content", "")
+        text = json.dumps(said, ensure_ascii=self._script.halves)
+        return super()._framed(text.encode())
+
+
 @lru_cache(maxsize=4096)
 def _line(model: str, text: str) -> bytes:
     said = json.dumps(text, ensure_ascii=False)
@@ -404,6 +419,9 @@ class OllamaSimulator(Simulator):
             return
         if not await self._keep(exchange, model, body):
             return
+        if body.get("raw"):
+            await self._continue(exchange, model, body)
+            return
         said = f"[{body.get('prompt', '')}|{body.get('suffix', '')}]"
         await exchange.write(exchange.start("application/x-ndjson"))
         for line in (
@@ -419,6 +437,16 @@ class OllamaSimulator(Simulator):
         ):
             await exchange.write(chunk(json.dumps({"model": model.name, **line}).encode() + b"\n"))
         await exchange.write(chunk(b""))
+
+    async def _continue(self, exchange: Exchange, model: SimModel, body: dict[str, Any]) -> None:
+        """A raw prompt: answered as the words of a question would be."""
+        script = script_of(model.name)
+        asked = {"messages": [{"role": "user", "content": body.get("prompt", "")}]}
+        tokens, _, prompt = answer_of(script, asked, None)
+        logprobs = body.get("logprobs") is True
+        framing = GenerateFraming(body["model"], prompt, script, 0.0, logprobs=logprobs)
+        limit = (body.get("options") or {}).get("num_predict")
+        await Answer(self, exchange, script, framing).play(tokens, [], limit)
 
     async def _embed(self, exchange: Exchange) -> None:
         body = exchange.json

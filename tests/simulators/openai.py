@@ -13,6 +13,8 @@ from tests.simulators.ollama import vector_of
 from tests.simulators.script import THOUGHTS, Script, script_of, split_words, tool_calls
 
 CREATED = 1_765_000_000
+SPOKEN = b"ID3\x04 speech \xff\xfb\n \t"
+"""Sound, which ends in what would be blanks in a text."""
 ERRORS = {
     400: ("invalid_request_error", None, "refused with 400"),
     401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided: sk-***."),
@@ -186,8 +188,18 @@ class OpenAISimulator(Simulator):
                 await self._complete(exchange)
             case "POST", "/embeddings":
                 await self._embed(exchange)
-            case "POST", "/audio/transcriptions":
+            case "POST", "/audio/transcriptions" | "/audio/translations":
                 await exchange.respond(200, {"text": "сказанное вслух"})
+            case "POST", "/audio/speech":
+                await exchange.respond(200, SPOKEN, "audio/mpeg")
+            case "POST", "/images/generations":
+                await exchange.respond(200, {"created": CREATED, "data": [{"b64_json": "aGk="}]})
+            case "POST", "/moderations":
+                flagged = {"flagged": False, "categories": {}, "category_scores": {}}
+                await exchange.respond(200, {"id": "modr-1", "model": "m", "results": [flagged]})
+            case "POST", "/rerank":
+                ranked = [{"index": 0, "relevance_score": 0.9}]
+                await exchange.respond(200, {"results": ranked, "usage": {"total_tokens": 3}})
             case _:
                 await exchange.respond(404, {"detail": "Not Found"})
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from app.bootstrap import secrets_of
 from app.core.errors import SettingsInvalid
 from app.core.providers import checked_key, provider_of
 from app.providers.configured import ollama_hosts, openai_servers
@@ -69,3 +70,9 @@ def test_a_key_that_cannot_be_one_is_refused_before_it_is_sent(key, why):
 def test_an_ollama_host_ending_in_v1_gets_one_clear_sentence(host):
     with pytest.raises(SettingsInvalid, match="leave out the /v1"):
         ollama_hosts(host)
+
+
+def test_keys_in_a_list_of_servers_are_kept_out_of_the_log(monkeypatch):
+    listed = "lab=http://x/v1|sk-first, mini=http://y/v1|sk-second|MiniMax-M2 lab/other:7b"
+    monkeypatch.setenv("OPENAI_SERVERS", listed)
+    assert {"sk-first", "sk-second"} <= set(secrets_of(load_settings()))

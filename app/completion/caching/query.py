@@ -110,7 +110,7 @@ def query_of_call(
     """What may be looked up of one call; None also for one with tools or with fields that only a
     model can answer. `kind` keeps forms of the API apart."""
     extra = {name for name, value in request.extra.items() if value or name not in _HARMLESS}
-    if request.tools or request.tool_choice or extra:
+    if request.tools or request.tool_choice or request.suffix or extra:
         return None
     form = request.response_format
     scope = Scope(

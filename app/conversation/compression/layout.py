@@ -25,7 +25,7 @@ _OPENING = (
 )
 _PINNED = "To be kept in mind, pinned by the user:"
 _TAG = "earlier_messages"
-_FORGED = re.compile(r"<(?=[\W_]*earlier[\W_]*messages)", re.IGNORECASE)
+_FORGED = re.compile(r"<(?=[\W_]{0,40}earlier[\W_]{0,40}messages)", re.IGNORECASE)
 _LATER = "Said later by the user, newest last; where it differs from what stands above, this holds:"
 LATER_TOKENS = 400
 """Of the user's later words that are carried as they were said; the oldest give way."""

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from app.core.errors import ModelNotFound
-from app.core.models import GATEWAY_SERVER, ModelProfile
+from app.core.models import GATEWAY_SERVER, Capability, ModelProfile
 from app.gateway.access import Caller
 from app.gateway.http import Exchange
 from app.gateway.openai.modes import ModeModels
@@ -68,7 +68,19 @@ def _model(profile: ModelProfile) -> Json:
     }
     if profile.window is not None:
         model["context_window"] = profile.window
+    if profile.capabilities:
+        model["type"] = kind_of(profile)
+        model["capabilities"] = sorted(profile.capabilities)
     return model
+
+
+def kind_of(profile: ModelProfile) -> str:
+    """As Together's and LM Studio's lists say it: what is no model to chat with."""
+    if profile.can(Capability.COMPLETION):
+        return "chat"
+    if profile.can(Capability.EMBEDDING):
+        return "embedding"
+    return "transcription" if profile.can(Capability.TRANSCRIPTION) else "other"
 
 
 def _is_anthropics(x: Exchange) -> bool:

@@ -3,15 +3,17 @@
 What a participant says and what is going on comes as `reasoning_content`; the answer as content.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from app.conversation.mode import Mode, WholeHistory
 from app.conversation.state import TurnState
 from app.conversation.turn import RunningTurn, Turns
-from app.core.errors import ModelNotFound
+from app.core.errors import KonsiliumError, ModelNotFound
 from app.core.events import ModelEvent
-from app.core.models import GATEWAY_SERVER
+from app.core.models import GATEWAY_SERVER, ModelRef
 from app.core.options import CHAT_OPTIONS, ChatOptions
 from app.core.turns import (
     Attachment,
@@ -22,13 +24,17 @@ from app.core.turns import (
     TurnRequest,
     new_id,
 )
+from app.gateway.access import Caller
+from app.gateway.bodies import MAX_DEPTH, is_deeper
 from app.gateway.errors import InvalidField
-from app.gateway.face import CompletionRequest, Responder
-from app.gateway.openai.requests import chat_request, check_mode_fields
+from app.gateway.face import CompletionRequest, Json, Responder
+from app.gateway.openai.requests import chat_request, check_mode_fields, without_parameters
 from app.gateway.responders import EventResponder
 from app.gateway.services import GatewayServices
 from app.gateway.turn_events import TurnEventAdapter
 
+TURN_TOKENS = "dialogue_tokens"
+"""The option of a mode whose participants each have a bound, which `max_tokens` sets."""
 ORDINARY = "chat"
 """The mode that is no council: its models are asked by their own names."""
 
@@ -72,6 +78,17 @@ class ModeModels:
             raise ModelNotFound(f"no {model}", model=model, near=self.names)
         return mode
 
+    def likely(self, body: Json, caller: Caller) -> ModelRef | None:
+        """The model that a council of that request is likely to ask; None where there is none."""
+        chosen = body.get("konsilium")
+        name = chosen.get("model") if isinstance(chosen, dict) else None
+        try:
+            if isinstance(name, str) and name:
+                return self._services.candidates(caller, name)[0]
+            return self._services.models.resolve("")
+        except KonsiliumError:
+            return None  # whoever asks hears of it when the council begins
+
     def responder(self, mode: Mode, asked: CompletionRequest) -> Responder:
         """A turn of that mode. Raises ModelNotFound where the key may not use it."""
         if not asked.caller.may_use(model_name(mode)):
@@ -104,7 +121,7 @@ class _Council:
         self._services = services
         self._mode = mode
         self._asked = asked
-        self._request, self._history = turn_request(mode, asked)
+        self._request, self._history = turn_request(mode, asked, services.named)
         self._state: TurnState | None = None
 
     async def events(self) -> AsyncGenerator[ModelEvent, None]:
@@ -145,18 +162,51 @@ def _check_options(mode: Mode, chosen: dict[str, Any]) -> None:
             raise InvalidField(f"`{name}` is out of range.", f"konsilium.{name}")
 
 
+def with_models(mode: Mode, chosen: dict[str, Any], named: Callable[[str], str]) -> dict[str, Any]:
+    """The options with the models that aliases in them stand for."""
+    told = dict(chosen)
+    for option in (*CHAT_OPTIONS, *mode.options):
+        value = told.get(option.id)
+        if option.kind == "model" and isinstance(value, str) and value:
+            told[option.id] = named(value)
+        elif option.kind == "participants" and value:
+            told[option.id] = _with_participants(value, named)
+    return told
+
+
+def _with_participants(given: Any, named: Callable[[str], str]) -> Any:
+    """What is not of the form is left as it is: the mode says what is wrong with it."""
+    try:
+        listed = json.loads(given) if isinstance(given, str) else given
+    except ValueError:
+        return given
+    if not isinstance(listed, list) or is_deeper(listed, MAX_DEPTH):
+        return given
+    return json.dumps(
+        [
+            {**each, "model": named(each["model"])}
+            if isinstance(each, dict) and isinstance(each.get("model"), str) and each["model"]
+            else each
+            for each in listed
+        ],
+        ensure_ascii=False,
+    )
+
+
 def turn_request(
-    mode: Mode, asked: CompletionRequest
+    mode: Mode, asked: CompletionRequest, named: Callable[[Caller, str], str]
 ) -> tuple[TurnRequest, tuple[HistoryMessage, ...]]:
     """The turn and the earlier messages that a chat completion asks for.
 
-    An object `konsilium` in the body chooses the mode's options, `model` among them.
+    An object `konsilium` in the body chooses the mode's options, `model` among them; `named` tells which
+    model an alias stands for.
     """
-    request = chat_request(asked.body, asked.request_id)
-    chosen: Any = asked.body.get("konsilium") or {}
+    body = without_parameters(asked.body, mode=True) if asked.drops else asked.body
+    request = chat_request(body, asked.request_id)
+    chosen: Any = body.get("konsilium") or {}
     if not isinstance(chosen, dict):
         raise InvalidField("`konsilium` must be an object of options.", "konsilium")
-    check_mode_fields(asked.body)
+    check_mode_fields(body)
     _check_options(mode, chosen)
     *earlier, last = request.messages
     if last.role != "user":
@@ -170,8 +220,10 @@ def turn_request(
         "temperature": request.sampling.temperature,
         "max_tokens": request.sampling.max_tokens,
         "system_prompt": system or None,
-        **chosen,
+        **with_models(mode, chosen, partial(named, asked.caller)),
     }
+    if (bound := request.sampling.max_tokens) and any(o.id == TURN_TOKENS for o in mode.options):
+        options.setdefault(TURN_TOKENS, bound)
     history = tuple(
         HistoryMessage(new_id(), "user" if message.role == "user" else "assistant", message.text)
         for message in earlier

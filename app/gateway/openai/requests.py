@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from app.core.errors import ModelNotFound
@@ -45,6 +46,7 @@ _OURS = {
     "response_format",
     "think",
     "user",
+    "suffix",
     "store",
     "metadata",
     "service_tier",
@@ -146,17 +148,20 @@ def chat_request(body: Json, request_id: str) -> ModelRequest:
 
 
 def legacy_request(body: Json, request_id: str) -> ModelRequest:
-    """A legacy completion as a question of one message."""
+    """A legacy completion: a text to be continued as it stands."""
     _only_one(body)
     prompt = body.get("prompt")
     if isinstance(prompt, list) and not (len(prompt) == 1 and isinstance(prompt[0], str)):
         raise InvalidField("This model takes one text as `prompt`.", "prompt")
-    if body.get("suffix"):
-        raise InvalidField("This model does not support `suffix`.", "suffix")
+    suffix = _typed(body, "suffix", str) or ""
     others = whole_number(body, "logprobs", minimum=0)
     if others is not None:  # of each token; in chat completions it is a field of its own
         body = {**body, "logprobs": True, "top_logprobs": others}
-    return _request(body, (Message.user(prompt_text(body)),), request_id)
+    text = prompt_text(body)
+    if body.get("tools") or body.get("response_format"):
+        raise InvalidField("A text that is continued has no tools and no format.", "tools")
+    asked = _request(body, (Message.user(text),), request_id)
+    return replace(asked, prompt=text, suffix=suffix)
 
 
 def _request(body: Json, messages: tuple[Message, ...], request_id: str) -> ModelRequest:
@@ -339,6 +344,16 @@ def check_mode_fields(body: Json) -> None:
         raise InvalidField("konsilium's modes answer in text.", "response_format")
     if body.get("top_p") not in (None, 1):
         raise InvalidField("`top_p` is not supported by konsilium's modes.", "top_p")
+
+
+_ONE_AT_A_TIME = ("n", "best_of", "echo")
+
+
+def without_parameters(body: Json, *, mode: bool) -> dict[str, Any]:
+    """The body without what would be refused though an answer is one without it: in a council (`mode`)
+    also tools, formats and samplers."""
+    left_out = {*_ONE_AT_A_TIME, *((*_NOT_IN_MODES, "response_format", "top_p") if mode else ())}
+    return {name: value for name, value in body.items() if name not in left_out}
 
 
 def token_limit(body: Json, name: str) -> int | None:

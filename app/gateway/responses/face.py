@@ -19,7 +19,7 @@ from app.core.sse import PING
 from app.core.usage import Usage
 from app.gateway.access import Caller
 from app.gateway.errors import Answer, HttpError, InvalidField
-from app.gateway.face import Json, call_id, likely_tokens
+from app.gateway.face import CallsInTurn, Json, call_id, likely_tokens
 from app.gateway.http import EVENTS, ErrorForm, Exchange, openai_error
 from app.gateway.openai.requests import chat_request
 from app.gateway.responses.kept import Kept, KeptResponses, new_key
@@ -61,9 +61,10 @@ class ResponsesQuestion:
         return self._writer
 
     async def whole(self, model: str, events: AsyncIterable[ModelEvent]) -> Json:
-        writer = self.writer(model)
+        writer, calls = self.writer(model), CallsInTurn()
         async for event in events:
-            writer.event(event)
+            for each in calls.ordered(event):
+                writer.event(each)
         return await writer.finish()
 
     async def keep(self, key: str, response: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from app.providers.chunks import ChunkReader
 from app.providers.deadline import StreamDeadline, Timeouts
 from app.providers.ollama.client import OllamaClient
 from app.providers.ollama.inventory import Inventory
-from app.providers.ollama.wire import AnswerReader, chat_body
+from app.providers.ollama.wire import AnswerReader, as_message, chat_body, prompt_body
 from app.providers.transport import UpstreamAnswer
 from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
 
@@ -21,7 +21,7 @@ _NO_MEMORY = re.compile(r"requires more system memory", re.IGNORECASE)
 
 
 class OllamaModel:
-    """A ChatModel over POST /api/chat.
+    """A ChatModel over POST /api/chat, and /api/generate for prompts that are continued.
 
     Our own reading of the stream: the `ollama` package splits lines at U+0085 and U+2028, takes an
     end without `done` for success, and lets connections leak when iteration is broken off.
@@ -55,6 +55,8 @@ class OllamaModel:
                     piece = await deadline.wait(answer.next())
                     whole = not piece
                     for chunk, odd in chunks.read(piece):
+                        if request.prompt is not None and "response" in chunk:
+                            chunk = as_message(chunk)
                         if chunks.is_events and not ("message" in chunk or "done" in chunk):
                             raise not_the_protocol(self._server, self._name, repr(chunk).encode())
                         for event in self._read(reader, chunk, odd):
@@ -98,8 +100,11 @@ class OllamaModel:
                     window=window,
                 )
         while True:
-            body = chat_body(self._name, request, num_ctx=num_ctx, keep_alive=self._keep_alive)
-            asking = self._client.post("/api/chat", body, self._name, request.request_id)
+            continued = request.prompt is not None
+            build = prompt_body if continued else chat_body
+            body = build(self._name, request, num_ctx=num_ctx, keep_alive=self._keep_alive)
+            path = "/api/generate" if continued else "/api/chat"
+            asking = self._client.post(path, body, self._name, request.request_id)
             try:
                 return await deadline.wait(asking), num_ctx, window
             except ContextTooLong as error:

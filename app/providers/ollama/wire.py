@@ -53,14 +53,13 @@ def chat_body(
     *,
     num_ctx: int | None,
     keep_alive: str | int | None,
-    stream: bool = True,
 ) -> dict[str, Any]:
     """The body of POST /api/chat. A prompt that does not fit is to be refused: by itself Ollama drops
     half of it and says nothing. `shift` is left as it is: another one would load the model anew."""
     body: dict[str, Any] = {
         "model": model,
         "messages": [_message(message) for message in alternating(request.messages)],
-        "stream": stream,
+        "stream": True,
         "truncate": False,
         "options": _options(request, num_ctx),
     }
@@ -80,6 +79,24 @@ def chat_body(
         body["think"] = think
     body |= {key: value for key, value in request.extra.items() if key in TOP_LEVEL}
     return body
+
+
+def prompt_body(
+    model: str, request: ModelRequest, *, num_ctx: int | None, keep_alive: str | int | None
+) -> dict[str, Any]:
+    """The body of POST /api/generate for a prompt that is continued as it stands. To fill in before a
+    suffix Ollama needs the model's own template for it, and takes none in raw requests."""
+    body = chat_body(model, request, num_ctx=num_ctx, keep_alive=keep_alive)
+    del body["messages"]
+    if request.suffix:
+        return body | {"prompt": request.prompt, "suffix": request.suffix}
+    return body | {"prompt": request.prompt, "raw": True}
+
+
+def as_message(chunk: Mapping[str, Any]) -> dict[str, Any]:
+    """A chunk of /api/generate in the form of /api/chat."""
+    said = {"content": chunk.get("response"), "thinking": chunk.get("thinking")}
+    return {**chunk, "message": said}
 
 
 def _tools(request: ModelRequest) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ from app.providers.openai_compatible.functions import with_functions
 from app.providers.openai_compatible.passing import StreamMender
 from app.providers.openai_compatible.refused import RefusedParameters
 from app.providers.openai_compatible.whole_answers import mended_answer
-from app.providers.openai_compatible.wire import chat_body
+from app.providers.openai_compatible.wire import chat_body, prompt_body
 from app.providers.thinking import ThinkTags, thinks_by_name
 from app.providers.transport import UpstreamAnswer
 from app.providers.upstream_errors import WRONG_SHAPE, error_in_body, not_the_protocol, says_error
@@ -64,7 +64,8 @@ class OpenAICompatibleModel:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """The answer, ended by `Finished`; closing this generator closes the connection."""
-        body = chat_body(self._client.preset, self._name, request)
+        build = chat_body if request.prompt is None else prompt_body
+        body = build(self._client.preset, self._name, request)
         known = self._thinking.get(self._name, False)
         reader = AnswerReader(self._server, self._name, thinks=known)
         chunks = ChunkReader(self._server, self._name)
@@ -196,10 +197,11 @@ class OpenAICompatibleModel:
             whole = True
             kind = answer.headers.get("content-type", "application/json")
             if request.path in COMPLETIONS:
+                body = body.strip()
                 body, finished = mended_answer(
                     self._server, self._name, body, functions=self._client.preset.functions
                 )
-                return RawAnswer(body, "application/json", finished)
+                return RawAnswer(named(body, self._ref), "application/json", finished)
             if (error := _error_in(self._server, self._name, body)) is not None:
                 raise error
             return RawAnswer(body, kind, Finished("stop", _usage_at_the_end(body)))
@@ -218,11 +220,14 @@ class OpenAICompatibleModel:
             size += len(data)
             if size > limit:
                 raise MalformedAnswer(f"an answer of more than {limit} bytes")
-        return b"".join(parts).strip()
+        return b"".join(parts)
 
     def _posting(self, request: ModelRequest) -> Post:
         return lambda body: self._client.post(
-            "/chat/completions", body, model=self._name, request_id=request.request_id
+            COMPLETIONS[request.prompt is not None],
+            body,
+            model=self._name,
+            request_id=request.request_id,
         )
 
     async def _accepted(
@@ -269,6 +274,7 @@ class OpenAICompatibleModel:
         return StreamMender(
             self._server,
             self._name,
+            called=self._ref,
             wants_usage=request.wants_usage,
             asked_usage=self._client.preset.stream_usage,
             choices=max(1, several) if isinstance(several, int) else 1,
@@ -292,6 +298,20 @@ def _dumped(body: Mapping[str, Any]) -> bytes:
         return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:  # half a surrogate pair: it travels as it came, escaped
         return json.dumps(body, separators=(",", ":")).encode()
+
+
+_MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*+"')
+
+
+def named(body: bytes, name: str) -> bytes:
+    """An answer under the name that the model has here; where it is written is found, not parsed: in a
+    JSON text quotes are escaped, so that no text of a model reads like it."""
+    ours = b'"model":' + json.dumps(name, ensure_ascii=False).encode("utf-8", "replace")
+    head, tail = body[:_NEAR_THE_END], body[_NEAR_THE_END:]
+    if _MODEL.search(head):
+        return _MODEL.sub(lambda _: ours, head, count=1) + tail
+    near = len(body) - _NEAR_THE_END
+    return body[:near] + _MODEL.sub(lambda _: ours, body[near:], count=1) if near > 0 else body
 
 
 _USAGE = re.compile(rb'"usage"\s*:\s*(\{[^{}]*\})')

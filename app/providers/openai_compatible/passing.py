@@ -40,6 +40,7 @@ _MARKS = re.compile(
 )
 """What makes an event worth parsing. In a JSON string most of these would have their quotes escaped, so
 text of a model that speaks of them costs a parse at most."""
+_MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*+"')
 _CLOSING = re.compile(r"</|<\Z|\[/", re.IGNORECASE)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -93,15 +94,20 @@ class StreamMender:
         choices: int = 1,
         thinks: bool = False,
         functions: bool = False,
+        called: str = "",
     ) -> None:
         """`asked_usage`: we asked for it; what comes unasked is let through as it is. `choices`:
         answers asked for at once (`n`), each with an end of its own. `thinks`: as in AnswerReader.
-        `functions`: tools were asked for, and come as functions."""
+        `functions`: tools were asked for, and come as functions. `called`: the model's name that the
+        client is told; empty: as the server says it."""
         self._server, self._model = server, model
         self._wants_usage, self._asked_usage = wants_usage, asked_usage
         self._expected = choices
         self._thinks = thinks
         self._functions = functions
+        self._called = called
+        self._theirs = self._ours = b""
+        """The model's name as it stands in their events, and as in ours."""
         self._choices: dict[int, _Choice] = {}
         self._started = False
         self._shown_usage = False
@@ -141,7 +147,7 @@ class StreamMender:
             events = block.count(b"\n\n")
             if block.count(b'"choices"') == events:
                 self.events += events
-                return block
+                return block.replace(self._theirs, self._ours) if self._theirs else block
         passed: list[bytes] = []
         for event in _events(block):
             try:
@@ -158,7 +164,7 @@ class StreamMender:
             return b""
         if self._settled and b'"choices"' in event and _MARKS.search(event) is None:
             self.events += 1
-            return event
+            return event.replace(self._theirs, self._ours) if self._theirs else event
         if event.startswith(b":") and b"\ndata:" not in event:
             return event
         data = payload(event)
@@ -175,6 +181,12 @@ class StreamMender:
         self.events += self.spoken
         if not chunk:
             return b""
+        if self._called and (theirs := chunk.get("model")) != self._called:
+            chunk["model"] = self._called
+            changed = True
+            if isinstance(theirs, str) and not self._theirs and (found := _MODEL.search(event)):
+                self._theirs = found[0]
+                self._ours = b'"model":' + json.dumps(self._called, ensure_ascii=False).encode()
         mended = encode(chunk) if changed else event
         if any(choice.said for choice in self._choices.values()):
             self._waiting.append(mended)

@@ -16,10 +16,12 @@ from app.core.errors import (
     FirstTokenTimeout,
     IncompleteAnswer,
     KonsiliumError,
+    MalformedAnswer,
     ModelNotFound,
     RateLimited,
     ServerBusy,
     ServerFault,
+    ServerMoved,
     ServerUnavailable,
     Unsupported,
     WrongKey,
@@ -87,7 +89,7 @@ class OpenAICompatibleServer:
         start = time.perf_counter()
         try:
             async with asyncio.timeout(self._timeouts.listing):
-                listed, window = await asyncio.gather(self._client.get("/models"), self._window())
+                listed, window = await asyncio.gather(self._listed(), self._window())
         except TimeoutError:
             late = f"no answer within {self._timeouts.listing:g} s"
             return self._state(error=ServerUnavailable(late, server=self.name))
@@ -96,10 +98,22 @@ class OpenAICompatibleServer:
         latency = time.perf_counter() - start
         try:
             profiles = listing.profiles(self._preset, listed, window)
+            known = {profile.ref.name for profile in profiles}
+            more = [name for name in self._preset.models if name not in known]
+            profiles += listing.profiles(self._preset, more, window)
         except WRONG_SHAPE:
             return self._state(error=not_the_protocol(self.name, None, repr(listed).encode()))
         unique = {profile.ref: self._with_refused(profile) for profile in profiles}
         return self._state(models=tuple(unique.values()), latency_s=latency)
+
+    async def _listed(self) -> Any:
+        """What `/models` says; nothing where there is none, but the settings name models."""
+        try:
+            return await self._client.get("/models")
+        except (BadRequest, MalformedAnswer, ModelNotFound, ServerFault, ServerMoved, Unsupported):
+            if not self._preset.models:
+                raise
+            return []
 
     def _with_refused(self, profile: ModelProfile) -> ModelProfile:
         refused = self._refused.of(str(profile.ref))

@@ -32,6 +32,15 @@ def chat_body(preset: Preset, model: str, request: ModelRequest) -> dict[str, An
     return with_functions(body) if preset.functions else body
 
 
+def prompt_body(preset: Preset, model: str, request: ModelRequest) -> dict[str, Any]:
+    """The body of POST /completions, streaming, for a prompt that is continued as it stands."""
+    body = chat_body(replace(preset, functions=False), model, request)
+    del body["messages"]
+    return (
+        body | {"prompt": request.prompt} | ({"suffix": request.suffix} if request.suffix else {})
+    )
+
+
 def _sampling(sampling: Sampling, family: Family) -> Sampling:
     """Without what models of the family refuse: any temperature but their own, or two samplers."""
     if not family.sampled:

@@ -40,8 +40,16 @@ def test_ollama_host_is_a_list_of_names_and_addresses(
 def test_openai_servers_may_have_keys() -> None:
     value = "lab=http://10.0.0.3:8000/v1, x.ai=https://api.x.ai/v1|xai-secret=1"
     assert openai_servers(value) == [
-        ("lab", "http://10.0.0.3:8000/v1", ""),
-        ("x.ai", "https://api.x.ai/v1", "xai-secret=1"),
+        ("lab", "http://10.0.0.3:8000/v1", "", ()),
+        ("x.ai", "https://api.x.ai/v1", "xai-secret=1", ()),
+    ]
+
+
+def test_openai_servers_may_name_models() -> None:
+    value = "mini=http://10.0.0.3/v1|key|MiniMax-M2 lab/other:7b, bare=http://10.0.0.4/v1||only"
+    assert openai_servers(value) == [
+        ("mini", "http://10.0.0.3/v1", "key", ("MiniMax-M2", "lab/other:7b")),
+        ("bare", "http://10.0.0.4/v1", "", ("only",)),
     ]
 
 

@@ -73,7 +73,7 @@ _NOT_OLOGISTS = frozenset(("монолог", "пролог", "некролог",
 _PREFIX = (
     r"(?:(?:пожалуйста|слушай|послушай|слухай|плиз|ладно|ок|давайте|нет|да|hey|ok|okay|so|well|можешь|можно|давай(?:те)?|а|и|ну|ещё|еще|теперь|тогда|прошу|хочу|чтобы|ты|"
     r"будь|ласка|можеш|тепер|тоді|ще|"
-    r"please|can|could|would|you|now|then|also|and|let's|lets|i|want|to)\s*,?\s+){0,6}"
+    r"please|can|could|would|you|now|then|also|and|let's|lets|i|want|to)(?:\s*,)?\s+){0,6}"
 )
 _CALL = (
     r"созда(?:й|йте|ть)|позов(?:и|ите)|позвать|приглас(?:и|ите)|подключ(?:и|ите)|собер(?:и|ите)|"
@@ -112,7 +112,7 @@ _NEED = (
     r"what\s+(?:would|will|do|does)|how\s+would"
 )
 _TRIGGER = re.compile(
-    rf"(?:^|[.!?:;,(\n—–]|\s-\s)\s*{_PREFIX}(?:(?P<call>{_CALL})|(?P<need>{_NEED}))\b[:,]?\s+(?!ли\b|чи\b)",
+    rf"(?:^|[.!?:;,(\n—–]|\s-\s)\s*+{_PREFIX}(?:(?P<call>{_CALL})|(?P<need>{_NEED}))\b[:,]?\s+(?!ли\b|чи\b)",
     re.IGNORECASE,
 )
 _TOKEN = re.compile(r"[\w'’ʼ-]+|[^\w\s]")
