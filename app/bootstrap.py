@@ -53,10 +53,12 @@ from app.providers.embedded.library import Library
 from app.providers.embedded.server import NAME as EMBEDDED
 from app.providers.openai_compatible import RefusedParameters
 from app.providers.saved_servers import SavedServers
-from app.settings import Settings
+from app.settings import Settings, environment
 from app.storage.counters import Counters
 from app.storage.storage import Storage
-from app.tools.builtin import BuiltIn
+from app.tools.builtin import NAMES, BuiltIn
+from app.tools.mcp.config import McpFile
+from app.tools.mcp.servers import McpServers
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +88,7 @@ class Application:
     models: Models
     conversation: Conversation
     tools: ToolBox
+    mcp: McpServers
     people: People
     sessions: Sessions
     transcription: Transcription
@@ -104,6 +107,7 @@ class Application:
         self.background.start(self.conversation.turns.watch())
         self.background.start(self.post.run())
         self.background.start(self.servers.catalogue.run())
+        self.mcp.start()
         await self.servers.catalogue.refresh()
         gc.freeze()  # what is loaded by now stays: to look it through again takes a third of a second
 
@@ -123,6 +127,7 @@ class Application:
         await self.conversation.compressor.aclose()
         await self.conversation.answers.drain()
         await self.background.cancel()
+        await self.mcp.aclose()
         await self.servers.aclose()
         await self.post.aclose()
         await self.storage.aclose()
@@ -143,7 +148,8 @@ def build(
     prices = Prices(settings.data_dir)
     models = Models(servers.catalogue, prices, default=settings.model_name, observers=[metrics])
     post = _post(settings, storage.process.id)
-    tools = ToolBox([BuiltIn()])
+    mcp = McpServers(settings.data_dir, environment, taken=NAMES, changed=lambda: log_as(settings))
+    tools = ToolBox([BuiltIn(), mcp])
     conversation = _conversation(settings, storage, models, metrics, tools, post)
     storage.conversations.on_switched(conversation.turns.tell_others)
     people = People(storage.users)
@@ -159,6 +165,7 @@ def build(
         models=models,
         conversation=conversation,
         tools=tools,
+        mcp=mcp,
         people=people,
         sessions=sessions,
         transcription=Transcription(models, storage.usage),
@@ -348,3 +355,4 @@ def secrets_of(settings: Settings) -> Iterator[str]:
                 part.strip() for entry in secret.split(",") for part in entry.split("|")[1:2]
             )
     yield from SavedServers(settings.data_dir).keys()
+    yield from McpFile(settings.data_dir).secrets(environment())

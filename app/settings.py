@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from dotenv import dotenv_values
 from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError, create_model, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -156,6 +157,28 @@ def kept_secret(path: Path) -> str:
 
 def _create_private(path: Path) -> int:
     return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Writes a file that the app alone may read, whole or not at all. Raises OSError; blocks."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    descriptor = _create_private(beside)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:  # raised again: whatever it is, no half-written file stays
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def environment() -> dict[str, str]:
+    """All variables: of `.env`, and before them those of the process."""
+    written = dotenv_values(ENV_FILE, encoding=_encoding_of(ENV_FILE))
+    return {**{name: value for name, value in written.items() if value}, **os.environ}
 
 
 ENV_FILE = Path(".env")

@@ -19,6 +19,8 @@ from app.core.requests import request_id
 OURS = ("app", "konsilium", "__main__")
 SPOKEN_FROM_INFO = ("chainlit", "alembic")
 """Libraries whose INFO is about the service, not about what goes through it."""
+SILENT = ("mcp",)
+"""Libraries that log a traceback of what they raise besides; what uses them says it in a line."""
 
 _NAMES_NO_VALUES = (
     KonsiliumError,
@@ -149,6 +151,8 @@ def configure_logging(
         logging.getLogger(name).setLevel(level)
     for name in SPOKEN_FROM_INFO:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level)))
+    for name in SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.captureWarnings(True)
 
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +13,8 @@ from app.core.errors import NotFound, SettingsInvalid, StorageUnavailable
 from app.core.models import GATEWAY_SERVER
 from app.core.ports import ModelServer, NewcomerServer, NewServer
 from app.core.providers import PROVIDERS, Preset, Provider, is_local
-from app.core.turns import new_id
 from app.providers.openai_compatible import RefusedParameters, connected
+from app.settings import write_private
 
 log = logging.getLogger(__name__)
 
@@ -116,18 +115,7 @@ class SavedServers:
 
     def _replace(self, servers: Sequence[NewServer]) -> None:
         listed = {"servers": [{"provider": one.provider, **one.values} for one in servers]}
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._path.with_name(f"{FILE}.{new_id()}")
-        descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        try:
-            with open(descriptor, "w", encoding="utf-8") as file:
-                json.dump(listed, file, ensure_ascii=False, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._path)
-        except BaseException:  # raised again: whatever it is, no half-written file stays
-            beside.unlink(missing_ok=True)
-            raise
+        write_private(self._path, json.dumps(listed, ensure_ascii=False, indent=1))
 
 
 def _server(*, provider: str, key: str = "", url: str = "", **fields: str) -> NewServer:

@@ -6,6 +6,16 @@ from app.core.tools import Tool
 from app.tools.calculator import CALCULATOR
 from app.tools.clock import NOW
 
+NAMES = (
+    "calculator",
+    "now",
+    "read_page",
+    "search_web",
+    "search_knowledge",
+    "search_chats",
+)
+"""Of all tools that are ours, configured or not: no server may be called so."""
+
 
 class BuiltIn:
     """Implements `core.tools.ToolSource`."""
