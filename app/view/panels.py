@@ -256,9 +256,9 @@ GAVE_UP_LABEL = Text(
     en="This conversation is compressed without a model",
 )
 GAVE_UP_HINT = Text(
-    ru="Эта модель три раза подряд не смогла сделать краткое изложение, и старые сообщения заменяют выдержки из ваших слов. Выберите для сжатия другую модель",
-    uk="Ця модель тричі поспіль не змогла зробити стислий виклад, і старі повідомлення замінюють витяги з ваших слів. Виберіть для стиснення іншу модель",
-    en="This model failed three times in a row to make a summary, so excerpts of your own words stand for older messages. Choose another model for compression",
+    ru="Эта модель слишком мала для кратких изложений или трижды подряд не справилась: старые сообщения заменяют выдержки из ваших слов. Для сжатия можно выбрать другую модель",
+    uk="Ця модель замала для стислих викладів або тричі поспіль не впоралася: старі повідомлення замінюють витяги з ваших слів. Для стиснення можна вибрати іншу модель",
+    en="This model is too small to make summaries, or failed at it three times in a row: excerpts of your own words stand for older messages. You may choose another model for compression",
 )
 SHORT_HINT = Text(
     ru="Модель получает этот текст вместо написанного вами",
@@ -298,7 +298,7 @@ class PanelFacts:
             fields.append(widget)
             if widget.id == "system_prompt":
                 fields += await self._pins(browser, values)
-            if widget.id == "summary_model" and (model := await self._gave_up(browser)):
+            if widget.id == "summary_model" and (model := await self._without_model(browser)):
                 fields.append(gave_up_widget(model, browser.language))
             if widget.id == "compress_system_prompt" and (short := await self._short(browser)):
                 fields.append(short_prompt_widget(short, browser.language))
@@ -311,10 +311,10 @@ class PanelFacts:
             log.warning("facts of thread %s: %s", browser.thread_id, error.detail)
             return []
 
-    async def _gave_up(self, browser: Browser) -> str:
+    async def _without_model(self, browser: Browser) -> str:
         if not browser.options.on("compress_context"):
             return ""
-        return await self._notes.gave_up(browser.thread_id)
+        return await self._notes.without_model(browser.thread_id, browser.options)
 
     async def _short(self, browser: Browser) -> ShortSystemPrompt | None:
         options = browser.options

@@ -1,5 +1,6 @@
 """The context window and compression as a person meets them, and the numbers of a whole conversation."""
 
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -112,6 +113,31 @@ def test_a_window_nearly_full_warns(chat: Page):
     card = answered(chat, words(440))
     expect(card).to_contain_text("окно почти заполнено")
     picture(chat, "window-warning")
+
+
+def test_the_panel_says_where_a_conversation_is_compressed_without_a_model(
+    chat: Page, folder: Path
+):
+    """By whom three times nothing came, as the app keeps it over restarts."""
+    choose(chat, model="echo · big", window=0)
+    answered(chat, words(20))
+    thread = chat.url.rsplit("/", 1)[-1]
+    failed = {"balance": 0, "failures": 3, "model": "big/say-Коротко"}
+    with sqlite3.connect(next((folder / "data").glob("*.db")), timeout=5) as database:
+        row = ("compression_costs", thread, json.dumps(failed))
+        database.execute("insert into documents (scope, key, value) values (?, ?, ?)", row)
+    choose(chat, compress_context=True, summary_model="say-Коротко · big")
+    chat.locator("#chat-settings-open-modal").click()
+    word = chat.locator("#compression_stopped")
+    expect(word).to_have_value("big/say-Коротко")
+    expect(chat.locator("#chat-settings")).to_contain_text("выдержки из ваших слов")
+    word.scroll_into_view_if_needed()
+    picture(chat, "compressed-without-a-model")
+    chat.keyboard.press("Escape")
+    choose(chat, summary_model="json · big")
+    chat.locator("#chat-settings-open-modal").click()
+    expect(chat.locator("#summary_model")).to_be_visible()
+    expect(word).to_have_count(0)
 
 
 def test_a_prompt_the_server_cut_in_silence_is_said(chat: Page):

@@ -204,16 +204,14 @@ class Compressor:
         """Blocks made. A thread where it failed rests until it has grown by half of N messages, and
         twice as much after each further failure; from the third on its notes are excerpts."""
         answering = self._models.resolve(job.options.text("model"))
-        model = self._summary_model(job, answering)
+        model = self._summary_model(job.options, answering)
         history = await self._conversation(job.thread_id)
         costs = await self._credited(job, history)
         asked_for = job.turn_id is None
         rests = len(history) < self._rests.get(job.thread_id, 0)
         if not asked_for and rests:
             return 0
-        parameters = self._models.profile(model).parameters
-        tiny = parameters is not None and parameters < SMALLEST
-        stopped = tiny or (costs.stopped(str(model)) and not asked_for)
+        stopped = self._is_tiny(model) or (costs.stopped(str(model)) and not asked_for)
         free = asked_for or stopped
         may_cost = math.inf if free else budget(history, costs.balance, self._cost_share)
         summariser = Summariser(self._models, model, job.turn_id, may_cost)
@@ -320,8 +318,23 @@ class Compressor:
                 )
         return made
 
-    def _summary_model(self, job: _Job, answering: ModelRef) -> ModelRef:
-        for name in (job.options.text("summary_model"), self._default_model):
+    async def without_model(self, thread_id: str, options: ChatOptions) -> str:
+        """The summariser, `server/model`, that is asked for no notes in the thread: a tiny one, or one that
+        failed too often in a row; empty where one is asked."""
+        try:
+            answering = self._models.resolve(options.text("model"))
+        except (ModelNotFound, NoModels):
+            return ""
+        model = self._summary_model(options, answering)
+        costs = await self.costs(thread_id)
+        return str(model) if self._is_tiny(model) or costs.stopped(str(model)) else ""
+
+    def _is_tiny(self, model: ModelRef) -> bool:
+        parameters = self._models.profile(model).parameters
+        return parameters is not None and parameters < SMALLEST
+
+    def _summary_model(self, options: ChatOptions, answering: ModelRef) -> ModelRef:
+        for name in (options.text("summary_model"), self._default_model):
             if name:
                 try:
                     return self._models.resolve(name)

@@ -100,11 +100,9 @@ class ThreadNotes:
         """Takes a fact out again."""
         await self._store.unpin(thread_id, fact_id)
 
-    async def gave_up(self, thread_id: str) -> str:
-        """The summariser, `server/model`, that failed so often in a row that it is asked no more in the
-        thread; empty where there is none."""
-        costs = await self._compressor.costs(thread_id)
-        return costs.model if costs.stopped(costs.model) else ""
+    async def without_model(self, thread_id: str, options: ChatOptions) -> str:
+        """The summariser, `server/model`, that is asked for no notes in the thread; empty where one is."""
+        return await self._compressor.without_model(thread_id, options)
 
     async def system_prompt(self, written: str) -> ShortSystemPrompt:
         """What a system prompt has become."""

@@ -178,8 +178,11 @@ async def test_what_compression_cost_outlives_a_restart_and_goes_with_its_thread
     assert costs == await house.compressor.costs("t1")
     assert costs.balance < 0
     assert costs.stopped("fake/small")
-    assert await again.notes.gave_up("t1") == "fake/small"
+    options = ChatOptions.clean({"summary_model": "small", "model": "model"}, "chat")
+    assert await again.notes.without_model("t1", options) == "fake/small"
+    other = ChatOptions.clean({"model": "model"}, "chat")
+    assert await again.notes.without_model("t1", other) == ""
     await house.storage.threads.delete("t1", house.user.id)
     await house.storage.threads.purge(user_id=house.user.id, thread_id="t1")
     gone = House(house.storage, house.user)
-    assert await gone.notes.gave_up("t1") == ""
+    assert await gone.notes.without_model("t1", options) == ""
