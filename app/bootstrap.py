@@ -46,6 +46,8 @@ from app.gateway.key_usage import KeyUsageRecorder
 from app.gateway.rest.app import build_rest
 from app.gateway.rest.services import RestServices
 from app.gateway.services import GatewayServices
+from app.knowledge.arrivals import Arrivals
+from app.knowledge.library import Library as KnowledgeLibrary
 from app.observability.logs import configure_logging
 from app.observability.prometheus import CONTENT_TYPE, CallMetrics
 from app.providers.configured import embedded_server, library_from, registry_of, servers_from
@@ -57,6 +59,7 @@ from app.settings import Settings, environment
 from app.storage.counters import Counters
 from app.storage.storage import Storage
 from app.tools.builtin import NAMES, BuiltIn
+from app.tools.knowledge import KnowledgeTools
 from app.tools.mcp.config import McpFile
 from app.tools.mcp.servers import McpServers
 
@@ -89,6 +92,7 @@ class Application:
     conversation: Conversation
     tools: ToolBox
     mcp: McpServers
+    arrivals: Arrivals
     people: People
     sessions: Sessions
     transcription: Transcription
@@ -128,6 +132,7 @@ class Application:
         await self.conversation.answers.drain()
         await self.background.cancel()
         await self.mcp.aclose()
+        await self.arrivals.aclose()
         await self.servers.aclose()
         await self.post.aclose()
         await self.storage.aclose()
@@ -148,9 +153,10 @@ def build(
     prices = Prices(settings.data_dir)
     models = Models(servers.catalogue, prices, default=settings.model_name, observers=[metrics])
     post = _post(settings, storage.process.id)
+    knowledge = KnowledgeLibrary(storage.knowledge)
     mcp = McpServers(settings.data_dir, environment, taken=NAMES, changed=lambda: log_as(settings))
-    tools = ToolBox([BuiltIn(), mcp])
-    conversation = _conversation(settings, storage, models, metrics, tools, post)
+    tools = ToolBox([BuiltIn(), KnowledgeTools(knowledge), mcp])
+    conversation = _conversation(settings, storage, models, metrics, tools, knowledge, post)
     storage.conversations.on_switched(conversation.turns.tell_others)
     people = People(storage.users)
     people.on_revoked(lambda user: conversation.turns.abandon_all(user.id))
@@ -166,6 +172,7 @@ def build(
         conversation=conversation,
         tools=tools,
         mcp=mcp,
+        arrivals=Arrivals(knowledge),
         people=people,
         sessions=sessions,
         transcription=Transcription(models, storage.usage),
@@ -199,6 +206,7 @@ def _conversation(
     models: Models,
     metrics: CallMetrics,
     tools: ToolBox,
+    knowledge: KnowledgeLibrary,
     post: Post,
 ) -> Conversation:
     calibration = Calibration(storage.key_values, models.count_tokens)
@@ -226,7 +234,9 @@ def _conversation(
     )
     turn_cache = TurnCache(answers, [metrics])
     follow_ups = (prompts.after_turn, compressor.after_turn, turn_cache.after)
-    turns = Turns(storage.turns, models, prompts, turn_cache.wrap(MODES), follow_ups, tools=tools)
+    modes = turn_cache.wrap(MODES)
+    find = knowledge.find
+    turns = Turns(storage.turns, models, prompts, modes, follow_ups, tools=tools, find=find)
     turns.join(Replicas(post, storage.leases))
     return Conversation(turns, compressor, notes, answers)
 

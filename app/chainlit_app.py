@@ -22,7 +22,7 @@ from app.providers.transport import reachable
 from app.settings import PAGE, load_settings
 from app.storage.files import make_private
 from app.storage.migrations.apply import check_before_start
-from app.view import files
+from app.view import files, knowledge
 from app.view.bin import bin_router
 from app.view.chainlit import auth, pages, server
 from app.view.chainlit.data_layer import DataLayer
@@ -56,7 +56,7 @@ local, newcomers = mode == "local", mode in ("header", "oauth")
 pinned = PinnedFacts(notes, storage.threads.ensure)
 facts = PanelFacts(storage.usage, notes, pinned)
 form, values = DialogueForm(models, storage.key_values), storage.key_values
-tool_lists = ToolLists(app.tools, models)
+tool_lists = ToolLists(app.tools, models, storage.knowledge)
 forms = dict.fromkeys(SEATS, form.draw)
 panel = Panel(models, MODES, storage.conversations, values, facts, forms, tool_lists)
 ways = Ways(reachable, settings.model_hub)
@@ -96,9 +96,8 @@ server.put_around(
     policy=server.own_policy(),
 )
 server.put_around(InFront, gateway=app.gateway, root=root)
-upload = f"{root}/project/file"
-most = body_limits(root, upload, limits.bytes + files.AROUND_BYTES)
-why = files.why_too_large(limits, upload, language)
+most = body_limits(root, files.uploads(limits, root) | knowledge.uploads(root))
+why = files.why_too_large(limits, f"{root}{files.UPLOAD}", language)
 server.put_around(BodyBounds, limit=most, why=why)  # the last added is the first asked
 bound_connections(settings.shutdown_grace_seconds, settings.trusted_proxies)
 who = signed_in(people, local=local)
@@ -114,6 +113,7 @@ server.put_first(
     pages.health_router(lambda: health(storage.keys, models)),
     files.files_router(storage.elements),
     bin_router(storage.threads, root),
+    knowledge.knowledge_router(app.arrivals, storage.knowledge, root),
     *(() if local else (sessions_router(app.sessions, root),)),
     files.exports_router(storage.threads, root),
     files.attachment_costs_router(models, limits, root),

@@ -85,6 +85,22 @@
     true,
   );
 
+  /* A citation opens its source beside the chat: the list of sources under its answer does it, which is the
+     first one after the mark. A mark of a number that is nowhere leads nowhere. */
+  document.addEventListener(
+    "click",
+    (event) => {
+      const link = event.target.closest?.('a[href^="#k-source-"], a[href="#k-no-source"]');
+      if (!link) return;
+      event.preventDefault();
+      const lists = [...document.querySelectorAll(".k-sources")];
+      const behind = (list) => link.compareDocumentPosition(list) & Node.DOCUMENT_POSITION_FOLLOWING;
+      const number = link.getAttribute("href").replace("#k-source-", "");
+      lists.find(behind)?.querySelector(`[data-source="${number}"]`)?.click();
+    },
+    true,
+  );
+
   const VOICES = 5; // as many colours are in konsilium.css
 
   /* Chainlit draws avatars at the outermost steps alone; specialists and candidates stand inside. The
@@ -368,7 +384,7 @@
   window.Konsilium = Object.freeze({
     DASH, known, words, number, decimal, plural, seconds, short, windowSize, speed, bytes, money, percent, copy,
     reason, stage, pace, progress, modelFile, languages,
-    keep, newest, shown, tell,
+    keep, newest, root, shown, tell,
   });
 
   /* Chainlit loads one script; the composer's part, the threads' and the names have files of their own. */

@@ -60,9 +60,8 @@ class TurnCache:
     ) -> CacheQuery | None:
         """What may be looked up and kept of a turn; None where nothing may."""
         off = request.options.text("answer_cache") == "off" and request.take_cached is None
-        off = off or bool(
-            request.options.names("tools")
-        )  # what they find may be another thing today
+        finds = (*request.options.names("tools"), *request.options.names("knowledge"))
+        off = off or bool(finds)  # what is found may be another thing today
         if off or request.question.attachments:
             return None
         try:

@@ -2,12 +2,12 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from app.core.events import StepKind
-from app.core.notes import TitleNote
+from app.core.notes import CitationsNote, CitedSource, TitleNote
 from app.core.text import Language, Text
 from app.core.threads import StoredThread, title_of
 from app.core.turns import StepRecord
@@ -113,12 +113,65 @@ def _message(step: StepRecord, files: Sequence[str], language: Language) -> list
     if title := TitleNote.of(step.metadata):
         parts.append(f"### {title.title}")
     if step.output:
-        parts.append(step.output)
+        parts.append(_footnoted(step, language))
     if files:
         parts.append(f"{FILES[language]}: {', '.join(files)}")
     if said and step.outcome in _UNFINISHED:
         parts.append(f"*{UNFINISHED[language]}*")
     return parts
+
+
+NOT_FOUND = Text(
+    ru="в источнике не найдено", uk="у джерелі не знайдено", en="not found in the source"
+)
+PAGE = Text(ru="с. {page}", uk="с. {page}", en="p. {page}")
+
+
+def source_name(source: CitedSource, language: Language) -> str:
+    """A source in a line: its title, and where in it or when."""
+    page = PAGE.format(page=source.page)[language] if source.page else ""
+    parts = (source.title, page, source.heading, source.site, source.date, source.url)
+    return ", ".join(filter(None, parts))
+
+
+def _footnoted(step: StepRecord, language: Language) -> str:
+    """The words of a step; its citations are footnotes, those that do not hold struck through."""
+    cited = CitationsNote.of(step.metadata) if step.kind in CitationsNote.steps else None
+    if cited is None:
+        return step.output
+    name = step.id[:8]
+
+    def mark(number: int, holds: bool) -> str:
+        return f"[^{name}-{number}]" if holds else f"~~[{number}]~~ *({NOT_FOUND[language]})*"
+
+    text = with_marks(step.output, cited, mark)
+    notes = []
+    for source in cited.sources:
+        if source.cited:
+            quoted = " ".join(source.text.split())
+            told = f": «{quoted}»" if quoted else ""
+            notes.append(f"[^{name}-{source.number}]: {source_name(source, language)}{told}")
+    return "\n\n".join([text, "\n".join(notes)] if notes else [text])
+
+
+def with_marks(
+    text: str,
+    cited: CitationsNote,
+    mark: Callable[[int, bool], str],
+    figure: Callable[[str], str] | None = None,
+) -> str:
+    """The text with each citation as `mark(number, holds)` writes it, and each number that is in no
+    source as `figure` does."""
+    spans: dict[tuple[int, int], str] = {}
+    for one in cited.marks:
+        at = (one.start, one.end)
+        before = spans.get(at, "")
+        spans[at] = f"{before} {mark(one.number, one.holds)}".strip()
+    for start, end in cited.unsourced if figure else ():
+        spans[start, end] = figure(text[start:end]) if figure else ""
+    for (start, end), written in sorted(spans.items(), reverse=True):
+        text = f"{text[:start]}{written}{text[end:]}"
+    return text
 
 
 def _folded(
@@ -129,7 +182,7 @@ def _folded(
 ) -> str:
     """A step and all below it, in HTML that Markdown readers fold."""
     name = THINKING[language] if step.kind == StepKind.REASONING else step.name
-    inner = [text for text in (step.input, step.output) if text]
+    inner = [text for text in (step.input, _footnoted(step, language)) if text]
     if step.kind == StepKind.TOOL:  # data, whatever it looks like
         inner = [_as_code(text) for text in inner]
     inner += [

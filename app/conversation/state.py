@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from app.conversation.metrics import step_metrics, turn_metrics
+from app.conversation.sources import Sources
 from app.core.events import (
     PARTS,
     FinishReason,
@@ -20,7 +21,15 @@ from app.core.events import (
     TurnEvent,
 )
 from app.core.models import ModelProfile, ModelRef
-from app.core.notes import ErrorNote, MetricsNote, Note, TitleNote, as_metadata, code_of
+from app.core.notes import (
+    CitationsNote,
+    ErrorNote,
+    MetricsNote,
+    Note,
+    TitleNote,
+    as_metadata,
+    code_of,
+)
 from app.core.text import Text
 from app.core.turns import Prompt, SettledTurn, StepRecord, TurnRequest, new_id, now
 from app.core.usage import CallRecord, Outcome
@@ -191,6 +200,17 @@ class TurnState:
         """All is stored, or given up."""
         self.done = True
         self._notify()
+
+    async def cite(self, sources: Sources) -> None:
+        """Notes of every answer which of its citations hold."""
+        if not sources.listed:
+            return
+        question = self.request.question.text
+        for step in list(self.steps.values()):
+            if step.kind in CitationsNote.steps and step.text:
+                note = await asyncio.to_thread(sources.checked, step.text, question)
+                if note.marks or note.sources:
+                    self.apply(StepNoted(step.id, note))
 
     # -- storing --------------------------------------------------------------------------------
 

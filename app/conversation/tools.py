@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jsonschema import Draft202012Validator
 
 from app.completion.tokens import answer_reserve, prompt_tokens, text_tokens, window_for
+from app.conversation.sources import Sources
 from app.conversation.steps import StepWriter
 from app.conversation.structured import Structure, ask, json_in
 from app.core.concurrency import at_once
@@ -37,7 +38,7 @@ from app.core.notes import ToolNote
 from app.core.ports import Call
 from app.core.requests import JsonSchema, ModelRequest
 from app.core.text import Text
-from app.core.tools import Source, Tool, ToolCaller, ToolLimits, ToolResult
+from app.core.tools import Tool, ToolCaller, ToolLimits, ToolResult
 from app.core.turns import TurnRequest, new_id
 from app.core.usage import CallRecord, Outcome, Purpose
 
@@ -48,6 +49,8 @@ log = logging.getLogger(__name__)
 
 ASK_SECONDS = 3600.0
 """How long a question to the person waits; then it counts as a no."""
+PROMPT = "prompt"
+"""Passages in a prompt, among where text from outside comes from."""
 LEAST_TOKENS = 200
 """Of a result, however full the window is."""
 
@@ -85,19 +88,24 @@ class _Result(NamedTuple):
 class TurnTools:
     """The tools of one turn: of all its calls, whichever member of a council makes them."""
 
-    def __init__(self, tools: Sequence[Tool], request: TurnRequest, limits: ToolLimits) -> None:
+    def __init__(
+        self,
+        tools: Sequence[Tool],
+        request: TurnRequest,
+        limits: ToolLimits,
+        sources: Sources | None = None,
+    ) -> None:
         self.limits = limits
+        self.sources = sources or Sources()
+        """What is cited in the turn."""
         self.by_name = dict(_named(tools))
         """The tools by the names that models are given."""
         self._request = request
         self._always = set(request.options.names("tools_always"))
         self._calls = 0
         self._seconds = 0.0
-        self._foreign: set[str] = set()
+        self._foreign = {PROMPT} if self.sources.listed else set[str]()
         """Where text from outside came from so far: the ids or servers of its tools."""
-        self._sources: dict[tuple[str, str], int] = {}
-        self.sources: list[Source] = []
-        """What the tools cited, in the order of their numbers from 1."""
         self._kept: dict[Any, Any] = {}
 
     def call(
@@ -128,14 +136,6 @@ class TurnTools:
             }
             for name, tool in self.by_name.items()
         )
-
-    def cite(self, source: Source) -> int:
-        """The number of a source in this turn."""
-        key = (source.url or source.title, source.id or source.text)
-        if key not in self._sources:
-            self.sources.append(source)
-            self._sources[key] = len(self.sources)
-        return self._sources[key]
 
     async def result(
         self, turn: "TurnContext", wanted: ToolCall, step: StepWriter, tokens: int
@@ -193,7 +193,7 @@ class TurnTools:
             return True
         if not tool.outward or not self._foreign - {tool.origin}:
             return False
-        known = {source.url for source in self.sources}
+        known = {source.url for source in self.sources.listed}
         question = self._request.question.text
         return any(told not in known and told not in question for told in _told(arguments))
 
@@ -216,7 +216,7 @@ class TurnTools:
             request.options,
             request.question.text,
             report,
-            self.cite,
+            self.sources.cite,
             self._kept,
         )
         began = time.monotonic()

@@ -13,10 +13,12 @@ from typing import Any
 from app.conversation.last_resort import warn
 from app.conversation.mode import Inbox, Mode, PromptBuilder, TurnContext, TurnModels
 from app.conversation.replicas import LOOK_SECONDS, Replicas, Turn
+from app.conversation.sources import SEARCHING, Find, Sources
 from app.conversation.state import TurnState
 from app.conversation.tools import TurnTools
 from app.core.concurrency import BackgroundTasks
 from app.core.errors import KonsiliumError, NotFound, StorageUnavailable
+from app.core.events import Progress
 from app.core.ports import Models, TurnStore
 from app.core.requests import request_id
 from app.core.tools import ToolBox
@@ -90,7 +92,7 @@ class Turns:
     Until it joins others, there is this process alone.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a turn is made with, and two times that tests shorten
         self,
         store: TurnStore,
         models: Models,
@@ -99,6 +101,7 @@ class Turns:
         after: Sequence[AfterTurn] = (),
         *,
         tools: ToolBox | None = None,
+        find: Find | None = None,
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
         retry_writes_after: Sequence[float] = RETRY_WRITES_AFTER,
     ) -> None:
@@ -108,6 +111,7 @@ class Turns:
         self._modes: Mapping[str, Mode] = {mode.id: mode for mode in modes}
         self._after = after
         self._tools = tools or ToolBox()
+        self._find = find
         self._checkpoint_seconds = checkpoint_seconds
         self._retry_writes_after = retry_writes_after
         self._begun: list[Callable[[str], None]] = []
@@ -258,10 +262,12 @@ class Turns:
         refused: KonsiliumError | None,
     ) -> None:
         request_id.set(turn.request.turn_id)
-        models = TurnModels(self._models)
+        models, sources = TurnModels(self._models), Sources()
         checkpoints = asyncio.create_task(self._checkpoint(turn))
         try:
-            outcome, error = await turn.answer(self._respond(turn, history, models, refused))
+            outcome, error = await turn.answer(
+                self._respond(turn, history, models, sources, refused)
+            )
         finally:
             checkpoints.cancel()
             await asyncio.wait([checkpoints])
@@ -269,6 +275,7 @@ class Turns:
             _log_failure(turn.request.turn_id, error)
         if outcome is not Outcome.COMPLETED:
             turn.state.put_in(turn.inbox.take())  # said to nobody any more, but kept
+        await turn.state.cite(sources)
         settled = turn.state.settle(outcome, error, models.records)
         try:
             await self._settle(turn, settled)
@@ -282,16 +289,21 @@ class Turns:
         turn: RunningTurn,
         history: tuple[HistoryMessage, ...],
         models: TurnModels,
+        sources: Sources,
         refused: KonsiliumError | None,
     ) -> None:
         if refused is not None:
             raise refused
         request = turn.request
         model = models.resolve(request.options.text("model"))
+        if self._find is not None and request.options.names("knowledge"):
+            turn.state.apply(Progress(SEARCHING))
+            found = await self._find(request, history)
+            request = sources.ground(request, models.profile(model), found)
         prompt = await self._prompts.build(request, history, models.profile(model))
         turn.state.about(model, models.profile(model), prompt)
         turn.prompted.set()
-        emit, tools = turn.state.apply, await self._tools_of(request)
+        emit, tools = turn.state.apply, await self._tools_of(request, sources)
         context = TurnContext(request, prompt, history, model, models, turn.inbox, emit, tools)
         mode = turn.mode
         if models.profile(model).last_resort:
@@ -299,9 +311,9 @@ class Turns:
             warn(context, turn.mode)
         await mode.respond(context)
 
-    async def _tools_of(self, request: TurnRequest) -> TurnTools | None:
+    async def _tools_of(self, request: TurnRequest, sources: Sources) -> TurnTools | None:
         chosen = await self._tools.chosen(request.user_id, request.options.names("tools"))
-        return TurnTools(chosen, request, self._tools.limits) if chosen else None
+        return TurnTools(chosen, request, self._tools.limits, sources) if chosen else None
 
     async def _checkpoint(self, turn: RunningTurn) -> None:
         while True:

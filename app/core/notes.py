@@ -298,6 +298,48 @@ class ToolNote(Note):
     """About how many tokens its result had, where it was cut."""
 
 
+@dataclass(frozen=True, slots=True)
+class CitedSource:
+    """A source that an answer cites, or rests on."""
+
+    number: int
+    title: str
+    text: str = ""
+    """What of it the model was given."""
+    url: str = ""
+    site: str = ""
+    date: str = ""
+    page: int | None = None
+    heading: str = ""
+    id: str = ""
+    """`document/number` of a passage of ours."""
+    cited: bool = True
+    """A mark of the answer names it, and holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A citation in an answer's text: `[1]`, from `start` to `end` in characters."""
+
+    start: int
+    end: int
+    number: int
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CitationsNote(Note):
+    """Which citations of an answer hold: each was compared with the passage that it names."""
+
+    key = "citations"
+    steps = (StepKind.ANSWER, *PARTS)
+    told = True
+    sources: tuple[CitedSource, ...]
+    marks: tuple[Mark, ...] = ()
+    unsourced: tuple[tuple[int, int], ...] = ()
+    """Numbers of the text that stand beside a citation and in none of its sources: from, to."""
+
+
 COMMON: tuple[type[Note], ...] = (
     TitleNote,
     ErrorNote,
@@ -306,5 +348,6 @@ COMMON: tuple[type[Note], ...] = (
     CachedNote,
     SuggestionNote,
     ToolNote,
+    CitationsNote,
 )
 """The notes that any mode's steps may have."""

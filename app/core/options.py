@@ -29,9 +29,11 @@ class Option:
     """One setting: its id, how it is shown, what it may be."""
 
     id: str
-    kind: Literal["switch", "slider", "number", "select", "text", "model", "participants", "tools"]
+    kind: Literal[
+        "switch", "slider", "number", "select", "text", "model", "participants", "tools", "bases"
+    ]
     """`model` is a select over the catalogue; `text` with `lines` > 1 is an area; `participants` is
-    the JSON text that `conversation/modes/dialogue` describes, edited in a form; `tools` are ids of tools, comma-separated, which the panel shows as lists."""
+    the JSON text that `conversation/modes/dialogue` describes, edited in a form; `tools` are ids of tools, comma-separated, which the panel shows as lists; `bases` those of knowledge bases."""
     label: Text
     default: Scalar
     hint: Text | None = None
@@ -74,7 +76,7 @@ class Option:
             case "participants":
                 listed = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
                 return listed if isinstance(listed, str) else self.default
-            case "tools":
+            case "tools" | "bases":
                 names = value.split(",") if isinstance(value, str) else value
                 if not isinstance(names, list):
                     return self.default
@@ -260,6 +262,18 @@ CHAT_OPTIONS: tuple[Option, ...] = (
         group="cache",
     ),
     Option(
+        id="knowledge",
+        kind="bases",
+        label=Text(ru="Базы знаний", uk="Бази знань", en="Knowledge bases"),
+        hint=Text(
+            ru="Ответы опираются на документы этих баз и ссылаются на них",
+            uk="Відповіді спираються на документи цих баз і посилаються на них",
+            en="Answers rest on the documents of these bases and cite them",
+        ),
+        default="",
+        group="tools",
+    ),
+    Option(
         id="tools",
         kind="tools",
         label=Text(ru="Инструменты", uk="Інструменти", en="Tools"),
@@ -316,7 +330,7 @@ class ChatOptions:
         )
 
     def names(self, id: str) -> tuple[str, ...]:
-        """A list of tools."""
+        """A list of tools or knowledge bases."""
         return tuple(filter(None, (name.strip() for name in self.text(id).split(","))))
 
     def on(self, id: str) -> bool:

@@ -25,8 +25,9 @@ class Source:
     date: str = ""
     """When it was written, as its author says it."""
     page: int | None = None
+    heading: str = ""
     id: str = ""
-    """By which whoever made it finds it again."""
+    """By which whoever made it finds it again: `document/number` of a passage of ours."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,16 +46,18 @@ class Question:
     """Of the user's message: a step of the thread."""
     text: str
     attachments: tuple[Attachment, ...] = ()
+    sources: str = ""
+    """Passages that answers are to rest on, and how: for the model, with this question alone."""
 
     def as_message(self) -> Message:
-        """The message for a model: attached texts first, each fenced by its name, then the words."""
+        """The message for a model: sources and attached texts first, each fenced, then the words."""
         documents = "".join(
             f'<document name="{attachment.name}">\n{attachment.text}\n</document>\n\n'
             for attachment in self.attachments
             if attachment.text is not None
         )
         images = tuple(a.image for a in self.attachments if a.image is not None)
-        return Message.user(documents + self.text, *images)
+        return Message.user(self.sources + documents + self.text, *images)
 
 
 @dataclass(frozen=True, slots=True)

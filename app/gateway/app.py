@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
 from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.requests import request_id, trace
@@ -207,12 +207,13 @@ OTHER_BODY_BYTES = 2 * 1024 * 1024
 """What Chainlit's own routes may be sent: forms, settings, packets of at most 1 MB."""
 
 
-def body_limits(root: str, upload_path: str, upload_bytes: int) -> Callable[[str], int]:
-    """The bytes that each path of the app may be sent. `root` is the path under which it is served."""
+def body_limits(root: str, uploads: Mapping[str, int]) -> Callable[[str], int]:
+    """The bytes that each path of the app may be sent. `root` is the path under which it is served;
+    `uploads` are the paths that take files, with their bytes."""
 
     def limit(path: str) -> int:
-        if path == upload_path:
-            return upload_bytes
+        if path in uploads:
+            return uploads[path]
         ours = any(is_under(path.removeprefix(root), each) for each in _OURS)
         return MAX_BODY_BYTES if ours else OTHER_BODY_BYTES
 

@@ -12,7 +12,8 @@ from app.attachments.reading import admit, in_own_process
 from app.completion.caching.words import read_dictionaries
 from app.core.errors import AttachmentRefused, NotFound, StorageUnavailable
 from app.core.knowledge import Document, FoundPassage, KnowledgeBase, KnowledgeStore, Passage
-from app.core.turns import new_id, now
+from app.core.tools import Source
+from app.core.turns import HistoryMessage, TurnRequest, new_id, now
 from app.knowledge.terms import query_terms
 
 LIMITS = AttachmentLimits(
@@ -21,6 +22,7 @@ LIMITS = AttachmentLimits(
 """Of one document: books are longer than what comes with a question."""
 FOUND = 8
 """Passages that a search gives."""
+_FEW_TERMS = 3
 _MAX_CONCURRENT = 1
 """Readers at once, each a process that takes a core for itself."""
 
@@ -87,6 +89,31 @@ class Library:
         if not read_dictionaries.cache_info().currsize:
             await asyncio.to_thread(read_dictionaries)
         return await self.store.find(base_ids, reader, query_terms(question), limit)
+
+    async def find(
+        self, request: TurnRequest, history: Sequence[HistoryMessage]
+    ) -> tuple[Source, ...]:
+        """What of the bases that the thread has chosen its question may be answered by. A short one
+        ("and how much is it?") is looked up with the one before it."""
+        question = request.question.text
+        if len(query_terms(question)) < _FEW_TERMS:
+            asked = (message.text for message in reversed(history) if message.role == "user")
+            question = f"{question}\n{next(asked, '')}"
+        bases = request.options.names("knowledge")
+        found = await self.search(bases, request.user_id, question)
+        return tuple(map(source_of, found))
+
+
+def source_of(found: FoundPassage) -> Source:
+    """A passage as answers cite it."""
+    document, passage = found.document, found.passage
+    return Source(
+        document.name,
+        text=passage.text,
+        page=passage.page,
+        heading=passage.heading,
+        id=f"{document.id}/{passage.number}",
+    )
 
 
 def _passages(listed: bytes) -> list[Passage]:

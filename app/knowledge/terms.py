@@ -80,7 +80,7 @@ def query_terms(text: str) -> tuple[Term, ...]:
     """The words of a question that say something, each once; all of them where none does."""
     found: dict[str, Term] = {}
     words = tokens(text)
-    telling = [word for word in words if not _is_small(word)]
+    telling = [word for word in words if is_telling(word)]
     for word in telling or words:
         if word[0].isdigit():
             found[word] = Term((word,))
@@ -93,5 +93,6 @@ def query_terms(text: str) -> tuple[Term, ...]:
     return tuple(found.values())
 
 
-def _is_small(word: str) -> bool:
-    return any(name in _QUERY_ONLY for name in CLASSES.get(word, ()))
+def is_telling(word: str) -> bool:
+    """Whether a word says what a text is about: no article, no preposition, no word of asking."""
+    return not any(name in _QUERY_ONLY for name in CLASSES.get(word, ()))

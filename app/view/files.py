@@ -34,6 +34,14 @@ TOO_LARGE = Text(
 )
 
 
+UPLOAD = "/project/file"
+
+
+def uploads(limits: AttachmentLimits, root: str = "") -> dict[str, int]:
+    """Where the composer sends files, and how many bytes at once."""
+    return {f"{root}{UPLOAD}": limits.bytes + AROUND_BYTES}
+
+
 def why_too_large(
     limits: AttachmentLimits, path: str, forced: Language | None
 ) -> Callable[[Scope], str | None]:
@@ -135,7 +143,7 @@ def uploads_router(accepts: Callable[[UploadFile], None], root: str = "") -> API
         uploaded = page(session_id).upload(file_id)
         if uploaded is None or not uploaded.path.is_file():
             raise HTTPException(404, "Not found")
-        return FileResponse(uploaded.path, headers=_headers(uploaded.name, uploaded.mime))
+        return FileResponse(uploaded.path, headers=file_headers(uploaded.name, uploaded.mime))
 
     return router
 
@@ -166,12 +174,12 @@ def files_router(elements: Elements) -> APIRouter:
             raise HTTPException(404, "Not found") from None
         if not path.is_file():
             raise HTTPException(404, "Not found")
-        return FileResponse(path, headers=_headers(element.name, element.mime))
+        return FileResponse(path, headers=file_headers(element.name, element.mime))
 
     return router
 
 
-def _headers(name: str, said: str | None) -> dict[str, str]:
+def file_headers(name: str, said: str | None) -> dict[str, str]:
     """How a browser may take a file that somebody uploaded: what could run on our origin is a download."""
     mime = (said or "").partition(";")[0].strip().lower()
     policy = "default-src 'none'; sandbox"

@@ -54,7 +54,7 @@ def widgets(
     return [
         _widget(option, values, states, language)
         for option in options
-        if option.kind not in ("participants", "tools")
+        if option.kind not in ("participants", "tools", "bases")
     ]
 
 
@@ -141,7 +141,7 @@ def _widget(
             )
         case "number":
             return NumberInput(**common, initial=float(value or 0))
-        case "text" | "participants" | "tools":
+        case "text" | "participants" | "tools" | "bases":
             return TextInput(**common, initial=str(value or ""), multiline=option.lines > 1)
         case "select":
             items = {choice.label[language]: choice.value for choice in option.choices}

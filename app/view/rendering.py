@@ -11,10 +11,12 @@ from uuid import NAMESPACE_URL, uuid5
 
 from app.conversation.modes import NOTES
 from app.core.events import PARTS, StepKind
+from app.core.notes import CitationsNote
 from app.core.text import Language, Text
 from app.core.threads import StoredThread
 from app.core.turns import StepRecord
 from app.core.usage import Outcome
+from app.view import citations
 from app.view.avatars import avatar_name
 from app.view.chainlit.dicts import ElementDict, StepDict, stamp
 from app.view.errors import advice_for
@@ -62,6 +64,8 @@ def _notes(record: StepRecord, language: Language) -> Iterator[ElementDict]:
         if note.element and record.kind in note.steps and (facts := notes.get(note.key)):
             ended = {"outcome": record.outcome.value} if note.resumable else {}
             yield card(note.element, {**facts, **note.props, **ended})
+    if (cited := CitationsNote.of(notes)) is not None and record.kind in cited.steps:
+        yield card("Sources", citations.listed(cited))
     if record.kind == StepKind.TOOL:  # as text: what a tool says is never read as Markdown
         told = {"input": record.input, "output": record.output, "outcome": record.outcome}
         yield card("ToolCall", {**notes.get("tool", {}), **told})
@@ -75,6 +79,8 @@ def _step(record: StepRecord, language: Language) -> StepDict:
     metadata = {key: record.metadata[key] for key in ("favorite", "icon") if key in record.metadata}
     metadata["avatarName"] = _avatar(record)
     output = "" if record.kind == StepKind.TOOL else record.output
+    if record.kind in CitationsNote.steps and (cited := CitationsNote.of(record.metadata)):
+        output = citations.marked(output, cited, language)
     if record.kind == StepKind.ANSWER and (title := record.metadata.get("title")):
         output = f"## {title}\n\n{output}"
     if speaker := record.metadata.get("participant"):

@@ -1,16 +1,21 @@
-"""The tools of a conversation in the settings panel: a list of ours, and one for each server."""
+"""The tools of a conversation in the settings panel: a list of ours, and one for each server; and its
+knowledge bases."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.conversation.tools import usable
-from app.core.errors import KonsiliumError
+from app.core.errors import KonsiliumError, StorageUnavailable
+from app.core.knowledge import KnowledgeBase, KnowledgeStore
 from app.core.options import CHAT_OPTIONS, ChatOptions
 from app.core.ports import Models
 from app.core.text import Language, Text
 from app.core.tools import Tool, ToolBox
 from app.view.chainlit.browser import Browser
 from app.view.chainlit.dicts import InputWidget, MultiSelect
+
+log = logging.getLogger(__name__)
 
 LIST = "tools_of:"
 """A list's id begins so; the name of its server follows, nothing for ours."""
@@ -29,26 +34,50 @@ UNABLE = Text(
     en="The chosen model can neither call tools nor answer by a JSON schema",
 )
 _NAMES = next(option for option in CHAT_OPTIONS if option.id == "tools")
+_BASES = next(option for option in CHAT_OPTIONS if option.id == "knowledge")
 
 
 class ToolLists:
     """Draws the lists and reads what was chosen in them."""
 
-    def __init__(self, box: ToolBox, models: Models) -> None:
+    def __init__(self, box: ToolBox, models: Models, knowledge: KnowledgeStore) -> None:
         self._box = box
+        self._knowledge = knowledge
         self._models = models
 
     async def widgets(self, browser: Browser, values: Mapping[str, Any]) -> list[InputWidget]:
-        """One list a server that has tools, ours first; none where there are no tools at all."""
+        """The knowledge bases, and one list a server that has tools, ours first; no empty list."""
         chosen = set(browser.options.names("tools"))
         able = self._able(browser.options)
         lists: dict[str, list[Tool]] = {}
         for tool in await self._box.every(browser.user_id):
             lists.setdefault(tool.origin, []).append(tool)
-        return [
+        bases = await self._bases(browser, values)
+        return [*bases] + [
             _list(origin, tools, values.get(f"{LIST}{origin}", chosen), able, browser.language)
             for origin, tools in lists.items()
         ]
+
+    async def _bases(self, browser: Browser, values: Mapping[str, Any]) -> Sequence[InputWidget]:
+        try:
+            bases = await self._knowledge.bases(browser.user_id)
+        except StorageUnavailable as error:
+            log.warning("knowledge bases: %s", error.detail)
+            return ()
+        if not bases:
+            return ()
+        draft = values.get("knowledge")
+        chosen = draft if isinstance(draft, list) else browser.options.names("knowledge")
+        items = {_base_name(base, browser): base.id for base in bases}
+        return (
+            MultiSelect(
+                id="knowledge",
+                label=_BASES.label[browser.language],
+                description=_BASES.hint[browser.language] if _BASES.hint else None,
+                items=items,
+                initial=[value for value in items.values() if value in chosen],
+            ),
+        )
 
     def taken(self, options: ChatOptions, choices: Mapping[str, Any]) -> dict[str, Any]:
         """The choices with the lists among them put together as `tools`. A server that is away has no
@@ -71,6 +100,10 @@ class ToolLists:
         except KonsiliumError:
             return True  # which model will answer is not known yet
         return usable(profile) and not profile.last_resort
+
+
+def _base_name(base: KnowledgeBase, browser: Browser) -> str:
+    return base.name if base.user_id == browser.user_id else f"{base.name} · {base.owner}"
 
 
 def _origin(name: str, lists: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ Names made of no such words (`gemma2:2b`) behave as `echo`.
 | word | does |
 |---|---|
 | `echo` | repeats the last user message |
+| `last` | repeats the last line of it |
 | `len-N` | N tokens of Russian, Ukrainian and English words with an emoji now and then |
 | `burst-N` | the same at full speed, whatever the pace |
 | `chars-N` | one letter N times, as tokens of 1,000 |

@@ -52,7 +52,7 @@ class Script:
     """What one request to a model of that name will see."""
 
     name: str
-    text: Literal["echo", "words", "chars", "say", "exotic", "json"] = "echo"
+    text: Literal["echo", "last", "words", "chars", "say", "exotic", "json"] = "echo"
     amount: int = 0
     council: int | None = None
     said: str = ""
@@ -89,6 +89,7 @@ class Script:
 
 _FLAGS: dict[str, dict[str, Any]] = {
     "echo": {},
+    "last": {"text": "last"},
     "exotic": {"text": "exotic"},
     "json": {"text": "json"},
     "tools": {"tools": True},
@@ -203,6 +204,8 @@ def _answer_of(script: Script, last_user: str, schema: Mapping[str, Any] | None)
             return ["x" * 1000] * whole + (["x" * rest] if rest else [])
         case "say":
             return split_words(script.said)
+        case "last":
+            return split_words(last_user.rstrip().rpartition("\n")[2])
         case "exotic":
             return list(EXOTIC)
         case "json":

@@ -157,7 +157,7 @@ def _check_options(mode: Mode, chosen: dict[str, Any]) -> None:
         if name not in known:
             raise InvalidField(f"There is no option `{name}`.", f"konsilium.{name}")
         option = known[name]
-        fits = option.kind in ("participants", "tools") or option.clean(value) == value
+        fits = option.kind in ("participants", "tools", "bases") or option.clean(value) == value
         if value is not None and not fits:
             raise InvalidField(f"`{name}` is out of range.", f"konsilium.{name}")
 

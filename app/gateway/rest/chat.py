@@ -183,7 +183,7 @@ async def _start(
     _check_models(services, caller, mode, options)
     values = {**options.values, "model": str(ref)}
     if caller.key is not None:  # a key opens models; what the house may do is its people's affair
-        values["tools"] = ""
+        values |= {"tools": "", "knowledge": ""}
     options = ChatOptions(mode.id, values)
     request = TurnRequest(
         thread_id=wish.thread_id,

@@ -183,6 +183,7 @@ SESSIONS_LINK = "sessions"
 HEADER_LINKS: Mapping[str, Text] = {
     SESSIONS_LINK: Text(ru="Входы", uk="Входи", en="Sign-ins"),
     "models": Text(ru="Модели и серверы", uk="Моделі та сервери", en="Models and servers"),
+    "knowledge": Text(ru="Базы знаний", uk="Бази знань", en="Knowledge bases"),
     "metrics": Text(ru="Метрики", uk="Метрики", en="Metrics"),
 }
 """By their names in .chainlit/config.toml, where a name has one language only."""

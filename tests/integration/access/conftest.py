@@ -12,6 +12,8 @@ from app.access.origins import Origins
 from app.access.passwords import Passwords
 from app.access.people import People
 from app.access.sessions import Sessions
+from app.knowledge.arrivals import Arrivals
+from app.knowledge.library import Library
 from app.storage.storage import Storage
 from app.view.chainlit.auth import Tokens, create_token, register
 from app.view.chainlit.data_layer import DataLayer
@@ -19,6 +21,7 @@ from app.view.chainlit.dicts import persisted
 from app.view.chainlit.pages import closed_router, feedback_router
 from app.view.errors import answer_errors
 from app.view.files import files_router
+from app.view.knowledge import knowledge_router
 from app.view.sign_in import AuthMiddleware
 from tests.unit.access.test_passwords import CHEAP
 
@@ -72,6 +75,8 @@ async def _open(tmp_path, local):
     chainlit_app.include_router(files_router(storage.elements))
     chainlit_app.include_router(feedback_router(layer))
     chainlit_app.include_router(closed_router())
+    arrivals = Arrivals(Library(storage.knowledge))
+    chainlit_app.include_router(knowledge_router(arrivals, storage.knowledge))
     ours = [route for route in chainlit_app.router.routes if route not in before]
     chainlit_app.router.routes[:] = ours + before
     return House(storage, people, layer, local), before

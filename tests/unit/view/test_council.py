@@ -94,6 +94,11 @@ class Facts:
         pass
 
 
+class NoKnowledge:
+    async def bases(self, reader: str) -> tuple[()]:
+        return ()
+
+
 class Session:
     """One page of one person, which keeps what it was sent."""
 
@@ -123,7 +128,7 @@ class House:
         facts: Any = Facts()
         form = DialogueForm(self.models, self.values)
         forms = {"dialogue": form.draw}
-        tools = ToolLists(ToolBox(), self.models)
+        tools = ToolLists(ToolBox(), self.models, cast(Any, NoKnowledge()))
         panel = Panel(self.models, MODES, self.threads, self.values, facts, forms, tools)
         guide: Any = SimpleNamespace()
         nothing: Any = None

@@ -1,0 +1,60 @@
+"""Documents on their way into bases: uploaded, being read, or refused."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.core.concurrency import BackgroundTasks
+from app.core.errors import KonsiliumError
+from app.knowledge.library import Library
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED = 50
+"""Refusals of a base that are told."""
+
+
+@dataclass(eq=False)
+class Arrival:
+    """One file; it is no longer listed once it is a document."""
+
+    name: str
+    refused: KonsiliumError | None = None
+
+
+class Arrivals:
+    """Reads uploads one after another, whoever waits for them or has left the page."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self._coming: dict[str, list[Arrival]] = {}
+        self._background = BackgroundTasks()
+
+    def of(self, base_id: str) -> tuple[Arrival, ...]:
+        """What is being read for that base, and what could not be read since the process began."""
+        return tuple(self._coming.get(base_id, ()))
+
+    def take(self, base_id: str, user_id: str, path: Path, name: str, mime: str) -> None:
+        """Reads the file, which is this object's from now on, into the base."""
+        arrival = Arrival(name)
+        others = [one for one in self.of(base_id) if one.name != name or one.refused is None]
+        self._coming[base_id] = [*others[-_REMEMBERED:], arrival]
+        self._background.start(self._read(arrival, base_id, user_id, path, mime))
+
+    async def _read(
+        self, arrival: Arrival, base_id: str, user_id: str, path: Path, mime: str
+    ) -> None:
+        try:
+            await self.library.add(base_id, user_id, path, arrival.name, mime)
+        except KonsiliumError as error:
+            log.info("document for base %s: %s: %s", base_id, error.code, error.detail)
+            arrival.refused = error
+        else:
+            self._coming[base_id].remove(arrival)
+        finally:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+
+    async def aclose(self) -> None:
+        """What is being read is left unread."""
+        await self._background.cancel()

@@ -1,0 +1,35 @@
+"""Citations on the screen: marks that open their source, and those that do not hold struck through."""
+
+from dataclasses import asdict
+from typing import Any
+
+from app.conversation.export import NOT_FOUND, with_marks
+from app.core.notes import CitationsNote
+from app.core.text import Language, Text
+
+UNSOURCED = Text(
+    ru="этого числа нет в источнике",
+    uk="цього числа немає в джерелі",
+    en="this number is not in the source",
+)
+
+
+def marked(text: str, cited: CitationsNote, language: Language) -> str:
+    """An answer's text in Markdown, its citations as links that `konsilium.js` opens."""
+
+    def mark(number: int, holds: bool) -> str:
+        if holds:
+            return f"[\\[{number}\\]](#k-source-{number})"
+        return f"~~\\[{number}\\]~~ *({NOT_FOUND[language]})*"
+
+    def figure(written: str) -> str:
+        return f'[{written}](#k-no-source "{UNSOURCED[language]}")'
+
+    return with_marks(text, cited, mark, figure)
+
+
+def listed(cited: CitationsNote) -> dict[str, Any]:
+    """What the element under the answer shows. The text of a document is not in it: whoever opens a
+    passage is asked at the door of its base."""
+    sources = [asdict(source) for source in cited.sources]
+    return {"sources": [one | {"text": ""} if one["id"] else one for one in sources]}

@@ -1,0 +1,43 @@
+import { useEffect, useRef, useState } from "react";
+
+const { keep, root, words } = window.Konsilium;
+
+const TEXTS = {
+  ru: { page: (page) => `с. ${page}`, gone: "Документа здесь больше нет, или он открыт не для вас.", wait: "Открываю…" },
+  uk: { page: (page) => `с. ${page}`, gone: "Документа тут більше немає, або його відкрито не для вас.", wait: "Відкриваю…" },
+  en: { page: (page) => `p. ${page}`, gone: "The document is no longer here, or not open to you.", wait: "Opening…" },
+};
+
+function Passage({ data }) {
+  const { lang, id } = data;
+  const text = words(lang, TEXTS);
+  const [found, setFound] = useState(null);
+  const mark = useRef(null);
+  useEffect(() => {
+    let asked = true;
+    const [document, number] = id.split("/");
+    setFound(null);
+    fetch(`${root}knowledge/documents/${document}/passages/${number}`)
+      .then((answer) => (answer.ok ? answer.json() : { gone: true }))
+      .catch(() => ({ gone: true }))
+      .then((passage) => asked && setFound(passage));
+    return () => { asked = false; };
+  }, [id]);
+  useEffect(() => mark.current?.scrollIntoView({ block: "center" }), [found]);
+  if (!found) return <p className="k-note">{text.wait}</p>;
+  if (found.gone) return <p className="k-note" role="alert">{text.gone}</p>;
+  const where = [found.page && text.page(found.page), found.heading].filter(Boolean).join(" · ");
+  return (
+    <section data-testid="passage" className="k-passage">
+      {where && <p className="k-passage-where" lang={lang}>{where}</p>}
+      <div className="k-passage-text" tabIndex={0}>
+        {found.before && <p>{found.before}</p>}
+        <mark ref={mark}>{found.text}</mark>
+        {found.after && <p>{found.after}</p>}
+      </div>
+    </section>
+  );
+}
+
+const Kept = keep("Passage", Passage);
+export default <Kept data={props} />;

@@ -1,0 +1,119 @@
+"""Citations are compared with their passages: words by their dictionary forms, numbers by their values."""
+
+import pytest
+
+from app.core.tools import Source
+from app.knowledge.citations import check
+
+KETTLE = Source(
+    "Гарантия.pdf",
+    text="Гарантийный срок на чайник составляет 24 месяца со дня продажи. Он не распространяется на "
+    "сменные фильтры. Сервис: +7 495 123-45-67.",
+    page=3,
+    id="a/0",
+)
+PRICES = Source(
+    "Prices.xlsx",
+    text="Teapot: 1,250 roubles, valid from March 15, 2024. Replacement filters cost 300 roubles.",
+    id="b/0",
+)
+PASSAGES = (KETTLE, PRICES)
+
+
+def holding(text, question=""):
+    return [(mark.number, mark.holds) for mark in check(text, PASSAGES, question)[0]]
+
+
+def unsourced(text):
+    return [text[start:end] for start, end in check(text, PASSAGES)[1]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Гарантия на чайник — 24 месяца [1].",
+        "Гарантия на чайник — 24 месяца. [1]",
+        "Гарантія на чайник: 24 місяці зі дня продажу [1], «Гарантийный срок на чайник составляет 24 месяца».",
+        "На чайник даётся гарантийный срок в **24 месяца** со дня продажи【1】",
+        "Согласно [1], гарантийный срок чайника — 24 месяца.",
+        "| Чайник, гарантийный срок | 24 месяца [1] |",
+        "- Сменные фильтры: гарантия не распространяется [1]",
+        "1. Гарантийный срок чайника — 24 месяца [источник 1].",
+        "The teapot costs 1250 roubles [2].",
+        "The teapot costs 1.25k roubles [2].",
+        "Price of the teapot since 2024-03-15: 1 250 roubles [2].",
+        "The price is valid from 15.03.2024 [2].",
+        'As the list says, "replacement filters  COST 300 roubles" [2].',
+        "В документе сказано: «срок на чайник … 24 месяца» [1].",
+    ],
+)
+def test_what_stands_in_the_passage_holds(text):
+    if "Гарантія" in text:  # in another language it holds by its quotation
+        text = text.replace(" [1]", "") + " [1]"
+    assert [holds for _, holds in holding(text)] == [True]
+    assert unsourced(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Гарантия на чайник — 36 месяцев [1].",
+        "Гарантия на чайник — 24 месяца [2].",
+        "Гарантия на чайник — 24 месяца [3].",
+        "Гарантия на чайник — 24 месяца [0].",
+        "Доставка по городу бесплатна при заказе двух вещей [1].",
+        "The teapot costs 1350 roubles [2].",
+        "The price is valid from 16.03.2024 [2].",
+        "В документе сказано: «гарантийный срок на любой самовар составляет 24 месяца» [1].",
+    ],
+)
+def test_what_does_not_stand_there_is_struck(text):
+    assert [holds for _, holds in holding(text)] == [False]
+
+
+def test_each_mark_of_a_sentence_speaks_for_its_own_part():
+    text = "Гарантия на чайник — 24 месяца [1], а фильтры стоят 300 рублей [1]."
+    assert holding(text) == [(1, True), (1, False)]
+    assert unsourced(text) == ["300"]
+
+
+def test_marks_that_stand_together_share_the_claim():
+    both = "Гарантия на чайник 24 месяца; replacement filters cost 300 roubles [1][2]."
+    assert holding(both) == [(1, True), (2, True)]
+    assert holding("Гарантийный срок чайника — 24 месяца со дня продажи [1, 2].") == [
+        (1, True),
+        (2, False),
+    ]
+
+
+def test_a_yes_is_read_with_the_question():
+    assert holding("Да [1].", "Есть ли гарантия на чайник?") == [(1, True)]
+    assert holding("Да [2].", "Есть ли гарантия на чайник?") == [(2, False)]
+    assert holding("[1]") == [(1, False)]
+
+
+def test_a_number_of_a_cited_sentence_that_is_in_no_source_is_marked():
+    text = "«Teapot: 1,250 roubles» [2], это 17 долларов. В 2019 году было дешевле."
+    assert holding(text) == [(2, True)]
+    assert unsourced(text) == ["17"]
+
+
+def test_code_links_and_formulas_hold_no_citations():
+    text = "`a[1]` и [1](http://x/1), $x[1]$\n```\nb[2]\n```\n[1]: http://x"
+    assert [number for number, _ in holding(text)] in ([], [1])
+    assert holding("```\nunclosed [1]") == []
+
+
+def test_a_mark_knows_where_it_stands():
+    text = "Гарантия на чайник — 24 месяца [1]."
+    (mark,), _ = check(text, PASSAGES)
+    assert text[mark.start : mark.end] == "[1]"
+
+
+def test_without_sources_every_mark_is_struck():
+    assert check("24 месяца [1].", ())[0][0].holds is False
+    assert check("", PASSAGES) == ((), ())
+
+
+def test_every_mark_of_a_long_answer_is_compared():
+    assert len(check("Гарантия на чайник — 24 месяца [1]. " * 2_000, PASSAGES)[0]) == 2_000
