@@ -32,6 +32,7 @@ from app.conversation.replicas import Replicas
 from app.conversation.tokens import Calibration
 from app.conversation.turn import Turns
 from app.core.concurrency import BackgroundTasks
+from app.core.fleet import Fleet
 from app.core.models import ModelRef
 from app.core.people import User
 from app.core.ports import Post
@@ -99,6 +100,7 @@ class Application:
     gateway: Gateway
     background: BackgroundTasks
     post: Post
+    fleet: Fleet
 
     async def start(self) -> None:
         """Opens the database and looks for models. Raises StorageUnavailable."""
@@ -110,6 +112,7 @@ class Application:
         self.background.start(self.storage.threads.keep_bin_short())
         self.background.start(self.conversation.turns.watch())
         self.background.start(self.post.run())
+        self.background.start(self.fleet.run())
         self.background.start(self.servers.catalogue.run())
         self.mcp.start()
         await self.servers.catalogue.refresh()
@@ -151,8 +154,11 @@ def build(
     refused = RefusedParameters(storage.key_values)
     servers = _model_servers(settings, refused)
     prices = Prices(settings.data_dir)
-    models = Models(servers.catalogue, prices, default=settings.model_name, observers=[metrics])
     post = _post(settings, storage.process.id)
+    fleet = Fleet(post)
+    models = Models(
+        servers.catalogue, prices, default=settings.model_name, observers=[metrics], fleet=fleet
+    )
     knowledge = KnowledgeLibrary(storage.knowledge)
     mcp = McpServers(settings.data_dir, environment, taken=NAMES, changed=lambda: log_as(settings))
     tools = ToolBox([BuiltIn(), KnowledgeTools(knowledge), mcp])
@@ -181,6 +187,7 @@ def build(
         ),
         background=BackgroundTasks(),
         post=post,
+        fleet=fleet,
     )
 
 

@@ -119,4 +119,9 @@ server.put_first(
     files.attachment_costs_router(models, limits, root),
     dashboard_router(storage.usage, who, PAGE / "public", language, root),
 )
-app.metrics.watch(open_chats=server.open_chats, turns=lambda: turns.count, queue=models.waiting)
+app.metrics.watch(
+    open_chats=server.open_chats,
+    turns=lambda: turns.count,
+    queue=models.waiting_here,
+    fleet=app.fleet,
+)

@@ -131,6 +131,16 @@ def konsilium(folder: Path, **variables: str) -> Process:
     return Process(command, f"http://127.0.0.1:{port}", environment, folder / "app.log")
 
 
+def gateway(folder: Path, workers: int, **variables: str) -> Process:
+    """The gateway alone, in so many processes on one port."""
+    port = free_port()
+    environment = clean_environment(DATA_DIR=str(folder / "data"), **variables)
+    command = [sys.executable, "-m", "app", "gateway", "--port", str(port)]
+    command += ["--workers", str(workers)]
+    url = f"http://127.0.0.1:{port}"
+    return Process(command, url, environment, folder / "gateway.log", "/health")
+
+
 def simulator(kind: str, folder: Path, *models: str) -> Process:
     """A simulated model server (`ollama` or `openai`) in a process of its own."""
     port = free_port()

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import URL, make_url
 
 from app.cli.models import catalogue
+from app.cli.replicas import replicas
 from app.cli.terminal import Terminal, in_words
 from app.completion.catalogue import Catalogue
 from app.completion.models import Models
@@ -123,12 +124,19 @@ def register(subparsers: Any) -> None:
     command = subparsers.add_parser(
         "doctor", help="what is configured, what answers, what is wrong and how to mend it"
     )
+    command.add_argument(
+        "--address", metavar="URL", help="where browsers open the chat: is a balancer there right?"
+    )
     command.set_defaults(run=doctor)
 
 
-async def doctor(_args: argparse.Namespace, terminal: Terminal) -> int:
+async def doctor(args: argparse.Namespace, terminal: Terminal) -> int:
     """0 where a question can be asked and all that is configured works; else 1."""
     wrong = [_data_dir(terminal), await _database(terminal)]
+    stored = not wrong[1] and not _to_be_made(make_url(terminal.settings.database))
+    for good, line in await replicas(terminal, args.address, stored=stored):
+        terminal.say(f"{MAYBE if good is None else GOOD if good else BAD} {terminal.words(line)}")
+        wrong.append(good is False)
     async with catalogue(terminal, await _refused(terminal)) as servers:
         states = await servers.refresh()
         answers = any(_can_chat(m) for state in states for m in state.models)

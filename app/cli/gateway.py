@@ -2,8 +2,11 @@
 
 import argparse
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import uvicorn
@@ -16,9 +19,11 @@ from app.gateway.bodies import BodyBounds
 from app.gateway.health import health
 from app.gateway.http import MAX_BODY_BYTES, App, Exchange, Receive, Scope, Send
 from app.gateway.protocol import bound_connections
-from app.settings import load_settings
+from app.settings import Settings, load_settings
 from app.storage.migrations import apply
 
+_FIGURES = "KONSILIUM_WORKERS_FIGURES"
+"""Names the folder in which the workers of one port keep their figures, from process to process."""
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients and proxies keep an idle connection: who closes first meets no request."""
 
@@ -39,12 +44,22 @@ def serve(args: argparse.Namespace, terminal: Terminal) -> int:
     if settings.auth_mode == "local":
         require_loopback(host)
     apply.check_before_start(settings.database)
+    with TemporaryDirectory(prefix="konsilium-gateway-") as folder:
+        if args.workers > 1:
+            os.environ[_FIGURES] = (
+                folder  # the workers are processes of their own: it is theirs, too
+            )
+        _serve(settings, host, args.port, args.workers)
+    return 0
+
+
+def _serve(settings: Settings, host: str, port: int, workers: int) -> None:
     uvicorn.run(
         "app.cli.gateway:application",
         factory=True,
         host=host,
-        port=args.port,
-        workers=args.workers,
+        port=port,
+        workers=workers,
         loop="auto",
         http="app.gateway.protocol:BoundedHttpProtocol",
         ws="none",
@@ -56,7 +71,6 @@ def serve(args: argparse.Namespace, terminal: Terminal) -> int:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=round(settings.shutdown_grace_seconds),
     )
-    return 0
 
 
 def application() -> App:
@@ -78,7 +92,8 @@ class _Alone:
         application.metrics.watch(
             open_chats=lambda: 0,
             turns=lambda: application.conversation.turns.count,
-            queue=application.models.waiting,
+            queue=application.models.waiting_here,
+            fleet=application.fleet,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,6 +108,9 @@ class _Alone:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         async with _running(self._application):
+            if folder := os.environ.get(_FIGURES):
+                figures = self._application.metrics.among(Path(folder))
+                self._application.background.start(figures.run())
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await send({"type": "lifespan.shutdown.complete"})

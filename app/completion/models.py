@@ -13,6 +13,7 @@ from app.completion.routing import MAX_PARALLEL, MAX_WAITING, Router
 from app.completion.tokens import needs_of
 from app.core.errors import ModelNotFound, NoModels, Unsupported
 from app.core.events import ModelEvent
+from app.core.fleet import Fleet
 from app.core.keys import payer
 from app.core.models import Capability, ModelProfile, ModelRef, ServerState
 from app.core.ports import CallObserver, ChatModel, ModelServer, TokenCounter
@@ -36,16 +37,18 @@ class Models:
         observers: Sequence[CallObserver] = (),
         parallel: int = MAX_PARALLEL,
         waiting: int = MAX_WAITING,
+        fleet: Fleet | None = None,
     ) -> None:
         """`default` is MODEL_NAME: `server/model` or a bare name. `parallel` calls go to one local
-        server at once, and so many more wait for it."""
+        server at once, and so many more wait for it, of all the processes of the `fleet`."""
         self._catalogue = catalogue
         self._prices = prices
         self._default = default
         self.subscribe = catalogue.subscribe
-        router = Router(self, parallel=parallel, waiting=waiting)
+        router = Router(self, parallel=parallel, waiting=waiting, fleet=fleet)
         self.candidates = router.candidates
         self.waiting = router.waiting
+        self.waiting_here = router.waiting_here
         self.queued = router.queued
         self.traffic = Traffic()
         self._accounts = Accounts(

@@ -2,17 +2,22 @@
 
 A bare name goes to the server that has the model loaded, then to the least busy one. A server that
 fails rests, longer each time, and is tried again. A local server has a bounded queue.
+
+Where several processes ask the same servers (`core.fleet`), all this is counted over all of them, and who
+came first goes first, wherever. They tell each other within milliseconds, so that two calls of the same
+moment may both take the last place.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from app.completion.metering import Places
 from app.core.errors import ModelNotFound, QueueFull, ServerBusy, ServerError
+from app.core.fleet import Fleet
 from app.core.models import GATEWAY_SERVER, ModelProfile, ModelRef, ServerState
 
 MAX_PARALLEL = 64
@@ -48,11 +53,33 @@ class _Answers:
         return self.silent if self.running >= self.most else 0
 
 
+Ticket = tuple[float, str]
+"""When a call began to wait, and in which process: by this the calls of all of them are in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Elsewhere:
+    """What the other processes have before one server."""
+
+    running: int = 0
+    waiting: tuple[Ticket, ...] = ()
+    resting_until: float = 0.0
+    answers: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+    """By model: calls that are silent, that are running, and as many as it was seen to answer at once."""
+
+    @property
+    def queued(self) -> int:
+        return sum(silent for silent, running, most in self.answers.values() if running >= most)
+
+
+_NOBODY = _Elsewhere()
+
+
 @dataclass(slots=True)
 class _Lane:
     running: int = 0
     limit: int = MAX_PARALLEL
-    waiting: deque["asyncio.Future[None]"] = field(default_factory=deque)
+    waiting: deque[tuple[float, "asyncio.Future[None]"]] = field(default_factory=deque)
     failures: int = 0
     resting_until: float = 0.0
     local: bool = False
@@ -73,8 +100,14 @@ class Router(Places):
         waiting: int = MAX_WAITING,
         rest_seconds: tuple[float, ...] = REST_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        fleet: Fleet | None = None,
     ) -> None:
         self._models = models
+        self._fleet = fleet
+        self._others: dict[str, _Elsewhere] = {}
+        if fleet is not None:
+            fleet.share("lanes", self._facts)
+            fleet.on_news(self._hear)
         self._parallel = parallel
         self._most_waiting = waiting
         self._rest_seconds = rest_seconds
@@ -99,12 +132,12 @@ class Router(Places):
         return tuple(profile.ref for _, profile in found)
 
     def _rank(self, state: ServerState, profile: ModelProfile) -> tuple[bool, bool, bool, int]:
-        lane = self._lane(state.name)
+        lane, others = self._lane(state.name), self._elsewhere(state.name)
         return (
-            lane.resting_until > self._clock(),
+            max(lane.resting_until, others.resting_until) > self._clock(),
             not state.reachable,
             profile.local and profile.load is None,
-            lane.running + len(lane.waiting),
+            lane.running + len(lane.waiting) + others.running + len(others.waiting),
         )
 
     async def enter(self, ref: ModelRef) -> None:
@@ -125,6 +158,7 @@ class Router(Places):
             lane.limit = limit
             await self._turn(lane, ref.server)
         lane.of(ref).silent += 1
+        self._changed()
 
     def begun(self, ref: ModelRef) -> None:
         """The first piece of a call's answer has come: it waits no more."""
@@ -132,6 +166,7 @@ class Router(Places):
         answers.silent -= 1
         answers.running += 1
         answers.most = max(answers.most, answers.running)
+        self._changed()
 
     def leave(self, ref: ModelRef, error: BaseException | None, *, begun: bool = False) -> None:
         """The call is over; what it raised counts for or against the server."""
@@ -145,10 +180,18 @@ class Router(Places):
             lane.failures, lane.resting_until = 0, 0.0
         elif isinstance(error, ServerError) and not isinstance(error, ServerBusy):
             self._failed(lane)
-        self._leave(lane)
+        self._leave(lane, ref.server)
 
     def waiting(self) -> dict[str, int]:
-        """How many calls wait for each server: here, and at a local one behind its other answers."""
+        """How many calls wait for each server: before it, and at a local one behind its other answers; of
+        all processes."""
+        counts = self.waiting_here()
+        for name, others in self._others.items():
+            counts[name] = counts.get(name, 0) + len(others.waiting) + others.queued
+        return counts
+
+    def waiting_here(self) -> dict[str, int]:
+        """The same of this process alone."""
         return {
             name: len(lane.waiting)
             + (sum(each.queued for each in lane.answers.values()) if lane.local else 0)
@@ -156,9 +199,13 @@ class Router(Places):
         }
 
     def queued(self, ref: ModelRef) -> bool:
-        """Whether a call of that model, of which nothing has come, waits for other answers."""
-        lane = self._lane(ref.server)
-        return bool(lane.waiting) or (lane.local and lane.of(ref).queued > 0)
+        """Whether a call of that model, of which nothing has come, waits for other answers, whoever asked
+        for them."""
+        lane, own = self._lane(ref.server), self._lane(ref.server).of(ref)
+        if lane.waiting or not lane.local:
+            return bool(lane.waiting)
+        _, running, most = self._elsewhere(ref.server).answers.get(ref.name, (0, 0, 1))
+        return own.silent > 0 and own.running + running >= max(own.most, most)
 
     def _lane(self, server: str) -> _Lane:
         lane = self._lanes.get(server)
@@ -168,35 +215,97 @@ class Router(Places):
 
     async def _turn(self, lane: _Lane, server: str) -> None:
         """Takes a place, now or when one is handed over."""
-        if lane.running < lane.limit and not lane.waiting:
+        others = self._elsewhere(server)
+        taken, before = lane.running + others.running, len(lane.waiting) + len(others.waiting)
+        if taken < lane.limit and not before:
             lane.running += 1
             return
-        if len(lane.waiting) >= self._most_waiting:
+        if before >= self._most_waiting:
             raise QueueFull(
-                f"The queue of {server} is full: {lane.running} under way, {len(lane.waiting)}"
-                " waiting.",
+                f"The queue of {server} is full: {taken} under way, {before} waiting.",
                 server=server,
                 retry_after=RETRY_AFTER_SECONDS,
             )
         turn = asyncio.get_running_loop().create_future()
-        lane.waiting.append(turn)
+        waits = (time.time(), turn)
+        lane.waiting.append(waits)
+        self._advance(lane, server)
+        self._changed()
         try:
             await turn
         except asyncio.CancelledError:
             if not turn.cancelled():
-                self._leave(lane)  # the place was handed over in the same moment
-            elif turn in lane.waiting:
-                lane.waiting.remove(turn)
+                self._leave(lane, server)  # the place was handed over in the same moment
+            elif waits in lane.waiting:
+                lane.waiting.remove(waits)
+                self._changed()
             raise
 
-    def _leave(self, lane: _Lane) -> None:
-        """Hands the place to whoever waits longest."""
+    def _leave(self, lane: _Lane, server: str) -> None:
         lane.running -= 1
-        while lane.waiting and lane.running < lane.limit:
-            turn = lane.waiting.popleft()
+        self._advance(lane, server)
+        self._changed()
+
+    def _advance(self, lane: _Lane, server: str) -> None:
+        """Hands free places to those of us who wait longest, once those who wait longer elsewhere could
+        have theirs."""
+        others = self._elsewhere(server)
+        while lane.waiting:
+            since, turn = lane.waiting[0]
+            own = (since, self._fleet.id if self._fleet else "")
+            ahead = sum(1 for ticket in others.waiting if ticket < own) if others.waiting else 0
+            if lane.running + others.running + ahead >= lane.limit:
+                return
+            lane.waiting.popleft()
             if not turn.done():
                 lane.running += 1
                 turn.set_result(None)
+
+    # -- the other processes ----------------------------------------------------------------------
+
+    def _elsewhere(self, server: str) -> _Elsewhere:
+        return self._others.get(server, _NOBODY)
+
+    def _changed(self) -> None:
+        if self._fleet is not None:
+            self._fleet.changed()
+
+    def _facts(self) -> dict[str, Any]:
+        """What the others are told."""
+        at = self._clock()
+        return {
+            server: {
+                "running": lane.running,
+                "waiting": [since for since, _ in lane.waiting],
+                "rests": max(0.0, lane.resting_until - at),
+                "answers": {
+                    name: (each.silent, each.running, each.most)
+                    for name, each in lane.answers.items()
+                    if lane.local and (each.silent or each.running)
+                },
+            }
+            for server, lane in self._lanes.items()
+            if lane.running or lane.waiting or lane.resting_until > at
+        }
+
+    def _hear(self) -> None:
+        """Adds up what the others say, and hands on what they have given back."""
+        at, others = self._clock(), dict[str, _Elsewhere]()
+        for process, lanes in (self._fleet.said("lanes") if self._fleet else {}).items():
+            for server, said in lanes.items():
+                before, answers = others.get(server, _NOBODY), dict[str, tuple[int, int, int]]()
+                for name, (silent, running, most) in said["answers"].items():
+                    known = before.answers.get(name, (0, 0, 1))
+                    answers[name] = (known[0] + silent, known[1] + running, max(known[2], most))
+                others[server] = _Elsewhere(
+                    before.running + said["running"],
+                    before.waiting + tuple((since, process) for since in said["waiting"]),
+                    max(before.resting_until, at + said["rests"] if said["rests"] else 0.0),
+                    {**before.answers, **answers},
+                )
+        self._others = others
+        for server, lane in self._lanes.items():
+            self._advance(lane, server)
 
     def _failed(self, lane: _Lane) -> None:
         rest = self._rest_seconds[min(lane.failures, len(self._rest_seconds) - 1)]

@@ -4,7 +4,9 @@ Pauses between tokens would be observed thousands of times a second; each call c
 `TokenGaps` and the whole is added here once, when it ends.
 """
 
+from collections import Counter as Counts
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from threading import Lock
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -12,9 +14,11 @@ from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from app.core.fleet import Fleet
 from app.core.models import ModelRef
 from app.core.requests import ModelRequest
 from app.core.usage import GAP_BOUNDS_S, CallRecord, Outcome, TokenGaps
+from app.observability.workers import Workers
 
 MAX_MODELS = 300
 """Model names come from outside; beyond so many, the rest are counted as `other`."""
@@ -31,7 +35,7 @@ class CallMetrics:
     """Implements `core.ports.CallObserver` over a registry of its own."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry(auto_describe=True)
+        self.registry = self._exposed = CollectorRegistry(auto_describe=True)
         ProcessCollector(registry=self.registry)
         self._models: dict[str, Labels] = {}
         self._gaps = _GapHistogram()
@@ -141,13 +145,26 @@ class CallMetrics:
         open_chats: Callable[[], int],
         turns: Callable[[], int],
         queue: Callable[[], Mapping[str, int]],
+        fleet: Fleet,
     ) -> None:
-        """Reads these at every scrape: browsers connected, turns under way, calls waiting a server."""
-        self.registry.register(_Present(open_chats, turns, queue))
+        """Reads these at every scrape: browsers connected, turns under way, calls waiting a server; here
+        and, as the others tell, in all processes of the fleet."""
+        fleet.share("chats", open_chats)
+        fleet.share("turns", turns)
+        fleet.share("queue", queue)
+        self.registry.register(_Present(open_chats, turns, queue, fleet))
+
+    def among(self, folder: Path) -> Workers:
+        """From now on the exposition is that of all workers that keep their figures in `folder`; what is
+        returned is to be run."""
+        workers = Workers(folder, self.registry)
+        self._exposed = CollectorRegistry()
+        self._exposed.register(workers)
+        return workers
 
     def exposition(self) -> bytes:
         """Everything, in Prometheus' text form (CONTENT_TYPE)."""
-        return generate_latest(self.registry)
+        return generate_latest(self._exposed)
 
 
 class _GapHistogram(Collector):
@@ -187,17 +204,35 @@ class _Present(Collector):
         open_chats: Callable[[], int],
         turns: Callable[[], int],
         queue: Callable[[], Mapping[str, int]],
+        fleet: Fleet,
     ) -> None:
         self._open_chats, self._turns, self._queue = open_chats, turns, queue
+        self._fleet = fleet
 
     def collect(self) -> Iterator[Metric]:
-        chats = Metric("konsilium_open_chats", "Chats open in browsers", "gauge")
-        chats.add_sample(chats.name, {}, self._open_chats())
-        yield chats
-        turns = Metric("konsilium_turns_running", "Turns under way", "gauge")
-        turns.add_sample(turns.name, {}, self._turns())
-        yield turns
-        queue = Metric("konsilium_queue_waiting", "Model calls that wait for their turn", "gauge")
-        for server, waiting in self._queue().items():
-            queue.add_sample(queue.name, {"server": server}, waiting)
-        yield queue
+        chats, turns, queue = self._open_chats(), self._turns(), Counts(self._queue())
+        yield _gauge("konsilium_open_chats", "Chats open in browsers", chats)
+        yield _gauge("konsilium_turns_running", "Turns under way", turns)
+        yield _of_servers("konsilium_queue_waiting", "Model calls that wait for their turn", queue)
+        said = self._fleet.said
+        for others in said("queue").values():
+            queue.update(others)
+        chats, turns = chats + sum(said("chats").values()), turns + sum(said("turns").values())
+        size = self._fleet.size
+        yield _gauge("konsilium_processes", "Processes that share the work, this one too", size)
+        yield _gauge("konsilium_all_open_chats", "Chats open in browsers, in all processes", chats)
+        yield _gauge("konsilium_all_turns_running", "Turns under way in all processes", turns)
+        yield _of_servers("konsilium_all_queue_waiting", "Model calls that wait, in all", queue)
+
+
+def _gauge(name: str, what: str, value: float) -> Metric:
+    gauge = Metric(name, what, "gauge")
+    gauge.add_sample(name, {}, value)
+    return gauge
+
+
+def _of_servers(name: str, what: str, values: Mapping[str, int]) -> Metric:
+    gauge = Metric(name, what, "gauge")
+    for server, value in values.items():
+        gauge.add_sample(name, {"server": server}, value)
+    return gauge

@@ -41,9 +41,18 @@ LONG_SILENCE_SECONDS = 60
 class Process:
     """This process among those on one database."""
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], float] = time.monotonic,
+        data_dir: Path | None = None,
+    ) -> None:
+        """In `data_dir` it leaves a token, by which the others see that they share that folder."""
         self.id = new_id()
         self._database = database
+        self._data_dir = data_dir
+        self._met: set[str] = set()
+        """Those whose token was looked for."""
         self._clock = clock
         self._every = ALONE_SECONDS if database.sqlite else HEARTBEAT_SECONDS
         self._silence = LONG_SILENCE_SECONDS if database.sqlite else SILENCE_SECONDS
@@ -56,6 +65,8 @@ class Process:
 
     async def join(self) -> None:
         """Makes itself known, mends what dead processes left, and goes on doing both."""
+        if self._data_dir is not None:
+            await asyncio.to_thread(_leave_token, _token(self._data_dir, self.id))
         await self.heartbeat()
         self._beating = asyncio.create_task(self._keep_beating())
 
@@ -64,6 +75,8 @@ class Process:
         if self._beating is not None:
             self._beating.cancel()
             await asyncio.wait([self._beating])
+        if self._data_dir is not None:
+            _token(self._data_dir, self.id).unlink(missing_ok=True)
         this = delete(processes).where(processes.c.id == self.id)
         try:
             await self._database.write(lambda c: c.execute(this).close())
@@ -75,6 +88,8 @@ class Process:
         known = await self._database.write(self._mark_alive)
         dead = self._dead(known)
         self.alive = frozenset(other.id for other in known) - dead
+        if self._data_dir is not None:
+            self._look_at_tokens(self._data_dir, known, dead)
         turns = await self._database.write(partial(_bury, dead))
         if turns:
             log.warning("%d turns were interrupted by the end of their process", turns)
@@ -85,6 +100,21 @@ class Process:
         row["silence"] = self._silence
         upsert(connection, processes, [row], ["id"], ["seen_at"])
         return connection.execute(select(processes)).all()
+
+    def _look_at_tokens(
+        self, data_dir: Path, known: Sequence[AnyRow], dead: frozenset[str]
+    ) -> None:
+        for other in known:
+            if other.id in dead:
+                _token(data_dir, other.id).unlink(missing_ok=True)
+            elif other.id not in self._met:
+                self._met.add(other.id)
+                if other.silence and not shares_files(data_dir, other.id):  # older ones leave none
+                    log.warning(
+                        "process %s has another DATA_DIR: give all processes of one database the same,"
+                        " or they do not find each other's files",
+                        other.pid,
+                    )
 
     def _dead(self, known: Sequence[AnyRow]) -> frozenset[str]:
         at, before = self._clock(), self._last_beat
@@ -160,6 +190,20 @@ def _bury(dead: frozenset[str], connection: Connection) -> int:
     for turn in turns:
         interrupt(connection, turn.thread_id, turn.turn_id)
     return len(turns)
+
+
+def shares_files(data_dir: Path, process_id: str) -> bool:
+    """Whether that process has left its token in this folder."""
+    return _token(data_dir, process_id).exists()
+
+
+def _token(data_dir: Path, process_id: str) -> Path:
+    return data_dir / "processes" / process_id
+
+
+def _leave_token(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
 
 
 def _place() -> str:

@@ -26,7 +26,7 @@ class Storage:
         self.data_dir = data_dir
         self.database = Database(url)
         self.files = LocalFiles(data_dir / "files")
-        self.process = Process(self.database)
+        self.process = Process(self.database, data_dir=data_dir)
         self.turns = StoredTurns(self.database, self.files, self.process.id)
         self.leases = Leases(self.database, self.process.id)
         self.threads = Threads(self.database, self.files)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,7 @@ from tests.processes import (
     running,
     simulator,
 )
+from tests.waiting import until
 
 MODEL = "gpu/len-40+paced-50ms"
 SLOW = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
@@ -38,6 +40,13 @@ async def asked_anew(url: str, secret: str, times: int) -> list[int]:
         return [
             (await http.post("/v1/chat/completions", json=ECHO)).status_code for _ in range(times)
         ]
+
+
+async def all_say(url: str, line: str) -> bool:
+    """Whether /metrics has that line, over several connections that any worker may take."""
+    kept = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(base_url=url, limits=kept, timeout=30) as http:
+        return all([line in (await http.get("/metrics")).text for _ in range(6)])
 
 
 def alone(folder: Path, upstream: str) -> Process:
@@ -77,7 +86,11 @@ async def test_workers_share_keys_and_limits_and_a_stop_lets_streams_finish(tmp_
                 start = time.monotonic()
                 statuses = await asked_anew(process.url, limited, 16)
                 later = (time.monotonic() - start) / 10  # one more is let in every ten seconds
-                assert 6 <= statuses.count(200) <= 7 + later
+                answered = statuses.count(200)
+                assert 6 <= answered <= 7 + later
+                finished = 'konsilium_streams_finished_total{model="echo",server="gpu"}'
+                both = partial(all_say, process.url, f"{finished} {float(answered)}")
+                await until(both, within=30)
                 assert set(statuses) <= {200, 429}
                 await asyncio.to_thread(administer, environment, "keys", "revoke", "b")
                 async with http.stream(

@@ -1,121 +1,25 @@
 """Two replicas of the app over one PostgreSQL and one Redis: a turn of one is the turn of both."""
 
 import asyncio
-import contextlib
 import json
 import signal
 from collections import Counter
 
 import pytest
-import pytest_asyncio
 
-from tests.integration.access.page import Page
-from tests.postgres import running_postgres
-from tests.processes import konsilium, running, simulator
-from tests.redis_server import running_redis
+from tests.integration.replicas.pages import (
+    LONG,
+    PATIENCE,
+    SLOW,
+    answer_of,
+    drawn,
+    ended,
+    half_answered,
+    stored,
+)
 from tests.waiting import until
 
 pytestmark = pytest.mark.postgres
-SLOW = "ollama/len-300+paced-20ms"
-LONG = "ollama/len-1200+paced-20ms"
-PATIENCE = 60
-PASSWORD = "the administrator's"
-
-
-class House:
-    """Two replicas, and what both stand on."""
-
-    def __init__(self, replicas, stack):
-        self.one, self.two, self.redis = replicas
-        self._stack = stack
-
-    async def visit(self, replica, thread_id=""):
-        """A page of that replica; closed at the end of the test."""
-        page = await self.sign_in(replica)
-        await page.connect(thread_id)
-        return page
-
-    async def sign_in(self, replica):
-        page = Page(replica.url)
-        page.http.timeout = PATIENCE
-        self._stack.push_async_callback(page.close)
-        assert await page.sign_in("admin", PASSWORD) == 200
-        return page
-
-    async def http(self, replica):
-        """A signed-in client of that replica."""
-        return (await self.sign_in(replica)).http
-
-
-@pytest.fixture(scope="module")
-def replicas(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("replicas")
-    with running_postgres() as postgres, running_redis() as redis:
-        models = simulator("ollama", folder, *(name.partition("/")[2] for name in (SLOW, LONG)))
-        variables = {
-            "OLLAMA_HOST": models.url,
-            "MODEL_NAME": SLOW,
-            "DATABASE_URL": postgres.database(),
-            "REDIS_URL": redis.url,
-            "AUTH_MODE": "password",
-            "ADMIN_PASSWORD": PASSWORD,
-            "CHAINLIT_AUTH_SECRET": "one secret for all replicas of the house",
-        }
-        one, two = konsilium(folder, **variables), konsilium(folder, **variables)
-        with running(models, one, two):
-            yield one, two, redis
-
-
-@pytest_asyncio.fixture
-async def house(replicas):
-    async with contextlib.AsyncExitStack() as stack:
-        yield House(replicas, stack)
-
-
-async def half_answered(page, text="A slow one?"):
-    """Asks, and returns the thread's id once the answer has begun."""
-    await page.ask(text)
-    first = await page.hear("first_interaction")
-    await page.hear("stream_token")
-    return first["thread_id"]
-
-
-def answer_of(thread):
-    (answer,) = [s for s in thread["steps"] if s["type"] == "assistant_message"]
-    return answer
-
-
-def drawn(page, step_id):
-    """The text of a step as the page has it: what it was sent last, and what came after."""
-    text = None
-    for event, data in page.heard:
-        if event == "resume_thread":
-            (text,) = [s["output"] for s in data["steps"] if s["id"] == step_id] or [text]
-        elif event in ("new_message", "update_message") and data["id"] == step_id:
-            text = data["output"]
-        elif event == "stream_token" and data["id"] == step_id:
-            text = (text or "") + data["token"]
-    return text
-
-
-async def ended(page, turns=1):
-    """Waits until the page has seen so many turns end."""
-
-    def seen():
-        runs = {
-            data["id"]
-            for event, data in page.heard
-            if event == "update_message" and data["type"] == "run" and data["end"]
-        }
-        return len(runs) >= turns
-
-    await until(seen, within=PATIENCE)
-
-
-async def stored(house, thread):
-    """The thread as it stands in the database."""
-    http = await house.http(house.two)
-    return (await http.get(f"/project/thread/{thread}")).json()
 
 
 async def test_what_is_asked_at_one_replica_is_followed_at_the_other_without_a_gap(house):

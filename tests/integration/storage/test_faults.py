@@ -137,6 +137,20 @@ async def test_a_process_on_another_machine_is_dead_after_the_silence_that_it_na
     await other.process.leave()
 
 
+async def test_a_process_with_another_data_folder_is_named_in_the_log(
+    storage, elsewhere, tmp_path, caplog
+):
+    await elsewhere(5)
+    for folder, named in ((storage.data_dir, 0), (tmp_path / "its own", 1)):
+        other = Process(storage.database, data_dir=folder)
+        await other.join()
+        await other.heartbeat()
+        assert caplog.text.count("has another DATA_DIR") == named
+        await other.leave()
+        left = [file.name for file in (folder / "processes").iterdir()]
+        assert left == ([] if named else [storage.process.id])
+
+
 async def test_who_could_not_write_itself_takes_nobody_for_dead(storage, ann, elsewhere):
     """The database was away: nobody's signs of life could come."""
     await begin(storage, a_request(ann))

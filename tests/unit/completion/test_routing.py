@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -11,13 +12,16 @@ from app.completion.pricing import Prices
 from app.completion.routing import Router
 from app.core.errors import BadRequest, ModelNotFound, ServerBusy, ServerFault, ServerUnavailable
 from app.core.events import Finished, TextDelta
+from app.core.fleet import SILENT_SECONDS, Fleet
 from app.core.messages import Message
 from app.core.models import LoadState, ModelProfile, ModelRef, ServerState
+from app.core.post import LocalPost
 from app.core.requests import ModelRequest
 from app.core.turns import now
 from app.core.usage import Usage
 from tests.fakes import ScriptedModels
 from tests.unit.completion.fakes import FakeModel, FakeServer
+from tests.waiting import until
 
 LOADED = LoadState(1, 1, None, None)
 
@@ -230,3 +234,120 @@ async def test_calls_of_the_chat_stand_in_the_same_queue():
     assert last.record.outcome == "completed"
     assert models.waiting() == {"a": 0}
     assert models.traffic.open == 0
+
+
+class Replicas:
+    """Routers of several processes before the same servers."""
+
+    def __init__(self, count: int, **options) -> None:
+        office: dict[str, LocalPost] = {}
+        self.fleets = [Fleet(LocalPost(str(number), office)) for number in range(count)]
+        self.routers = [Router(Servers(), fleet=fleet, **options) for fleet in self.fleets]
+        self.entered: list[str] = []
+        self._leave: dict[str, asyncio.Event] = {}
+        self.calls: dict[str, asyncio.Task[None]] = {}
+
+    async def call(self, replica: int, name: str, server: str = "a") -> None:
+        """Begins a call there; all have heard of it when this returns."""
+        self._leave[name] = asyncio.Event()
+        self.calls[name] = asyncio.create_task(self._one(replica, name, server))
+        await self.told()
+
+    async def _one(self, replica: int, name: str, server: str) -> None:
+        async with slot(self.routers[replica], ModelRef(server, "gemma:latest")):
+            self.entered.append(name)
+            await self._leave[name].wait()
+
+    def has_entered(self, name: str) -> bool:
+        return name in self.entered
+
+    async def end(self, *names: str) -> None:
+        for name in names:
+            self._leave[name].set()
+            await self.calls[name]
+        await self.told()
+
+    async def told(self) -> None:
+        await asyncio.sleep(0.01)
+        for fleet in self.fleets:
+            fleet.changed()
+
+        def same() -> bool:
+            counts = [router.waiting().get("a", 0) for router in self.routers]
+            return len(set(counts)) == 1 and all(f.size == len(self.fleets) for f in self.fleets)
+
+        await until(same)
+
+
+async def test_the_bound_of_a_server_holds_over_all_replicas_and_who_came_first_goes_first():
+    house = Replicas(2, parallel=2, waiting=3)
+    for number, replica in enumerate((0, 1, 1, 0, 1)):
+        await house.call(replica, str(number))
+    assert house.entered == ["0", "1"]
+    assert [router.waiting()["a"] for router in house.routers] == [3, 3]
+    with pytest.raises(ServerBusy):
+        async with slot(house.routers[0], ModelRef("a", "gemma:latest")):
+            pass
+    for name in ("0", "1", "2"):
+        await house.end(name)
+        await until(partial(house.has_entered, str(int(name) + 2)))
+    await house.end("3", "4")
+    assert house.entered == ["0", "1", "2", "3", "4"]
+    assert all(not any(router.waiting().values()) for router in house.routers)
+
+
+async def test_a_replica_that_waits_with_none_running_of_its_own_is_let_in():
+    house = Replicas(2, parallel=1, waiting=5)
+    await house.call(0, "first")
+    await house.call(1, "second")
+    await house.call(0, "third")
+    await house.end("first")
+    await until(lambda: house.entered == ["first", "second"])
+    house.calls["second"].cancel()
+    await until(lambda: house.entered == ["first", "second", "third"])
+
+
+async def test_what_a_replica_that_died_was_given_is_free_again():
+    clock = [0.0]
+    office: dict[str, LocalPost] = {}
+    here, there = (Fleet(LocalPost(name, office), lambda: clock[0]) for name in "ab")
+    alive, dead = (Router(Servers(), parallel=1, waiting=5, fleet=one) for one in (here, there))
+    ref = ModelRef("a", "gemma:latest")
+    await dead.enter(ref)
+    await until(lambda: here.said("lanes").get("b"))
+    waiting = asyncio.create_task(alive.enter(ref))
+    await asyncio.sleep(0.02)
+    assert not waiting.done()
+    clock[0] = SILENT_SECONDS + 1
+    here.forget_the_silent()
+    await asyncio.wait_for(waiting, 5)
+
+
+async def test_the_least_busy_and_the_resting_are_those_of_all_replicas():
+    house = Replicas(2)
+    await house.call(1, "elsewhere", "b")
+    await house.call(1, "again", "b")
+    assert order(house.routers[0])[0] == "b"  # it has the model loaded
+    await house.call(0, "here", "a")
+    await house.call(0, "more", "a")
+    await house.call(1, "busier", "c")
+    assert order(house.routers[0]) == order(house.routers[1]) == "bca"
+    with pytest.raises(ServerFault):
+        async with slot(house.routers[1], ModelRef("b", "gemma:latest")):
+            raise ServerFault("down")
+    await until(lambda: order(house.routers[0]) == "cab")
+    await house.end("elsewhere", "again", "here", "more", "busier")
+
+
+async def test_that_another_answer_is_running_is_known_of_another_replica_too():
+    house = Replicas(2)
+    ref = ModelRef("a", "gemma:latest")
+    await house.call(0, "answering")
+    house.routers[0].begun(ref)
+    await house.call(1, "silent")
+    await until(lambda: house.routers[1].queued(ref))
+    assert not house.routers[0].queued(ref)
+    house.routers[1].begun(ref)
+    assert not house.routers[1].queued(ref)
+    for call in house.calls.values():
+        call.cancel()

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from prometheus_client import Metric
 
+from app.core.fleet import Fleet
+from app.core.post import LocalPost
 from app.observability.prometheus import CallMetrics
 
 DASHBOARD = Path(__file__).parents[3] / "docs" / "grafana-dashboard.json"
@@ -15,7 +17,8 @@ OWN_LABELS = {"instance", "le"}
 
 def families():
     metrics = CallMetrics()
-    metrics.watch(open_chats=lambda: 1, turns=lambda: 1, queue=lambda: {"ollama": 1})
+    alone = Fleet(LocalPost("a"))
+    metrics.watch(open_chats=lambda: 1, turns=lambda: 1, queue=lambda: {"ollama": 1}, fleet=alone)
     return list(metrics.registry.collect())
 
 

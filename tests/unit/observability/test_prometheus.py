@@ -1,17 +1,22 @@
 """Every model call is counted as it starts, streams and ends."""
 
+import asyncio
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.core.fleet import Fleet
 from app.core.messages import Message
 from app.core.models import ModelRef
+from app.core.post import LocalPost
 from app.core.requests import ModelRequest
 from app.core.turns import now
 from app.core.usage import CallRecord, Cost, Outcome, Purpose, TokenGaps, Usage
 from app.observability.prometheus import MAX_MODELS, CallMetrics
+from tests.waiting import until
 
 REQUEST = ModelRequest((Message.user("hi"),))
 RECORD = CallRecord(
@@ -115,9 +120,32 @@ def test_names_from_outside_cannot_grow_the_registry_without_end():
 
 def test_what_is_under_way_is_read_at_the_scrape():
     metrics, chats = CallMetrics(), [2]
-    metrics.watch(open_chats=lambda: chats[0], turns=lambda: 1, queue=lambda: {"ollama": 7})
+    alone, queue = Fleet(LocalPost("a")), {"ollama": 7}
+    metrics.watch(open_chats=lambda: chats[0], turns=lambda: 1, queue=lambda: queue, fleet=alone)
     chats[0] = 5
     found = samples(metrics)
     assert found["konsilium_open_chats",] == 5
     assert found["konsilium_turns_running",] == 1
     assert found["konsilium_queue_waiting",] == 7
+
+
+async def test_each_process_tells_its_own_and_the_whole():
+    office: dict[str, LocalPost] = {}
+    found = {}
+    for name, chats in (("a", 2), ("b", 3)):
+        metrics, fleet = CallMetrics(), Fleet(LocalPost(name, office))
+        waiting = {"ollama": 7, name: 1}
+        metrics.watch(
+            open_chats=partial(int, chats), turns=lambda: 1, queue=waiting.copy, fleet=fleet
+        )
+        found[name] = metrics, asyncio.create_task(fleet.run())
+    await until(lambda: samples(found["a"][0])["konsilium_processes",] == 2)
+    whole = samples(found["a"][0])
+    assert whole["konsilium_open_chats",] == 2
+    assert whole["konsilium_all_open_chats",] == 5
+    assert whole["konsilium_all_turns_running",] == 2
+    text = found["a"][0].exposition().decode()
+    assert 'konsilium_all_queue_waiting{server="ollama"} 14.0' in text
+    assert 'konsilium_all_queue_waiting{server="b"} 1.0' in text
+    for _, telling in found.values():
+        telling.cancel()

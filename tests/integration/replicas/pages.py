@@ -1,0 +1,115 @@
+"""Pages of several replicas, and what they were shown."""
+
+import contextlib
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import httpx
+
+from tests.integration.access.page import Page
+from tests.postgres import Postgres
+from tests.processes import Process
+from tests.redis_server import RedisServer
+from tests.simulators.script import WORDS
+from tests.waiting import until
+
+SLOW = "ollama/len-300+paced-20ms"
+LONG = "ollama/len-1200+paced-20ms"
+SHORT = "ollama/echo"
+WHOLE = "".join(WORDS[i % len(WORDS)] for i in range(300))
+"""What SLOW answers."""
+MODELS = (SLOW, LONG, SHORT)
+PATIENCE = 60
+PASSWORD = "the administrator's"
+
+
+@dataclass
+class House:
+    """Two replicas, the gateway's workers, the balancer before them, and what they stand on."""
+
+    one: Process
+    two: Process
+    workers: Process
+    balancer: str
+    redis: RedisServer
+    postgres: Postgres
+    signed_in: dict[str, str] = field(default_factory=dict)
+    """The cookies of a sign-in, which holds at all replicas."""
+    closing: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+
+    async def visit(self, replica, thread_id="", cookies=()):
+        """A page of that replica, or, by its URL, of the balancer; closed at the end of the test."""
+        page = await self.sign_in(replica, cookies)
+        await page.connect(thread_id)
+        return page
+
+    async def sign_in(self, replica, cookies=()):
+        page = Page(replica if isinstance(replica, str) else replica.url)
+        page.http.timeout = PATIENCE
+        self.closing.push_async_callback(page.close)
+        if not self.signed_in:  # once: only so many sign-ins a minute are let in
+            assert await page.sign_in("admin", PASSWORD) == 200
+            self.signed_in.update(page.http.cookies)
+            page.http.cookies.clear()
+        page.http.cookies.update({**self.signed_in, **dict(cookies)})
+        return page
+
+    async def http(self, replica):
+        """A signed-in client of that replica."""
+        return (await self.sign_in(replica)).http
+
+    async def led_to(self, replica):
+        """A cookie with which the balancer leads to that replica."""
+        async with httpx.AsyncClient(base_url=self.balancer, timeout=PATIENCE) as http:
+            while True:
+                cookie = {"konsilium_replica": uuid4().hex}
+                header = {"cookie": f"konsilium_replica={cookie['konsilium_replica']}"}
+                answer = await http.get("/health", headers=header)
+                if replica.url.endswith(answer.headers["x-replica"]):
+                    return cookie
+
+
+async def half_answered(page, text="A slow one?"):
+    """Asks, and returns the thread's id once the answer has begun."""
+    await page.ask(text)
+    first = await page.hear("first_interaction")
+    await page.hear("stream_token")
+    return first["thread_id"]
+
+
+def answer_of(thread):
+    (answer,) = [s for s in thread["steps"] if s["type"] == "assistant_message"]
+    return answer
+
+
+def drawn(page, step_id):
+    """The text of a step as the page has it: what it was sent last, and what came after."""
+    text = None
+    for event, data in page.heard:
+        if event == "resume_thread":
+            (text,) = [s["output"] for s in data["steps"] if s["id"] == step_id] or [text]
+        elif event in ("new_message", "update_message") and data["id"] == step_id:
+            text = data["output"]
+        elif event == "stream_token" and data["id"] == step_id:
+            text = (text or "") + data["token"]
+    return text
+
+
+async def ended(page, turns=1):
+    """Waits until the page has seen so many turns end."""
+
+    def seen():
+        runs = {
+            data["id"]
+            for event, data in page.heard
+            if event == "update_message" and data["type"] == "run" and data["end"]
+        }
+        return len(runs) >= turns
+
+    await until(seen, within=PATIENCE)
+
+
+async def stored(house, thread):
+    """The thread as it stands in the database."""
+    http = await house.http(house.two)
+    return (await http.get(f"/project/thread/{thread}")).json()
