@@ -15,7 +15,7 @@ MAX_EVENT_BYTES = 64 * 2**20
 """Of one event or line, and of an answer that is no stream: no protocol of ours has a larger one."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_EVENTS = re.compile(rb"(?:data|event|id|retry)?:|(?:data|event|id|retry)[\r\n]")
+_EVENTS = re.compile(rb"(?:data|event|id|retry)?:|(?:data|event|id|retry)[\r\n]", re.IGNORECASE)
 """How a stream of events begins; anything else that is no JSON is none."""
 _MAX_START = 16
 
@@ -34,6 +34,9 @@ class EventSplitter:
         self._size = 0
         self._after_cr = False
         self._first = True
+        self._looked = False
+        """Whether what is kept was looked at for events that only line feeds part."""
+        self._by_line = False
 
     def feed(self, data: bytes) -> bytes:
         """All whole events that are complete by now, in one piece; empty where none is.
@@ -45,12 +48,25 @@ class EventSplitter:
         straddles = self._parts and self._parts[-1].endswith(b"\n") and data.startswith(b"\n")
         if found < 0 and not straddles:
             self._keep(data)
-            return b""
+            return self._lines() if b"data:" in data else b""
         cut = found + 2 if found >= 0 else 1
         whole = b"".join((*self._parts, data[:cut])) if self._parts else data[:cut]
-        self._parts, self._size = [], 0
+        self._parts, self._size, self._looked = [], 0, False
         self._keep(data[cut:])
         return whole
+
+    def _lines(self) -> bytes:
+        """Of a server that parts its events by one line feed all but the last, whose end is not known."""
+        if self._looked and not self._by_line:
+            return b""
+        kept = b"".join(self._parts)
+        cut = kept.rfind(b"\ndata:") + 1
+        self._looked = cut > 0
+        self._by_line = self._by_line or (cut > 0 and len(apart(kept)) > 1)
+        if not (cut and self._by_line):
+            return b""
+        self._parts, self._size = [kept[cut:]], len(kept) - cut
+        return kept[:cut] + b"\n"
 
     def rest(self) -> bytes:
         """What came after the last whole event."""
@@ -109,23 +125,51 @@ class LineSplitter:
 def payload(event: bytes) -> bytes | None:
     """The data of one event (lines end in LF); None where it has none.
 
-    An event named `error` comes out as `{"error": its data}`.
+    An event named `error` comes out as `{"error": its data}`, one that is named as an end and says nothing
+    of an answer as `[DONE]`.
     """
     data: list[bytes] = []
     name = b""
     for line in event.split(b"\n"):
-        if line.startswith(b"data:"):
-            data.append(line[6:] if line.startswith(b"data: ") else line[5:])
-        elif line.startswith(b"event:"):
-            name = line[6:].strip()
+        line = line.lstrip(b" \t\0")
+        field = line[:6].lower()
+        if field.startswith(b"data:"):
+            data.append(line[6:] if line[5:6] == b" " else line[5:])
+        elif field == b"event:":
+            name = line[6:].strip().lower()
     if not data:
         return _bare_error(event)
     joined = data[0] if len(data) == 1 else b"\n".join(data)
-    if name == b"error":
+    if name in _FAILURES:
         return _as_error(joined)
-    return None if name in _SIGNS_OF_LIFE and not joined.lstrip().startswith(b"{") else joined
+    worded = not joined.lstrip().startswith((b"{", b"["))
+    if name in _ENDS and (worded or not joined.strip(b" {}[]")):
+        return b"[DONE]"
+    return None if name in _SIGNS_OF_LIFE and worded else joined
 
 
+def apart(event: bytes) -> list[bytes]:
+    """The events in this one, where each of its lines of data is a value by itself: some servers part them
+    by one line feed."""
+    if event.count(b"data:") < 2:
+        return [event]
+    groups: list[list[bytes]] = [[]]
+    data: bytes | None = None
+    for line in event.split(b"\n"):
+        begins = line.startswith(b"data:")
+        if data is not None and (begins or line.startswith((b"event:", b"id:"))):
+            if not (data.strip().upper() == b"[DONE]" or _is_json(data)):
+                return [event]
+            groups.append([])
+            data = None
+        if begins:
+            data = line[5:]
+        groups[-1].append(line)
+    return [b"\n".join(lines) for lines in groups]
+
+
+_FAILURES = (b"error", b"exception", b"failure")
+_ENDS = (b"done", b"end", b"close", b"complete", b"completed", b"finish", b"stop")
 _SIGNS_OF_LIFE = (b"ping", b"heartbeat", b"keepalive", b"keep-alive", b"keep_alive")
 """Names of events that say no more than that somebody is there."""
 
@@ -141,11 +185,11 @@ def payloads(block: bytes) -> list[bytes]:
     found = []
     for event in block.split(b"\n\n"):
         if event.startswith(b"data:") and b"\n" not in event:
-            data: bytes | None = event[6:] if event.startswith(b"data: ") else event[5:]
-        else:
-            data = payload(event)
-        if data:
-            found.append(data)
+            data = event[6:] if event.startswith(b"data: ") else event[5:]
+            if data:
+                found.append(data)
+            continue
+        found += filter(None, map(payload, apart(event)))
     return found
 
 
@@ -205,7 +249,7 @@ class StreamReader:
     def rest(self) -> list[bytes]:
         """A last value whose end never came: servers leave out the last blank line."""
         if self._events is not None:
-            return payloads(self._events.rest())
+            return payloads(_worded(self._events.rest()))
         if self._is_whole:
             return _values_of(b"".join(self._whole))
         left = self._lines.rest() if self._lines is not None else self._start
@@ -214,7 +258,7 @@ class StreamReader:
     def rest_events(self) -> bytes:
         """The same as events."""
         if self._events is not None:
-            left = self._events.rest()
+            left = _worded(self._events.rest())
             return left + b"\n\n" if left.strip() else b""
         return b"".join(map(_event, self.rest()))
 
@@ -223,7 +267,8 @@ class StreamReader:
         if self._lines is not None or self._is_whole:
             self._start = piece
             return True
-        start = self._start = (self._start + piece).removeprefix(_BYTE_ORDER_MARK).lstrip()
+        start = (self._start + piece).removeprefix(_BYTE_ORDER_MARK).lstrip(b" \t\r\n\0")
+        self._start = start
         if start.startswith(b"{"):
             self._lines = LineSplitter()
         elif _EVENTS.match(start):
@@ -255,6 +300,19 @@ class StreamReader:
         if self._size > MAX_EVENT_BYTES:
             raise MalformedAnswer(f"an answer of more than {MAX_EVENT_BYTES} bytes")
         return []
+
+
+_SHORTEST_WORDS = 8
+"""Bytes: fewer may be the beginning of one more event."""
+
+
+def _worded(rest: bytes) -> bytes:
+    """What came last, as an event: bare words, the last of a server or of a proxy that gave up, are an
+    error."""
+    text = rest.strip(b" \r\n\0")
+    if len(text) < _SHORTEST_WORDS or text[:1] in b"<{[" or _EVENTS.match(text):
+        return rest
+    return b"data: " + _as_error(text)
 
 
 def _values_of(data: bytes) -> list[bytes]:

@@ -1,48 +1,96 @@
 """The chunks of one streamed answer, whatever form they come in."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic_core import from_json
 
-from app.core.errors import IncompleteAnswer
+from app.core.errors import IncompleteAnswer, KonsiliumError
 from app.core.reading import read_odd_json
 from app.core.sse import StreamReader
-from app.providers.upstream_errors import error_in_body, not_the_protocol, says_error
+from app.providers.upstream_errors import WRAPPERS, error_in_body, not_the_protocol, says_error
 
 Chunk = dict[str, Any]
+_AROUND = b" \t\r\n\0"
+_BLANK = re.compile(r"[\s\0]*")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def parsed_chunk(server: str, model: str, data: bytes) -> tuple[Chunk, bool]:
-    """The JSON object, and whether it may hold half a surrogate pair.
+def cleaned(data: bytes) -> bytes:
+    """A value of a stream without what careless servers put around it: NULs, a byte order mark, the name of
+    its field once more."""
+    data = data.strip(_AROUND).removeprefix(_BYTE_ORDER_MARK)
+    while data[:5].lower() == b"data:":
+        data = data[5:].strip(_AROUND)
+    return data
 
-    Raises MalformedAnswer where it is none, or the error that it is.
+
+def is_done(data: bytes) -> bool:
+    """Whether this value is the end mark `[DONE]`, in whatever letters and quotes."""
+    return len(data) < 32 and cleaned(data).strip(b"\"'`").upper() in (b"[DONE]", b"DONE")
+
+
+def parsed_chunks(server: str, model: str, data: bytes) -> Iterator[tuple[Chunk, bool]]:
+    """The JSON objects in one value of a stream, each with whether it may hold half a surrogate pair: one
+    as a rule; none in a sign of life (`null`, `[]`), several in a list or one behind the other.
+
+    Raises MalformedAnswer where it is no JSON, or the error that an object is.
     """
     try:
-        chunk, odd = _leniently(data)
+        values, odd = _values(cleaned(data))
     except ValueError as error:
         raise not_the_protocol(server, model, data) from error
-    if type(chunk) is list and chunk and type(chunk[0]) is dict:
-        chunk = chunk[0]  # Gemini's errors come in a list
-    if type(chunk) is not dict:
-        raise not_the_protocol(server, model, data)
-    if says_error(chunk):
-        raise error_in_body(server, model, chunk)
-    return chunk, odd
+    for value in values:
+        if type(value) is not dict:
+            raise not_the_protocol(server, model, data)
+        if says_error(value):
+            raise error_in_body(server, model, value)
+        yield value, odd
+
+
+def _values(data: bytes) -> tuple[list[Any], bool]:
+    value, odd = _leniently(data)
+    if type(value) is str:  # JSON within a string of JSON
+        value, odd = _leniently(value.encode("utf-8", "surrogatepass"))
+    if value is None:
+        return [], odd
+    return (value if type(value) is list else [value]), odd
 
 
 def _leniently(data: bytes) -> tuple[Any, bool]:
-    """JSON also where a byte of it is no UTF-8, or a control character stands in a text as it is: one
-    stray byte does not cost the answer."""
+    """JSON also where a byte of it is no UTF-8, a control character stands in a text as it is, or one value
+    stands behind the other: that does not cost the answer."""
     try:
         return read_odd_json(data)
     except ValueError:
         pass
+    text = data.decode("utf-8", "replace")
+    reader = json.JSONDecoder(strict=False)
+    values: list[Any] = []
+    at = 0
     try:
-        return json.loads(data.decode("utf-8", "replace"), strict=False), True
+        while at < len(text):
+            value, end = reader.raw_decode(text, at)
+            values.append(value)
+            at = _BLANK.match(text, end).end()  # type: ignore[union-attr]  # it always matches
     except RecursionError as error:
         raise ValueError("too deep") from error
+    return (values[0] if len(values) == 1 else values), True
+
+
+def unwrapped(chunk: Chunk) -> Chunk:
+    """The answer itself, where a server or a gateway before it puts it under `data` or `result`."""
+    if "choices" in chunk:
+        return chunk
+    for name in WRAPPERS:
+        within = chunk.get(name)
+        if type(within) is list and len(within) == 1:
+            within = within[0]
+        if type(within) is dict and "choices" in within:
+            return {**{key: value for key, value in chunk.items() if key != name}, **within}
+    return chunk
 
 
 class ChunkReader:
@@ -60,7 +108,7 @@ class ChunkReader:
         return self._stream.is_events
 
     def read(self, piece: bytes) -> Iterator[tuple[Chunk, bool]]:
-        """The chunks that the piece completes; an empty piece is the end. As `parsed_chunk`; raises
+        """The chunks that the piece completes; an empty piece is the end. As `parsed_chunks`; raises
         IncompleteAnswer where the last is torn."""
         values: Iterable[bytes] = self._stream.payloads(piece) if piece else self._last()
         for data in values:
@@ -70,21 +118,27 @@ class ChunkReader:
                     yield chunk, False
                     continue
             except (ValueError, AttributeError):
-                if not data or data.isspace():
+                if not data.strip(_AROUND):
                     continue
-                if data.strip().upper() == b"[DONE]":
+                if is_done(data):
                     self.done = True
                     continue
-            yield parsed_chunk(self._server, self._model, data)
+            try:
+                for chunk, odd in parsed_chunks(self._server, self._model, data):
+                    yield unwrapped(chunk), odd
+            except KonsiliumError:
+                if not self.done:  # after the end anything may come: a word of some proxy
+                    raise
 
     def _last(self) -> Iterator[bytes]:
         """The last value, whose end never came."""
         for data in self._stream.rest():
             try:
-                if data.strip().upper() != b"[DONE]":
-                    read_odd_json(data)
+                if not is_done(data):
+                    _values(cleaned(data))
             except ValueError as error:
-                if self.is_events or data.lstrip().startswith(b"{"):
+                begun = data.strip()
+                if begun.startswith(b"{") or b"[DONE]".startswith(begun):
                     raise IncompleteAnswer(
                         "the stream ended inside a chunk", server=self._server, model=self._model
                     ) from error

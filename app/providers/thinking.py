@@ -4,7 +4,8 @@ Servers with a parser for the model's family separate it themselves; others (lla
 LM Studio, vLLM, older Ollamas) do not. Thinking stands at the very beginning, between tags. The
 templates of R1 distils and Qwen3-Thinking write the opening tag into the prompt, so that only the
 closing one is in the text: there it counts at the beginning of a line or before a blank one, if no tag
-was opened. gpt-oss speaks in channels (Harmony), whose marks some servers leave in, or leave in
+was opened. After it another block may follow, its closing tag once more, or a tag around the answer
+(`<answer>`), which is no part of it. gpt-oss speaks in channels (Harmony), whose marks some servers leave in, or leave in
 without their brackets.
 """
 
@@ -12,16 +13,17 @@ import re
 
 from app.core.events import ModelEvent, ReasoningDelta, TextDelta, TextWasThinking
 
+_NAMES = ("think", "thinking", "thought", "thoughts", "reasoning", "seed:think", "mm:think", "longcat_think", "antthinking")  # fmt: skip
 TAGS = {
-    "<think>": "</think>",
-    "<thinking>": "</thinking>",
-    "<thought>": "</thought>",
-    "<reasoning>": "</reasoning>",
-    "<seed:think>": "</seed:think>",
+    **{f"<{name}>": f"</{name}>" for name in _NAMES},
     "[think]": "[/think]",
+    "[thinking]": "[/thinking]",
     "◁think▷": "◁/think▷",
     "<|begin_of_thought|>": "<|end_of_thought|>",
     "<|start_thinking|>": "<|end_thinking|>",
+    "<|thinking|>": "<|/thinking|>",
+    "<|think|>": "<|/think|>",
+    "<|channel>thought": "<channel|>",
     "<|channel|>analysis<|message|>": "<|end|>",
     "<|channel|>commentary<|message|>": "<|end|>",
 }
@@ -30,17 +32,34 @@ BARE_CHANNEL, BARE_FINAL = "analysis", "assistantfinal"
 """Harmony whose marks were dropped: `analysisThe person asks…assistantfinalYes`."""
 SPEAKER, FINAL = "<|start|>assistant", "<|channel|>final<|message|>"
 """What stands before the answer itself in Harmony, and is no part of it."""
-LONE = ("</think>", "</thinking>", "</thought>", "</reasoning>", "[/think]")
+LONE = ("</think>", "</thinking>", "</thought>", "</reasoning>", "[/think]", "[/thinking]")
 """Closing tags that may come without their opening one."""
 _LONE = re.compile("|".join(map(re.escape, LONE)), re.IGNORECASE)
 _OPENING = re.compile("|".join(re.escape(tag) for tag in TAGS), re.IGNORECASE)
 _MARKS = (*LONE, *(tag for tag in TAGS if TAGS[tag] in LONE))
+WRAPPERS = {
+    "<answer>": "</answer>",
+    "<response>": "</response>",
+    "<solution>": "</solution>",
+    "<|begin_of_solution|>": "<|end_of_solution|>",
+    "<|start_response|>": "<|end_response|>",
+}
+"""What models put around the answer that follows their thinking."""
+_ODD = re.compile(
+    rf"<\s?(?P<name>{'|'.join(sorted(_NAMES, key=len, reverse=True))})(?P<of>:[\w-]{{1,40}})?(?:\s[^<>]{{0,100}})?>"
+)
+"""An opening tag with blanks, attributes or a mark of its kind in it: `<think type="deep">`, `<think:9f>`."""
+_ODD_PART = re.compile(
+    rf"<\s?(?:(?:{'|'.join(_NAMES)})(?::[\w-]{{0,40}}|[\s:][^<>]{{0,140}})|(?P<part>[a-z:_]*))\Z"
+)
 _CHANNEL_END = re.compile(r"<\|(?:end|return|call)\|>")
 _CHANNEL_ENDS = ("<|end|>", "<|return|>", "<|call|>")
 _BEGINNINGS = (*TAGS, SPEAKER, FINAL)
-
-
-_THINKER = re.compile(r"(?:^|[-_/:.])(?:r1|qwq|thinking|reasoner)(?:$|[-_/:.])", re.IGNORECASE)
+_AFTER = (*TAGS, *TAGS.values(), *WRAPPERS)
+_THINKER = re.compile(
+    r"(?:^|[-_/:.])(?:r1|qwq|think|thinking|reasoner|reasoning|deepthink|z1)(?:$|[-_/:.])",
+    re.IGNORECASE,
+)
 
 
 def thinks_by_name(model: str) -> bool:
@@ -65,6 +84,12 @@ class ThinkTags:
         self._begun = begun
         self._decided = False
         self._closing: str | None = None
+        self._closings: tuple[str, ...] = ()
+        """What ends the thinking that goes on, in small letters."""
+        self._ended = False
+        """Thinking has ended, and what follows it is not known yet."""
+        self._wrapper = ""
+        """What closes the tag around the answer."""
         self._trims = False
         self._channels = False
         self._opened = False
@@ -82,6 +107,8 @@ class ThinkTags:
         self._held += text
         if self._closing is not None:
             return self._thought()
+        if self._ended:
+            return self._after()
         return self._answer() if self._decided else self._beginning()
 
     def rest(self, *, complete: bool = True) -> list[ModelEvent]:
@@ -96,6 +123,10 @@ class ThinkTags:
             return [TextDelta(unclosed)] if unclosed and complete else []
         if not held:
             return []
+        bare = held.strip().lower()
+        if self._ended or (self._wrapper and bare == self._wrapper):
+            held = "" if bare in TAGS.values() or bare == self._wrapper else held.lstrip()
+            return [TextDelta(held)] if held else []
         if self._decided and _LONE.fullmatch(held.strip()):
             return [TextWasThinking()]
         return [ReasoningDelta(held) if self._closing is not None else TextDelta(held)]
@@ -112,11 +143,11 @@ class ThinkTags:
     def _beginning(self) -> list[ModelEvent]:
         begun = self._held.lstrip()
         low = begun.lower()
-        for opening, closing in TAGS.items():
-            if low.startswith(opening):
-                self._channels = closing == "<|end|>"
-                self._opened = True
-                return self._think(closing, begun[len(opening) :])
+        if (found := _opening(low)) is not None:
+            length, closings = found
+            self._channels = closings[0] == "<|end|>"
+            self._opened = True
+            return self._think(closings[0], begun[length:], closings)
         for mark in (SPEAKER, FINAL):
             if low.startswith(mark):
                 self._channels = True
@@ -127,41 +158,61 @@ class ThinkTags:
                 return self._answer()
         if begun.startswith(BARE_CHANNEL) and begun[len(BARE_CHANNEL) :][:1].isupper():
             return self._think(BARE_FINAL, begun[len(BARE_CHANNEL) :])
-        if any(mark.startswith(low) for mark in _BEGINNINGS) or begun == BARE_CHANNEL:
+        if _may_begin(low, _BEGINNINGS) or begun == BARE_CHANNEL:
             return []
         if self._begun and not self._channels:
             return self._think("", self._held)
         self._decided = True
         return self._answer()
 
-    def _think(self, closing: str, text: str) -> list[ModelEvent]:
+    def _think(self, closing: str, text: str, closings: tuple[str, ...] = ()) -> list[ModelEvent]:
         self._closing, self._held = closing, text
+        self._closings = closings or (LONE if closing == "" else (closing,))
         return self._thought()
 
     def _thought(self) -> list[ModelEvent]:
-        closing = self._closing or ""
-        if self._unannounced:
-            found = _LONE.search(self._held)
-            at, length = (found.start(), len(found[0])) if found else (-1, 0)
-        else:
-            at, length = self._held.lower().find(closing), len(closing)
-        if at >= 0:
+        low = self._held.lower()
+        found = [(at, len(tag)) for tag in self._closings if (at := low.find(tag)) >= 0]
+        if found:
+            at, length = min(found)
             thought, self._held = self._held[:at], self._held[at + length :]
             self.closed_alone |= self._unannounced
-            self._closing, self._trims, self._opened = None, True, True
+            self._closing, self._opened = None, True
             self._unclosed.clear()
             said: list[ModelEvent] = [ReasoningDelta(thought)] if thought else []
             if self._channels:
+                self._trims = True
                 return said + (self._beginning() if self._held else [])
-            self._decided = True
-            return said + self._answer()
-        ends = LONE if self._unannounced else (closing,)
-        keep = _half(self._held.lower(), ends)
+            self._ended = True
+            return said + self._after()
+        keep = _half(low, self._closings)
         thought = self._held[: len(self._held) - keep]
         self._held = self._held[len(thought) :]
         if thought and (self._unannounced or self._closing == BARE_FINAL):
             self._unclosed.append(thought)
         return [ReasoningDelta(thought)] if thought else []
+
+    def _after(self) -> list[ModelEvent]:
+        """What follows thinking: more of it, its closing tag once more, a tag around the answer, or the
+        answer."""
+        self._held = self._held.lstrip()
+        low = self._held.lower()
+        if not low:
+            return []
+        if (found := _opening(low)) is not None:
+            self._ended = False
+            return self._think(found[1][0], self._held[found[0] :], found[1])
+        again = next((tag for tag in TAGS.values() if low.startswith(tag)), None)
+        if again is not None:
+            self._held = self._held[len(again) :]
+            return self._after()
+        wrapper = next((tag for tag in WRAPPERS if low.startswith(tag)), None)
+        if wrapper is None and _may_begin(low, _AFTER):
+            return []
+        if wrapper is not None:
+            self._wrapper, self._held = WRAPPERS[wrapper], self._held[len(wrapper) :]
+        self._ended, self._decided, self._trims = False, True, True
+        return self._answer()
 
     def _answer(self) -> list[ModelEvent]:
         """The answer, without the blank lines that part it from the thinking."""
@@ -174,7 +225,16 @@ class ThinkTags:
         if self._channels:
             text = _CHANNEL_END.sub("", text)
             return self._given(text, _half(text, _CHANNEL_ENDS))
+        if self._wrapper:
+            return self._given(text, self._wrapped(text))
         return self._given(text, 0) if self._opened else self._watched(text)
+
+    def _wrapped(self, text: str) -> int:
+        """How much of the text may be the end of the tag around the answer: it counts at the very end."""
+        at = text.lower().rfind(self._wrapper)
+        if at >= 0 and not text[at + len(self._wrapper) :].strip():
+            return len(text) - at
+        return _half(text.lower(), (self._wrapper,))
 
     def _watched(self, text: str) -> list[ModelEvent]:
         """Looks for a closing tag without an opening one, which makes all before it thinking."""
@@ -210,6 +270,30 @@ class ThinkTags:
             return []
         self.before = said
         return [TextDelta(said)]
+
+
+def _opening(low: str) -> tuple[int, tuple[str, ...]] | None:
+    """Of a text in small letters that begins with an opening tag: its length, and what may close it."""
+    for opening, closing in TAGS.items():
+        if low.startswith(opening):
+            spaced = (closing.replace("</", "</ "), closing.replace(">", " >"))
+            return len(opening), (closing, *(spaced if opening[1:-1] in _NAMES else ()))
+    odd = _ODD.match(low)
+    if odd is None:
+        return None
+    names = {odd["name"], odd["name"] + (odd["of"] or "")}
+    ends = (f"</{a}{name}{b}>" for name in sorted(names) for a in ("", " ") for b in ("", " "))
+    return odd.end(), tuple(ends)
+
+
+def _may_begin(low: str, tags: tuple[str, ...]) -> bool:
+    """Whether a text in small letters may be the beginning of one of the tags."""
+    if any(tag.startswith(low) for tag in tags):
+        return True
+    odd = _ODD_PART.match(low)
+    if odd is None:
+        return False
+    return odd["part"] is None or any(name.startswith(odd["part"]) for name in _NAMES)
 
 
 def whole(text: str) -> tuple[str, str]:

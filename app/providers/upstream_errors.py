@@ -193,14 +193,63 @@ def error_in_body(
 
 def says_error(chunk: Mapping[str, Any]) -> bool:
     """Whether an object of a stream, or one instead of an answer, is an error, in whatever form."""
-    if chunk.get("error") or "error" in (chunk.get("object"), chunk.get("type")):
+    if _names_error(chunk):
         return True
     base = chunk.get("base_resp")  # MiniMax: beside an answer, too, with 0 for none
-    if isinstance(base, Mapping) and base.get("status_code"):
+    if isinstance(base, Mapping) and not _is_fine(base.get("status_code")):
         return True
     if "choices" in chunk or "usage" in chunk:
         return False
-    return any(chunk.get(name) for name in _WORDS) and not isinstance(chunk.get("message"), Mapping)
+    if any(
+        isinstance(said := chunk.get(name), Mapping) and _names_error(said) for name in WRAPPERS
+    ):
+        return True
+    if isinstance(chunk.get("message"), Mapping):
+        return False
+    if any(chunk.get(name) is False for name in ("success", "ok")):
+        return True
+    worded = any(chunk.get(name) for name in _WORDS)
+    return worded and not ("code" in chunk and _is_fine(chunk["code"]))
+
+
+def _names_error(chunk: Mapping[str, Any]) -> bool:
+    named = "error" in (chunk.get("object"), chunk.get("type"))
+    return named or any(is_failure(chunk.get(name)) for name in _ERRORS)
+
+
+def is_failure(error: object) -> bool:
+    """Whether what stands where an error would is one: some servers put `{"code": 0}` or `""` there
+    beside every piece of an answer."""
+    if isinstance(error, Mapping):
+        return any(
+            not _is_fine(value) if name in ("code", "status", "type") else bool(value)
+            for name, value in error.items()
+        )
+    if isinstance(error, bool | list):
+        return bool(error)
+    return not _is_fine(error)
+
+
+_ERRORS = (
+    "error",
+    "Error",
+    "ERROR",
+    "err",
+    "exception",
+    "fault",
+    "errorMessage",
+    "error_msg",
+    "errors",
+)
+"""What servers call what went wrong."""
+WRAPPERS = ("data", "result", "response", "output", "body")
+"""Where some put the answer itself, or the error."""
+_FINE = ("", "0", "200", "ok", "success", "none", "null", "false", "no error")
+
+
+def _is_fine(code: object) -> bool:
+    """Whether a code or a word says that nothing went wrong."""
+    return not code or str(code).strip().lower() in _FINE
 
 
 def words_of(value: object) -> str:
@@ -212,8 +261,12 @@ _WORDS = (
     "message",
     "msg",
     "detail",
+    "error_description",
     "error_msg",
     "error_message",
+    "errorMessage",
+    "errorMsg",
+    "errmsg",
     "errors",
     "description",
     "status_msg",
@@ -221,16 +274,29 @@ _WORDS = (
 """Where servers put what they have to say, the most telling first."""
 
 
+_ALL_WORDS = (
+    *_WORDS,
+    *("error", "Error", "ERROR", "err", "fault", "faultstring", "exception"),
+    *("reason", "text", "title"),
+    *WRAPPERS,
+)
+
+
 def _words(value: object, depth: int) -> str:
     if isinstance(value, str):
-        return value.strip()
+        within = _json_within(value) if depth else value
+        return value.strip() if isinstance(within, str) else _words(within, depth - 1)
     if depth and isinstance(value, list):
         return "; ".join(filter(None, (_words(each, depth - 1) for each in value[:8])))
     if depth and isinstance(value, Mapping):
         said = next(
-            (said for name in (*_WORDS, "error") if (said := _words(value.get(name), depth - 1))),
+            (said for name in _ALL_WORDS if (said := _words(value.get(name), depth - 1))),
             "",
         )
+        further = value.get("metadata")  # OpenRouter: what the provider itself said
+        raw = _words(further.get("raw"), depth - 1) if isinstance(further, Mapping) else ""
+        if raw and raw not in said:
+            said = f"{said}: {raw}" if said else raw
         where = value.get("loc")
         if said and isinstance(where, list):
             return f"{'.'.join(str(part) for part in where[:8])}: {said}"
@@ -257,6 +323,9 @@ def _unwrapped(parsed: object) -> object:
             parsed = {**parsed, "message": None, **within}
             continue
         inner = parsed["error"]
+        if isinstance(inner, bool | int):
+            parsed = {"code": inner, **parsed, "error": None}
+            break
         if not isinstance(inner, Mapping) and any(parsed.get(name) for name in _WORDS):
             break  # a title beside the words: {"error": "Bad Request", "message": "..."}
         parsed = inner

@@ -11,7 +11,6 @@ from uuid import uuid4
 
 from app.core.events import (
     Finished,
-    FinishReason,
     ModelEvent,
     ReasoningDelta,
     TextDelta,
@@ -21,6 +20,14 @@ from app.core.messages import Message, alternating
 from app.core.reading import Halves, clean
 from app.core.requests import JsonSchema, ModelRequest
 from app.core.usage import Usage
+from app.providers.shapes import (
+    FINISH_REASONS,
+    count,
+    objects_in,
+    reason_of,
+    text_of,
+    thinking_in,
+)
 from app.providers.thinking import ThinkTags
 
 OPTIONS = frozenset(
@@ -180,11 +187,14 @@ class AnswerReader:
         events: list[ModelEvent] = []
         message = chunk.get("message")
         if message:
-            if thinking := message.get("thinking"):
+            said = message if type(message) is dict else {"content": message}
+            content = said.get("content")
+            alone = type(content) is str and len(said) == 2 and "role" in said
+            if not alone and (thinking := thinking_in(said)):
                 self._tags.no_more()
-                events.append(ReasoningDelta(clean(_text(thinking)) if odd else _text(thinking)))
-            if content := message.get("content"):
-                text, tags = _text(content), self._tags
+                events.append(ReasoningDelta(clean(thinking) if odd else thinking))
+            if content:
+                text, tags = text_of(content), self._tags
                 if odd or self._halves.held:
                     text = self._halves.joined(text)
                 if tags.over and "<" not in text and "[" not in text:
@@ -192,8 +202,8 @@ class AnswerReader:
                     events.append(TextDelta(text))
                 elif text:
                     events += tags.split(text)
-            if calls := message.get("tool_calls"):
-                events.extend(self._tool_call(call) for call in calls)
+            if calls := said.get("tool_calls"):
+                events.extend(self._tool_call(call) for call in objects_in(calls))
         if logprobs := chunk.get("logprobs"):
             self._logprobs.extend(map(_logprob, logprobs))
         if chunk.get("done"):
@@ -204,21 +214,24 @@ class AnswerReader:
         return events
 
     def _tool_call(self, call: Mapping[str, Any]) -> ToolCallDelta:
-        function = call.get("function") or {}
+        function = call.get("function")
+        if not isinstance(function, Mapping):
+            function = call
         index = self._tool_calls
         self._tool_calls += 1
+        arguments = function.get("arguments") or {}
         return ToolCallDelta(
             index,
             id=call.get("id") or f"call_{uuid4().hex[:24]}",
             name=function.get("name"),
-            arguments=json.dumps(function.get("arguments") or {}, ensure_ascii=False),
+            arguments=arguments
+            if isinstance(arguments, str)
+            else json.dumps(arguments, ensure_ascii=False),
         )
 
     def _finished(self, chunk: Mapping[str, Any]) -> Finished:
-        reason: FinishReason = "stop"
-        if chunk.get("done_reason") == "length":
-            reason = "length"
-        elif self._tool_calls:
+        reason = FINISH_REASONS.get(reason_of(chunk.get("done_reason")) or "stop", "stop")
+        if self._tool_calls and reason == "stop":
             reason = "tool_calls"
         extra = {"logprobs": {"content": self._logprobs}} if self._logprobs else {}
         return Finished(reason, usage(chunk), extra)
@@ -230,27 +243,17 @@ def _logprob(token: Mapping[str, Any]) -> dict[str, Any]:
     return {"bytes": None, **token, "top_logprobs": others}
 
 
-def _text(value: object) -> str:
-    if type(value) is not str:
-        raise TypeError(f"text expected, not {value!r}")
-    return value
-
-
 def usage(chunk: Mapping[str, Any]) -> Usage:
     """The counts of a last chunk. Zeros are omitted on the wire: no eval_count beside a duration is 0."""
     timed = "total_duration" in chunk
     return Usage(
-        input_tokens=_count(chunk.get("prompt_eval_count")),
-        output_tokens=_count(chunk.get("eval_count", 0 if timed else None)),
+        input_tokens=count(chunk.get("prompt_eval_count")),
+        output_tokens=count(chunk.get("eval_count", 0 if timed else None)),
         load_s=_seconds(chunk.get("load_duration")),
         prompt_s=_seconds(chunk.get("prompt_eval_duration")),
         generation_s=_seconds(chunk.get("eval_duration")),
     )
 
 
-def _count(value: int | None) -> int | None:
-    return None if value is None else int(value)
-
-
-def _seconds(nanoseconds: int | None) -> float | None:
-    return None if nanoseconds is None else nanoseconds / 1e9
+def _seconds(nanoseconds: object) -> float | None:
+    return nanoseconds / 1e9 if isinstance(nanoseconds, int | float) else None

@@ -1,200 +1,26 @@
-"""Answers of OpenAI-compatible servers: what their chunks say, however they say it. Pure.
+"""Answers of OpenAI-compatible servers as events. Pure."""
 
-Servers differ in what they leave out and where they put things: choices may be null, the finish reason
-may come with the last content or after it; usage in a chunk of its own, in the choice or under
-`x_groq`, its counts as text; reasoning under four names; tool calls without an index.
-"""
-
-import json
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
-from app.core.errors import KonsiliumError, ServerBusy
 from app.core.events import (
     Finished,
     FinishReason,
     ModelEvent,
     ReasoningDelta,
     TextDelta,
-    ToolCallDelta,
 )
 from app.core.reading import Halves, clean
-from app.core.usage import Usage
-from app.providers.openai_compatible.functions import as_tool_calls
+from app.providers.chunks import Chunk
+from app.providers.openai_compatible.straight import straighten
+from app.providers.openai_compatible.tool_calls import ToolCallDeltas
+from app.providers.openai_compatible.usage import merged, usage_in, usage_of
+from app.providers.shapes import FINISH_REASONS
 from app.providers.thinking import ThinkTags
-from app.providers.upstream_errors import error_in_body
 
-FINISH_REASONS: Mapping[str, FinishReason] = {
-    "stop": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "model_length": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-    "blacklist": "content_filter",
-}
-"""Their words and ours; any other word (eos, end_turn) is a plain end."""
-CACHED = ("prompt_cache_hit_tokens", "precached_prompt_tokens", "cached_tokens")
-"""Tokens of the prompt that were kept from before, outside of any details: DeepSeek, GigaChat, others."""
-BROKEN = ("error", "abort", "insufficient_system_resource")
-"""Finish reasons of an answer that the server gave up."""
+_THINKING = ({"reasoning_content"}, {"reasoning"}, {"reasoning", "reasoning_details"})
 
-
-def broken(
-    server: str, model: str, reason: str, choice: Mapping[str, Any], chunk: Mapping[str, Any]
-) -> KonsiliumError:
-    """The error behind one of the BROKEN finish reasons, in the server's words where it has any."""
-    delta = choice.get("delta")
-    for said in (choice, delta if isinstance(delta, dict) else {}, chunk):
-        if isinstance(said.get("error"), str | dict) and said["error"]:
-            return error_in_body(server, model, said)
-    words = choice.get("message") or chunk.get("message") or f"finish_reason: {reason}"
-    if reason == "insufficient_system_resource":
-        return ServerBusy(str(words), server=server, model=model)
-    return error_in_body(server, model, {"error": words})
-
-
-def usage_in(chunk: Mapping[str, Any], choice: object) -> Mapping[str, Any] | None:
-    """Where a chunk has its `usage`: at the top, in its first choice (Moonshot), or under `x_groq`."""
-    for holder in (chunk, choice, chunk.get("x_groq")):
-        if isinstance(holder, dict) and isinstance(usage := holder.get("usage"), dict):
-            return usage
-    return None
-
-
-def usage_of(usage: Mapping[str, Any], timings: object = None) -> Usage:
-    """A `usage` object as ours: OpenAI's, others' names for the same, llama.cpp's timings.
-
-    Thinking that a server counts beside `completion_tokens` (xAI), or in `total_tokens` alone (Gemini),
-    is output: it is paid as such.
-    """
-    prompt = count(usage.get("prompt_tokens", usage.get("input_tokens")))
-    output = count(usage.get("completion_tokens", usage.get("output_tokens")))
-    details = _details(usage, "prompt_tokens_details", "input_tokens_details")
-    cached = count(details.get("cached_tokens"))
-    if cached is None:
-        cached = count(next((usage[name] for name in CACHED if name in usage), None))
-    details = _details(usage, "completion_tokens_details", "output_tokens_details")
-    thought = count(details.get("reasoning_tokens"))
-    if thought is None:
-        thought = count(usage.get("reasoning_tokens"))
-    total = count(usage.get("total_tokens"))
-    if total is not None and prompt is not None and output is not None:
-        outside = total - prompt - output
-        if outside > 0 and (outside == thought or (not thought and outside != cached)):
-            output, thought = output + outside, outside
-    timed = timings if isinstance(timings, dict) else {}
-    return Usage(
-        input_tokens=prompt,
-        output_tokens=output,
-        cached_tokens=cached,
-        reasoning_tokens=thought,
-        prompt_s=_seconds(timed.get("prompt_ms")),
-        generation_s=_seconds(timed.get("predicted_ms")),
-    )
-
-
-def count(value: object) -> int | None:
-    """A count of tokens; some servers write it as text (Yandex), as 10.0, or both."""
-    if isinstance(value, str) and (digits := value.strip().removesuffix(".0")).isdecimal():
-        return int(digits)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _details(usage: Mapping[str, Any], name: str, other: str) -> Mapping[str, Any]:
-    found = usage.get(name, usage.get(other))
-    return found if isinstance(found, dict) else {}
-
-
-def _seconds(milliseconds: object) -> float | None:
-    return milliseconds / 1000 if isinstance(milliseconds, int | float) else None
-
-
-class ToolCallIndexes:
-    """Gives each piece of a tool call the index of its call, where the server gives none (Gemini) or
-    the same to all."""
-
-    def __init__(self) -> None:
-        self._ids: list[str | None] = []
-        """The id of each call so far."""
-        self._of: dict[int, int] = {}
-        """The server's own indexes and what they stand for here."""
-
-    def of(self, call: Mapping[str, Any], position: int) -> int:
-        """The index of the call that this piece, at that position of its chunk, belongs to."""
-        own, id = count(call.get("index")), call.get("id") or None
-        function = call.get("function")
-        named = bool(function.get("name")) if isinstance(function, dict) else False
-        if own is not None and own in self._of:
-            known = self._of[own]
-            if not (named and id and self._ids[known] and id != self._ids[known]):
-                self._ids[known] = self._ids[known] or id
-                return known
-        elif own is None:
-            if id is not None and id in self._ids and not (named and position >= len(self._ids)):
-                return self._ids.index(id)
-            if self._ids and not named and id is None:
-                return len(self._ids) - 1
-        self._ids.append(id)
-        new = len(self._ids) - 1
-        if own is not None:
-            self._of[own] = new
-        return new
-
-    def id_of(self, index: int) -> str:
-        """The id of that call, made up where the server gave none."""
-        id = self._ids[index] = self._ids[index] or f"call_{uuid4().hex[:24]}"
-        return id
-
-
-def thinking_in(said: Mapping[str, Any]) -> str:
-    """The thinking in a delta or a message, by the names that servers have for it."""
-    for name in ("reasoning_content", "reasoning", "thinking", "reasoning_text"):
-        if given := said.get(name):
-            return text_of(given)
-    parts = [*_listed(said.get("reasoning_details")), *_listed(said.get("thinking_blocks"))]
-    return "".join(
-        str(part.get("text") or part.get("summary") or part.get("thinking") or "") for part in parts
-    )
-
-
-def _listed(value: object) -> list[Mapping[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def text_of(value: object) -> str:
-    """A text; some servers send content as parts, `[{"type": "text", "text": ...}]` or bare texts."""
-    if type(value) is str:
-        return value
-    if isinstance(value, list):
-        return "".join(
-            part if isinstance(part, str) else text_of(part["text"])
-            for part in value
-            if isinstance(part, str) or _is_text(part)
-        )
-    if isinstance(value, dict):
-        return text_of(value.get("text") or value.get("content") or "")
-    raise TypeError(f"text expected, not {value!r}")
-
-
-def _is_text(part: object) -> bool:
-    kinds = ("text", "output_text", None)
-    return isinstance(part, dict) and "text" in part and part.get("type") in kinds
-
-
-def thinking_parts(content: object) -> str:
-    """The thinking among the parts of a content (Mistral): `[{"type": "thinking", "thinking": ...}]`."""
-    if not isinstance(content, list):
-        return ""
-    return "".join(
-        text_of(part.get("thinking") or "")
-        for part in content
-        if isinstance(part, dict) and part.get("type") == "thinking"
-    )
+_MORE = ("finish_reason", "logprobs", "usage", "error")
 
 
 class AnswerReader:
@@ -204,8 +30,9 @@ class AnswerReader:
         """`thinks`: this model is known to begin with thinking, and to say only where that ends."""
         self._server, self._model = server, model
         self._reason: FinishReason | None = None
-        self._usage = Usage()
-        self._tool_calls = ToolCallIndexes()
+        self._usage: Chunk = {}
+        self._timings: object = None
+        self._tool_calls = ToolCallDeltas()
         self._called = False
         self._logprobs: list[Any] = []
         self._extra: dict[str, Any] = {}
@@ -217,46 +44,55 @@ class AnswerReader:
         """A finish reason has come: what follows is usage at most."""
         return self._reason is not None
 
-    def read(self, chunk: Mapping[str, Any], *, odd: bool = False) -> list[ModelEvent]:
-        """The events of one chunk that is not an error event. `odd`: it may hold half a surrogate pair.
+    def read(self, chunk: Chunk, *, odd: bool = False) -> list[ModelEvent]:
+        """The events of one chunk. `odd`: it may hold half a surrogate pair.
 
-        Raises one of `WRONG_SHAPE` where it is not of the protocol.
+        Raises one of `WRONG_SHAPE` where it is not of the protocol, or what the server says went wrong.
         """
+        text, thinking = _spoken(chunk)
+        if not (text or thinking):
+            return self._read_slowly(chunk, odd)
+        return self._thought(thinking, odd) if thinking else self._said(text, odd)
+
+    def _said(self, text: str, odd: bool) -> list[ModelEvent]:
+        if odd or self._halves.held:
+            text = self._halves.joined(text)
+        tags = self.tags
+        if tags.over and "<" not in text and "[" not in text:
+            tags.before = text
+            return [TextDelta(text)] if text else []
+        return tags.split(text) if text else []
+
+    def _thought(self, thinking: str, odd: bool) -> list[ModelEvent]:
+        self.tags.no_more()
+        return [ReasoningDelta(clean(thinking) if odd else thinking)]
+
+    def _read_slowly(self, chunk: Chunk, odd: bool) -> list[ModelEvent]:
+        """All that is not one more word."""
+        straighten(self._server, self._model, chunk)
         choices = chunk.get("choices")
-        choice = choices[0] if choices else {}
-        told = "usage" in chunk or "usage" in choice or "x_groq" in chunk
-        if told and (usage := usage_in(chunk, choice)):
-            self._usage = usage_of(usage, chunk.get("timings"))
+        choice: Chunk = choices[0] if choices else {}
+        if usage := usage_in(chunk, choice):
+            self._usage = merged(self._usage, usage)
+            self._timings = chunk.get("timings") or self._timings
         if not choice:
             return []
         events: list[ModelEvent] = []
         said = choice.get("delta") or choice.get("message")
         if said:
-            content = said.get("content") or said.get("refusal")
-            if thinking := thinking_in(said) or thinking_parts(content):
-                self.tags.no_more()
-                events.append(ReasoningDelta(clean(thinking) if odd else thinking))
-            if content and (text := text_of(content)):
-                if odd or self._halves.held:
-                    text = self._halves.joined(text)
-                tags = self.tags
-                if tags.over and "<" not in text and "[" not in text:
-                    tags.before = text
-                    events.append(TextDelta(text))
-                elif text:
-                    events += tags.split(text)
-            if calls := said.get("tool_calls") or as_tool_calls(said):
+            if thinking := said.get("reasoning_content") or said.get("reasoning"):
+                events += self._thought(thinking, odd)
+            if text := said.get("content") or said.get("refusal"):
+                events += self._said(text, odd)
+            if calls := said.get("tool_calls"):
                 self._called = True
-                events.extend(self._tool_call(at, call) for at, call in enumerate(calls))
+                for at, call in enumerate(calls):
+                    events += self._tool_calls.read(call, at)
         elif said is None and isinstance(bare := choice.get("text"), str) and bare:
             events.append(TextDelta(clean(bare) if odd else bare))
         if isinstance(logprobs := choice.get("logprobs"), dict):
             self._logprobs.extend(logprobs.get("content") or ())
-        if choice.get("error"):
-            raise broken(self._server, self._model, "error", choice, chunk)
         if reason := choice.get("finish_reason"):
-            if reason in BROKEN:
-                raise broken(self._server, self._model, reason, choice, chunk)
             self._reason = FINISH_REASONS.get(reason, "stop")
             if fingerprint := chunk.get("system_fingerprint"):
                 self._extra["system_fingerprint"] = fingerprint
@@ -264,23 +100,12 @@ class AnswerReader:
             self._reason = "stop"  # a whole answer is an end by itself
         return events
 
-    def _tool_call(self, position: int, call: Mapping[str, Any]) -> ToolCallDelta:
-        function = call.get("function") or {}
-        arguments = function.get("arguments") or ""
-        return ToolCallDelta(
-            self._tool_calls.of(call, position),
-            id=call.get("id") or None,
-            name=function.get("name") or None,
-            arguments=arguments
-            if isinstance(arguments, str)
-            else json.dumps(arguments, ensure_ascii=False),
-        )
-
     def held_back(self) -> list[ModelEvent]:
-        """What might have been half a tag or half a letter, once the stream is over."""
+        """What might have been half a tag, half a letter or half a call, once the stream is over."""
         left = self._halves.rest()
         events = self.tags.split(left) if left else []
-        return events + self.tags.rest(complete=self._reason != "length" and not self._called)
+        complete = self._reason != "length" and not self._called
+        return [*events, *self.tags.rest(complete=complete), *self._tool_calls.rest()]
 
     def finished(self) -> Finished:
         """The end, once the stream is over."""
@@ -289,4 +114,23 @@ class AnswerReader:
             reason = "tool_calls"
         if self._logprobs:
             self._extra["logprobs"] = {"content": self._logprobs}
-        return Finished(reason, self._usage, self._extra)
+        return Finished(reason, usage_of(self._usage, self._timings), self._extra)
+
+
+def _spoken(chunk: Mapping[str, Any]) -> tuple[str, str]:
+    """The text, or the thinking, of a chunk that has that alone, as nearly all have: once a token."""
+    choices = chunk.get("choices")
+    if type(choices) is not list or len(choices) != 1 or type(choice := choices[0]) is not dict:
+        return "", ""
+    if type(delta := choice.get("delta")) is not dict or chunk.get("usage") or "timings" in chunk:
+        return "", ""
+    if any(map(choice.get, _MORE)):
+        return "", ""
+    said = {name for name, value in delta.items() if value and name != "role"}
+    if said == {"content"}:
+        text = delta["content"]
+        return (text, "") if type(text) is str else ("", "")
+    if said in _THINKING:
+        thinking = delta.get("reasoning_content") or delta["reasoning"]
+        return ("", thinking) if type(thinking) is str else ("", "")
+    return "", ""

@@ -22,11 +22,12 @@ from app.core.sse import MAX_EVENT_BYTES, StreamReader
 from app.core.usage import Purpose, Usage
 from app.providers.chunks import ChunkReader
 from app.providers.deadline import StreamDeadline, Timeouts
-from app.providers.openai_compatible.answers import AnswerReader, usage_of
+from app.providers.openai_compatible.answers import AnswerReader
 from app.providers.openai_compatible.client import OpenAIClient
 from app.providers.openai_compatible.functions import with_functions
 from app.providers.openai_compatible.passing import StreamMender
 from app.providers.openai_compatible.refused import RefusedParameters
+from app.providers.openai_compatible.usage import usage_of
 from app.providers.openai_compatible.whole_answers import mended_answer
 from app.providers.openai_compatible.wire import chat_body, prompt_body
 from app.providers.thinking import ThinkTags, thinks_by_name
@@ -199,7 +200,7 @@ class OpenAICompatibleModel:
             if request.path in COMPLETIONS:
                 body = body.strip()
                 body, finished = mended_answer(
-                    self._server, self._name, body, functions=self._client.preset.functions
+                    self._server, self._name, body, functions=self._functions(request)
                 )
                 return RawAnswer(named(body, self._ref), "application/json", finished)
             if (error := _error_in(self._server, self._name, body)) is not None:
@@ -279,8 +280,15 @@ class OpenAICompatibleModel:
             asked_usage=self._client.preset.stream_usage,
             choices=max(1, several) if isinstance(several, int) else 1,
             thinks=thinks_by_name(self._name) if known is None else known,
-            functions=self._client.preset.functions,
+            functions=self._functions(request),
         )
+
+    def _functions(self, request: RawRequest) -> bool:
+        """Whether functions that are called are to come as tool calls: not to a client that offered them in
+        that form."""
+        if self._client.preset.functions or not isinstance(request.body, Mapping):
+            return True
+        return "functions" not in request.body
 
     def _learn(self, tags: ThinkTags) -> None:
         if tags.closed_alone:

@@ -7,40 +7,43 @@ known word, the usage chunk is withheld from a client that did not ask for it.
 
 import json
 import re
-from typing import Any
 
 from app.core.errors import IncompleteAnswer, KonsiliumError, MalformedAnswer
 from app.core.events import Finished, ModelEvent, ReasoningDelta, TextDelta
-from app.core.reading import Halves
-from app.core.sse import DONE, encode, payload
+from app.core.reading import Halves, read_json
+from app.core.sse import DONE, apart, encode, payload
 from app.core.usage import Usage
-from app.providers.chunks import Chunk, parsed_chunk
-from app.providers.openai_compatible.answers import (
-    BROKEN,
-    FINISH_REASONS,
-    ToolCallIndexes,
-    broken,
-    count,
-    text_of,
-    thinking_in,
-    thinking_parts,
-    usage_in,
-    usage_of,
-)
-from app.providers.openai_compatible.functions import as_tool_calls
+from app.providers.chunks import Chunk, cleaned, is_done, parsed_chunks, unwrapped
+from app.providers.openai_compatible.straight import straighten
+from app.providers.openai_compatible.tool_calls import ToolCallIndexes
+from app.providers.openai_compatible.usage import counted, merged, usage_in, usage_of
+from app.providers.shapes import FINISH_REASONS
 from app.providers.thinking import ThinkTags
-from app.providers.upstream_errors import (
-    WRONG_SHAPE,
-    not_the_protocol,
-)
+from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
 
-_MARKS = re.compile(
-    rb'"(?:finish_reason"\s*:\s*"|usage"\s*:\s*\{|error"\s*:\s*[{"\[]|tool_calls"\s*:\s*\[|function_call"\s*:\s*\{|object"\s*:\s*"chat\.completion"|content"\s*:\s*\[)'
-    rb'|\\u(?:[dD][89abAB][0-9a-fA-F]{2}"|003[cC](?:\\?/|"))|<(?:\\?/|")|\[(?:/THINK|DONE\])'
+_DETAILS = r'|_details"\s*:\s*\[\s*\{'
+_MARKED = (
+    r'"(?:f(?:inish(?:_reason"\s*:\s*[^n\s]|Reason)|unction_call"\s*:\s*\{|ault"\s*:\s*[{"\[t1-9])'
+    r'|c(?:ontent"\s*:\s*[^"n\s]|hoices"\s*:\s*[^\[\s]|hain_of_thought")'
+    r'|d(?:elta"\s*:\s*(?:[^{n\s]|\{\s*"text"))'
+    r'|reasoning(?:"\s*:\s*[^"n\s]|_content"\s*:\s*[^"n\s]|_text"\s*:\s*[^n\s]|Content"DETAILS)'
+    r'|o(?:bject"\s*:\s*"chat\.completion")'
+    r'|usage(?:"\s*:\s*[^n\s]|Metadata)'
+    r'|t(?:ool_calls"\s*:\s*[\[{]|imings"|h(?:inking|oughts?)\w*"\s*:\s*[^n\s])'
+    r'|(?:err|exception|[eE]rror\w*)"\s*:\s*[{"\[t1-9]'
+    r'|s(?:top_reason"\s*:\s*[^n\s])'
+    r'|m(?:essage"\s*:\s*\{)'
+    r'|base_resp"\s*:\s*\{\s*"status_code"\s*:\s*"?[1-9]'
+    r'|provider_specific_fields"\s*:\s*\{)'
+    r'|\\u(?:[dD][89abAB][0-9a-fA-F]{2}"|003[cC](?:\\?/|"))|<(?:\\?/|")|\[(?:/THINK|DONE\])'
 )
-"""What makes an event worth parsing. In a JSON string most of these would have their quotes escaped, so
-text of a model that speaks of them costs a parse at most."""
 _MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*+"')
+_MARKS = re.compile(_MARKED.replace("DETAILS", _DETAILS).encode())
+"""What makes an event worth parsing: all that is more than one more word, in the protocol's own shape. In
+a JSON string most of these would have their quotes escaped, so text of a model that speaks of them costs a
+parse at most."""
+_BUT_DETAILS = re.compile(_MARKED.replace("DETAILS", "").encode())
+"""The same where the thinking in `reasoning_details` stands beside them as text, too (OpenRouter)."""
 _CLOSING = re.compile(r"</|<\Z|\[/", re.IGNORECASE)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -93,13 +96,13 @@ class StreamMender:
         asked_usage: bool = True,
         choices: int = 1,
         thinks: bool = False,
-        functions: bool = False,
+        functions: bool = True,
         called: str = "",
     ) -> None:
         """`asked_usage`: we asked for it; what comes unasked is let through as it is. `choices`:
         answers asked for at once (`n`), each with an end of its own. `thinks`: as in AnswerReader.
-        `functions`: tools were asked for, and come as functions. `called`: the model's name that the
-        client is told; empty: as the server says it."""
+        `functions`: as in `straighten`. `called`: the model's name that the client is told; empty: as the
+        server says it."""
         self._server, self._model = server, model
         self._wants_usage, self._asked_usage = wants_usage, asked_usage
         self._expected = choices
@@ -112,6 +115,12 @@ class StreamMender:
         self._started = False
         self._shown_usage = False
         self._usage: Chunk = {}
+        self._raw_usage: Chunk = {}
+        self._plain = True
+        """Events are written as nearly all servers write them, so that any client can read them."""
+        self._marks = _MARKS
+        self._unread = b""
+        """The last events that were let through unread."""
         self._last: Chunk = {}
         self._settled = False
         self._waiting: list[bytes] = []
@@ -143,10 +152,11 @@ class StreamMender:
         Raises ServerFault or whatever else the server says went wrong, MalformedAnswer where it is
         not the protocol.
         """
-        if self._settled and not self.done and _MARKS.search(block) is None:
+        if self._settled and self._plain and not self.done and self._marks.search(block) is None:
             events = block.count(b"\n\n")
             if block.count(b'"choices"') == events:
                 self.events += events
+                self._unread = block
                 return block.replace(self._theirs, self._ours) if self._theirs else block
         passed: list[bytes] = []
         for event in _events(block):
@@ -162,20 +172,35 @@ class StreamMender:
     def _event(self, event: bytes) -> bytes:
         if self.done:
             return b""
-        if self._settled and b'"choices"' in event and _MARKS.search(event) is None:
+        plain = self._settled and self._plain and b'"choices"' in event
+        if plain and self._marks.search(event) is None:
             self.events += 1
+            self._unread = event
             return event.replace(self._theirs, self._ours) if self._theirs else event
         if event.startswith(b":") and b"\ndata:" not in event:
             return event
         data = payload(event)
         if data is None or not data.strip():
             return b""
-        if data.strip().upper() == b"[DONE]":
+        if is_done(data):
             self.done = True
             return b""
-        chunk, _ = parsed_chunk(self._server, self._model, data)
+        named = event.startswith(b"data: ") or b"\ndata: " in event
+        self._plain = named and cleaned(data) == data.strip()
         try:
-            changed = self._mend(chunk)
+            chunks = [chunk for chunk, _ in parsed_chunks(self._server, self._model, data)]
+        except MalformedAnswer:
+            if self.complete:  # after the end anything may come: a word of some proxy
+                return b""
+            raise
+        alone = self._plain and len(chunks) == 1 and data.lstrip().startswith(b"{")
+        return b"".join(self._chunk(chunk, data, event if alone else b"") for chunk in chunks)
+
+    def _chunk(self, chunk: Chunk, data: bytes, event: bytes) -> bytes:
+        """What the client is sent of a chunk. `event`: how it came, where that will do for the client."""
+        came, chunk = chunk, unwrapped(chunk)
+        try:
+            changed = self._mend(chunk) or chunk is not came
         except WRONG_SHAPE as error:
             raise not_the_protocol(self._server, self._model, data) from error
         self.events += self.spoken
@@ -187,7 +212,7 @@ class StreamMender:
             if isinstance(theirs, str) and not self._theirs and (found := _MODEL.search(event)):
                 self._theirs = found[0]
                 self._ours = b'"model":' + json.dumps(self._called, ensure_ascii=False).encode()
-        mended = encode(chunk) if changed else event
+        mended = event if event and not changed else encode(chunk)
         if any(choice.said for choice in self._choices.values()):
             self._waiting.append(mended)
             return b""
@@ -196,42 +221,41 @@ class StreamMender:
 
     def _mend(self, chunk: Chunk) -> bool:
         """Notes what the chunk says and corrects it in place; empties it where it is to be withheld."""
-        changed = False
-        choices = chunk.get("choices")
-        first = choices[0] if isinstance(choices, list) and choices else None
-        if (usage := usage_in(chunk, first)) is not None:
-            self.usage = usage_of(usage, chunk.get("timings"))
-            self._usage = {name: counted(value) for name, value in usage.items()}
+        changed = straighten(self._server, self._model, chunk, functions=self._functions)
+        choices: list[Chunk] = chunk.get("choices") or []
+        first: Chunk = choices[0] if choices else {}
+        if usage := usage_in(chunk, first):
+            self._raw_usage = merged(self._raw_usage, usage)
+            self.usage = usage_of(self._raw_usage, chunk.get("timings"))
+            self._usage = counted(self._raw_usage)
         withheld = False
-        if isinstance(chunk.get("usage"), dict):
-            whole_answer = isinstance(first, dict) and "message" in first
-            withheld = (not self._wants_usage and self._asked_usage) or whole_answer
-            changed = withheld or chunk["usage"] != self._usage
+        if chunk.get("usage"):
+            unasked = not self._wants_usage and self._asked_usage
+            withheld = unasked or "message" in first or not self._usage
+            changed |= withheld or chunk["usage"] != self._usage
             if withheld:
                 del chunk["usage"]
             else:
                 self._shown_usage = True
                 chunk["usage"] = self._usage
-        if first is None:
-            if withheld or not self._wants_usage:
+        if not choices:
+            if withheld or not self._wants_usage or not ("usage" in chunk or "choices" in chunk):
                 chunk.clear()
             return changed
         self._last = chunk
         if chunk.get("object") == "chat.completion":
             chunk["object"] = "chat.completion.chunk"
             changed = True
-        for choice in choices or ():
-            changed |= self._mend_choice(choice, chunk)
+        for choice in choices:
+            changed |= self._mend_choice(choice)
         known = self._choices.values()
         self._settled = (
             self.spoken and len(known) >= self._expected and all(c.settled for c in known)
         )
         return changed
 
-    def _mend_choice(self, choice: Any, chunk: Chunk) -> bool:
-        if not isinstance(choice, dict):
-            raise TypeError("a choice that is not an object")
-        index = count(choice.get("index")) or 0
+    def _mend_choice(self, choice: Chunk) -> bool:
+        index = choice.get("index") or 0
         known = self._choices.get(index)
         if known is None:
             known = self._choices[index] = _Choice(thinks=self._thinks)
@@ -249,58 +273,52 @@ class StreamMender:
         reason = choice.get("finish_reason")
         said = delta if isinstance(delta, dict) else choice
         self.spoken = self.spoken or bool(reason) or any(map(said.get, _CONTENT))
-        if (isinstance(reason, str) and reason in BROKEN) or choice.get("error"):
-            reason = reason if isinstance(reason, str) else "error"
-            raise broken(self._server, self._model, reason, choice, chunk)
         if isinstance(delta, dict):
-            if self._functions and (calls := as_tool_calls(delta)):
-                del delta["function_call"]
-                delta["tool_calls"] = calls
-                reason = "tool_calls" if reason == "function_call" else reason
-                changed = True
             changed |= self._mend_delta(known, delta, choice)
         else:
             known.tags.over = True
-        if isinstance(reason, str):
-            changed |= self._mend_reason(known, choice, reason)
-        return changed
+        return changed | self._mend_reason(known, choice, reason)
 
     def _mend_delta(self, known: _Choice, delta: Chunk, choice: Chunk) -> bool:
         changed = _mend_calls(known, delta)
-        thought = thinking_in(delta)
+        thought = bool(delta.get("reasoning_content") or delta.get("reasoning"))
+        if delta.get("reasoning_details"):
+            self._marks = _BUT_DETAILS if delta.get("reasoning") else _MARKS
         if thought:
             known.tags.no_more()
         ends = bool(choice.get("finish_reason"))
-        content = delta.get("content")
-        if not (content or (ends and not known.settled)):
+        text = delta.get("content") or ""
+        if not (text or (ends and not known.settled)):
             return changed
-        text = text_of(content or "")
         if known.halves.held or _SURROGATE.search(text):
             text = known.halves.joined(text)
         events: list[ModelEvent] = []
+        unread, self._unread = self._unread, b""
         if not known.tags.over or _CLOSING.search(text):
+            known.tags.before = _last_text(unread) or known.tags.before
             events = known.tags.split(text)
         elif text:
+            known.tags.before = text
             events = [TextDelta(text)]
         if ends:
             left = known.halves.rest()
             text += left
-            complete = choice["finish_reason"] != "length" and not known.called
+            reason = FINISH_REASONS.get(choice["finish_reason"])
+            complete = reason != "length" and not known.called
             events += [
                 *(known.tags.split(left) if left else ()),
                 *known.tags.rest(complete=complete),
             ]
-        return changed | self._tell_apart(known, delta, text, events, thinking_parts(content))
+        return changed | self._tell_apart(known, delta, text, events, separate=thought)
 
     def _tell_apart(
-        self, known: _Choice, delta: Chunk, text: str, events: list[ModelEvent], thought: str
+        self, known: _Choice, delta: Chunk, text: str, events: list[ModelEvent], *, separate: bool
     ) -> bool:
         """Puts into the delta what has shown to be answer and thinking. Until it shows, events wait as
         they are: most turn out to be plain text, and are passed on untouched."""
-        told, more = _told_apart(events)
-        thought += more
+        told, thought = _told_apart(events)
         known.said, known.told = known.said + text, known.told + told
-        undecided = not (known.tags.over or known.tags.thinking or thought)
+        undecided = not (known.tags.over or known.tags.thinking or thought or separate)
         if undecided and self._expected == 1:
             if delta.get("content") == text:
                 return False
@@ -320,11 +338,11 @@ class StreamMender:
             delta["reasoning_content"] = (delta.get("reasoning_content") or "") + thought
         return changed or bool(thought)
 
-    def _mend_reason(self, known: _Choice, choice: Chunk, reason: str) -> bool:
+    def _mend_reason(self, known: _Choice, choice: Chunk, reason: str | None) -> bool:
         ours: str | None = None
         if reason:
             ours = reason if reason in _REASONS else FINISH_REASONS.get(reason, "stop")
-            if known.called and (ours == "stop" or (self._functions and ours == "function_call")):
+            if known.called and ours in ("stop", "function_call"):
                 ours = "tool_calls"
             self.finish_reason = ours
             known.ended = True
@@ -383,28 +401,35 @@ def _mend_calls(known: _Choice, delta: Chunk) -> bool:
     for position, call in enumerate(delta.get("tool_calls") or ()):
         known.called = True
         index = known.calls.of(call, position)
+        name, arguments = known.calls.added(index, call)
+        function = call["function"]
         mended: Chunk = {"index": index}
-        function = call.get("function")
-        if isinstance(function, dict) and function.get("name"):
+        if name:
             mended["id"] = call.get("id") or known.calls.id_of(index)
             mended["type"] = call.get("type") or "function"
-            arguments = function.get("arguments")
-            if not isinstance(arguments, str | None):
-                function["arguments"] = json.dumps(arguments, ensure_ascii=False)
-                changed = True
-        if any(call.get(name) != value for name, value in mended.items()):
+        elif function.get("name"):
+            del function["name"]
+            changed = True
+        if arguments != (function.get("arguments") or ""):
+            function["arguments"] = arguments
+            changed = True
+        if any(call.get(key) != value for key, value in mended.items()):
             call |= mended
             changed = True
     return changed
 
 
-def counted(value: Any) -> Any:
-    """A count that a server wrote as text, as a number."""
-    if isinstance(value, dict):
-        return {name: counted(inner) for name, inner in value.items()}
-    known = count(value) if isinstance(value, str) else None
-    return value if known is None else known
+def _last_text(events: bytes) -> str:
+    """The text of the last of these events, which are straight."""
+    if not events:
+        return ""
+    try:
+        content = read_json(payload(_events(events)[-1]) or b"")["choices"][0]["delta"]["content"]
+    except WRONG_SHAPE:
+        return ""
+    return content if isinstance(content, str) else ""
 
 
 def _events(block: bytes) -> list[bytes]:
-    return [event + b"\n\n" for event in block.split(b"\n\n") if event.strip(b"\n")]
+    events = (one for event in block.split(b"\n\n") for one in apart(event))
+    return [event + b"\n\n" for event in events if event.strip(b"\n")]

@@ -1,151 +1,175 @@
 """Whole completions of OpenAI-compatible servers on their way through, mended like the streams."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
-from app.core.errors import MalformedAnswer
+from app.core.errors import IncompleteAnswer, MalformedAnswer
 from app.core.events import Finished
-from app.core.sse import StreamReader, payloads
+from app.core.reading import clean
 from app.core.usage import Usage
-from app.providers.chunks import Chunk, parsed_chunk
-from app.providers.openai_compatible.answers import (
-    BROKEN,
-    FINISH_REASONS,
-    broken,
-    text_of,
-    thinking_in,
-    thinking_parts,
-    usage_in,
-    usage_of,
-)
-from app.providers.openai_compatible.functions import as_tool_calls
-from app.providers.openai_compatible.passing import StreamMender, counted
+from app.providers.chunks import Chunk, ChunkReader, parsed_chunks, unwrapped
+from app.providers.openai_compatible.straight import straighten
+from app.providers.openai_compatible.tool_calls import ToolCallIndexes
+from app.providers.openai_compatible.usage import counted, merged, usage_in, usage_of
+from app.providers.shapes import FINISH_REASONS
 from app.providers.thinking import whole
 from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
 
 
 def mended_answer(
-    server: str, model: str, body: bytes, *, functions: bool = False
+    server: str, model: str, body: bytes, *, functions: bool = True
 ) -> tuple[bytes, Finished]:
-    """A whole completion as it is passed on, and how it ended. `functions`: as in StreamMender.
+    """A whole completion as it is passed on, and how it ended; a stream that came in its place becomes
+    one. `functions`: as in `straighten`.
 
     Raises MalformedAnswer, IncompleteAnswer, or what the server says went wrong.
     """
+    chunks, done = _chunks(server, model, body)
+    answer = unwrapped(chunks[0]) if len(chunks) == 1 else None
+    changed = answer is None or answer is not chunks[0] or not body.startswith(b"{")
     try:
-        if body.startswith(b"["):
-            raise MalformedAnswer("a list of chunks")
-        answer, _ = parsed_chunk(server, model, body)
-    except MalformedAnswer:
-        reader = StreamReader()
-        values = [*reader.payloads(body), *reader.rest()]
-        whole = values == [body] and not body.startswith(b"[")
-        if not reader.is_events and (whole or not values):
-            raise
-        answer = _joined(server, model, values)
-        return _dumped(answer), _ending(answer)
-    choices = answer.get("choices")
-    if not (isinstance(choices, list) and all(isinstance(choice, dict) for choice in choices)):
-        raise not_the_protocol(server, model, body)
-    try:
-        changed = _mend_answer(server, model, answer, functions)
+        if not any("choices" in unwrapped(chunk) for chunk in chunks):
+            raise not_the_protocol(server, model, body)
+        if answer is None or not _is_whole(answer):
+            answer = _joined(server, model, chunks, done, functions)
+            changed = True
+        else:
+            changed |= straighten(server, model, answer, functions=functions)
+        if not answer.get("choices"):
+            raise not_the_protocol(server, model, body)
+        changed |= _mend_answer(answer)
         return _dumped(answer) if changed else body, _ending(answer)
     except WRONG_SHAPE as error:
         raise not_the_protocol(server, model, body) from error
 
 
-def _mend_answer(server: str, model: str, answer: Chunk, functions: bool) -> bool:
+def _chunks(server: str, model: str, body: bytes) -> tuple[list[Chunk], bool]:
+    """The objects in a body, and whether `[DONE]` is among them."""
+    try:
+        return [chunk for chunk, _ in parsed_chunks(server, model, body)], False
+    except MalformedAnswer:
+        reader = ChunkReader(server, model)
+        chunks = [chunk for part in (body, b"") for chunk, _ in reader.read(part)]
+        return chunks, reader.done
+
+
+def _is_whole(answer: Chunk) -> bool:
+    """Whether this is an answer, not a piece of one: its choices have messages, or the texts of the old
+    completions."""
+    choices = answer.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else choices
+    return isinstance(choice, Mapping) and ("delta" not in choice or bool(choice.get("message")))
+
+
+def _mend_answer(answer: Chunk) -> bool:
     changed = False
-    if isinstance(usage := answer.get("usage"), dict):
-        answer["usage"] = counted(usage)
-        changed = answer["usage"] != usage
+    usage = usage_in(answer, answer["choices"][0])
+    if usage and answer.get("usage") != (numbers := counted(usage)):
+        answer["usage"] = numbers
+        changed = True
     for choice in answer["choices"]:
-        if (reason := choice.get("finish_reason")) in BROKEN:
-            raise broken(server, model, reason, choice, answer)
-        message = choice.get("message")
-        if not isinstance(message, dict):
-            continue
-        if functions and (calls := as_tool_calls(message)):
-            del message["function_call"]
-            call_facts = {"id": f"call_{uuid4().hex[:24]}", "type": "function"}
-            message["tool_calls"] = [{**call_facts, "function": call["function"]} for call in calls]
-            choice["finish_reason"] = reason = "tool_calls"
-            changed = True
-        content = message.get("content")
-        thought = thinking_parts(content)
-        text = text_of(content) if content else content
-        if isinstance(text, str) and not thinking_in(message):
-            more, text = whole(text)
-            thought += more
-        if text != content:
-            message["content"] = text
-            changed = True
-        if thought:
-            message["reasoning_content"] = (message.get("reasoning_content") or "") + thought
-            changed = True
-        ours = FINISH_REASONS.get(reason) if isinstance(reason, str) else None
-        if ours == "content_filter" and reason != ours:
-            choice["finish_reason"] = ours
-            changed = True
-        if message.get("tool_calls") and reason == "stop":
-            choice["finish_reason"] = "tool_calls"
-            changed = True
+        changed |= _mend_choice(choice)
+    return changed
+
+
+def _mend_choice(choice: Chunk) -> bool:
+    changed = False
+    reason = choice.get("finish_reason")
+    message = choice.get("message")
+    if isinstance(message, dict):
+        separate = message.get("reasoning_content") or message.get("reasoning")
+        if (content := message.get("content")) and not separate:
+            thought, text = whole(clean(content))
+            if thought:
+                message |= {"content": text, "reasoning_content": thought}
+                changed = True
+        if calls := message.get("tool_calls"):
+            changed |= _mend_calls(calls)
+            if reason in (None, "stop", "function_call"):
+                choice["finish_reason"] = reason = "tool_calls"
+                changed = True
+    ours = FINISH_REASONS.get(reason or "stop", "stop")
+    if reason not in (ours, "function_call"):
+        choice["finish_reason"] = ours
+        changed = True
+    return changed
+
+
+def _mend_calls(calls: list[Chunk]) -> bool:
+    changed = False
+    indexes = ToolCallIndexes()
+    for at, call in enumerate(calls):
+        facts = {"id": call.get("id") or indexes.id_of(indexes.of(call, at)), "type": "function"}
+        missing = {name: value for name, value in facts.items() if not call.get(name)}
+        changed |= bool(missing) or call.pop("index", None) is not None
+        call |= missing
     return changed
 
 
 def _ending(answer: Chunk) -> Finished:
-    choices = answer["choices"]
-    first = choices[0] if choices else {}
+    first = answer["choices"][0]
     reason = FINISH_REASONS.get(first.get("finish_reason") or "stop", "stop")
     usage = usage_in(answer, first)
     return Finished(reason, usage_of(usage, answer.get("timings")) if usage else Usage())
 
 
-def _joined(server: str, model: str, values: list[bytes]) -> Chunk:
+class _Joining:
+    """One of the answers that a stream brings, as it grows."""
+
+    def __init__(self, index: int) -> None:
+        self.message: Chunk = {"role": "assistant", "content": ""}
+        self.choice: Chunk = {"index": index, "message": self.message, "finish_reason": None}
+        self._calls: list[Chunk] = []
+        self._indexes = ToolCallIndexes()
+
+    def add(self, piece: Chunk) -> None:
+        """More of it, straight."""
+        said: Chunk = piece.get("delta") or piece.get("message") or {}
+        ended = piece.get("finish_reason") or ("stop" if piece.get("message") else None)
+        self.choice["finish_reason"] = ended or self.choice["finish_reason"]
+        if isinstance(bare := piece.get("text"), str) and not said:
+            said = {"content": bare}
+        for name in ("content", "refusal", "reasoning_content"):
+            more = said.get(name) or (name == "reasoning_content" and said.get("reasoning"))
+            if more:
+                self.message[name] = (self.message.get(name) or "") + more
+        for at, call in enumerate(said.get("tool_calls") or ()):
+            self._add_call(at, call)
+        if said.get("function_call"):
+            self.message["function_call"] = said["function_call"]
+
+    def _add_call(self, at: int, call: Chunk) -> None:
+        index = self._indexes.of(call, at)
+        name, arguments = self._indexes.added(index, call)
+        if index == len(self._calls):
+            self._calls.append({"type": "function", "function": {"name": "", "arguments": ""}})
+            self.message["tool_calls"] = self._calls
+        known: Any = self._calls[index]
+        known["id"] = self._indexes.id_of(index)
+        known["function"]["name"] += name or ""
+        known["function"]["arguments"] += arguments
+
+
+def _joined(server: str, model: str, chunks: list[Chunk], done: bool, functions: bool) -> Chunk:
     """A stream that came where a whole answer was asked for, as that answer."""
-    mender = StreamMender(server, model, wants_usage=True)
-    passed = b"".join(
-        mender.passed(b"data: " + value.replace(b"\n", b" ") + b"\n\n") for value in values
-    )
-    passed += mender.closing()
     answer: Chunk = {}
-    messages: dict[int, Chunk] = {}
-    for data in payloads(passed):
-        if data == b"[DONE]":
-            continue
-        chunk = json.loads(data)
+    usage: Chunk = {}
+    choices: dict[int, _Joining] = {}
+    for chunk in map(unwrapped, chunks):
+        straighten(server, model, chunk, functions=functions)
+        pieces: list[Chunk] = chunk.get("choices") or []
+        usage = merged(usage, usage_in(chunk, pieces[0] if pieces else {}))
         answer = {**chunk, **{name: value for name, value in answer.items() if value}}
-        if chunk.get("usage"):
-            answer["usage"] = chunk["usage"]
-        for choice in chunk.get("choices") or ():
-            _join_choice(messages, choice)
-    answer["object"] = "chat.completion"
-    answer["choices"] = [messages[index] for index in sorted(messages)]
+        for piece in pieces:
+            index = piece.get("index") or 0
+            choices.setdefault(index, _Joining(index)).add(piece)
+    ended = [each.choice["finish_reason"] for each in choices.values()]
+    if not done and not (ended and all(ended)):
+        raise IncompleteAnswer("the stream ended without finish_reason and [DONE]")
+    answer |= {"object": "chat.completion"} | ({"usage": usage} if usage else {})
+    answer["choices"] = [choices[index].choice for index in sorted(choices)]
     return answer
-
-
-def _join_choice(choices: dict[int, Chunk], piece: Chunk) -> None:
-    index = piece.get("index") or 0
-    said: Chunk = {"role": "assistant", "content": ""}
-    empty: Chunk = {"index": index, "message": said, "finish_reason": None}
-    choice: Any = choices.setdefault(index, empty)
-    message = choice["message"]
-    delta: Chunk = piece.get("delta") or {}
-    if delta.get("content"):
-        message["content"] += text_of(delta["content"])
-    if thought := thinking_in(delta):
-        message["reasoning_content"] = (message.get("reasoning_content") or "") + thought
-    for call in delta.get("tool_calls") or ():
-        calls: list[Chunk] = message.setdefault("tool_calls", [])
-        if call["index"] >= len(calls):
-            calls.append(
-                {"id": None, "type": "function", "function": {"name": "", "arguments": ""}}
-            )
-        known, function = calls[call["index"]], call.get("function") or {}
-        known["id"] = known["id"] or call.get("id")
-        known["function"]["name"] += function.get("name") or ""
-        known["function"]["arguments"] += function.get("arguments") or ""
-    choice["finish_reason"] = piece.get("finish_reason") or choice["finish_reason"]
 
 
 def _dumped(answer: Chunk) -> bytes:

@@ -37,8 +37,8 @@ class Seen:
     def thinking(self) -> str:
         said = []
         for delta in self.deltas:
-            said += [delta.get("reasoning_content") or "", delta.get("reasoning") or ""]
-            said += [part["text"] for part in delta.get("reasoning_details") or ()]
+            details = "".join(part["text"] for part in delta.get("reasoning_details") or ())
+            said.append(delta.get("reasoning_content") or delta.get("reasoning") or details)
         return "".join(said)
 
     @property

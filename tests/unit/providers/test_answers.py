@@ -19,8 +19,10 @@ from app.core.events import Finished, ReasoningDelta, TextDelta, ToolCallDelta
 from app.core.reading import Halves, read_odd_json
 from app.core.sse import DONE, StreamReader, encode, payload, payloads
 from app.core.usage import Usage
-from app.providers.openai_compatible.answers import AnswerReader, ToolCallIndexes, usage_of
+from app.providers.openai_compatible.answers import AnswerReader
 from app.providers.openai_compatible.passing import StreamMender
+from app.providers.openai_compatible.tool_calls import ToolCallIndexes
+from app.providers.openai_compatible.usage import usage_of
 from app.providers.openai_compatible.whole_answers import mended_answer
 from app.providers.upstream_errors import says_error
 

@@ -1,127 +1,163 @@
 """What servers make of the protocol, read alike by all who read it: the chat, a stream that is passed on at
-/v1, and a whole answer there. A row more is a server more."""
+/v1, and a whole answer there."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from app.core.errors import KonsiliumError
-from app.core.events import TextDelta
+from app.core.errors import IncompleteAnswer, KonsiliumError, ServerError
+from app.core.events import ModelEvent, ReasoningDelta, TextDelta, TextWasThinking, ToolCallDelta
 from app.core.sse import StreamReader
+from app.core.usage import Usage
 from app.providers.chunks import ChunkReader
 from app.providers.openai_compatible.answers import AnswerReader
 from app.providers.openai_compatible.passing import StreamMender
 from app.providers.openai_compatible.whole_answers import mended_answer
+from tests.odd_streams import BROKEN_OFF, ODD, SAID, WHOLE, Odd, sse
 
-ANSWER = "Ответ"
-
-
-def chunk(delta: object, finish: object = None, **more: object) -> dict[str, object]:
-    return {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}], **more}
+Calls = dict[int, list[str]]
 
 
-def sse(*values: object, end: str = "\n\n", done: str = "data: [DONE]") -> bytes:
-    texts = [f"data: {json.dumps(value, ensure_ascii=False)}{end}" for value in values]
-    return ("".join(texts) + done + end).encode()
+def pieces(body: bytes, size: int) -> Iterator[bytes]:
+    for at in range(0, len(body), size or len(body)):
+        yield body[at : at + (size or len(body))]
 
 
-SAID = chunk({"content": ANSWER})
-ENDED = chunk({}, "stop")
-WHOLE = sse(SAID, ENDED)
-
-UNDERSTOOD = {
-    "lines end in CR LF": sse(SAID, ENDED, end="\r\n\r\n"),
-    "lines end in CR": sse(SAID, ENDED, end="\r\r"),
-    "a byte order mark": b"\xef\xbb\xbf" + WHOLE,
-    "comments and signs of life": b": hi\n\n:\n\nevent: ping\ndata: {}\n\ndata:\n\n" + WHOLE,
-    "a heartbeat in words": b"event: heartbeat\ndata: alive\n\n" + WHOLE,
-    "ids and a name": b"id: 1\nretry: 5\nevent: message\n" + WHOLE,
-    "no choices at first": sse({"choices": []}, {"choices": None}, SAID, ENDED),
-    "no delta": sse(chunk(None), {"choices": [{"index": 0}]}, SAID, ENDED),
-    "no index": sse({"choices": [{"delta": {"content": ANSWER}}]}, ENDED),
-    "a reason of its own": sse(SAID, chunk({}, "eos_token")),
-    "a reason that is no word": sse(SAID, chunk({}, 1)),
-    "an empty reason": sse(chunk({"content": ANSWER}, ""), ENDED),
-    "usage that is none": sse(SAID, chunk({}, "stop", usage="n/a"), {"choices": [], "usage": []}),
-    "an end in small letters": sse(SAID, ENDED, done="data: [done]"),
-    "a line a value": "\n".join(map(json.dumps, (SAID, ENDED))).encode() + b"\n",
-    "all in one list": json.dumps([SAID, ENDED]).encode(),
-    "parts": sse(chunk({"content": [{"type": "text", "text": ANSWER}]}), ENDED),
-    "parts of the other protocol": sse(chunk({"content": [{"type": "output_text", "text": ANSWER}]}), ENDED),
-    "bare parts": sse(chunk({"content": ["От", "вет"]}), ENDED),
-    "thinking as an object": sse(chunk({"reasoning": {"content": "мысль"}}), SAID, ENDED),
-    "thinking in details": sse(chunk({"reasoning_details": [{"text": "мысль"}]}), SAID, ENDED),
-    "thinking in blocks": sse(chunk({"thinking_blocks": [{"thinking": "мысль"}]}), SAID, ENDED),
-    "hidden thinking": sse(chunk({"reasoning_details": [{"data": "x"}]}), SAID, ENDED),
-    "numbers that are none": WHOLE.replace(b'"index": 0', b'"index": 0, "logprobs": NaN', 1),
-    "a byte that is no UTF-8": WHOLE.replace(b'"index": 0', b'"index": 0, "x": "\xff"', 1),
-    "a raw control character": WHOLE.replace(b'"index": 0', b'"index": 0, "x": "a\tb"', 1),
-}  # fmt: skip
-BROKEN_OFF = {
-    "error in words": sse(SAID, {"error": "boom"}),
-    "error as a list": sse(SAID, {"error": ["boom"]}),
-    "error as an object": sse(SAID, {"error": {"message": "boom"}}),
-    "errors": sse(SAID, {"errors": [{"message": "boom"}]}),
-    "a detail": sse(SAID, {"detail": "boom"}),
-    "an event of that name": sse(SAID, done="event: error\ndata: boom"),
-    "an error among the events without their form": sse(
-        SAID, done='{"error": {"message": "boom"}}'
-    ),
-    "in a choice": sse(
-        SAID, {"choices": [{"index": 0, "delta": {}, "error": {"message": "boom"}}]}
-    ),
-    "as the reason": sse(SAID, chunk({}, "error", message="boom")),
-    "a code beside": sse(SAID, {"code": 500, "msg": "boom", "data": None}),
-    "MiniMax' own": sse(SAID, {"base_resp": {"status_code": 1004, "status_msg": "boom"}}),
-}
+def heard(
+    text: str, thinking: str, calls: Calls, reason: str | None, usage: Usage, row: Odd
+) -> Odd:
+    """What a reader made of it, in the form of the row."""
+    return Odd(
+        row.body,
+        text.strip(),
+        thinking.strip(),
+        tuple((name, arguments) for _, (name, arguments) in sorted(calls.items())),
+        reason or "",
+        (usage.input_tokens or 0, usage.output_tokens or 0) if row.usage else None,
+    )
 
 
-def in_the_chat(stream: bytes) -> str:
+def fold(calls: Calls, index: int, name: str | None, arguments: str | None) -> None:
+    call = calls.setdefault(index, ["", ""])
+    call[0] += name or ""
+    call[1] += arguments or ""
+
+
+def in_the_chat(row: Odd, size: int = 0) -> Odd:
     reader, chunks = AnswerReader("lab", "m"), ChunkReader("lab", "m")
-    events = [
-        event
-        for piece in (stream, b"")
-        for one, odd in chunks.read(piece)
-        for event in reader.read(one, odd=odd)
-    ]
+    events: list[ModelEvent] = []
+    try:
+        for piece in (*pieces(row.body, size), b""):
+            for one, odd in chunks.read(piece):
+                events += reader.read(one, odd=odd)
+    except ServerError:
+        if not (chunks.done or reader.complete):
+            raise
     assert chunks.done or reader.complete
-    return "".join(e.text for e in [*events, *reader.held_back()] if isinstance(e, TextDelta))
+    text, thinking, calls = "", "", Calls()
+    for event in [*events, *reader.held_back()]:
+        match event:
+            case TextDelta(more):
+                text += more
+            case ReasoningDelta(more):
+                thinking += more
+            case TextWasThinking():
+                text, thinking = "", thinking + text
+            case ToolCallDelta(index, _, name, arguments):
+                fold(calls, index, name, arguments)
+    end = reader.finished()
+    return heard(text, thinking, calls, end.finish_reason, end.usage, row)
 
 
-def passed_on(stream: bytes) -> str:
+def passed_on(row: Odd, size: int = 0) -> Odd:
     mender, values = StreamMender("lab", "m", wants_usage=True), StreamReader()
-    said = mender.passed(values.events(stream))
-    if mender.failure is not None:
-        raise mender.failure
-    said += mender.closing(values.rest_events())
-    chunks = [json.loads(line[6:]) for line in said.splitlines() if line.startswith(b"data: {")]
-    choices = [choice for one in chunks for choice in one.get("choices") or ()]
-    deltas = [choice.get("delta") or {} for choice in choices]
-    return "".join(delta.get("content") or "" for delta in deltas)
+    sent = b""
+    for piece in pieces(row.body, size):
+        sent += mender.passed(values.events(piece))
+        if mender.failure is not None:
+            raise mender.failure
+    sent += mender.closing(values.rest_events())
+    chunks = [json.loads(line[6:]) for line in sent.splitlines() if line.startswith(b"data: {")]
+    told: dict[str, Any] = next((one["usage"] for one in chunks if one.get("usage")), {})
+    text, thinking, calls, reason = "", "", Calls(), None
+    for choice in (choice for one in chunks for choice in one.get("choices") or ()):
+        delta = choice.get("delta") or {}
+        text += delta.get("content") or ""
+        thinking += delta.get("reasoning_content") or delta.get("reasoning") or ""
+        reason = choice.get("finish_reason") or reason
+        for call in delta.get("tool_calls") or ():
+            function = call["function"]
+            fold(calls, call["index"], function.get("name"), function.get("arguments"))
+    if row.usage:
+        assert "prompt_tokens" in told, "the client is told, by the names it knows"
+    return heard(text, thinking, calls, reason, mender.finished().usage, row)
 
 
-def as_a_whole(stream: bytes) -> str:
-    body, _ = mended_answer("lab", "m", stream.strip())
-    return str(json.loads(body)["choices"][0]["message"]["content"])
+def as_a_whole(row: Odd, size: int = 0) -> Odd:
+    body, finished = mended_answer("lab", "m", row.body.strip())
+    answer = json.loads(body)
+    choice = answer["choices"][0]
+    message = choice["message"]
+    functions = [call["function"] for call in message.get("tool_calls") or ()]
+    assert all(call["id"] for call in message.get("tool_calls") or ())
+    calls = {at: [one["name"], one["arguments"]] for at, one in enumerate(functions)}
+    thinking = message.get("reasoning_content") or message.get("reasoning") or ""
+    if row.usage:
+        assert answer["usage"]["prompt_tokens"] == row.usage[0]
+    return heard(
+        message.get("content") or "",
+        thinking,
+        calls,
+        choice["finish_reason"],
+        finished.usage,
+        row,
+    )
 
 
 READERS = pytest.mark.parametrize("read", [in_the_chat, passed_on, as_a_whole])
 
 
 @READERS
-@pytest.mark.parametrize("form", UNDERSTOOD)
+@pytest.mark.parametrize("form", ODD)
 def test_an_answer_is_read_in_whatever_form_it_comes(
-    form: str, read: Callable[[bytes], str]
+    form: str, read: Callable[[Odd, int], Odd]
 ) -> None:
-    assert read(UNDERSTOOD[form]) == ANSWER
+    row = ODD[form]
+    for size in (0, 1, 7):
+        assert read(row, size) == row
 
 
 @READERS
 @pytest.mark.parametrize("form", BROKEN_OFF)
 def test_an_answer_that_breaks_off_is_an_error_in_the_server_s_words(
-    form: str, read: Callable[[bytes], str]
+    form: str, read: Callable[[Odd], Odd]
 ) -> None:
     with pytest.raises(KonsiliumError) as refused:
-        read(BROKEN_OFF[form])
+        read(Odd(BROKEN_OFF[form]))
     assert "boom" in refused.value.detail
+
+
+@READERS
+def test_an_answer_without_an_end_is_never_whole(read: Callable[[Odd], Odd]) -> None:
+    for cut in (sse(SAID, done=""), sse(SAID, done="")[:-1], WHOLE[:90]):
+        with pytest.raises((IncompleteAnswer, AssertionError)):
+            read(Odd(cut))
+
+
+def test_events_that_one_line_feed_parts_come_as_they_arrive() -> None:
+    values = StreamReader()
+    lines = [b'data: {"a": 1}\n', b'data: {"a": 2}\n', b'data: {"a": 3}\n']
+    assert [values.payloads(line) for line in lines] == [[], [b'{"a": 1}'], [b'{"a": 2}']]
+    assert values.rest() == [b'{"a": 3}']
+
+
+def test_a_client_that_offered_functions_is_answered_in_their_form() -> None:
+    row = replace(ODD["calls: the form before"], text="")
+    mender, values = StreamMender(wants_usage=True, functions=False), StreamReader()
+    sent = mender.passed(values.events(row.body))
+    assert b'"function_call":{"name":"f"' in sent
+    assert b"tool_calls" not in sent
+    assert b'"finish_reason": "function_call"' in sent
