@@ -37,6 +37,7 @@ from app.view.servers import Servers
 from app.view.sessions import sessions_router
 from app.view.sign_in import AuthMiddleware
 from app.view.tool_lists import ToolLists
+from app.view.tool_servers import ToolServers
 from app.view.voice import Voice
 
 sys.excepthook = end_in_words
@@ -61,7 +62,8 @@ forms = dict.fromkeys(SEATS, form.draw)
 panel = Panel(models, MODES, storage.conversations, values, facts, forms, tool_lists)
 ways = Ways(reachable, settings.model_hub)
 guide = Guide(models, app.servers, people, recovered=panel.recovered, ways=ways)
-servers = Servers(models, app.servers, people, waiting=models.waiting)
+tool_servers = ToolServers(app.mcp, people)
+servers = Servers(models, app.servers, people, models.waiting, tool_servers)
 layer = DataLayer(
     people,
     storage.threads,

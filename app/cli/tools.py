@@ -57,7 +57,7 @@ async def list_tools(_args: argparse.Namespace, terminal: Terminal) -> int:
         (one.name, one.transport, one.where, terminal.words(OFF) if one.disabled else "")
         for one in configs.values()
     ]
-    terminal.table([*rows, *((name, "❌", why, "") for name, why in wrong.items())])
+    terminal.table([*rows, *((name, "❌", terminal.words(why), "") for name, why in wrong.items())])
     return int(bool(wrong))
 
 
@@ -87,7 +87,8 @@ def _told(terminal: Terminal, state: McpState) -> int:
         terminal.say(f"➖ {state.name}: {terminal.words(OFF)}")
         return 0
     if state.phase != "ready":
-        terminal.fail(FAILED.format(name=state.name, why=state.reason))
+        why = terminal.words(state.reason or "")
+        terminal.fail(FAILED.format(name=state.name, why=why))
         for line in state.stderr:
             terminal.fail(f"   {line}")
         return 1

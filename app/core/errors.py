@@ -248,5 +248,3 @@ class SettingsInvalid(KonsiliumError):
     def __init__(self, variable: str, detail: str) -> None:
         super().__init__(f"{variable}: {detail}")
         self.variable = variable
-        self.why = detail
-        """Without the variable's name."""

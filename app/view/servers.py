@@ -19,6 +19,7 @@ from app.view.chainlit.dicts import ElementDict, stamp
 from app.view.embedded_offers import offers_props
 from app.view.errors import pull_failed
 from app.view.rendering import element
+from app.view.tool_servers import ToolServers
 
 REDRAW_SECONDS = 0.5
 
@@ -35,8 +36,10 @@ class Servers:
         servers: ModelServers,
         people: People,
         waiting: Callable[[], Mapping[str, int]],
+        tools: ToolServers,
     ) -> None:
-        """`waiting`: how many calls wait for each server."""
+        """`waiting`: how many calls wait for each server; `tools`: the servers of tools, below."""
+        self._tools = tools
         self._registration = servers.registration
         self._embedded = servers.embedded
         self._models = models
@@ -59,6 +62,7 @@ class Servers:
             "remove": self.remove,
             "remove_embedded": self.remove_embedded,
             "remove_server": self.remove_server,
+            **self._tools.actions,
         }
 
     # -- the panel --------------------------------------------------------------------------------
@@ -66,7 +70,8 @@ class Servers:
     async def open(self, browser: Browser) -> None:
         """Opens the panel beside the chat, with what is known, then with what the servers say."""
         await browser.emit("element", await self._element(browser))
-        await browser.emit("element", _frame(browser))
+        for name in ("Servers", "ToolServers"):
+            await browser.emit("element", _frame(browser, name))
         await browser.emit("set_sidebar_title", TITLE[browser.language])
         await self._models.refresh()
 
@@ -99,6 +104,7 @@ class Servers:
                 await self._embedded.offers(), states, browser.language, admin=admin
             ),
             "pulls": [pull_props(pull, browser.language) for pull in self._pulls.all()],
+            "mcp": self._tools.props(browser, admin=admin),
         }
         return element(_owner(browser), browser.thread_id, "Servers", props)
 
@@ -179,13 +185,13 @@ def _owner(browser: Browser) -> str:
     return f"servers/{browser.id}"
 
 
-def _frame(browser: Browser) -> ElementDict:
-    """The panel itself. Chainlit's page opens its sidebar anew whenever an element of that place
+def _frame(browser: Browser, name: str) -> ElementDict:
+    """A part of the panel itself. Chainlit's page opens its sidebar anew whenever an element of that place
     changes, so this one never does: it draws what the other one holds."""
     owner = _owner(browser)
     live = element(owner, browser.thread_id, "Servers", {})["id"]
     props = {"lang": browser.language, "shows": live}
-    frame = element(owner, browser.thread_id, "Servers", props, key="/panel")
+    frame = element(owner, browser.thread_id, name, props, key="/panel")
     frame["display"] = "side"
     return frame
 

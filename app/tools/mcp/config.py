@@ -17,6 +17,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from app.core.errors import NotFound, SettingsInvalid, StorageUnavailable
+from app.core.text import Text, same
 from app.settings import write_private
 
 FILE = "mcp.json"
@@ -32,6 +33,31 @@ _TRANSPORTS: Mapping[str, Transport] = {
 """As other programs name them."""
 _REFERENCE = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _NAME = re.compile(r"[^\s,/][^,/]{0,59}")
+
+
+NAMED = Text(
+    ru="имя — до 60 знаков, без запятых и косых черт",
+    uk="назва — до 60 знаків, без ком і скісних рисок",
+    en="a name has at most 60 characters, no comma and no slash",
+)
+TAKEN = Text(
+    ru="такое имя уже есть у сервера или у встроенного инструмента",
+    uk="таку назву вже має сервер або вбудований інструмент",
+    en="a server or a tool of ours is called so already",
+)
+ONE_OF = Text(
+    ru="нужно либо command, либо url",
+    uk="потрібно або command, або url",
+    en="either a command or a url is needed",
+)
+
+
+class EntryWrong(SettingsInvalid):
+    """An entry that cannot be used, in words."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(FILE, text.en)
+        self.text = text
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +122,15 @@ class ServerConfig:
 
 
 def parsed(name: str, entry: object, taken: Collection[str] = ()) -> ServerConfig:
-    """One entry of the file. `taken`: names that no server may have. Raises SettingsInvalid."""
+    """One entry of the file. `taken`: names that no server may have. Raises EntryWrong."""
 
-    def wrong(why: str) -> SettingsInvalid:
-        return SettingsInvalid(FILE, why)
+    def wrong(why: str) -> EntryWrong:
+        return EntryWrong(same(why))
 
     if not _NAME.fullmatch(name) or name != name.strip():
-        raise wrong("a name has at most 60 characters, no comma and no slash")
+        raise EntryWrong(NAMED)
     if name in taken:
-        raise wrong("a tool is called so; give the server another name")
+        raise EntryWrong(TAKEN)
     if not isinstance(entry, dict):
         raise wrong("not an object")
     url, command = entry.get("url") or entry.get("serverUrl") or "", entry.get("command") or ""
@@ -112,7 +138,7 @@ def parsed(name: str, entry: object, taken: Collection[str] = ()) -> ServerConfi
     if said and said not in _TRANSPORTS:
         raise wrong(f"type must be stdio, http or sse, not {said!r}")
     if not isinstance(url, str) or not isinstance(command, str) or bool(url) == bool(command):
-        raise wrong("either a command or a url is needed")
+        raise EntryWrong(ONE_OF)
     guessed: Transport = "sse" if url.rstrip("/").endswith("/sse") else "http"
     transport = _TRANSPORTS[said] if said else guessed if url else "stdio"
     if (transport == "stdio") != bool(command):
@@ -155,13 +181,13 @@ def _names(entry: Mapping[str, Any], *keys: str) -> frozenset[str]:
 
 def entry_of(where: str, variables: Mapping[str, str]) -> dict[str, Any]:
     """An entry from a command line or an address, with the environment of the one or the headers of
-    the other. Raises SettingsInvalid."""
+    the other. Raises EntryWrong."""
     if re.match(r"https?://", where, re.IGNORECASE):
         return {"url": where, **({"headers": dict(variables)} if variables else {})}
     try:
-        program, *arguments = shlex.split(where)
+        program, *arguments = shlex.split(where) or [""]
     except ValueError as error:
-        raise SettingsInvalid(FILE, f"the command line cannot be read: {error}") from None
+        raise EntryWrong(same(f"the command line cannot be read: {error}")) from None
     entry: dict[str, Any] = {"command": program, "args": arguments}
     return {**entry, **({"env": dict(variables)} if variables else {})}
 
@@ -186,15 +212,15 @@ class McpFile:
 
     def servers(
         self, taken: Collection[str] = ()
-    ) -> tuple[dict[str, ServerConfig], dict[str, str]]:
+    ) -> tuple[dict[str, ServerConfig], dict[str, Text]]:
         """The entries that can be used, and of the others what is wrong with them. `taken`: names that
         no server may have. Raises SettingsInvalid where the file cannot be read."""
-        configs, wrong = dict[str, ServerConfig](), dict[str, str]()
+        configs, wrong = dict[str, ServerConfig](), dict[str, Text]()
         for name, entry in self.entries().items():
             try:
                 configs[name] = parsed(name, entry, taken)
-            except SettingsInvalid as error:
-                wrong[name] = error.why
+            except EntryWrong as error:
+                wrong[name] = error.text
         return configs, wrong
 
     def secrets(self, environment: Mapping[str, str]) -> Iterator[str]:
@@ -227,15 +253,15 @@ class McpFile:
         except FileNotFoundError:
             return {}
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsInvalid(FILE, f"cannot be read: {type(error).__name__}") from None
+            raise EntryWrong(same(f"cannot be read: {type(error).__name__}")) from None
         try:
             whole = json.loads(text) if text.strip() else {}
         except ValueError as error:
-            raise SettingsInvalid(FILE, f"no JSON: {error}") from None
+            raise EntryWrong(same(f"no JSON: {error}")) from None
         except RecursionError:
-            raise SettingsInvalid(FILE, "no JSON: nested too deeply") from None
+            raise EntryWrong(same("no JSON: nested too deeply")) from None
         if not isinstance(whole, dict) or not isinstance(whole.get("mcpServers", {}), dict):
-            raise SettingsInvalid(FILE, 'needs the form {"mcpServers": {"name": {…}}}')
+            raise EntryWrong(same('needs the form {"mcpServers": {"name": {…}}}'))
         return whole
 
     async def _write(self, whole: Mapping[str, Any]) -> None:

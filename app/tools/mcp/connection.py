@@ -25,7 +25,8 @@ from mcp.shared.message import SessionMessage
 from pydantic import AnyUrl, ValidationError
 
 from app.core.concurrency import BackgroundTasks, ended
-from app.core.errors import BadRequest, MalformedAnswer, ServerUnavailable
+from app.core.errors import BadRequest, MalformedAnswer, ServerUnavailable, SettingsInvalid
+from app.core.text import Text
 from app.core.turns import new_id
 from app.tools.mcp.config import ServerConfig
 
@@ -175,7 +176,7 @@ class Connection:
             if not asked.done():
                 if gone.done():
                     raise self._broken()
-                raise ServerUnavailable(f"no answer in {seconds:.0f} s", server=self._name)
+                raise Broken(TOO_SLOW, self._name)
             return asked.result()
         except McpError as error:
             if error.error.code == protocol.CONNECTION_CLOSED:
@@ -189,12 +190,12 @@ class Connection:
             await ended([asked, gone])
 
     @property
-    def end(self) -> str:
+    def end(self) -> Text:
         """What it is called that it is gone."""
-        return "it ended" if self._wire.own_process else "the connection broke"
+        return ENDED if self._wire.own_process else BROKE
 
-    def _broken(self) -> ServerUnavailable:
-        return ServerUnavailable(self.end, server=self._name)
+    def _broken(self) -> "Broken":
+        return Broken(self.end, self._name)
 
 
 class _Wire:
@@ -351,20 +352,73 @@ async def _lines(name: str, heard: Heard) -> AsyncGenerator[TextIO, None]:
             await read_all.wait()
 
 
-def why(error: BaseException) -> str:
-    """What went wrong with a connection, in technical words without secrets."""
+TOO_SLOW = Text(ru="не ответил вовремя", uk="не відповів вчасно", en="it did not answer in time")
+NOBODY = Text(
+    ru="по адресу никто не отвечает",
+    uk="за адресою ніхто не відповідає",
+    en="nobody answers at the address",
+)
+NO_PROGRAM = Text(
+    ru="нет программы или папки {name}",
+    uk="немає програми або теки {name}",
+    en="there is no program or folder {name}",
+)
+NOT_RUN = Text(
+    ru="нет права запустить {name}",
+    uk="немає права запустити {name}",
+    en="{name} may not be run",
+)
+NO_VARIABLE = Text(
+    ru="в окружении нет переменной {name}",
+    uk="в оточенні немає змінної {name}",
+    en="the environment has no variable {name}",
+)
+REFUSES_KEY = Text(
+    ru="сервер не принимает ключ (HTTP {status})",
+    uk="сервер не приймає ключ (HTTP {status})",
+    en="the server refuses the key (HTTP {status})",
+)
+STATUS = Text(
+    ru="сервер отвечает HTTP {status}",
+    uk="сервер відповідає HTTP {status}",
+    en="the server answers HTTP {status}",
+)
+ENDED = Text(ru="программа завершилась", uk="програма завершилася", en="the program ended")
+BROKE = Text(ru="связь прервалась", uk="зв'язок перервався", en="the connection broke")
+NO_MCP = Text(
+    ru="отвечает не по протоколу MCP",
+    uk="відповідає не за протоколом MCP",
+    en="it does not speak MCP",
+)
+
+
+def why(error: BaseException, config: ServerConfig) -> Text:
+    """What went wrong with a connection to that server, without secrets."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     match error:
         case httpx.HTTPStatusError():
-            return f"HTTP {error.response.status_code}"
+            status = error.response.status_code
+            return (REFUSES_KEY if status in (401, 403) else STATUS).format(status=status)
         case httpx.TimeoutException() | TimeoutError():
-            return "no answer in time"
+            return TOO_SLOW
         case httpx.TransportError():
-            return "nobody answers at the address"
+            return NOBODY
         case FileNotFoundError():
-            return f"there is no program or folder {error.filename}"
+            return NO_PROGRAM.format(name=error.filename or config.command[0])
         case PermissionError():
-            return f"{error.filename} may not be run"
-    detail = getattr(error, "detail", "")
-    return str(detail) if detail else type(error).__name__
+            return NOT_RUN.format(name=error.filename or config.command[0])
+        case SettingsInvalid():
+            return NO_VARIABLE.format(name=error.variable)
+        case Broken():
+            return error.text
+    log.warning("an MCP server failed: %r", error)
+    return NO_MCP
+
+
+class Broken(ServerUnavailable):
+    """The connection is gone, in words."""
+
+    def __init__(self, text: Text, server: str) -> None:
+        super().__init__(text.en, server=server)
+        self.text = text

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mcp import types as protocol
 
-from app.core.text import Text
+from app.core.text import same
 from app.core.tools import CallTool, Tool, ToolResult
 from app.tools.mcp.config import ServerConfig
 
@@ -77,7 +77,7 @@ def tool_from(listed: protocol.Tool, config: ServerConfig, call: CallTool) -> To
         description=(listed.description or title or name)[:MOST_DESCRIPTION],
         schema={"type": "object", "properties": {}, **schema},
         call=call,
-        title=Text(ru=title, uk=title, en=title) if title else None,
+        title=same(title) if title else None,
         origin=config.name,
         read_only=hints.readOnlyHint is True or name in config.trusted,
         outward=config.transport != "stdio" or hints.openWorldHint is not False,

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.core.concurrency import BackgroundTasks, ended
-from app.core.errors import NotFound, ServerUnavailable, SettingsInvalid
+from app.core.errors import NotFound, ServerUnavailable
+from app.core.text import Text
 from app.core.tools import Tool, ToolCaller, ToolResult
-from app.tools.mcp.config import FILE, McpFile, ServerConfig, parsed
-from app.tools.mcp.connection import CONNECT_SECONDS, Connection, connected, why
+from app.tools.mcp.config import FILE, TAKEN, EntryWrong, McpFile, ServerConfig, parsed
+from app.tools.mcp.connection import CONNECT_SECONDS, TOO_SLOW, Broken, Connection, connected, why
 from app.tools.mcp.content import (
     Prompt,
     ReadFile,
@@ -53,8 +54,8 @@ class McpState:
     where: str = ""
     """Its command line or address."""
     phase: Phase = "starting"
-    reason: str = ""
-    """Why it is not there, in technical words."""
+    reason: Text | None = None
+    """Why it is not there."""
     retry_at: float | None = None
     """When it is started again, of `time.time()`."""
     version: str = ""
@@ -83,7 +84,7 @@ class McpServer:
         self._pauses = pauses
         self._patience = patience
         self._connection: Connection | None = None
-        self._reason = ""
+        self._reason: Text | None = None
         """Why it died last, said once as long as it is the same."""
         self._stderr = deque[str](maxlen=STDERR_LINES)
         self._settled = asyncio.Event()
@@ -138,7 +139,7 @@ class McpServer:
                 async with asyncio.timeout(self._patience):
                     await self._up.wait()
         if self._connection is None or not self._connection.alive:
-            raise ServerUnavailable(self.state.reason or "not there", server=self.config.name)
+            raise Broken(self.state.reason or TOO_SLOW, self.config.name)
         return self._connection
 
     async def _keep(self) -> None:
@@ -158,14 +159,16 @@ class McpServer:
                         self.state = replace(self.state, phase="waiting", reason=connection.end)
                 reason = connection.end
             except Exception as error:  # noqa: BLE001 - whatever a server does ends its connection alone
-                reason = why(error)
+                reason = why(error, self.config)
             if time.monotonic() - began > STEADY_SECONDS:
                 tries = 0
             pause = self._pauses[min(tries, len(self._pauses) - 1)]
             tries += 1
             level = logging.DEBUG if reason == self._reason else logging.WARNING
             self._reason = reason
-            log.log(level, "mcp %s: %s; started again in %.0f s", self.config.name, reason, pause)
+            log.log(
+                level, "mcp %s: %s; started again in %.0f s", self.config.name, reason.en, pause
+            )
             self.state = replace(
                 self.state,
                 phase="waiting",
@@ -193,7 +196,7 @@ class McpServer:
             self.state = replace(
                 self.state,
                 phase="ready",
-                reason="",
+                reason=None,
                 version=f"{told.serverInfo.name} {told.serverInfo.version}".strip(),
                 tools=tuple(tool for tool in made if tool is not None),
                 prompts=tuple(prompt_from(one, name) for one in prompts),
@@ -201,7 +204,7 @@ class McpServer:
                 stderr=(),
             )
             if self._connection is None:
-                self._reason = ""
+                self._reason = None
                 log.info("mcp %s: there, with %d tools", name, len(self.state.tools))
             self._connection = connection
             self._up.set()
@@ -232,7 +235,7 @@ class McpServers:
         self._changed = changed
         self._make = make
         self._servers: dict[str, McpServer] = {}
-        self._wrong: dict[str, str] = {}
+        self._wrong: dict[str, Text] = {}
         self._stamp: object = None
         self._reading = asyncio.Lock()
         self._background = BackgroundTasks()
@@ -258,11 +261,12 @@ class McpServers:
     async def join(self, name: str, entry: Mapping[str, Any]) -> McpState:
         """A new server: it is started, and written into the file if it answers.
 
-        Raises SettingsInvalid where the entry or its name cannot be used, ServerUnavailable where it does
+        Raises EntryWrong where the entry or its name cannot be used, SettingsInvalid where a variable that it
+        names is not set, CannotStart where it does
         not come up, StorageUnavailable.
         """
         if name in self._servers or name in self._wrong:
-            raise SettingsInvalid(FILE, "there is a server of that name")
+            raise EntryWrong(TAKEN)
         config = parsed(name, entry, self._taken)
         config.resolved(self._environment())
         server = self._make(config, self._environment)
@@ -270,8 +274,7 @@ class McpServers:
         try:
             state = await came_up(server)
             if state.phase == "waiting":
-                told = "\n".join((state.reason, *state.stderr))
-                raise ServerUnavailable(told, server=name)
+                raise CannotStart(state)
             await self.file.put(name, entry)
         except BaseException:  # raised again: a server that is not kept does not run
             await server.aclose()
@@ -318,12 +321,12 @@ class McpServers:
     async def _read(self) -> None:
         try:
             configs, self._wrong = await asyncio.to_thread(self.file.servers, self._taken)
-        except SettingsInvalid as error:  # those that run go on
-            log.error("%s: %s", self.file.path, error.detail)
-            self._wrong = {FILE: error.why}
+        except EntryWrong as error:  # those that run go on
+            log.error("%s: %s", self.file.path, error.text.en)
+            self._wrong = {FILE: error.text}
             return
         for name, reason in self._wrong.items():
-            log.error("%s: %s: %s", self.file.path, name, reason)
+            log.error("%s: %s: %s", self.file.path, name, reason.en)
         running = self._servers
         self._servers = {}
         for name, config in configs.items():
@@ -338,9 +341,18 @@ class McpServers:
             self._background.start(gone.aclose())
 
 
+class CannotStart(ServerUnavailable):
+    """A server that was to join does not come up."""
+
+    def __init__(self, state: McpState) -> None:
+        reason = state.reason.en if state.reason else ""
+        super().__init__("\n".join((reason, *state.stderr)), server=state.name)
+        self.state = state
+
+
 async def came_up(server: McpServer) -> McpState:
     """Its state when it is there or has failed; one that takes too long has."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CONNECT_SECONDS):
             return await server.settled()
-    return replace(server.state, phase="waiting", reason="no answer in time")
+    return replace(server.state, phase="waiting", reason=TOO_SLOW)

@@ -52,6 +52,12 @@ async def ready(servers: McpServers, name: str = "own", phase: str = "ready") ->
     return await until(it, within=WITHIN)
 
 
+async def reason(servers: McpServers, name: str, phase: str) -> str:
+    state = await ready(servers, name, phase)
+    assert state.reason is not None
+    return state.reason.en
+
+
 async def call(
     servers: McpServers, id: str, report: Any = lambda line: None, **told: Any
 ) -> ToolResult:
@@ -96,7 +102,7 @@ async def test_a_server_behind_http_works_dies_and_comes_back(tmp_path, transpor
     port = free_port()
     url = f"http://127.0.0.1:{port}/{path}"
     async with house(tmp_path, hasty, own={"url": url}) as servers:
-        assert (await ready(servers, phase="waiting")).reason == "nobody answers at the address"
+        assert await reason(servers, "own", "waiting") == "nobody answers at the address"
         async with over(transport, port):
             await ready(servers)
             assert (await call(servers, "own/add", a=2, b=3)).text == "5"
@@ -134,7 +140,7 @@ async def test_a_server_that_dies_in_mid_call_is_said_to_and_started_again(tmp_p
             await call(servers, "own/crash")
         assert (await call(servers, "own/add", a=2, b=3)).text == "5"
     assert "mcp own: the disk is on fire" in caplog.text
-    assert "mcp own: it ended; started again" in caplog.text
+    assert "mcp own: the program ended; started again" in caplog.text
 
 
 async def test_several_calls_run_at_once(tmp_path):
@@ -176,10 +182,10 @@ async def test_what_cannot_start_says_why_and_holds_up_no_other(tmp_path):
         dies={"command": sys.executable, "args": ["-c", "import sys; sys.exit('I need a token')"]},
     ) as servers:
         await ready(servers)
-        assert "there-is-no-such-program" in (await ready(servers, "none", "waiting")).reason
-        assert "NOT_SET_ANYWHERE" in (await ready(servers, "unset", "waiting")).reason
-        assert "command or a url" in (await ready(servers, "wrong", "wrong")).reason
-        assert "a tool is called so" in (await ready(servers, "now", "wrong")).reason
+        assert "there-is-no-such-program" in await reason(servers, "none", "waiting")
+        assert "NOT_SET_ANYWHERE" in await reason(servers, "unset", "waiting")
+        assert "command or a url" in await reason(servers, "wrong", "wrong")
+        assert "is called so already" in await reason(servers, "now", "wrong")
         assert (await ready(servers, "off", "off")).tools == ()
 
         def told() -> bool:
@@ -201,7 +207,7 @@ async def test_an_edit_of_the_file_holds_without_a_restart(tmp_path):
         assert "other/add" not in {tool.id for tool in await servers.tools("u")}
         (tmp_path / FILE).write_text('{"mcpServers": {"other": ', encoding="utf-8")
         await servers.look()
-        assert (await ready(servers, FILE, "wrong")).reason.startswith("no JSON")
+        assert (await reason(servers, FILE, "wrong")).startswith("no JSON")
         assert len(await servers.tools("u")) > 1
         (tmp_path / FILE).unlink()
         await servers.look()

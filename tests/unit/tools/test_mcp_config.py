@@ -49,7 +49,7 @@ def test_an_entry_says_how_its_server_is_reached(entry, transport):
         ("a,b", {"command": "x"}, "no comma"),
         ("a/b", {"command": "x"}, "no slash"),
         ("", {"command": "x"}, "a name has"),
-        ("now", {"command": "x"}, "a tool is called so"),
+        ("now", {"command": "x"}, "is called so already"),
     ],
 )
 def test_what_is_wrong_with_an_entry_is_named(name, entry, why):
@@ -150,7 +150,7 @@ def test_a_command_line_or_an_address_is_an_entry():
     }
     for wrong in ('npx "open', "  "):
         with pytest.raises(SettingsInvalid):
-            entry_of(wrong, {})
+            parsed("a", entry_of(wrong, {}))
 
 
 def test_the_words_of_other_programs_for_switches_are_understood():

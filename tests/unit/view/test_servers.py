@@ -1,5 +1,6 @@
 """The panel of servers: administrators change things, others are told that they may not."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +13,10 @@ from app.completion.registration import ModelServers, ServerRegistration
 from app.core.models import EmbeddedOffer
 from app.core.people import User
 from app.core.turns import now
+from app.tools.mcp.servers import McpServers
 from app.view.chainlit.browser import Browser
 from app.view.servers import Servers
+from app.view.tool_servers import ToolServers
 from tests.fakes import ScriptedModels
 
 
@@ -59,7 +62,9 @@ def panel() -> tuple[Servers, Pulls]:
     book: Any = SimpleNamespace(names=frozenset({"named"}))
     registration = ServerRegistration(Catalogue([]), book)
     servers = ModelServers(catalogue, Nothing(), stores, pulls, registration)
-    return Servers(ScriptedModels(), servers, People(users), lambda: {"fake": 3}), pulls
+    people = People(users)
+    tools = ToolServers(McpServers(Path("nowhere"), dict), people)
+    return Servers(ScriptedModels(), servers, people, lambda: {"fake": 3}, tools), pulls
 
 
 def browser(identifier: str) -> tuple[Browser, Session]:
@@ -69,7 +74,18 @@ def browser(identifier: str) -> tuple[Browser, Session]:
 
 @pytest.mark.parametrize(
     "action",
-    ["pull", "cancel_pull", "load", "unload", "remove", "remove_embedded", "remove_server"],
+    [
+        "pull",
+        "cancel_pull",
+        "load",
+        "unload",
+        "remove",
+        "remove_embedded",
+        "remove_server",
+        "mcp_add",
+        "mcp_remove",
+        "mcp_restart",
+    ],
 )
 @pytest.mark.parametrize("who", ["boris", "clara", "nobody"])
 async def test_only_administrators_change_what_everybody_uses(action: str, who: str):
