@@ -292,7 +292,7 @@ class DialogueForm:
             StepKind.NOTICE,
             ended_at=now(),
         )
-        props = {**await self._company(browser), "unfolded": unfolded}
+        props = {**await self._company(browser), "id": record.id, "unfolded": unfolded}
         card = element(record.id, record.thread_id, "Participants", props)
         return replace(draw(record, browser.language), elements=(card,))
 

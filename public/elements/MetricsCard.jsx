@@ -349,7 +349,7 @@ function MetricsCard({ data, callAction }) {
         )}
       </div>
       {open && (
-        <div id={panel} className="k-panel">
+        <div id={panel} className="k-panel" ref={(unfolded) => unfolded?.scrollIntoView({ block: "nearest" })}>
           <dl className="k-facts">
             {rows.map(([name, value]) => (
               <div key={name}><dt>{name}</dt><dd>{value}</dd></div>

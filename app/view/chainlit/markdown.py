@@ -33,6 +33,19 @@ def with_edits_at_any_time(script: str) -> str:
     )
 
 
+ANY_FILE = re.compile(r"\|\|\{(?:\"\w+/\*\":\[\],?)+\}\}\},\[")
+"""The files that a page takes until it knows the settings, in words that its own library complains of."""
+
+
+def with_any_file_at_first(script: str) -> str:
+    """The script with a page that takes any file until it has the settings: it said in the console that
+    `application/*` is no type. Raises LookupError where the script is of another Chainlit."""
+    made, count = ANY_FILE.subn("||{}}},[", script)
+    if count != 1:
+        raise LookupError("Chainlit's script takes files in another way than is known")
+    return made
+
+
 def with_formulas(script: str, formulas: str) -> str:
     """The script with `formulas` (formulas.js) in the place of remark's own plugin. A single tilde strikes
     nothing out (`5~10`), a colon before a word is no directive (`nginx:latest` lost its second half), a

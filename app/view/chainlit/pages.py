@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,7 +25,12 @@ from app.core.text import Language, Text, language_of
 from app.view.avatars import avatar_svg
 from app.view.chainlit.browser import ActionHandler, Browser, guarded
 from app.view.chainlit.data_layer import DataLayer
-from app.view.chainlit.markdown import FORMULAS, with_edits_at_any_time, with_formulas
+from app.view.chainlit.markdown import (
+    FORMULAS,
+    with_any_file_at_first,
+    with_edits_at_any_time,
+    with_formulas,
+)
 
 _LINK = re.compile(r"<link\b[^>]*>\s*", re.IGNORECASE)
 _META_IMAGE = re.compile(r'\s*<meta\s+property="og:(?:image|url)"[^>]*>', re.IGNORECASE)
@@ -45,6 +51,7 @@ def _script() -> tuple[bytes, str]:
     """The script, compressed (once: Chainlit does it for each page), and its tag."""
     [path] = (Path(server.build_dir) / "assets").glob("index-*.js")
     text = with_edits_at_any_time(path.read_text(encoding="utf-8"))
+    text = with_any_file_at_first(text)
     text = with_formulas(text, FORMULAS.read_text(encoding="utf-8"))
     packed = gzip.compress(text.encode(), 6, mtime=0)
     return packed, f'"{hashlib.sha256(packed).hexdigest()[:24]}"'
@@ -192,6 +199,9 @@ Tag = Annotated[str, Query(max_length=35)]
 Number = Annotated[int | None, Query(ge=0, le=99)]
 
 
+BY_NAME = "application/x-by-name"
+"""A type that no file has: the page's library takes only types that may be, and the names decide."""
+
 SESSION_COOKIE = "X-Chainlit-Session-id"
 
 
@@ -255,6 +265,9 @@ def _in_words(settings: dict[str, Any], language: Language, *, alone: bool) -> d
             link["name"] = HEADER_LINKS[link["name"]][language]
         if link["url"].startswith("/"):
             link["url"] = f"{config.run.root_path}{link['url']}"
+    uploads = settings["features"]["spontaneous_file_upload"]
+    names = chain.from_iterable(uploads["accept"].values())
+    uploads["accept"] = {BY_NAME: [name for name in names if name.startswith(".")]}
     return settings
 
 

@@ -14,7 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from app.view.chainlit.markdown import FORMULAS, with_edits_at_any_time, with_formulas
+from app.view.chainlit.markdown import (
+    FORMULAS,
+    with_any_file_at_first,
+    with_edits_at_any_time,
+    with_formulas,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 FRONTIER = ROOT / "app" / "view" / "chainlit"
@@ -242,6 +247,14 @@ def test_the_page_edits_questions_where_we_open_that_for_while_an_answer_is_writ
     [script] = (chainlit() / "frontend" / "dist" / "assets").glob("index-*.js")
     page = with_edits_at_any_time(script.read_text(encoding="utf-8"))
     assert page.count("disabled:!1,") >= 2
+
+
+def test_the_page_takes_any_file_until_it_knows_the_settings_without_complaints_in_its_console():
+    [script] = (chainlit() / "frontend" / "dist" / "assets").glob("index-*.js")
+    text = script.read_text(encoding="utf-8")
+    assert text.count('"application/*":[]') - 1 == with_any_file_at_first(text).count(
+        '"application/*":[]'
+    )
 
 
 def test_nothing_is_left_for_chainlit_to_write_into_the_folder_of_the_app():

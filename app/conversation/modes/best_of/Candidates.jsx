@@ -1,8 +1,9 @@
 import { useState } from "react";
-import { Award, Check, CircleX } from "lucide-react";
-import { useChatData } from "@chainlit/react-client";
+import { Award, Check, CircleX, Columns2 } from "lucide-react";
+import { Markdown } from "@/components/markdown";
+import { useChatData, useChatMessages } from "@chainlit/react-client";
 
-const { decimal, keep, known, plural, words } = window.Konsilium;
+const { keep, plural, words } = window.Konsilium;
 
 const TEXTS = {
   ru: {
@@ -10,7 +11,8 @@ const TEXTS = {
     candidate: (number) => `Вариант ${number}`,
     chosen: "выбран",
     promote: "Выбрать этот",
-    score: "оценка",
+    beside: "Читать рядом",
+    apart: "Свернуть",
     by: {
       medoid: "больше всего общего с остальными",
       heuristic: "по длине, словам вопроса и строению",
@@ -24,14 +26,14 @@ const TEXTS = {
       empty: "пустой", cut: "оборван", language: "не на том языке", forbidden: "запрещённые слова",
       structure: "сломана разметка", failed: "ошибка",
     },
-    parts: { length: "длина", keywords: "слова вопроса", structure: "строение", clean: "без запрещённых слов" },
   },
   uk: {
     title: (count) => `Найкращий з ${count} ${plural("uk", count, ["варіанта", "варіантів", "варіантів"])}`,
     candidate: (number) => `Варіант ${number}`,
     chosen: "вибрано",
     promote: "Вибрати цей",
-    score: "оцінка",
+    beside: "Читати поруч",
+    apart: "Згорнути",
     by: {
       medoid: "найбільше спільного з рештою",
       heuristic: "за довжиною, словами запитання та будовою",
@@ -45,14 +47,14 @@ const TEXTS = {
       empty: "порожній", cut: "обірваний", language: "не тією мовою", forbidden: "заборонені слова",
       structure: "зламана розмітка", failed: "помилка",
     },
-    parts: { length: "довжина", keywords: "слова запитання", structure: "будова", clean: "без заборонених слів" },
   },
   en: {
     title: (count) => `The best of ${count} ${plural("en", count, ["candidate", "candidates"])}`,
     candidate: (number) => `Candidate ${number}`,
     chosen: "chosen",
     promote: "Choose this one",
-    score: "score",
+    beside: "Read side by side",
+    apart: "Fold",
     by: {
       medoid: "has the most in common with the others",
       heuristic: "by length, the question's words and structure",
@@ -66,19 +68,16 @@ const TEXTS = {
       empty: "empty", cut: "cut off", language: "in another language", forbidden: "forbidden words",
       structure: "broken structure", failed: "failed",
     },
-    parts: { length: "length", keywords: "the question's words", structure: "structure", clean: "no forbidden words" },
   },
 };
 
-function Candidate({ text, candidate, chosen, busy, promote }) {
+function Candidate({ text, candidate, words: written, chosen, busy, promote }) {
   const title = text.candidate(candidate.number);
   const vetoes = candidate.vetoes ?? [];
   const speechless = vetoes.includes("empty") || vetoes.includes("failed");
-  const parts = Object.entries(candidate.parts ?? {})
-    .map(([name, value]) => `${text.parts[name] ?? name} ${decimal(value, 2)}`);
   return (
     <li className={`k-candidate ${chosen ? "k-chosen" : ""}`}>
-      <div className="k-model-text">
+      <span className="k-model-text">
         <span>
           <span className="k-strong">{title}</span>
           {chosen && <span className="k-badge k-good"><Check aria-hidden="true" />{text.chosen}</span>}
@@ -86,23 +85,25 @@ function Candidate({ text, candidate, chosen, busy, promote }) {
             <span key={veto} className="k-badge k-bad"><CircleX aria-hidden="true" />{text.vetoes[veto] ?? veto}</span>
           ))}
         </span>
-        {parts.length > 0 && <span className="k-small k-muted">{parts.join(" • ")}</span>}
-      </div>
-      <span className="k-actions">
-        {known(candidate.score) && !vetoes.length && (
-          <span className="k-score" title={text.score}>
-            <span className="sr-only">{text.score} </span>{decimal(candidate.score, 2)}
-          </span>
-        )}
-        {!chosen && !speechless && (
-          <button type="button" className="k-button" disabled={busy} onClick={promote}
-            aria-label={`${text.promote}: ${title}`}>
-            <Award aria-hidden="true" />{text.promote}
-          </button>
-        )}
       </span>
+      {!chosen && !speechless && (
+        <button type="button" className="k-button" disabled={busy} onClick={promote}
+          aria-label={`${text.promote}: ${title}`}>
+          <Award aria-hidden="true" />{text.promote}
+        </button>
+      )}
+      {written && <div className="k-candidate-words" tabIndex={0} role="region" aria-label={title}><Markdown latex>{written}</Markdown></div>}
     </li>
   );
+}
+
+/** What a step of the page says, wherever in the tree it stands. */
+function written(steps, id) {
+  for (const step of steps ?? []) {
+    const found = step.id === id ? step.output : written(step.steps, id);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** Why this one: by the way of choosing, unless the vetoes left no choice. */
@@ -117,7 +118,9 @@ function Candidates({ data, callAction }) {
   const { lang, turn_id: turnId, candidates = [], chosen, by, reason } = data;
   const text = words(lang, TEXTS);
   const { loading } = useChatData();
+  const { messages } = useChatMessages();
   const [asked, setAsked] = useState(false);
+  const [beside, setBeside] = useState(false);
   const promote = async (candidate) => {
     setAsked(true);
     try {
@@ -133,10 +136,15 @@ function Candidates({ data, callAction }) {
         <span className="k-muted">{why(text, by, candidates, chosen)}</span>
       </div>
       {reason && <p className="k-muted">{reason}</p>}
-      <ol className="k-candidates">
+      {candidates.length > 1 && (
+        <button type="button" className="k-button k-start" aria-expanded={beside} onClick={() => setBeside(!beside)}>
+          <Columns2 aria-hidden="true" />{beside ? text.apart : text.beside}
+        </button>
+      )}
+      <ol className={`k-candidates ${beside ? "k-beside" : ""}`}>
         {candidates.map((candidate) => (
           <Candidate key={candidate.step_id} text={text} candidate={candidate} busy={loading || asked}
-            chosen={candidate.step_id === chosen} promote={() => promote(candidate)} />
+            words={beside && written(messages, candidate.step_id)} chosen={candidate.step_id === chosen} promote={() => promote(candidate)} />
         ))}
       </ol>
     </section>

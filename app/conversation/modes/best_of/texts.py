@@ -39,7 +39,7 @@ NONE_CLEAN = Text(
     uk="Жоден варіант не пройшов перевірку; обрано варіант {n}, найменш поганий.",
     en="No candidate passed the checks; candidate {n} is the least bad one.",
 )
-ROW = Text(ru="Вариант {n}: {score}", uk="Варіант {n}: {score}", en="Candidate {n}: {score}")
+RULED_OUT = Text(ru="Вариант {n}: {why}", uk="Варіант {n}: {why}", en="Candidate {n}: {why}")
 VETOES: Mapping[str, Text] = {
     "failed": Text(ru="ошибка", uk="помилка", en="failed"),
     "empty": Text(ru="пустой", uk="порожній", en="empty"),
@@ -51,7 +51,8 @@ VETOES: Mapping[str, Text] = {
 
 
 def outcome(scores: Sequence[Score], best: Score, by: str, reason: str, language: Language) -> str:
-    """Who won and why, and a row a candidate."""
+    """Who won and why, and what ruled out the others. Scores say nothing to a reader: they compare
+    candidates of one contest alone."""
     unruled = [s for s in scores if not s.vetoes]
     if len(scores) > 1 and unruled == [best]:
         words = ONLY_ONE
@@ -61,13 +62,12 @@ def outcome(scores: Sequence[Score], best: Score, by: str, reason: str, language
     if reason and words is CHOSEN[by]:
         first += f" {reason}"
     rows = [
-        "- " + ROW[language].format(n=s.candidate.number, score=_mark(s, language))
+        "- " + RULED_OUT[language].format(n=s.candidate.number, why=_why(s, language))
         for s in sorted(scores, key=lambda s: s.candidate.number)
+        if s.vetoes
     ]
-    return first + "\n\n" + "\n".join(rows)
+    return "\n\n".join([first, *(["\n".join(rows)] if rows else [])])
 
 
-def _mark(score: Score, language: Language) -> str:
-    if score.vetoes:
-        return ", ".join(VETOES[veto][language] for veto in score.vetoes)
-    return f"{score.score:.2f}"
+def _why(score: Score, language: Language) -> str:
+    return ", ".join(VETOES[veto][language] for veto in score.vetoes)

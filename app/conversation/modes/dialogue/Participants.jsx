@@ -71,6 +71,8 @@ const TEXTS = {
 };
 
 const LEAST = 2;
+/** Ids of forms that were folded: the page makes a form anew when its address changes. */
+const FOLDED = keep("Participants folded", new Set());
 
 function complaint(text, participants) {
   const names = participants.map((one) => one.name.trim().toLowerCase());
@@ -123,13 +125,18 @@ function Participants({ data, callAction }) {
   const [preset, setPreset] = useState("");
   const [name, setName] = useState("");
   const [auto, setAuto] = useState(council && !named);
-  const [unfolded, setUnfolded] = useState((data.unfolded ?? true) && !(council && !named));
+  const [unfolded, setUnfolded] = useState((data.unfolded ?? true) && !(council && !named) && !FOLDED.has(data.id));
   const edited = useRef(false);
   const { messages } = useChatMessages();
   const questions = messages.filter((message) => message.type === "user_message").length;
   const before = useRef(questions);
   const problem = complaint(text, participants);
 
+  const unfold = (shown) => {
+    setUnfolded(shown);
+    if (shown) FOLDED.delete(data.id);
+    else FOLDED.add(data.id);
+  };
   const edit = (next) => {
     setParticipants(next);
     edited.current = true;
@@ -142,7 +149,7 @@ function Participants({ data, callAction }) {
   const automatic = async () => {
     edited.current = false;
     setAuto(true);
-    setUnfolded(false);
+    unfold(false);
     await callAction({ name: "participants", payload: { participants: [] } });
   };
   const take = async () => {
@@ -153,14 +160,14 @@ function Participants({ data, callAction }) {
   const apply = async (event) => {
     event.preventDefault();
     await take();
-    setUnfolded(false);
+    unfold(false);
   };
   /* Whoever goes on to the question has said who takes part: nothing typed here is lost. */
   const leave = (event) => {
     if (edited.current && !problem && !event.currentTarget.contains(event.relatedTarget)) take();
   };
   useEffect(() => {
-    if (questions > before.current) setUnfolded(false);
+    if (questions > before.current) unfold(false);
     before.current = questions;
   }, [questions]);
   const save = async () => {
@@ -177,7 +184,7 @@ function Participants({ data, callAction }) {
   return (
     <form data-testid="participants" className="k-panel k-participants" lang={lang} onSubmit={apply}
       onBlur={leave} aria-label={text.title}>
-      <button type="button" className="k-fold" aria-expanded={unfolded} onClick={() => setUnfolded(!unfolded)}>
+      <button type="button" className="k-fold" aria-expanded={unfolded} onClick={() => unfold(!unfolded)}>
         <span className="k-strong">{text.title}</span>
         {!unfolded && (
           <span className="k-muted k-small">{auto ? text.folded : participants.map((one) => one.name).join(", ")}</span>

@@ -1,0 +1,51 @@
+/* The view ends where the answer ends. Chainlit scrolls when words come, but not when what stands under them
+   is drawn a moment later (numbers, a council's steps, pictures), and takes that for a reader who has
+   scrolled up. Here only a reader does that; and what they unfold themselves stays where it is. */
+(() => {
+  "use strict";
+
+  const END_PX = 10; // as near to the end as Chainlit counts
+  const UNFOLDING_MS = 1000;
+  let view = null;
+  let follows = true;
+  let top = 0;
+  let height = 0;
+  let touched = -Infinity;
+
+  const grown = new ResizeObserver(() => {
+    window.dispatchEvent(new Event("resize")); // Chainlit measures the room that it keeps below a short answer
+    if (follows && performance.now() - touched > UNFOLDING_MS) view.scrollTop = view.scrollHeight;
+  });
+  const scrolled = () => {
+    if (view.scrollTop + view.clientHeight >= view.scrollHeight - END_PX) follows = true;
+    else if (view.scrollTop < top && view.scrollHeight >= height) follows = false;
+    top = view.scrollTop;
+    height = view.scrollHeight;
+  };
+  const watch = () => {
+    const found = document.querySelector("[data-step-type]")?.closest(".overflow-y-auto") ?? null;
+    if (found === view) return;
+    grown.disconnect();
+    view?.removeEventListener("scroll", scrolled);
+    view = found;
+    if (!view) return;
+    [follows, top, height] = [true, 0, 0];
+    view.addEventListener("scroll", scrolled);
+    grown.observe(view.firstElementChild);
+  };
+
+  for (const act of ["pointerdown", "keydown"]) {
+    document.addEventListener(act, ({ target }) => {
+      if (view?.contains(target)) touched = performance.now();
+    }, true);
+  }
+  let waiting = false;
+  new MutationObserver(() => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      watch();
+    });
+  }).observe(document.documentElement, { childList: true, subtree: true });
+})();
