@@ -48,6 +48,7 @@ from app.gateway.rest.app import build_rest
 from app.gateway.rest.services import RestServices
 from app.gateway.services import GatewayServices
 from app.knowledge.arrivals import Arrivals
+from app.knowledge.embedding import Embeddings
 from app.knowledge.library import Library as KnowledgeLibrary
 from app.observability.logs import configure_logging
 from app.observability.prometheus import CONTENT_TYPE, CallMetrics
@@ -116,6 +117,8 @@ class Application:
         self.background.start(self.servers.catalogue.run())
         self.mcp.start()
         await self.servers.catalogue.refresh()
+        if (embeddings := self.arrivals.library.embeddings) is not None:
+            self.background.start(embeddings.run())
         gc.freeze()  # what is loaded by now stays: to look it through again takes a third of a second
 
     async def _receive_people(self) -> None:
@@ -159,7 +162,9 @@ def build(
     models = Models(
         servers.catalogue, prices, default=settings.model_name, observers=[metrics], fleet=fleet
     )
-    knowledge = KnowledgeLibrary(storage.knowledge)
+    knowledge = KnowledgeLibrary(
+        storage.knowledge, embeddings=embeddings(settings, storage, models)
+    )
     mcp = McpServers(settings.data_dir, environment, taken=NAMES, changed=lambda: log_as(settings))
     tools = ToolBox([BuiltIn(), KnowledgeTools(knowledge), mcp])
     conversation = _conversation(settings, storage, models, metrics, tools, knowledge, post)
@@ -327,6 +332,20 @@ def embedder(
             await log_call(call.record)
 
     return Embedder(name, embed)
+
+
+def embeddings(settings: Settings, storage: Storage, models: Models) -> Embeddings | None:
+    """What makes the vectors of knowledge bases, where EMBEDDING_MODEL names a model."""
+
+    async def embed(name: str, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        call = models.embedding(ModelRef.parse(name), texts)
+        try:
+            return await call.vectors()
+        finally:
+            await storage.usage.add(None, None, call.record.request_id, [call.record])
+
+    name = settings.embedding_model
+    return Embeddings(storage.knowledge, name, embed) if name else None
 
 
 def _authenticator(

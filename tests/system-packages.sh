@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the tests need from the system: a browser, fonts with emoji, PostgreSQL, Redis, nginx.
+# What the tests need from the system: a browser, fonts with emoji, PostgreSQL, Redis, nginx, Tesseract.
 # Installed where apt is there and we may use it; on a person's machine what is missing is named.
 set -eu
 missing=""
@@ -8,6 +8,7 @@ command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
 command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
+command -v tesseract >/dev/null 2>&1 || missing="$missing tesseract-ocr tesseract-ocr-rus tesseract-ocr-ukr"
 [ -z "$missing" ] && exit 0
 if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
     apt-get update -qq

@@ -134,6 +134,10 @@ class KnowledgeStore(Protocol):
         """The passages of these documents and numbers that are still there, in that order."""
         ...
 
+    async def texts(self, document_id: str) -> tuple[Passage, ...]:
+        """All passages of a document, for whom it may concern: vectors are made of them."""
+        ...
+
     async def put_vectors(self, model: str, vectors: Vectors) -> None:
         """Keeps them, in place of the document's others; nothing for a document that is gone."""
         ...

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 from app.completion.caching.words import folded
 from app.core.notes import Mark
@@ -82,7 +83,10 @@ _DATE = re.compile(
     rf"\b(?:(?P<y1>\d{{4}})-(?P<m1>\d{{1,2}})-(?P<d1>\d{{1,2}})"
     rf"|(?P<d2>\d{{1,2}})[./](?P<m2>\d{{1,2}})[./](?P<y2>\d{{4}})"
     rf"|(?P<d3>\d{{1,2}})(?:st|nd|rd|th|-?го)?\s+(?:of\s+)?(?P<n3>{_MONTH})\.?,?\s+(?P<y3>\d{{4}})"
-    rf"|(?P<n4>{_MONTH})\.?\s+(?P<d4>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y4>\d{{4}}))\b",
+    rf"|(?P<n4>{_MONTH})\.?\s+(?P<d4>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y4>\d{{4}})"
+    rf"|(?P<d5>\d{{1,2}})(?:st|nd|rd|th|-?го)?\s+(?:of\s+)?(?P<n5>{_MONTH})"
+    rf"|(?P<n6>{_MONTH})\s+(?P<d6>\d{{1,2}})(?:st|nd|rd|th)?"
+    r"|(?P<h1>[01]?\d|2[0-4]):(?P<i1>[0-5]\d)(?=\s*(?:[ap]m\b|год\b|час|$|[^\w.,:]|[.,:](?!\d)))(?<=:\d\d))(?!\w)",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(
@@ -92,6 +96,30 @@ _NUMBER = re.compile(
 )
 _THOUSANDS_OR_FRACTION = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 _SCALE = {"т": 1_000, "k": 1_000, "к": 1_000, "b": 1_000_000_000}
+
+
+_WORDS = {
+    word: str(number)
+    for number, words in (
+        (2, "two два две двух двум двумя дві двох двом двома"),
+        (3, "three три трех трем тремя трьох трьом трьома"),
+        (4, "four четыре четырех четырем чотири чотирьох чотирьом"),
+        (5, "five пять пяти п'ять п'яти"),
+        (6, "six шесть шести шість шести"),
+        (7, "seven семь семи сім семи"),
+        (8, "eight восемь восьми вісім восьми"),
+        (9, "nine девять девяти дев'ять дев'яти"),
+        (10, "ten десять десяти"),
+        (11, "eleven одиннадцать одиннадцати одинадцять"),
+        (12, "twelve двенадцать двенадцати дванадцять дванадцяти"),
+        (14, "fourteen четырнадцать четырнадцати чотирнадцять чотирнадцяти"),
+        (15, "fifteen пятнадцать пятнадцати п'ятнадцять"),
+        (20, "twenty двадцать двадцати двадцять"),
+        (30, "thirty тридцать тридцати тридцять"),
+        (100, "hundred сто"),
+    )
+    for word in words.replace("'", "").split()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +137,18 @@ def figures(text: str) -> list[Figure]:
     at = 0
     for date in _DATE.finditer(text):
         found += _numbers(text, at, date.start())
-        parts = {name[0]: value for name, value in date.groupdict().items() if value}
-        month = int(parts["m"]) if "m" in parts else _MONTHS[parts["n"].casefold()]
-        value = f"{parts['y']}-{month:02}-{int(parts['d']):02}"
-        found.append(Figure(date.start(), date.end(), frozenset({value})))
+        found.append(Figure(date.start(), date.end(), frozenset({_moment(date)})))
         at = date.end()
     return [*found, *_numbers(text, at, len(text))]
+
+
+def _moment(date: re.Match[str]) -> str:
+    """A date as `2024-03-15`, without its year `-03-15`; a time as `16:48`."""
+    parts = {name[0]: value for name, value in date.groupdict().items() if value}
+    if "h" in parts:
+        return f"{int(parts['h'])}:{parts['i']}"
+    month = int(parts["m"]) if "m" in parts else _MONTHS[parts["n"].casefold()]
+    return f"{parts.get('y', '')}-{month:02}-{int(parts['d']):02}"
 
 
 def _numbers(text: str, start: int, end: int) -> Iterator[Figure]:
@@ -150,9 +184,15 @@ class _Passage:
             values |= one.values
             for value in one.values:
                 year, _, rest = value.partition("-")
-                if rest:
-                    values |= {year, *(part.lstrip("0") for part in rest.split("-"))}
-        return frozenset(values)
+                if rest:  # of a date its parts may be told alone
+                    values |= {year, f"-{rest}", *(part.lstrip("0") for part in rest.split("-"))}
+                hour, _, minutes = value.partition(":")
+                values |= {hour} if minutes == "00" else set()
+        return frozenset(values | {value for value, _ in self.counted})
+
+    @cached_property
+    def counted(self) -> frozenset[tuple[str, str]]:
+        return frozenset(_counted(self.whole))
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -170,6 +210,19 @@ class _Passage:
         return not self.words.isdisjoint(_forms(word)) or any(
             begun in self.beginnings for begun in map(_beginning, _forms(word)) if begun
         )
+
+
+def _counted(text: str) -> Iterator[tuple[str, str]]:
+    """Each number, in figures or in a word, and the word behind it: `7`, `year` of `seven years`."""
+    words = tokens(text)
+    for word, behind in pairwise([*words, ""]):
+        value = word if word[0].isdigit() else _number_word(word)
+        if value:
+            yield value, min(_forms(behind), default="") if behind else ""
+
+
+def _number_word(word: str) -> str:
+    return next((_WORDS[form] for form in _forms(word) if form in _WORDS), "")
 
 
 def _forms(word: str) -> set[str]:
@@ -304,6 +357,13 @@ def _holding(claim: str, named: dict[int, _Passage], question: str) -> set[int]:
     if words and len(together) < enough * len(words):
         return quoted
     if any(one.values.isdisjoint(numbers) for one in said):
+        return quoted
+    counted = {(n, noun) for one in named.values() for n, noun in one.counted}
+    nouns = {noun for _, noun in counted}
+    words_for_numbers = [w for w in words if _number_word(w)]
+    if words_for_numbers and any(
+        noun in nouns and (value, noun) not in counted for value, noun in _counted(claim) if noun
+    ):
         return quoted
     each = enough if len(named) == 1 else ENOUGH_OF_ONE
     return quoted | {n for n in named if len(has[n]) >= each * len(words)}

