@@ -38,6 +38,7 @@ from app.view.sessions import sessions_router
 from app.view.sign_in import AuthMiddleware
 from app.view.tool_lists import ToolLists
 from app.view.tool_servers import ToolServers
+from app.view.versions import versions_router
 from app.view.voice import Voice
 
 sys.excepthook = end_in_words
@@ -118,6 +119,7 @@ server.put_first(
     knowledge.knowledge_router(app.arrivals, storage.knowledge, root),
     *(() if local else (sessions_router(app.sessions, root),)),
     files.exports_router(storage.threads, root),
+    versions_router(storage.threads, root),
     files.attachment_costs_router(models, limits, root),
     dashboard_router(storage.usage, who, PAGE / "public", language, root),
 )

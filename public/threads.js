@@ -73,6 +73,12 @@
   const UNDO_MS = 12_000;
   const note = make("div", { id: "k-undo", role: "status", hidden: "" });
   let ending = 0;
+  const placeNote = () => {
+    const composer = document.querySelector("#message-composer"); // above it nothing is covered
+    if (note.hidden || (composer ? composer.previousElementSibling === note : note.isConnected)) return;
+    if (composer) composer.before(note);
+    else document.body.append(note);
+  };
   const undo = ({ thread, step }) => {
     const back = make("button", { type: "button", class: "k-button" }, text().undo);
     back.addEventListener("click", async () => {
@@ -82,8 +88,8 @@
       window.location.assign(new URL(`thread/${thread}`, root));
     });
     note.replaceChildren(make("span", {}, thread ? text().deleted : text().versions), back);
-    if (!note.isConnected) document.body.append(note);
     note.hidden = false;
+    placeNote();
     clearTimeout(ending);
     ending = setTimeout(() => (note.hidden = true), UNDO_MS);
   };
@@ -132,6 +138,7 @@
   const look = () => {
     waiting = false;
     followLink();
+    placeNote();
     document.documentElement.toggleAttribute("data-shared", window.location.pathname.includes("/share/"));
     const header = document.querySelector("#header > div:last-child");
     if (header) offer(header);

@@ -103,6 +103,13 @@ class Threads:
             lambda c: _contents(c, thread_id, reader, through=through, first=first, whole=whole)
         )
 
+    async def versions(
+        self, thread_id: str, user_id: str, node: str
+    ) -> Mapping[str, tuple[StepRecord, ...]]:
+        """Of a question and its siblings, by their ids and in the order they appeared: itself, and the
+        answers that were shown last; of a turn and its siblings their answers. Raises NotFound."""
+        return await self._database.read(lambda c: _versions(c, thread_id, user_id, node))
+
     async def ensure(self, thread_id: str, user_id: str) -> None:
         """Makes an empty thread, which no list shows yet, where there is none."""
         await self._database.write(lambda c: ensure_thread(c, thread_id, user_id))
@@ -362,3 +369,29 @@ def _contents(
         path,
         branches.forks(path) if thread.user_id == reader else {},
     )
+
+
+_SAID_OF = (
+    select(steps)
+    .where(steps.c.thread_id == bindparam("thread_id"), steps.c.kind.in_(("question", "answer")))
+    .where(or_(*(steps.c[name].in_(bindparam("of", expanding=True)) for name in ("id", "turn_id"))))
+    .order_by(steps.c.seq)
+)
+
+
+def _versions(
+    connection: Connection, thread_id: str, user_id: str, node: str
+) -> Mapping[str, tuple[StepRecord, ...]]:
+    if _readable(connection, thread_id, user_id).user_id != user_id:
+        raise NotFound(f"versions in thread {thread_id} for {user_id}")
+    branches = branches_of(connection, thread_id)
+    versions = {
+        id: (id, branches.next(id))
+        for id in branches.siblings(node_of(connection, thread_id, node))
+    }
+    of = {"thread_id": thread_id, "of": [id for held in versions.values() for id in held]}
+    said = tuple(map(step_from, connection.execute(_SAID_OF, of)))
+    return {
+        id: tuple(s for s in said if s.id == id or (s.kind == "answer" and s.turn_id in held))
+        for id, held in versions.items()
+    }

@@ -136,7 +136,8 @@ def arrows(stored: StoredThread, language: Language) -> Iterator[ElementDict]:
         if node in kinds:
             answer = kinds[node] == "turn"
             place = said.get(node, parents[node]) if answer else node
-            props = {"lang": language, "node": node, "ids": list(ids), "answer": answer}
+            versions = {"thread": stored.thread.id, "node": node, "ids": list(ids)}
+            props = {**versions, "lang": language, "answer": answer}
             yield cast(
                 ElementDict, {**common, "id": f"siblings-{node}", "forId": place, "props": props}
             )

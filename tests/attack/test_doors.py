@@ -98,6 +98,7 @@ SIGNED_IN = [
     "/project/threads",
     "/project/thread/{thread_id}/element/{element_id}",
     "/project/thread/{thread_id}/export",
+    "/project/thread/{thread_id}/versions/{node}",
     "/sessions",
     "/sessions/end",
 ]

@@ -1,8 +1,10 @@
 """Nothing is thrown away: versions of questions and answers, and the way between them."""
 
+import contextlib
 import re
 
 from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.e2e.conftest import STORY, ask, metrics, pick, picture, visitor
 
@@ -16,8 +18,11 @@ def arrows(page: Page):
 
 def edit(page: Page, old: str, new: str) -> None:
     question = page.locator(QUESTION).filter(has_text=old)
-    question.hover()
-    question.locator(".edit-message").click()
+    for _ in range(8):  # while words come, the view may run from under the pointer
+        question.hover()
+        with contextlib.suppress(PlaywrightTimeout):
+            question.locator(".edit-message").click(timeout=3_000)
+            break
     page.locator("#edit-chat-input").fill(new)
     page.locator(".confirm-edit").click()
     expect(page.locator(QUESTION).filter(has_text=new)).to_be_visible()
@@ -64,7 +69,15 @@ def test_another_answer_stands_beside_the_first_and_the_keyboard_reaches_both(pa
     metrics(page).get_by_role("button", name="Другой ответ").click()
     expect(arrows(page)).to_have_text("2/2")
     answered(page, 1)
-    picture(page, "branches-regenerated")
+    for _ in ("as it came", "opened again"):
+        numbers, versions = metrics(page).bounding_box(), arrows(page).bounding_box()
+        assert numbers is not None
+        assert versions is not None
+        assert versions["y"] >= numbers["y"] + numbers["height"]
+        picture(page, "branches-regenerated")
+        page.reload()
+        expect(arrows(page)).to_have_text("2/2")
+        answered(page, 1)
     back = arrows(page).get_by_role("button", name="Предыдущий вариант")
     back.focus()
     page.keyboard.press("Enter")
@@ -73,6 +86,35 @@ def test_another_answer_stands_beside_the_first_and_the_keyboard_reaches_both(pa
     page.keyboard.press("ArrowRight")
     expect(arrows(page)).to_have_text("2/2")
     expect(page.locator(QUESTION)).to_have_count(1)
+
+
+def test_two_versions_stand_side_by_side_with_their_numbers_and_the_words_that_differ(page: Page):
+    pick(page, "model", "echo")
+    ask(page, "Назови столицу Франции одним словом")
+    answered(page, 1)
+    edit(page, "Назови столицу", "Назови столицу Италии одним словом")
+    answered(page, 1)
+    edit(page, "Назови столицу", "Скажи столицу Италии")
+    answered(page, 1)
+    expect(arrows(page)).to_have_text("3/3")
+    arrows(page).get_by_role("button", name="Сравнить варианты").click()
+    dialog = page.get_by_test_id("comparison")
+    columns = dialog.locator("section")
+    expect(columns).to_have_count(2)
+    left, right = columns.first, columns.last
+    expect(left.locator("blockquote")).to_have_text("Назови столицу Италии одним словом")
+    expect(left.locator("blockquote mark")).to_have_text(["Назови", "одним словом"])
+    expect(right.locator("blockquote mark")).to_have_text(["Скажи"])
+    expect(right.get_by_test_id("version-numbers")).to_contain_text("echo")
+    picture(page, "branches-compared")
+    left.get_by_role("combobox").select_option("0")
+    expect(left.locator("blockquote mark").nth(1)).to_contain_text("Франции")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    arrows(page).get_by_role("button", name="Сравнить варианты").click()
+    left.get_by_role("button", name="Показать в разговоре").click()
+    expect(dialog).to_have_count(0)
+    expect(arrows(page)).to_have_text("2/3")
 
 
 def test_other_tabs_follow(page: Page):

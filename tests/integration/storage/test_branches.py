@@ -102,6 +102,37 @@ async def test_of_a_shared_thread_strangers_see_the_active_branch_alone(storage,
             await storage.threads.contents("t1", bob.id, **which)
 
 
+async def test_versions_are_read_with_their_words_and_numbers_by_their_owner_alone(
+    storage, ann, bob
+):
+    first = await say(storage, ann, "One?", "1")
+    await say(storage, ann, "Two?", "2")
+    second = await again(storage, ann, first, "uno")
+    other = await say(storage, ann, "Uno?", "due", instead_of=first.request.question.id)
+
+    async def words(node):
+        found = await storage.threads.versions("t1", ann.id, node)
+        return {id: [step.output for step in steps] for id, steps in found.items()}
+
+    answers = {first.request.turn_id: ["1"], second.request.turn_id: ["uno"]}
+    for node in (first.request.turn_id, first.steps[-1].id, second.request.turn_id):
+        assert await words(node) == answers
+    questions = {
+        first.request.question.id: ["One?", "uno"],
+        other.request.question.id: ["Uno?", "due"],
+    }
+    assert await words(other.request.question.id) == questions
+    await storage.conversations.switch("t1", ann.id, first.request.turn_id)
+    assert (await words(other.request.question.id))[first.request.question.id] == ["One?", "1"]
+    found = await storage.threads.versions("t1", ann.id, first.request.turn_id)
+    assert found[first.request.turn_id][0].metadata["metrics"]["output_tokens"] == 5
+    await storage.threads.share("t1", ann.id, True)
+    with pytest.raises(NotFound):
+        await storage.threads.versions("t1", bob.id, first.request.turn_id)
+    with pytest.raises(NotFound):
+        await storage.threads.versions("t1", ann.id, new_id())
+
+
 async def test_an_answer_of_a_branch_that_was_left_names_nothing(storage, ann):
     first = await say(storage, ann, "One?", "1")
     request = a_request(ann, "Two?", instead_of=first.request.question.id)
