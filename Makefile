@@ -50,6 +50,7 @@ soak: .venv/.tests  ## the long runs with faults
 	@sh tests/system-packages.sh
 	@$(BIN)/python -m bench --soak
 	@ATTACK_KILLS=200 $(BIN)/python -m pytest tests/attack
+	@REPLICA_KILLS=20 REPLICA_PAGES=200 REPLICA_REDIS_AWAY=30 $(BIN)/python -m pytest tests/integration/replicas --timeout 1800
 
 fresh:  ## the README's commands on a bare Debian, as root; minutes
 	@sh tools/fresh.sh

@@ -44,6 +44,8 @@ class Identity:
     url: str
     cookies: str = ""
     session: str = field(default_factory=lambda: str(uuid.uuid4()))
+    thread: str = ""
+    """The one that the page opens, or has begun."""
     socket: Any = None
     words: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -60,8 +62,11 @@ class Identity:
         for event in ("new_message", "stream_start", "update_message"):
             self.socket.on(event, self._message)
         self.socket.on("stream_token", self._token)
+        self.socket.on("first_interaction", self._begun)
+        self.socket.on("resume_thread", self._opened)
         self.socket.on("task_end", lambda _: self.ended.set())
-        auth = {"sessionId": self.session, "clientType": "webapp", "userEnv": "{}", "threadId": ""}
+        auth = {"sessionId": self.session, "clientType": "webapp", "userEnv": "{}"}
+        auth["threadId"] = self.thread
         await self.socket.connect(
             self.url,
             headers={"Cookie": self.cookies, "Origin": self.url, "Accept-Language": "en-US"},
@@ -99,6 +104,13 @@ class Identity:
     def characters(self) -> int:
         """How long the answer is that the screen has."""
         return sum(self.written.values())
+
+    def _begun(self, data: dict[str, Any]) -> None:
+        self.thread = data["thread_id"]
+
+    def _opened(self, thread: dict[str, Any]) -> None:
+        for step in thread["steps"]:
+            self._message(step)
 
     def _message(self, step: dict[str, Any]) -> None:
         if step.get("type") == "assistant_message" and step.get("output"):

@@ -15,10 +15,11 @@ from tests.waiting import until
 
 SLOW = "ollama/len-300+paced-20ms"
 LONG = "ollama/len-1200+paced-20ms"
+LONGER = "ollama/len-3000+paced-20ms"
 SHORT = "ollama/echo"
 WHOLE = "".join(WORDS[i % len(WORDS)] for i in range(300))
 """What SLOW answers."""
-MODELS = (SLOW, LONG, SHORT)
+MODELS = (SLOW, LONG, LONGER, SHORT)
 PATIENCE = 60
 PASSWORD = "the administrator's"
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 from collections import Counter
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.integration.replicas.pages import (
     LONG,
+    LONGER,
     PATIENCE,
     SLOW,
     answer_of,
@@ -19,6 +21,8 @@ from tests.integration.replicas.pages import (
 )
 from tests.waiting import until
 
+AWAY_S = float(os.environ.get("REPLICA_REDIS_AWAY", "0"))
+"""How long Redis is away, beside what the test itself takes: `make soak` makes it 30."""
 pytestmark = pytest.mark.postgres
 
 
@@ -121,13 +125,14 @@ async def test_a_turn_of_a_killed_replica_is_shown_unfinished_by_the_others(hous
 
 async def test_while_redis_is_away_answers_go_on_and_are_followed_again_when_it_is_back(house):
     asking = await house.visit(house.one)
-    await asking.socket.emit("chat_settings_change", {"model": LONG})
+    await asking.socket.emit("chat_settings_change", {"model": LONGER if AWAY_S else LONG})
     thread = await half_answered(asking)
     other = await house.visit(house.two, thread)
     begun = answer_of(await other.hear("resume_thread"))
     house.redis.stop()
     try:
         count = len(asking.heard)
+        await asyncio.sleep(AWAY_S)
         await until(lambda: len(asking.heard) > count + 20, within=PATIENCE)
         alone = await house.visit(house.two)
         await half_answered(alone)

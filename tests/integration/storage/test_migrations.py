@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import MetaData, text
+from sqlalchemy import MetaData, inspect, text
 
 from app.storage.database import Database
 from app.storage.migrations import apply
@@ -36,6 +36,35 @@ async def test_up_down_and_up_again(empty_url):
     assert await database.read(revisions) != set(apply.latest())
     await apply.upgrade(database)
     assert await database.read(revisions) == set(apply.latest())
+    await database.aclose()
+
+
+def columns(connection):
+    """By table and column: whether a row may be written without it."""
+    found = inspect(connection)
+    return {
+        (table, column["name"]): column["nullable"] or column["default"] is not None
+        for table in found.get_table_names()
+        for column in found.get_columns(table)
+    }
+
+
+async def test_replicas_of_the_version_before_go_on_with_a_migrated_database(empty_url):
+    """What their code reads and writes is still there, and what is new may be left out by them."""
+    database = Database(empty_url)
+    before: dict[tuple[str, str], bool] = {}
+    for revision in sorted(apply.all_revisions()):
+        await apply.upgrade(database, revision)
+        after = await database.read(columns)
+        tables = {table for table, _ in before}
+        gone = [column for column in before if column not in after]
+        forced = [
+            column
+            for column, may_be_left_out in after.items()
+            if column not in before and column[0] in tables and not may_be_left_out
+        ]
+        assert (gone, forced) == ([], []), revision
+        before = after
     await database.aclose()
 
 
