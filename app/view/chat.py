@@ -404,6 +404,6 @@ def _put_into(thread: ThreadDict, drawings: Sequence[Drawing]) -> None:
     live = {drawing.step["id"] for drawing in drawings}
     steps = [step for step in thread.get("steps", []) if step["id"] not in live]
     thread["steps"] = [*steps, *(drawing.step for drawing in drawings)]
-    elements = list(thread.get("elements") or [])
-    elements += [element for drawing in drawings for element in drawing.elements]
-    thread["elements"] = elements
+    drawn = {element["id"]: element for drawing in drawings for element in drawing.elements}
+    kept = [one for one in thread.get("elements") or [] if one["id"] not in drawn]
+    thread["elements"] = [*kept, *drawn.values()]

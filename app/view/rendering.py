@@ -93,7 +93,8 @@ def _step(record: StepRecord, language: Language) -> StepDict:
             "parentId": None if record.kind == "question" else record.parent_id,
             "type": record.type,
             "name": name or APP_NAME,
-            "input": "" if record.kind == StepKind.TOOL else record.input,
+            # the page unfolds only what has some text; a tool's is drawn by its element
+            "input": " " if record.kind == StepKind.TOOL else record.input,
             "output": output,
             "metadata": metadata,
             "streaming": False,

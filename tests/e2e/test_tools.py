@@ -1,0 +1,169 @@
+"""Tools of an MCP server in a real browser: switched on in a conversation, asked for, and managed."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.e2e.conftest import ask, picture, visitor
+from tests.processes import ROOT, Process, konsilium, running, simulator
+
+CALLER = "tools+echo"
+NOTES = {"command": sys.executable, "args": ["-m", "tests.simulators.mcp_server"], "cwd": str(ROOT)}
+
+
+@pytest.fixture(scope="module")
+def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A simulated Ollama whose model calls the tools that it is told to call."""
+    server = simulator("ollama", tmp_path_factory.mktemp("caller"), CALLER, "echo")
+    with running(server):
+        yield server
+
+
+@pytest.fixture
+def house(tmp_path: Path, caller: Process) -> Iterator[Process]:
+    """The app with one MCP server; one a test, since what is chosen is kept for the next chat."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "mcp.json").write_text(json.dumps({"mcpServers": {"notes": NOTES}}), encoding="utf-8")
+    process = konsilium(tmp_path, OLLAMA_HOST=caller.url, MODEL_NAME=f"ollama/{CALLER}")
+    with running(process):
+        yield process
+
+
+def begin(page: Page) -> None:
+    expect(page.locator("#mode-picker-trigger-model")).to_contain_text(CALLER)
+
+
+def open_servers(page: Page) -> Locator:
+    page.locator('a[href="#servers"]').first.click()
+    panel = page.get_by_test_id("tool-servers")
+    expect(panel).to_be_visible()
+    return panel
+
+
+def switch_on(page: Page, *names: str) -> None:
+    """Chooses tools of the server in the settings panel."""
+    expect(open_servers(page)).to_contain_text("7 инструментов")
+    page.reload()
+    begin(page)
+    page.locator("#chat-settings-open-modal").click()
+    title = page.locator("#chat-settings").get_by_text("Инструменты: notes")
+    field = title.locator("xpath=ancestor::div[.//input][1]").locator("input")
+    for name in names:
+        field.click()
+        page.get_by_role("option", name=name).click()
+    page.locator("#chat-settings #confirm").click()
+    expect(page.locator("#chat-settings")).to_have_count(0)
+
+
+def write_call(path: Path) -> str:
+    told = json.dumps({"path": str(path), "text": "The roses are watered."})
+    return f"call notes__write {told}"
+
+
+def answer(page: Page, permission: str) -> None:
+    page.get_by_role("button", name=permission, exact=True).click()
+    expect(page.get_by_role("button", name=permission, exact=True)).to_have_count(0)
+
+
+def test_a_tool_that_reads_runs_and_its_step_tells_arguments_result_and_time(
+    chromium: Browser, house: Process
+):
+    for page in visitor(chromium, house.url):
+        begin(page)
+        switch_on(page, "Add")
+        ask(page, 'call notes__add {"a": 20, "b": 22}')
+        page.locator("#step-Add").click()
+        expect(page.get_by_test_id("tool-arguments")).to_contain_text('"a": 20')
+        expect(page.get_by_test_id("tool-result")).to_have_text("42")
+        expect(page.get_by_test_id("tool")).to_contain_text("Готово за")
+        page.reload()
+        page.locator("#step-Add").click()
+        expect(page.get_by_test_id("tool-result")).to_have_text("42")
+
+
+def test_a_tool_that_changes_something_asks_and_its_question_outlives_a_reload(
+    chromium: Browser, house: Process, tmp_path: Path
+):
+    written = tmp_path / "written.txt"
+    for page in visitor(chromium, house.url):
+        begin(page)
+        switch_on(page, "все инструменты")
+        ask(page, write_call(written))
+        question = page.get_by_role("group", name="Модель хочет вызвать notes/write. Разрешить?")
+        expect(question).to_be_visible()
+        expect(page.get_by_test_id("tool-arguments")).to_contain_text("The roses are watered.")
+        picture(page, "tool-asks")
+        page.reload()
+        expect(question).to_be_visible()
+        expect(page.get_by_test_id("tool")).to_have_count(1)
+        assert not written.exists()
+        other = page.context.new_page()  # another chat goes on meanwhile
+        other.goto(house.url)
+        begin(other)
+        ask(other, 'call notes__add {"a": 1, "b": 2}')
+        other.locator("#step-Add").click()
+        expect(other.get_by_test_id("tool-result")).to_have_text("3")
+        other.close()
+        answer(page, "Один раз")
+        expect(page.get_by_test_id("tool")).to_contain_text("Готово")
+        assert written.read_text() == "The roses are watered."
+        written.unlink()
+        ask(page, write_call(written))
+        answer(page, "Нет")
+        expect(page.get_by_test_id("tool").last).to_contain_text("Не запускался")
+        assert not written.exists()
+
+
+def test_always_holds_in_this_conversation_and_in_no_other(
+    chromium: Browser, house: Process, tmp_path: Path
+):
+    written = tmp_path / "written.txt"
+    for page in visitor(chromium, house.url):
+        begin(page)
+        switch_on(page, "write")
+        ask(page, write_call(written))
+        answer(page, "Всегда здесь")
+        expect(page.get_by_test_id("tool")).to_contain_text("Готово")
+        page.reload()
+        expect(page.get_by_test_id("tool")).to_contain_text("Готово")
+        written.unlink()
+        ask(page, write_call(written))
+        expect(page.locator("#step-write")).to_have_count(2)
+        page.locator("#step-write").last.click()
+        expect(page.get_by_test_id("tool").last).to_contain_text("Готово")
+        assert written.exists()
+        page.goto(house.url)
+        begin(page)
+        ask(page, write_call(written))
+        expect(page.get_by_role("button", name="Один раз", exact=True)).to_be_visible()
+        page.locator("#stop-button").click()
+        expect(page.get_by_test_id("tool")).to_contain_text("Остановлен")
+
+
+def test_an_administrator_adds_a_server_and_lets_it_go_again(chromium: Browser, house: Process):
+    for page in visitor(chromium, house.url):
+        begin(page)
+        panel = open_servers(page)
+        panel.get_by_role("button", name="Добавить сервер инструментов").click()
+        form = panel.get_by_role("form")
+        form.get_by_label("Имя").fill("другой")
+        form.get_by_label("Команда или адрес").fill("there-is-no-such-program")
+        form.get_by_role("button", name="Подключить").click()
+        expect(form.get_by_role("alert")).to_contain_text("нет программы или папки")
+        picture(page, "tool-servers-failed")
+        code = "from tests.simulators.mcp_server import server; server.run()"
+        form.get_by_label("Команда или адрес").fill(f'"{sys.executable}" -c "{code}"')
+        form.get_by_label(re.compile("Переменные")).fill(f"PYTHONPATH={ROOT}")
+        form.get_by_role("button", name="Подключить").click()
+        expect(form).to_have_count(0)
+        joined = panel.get_by_test_id("tool-server").filter(has_text="другой")
+        expect(joined).to_contain_text("7 инструментов")
+        joined.get_by_role("button", name="Убрать сервер: другой").click()
+        joined.get_by_role("button", name="Убрать", exact=True).click()
+        expect(joined).to_have_count(0)
