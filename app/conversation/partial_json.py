@@ -18,6 +18,8 @@ _SPACE = re.compile(r"[\s,]*")
 _KEY = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _PLAIN = re.compile(r'[^"\\]+')
 _HEX = re.compile(r"[0-9a-fA-F]{4}")
+LONGEST_SCALAR = 1_000
+"""Characters: what goes on without an end is no number, and is not looked for its end at every piece."""
 _SCALAR = re.compile(r"[^\s,}\]]+(?=[\s,}\]])")
 _STRUCTURE = re.compile(r'["\\{}\[\]]')
 _ESCAPES = {
@@ -155,7 +157,8 @@ class PartialObject:
     def _scalar(self) -> bool:
         value = _SCALAR.match(self._rest, self._at)
         if value is None:
-            return self._break() if self._rest[self._at] in ",}]" else False
+            endless = len(self._rest) - self._at > LONGEST_SCALAR
+            return self._break() if endless or self._rest[self._at] in ",}]" else False
         self._at = value.end()
         try:
             return self._keep(json.loads(value.group()))

@@ -33,10 +33,10 @@ _MARK = re.compile(
     r"|【\s*(\d{1,3})[^】\n]{0,60}】",
     re.IGNORECASE,
 )
-_CODE = re.compile(r"^(```|~~~).*?(?:^\1|\Z)|(`+)[^`].*?\2", re.DOTALL | re.MULTILINE)
+_CODE = re.compile(r"^(```|~~~).*?(?:^\1|\Z)|(?<!`)(`++)[^`].*?\2", re.DOTALL | re.MULTILINE)
 _ADDRESS = re.compile(r"https?://\S+")
 _FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$|\\\(.*?\\\)|\\\[.*?\\\]", re.DOTALL)
-_ORDINAL = re.compile(r"^[\s>|*_#-]*\d{1,3}[.)](?=\s)", re.MULTILINE)
+_ORDINAL = re.compile(r"^(?:[^\S\n]|[>|*_#-])*+\d{1,3}[.)](?=\s)", re.MULTILINE)
 _PAGE = re.compile(
     r"\b(?:pp?\.|pages?|с\.|стр\.?|страниц\w*|сторінк\w*)\s*\d+(?:\s*[–-]\s*\d+)?", re.IGNORECASE
 )
@@ -53,7 +53,7 @@ _BEHIND = re.compile(rf"[ \t]*(?:{_MARK.pattern})[.,;]?[ \t]*", re.IGNORECASE)
 _QUOTED = re.compile(r"«([^«»]+)»|“([^“”]+)”|„([^„“”]+)[“”]|\"([^\"\n]+)\"")
 _QUOTED_WORDS = 3
 _LONG_QUOTED_WORDS = 4
-_GAP = re.compile(r"\s*(?:\[?…\]?|\[?\.\.\.\]?)\s*")
+_GAP = re.compile(r"(?:(?<!\s)\s++)?(?:\[?…\]?|\[?\.\.\.\]?)\s*")
 _HYPHEN = re.compile(r"[\u00ad\u2010-\u2015-]\s*")
 _UNSPOKEN = re.compile(r"[\W_]+")
 

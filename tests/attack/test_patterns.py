@@ -1,0 +1,173 @@
+"""No regular expression holds the app up, whatever people or models write."""
+
+import ast
+import importlib
+import pkgutil
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+import app
+
+LENGTH = 30_000
+SECONDS = 0.5
+"""Of the process' own time. A linear one takes milliseconds; one of quadratic time, or worse, seconds."""
+TRUSTED = {
+    "app.access.origins._INLINE_SCRIPT.0": "pages of our own",
+    "app.view.chainlit.markdown.DRAWING.0": "400 characters of Chainlit's script",
+    "app.view.chainlit.pages._META_IMAGE.0": "Chainlit's page",
+}
+"""Nothing of what people or models write, and what it is instead."""
+BUILT = {
+    ("refused.py", "learn"): "the name of one parameter",
+    ("refused.py", "refused_parameter"): "the names of parameters",
+    ("selection.py", "holds_any"): "words, escaped",
+    ("blind.py", "neutral"): "the name of a model, escaped",
+}
+"""Patterns that a function puts together, and what of."""
+UNITS = ["\n", " ", "a", "1", "-", "#", "[", "<", '"', "\\", "*", "`", "|", "a ", "a\n", "1.", "a-"]
+UNITS += [" \n", "- ", "<a ", "<script", "[a](", "а", "не ", "$", "{", "```", "=", "_", "1 000 "]
+UNITS += ["'", ":", "да ", "да, ", "пусть ", "олог", "<_", "</", "\t", "\r\n", "что a "]
+USES = ("search", "match", "fullmatch", "sub", "subn", "split", "findall", "finditer")
+AT_THE_START = {"match", "fullmatch"}
+HERE = Path(app.__path__[0])
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(HERE.rglob("*.py"))}
+
+
+def kept():
+    """Every compiled pattern that a module of the app keeps, by where it is."""
+    found = {}
+    for module in pkgutil.walk_packages(app.__path__, "app."):
+        if module.name.endswith(("__main__", "chainlit_app")) or ".migrations." in module.name:
+            continue
+        for name, value in vars(importlib.import_module(module.name)).items():
+            several = value if isinstance(value, tuple | list) else [value]
+            for index, one in enumerate(several):
+                if isinstance(one, re.Pattern):
+                    found[f"{module.name}.{name}.{index}"] = one
+    return found
+
+
+def calls():
+    """(file, call, name before the dot, name behind it) of every `pattern.search(...)` and its like."""
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            called = node.func if isinstance(node, ast.Call) else None
+            if isinstance(called, ast.Attribute) and called.attr in USES:
+                owner = called.value
+                name = owner.id if isinstance(owner, ast.Name) else getattr(owner, "attr", "")
+                yield path, node, name, called.attr
+
+
+def uses():
+    """How each name that holds a pattern is used: those with an underscore by their own module."""
+    found: dict[str, set[str]] = {}
+    for path, _, name, use in calls():
+        at = ".".join(("app", *path.relative_to(HERE).with_suffix("").parts))
+        whole = f"{at.removesuffix('.__init__')}.{name}" if name.startswith("_") else name
+        found.setdefault(whole, set()).add(use)
+    return found
+
+
+def written_in_place():
+    """Patterns that stand in their call as a text, and the call."""
+    return {
+        f"{path.relative_to(HERE)}:{call.lineno}": (
+            re.compile(ast.literal_eval(call.args[0])),
+            {use},
+        )
+        for path, call, name, use in calls()
+        if name == "re" and isinstance(call.args[0], ast.Constant)
+    }
+
+
+def every_pattern():
+    """Where each stands, the pattern, and how it is used: asked at the beginning of a text alone, it may
+    do what would be too slow at each place of it."""
+    used = uses()
+    for where, pattern in kept().items():
+        if where in TRUSTED:
+            continue
+        whole = where.rpartition(".")[0]
+        name = whole.rpartition(".")[2]
+        yield where, pattern, used.get(whole if name.startswith("_") else name, {"finditer"})
+    for where, (pattern, use) in written_in_place().items():
+        yield where, pattern, use
+
+
+def texts(pattern):
+    """Long ones of one unit: common ones, and words that the pattern itself looks for."""
+    source = (
+        pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode("latin-1")
+    )
+    own = [word + " " for word in re.findall(r"(?<!\\)[^\W\d_]{2,}", source)[:8]]
+    for unit in (*UNITS, *own):
+        text = (unit * LENGTH)[:LENGTH]
+        for whole in (text, "x" + text + "\x00"):
+            yield whole.encode() if isinstance(pattern.pattern, bytes) else whole
+
+
+class TooSlow(Exception):
+    """The clock of the process' own time has run out."""
+
+
+@pytest.fixture
+def clock():
+    def late(*_):
+        raise TooSlow
+
+    before = signal.signal(signal.SIGVTALRM, late)
+    yield lambda: signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    signal.signal(signal.SIGVTALRM, before)
+
+
+@pytest.mark.parametrize(
+    ("where", "pattern", "used"),
+    [*every_pattern()],
+    ids=lambda it: it if isinstance(it, str) else "",
+)
+def test_a_pattern_does_not_run_wild(where, pattern, used, clock):
+    for text in texts(pattern):
+        clock()
+        try:
+            if used <= AT_THE_START:
+                for use in used:
+                    getattr(pattern, use)(text)
+            else:
+                for _ in pattern.finditer(text):
+                    pass
+        except TooSlow:
+            pytest.fail(f"{where} on {text[:40]!r}")
+
+
+def test_patterns_that_are_put_together_are_known():
+    built = {
+        (path.name, around(path, call))
+        for path, call, name, _ in calls()
+        if name == "re" and not isinstance(call.args[0], ast.Constant)
+    }
+    assert built <= set(BUILT), "name a compiled pattern, or say here what it is put together of"
+
+
+def around(path, call):
+    """The name of the innermost function that the call stands in."""
+    functions = [
+        node
+        for node in ast.walk(TREES[path])
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.lineno <= call.lineno <= (node.end_lineno or 0)
+    ]
+    return max(functions, key=lambda node: node.lineno).name if functions else ""
+
+
+@pytest.mark.parametrize(
+    ("pattern", "unit"), [(r"^\s*[#/]", "\n"), (r"(a+)+b", "a"), (r"\s+$", " "), (r"\w+x", "a")]
+)
+def test_such_a_test_finds_patterns_that_do(pattern, unit, clock):
+    clock()
+    with pytest.raises(TooSlow):
+        for _ in re.compile(pattern, re.MULTILINE).finditer(unit * LENGTH + "!"):
+            pass
