@@ -178,6 +178,8 @@ class UpstreamAnswer:
     def __init__(self, response: aiohttp.ClientResponse, server: str, model: str | None) -> None:
         self._response = response
         self._server, self._model = server, model
+        self._seen = b""
+        """Bytes that were looked at, and are still to be read."""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -189,10 +191,18 @@ class UpstreamAnswer:
 
         Raises ConnectionLost where the connection breaks before the end of the body.
         """
+        if self._seen:
+            seen, self._seen = self._seen, b""
+            return seen
         try:
             return await self._response.content.readany()
         except LOST as error:
             raise lost(error, self._server, self._model) from error
+
+    async def peek(self) -> bytes:
+        """The first bytes, which `next` gives once more. Raises as `next`."""
+        self._seen = self._seen or await self.next()
+        return self._seen
 
     async def body(self) -> bytes:
         """All of it; closes the answer."""

@@ -179,10 +179,13 @@ def error_in_body(
             filter(None, map(_status, (code, error.get("status"), error.get("httpCode")))), None
         )
         status = status or next(named, None)
+    message = words_of(error)
+    if isinstance(param := error.get("param"), str) and param and param not in message:
+        message = f"{message} ({code}: {param})" if code else f"{message} ({param})"
     return UpstreamError(
         server,
         model,
-        words_of(error),
+        message,
         status,
         code=kinds,
         retry_after=wait,
@@ -294,7 +297,8 @@ def _words(value: object, depth: int) -> str:
             "",
         )
         further = value.get("metadata")  # OpenRouter: what the provider itself said
-        raw = _words(further.get("raw"), depth - 1) if isinstance(further, Mapping) else ""
+        within = further.get("raw") if isinstance(further, Mapping) else value.get("cause")
+        raw = _words(within, depth - 1)
         if raw and raw not in said:
             said = f"{said}: {raw}" if said else raw
         where = value.get("loc")

@@ -13,6 +13,7 @@ from app.core.errors import (
     MalformedAnswer,
     RequestRefused,
     ServerError,
+    ServerFault,
 )
 from app.core.events import Finished, ModelEvent
 from app.core.ports import RawAnswer, RawPiece
@@ -238,12 +239,44 @@ class OpenAICompatibleModel:
         that is found to be refused."""
         while True:
             sent = self._refused.apply(self._ref, body, described=described)
-            try:
-                return await post(_dumped(sent))
-            except RequestRefused as error:
-                if not self._refused.learn(self._ref, sent, error, described=described):
-                    raise
-                log.info("%s: %s", self._ref, error.detail)
+            answer, refusal = await self._tried(post, _dumped(sent))
+            if refusal is not None:
+                if self._refused.learn(self._ref, sent, refusal, described=described):
+                    log.info("%s: %s", self._ref, refusal.detail)
+                    if answer is not None:
+                        await answer.close()
+                    continue
+                if answer is None:
+                    raise refusal
+            if answer is not None:
+                return answer
+
+    async def _tried(
+        self, post: Post, body: bytes
+    ) -> tuple[UpstreamAnswer | None, KonsiliumError | None]:
+        """The answer, and what it refuses at once, if it does."""
+        try:
+            answer = await post(body)
+        except (RequestRefused, ServerFault) as error:
+            return None, error
+        try:
+            return answer, self._said_at_once(await answer.peek())
+        except BaseException:
+            await answer.close()
+            raise
+
+    def _said_at_once(self, beginning: bytes) -> KonsiliumError | None:
+        """The refusal that a 200 begins with, from servers that send the status before they look."""
+        if len(beginning) > _NEAR_THE_END or b"rror" not in beginning or b'"choices"' in beginning:
+            return None
+        reader = ChunkReader(self._server, self._name)
+        try:
+            for part in (beginning, b""):
+                for _ in reader.read(part):
+                    pass
+        except KonsiliumError as error:
+            return error
+        return None
 
     def _posted(self, request: RawRequest) -> Coroutine[Any, Any, UpstreamAnswer]:
         preset = self._client.preset

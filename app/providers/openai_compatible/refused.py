@@ -6,10 +6,11 @@ Rows of the table of families say what is known beforehand; everything else show
 import re
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Protocol
 
 from app.core.concurrency import BackgroundTasks
-from app.core.errors import BadRequest, KonsiliumError, Unsupported
+from app.core.errors import BadRequest, KonsiliumError, ServerFault, Unsupported
 
 SCOPE, KEY = "refused-parameters", "models"
 REMEMBERED_SECONDS = 7 * 86_400.0
@@ -23,24 +24,40 @@ OPTIONAL = (
     "seed",
     "stop",
     "stream_options",
+    "stream",
     "frequency_penalty",
     "presence_penalty",
     "logprobs",
     "top_logprobs",
     "logit_bias",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+    "parallel_tool_calls",
+    "reasoning_effort",
+    "verbosity",
+    "prompt_cache_key",
+    "safety_identifier",
+    "service_tier",
 )
 """Without these an answer is still an answer to the question."""
 FORMAT = "response_format"
 """Without this an answer to a prompt that describes its form, too, is one; to others it is not."""
 RENAMED = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 
-_SAID = {FORMAT: "(?:response_format|json_schema|json_object|structured[ _]outputs?)"}
+_SAID = {
+    FORMAT: "(?:response_format|json_schema|json_object|structured[ _]outputs?)",
+    "stream": "(?:['\"`]stream['\"`]|[Ss]treaming|to stream|body\\.stream|: stream\\))",
+}
 """What a refusal calls a parameter, where that is not its name alone."""
 
 _REFUSING = re.compile(
     r"unsupported|not supported|n.t support|not support|not permitted|not allowed|forbidden"
-    r"|unrecogni[sz]ed|unknown|unexpected|extra (inputs?|fields?)|cannot both|can.t both|only one"
-    r"|deprecated|unavailable|invalid (argument|parameter|field)",
+    r"|unrecogni[sz]ed|unknown|unexpected|extraneous|extra (inputs?|fields?|parameters?)"
+    r"|not both|cannot both|can.t both|only one|mutually exclusive|(used|set|sent|specified) together"
+    r"|only \S{1,20} (is|are) (allowed|supported|valid)|only be set to|must be (set to )?1(\.0)?\b(?! or)"
+    r"|deprecated|unavailable|must be verified|invalid (argument|parameter|field)"
+    r"|не поддержива|недопустим|неизвестн|не підтриму|невідом|不支持",
     re.IGNORECASE,
 )
 """That the parameter is not taken at all; `must be at most 4096` is another matter."""
@@ -87,7 +104,10 @@ class RefusedParameters:
             found.pop(FORMAT, None)
         if not found:
             return body
-        return _renamed(body, found)
+        sent = _renamed(body, found)
+        if "stream" in found:
+            sent.pop("stream_options", None)
+        return sent
 
     def learn(
         self,
@@ -103,8 +123,9 @@ class RefusedParameters:
         if name is None:
             return False
         other = RENAMED.get(name, "")
-        named = other and other not in body and re.search(rf"\b{other}\b", error.detail)
-        self._known.setdefault(model, {})[name] = (other if named else "", self._clock())
+        if other in body or other in self.of(model):
+            other = ""
+        self._known.setdefault(model, {})[name] = (other, self._clock())
         if self._store is not None:
             self._writing.start(self._store.put(SCOPE, KEY, self._stored()))
         return True
@@ -121,15 +142,31 @@ def refused_parameter(
 ) -> str | None:
     """The parameter of the body that the server does not take at all, by the words of its refusal: of
     two that exclude each other the later of OPTIONAL's order; None where it is about anything else."""
-    if not isinstance(error, BadRequest | Unsupported) or not _REFUSING.search(error.detail):
+    if not isinstance(error, BadRequest | Unsupported | ServerFault):
         return None
-    said = {name: re.search(rf"\b{_SAID.get(name, name)}\b", error.detail) for name in optional}
+    if not _REFUSING.search(error.detail):
+        return None
+    said = {name: _named(name).search(error.detail) for name in optional}
     named = [name for name in optional if name in body and said[name]]
     if named == ["temperature", "top_p"]:
         return "top_p"
     return named[0] if named else None
 
 
+@cache
+def _named(name: str) -> re.Pattern[str]:
+    """What finds a parameter in the words of a refusal: some servers write it in camels."""
+    head, *rest = name.split("_")
+    camels = head + "".join(part.capitalize() for part in rest)
+    return re.compile(
+        rf"(?<![\w.]){_SAID.get(name, f'(?:(?:body|generationConfig)[.])?(?:{name}|{camels})')}(?!\w)"
+    )
+
+
 def _renamed(body: Mapping[str, Any], found: Mapping[str, str]) -> dict[str, Any]:
-    named = ((found.get(name, name), value) for name, value in body.items())
-    return {name: value for name, value in named if name}
+    sent: dict[str, Any] = {}
+    for name, value in body.items():
+        ours = found.get(name, name)
+        if ours := found.get(ours, ours) if ours != name else ours:
+            sent[ours] = value
+    return sent

@@ -15,6 +15,7 @@ from app.core.requests import JsonSchema, ModelRequest, RawRequest, Sampling
 from app.providers.openai_compatible import RefusedParameters, any_server
 from app.providers.openai_compatible.refused import KEY, SCOPE, refused_parameter
 from app.providers.openai_compatible.server import OpenAICompatibleServer
+from app.providers.upstream_errors import error_in_body
 
 REFUSALS = {
     "max_tokens": "Unsupported parameter: 'max_tokens' is not supported with this model. Use"
@@ -37,8 +38,10 @@ class Memory:
 
 
 @asynccontextmanager
-async def strict(refuses: tuple[str, ...]) -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
-    """A server that refuses those parameters, and what it was sent."""
+async def strict(
+    refuses: tuple[str, ...], *, late: bool = False
+) -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
+    """A server that refuses those parameters (`late`: with status 200), and what it was sent."""
     bodies: list[dict[str, Any]] = []
 
     async def complete(request: web.Request) -> web.StreamResponse:
@@ -46,7 +49,10 @@ async def strict(refuses: tuple[str, ...]) -> AsyncIterator[tuple[str, list[dict
         bodies.append(body)
         for name in refuses:
             if name in body:
-                return web.json_response({"error": {"message": REFUSALS[name]}}, status=400)
+                error = {"error": {"message": REFUSALS[name]}}
+                if late:
+                    return web.Response(text=f": hi\n\ndata: {json.dumps(error)}\n\n")
+                return web.json_response(error, status=400)
         chunk = {"choices": [{"index": 0, "delta": {"content": "ok"}, "finish_reason": "stop"}]}
         return web.Response(text=f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n")
 
@@ -100,6 +106,38 @@ async def test_a_refused_parameter_is_learned_once(names: tuple[str, ...]) -> No
         assert (SCOPE, KEY) in memory.kept
 
 
+async def test_a_refusal_that_comes_with_status_200_is_learned_as_well() -> None:
+    async with (
+        strict(("temperature", "max_tokens"), late=True) as (url, bodies),
+        aclosing(OpenAICompatibleServer(any_server("lab", url))) as server,
+    ):
+        assert await say(server) == "ok"
+        assert len(bodies) == 3
+        fields = {"model": "odd", "messages": [], "temperature": 1, "stream": True}
+        raw = RawRequest("/chat/completions", fields, stream=True)
+        async with aclosing(server.raw("odd").raw_stream(raw)) as pieces:
+            assert b"ok" in b"".join([piece.data async for piece in pieces])
+        assert len(bodies) == 4
+
+
+async def test_a_parameter_that_is_refused_under_both_names_is_left_out() -> None:
+    refused = RefusedParameters()
+    for name in ("max_tokens", "max_completion_tokens"):
+        sent = refused.apply("lab/m", {"max_tokens": 9, "messages": []})
+        assert name in sent
+        assert refused.learn("lab/m", sent, BadRequest(f"{name} is not supported"))
+    assert refused.apply("lab/m", {"max_tokens": 9, "messages": []}) == {"messages": []}
+    assert refused.apply("lab/m", {"max_completion_tokens": 9}) == {}
+
+
+async def test_a_model_that_cannot_stream_is_asked_for_the_whole_answer() -> None:
+    refused = RefusedParameters()
+    body = {"stream": True, "stream_options": {"include_usage": True}}
+    said = "Unsupported value: 'stream' does not support true with this model."
+    assert refused.learn("lab/m", body, BadRequest(said))
+    assert refused.apply("lab/m", body) == {}
+
+
 async def test_what_was_learned_is_tried_again_after_a_week() -> None:
     now = [1_000_000.0]
     async with strict(("response_format",)) as (url, bodies):
@@ -146,17 +184,56 @@ async def test_the_gateways_way_learns_it_too() -> None:
     [
         ({"temperature": 1, "top_p": 1}, "`temperature` and `top_p` cannot both be", "top_p"),
         ({"max_tokens": 9000}, "max_tokens must be at most 4096", None),
+        ({"temperature": 1, "top_p": 1}, "temperature and top_p may not both be set", "top_p"),
+        ({"temperature": 1, "top_p": 1}, "temperature, top_p are mutually exclusive", "top_p"),
         ({"seed": 1}, "Unknown parameter: seed", "seed"),
+        ({"temperature": 1}, "invalid temperature: only 1 is allowed for this model", "temperature"),
+        ({"temperature": 1}, "invalid temperature: only 0.6 is allowed for this model", "temperature"),
+        ({"temperature": 1}, "temperature may only be set to 1 when thinking is enabled", "temperature"),
+        ({"temperature": 1}, "Value error, temperature must be 1.0 for this model", "temperature"),
+        ({"temperature": 1}, "temperature is deprecated for this model", "temperature"),
+        ({"temperature": 1}, "gpt-5 models don't support temperature=0.7", "temperature"),
+        ({"temperature": 1}, "параметр temperature не поддерживается этой моделью", "temperature"),
+        ({"temperature": 1}, "параметр temperature не підтримується", "temperature"),
+        ({"temperature": 1}, "该模型不支持 temperature 参数", "temperature"),
+        ({"temperature": 9}, "temperature: range: 0..1", None),
+        ({"temperature": 9}, "temperature must be less than or equal to 2", None),
+        ({"max_tokens": 0}, "max_tokens must be 1 or more", None),
+        ({"max_tokens": 9}, "max_tokens is too large: this model supports at most 4096", None),
+        ({"presence_penalty": 1}, "Argument not supported on this model: presencePenalty", "presence_penalty"),
+        ({"seed": 1}, 'Invalid JSON payload received. Unknown name "seed": Cannot find field.', "seed"),
+        ({"logprobs": 1}, "property 'logprobs' is unsupported", "logprobs"),
+        ({"top_k": 1}, "Malformed input request: #: extraneous key [top_k] is not permitted", "top_k"),
+        ({"stream_options": {}}, "Unrecognized request argument supplied: stream_options", "stream_options"),
+        ({"stream_options": {}, "stream": 1}, "body.stream_options: Extra inputs are not permitted", "stream_options"),
+        ({"stream": 1}, "Your organization must be verified to stream this model.", "stream"),
+        ({"stream": 1}, "Streaming is not supported for this model", "stream"),
+        ({"stream": 1}, "an unknown error in the upstream", None),
+        ({"reasoning_effort": "low"}, "`reasoning_effort` is not supported with this model", "reasoning_effort"),
         ({"temperature": 1}, "This model does not support image input", None),
         ({"response_format": {}}, "json_schema is not supported by this model", None),
         ({"messages": []}, "messages: Extra inputs are not permitted", None),
     ],
-)
+)  # fmt: skip
 def test_only_a_parameter_that_is_not_taken_at_all_is_left_out(
     body: dict[str, Any], words: str, name: str | None
 ) -> None:
     error: KonsiliumError = BadRequest(words)
     assert refused_parameter(body, error) == name
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "Bad value", "param": "temperature", "code": "unsupported_value"},
+        {"message": "failed", "cause": '{"error": {"message": "temperature is not supported"}}'},
+        {"message": "Provider returned error", "metadata": {"raw": "temperature: unsupported"}},
+    ],
+)
+def test_a_refusal_names_its_parameter_wherever_it_does(error: dict[str, Any]) -> None:
+    for status in (400, 422, 500, None):
+        refusal = error_in_body("lab", "m", {"error": error}, status)
+        assert refused_parameter({"temperature": 1}, refusal) == "temperature"
 
 
 def test_roles_alternate_whatever_was_left_unanswered() -> None:
