@@ -15,6 +15,19 @@ def read_json(data: bytes) -> Any:
     return read_odd_json(data)[0]
 
 
+def read_careless_json(data: bytes) -> Any:
+    """The same where a byte of it is no UTF-8, or a control character stands in a text as it is. Raises
+    ValueError."""
+    try:
+        return read_json(data)
+    except ValueError:
+        pass
+    try:
+        return json.loads(data.decode("utf-8-sig", "replace"), strict=False)
+    except RecursionError as error:
+        raise ValueError("too deep") from error
+
+
 def read_odd_json(data: bytes) -> tuple[Any, bool]:
     """The value, and whether only Python's parser took it: then texts may hold half a surrogate pair."""
     try:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from yarl import URL
 
 from app.core.errors import FirstTokenTimeout
-from app.core.reading import read_json
+from app.core.reading import read_careless_json
 from app.providers.deadline import Timeouts
 from app.providers.transport import AiohttpTransport, UpstreamAnswer
 from app.providers.upstream_errors import error_in_body, not_the_protocol
@@ -143,7 +143,7 @@ class OllamaClient:
 
     def _object(self, body: bytes, model: str | None) -> dict[str, Any]:
         try:
-            parsed = read_json(body)
+            parsed = read_careless_json(body)
         except ValueError as error:
             raise not_the_protocol(self.server, model, body) from error
         if not isinstance(parsed, dict):

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.completion.suggestions import memory_bytes
 from app.completion.tokens import answer_reserve, window_for
-from app.core.errors import ContextTooLong, KonsiliumError, RequestRefused, ServerUnavailable
+from app.core.errors import ContextTooLong, KonsiliumError, ServerUnavailable
 from app.core.models import Capability, LoadState, ModelProfile, ModelRef, ServerState
 from app.core.requests import ModelRequest
 from app.core.turns import now
@@ -76,7 +76,7 @@ class Inventory:
         except KonsiliumError as error:
             return self._state(error=error)
         latency = time.perf_counter() - start
-        models: list[dict[str, Any]] = tags.get("models") or []
+        models = listing.entries(tags)
         with contextlib.suppress(TimeoutError, *WRONG_SHAPE):
             async with asyncio.timeout(max(0.1, self._listing_seconds - latency)):
                 await self._show_new(models)
@@ -203,7 +203,7 @@ class Inventory:
         """What older servers do not have is not an error."""
         try:
             return await self._client.get(path)
-        except RequestRefused:
+        except KonsiliumError:
             return {}
 
     async def _show_new(self, tags: Sequence[Mapping[str, Any]]) -> None:
@@ -227,9 +227,9 @@ class Inventory:
 
     def _loads(self, running: Mapping[str, Any]) -> dict[str, LoadState]:
         """By digest: two names of one model share what is loaded, and only one of them is named."""
-        entries = running.get("models") or []
         return {
-            entry.get("digest") or entry["name"]: listing.load_state(entry) for entry in entries
+            entry["digest"] or entry["name"]: listing.load_state(entry)
+            for entry in listing.entries(running)
         }
 
     def _profile(self, tag: Mapping[str, Any], load: LoadState | None) -> ModelProfile:

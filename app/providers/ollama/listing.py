@@ -1,12 +1,14 @@
 """What an Ollama server says about its models, as profiles: pure translation."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from app.core.models import Capability, LoadState, ModelProfile, ModelRef
+from app.core.reading import clean
 from app.providers.ollama.client import ShowResponse
+from app.providers.shapes import count, objects_in
 
 CLOUD_SUFFIXES = (":cloud", "-cloud")
 
@@ -27,21 +29,39 @@ def profile(
     load: LoadState | None,
 ) -> ModelProfile:
     """One entry of `/api/tags`, with `/api/show` and `/api/ps` where they are known."""
-    details = tag.get("details") or {}
+    details = tag.get("details")
+    if not isinstance(details, Mapping):
+        details = {}
     said = tag.get("capabilities") or (shown.capabilities if shown else None)
     return ModelProfile(
         ref=ModelRef(server, tag["name"]),
         capabilities=capabilities(said),
         longest=longest_context(shown) or _count(details.get("context_length")),
-        size_bytes=tag.get("size"),
-        parameter_size=details.get("parameter_size") or None,
-        quantization=details.get("quantization_level") or None,
-        family=details.get("family") or None,
-        digest=tag.get("digest"),
+        size_bytes=count(tag.get("size")),
+        parameter_size=_word(details.get("parameter_size")),
+        quantization=_word(details.get("quantization_level")),
+        family=_word(details.get("family")),
+        digest=_word(tag.get("digest")),
         load=load,
         local=not (tag.get("remote_host") or is_cloud(tag["name"])),
         modified_at=moment(tag.get("modified_at")),
     )
+
+
+def entries(listed: object) -> list[dict[str, Any]]:
+    """The models in the answer of `/api/tags` or `/api/ps`; what is no model takes no other with it."""
+    models = listed.get("models") if isinstance(listed, Mapping) else None
+    named = (_named(entry) for entry in objects_in(models))
+    return [entry for entry in named if entry["name"]]
+
+
+def _named(entry: dict[str, Any]) -> dict[str, Any]:
+    name = _word(entry.get("name")) or _word(entry.get("model"))
+    return {**entry, "name": clean(name or "").strip(), "digest": _word(entry.get("digest"))}
+
+
+def _word(value: object) -> str | None:
+    return value or None if isinstance(value, str) else None
 
 
 def is_cloud(name: str) -> bool:
@@ -49,19 +69,20 @@ def is_cloud(name: str) -> bool:
     return name.endswith(CLOUD_SUFFIXES)
 
 
-def capabilities(words: Sequence[str] | None) -> frozenset[Capability]:
+def capabilities(words: object) -> frozenset[Capability]:
     """From Ollama's list; servers too old to say are taken to complete."""
-    if not words:
+    if not isinstance(words, list) or not words:
         words = ["completion"]
-    return frozenset(ours for word in words for ours in CAPABILITIES.get(word, ()))
+    known = (CAPABILITIES.get(word, ()) for word in words if isinstance(word, str))
+    return frozenset(ours for found in known for ours in found)
 
 
 def load_state(running: Mapping[str, Any]) -> LoadState:
     """One entry of `/api/ps`."""
     return LoadState(
-        size_bytes=running.get("size") or 0,
-        vram_bytes=running.get("size_vram") or 0,
-        context_length=running.get("context_length") or None,
+        size_bytes=count(running.get("size")) or 0,
+        vram_bytes=count(running.get("size_vram")) or 0,
+        context_length=count(running.get("context_length")) or None,
         expires_at=moment(running.get("expires_at")),
     )
 
@@ -113,7 +134,7 @@ def version_number(text: object) -> tuple[int, ...]:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and value > 0 else None
+    return count(value) or None
 
 
 def moment(value: object) -> datetime | None:

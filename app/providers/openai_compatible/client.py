@@ -4,7 +4,7 @@ from typing import Any
 
 from app.core.errors import WrongKey
 from app.core.providers import Preset
-from app.core.reading import read_json
+from app.core.reading import read_careless_json
 from app.providers.openai_compatible.access_tokens import AccessTokens
 from app.providers.transport import AiohttpTransport, UpstreamAnswer
 from app.providers.upstream_errors import not_the_protocol
@@ -53,7 +53,7 @@ class OpenAIClient:
         answer = await self._open("GET", self._url(path), self._headers)
         body = await answer.body()
         try:
-            return read_json(body)
+            return read_careless_json(body)
         except ValueError as error:
             raise not_the_protocol(self.server, None, body) from error
 

@@ -10,6 +10,8 @@ from typing import Any
 from app.core.families import family_of
 from app.core.models import Capability, ModelProfile, ModelRef, Price
 from app.core.providers import Preset
+from app.core.reading import clean
+from app.providers.shapes import count
 from app.providers.upstream_errors import WRONG_SHAPE
 
 log = logging.getLogger(__name__)
@@ -23,21 +25,22 @@ PARAMETERS: Mapping[str, Capability] = {
 """OpenRouter's `supported_parameters`."""
 
 
+WINDOWS = (
+    "context_length",  # OpenRouter, Together
+    "max_model_len",  # vLLM
+    "context_window",  # Groq
+    "max_context_length",  # Mistral, LM Studio
+    "max_input_tokens",  # Anthropic
+)
+
+
 def profiles(preset: Preset, listed: object, window: int | None) -> list[ModelProfile]:
     """The models of a list in any of the forms there are: under `data` or `models`, or bare.
 
     An entry that cannot be read is passed over: it takes no other with it. Raises TypeError where there
     is no list at all.
     """
-    if isinstance(listed, Mapping):
-        known = [listed[name] for name in ("data", "models") if name in listed]
-        if not known:
-            raise TypeError("no list of models")
-        listed = known[0] or []
-    if isinstance(listed, Mapping):
-        listed = [
-            {"id": id, **(row if isinstance(row, Mapping) else {})} for id, row in listed.items()
-        ]
+    listed = _rows(listed)
     if not isinstance(listed, list):
         raise TypeError("no list of models")
     found = []
@@ -52,6 +55,35 @@ def profiles(preset: Preset, listed: object, window: int | None) -> list[ModelPr
     return found
 
 
+_LISTS = ("data", "models", "result", "items")
+
+
+def _rows(listed: object, depth: int = 3) -> object:
+    """The list itself, out of what is around it; entries by their ids are one, too."""
+    if not isinstance(listed, Mapping):
+        return listed
+    for name in _LISTS:
+        if name in listed:
+            within = listed[name]
+            if isinstance(within, Mapping):
+                wraps = depth and any(isinstance(within.get(each), list) for each in _LISTS)
+                return _rows(within, depth - 1) if wraps else _by_id(within)
+            return [] if within is None else within
+    raise TypeError("no list of models")
+
+
+def _by_id(rows: Mapping[str, Any]) -> list[Any]:
+    return [{"id": id, **(row if isinstance(row, Mapping) else {})} for id, row in rows.items()]
+
+
+def next_page(listed: object) -> str | None:
+    """After which model a list goes on, where it came in pages (Anthropic)."""
+    if not isinstance(listed, Mapping) or listed.get("has_more") is not True:
+        return None
+    last = listed.get("last_id")
+    return last if isinstance(last, str) and last else None
+
+
 def _entry(row: object) -> Mapping[str, Any]:
     if isinstance(row, str) and row:
         return {"id": row}
@@ -60,14 +92,14 @@ def _entry(row: object) -> Mapping[str, Any]:
     id = row.get("id") or row.get("model") or row.get("name")
     if not isinstance(id, str) or not id.strip():
         raise TypeError("no id")
-    return {**row, "id": id}
+    return {**row, "id": clean(id.strip())}
 
 
 def profile(preset: Preset, entry: Mapping[str, Any], window: int | None) -> ModelProfile | None:
     """The model, or None where it is nothing a chat, a search or a transcription could use.
 
-    `window` is what the server said elsewhere; an entry's own word goes first: OpenRouter's
-    `context_length`, vLLM's `max_model_len`, llama.cpp's `meta.n_ctx`; a table of families last.
+    `window` is what the server said elsewhere; an entry's own word goes first (WINDOWS, llama.cpp's
+    `meta.n_ctx`); a table of families last.
     """
     id = entry["id"]
     family = family_of(preset.names.name(id))
@@ -81,8 +113,7 @@ def profile(preset: Preset, entry: Mapping[str, Any], window: int | None) -> Mod
     return ModelProfile(
         ref=ModelRef(preset.name, preset.names.name(id)),
         capabilities=able,
-        window=_count(entry.get("context_length"))
-        or _count(entry.get("max_model_len"))
+        window=next(filter(None, (_count(entry.get(name)) for name in WINDOWS)), None)
         or _count(meta.get("n_ctx"))
         or window
         or (family.window if Capability.COMPLETION in able else None),
@@ -142,4 +173,4 @@ def _moment(created: object) -> datetime | None:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    return count(value) or None

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from app.core.errors import (
     BadRequest,
@@ -109,11 +110,26 @@ class OpenAICompatibleServer:
     async def _listed(self) -> Any:
         """What `/models` says; nothing where there is none, but the settings name models."""
         try:
-            return await self._client.get("/models")
+            listed = await self._client.get("/models")
+            return await self._with_pages(listed)
         except (BadRequest, MalformedAnswer, ModelNotFound, ServerFault, ServerMoved, Unsupported):
             if not self._preset.models:
                 raise
             return []
+
+    async def _with_pages(self, listed: Any) -> Any:
+        """The same with the further pages of it."""
+        after = listing.next_page(listed)
+        for _ in range(MOST_PAGES):
+            if after is None or not isinstance(listed.get("data"), list):
+                break
+            page = await self._client.get(f"/models?after_id={quote(after)}")
+            rows = page.get("data") if isinstance(page, dict) else None
+            if not isinstance(rows, list) or listing.next_page(page) == after:
+                break
+            listed["data"] += rows
+            after = listing.next_page(page)
+        return listed
 
     def _with_refused(self, profile: ModelProfile) -> ModelProfile:
         refused = self._refused.of(str(profile.ref))
@@ -198,6 +214,8 @@ class OpenAICompatibleServer:
 
 
 MODELS_TRIED = 3
+MOST_PAGES = 20
+"""Of a list of models; Anthropic's have 20 models each."""
 _QUESTION = ModelRequest((Message.user("Hi"),), Sampling(max_tokens=16))
 
 _LET_IN = (EmptyAnswer, IncompleteAnswer, ContentFiltered, ContextTooLong)
