@@ -61,6 +61,7 @@ from app.settings import Settings, environment
 from app.storage.counters import Counters
 from app.storage.storage import Storage
 from app.tools.builtin import NAMES, BuiltIn
+from app.tools.chats import ChatSearch
 from app.tools.knowledge import KnowledgeTools
 from app.tools.mcp.config import McpFile
 from app.tools.mcp.servers import McpServers
@@ -166,7 +167,7 @@ def build(
         storage.knowledge, embeddings=embeddings(settings, storage, models)
     )
     mcp = McpServers(settings.data_dir, environment, taken=NAMES, changed=lambda: log_as(settings))
-    tools = ToolBox([BuiltIn(), KnowledgeTools(knowledge), mcp])
+    tools = ToolBox([BuiltIn(), ChatSearch(storage.threads), KnowledgeTools(knowledge), mcp])
     conversation = _conversation(settings, storage, models, metrics, tools, knowledge, post)
     storage.conversations.on_switched(conversation.turns.tell_others)
     people = People(storage.users)

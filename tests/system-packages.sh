@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the tests need from the system: a browser, fonts with emoji, PostgreSQL, Redis, nginx, Tesseract.
+# What the tests need from the system: a browser, fonts with emoji, PostgreSQL, Redis, nginx, npm, Tesseract.
 # Installed where apt is there and we may use it; on a person's machine what is missing is named.
 set -eu
 missing=""
@@ -9,6 +9,7 @@ ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgre
 command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
 command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 command -v tesseract >/dev/null 2>&1 || missing="$missing tesseract-ocr tesseract-ocr-rus tesseract-ocr-ukr"
+command -v npm >/dev/null 2>&1 || missing="$missing npm"
 [ -z "$missing" ] && exit 0
 if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
     apt-get update -qq
