@@ -44,6 +44,7 @@ from app.gateway.aliases import Aliases, parsed_aliases
 from app.gateway.app import Gateway
 from app.gateway.health import Metrics
 from app.gateway.key_usage import KeyUsageRecorder
+from app.gateway.protocol import grace_left
 from app.gateway.rest.app import build_rest
 from app.gateway.rest.services import RestServices
 from app.gateway.services import GatewayServices
@@ -132,7 +133,7 @@ class Application:
 
     async def stop(self) -> None:
         """Lets answers finish for a while, stores what they wrote, and closes everything."""
-        grace_seconds = self.settings.shutdown_grace_seconds
+        grace_seconds = grace_left(self.settings.shutdown_grace_seconds)
         turns = self.conversation.turns
         await asyncio.gather(turns.drain(grace_seconds), self.gateway.drain(grace_seconds))
         await self.conversation.compressor.aclose()

@@ -35,19 +35,19 @@ def address(url: str) -> str:
 
 
 def site(port: int, replicas: Sequence[str], gateway: str, *, sticky: bool) -> str:
-    """deploy/nginx.conf with real addresses in place of Docker's names. A page is told which replica
-    answered it, by the header X-Replica. Not `sticky`, replicas are asked in turn."""
+    """deploy/nginx.conf with real addresses in place of Docker's names. Not `sticky`, replicas are asked
+    in turn."""
     conf = (ROOT / "deploy" / "nginx.conf").read_text("utf-8")
-    one = "    server replica:8000 max_fails=1 fail_timeout=2s;\n"
+    one, two = (address(url) for url in replicas)
     for before, after in (
-        (one, "".join(one.replace("replica:8000", address(url)) for url in replicas)),
-        ("server gateway:8000;", f"server {address(gateway)};"),
-        ("listen 8080;", f"listen 127.0.0.1:{port};"),
-        (
-            "add_header Set-Cookie",
-            "add_header X-Replica $upstream_addr;\n        add_header Set-Cookie",
-        ),
-        ("    hash $browser;\n", "    hash $browser;\n" if sticky else ""),
+        ("replica-one:8001", one),
+        ("replica-two:8002", two),
+        ("~:8001$", f"~:{one.partition(':')[2]}$"),
+        ("~:8002$", f"~:{two.partition(':')[2]}$"),
+        ("gateway:8000", address(gateway)),
+        ("listen 8080", f"listen 127.0.0.1:{port}"),
+        ("http://$replica;", "http://$replica;" if sticky else "http://any;"),
+        ("least_conn;", "least_conn;" if sticky else ""),
     ):
         assert before in conf, before
         conf = conf.replace(before, after)

@@ -26,12 +26,20 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     header_seconds = HEADER_SECONDS
     shutdown_grace_s: float | None = None
     """Seconds that unfinished requests have at a shutdown, where the configuration names none."""
+    ending_since: float | None = None
+    """By the loop's clock."""
 
     def __init__(self, config: uvicorn.Config, *args: Any, **kwargs: Any) -> None:
         if config.timeout_graceful_shutdown is None and self.shutdown_grace_s is not None:
             config.timeout_graceful_shutdown = round(self.shutdown_grace_s)
         super().__init__(config, *args, **kwargs)
         self._headers_due: asyncio.TimerHandle | None = None
+
+    def shutdown(self) -> None:
+        """The server has been told to end: this connection's request may still be answered."""
+        if BoundedHttpProtocol.ending_since is None:
+            BoundedHttpProtocol.ending_since = self.loop.time()
+        super().shutdown()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         super().connection_made(transport)
@@ -58,6 +66,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._headers_due is not None:
             self._headers_due.cancel()
             self._headers_due = None
+
+
+def grace_left(grace_seconds: float) -> float:
+    """What is left of a shutdown's grace once unfinished requests have had theirs."""
+    since = BoundedHttpProtocol.ending_since
+    if since is None:
+        return grace_seconds
+    return max(0.0, grace_seconds - (asyncio.get_running_loop().time() - since))
 
 
 def bound_connections(shutdown_grace_s: float, trusted_proxies: str) -> None:

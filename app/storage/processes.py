@@ -2,7 +2,7 @@
 
 Each process writes a sign of life every 2 s, every 10 s where they share a SQLite file. Turns of one
 that is dead are marked INTERRUPTED, with the text they had: at once where its pid on this machine is
-gone, else after the silence that its row names. Silence is measured by the clock of who listens, and
+gone, else after the silence that its row names, and after a minute where its pid is there but it hangs. Silence is measured by the clock of who listens, and
 only while that can write itself: neither clocks that differ nor a database that was away kill anybody.
 """
 
@@ -131,7 +131,8 @@ class Process:
     def _is_dead(self, other: AnyRow, at: float) -> bool:
         silent = at - self._heard[other.id][1]
         if other.host == PLACE and sys.platform != "win32":
-            return other.pid == os.getpid() or not _runs(other.pid)
+            gone = other.pid == os.getpid() or not _runs(other.pid)
+            return gone or silent >= LONG_SILENCE_SECONDS
         return silent >= (other.silence or LONG_SILENCE_SECONDS)
 
     async def _keep_beating(self) -> None:
@@ -219,10 +220,12 @@ PLACE = _place()
 
 
 def _runs(pid: int) -> bool:
+    """A process that has ended and that its parent has not looked at yet does not."""
     try:
         os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except (OSError, IndexError):  # another user's; or no Linux, where there is no /proc
         return True
-    return True
+    return state not in ("Z", "X")

@@ -32,7 +32,7 @@ DEAD_WITHIN_S = 10.0
 
 async def visit(house, replica, thread=""):
     """A page that the balancer leads to that replica."""
-    return await house.visit(house.balancer, thread, (await house.led_to(replica)).items())
+    return await house.visit(house.balancer, thread, house.led_to(replica).items())
 
 
 async def back(house, page, thread):
@@ -52,6 +52,12 @@ async def back(house, page, thread):
         return again
 
     return await until(connected, within=PATIENCE)
+
+
+async def handshake(page):
+    """The cookies that a page's socket is given."""
+    polling = {"EIO": "4", "transport": "polling"}
+    return dict((await page.http.get("/ws/socket.io/", params=polling)).cookies)
 
 
 async def test_a_replica_that_is_told_to_end_hands_its_pages_over_and_finishes_its_answers(house):
@@ -96,8 +102,16 @@ async def test_pages_of_a_killed_replica_find_their_answers_unfinished_at_the_ot
             await again.socket.emit("chat_settings_change", {"model": SHORT})
             await again.ask("And now?")
             await ended(again)
+            moved = await handshake(again)
+            assert moved["konsilium_replica"] == "two"
         finally:
             house.one.start()
+        again.http.cookies.clear()
+        again.http.cookies.update({**house.signed_in, **moved})
+        # The first replica is back, and the page stays at the second, with all its requests.
+        file = await again.upload("notes.txt", b"A text", "text/plain")
+        await again.ask("And this?", [file])
+        await ended(again, 2)
 
 
 async def test_postgresql_restarts_in_mid_answer_and_nothing_is_lost(house):
@@ -119,7 +133,7 @@ async def test_postgresql_restarts_in_mid_answer_and_nothing_is_lost(house):
 
 async def test_many_pages_over_both_replicas_lose_and_double_nothing(house):
     """Each thread is asked in at one replica and watched at the other."""
-    cookies = [await house.led_to(replica) for replica in (house.one, house.two)]
+    cookies = [house.led_to(replica) for replica in (house.one, house.two)]
 
     async def one(number):
         here, there = cookies[number % 2], cookies[(number + 1) % 2]

@@ -5,10 +5,12 @@ import contextlib
 import os
 import signal
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -29,7 +31,7 @@ from tests.integration.storage.conftest import sqlite_url
 from tests.integration.storage.turns import a_request, begin, say
 from tests.integration.storage.writers import write
 from tests.postgres import running_postgres
-from tests.waiting import until
+from tests.waiting import until, wait_until
 
 LONG_AGO = now() - timedelta(days=1)
 
@@ -149,6 +151,36 @@ async def test_a_process_with_another_data_folder_is_named_in_the_log(
         await other.leave()
         left = [file.name for file in (folder / "processes").iterdir()]
         assert left == ([] if named else [storage.process.id])
+
+
+@pytest.fixture
+def unreaped():
+    """The pid of a process that has ended and that nobody has waited for."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    wait_until(lambda: ") Z " in Path(f"/proc/{ended.pid}/stat").read_text())
+    yield ended.pid
+    ended.wait()
+
+
+async def test_a_process_that_ended_and_that_its_parent_has_not_looked_at_is_dead(
+    storage, ann, unreaped
+):
+    await begin(storage, a_request(ann))
+    moved = processes.update().values(pid=unreaped)
+    await storage.database.write(lambda c: c.execute(moved).close())
+    other = Listener(storage)
+    assert await other.process.heartbeat() == 1
+    await other.process.leave()
+
+
+async def test_a_process_of_this_machine_that_hangs_is_dead_after_a_minute(storage, ann):
+    await begin(storage, a_request(ann))
+    moved = processes.update().values(pid=os.getppid(), seen_at=LONG_AGO)
+    await storage.database.write(lambda c: c.execute(moved).close())
+    other = Listener(storage)
+    assert await other.listens_for(58) == 0
+    assert await other.listens_for(2) == 1
+    await other.process.leave()
 
 
 async def test_who_could_not_write_itself_takes_nobody_for_dead(storage, ann, elsewhere):

@@ -55,7 +55,7 @@ def test_variables_that_the_chat_gets_are_settings() -> None:
     assert known >= set(COMPOSE["services"]["chat"]["environment"])
 
 
-@pytest.mark.parametrize("name", ["chat", "replica"])
+@pytest.mark.parametrize("name", ["chat", "replica-one", "replica-two", "gateway"])
 def test_the_app_may_write_to_its_volume_alone_and_has_time_to_finish(name: str) -> None:
     service = COMPOSE["services"][name]
     assert service["read_only"] is True
