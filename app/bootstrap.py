@@ -112,6 +112,7 @@ class Application:
         await self.refused.load()
         await self._receive_people()
         self.background.start(self.people.watch())
+        self.background.start(self.gateway.services.keys.run())
         self.background.start(self.storage.threads.keep_bin_short())
         self.background.start(self.conversation.turns.watch())
         self.background.start(self.post.run())

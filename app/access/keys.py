@@ -1,8 +1,8 @@
 """API keys: made, hashed, known at once, revoked at once.
 
-All keys are held in memory and compared with the store's version about once a second while they are
-used, so that a request waits for no database and a key revoked in another process stops working
-within that second; in this process, at once.
+All keys are held in memory and compared with the store's version once a second by a timer, so that a
+request waits for no database and a key revoked in another process stops working within that second;
+in this process, at once.
 """
 
 import asyncio
@@ -99,17 +99,23 @@ class KeyRing:
         self._spent_checked = float("-inf")
         self._loading: asyncio.Task[None] | None = None
 
+    async def run(self) -> None:
+        """Keeps what is known fresh until cancelled."""
+        while True:
+            await asyncio.wait([self._start_refresh()])  # what fails is logged
+            await asyncio.sleep(FRESH_SECONDS)
+
     async def find(self, secret: str) -> ApiKey | None:
         """The live key of that secret, or None.
 
-        Waits for the store only where nothing is known, or the secret is not but looks like one of
-        ours: it may be new.
+        Waits for the store only where nothing is known (lately, the store being away), or the secret is
+        not but looks like one of ours: it may be new.
         """
         age = time.monotonic() - self._checked
         if age > STALE_SECONDS:
             await self._refresh()
-        elif age > FRESH_SECONDS:
-            self._start_refresh()
+        elif age > 2 * FRESH_SECONDS:
+            self._start_refresh()  # nobody runs the timer
         digest = hash_of(secret)
         key = self._by_hash.get(digest)
         if (

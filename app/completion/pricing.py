@@ -4,7 +4,7 @@ import logging
 import time
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
@@ -24,6 +24,7 @@ FILE_NAME = "prices.toml"
 CHECK_SECONDS = 5.0
 """How often the administrator's file is looked at, at most."""
 
+MAX_FOUND = 2_000
 FREE = Price("RUB", Decimal(0), Decimal(0))
 THOUSAND = Decimal(1000)
 
@@ -35,11 +36,18 @@ class PriceTable:
     rows: tuple[tuple[str, Price], ...]
     usd_rub: Decimal
     usd_rub_as_of: date | None = None
+    _found: dict[str, Price | None] = field(default_factory=dict, compare=False)
 
     def price(self, ref: ModelRef) -> Price | None:
         """The first row that fits."""
         name = str(ref)
-        return next((price for pattern, price in self.rows if fnmatchcase(name, pattern)), None)
+        if name not in self._found:
+            if len(self._found) > MAX_FOUND:  # names that nobody lists are no end of them
+                self._found.clear()
+            self._found[name] = next(
+                (price for pattern, price in self.rows if fnmatchcase(name, pattern)), None
+            )
+        return self._found[name]
 
 
 class Prices:

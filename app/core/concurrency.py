@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Hashable, Iterable
+import time
+from collections.abc import AsyncGenerator, Coroutine, Hashable, Iterable
 from typing import Any, TypeVar
 
 from app.core.errors import KonsiliumError
@@ -10,6 +11,18 @@ from app.core.errors import KonsiliumError
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+TURN_SECONDS = 0.005
+
+
+async def unhurried(items: Iterable[T]) -> AsyncGenerator[T, None]:
+    """The items one by one; what else the loop has to do gets its turn whenever the work on them has
+    taken 5 ms."""
+    since = time.perf_counter()
+    for item in items:
+        yield item
+        if time.perf_counter() - since > TURN_SECONDS:
+            await asyncio.sleep(0)
+            since = time.perf_counter()
 
 
 class BackgroundTasks:

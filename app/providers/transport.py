@@ -20,13 +20,12 @@ from app.core.requests import trace
 from app.providers.deadline import CLOUD, Timeouts
 from app.providers.upstream_errors import error_of_status
 
-KEEP_ALIVE_SECONDS = 4.0
-"""For an unused connection. Below uvicorn's 5 s, behind which many servers sit: whoever closes first
-meets no request."""
+KEEP_ALIVE_SECONDS = 30.0
+"""For an unused connection. Many servers close theirs sooner (uvicorn after 5 s): the pool sees that, and
+where a request meets it on the way, `send` asks again. A new one costs a handshake, and fifty that are
+opened in one instant wait for one another."""
 STALE_SECONDS = 0.5
 """Within which a connection closed before the request was read shows."""
-CLOUD_KEEP_ALIVE_SECONDS = 30.0
-"""Clouds keep theirs for a minute and more, and a new one costs a TLS handshake."""
 
 _NOT_OURS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 """Headers aiohttp would add by itself: the client above has said all there is to say."""
@@ -57,7 +56,7 @@ class AiohttpTransport:
         if self._session is None:
             connector = aiohttp.TCPConnector(
                 limit=0,  # queues in front of local models are ours, not the pool's
-                keepalive_timeout=KEEP_ALIVE_SECONDS if self._local else CLOUD_KEEP_ALIVE_SECONDS,
+                keepalive_timeout=KEEP_ALIVE_SECONDS,
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,

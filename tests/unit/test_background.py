@@ -1,10 +1,11 @@
 """Work in the background is kept, waited for, cancelled, and never fails in silence."""
 
 import asyncio
+import time
 
 import pytest
 
-from app.core.concurrency import BackgroundTasks
+from app.core.concurrency import TURN_SECONDS, BackgroundTasks, unhurried
 from app.core.errors import StorageUnavailable
 
 
@@ -67,3 +68,24 @@ async def test_an_error_of_ours_is_one_line_in_the_log(caplog: pytest.LogCapture
     [record] = caplog.records
     assert (record.levelname, record.exc_info) == ("WARNING", None)
     assert "the disk is full" in record.message
+
+
+async def test_a_long_piece_of_work_lets_others_have_their_turn():
+    turns = 0
+
+    async def others():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(others())
+    done = []
+    async for item in unhurried(range(3)):
+        until = time.perf_counter() + 2 * TURN_SECONDS
+        while time.perf_counter() < until:
+            pass
+        done.append((item, turns))
+    beside.cancel()
+    assert [item for item, _ in done] == [0, 1, 2]
+    assert done[0][1] < done[1][1] < done[2][1]

@@ -6,10 +6,10 @@ import json
 import struct
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from app.completion.attempts import whole_elsewhere
 from app.completion.tokens import tokens_of_characters
+from app.core.concurrency import unhurried
 from app.core.models import ModelRef
 from app.core.requests import RawRequest
 from app.core.usage import CallRecord, Purpose
@@ -76,23 +76,22 @@ class Embeddings:
             vectors = await call.vectors()
         finally:
             self._note(caller, call.record)
-        return json.dumps(_answer(ref, vectors, call.record.usage.input_tokens or 0, form)).encode()
+        return await _answer(ref, vectors, call.record.usage.input_tokens or 0, form)
 
     def _note(self, caller: Caller, record: CallRecord) -> None:
         if record.total_s is not None:
             self._services.recorder.note(caller, record)
 
 
-def _answer(ref: ModelRef, vectors: list[list[float]], tokens: int, form: str) -> dict[str, Any]:
-    return {
-        "object": "list",
-        "model": str(ref),
-        "data": [
-            {"object": "embedding", "index": index, "embedding": _encoded(vector, form)}
-            for index, vector in enumerate(vectors)
-        ],
-        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-    }
+async def _answer(ref: ModelRef, vectors: list[list[float]], tokens: int, form: str) -> bytes:
+    """Written vector by vector: streams go on meanwhile."""
+    rows = [
+        f'{{"object":"embedding","index":{index},"embedding":{json.dumps(_encoded(vector, form))}}}'
+        async for index, vector in unhurried(enumerate(vectors))
+    ]
+    head = f'{{"object":"list","model":{json.dumps(str(ref))},"data":['
+    usage = f'],"usage":{{"prompt_tokens":{tokens},"total_tokens":{tokens}}}}}'
+    return (head + ",".join(rows) + usage).encode()
 
 
 def _encoded(vector: list[float], form: str) -> list[float] | str:

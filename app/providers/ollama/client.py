@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ import aiohttp
 from pydantic import ValidationError
 from yarl import URL
 
+from app.core.concurrency import unhurried
 from app.core.errors import FirstTokenTimeout
 from app.core.reading import read_careless_json
 from app.providers.deadline import Timeouts
@@ -36,6 +38,16 @@ def _without_environment() -> Iterator[None]:
 
 with _without_environment():
     from ollama import ShowResponse as ShowResponse
+
+
+_VECTORS = re.compile(rb'"embeddings"\s*:\s*\[(?=\s*\[)')
+_VECTOR = re.compile(rb"\s*,?\s*(\[[^\[\]]*+\])")
+
+
+def _rows(text: bytes, at: int) -> Iterator[re.Match[bytes]]:
+    while (row := _VECTOR.match(text, at)) is not None:
+        yield row
+        at = row.end()
 
 
 class OllamaClient:
@@ -108,13 +120,26 @@ class OllamaClient:
         keep_alive: str | float | None,
         dimensions: int | None = None,
     ) -> dict[str, Any]:
-        """POST /api/embed."""
+        """POST /api/embed. Vectors are read one by one: a thousand at once would hold up everybody
+        else."""
         body: dict[str, Any] = {"model": model, "input": texts, "truncate": False}
         if keep_alive is not None:
             body["keep_alive"] = keep_alive
         if dimensions is not None:
             body["dimensions"] = dimensions
-        return await self._asked("/api/embed", body, model)
+        said = await self._said("/api/embed", body, model)
+        begun = _VECTORS.search(said)
+        if begun is None:
+            return self._object(said, model)
+        end, rows = begun.end(), []
+        try:
+            async for row in unhurried(_rows(said, end)):
+                rows.append(read_careless_json(row[1]))
+                end = row.end()
+        except ValueError as error:
+            raise not_the_protocol(self.server, model, said) from error
+        answer = self._object(said[: begun.end()] + said[end:], model)
+        return answer | {"embeddings": rows}
 
     async def delete(self, model: str) -> None:
         """DELETE /api/delete."""
@@ -132,14 +157,19 @@ class OllamaClient:
     async def _asked(
         self, path: str, body: dict[str, Any], model: str, *, method: str = "POST"
     ) -> dict[str, Any]:
+        said = await self._said(path, body, model, method=method)
+        return self._object(said, model) if said.strip() else {}
+
+    async def _said(
+        self, path: str, body: dict[str, Any], model: str, *, method: str = "POST"
+    ) -> bytes:
         try:
             async with asyncio.timeout(self._seconds):
                 answer = await self.post(path, body, model, method=method)
-                said = await answer.body()
+                return await answer.body()
         except TimeoutError as error:
             late = f"nothing within {self._seconds:g} s"
             raise FirstTokenTimeout(late, server=self.server, model=model) from error
-        return self._object(said, model) if said.strip() else {}
 
     def _object(self, body: bytes, model: str | None) -> dict[str, Any]:
         try:

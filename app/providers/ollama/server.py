@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
 
+from app.core.concurrency import unhurried
 from app.core.models import ServerState
 from app.core.ports import PullProgress
 from app.core.requests import ModelRequest
@@ -69,7 +70,8 @@ class OllamaServer:
             return [], Usage(input_tokens=0)
         answer = await self._client.embed(model, list(texts), self._keep_alive, dimensions)
         try:
-            vectors = [list(map(float, vector)) for vector in answer["embeddings"]]
+            rows = answer["embeddings"]
+            vectors = [list(map(float, vector)) async for vector in unhurried(rows)]
         except WRONG_SHAPE as error:
             raise not_the_protocol(self.name, model, repr(answer).encode()) from error
         counted = answer.get("prompt_eval_count")

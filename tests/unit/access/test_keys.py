@@ -1,3 +1,4 @@
+import asyncio
 from datetime import timedelta
 from decimal import Decimal
 
@@ -100,3 +101,25 @@ async def test_spending_is_counted_at_once():
     ring.spend(key.id, Decimal("0.6"))
     ring.spend(key.id, Decimal("0.6"))
     assert ring.spent(key) == Decimal("1.2")
+
+
+async def test_a_timer_looks_for_what_has_changed_so_that_no_request_has_to():
+    store = MemoryKeys()
+    ring = KeyRing(store)
+    timer = asyncio.create_task(ring.run())
+    await until(lambda: store.queries >= 3, within=20)
+    timer.cancel()
+
+
+async def test_the_timer_outlives_a_store_that_is_away():
+    store = MemoryKeys()
+    ring = KeyRing(store)
+    store.failing = True
+    timer = asyncio.create_task(ring.run())
+    await asyncio.sleep(0)
+    store.failing = False
+    key, secret = new_key("ci", "u")
+    await store.add(key)
+    await until(lambda: ring.find(secret), within=5)
+    assert not timer.done()
+    timer.cancel()
