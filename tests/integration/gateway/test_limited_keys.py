@@ -1,0 +1,135 @@
+"""Whatever a limited key asks for, in every mode and by every option, is done by its models and booked to it."""
+
+import json
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.conversation.modes import MODES
+from app.core.options import CHAT_OPTIONS
+from tests.integration.gateway.test_rest import House, open_house
+from tests.integration.gateway.test_spending import a_key, booked
+from tests.waiting import until
+
+MINE, SECRET = "gpu/echo", "gpu/len-6"
+MODELS = (MINE, "konsilium/*")
+QUESTION = "Is a monolith better than microservices for a team of three? Weigh money, time and law."
+OPTIONS = [
+    (mode.id, option)
+    for mode in MODES
+    for option in (*CHAT_OPTIONS, *mode.options)
+    if option.kind in ("model", "participants")
+]
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncGenerator[House, None]:
+    """MODEL_NAME, the embeddings and the cache's check are models that the key may not use."""
+    settings = {"embedding_model": "gpu/embed-m3", "cache_check_model": SECRET}
+    async with open_house(tmp_path, **settings) as house:
+        house.simulator.set_models(["len-6", "embed-m3", *house.simulator.models])
+        await house.application.models.refresh()
+        yield house
+
+
+def value_of(option: Any) -> Any:
+    """The forbidden model, as that option names one."""
+    if option.kind == "model":
+        return SECRET
+    return json.dumps([{"name": name, "model": SECRET, "system": "x"} for name in "AB"])
+
+
+def asked_models(house: House) -> set[str]:
+    bodies = [request.body for request in house.simulator.requests]
+    return {body["model"] for body in bodies if isinstance(body, dict) and "model" in body}
+
+
+async def checked(house: House, key_id: str) -> None:
+    """Nobody but the key's models was asked, and every call is the key's."""
+    assert asked_models(house) <= {"echo"}
+    calls = len(house.simulator.generations)
+
+    async def stored() -> bool:
+        return len(await booked(house)) >= calls
+
+    await until(stored, within=10)
+    assert {who for who, _ in await booked(house)} <= {key_id}
+
+
+@pytest.mark.parametrize(("mode", "option"), OPTIONS, ids=lambda it: getattr(it, "id", it))
+async def test_no_option_leads_past_a_keys_models(house, mode, option):
+    key, headers = await a_key(house, models=MODELS)
+    chosen = {"model": MINE, option.id: value_of(option)}
+    if option.id == "summary_model":
+        chosen["compress_context"] = True
+    asks = [
+        (
+            "/api/chat",
+            {"message": QUESTION, "mode": mode, "model": chosen["model"], "options": chosen},
+        )
+    ]
+    if mode != "chat":
+        body = {"model": f"konsilium/{mode.replace('_', '-')}", "konsilium": chosen}
+        body["messages"] = [{"role": "user", "content": QUESTION}]
+        asks.append(("/v1/chat/completions", body))
+    for path, body in asks:
+        answer = await house.http.post(path, json=body, headers=headers, timeout=60)
+        assert answer.status_code < 500, answer.text
+        assert asked_models(house) <= {"echo"}, (path, answer.text)
+    await checked(house, key.id)
+
+
+@pytest.mark.parametrize("mode", [mode.id for mode in MODES])
+async def test_every_call_of_a_mode_is_the_keys_with_tools_and_the_cache_on(house, mode):
+    key, headers = await a_key(house, models=MODELS)
+    options = {"tools": "calculator,now", "answer_cache": "near", "compress_context": True}
+    body = {"message": QUESTION, "mode": mode, "model": MINE, "options": options}
+    for message in (QUESTION, QUESTION.replace("better", "any better")):
+        answer = await house.http.post(
+            "/api/chat", json=body | {"message": message}, headers=headers, timeout=60
+        )
+        assert answer.status_code == 200, answer.text
+    await house.application.conversation.compressor.idle()
+    await checked(house, key.id)
+
+
+SAID = [{"role": "user", "content": "hi"}]
+FACES: list[tuple[str, dict[str, Any]]] = [
+    ("/v1/chat/completions", {"messages": SAID}),
+    ("/v1/completions", {"prompt": "hi"}),
+    ("/v1/messages", {"messages": SAID, "max_tokens": 9}),
+    ("/v1/responses", {"input": "hi"}),
+    ("/v1/embeddings", {"input": "hi"}),
+    ("/v1/audio/speech", {"input": "hi", "voice": "x"}),
+    ("/v1/images/generations", {"prompt": "hi"}),
+    ("/v1/moderations", {"input": "hi"}),
+    ("/v1/rerank", {"query": "hi", "documents": ["hi"]}),
+    ("/ollama/api/chat", {"messages": SAID}),
+    ("/ollama/api/generate", {"prompt": "hi"}),
+    ("/ollama/api/embed", {"input": "hi"}),
+    ("/ollama/api/embeddings", {"prompt": "hi"}),
+    ("/ollama/api/show", {}),
+    ("/api/chat", {"message": "hi"}),
+]
+
+
+@pytest.mark.parametrize("named", [SECRET, "len-6", " gpu/len-6 ", "gpu/len-6:latest"])
+@pytest.mark.parametrize(("path", "fields"), FACES, ids=[path for path, _ in FACES])
+async def test_no_face_has_a_model_that_is_not_the_keys(house, path, fields, named):
+    key, headers = await a_key(house, models=MODELS)
+    answer = await house.http.post(path, json=fields | {"model": named}, headers=headers)
+    assert answer.status_code in (400, 404), answer.text
+    await checked(house, key.id)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/models", "/ollama/api/tags", "/ollama/api/ps", "/api/models/servers", "/api/ps"],
+)
+async def test_no_list_names_a_model_that_is_not_the_keys(house, path):
+    _, headers = await a_key(house, models=MODELS)
+    answer = await house.http.get(path, headers=headers)
+    assert answer.status_code == 200
+    assert "len-6" not in answer.text
