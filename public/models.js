@@ -65,7 +65,8 @@
       model.away && text().away,
       model.size && K.bytes(lang(), model.size),
       model.window && make("span", { title: text().window }, K.windowSize(model.window)),
-      price && make("span", { title: text().million }, price),
+      price && make("span", { title: [text().million, model.priced].filter(Boolean).join(", ") }, price),
+      model.oldPrice && model.priced,
       model.load,
       model.note,
     ].filter(Boolean);

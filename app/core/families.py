@@ -37,6 +37,8 @@ class Family:
     """Takes a temperature: OpenAI's reasoning models refuse any but their own."""
     one_sampler: bool = False
     """Takes a temperature or a top_p, not both."""
+    retires: date | None = None
+    """When its maker's own cloud takes it away."""
 
 
 @lru_cache(maxsize=4096)
@@ -50,6 +52,7 @@ def family_of(name: str) -> Family:
         window.get("as_of"),
         next((row["sampled"] for row in rows if "sampled" in row), True),
         any(row.get("one_sampler", False) for row in rows),
+        next((row["retires"] for row in rows if "retires" in row), None),
     )
 
 

@@ -105,6 +105,8 @@ class ModelProfile:
     local: bool = False
     """Runs on a machine of ours: free, worth waiting for, never retried."""
     modified_at: datetime | None = None
+    retires: date | None = None
+    """When its provider takes it away, as far as that is known."""
     refused: tuple[str, ...] = ()
     """Parameters that it was found not to take, and which are left out or named otherwise since."""
     last_resort: bool = False

@@ -1,6 +1,7 @@
 """A model as a person reads it: `gemma2:2b (1.6 GB) ● loaded on GPU`."""
 
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 
 from app.core.models import Capability, LoadState, ModelProfile, ServerState
 from app.core.text import Language, Text
@@ -18,6 +19,11 @@ REFUSED = Text(
     uk="без {names}: модель цього не приймає",
     en="without {names}: the model does not take it",
 )
+RETIRES = Text(ru="будет отключена {day}", uk="буде вимкнена {day}", en="to be shut down on {day}")
+RETIRED = Text(ru="отключена {day}", uk="вимкнена {day}", en="shut down on {day}")
+PRICED = Text(ru="цены на {day}", uk="ціни на {day}", en="prices as of {day}")
+SOON_DAYS = 180
+"""A retirement that is further away is no news yet."""
 _GIGABYTE = Text(ru="ГБ", uk="ГБ", en="GB")
 _MEGABYTE = Text(ru="МБ", uk="МБ", en="MB")
 
@@ -50,12 +56,32 @@ def model_label(profile: ModelProfile, language: Language, *, with_server: bool)
     return " ".join(parts)
 
 
+def notes(profile: ModelProfile, language: Language, today: date) -> list[str]:
+    """What one should know before one chooses it: that it goes or is gone, and what it does not take."""
+    said = []
+    if profile.retires is not None and (profile.retires - today).days <= SOON_DAYS:
+        when = RETIRES if profile.retires > today else RETIRED
+        said.append(when.format(day=day(profile.retires, language))[language])
+    if profile.refused:
+        said.append(REFUSED.format(names=", ".join(profile.refused))[language])
+    return said
+
+
+def priced(profile: ModelProfile, language: Language) -> str | None:
+    """How old the price is that is shown; None where the server says it itself, now, or nobody knows."""
+    as_of = profile.price.as_of if profile.price else None
+    return PRICED.format(day=day(as_of, language))[language] if as_of else None
+
+
+def day(value: date, language: Language) -> str:
+    """`01.08.2026`, in English `2026-08-01`."""
+    return value.isoformat() if language == "en" else f"{value:%d.%m.%Y}"
+
+
 def model_hint(profile: ModelProfile, language: Language, *, with_server: bool) -> str:
-    """Its label, and what it was found not to take."""
+    """Its label, and what one should know of it."""
     label = model_label(profile, language, with_server=with_server)
-    if not profile.refused:
-        return label
-    return f"{label} · {REFUSED.format(names=', '.join(profile.refused))[language]}"
+    return " · ".join([label, *notes(profile, language, datetime.now(UTC).date())])
 
 
 def chat_models(states: Sequence[ServerState]) -> list[ModelProfile]:

@@ -3,6 +3,7 @@
 The page draws it (public/models.js); nothing is fetched for it but what the catalogue knows."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -10,11 +11,13 @@ from app.core.models import Capability, ModelProfile, ModelRef
 from app.core.ports import KeyValueStore, Models
 from app.core.text import Language
 from app.view.chainlit.browser import Browser
-from app.view.model_labels import REFUSED, load_label
+from app.view.model_labels import load_label, notes, priced
 
 LIKED: Final = "liked-models"
 """Scope of the key-value store: by user, the models they starred and those they chose last."""
 RECENT_MOST: Final = 4
+OLD_DAYS: Final = 60
+"""A price that is older says so beside it, not only when it is pointed at."""
 LIKED_MOST: Final = 50
 
 SHOWN: Final = (Capability.VISION, Capability.TOOLS, Capability.THINKING)
@@ -32,10 +35,14 @@ def model_facts(profile: ModelProfile, name: str, language: Language) -> dict[st
         "window": profile.window,
         "load": load_label(profile.load, language) if profile.load else None,
     }
-    if profile.refused:
-        facts["note"] = REFUSED.format(names=", ".join(profile.refused))[language]
+    today = datetime.now(UTC).date()
+    if said := notes(profile, language, today):
+        facts["note"] = " · ".join(said)
     if (price := profile.price) and not profile.local:
         facts["price"] = [_million(price.input), _million(price.output), price.currency]
+        if label := priced(profile, language):
+            facts["priced"] = label
+            facts["oldPrice"] = bool(price.as_of and (today - price.as_of).days > OLD_DAYS)
     return facts
 
 

@@ -34,6 +34,14 @@ WINDOWS = (
 )
 
 
+RETIREMENTS = (
+    "shutdown_date",  # OpenAI
+    "expiration_date",  # OpenRouter
+    "deprecation",  # Mistral
+    "retirement_date",
+)
+
+
 def profiles(preset: Preset, listed: object, window: int | None) -> list[ModelProfile]:
     """The models of a list in any of the forms there are: under `data` or `models`, or bare.
 
@@ -121,6 +129,8 @@ def profile(preset: Preset, entry: Mapping[str, Any], window: int | None) -> Mod
         price=price(entry.get("pricing")),
         local=preset.local,
         modified_at=_moment(entry.get("created")),
+        retires=next(filter(None, (_day(entry.get(name)) for name in RETIREMENTS)), None)
+        or (None if preset.local else family.retires),
     )
 
 
@@ -169,6 +179,14 @@ def _moment(created: object) -> datetime | None:
     try:
         return datetime.fromtimestamp(created / 1000 if created > 1e11 else created, UTC)
     except (OverflowError, OSError, ValueError):
+        return None
+
+
+def _day(value: object) -> date | None:
+    """A day as ISO 8601, with a time after it or without."""
+    try:
+        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
+    except ValueError:
         return None
 
 

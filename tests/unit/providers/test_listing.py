@@ -2,6 +2,8 @@
 
 import json
 from contextlib import aclosing
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -90,6 +92,33 @@ def test_a_window_is_read_by_any_of_its_names(name: str) -> None:
     for value in (8192, "8192", 8192.0):
         (profile,) = profiles(SERVER, [{**M, name: value}], None)
         assert profile.window == 8192
+
+
+@pytest.mark.parametrize(
+    ("entry", "day"),
+    [
+        ({"id": "m", "shutdown_date": "2026-12-11"}, date(2026, 12, 11)),
+        ({"id": "m", "expiration_date": "2026-12-11"}, date(2026, 12, 11)),
+        ({"id": "m", "deprecation": "2026-12-11T12:00:00Z"}, date(2026, 12, 11)),
+        ({"id": "m", "deprecation": None}, None),
+        ({"id": "m", "deprecation": "soon"}, None),
+        ({"id": "m", "shutdown_date": 5}, None),
+        ({"id": "claude-3-7-sonnet-20250219"}, date(2026, 2, 19)),
+        ({"id": "openai/gpt-5"}, date(2026, 12, 11)),
+        ({"id": "gpt-5-2025-08-07", "shutdown_date": "2027-01-01"}, date(2027, 1, 1)),
+        ({"id": "gpt-5.6-sol"}, None),
+        ({"id": "gpt-5-codex"}, None),
+        ({"id": "claude-opus-4-8"}, None),
+    ],
+)
+def test_a_list_tells_when_a_model_is_shut_down_and_a_table_where_it_does_not(
+    entry: dict[str, Any], day: date | None
+) -> None:
+    cloud = replace(SERVER, local=False)
+    (profile,) = profiles(cloud, [entry], None)
+    assert profile.retires == day
+    (own,) = profiles(replace(SERVER, local=True), [{"id": entry["id"]}], None)
+    assert own.retires is None
 
 
 ODD_VALUES = st.recursive(

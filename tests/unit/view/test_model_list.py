@@ -1,11 +1,14 @@
 """The list of models tells what each can do and costs, and remembers what a person likes."""
 
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
 
 from app.core.models import Capability, LoadState, ModelProfile, ModelRef, Price
 from app.core.options import ChatOptions
+from app.view.model_labels import notes
 from app.view.model_list import LIKED_MOST, RECENT_MOST, ModelList, model_facts
 
 CLOUD = ModelProfile(
@@ -61,6 +64,30 @@ def test_a_model_tells_its_size_window_price_and_what_it_can():
     assert facts["window"] == 131_072
     assert facts["price"] == ["2.5", "10", "USD"], "for a million tokens"
     assert facts["size"] is None
+
+
+def test_an_old_price_tells_its_age_and_a_fresh_one_only_where_it_is_pointed_at():
+    today = datetime.now(UTC).date()
+    for days, old in ((0, False), (59, False), (61, True)):
+        price = Price("USD", Decimal(1), Decimal(1), as_of=today - timedelta(days=days))
+        facts = model_facts(replace(CLOUD, price=price), "m", "en")
+        assert facts["priced"] == f"prices as of {price.as_of}"
+        assert facts["oldPrice"] is old
+    assert "priced" not in model_facts(CLOUD, "m", "en")
+
+
+def test_a_model_that_goes_or_is_gone_says_so():
+    today = date(2026, 11, 29)
+    said = {
+        days: notes(replace(CLOUD, retires=today + timedelta(days=days)), "ru", today)
+        for days in (-1, 0, 12, 400)
+    }
+    assert said == {
+        -1: ["отключена 28.11.2026"],
+        0: ["отключена 29.11.2026"],
+        12: ["будет отключена 11.12.2026"],
+        400: [],
+    }
 
 
 def test_a_local_model_costs_nothing_and_says_where_it_is_loaded_and_what_it_refuses():
