@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.errors import SettingsInvalid
 from app.core.providers import PROVIDERS, Provider
+from app.core.reading import utf16_without_mark
 from app.core.text import Language
 
 PACKAGE = Path(__file__).parent
@@ -203,6 +204,8 @@ def _encoding_of(path: Path) -> str:
         return "utf-8"
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
+    if (wide := utf16_without_mark(data)) is not None:
+        return wide
     try:
         data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -5,6 +5,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.core.reading import utf16_without_mark
+
 GOOD_FOR_ONE_BAD = 4
 """A file whose letters beyond ASCII are UTF-8, but for at most one bad byte in so many letters, is
 UTF-8 that was cut or damaged: in no other encoding do many letters look like UTF-8 by chance."""
@@ -58,6 +60,8 @@ def decode(data: bytes) -> Decoded | None:
         if data.startswith(mark):
             text = data.decode(encoding, "replace")
             return Decoded(text, text.count("\ufffd"))
+    if (wide := utf16_without_mark(data)) is not None:
+        return Decoded(data.decode(wide, "replace"))
     text = data.decode("utf-8", "replace")
     bad = text.count("\ufffd")
     if bad == 0:

@@ -3,6 +3,8 @@
 from pathlib import PurePath
 from typing import Literal
 
+from app.core.reading import utf16_without_mark
+
 Kind = Literal["text", "pdf", "docx", "pptx", "xlsx", "epub", "image", "zip", "binary"]
 
 # fmt: off
@@ -93,6 +95,8 @@ def found_kind(head: bytes, names: frozenset[str] = frozenset()) -> Kind:
 
 def _is_text(head: bytes) -> bool:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16 says so itself
+        return True
+    if utf16_without_mark(head[: len(head) // 2 * 2]):
         return True
     control = sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head)
     return b"\0" not in head and control <= len(head) // 100

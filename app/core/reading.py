@@ -1,4 +1,4 @@
-"""JSON that comes by the token."""
+"""JSON that comes by the token, and bytes whose encoding nobody says."""
 
 import json
 from typing import Any
@@ -62,3 +62,27 @@ class Halves:
 def clean(text: str) -> str:
     """The text with its surrogate pairs joined and lone halves replaced: it can be stored and sent."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def utf16_without_mark(data: bytes) -> str | None:
+    """`utf-16-le` or `utf-16-be` where the bytes are most likely text of that encoding without its mark, as
+    some editors and spreadsheets write it; None for anything else.
+
+    In Latin and Cyrillic text every second byte is 0 or 4, but for punctuation (0x20 to 0x22), and the
+    others vary.
+    """
+    head = data[:4096]
+    if len(head) < 4 or len(data) % 2 or not (b"\0" in head or b"\4" in head):
+        return None
+    for encoding, high, low in (
+        ("utf-16-le", head[1::2], head[::2]),
+        ("utf-16-be", head[::2], head[1::2]),
+    ):
+        usual = sum(high.count(byte) for byte in (0, 4))
+        marks = sum(high.count(byte) for byte in (0x20, 0x21, 0x22))
+        odd = sum(low.count(byte) for byte in (0, 4))
+        if usual + marks == len(high) and usual >= marks and odd * 5 < len(low):
+            text = head[: len(head) // 2 * 2].decode(encoding, "replace")
+            if all(letter.isprintable() or letter in "\t\n\r\f\ufeff" for letter in text):
+                return encoding
+    return None

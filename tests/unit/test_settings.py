@@ -20,10 +20,21 @@ LINES = "YANDEX_API_KEY=AQVN1\nAPP_LANGUAGE=ru\n"
         b"\xef\xbb\xbf" + LINES.encode(),
         LINES.replace("\n", "\r\n").encode(),
         LINES.encode("utf-16"),
+        LINES.encode("utf-16-le"),
+        LINES.encode("utf-16-be"),
         (LINES + "# мой сервер\n").encode("cp1251"),
         (LINES + "# мій сервер\n").encode("utf-8"),
     ],
-    ids=["utf-8", "mark", "crlf", "utf-16", "cp1251 comment", "utf-8 comment"],
+    ids=[
+        "utf-8",
+        "mark",
+        "crlf",
+        "utf-16",
+        "utf-16-le",
+        "utf-16-be",
+        "cp1251 comment",
+        "utf-8 comment",
+    ],
 )
 def test_an_env_file_of_any_editor_is_read(data, tmp_path: Path, monkeypatch):
     (tmp_path / ".env").write_bytes(data)

@@ -20,7 +20,10 @@ TEXTS = [
 ]
 
 
-@pytest.mark.parametrize("encoding", ["cp1251", "cp866", "koi8-u", "utf-8", "utf-16", "utf-8-sig"])
+@pytest.mark.parametrize(
+    "encoding",
+    ["cp1251", "cp866", "koi8-u", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"],
+)
 @pytest.mark.parametrize("text", TEXTS)
 def test_each_text_is_read_in_each_encoding_that_has_its_letters(text: str, encoding: str) -> None:
     try:
