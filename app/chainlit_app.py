@@ -29,6 +29,7 @@ from app.view.chainlit.data_layer import DataLayer
 from app.view.chainlit.identity import signed_in
 from app.view.chainlit.sockets import Sockets
 from app.view.chat import Chat
+from app.view.commands import Commands
 from app.view.council import SEATS, AnswerActions, DialogueForm
 from app.view.guide import Guide
 from app.view.guide_ways import Ways
@@ -88,7 +89,9 @@ secret, header = settings.auth_secret(), settings.auth_header
 auth.register(people, storage.threads, mode, secret, header, allowed)
 if not local:
     people.on_look(tokens.look)
-Sockets(chat, guide, servers, voice, layer).register()
+commands = Commands(app.mcp)
+app.mcp.subscribe(commands.changed)
+Sockets(chat, guide, servers, voice, layer, commands).register()
 server.put_around(
     AuthMiddleware,
     people=people,

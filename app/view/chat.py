@@ -241,7 +241,7 @@ class Chat:
         asked = await self._conversations.question(browser.user_id, browser.thread_id, message_id)
         question = Question(new_id(), text)
         await browser.emit("delete_message", {"id": asked.id})
-        await browser.show(self._drawn(browser, question))
+        await browser.show(question_drawing(browser, question.id, question.text))
         ids = await self._elements.copy(browser.thread_id, browser.user_id, asked.id, question.id)
         files = tuple(replace(one, element_id=ids[one.element_id]) for one in asked.attachments)
         request = self._request(browser, replace(question, attachments=files))
@@ -276,20 +276,8 @@ class Chat:
         """A question that a button asks in the person's name."""
         question = Question(new_id(), text)
         request = self._request(browser, question)
-        await browser.show(self._drawn(browser, question))
+        await browser.show(question_drawing(browser, question.id, question.text))
         await self._run(browser, replace(request, options=options or request.options))
-
-    def _drawn(self, browser: Browser, question: Question) -> Drawing:
-        record = StepRecord(
-            question.id,
-            browser.thread_id,
-            "user_message",
-            browser.user_name,
-            "question",
-            output=question.text,
-            ended_at=now(),
-        )
-        return draw(record, browser.language)
 
     def _request(self, browser: Browser, question: Question) -> TurnRequest:
         return TurnRequest(
@@ -397,6 +385,20 @@ def _arrows(thread: ThreadDict, node: str) -> ElementDict | None:
     """The arrows to the siblings of that question or turn, where it has any."""
     cards = (e for e in thread["elements"] or [] if e["name"] == "Siblings")
     return next((card for card in cards if (card.get("props") or {}).get("node") == node), None)
+
+
+def question_drawing(browser: Browser, question_id: str, text: str) -> Drawing:
+    """A question as the page shows it before it is stored."""
+    record = StepRecord(
+        question_id,
+        browser.thread_id,
+        "user_message",
+        browser.user_name,
+        "question",
+        output=text,
+        ended_at=now(),
+    )
+    return draw(record, browser.language)
 
 
 def _put_into(thread: ThreadDict, drawings: Sequence[Drawing]) -> None:

@@ -167,3 +167,34 @@ def test_an_administrator_adds_a_server_and_lets_it_go_again(chromium: Browser, 
         joined.get_by_role("button", name="Убрать сервер: другой").click()
         joined.get_by_role("button", name="Убрать", exact=True).click()
         expect(joined).to_have_count(0)
+
+
+def test_prompts_and_documents_of_a_server_are_commands(chromium: Browser, house: Process):
+    for page in visitor(chromium, house.url):
+        begin(page)
+        command(page, "A letter")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Команде «A letter» нужно: to")).to_be_visible()
+        command(page, "A letter")
+        page.keyboard.type("Anna tone=stern")
+        page.keyboard.press("Enter")
+        letter = page.get_by_text("Write a stern letter to Anna.")
+        expect(letter).to_have_count(2)  # the question, and its echo
+        command(page, "Today")
+        page.keyboard.type("What today?")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Water the roses at seven.")).to_be_visible()
+        page.reload()
+        expect(letter.first).to_be_visible()
+        expect(page.get_by_text("Today.md", exact=True)).to_be_visible()
+
+
+def command(page: Page, title: str) -> None:
+    """Chooses a command by the keyboard, as soon as its server has told it."""
+    page.locator("#chat-input").click()
+    page.keyboard.type(f"/{title.split()[-1]}")
+    option = page.get_by_role("option", name=f"notes: {title}")
+    expect(option).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(option).to_have_count(0)
+    expect(page.get_by_text(f"notes: {title}")).to_be_visible()

@@ -80,6 +80,8 @@ class McpServer:
         """`patience`: seconds for which a call waits for it."""
         self.config = config
         self.state = McpState(config.name, config.transport, config.where)
+        self.on_listed: Callable[[], None] = lambda: None
+        """Called when it has told what it has."""
         self._environment = environment
         self._pauses = pauses
         self._patience = patience
@@ -209,6 +211,7 @@ class McpServer:
             self._connection = connection
             self._up.set()
             self._settled.set()
+            self.on_listed()
             if not await connection.wait():
                 return
 
@@ -239,6 +242,15 @@ class McpServers:
         self._stamp: object = None
         self._reading = asyncio.Lock()
         self._background = BackgroundTasks()
+        self._listeners: list[Callable[[], None]] = []
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Tells when servers have other tools, prompts or resources than before. Must be quick."""
+        self._listeners.append(listener)
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
 
     def start(self) -> None:
         """Starts all; returns at once."""
@@ -280,7 +292,9 @@ class McpServers:
             await server.aclose()
             raise
         self._servers[name] = server
+        server.on_listed = self._tell
         await self.look()
+        self._tell()
         return state
 
     async def leave(self, name: str) -> None:
@@ -335,8 +349,10 @@ class McpServers:
                 self._servers[name] = running.pop(name)
             else:
                 self._servers[name] = self._make(config, self._environment)
+                self._servers[name].on_listed = self._tell
                 self._servers[name].start()
         self._changed()
+        self._tell()
         for gone in running.values():
             self._background.start(gone.aclose())
 

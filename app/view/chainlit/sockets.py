@@ -9,6 +9,7 @@ none of them is kept.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -18,9 +19,11 @@ from chainlit.server import sio
 from chainlit.session import WebsocketSession
 
 from app.core.concurrency import BackgroundTasks
+from app.core.errors import KonsiliumError
 from app.view.chainlit.browser import Browser, guarded
 from app.view.chainlit.data_layer import DataLayer
-from app.view.chat import Chat, ComposerMessage
+from app.view.chat import Chat, ComposerMessage, question_drawing
+from app.view.commands import CannotCarryOut, Commands
 from app.view.guide import Guide
 from app.view.servers import Servers
 from app.view.start_limiter import StartLimiter
@@ -36,13 +39,20 @@ class Sockets:
     """What each event does, by the names the page sends."""
 
     def __init__(
-        self, chat: Chat, guide: Guide, servers: Servers, voice: Voice, layer: DataLayer
+        self,
+        chat: Chat,
+        guide: Guide,
+        servers: Servers,
+        voice: Voice,
+        layer: DataLayer,
+        commands: Commands,
     ) -> None:
         self._chat = chat
         self._guide = guide
         self._servers = servers
         self._voice = voice
         self._layer = layer
+        self._commands = commands
         self._limiter = StartLimiter()
         self._background = BackgroundTasks()
 
@@ -50,7 +60,7 @@ class Sockets:
         """Takes every event of Chainlit's page; `connect` is `auth.py`'s."""
         chat, panel, voice = self._chat, self._chat.panel, self._voice
         handlers: dict[str, Handler] = {
-            "connection_successful": chat.open,
+            "connection_successful": self._connected,
             "client_message": self._client_message,
             "edit_message": self._edit_message,
             "stop": chat.stopped,
@@ -79,6 +89,10 @@ class Sockets:
         browser.enter()
         await guarded(browser, handler(browser, *payload))
 
+    async def _connected(self, browser: Browser) -> None:
+        await self._chat.open(browser)
+        await self._commands.show(browser)
+
     # -- the composer -----------------------------------------------------------------------------
 
     async def _client_message(self, browser: Browser, payload: dict[str, Any]) -> None:
@@ -96,15 +110,34 @@ class Sockets:
         message = payload["message"]
         references = [str(file["id"]) for file in payload.get("fileReferences") or ()]
         files = [file for one in references if (file := browser.upload(one)) is not None]
-        await self._chat.receive(
-            browser,
-            ComposerMessage(
-                str(UUID(message["id"])),
-                str(message["output"]),
-                {key: str(value) for key, value in (message.get("modes") or {}).items() if value},
-                tuple(files),
-            ),
+        said = ComposerMessage(
+            str(UUID(message["id"])),
+            str(message["output"]),
+            {key: str(value) for key, value in (message.get("modes") or {}).items() if value},
+            tuple(files),
         )
+        if command := message.get("command"):
+            made = await self._commanded(browser, said, str(command))
+            if made is None:
+                return
+            said = made
+        await self._chat.receive(browser, said)
+
+    async def _commanded(
+        self, browser: Browser, said: ComposerMessage, command: str
+    ) -> ComposerMessage | None:
+        """The message that a command makes of what was said; where it makes none, what was said goes
+        from the page again."""
+        try:
+            made = await self._commands.made(browser, command, said.text)
+        except KonsiliumError as error:
+            await browser.emit("delete_message", {"id": said.id})
+            if not isinstance(error, CannotCarryOut):
+                raise
+            await browser.toast(error.text[browser.language])
+            return None
+        await browser.show(question_drawing(browser, said.id, made.text), new=False)
+        return replace(said, text=made.text, files=(*said.files, *made.files))
 
     async def _edit_message(self, browser: Browser, payload: dict[str, Any]) -> None:
         message = payload["message"]
