@@ -81,6 +81,7 @@ class Conversation:
     compressor: Compressor
     notes: ThreadNotes
     answers: AnswerCache
+    tools: ToolBox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +254,7 @@ def _conversation(
     find = knowledge.find
     turns = Turns(storage.turns, models, prompts, modes, follow_ups, tools=tools, find=find)
     turns.join(Replicas(post, storage.leases))
-    return Conversation(turns, compressor, notes, answers)
+    return Conversation(turns, compressor, notes, answers, tools)
 
 
 def _gateway(
@@ -275,6 +276,7 @@ def _gateway(
         budgets=Budgets(keys, counters),
         recorder=KeyUsageRecorder(storage.keys),
         modes=MODES,
+        tools=conversation.tools,
         stores=stores,
         aliases=Aliases(parsed_aliases(settings.model_aliases), storage.key_values),
         documents=storage.key_values,

@@ -51,6 +51,9 @@ def register(subparsers: Any) -> None:
     create.add_argument(
         "--models", default="*", help="globs over server/model, comma-separated: 'ollama/*'"
     )
+    create.add_argument(
+        "--tools", default="", help="globs over tools, comma-separated: 'calculator,notes/*'"
+    )
     create.add_argument("--rpm", type=int, help="requests a minute")
     create.add_argument("--tpm", type=int, help="tokens a minute, in and out")
     create.add_argument("--budget-rub", type=_money, help="roubles a calendar month")
@@ -96,6 +99,7 @@ async def create_key(args: argparse.Namespace, terminal: Terminal) -> int:
             args.name,
             user_id,
             models=args.models.split(","),
+            tools=args.tools.split(","),
             rpm=args.rpm,
             tpm=args.tpm,
             budget_rub=args.budget_rub,

@@ -29,6 +29,8 @@ class ApiKey:
     created_at: datetime
     models: tuple[str, ...] = ("*",)
     """Globs over `server/model`; what matches none is neither shown nor served."""
+    tools: tuple[str, ...] = ()
+    """Globs over tools of this server (`calculator`, `server/name`) that it may have its models use."""
     rpm: int | None = None
     """Requests a minute."""
     tpm: int | None = None
@@ -45,6 +47,10 @@ class ApiKey:
     def allows(self, model: str) -> bool:
         """Whether `server/model` matches one of the globs."""
         return any(fnmatch.fnmatchcase(model, pattern) for pattern in self.models)
+
+    def allows_tool(self, name: str) -> bool:
+        """Whether a tool, or all tools of a server by its name, match one of the globs."""
+        return any(fnmatch.fnmatchcase(name, glob) or glob == f"{name}/*" for glob in self.tools)
 
     def live(self, at: datetime) -> bool:
         """Neither revoked nor expired at that moment."""

@@ -24,6 +24,10 @@ class Caller:
         """Whether `server/model` is one of theirs."""
         return self.key is None or self.key.allows(model)
 
+    def may_call(self, tool: str) -> bool:
+        """Whether that tool, or all of a server by its name, may be called for them."""
+        return self.key is None or self.key.allows_tool(tool)
+
 
 SignedIn = Callable[[Mapping[str, str]], Awaitable[Caller | None]]
 """Who the cookies of a request sign in."""

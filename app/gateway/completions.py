@@ -107,14 +107,17 @@ class Completions:
         targets = () if mode else self._services.candidates(caller, head.model)
         check_fields(question.body, caller, targets)
         first = self._modes.likely(question.body, caller) if mode else targets[0]
+        tooled = self._modes.with_tools(question.body) if targets and self._face.councils else None
         drops = x.header(DROPS).strip().lower() in ("1", "true")
         asked = CompletionRequest(self._face, question, head, caller, x.request_id, drops)
         tokens = max(1, tokens_of_characters(head.characters))
-        calls = COUNCIL_CALLS if mode else 1
+        calls = COUNCIL_CALLS if mode or tooled else 1
         async with self._services.admitted(x, caller, tokens, head.max_tokens, first, calls=calls):
             attempts: Sequence[Responder]
             if mode:
                 attempts = [self._modes.responder(mode, asked)]
+            elif tooled:
+                attempts = [self._modes.responder(tooled, asked, targets[0])]
             else:
                 kept = await cached(self._services, x, asked, targets[0])
                 attempts = [

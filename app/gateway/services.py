@@ -20,6 +20,7 @@ from app.core.keys import paid_by
 from app.core.models import ModelRef
 from app.core.ports import KeyValueStore, Models
 from app.core.sse import PING
+from app.core.tools import ToolBox
 from app.core.usage import Usage
 from app.gateway.access import Authenticator, Caller
 from app.gateway.aliases import Aliases
@@ -83,6 +84,8 @@ class GatewayServices:
     budgets: Budgets
     recorder: KeyUsageRecorder
     modes: tuple[Mode, ...] = ()
+    tools: ToolBox = field(default_factory=ToolBox)
+    """What models may call for the keys that are allowed it."""
     stores: Stores | None = None
     """The servers whose models an administrator may fetch, load and remove."""
     documents: KeyValueStore | None = None

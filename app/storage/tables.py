@@ -331,6 +331,7 @@ api_keys = Table(
     Column("hash", String, nullable=False, unique=True),
     Column("user_id", String, nullable=False),
     Column("models", Json, nullable=False),
+    Column("tools", Json),
     Column("rpm", Integer),
     Column("tpm", Integer),
     Column("budget_rub", Money),

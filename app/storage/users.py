@@ -146,9 +146,13 @@ class ApiKeys:
 
 def _key_from(row: AnyRow) -> ApiKey:
     values = dict(row._mapping)
-    return ApiKey(**values | {"models": tuple(values["models"])})
+    tools = tuple(values["tools"] or ())
+    return ApiKey(**values | {"models": tuple(values["models"]), "tools": tools})
 
 
 def _key_values(key: ApiKey) -> Values:
     names = [column.name for column in api_keys.columns]
-    return {name: getattr(key, name) for name in names} | {"models": list(key.models)}
+    return {name: getattr(key, name) for name in names} | {
+        "models": list(key.models),
+        "tools": list(key.tools),
+    }

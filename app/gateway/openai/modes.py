@@ -5,13 +5,14 @@ What a participant says and what is going on comes as `reasoning_content`; the a
 
 import json
 from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from app.conversation.mode import Mode, WholeHistory
 from app.conversation.state import TurnState
 from app.conversation.turn import RunningTurn, Turns
-from app.core.errors import KonsiliumError, ModelNotFound
+from app.core.errors import KonsiliumError, ModelNotFound, NotAllowed
 from app.core.events import ModelEvent
 from app.core.models import GATEWAY_SERVER, ModelRef
 from app.core.options import CHAT_OPTIONS, ChatOptions
@@ -63,8 +64,11 @@ class ModeModels:
     def __init__(self, services: GatewayServices) -> None:
         self._services = services
         self._modes = {model_name(mode): mode for mode in services.modes if mode.id != ORDINARY}
+        self._ordinary = next((mode for mode in services.modes if mode.id == ORDINARY), None)
         self._store = Threadless()
-        self._turns = Turns(self._store, services.models, WholeHistory(), services.modes)
+        self._turns = Turns(
+            self._store, services.models, WholeHistory(), services.modes, tools=services.tools
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,6 +82,11 @@ class ModeModels:
             raise ModelNotFound(f"no {model}", model=model, near=self.names)
         return mode
 
+    def with_tools(self, body: Json) -> Mode | None:
+        """The mode that answers for a plain model whose request names tools of this server."""
+        chosen = body.get("konsilium")
+        return self._ordinary if isinstance(chosen, dict) and chosen.get("tools") else None
+
     def likely(self, body: Json, caller: Caller) -> ModelRef | None:
         """The model that a council of that request is likely to ask; None where there is none."""
         chosen = body.get("konsilium")
@@ -89,12 +98,16 @@ class ModeModels:
         except KonsiliumError:
             return None  # whoever asks hears of it when the council begins
 
-    def responder(self, mode: Mode, asked: CompletionRequest) -> Responder:
-        """A turn of that mode. Raises ModelNotFound where the key may not use it."""
-        if not asked.caller.may_use(model_name(mode)):
-            raise ModelNotFound("not for this key", model=model_name(mode))
-        council = _Council(self, self._services, mode, asked)
-        return EventResponder(asked, model_name(mode), council.events, council.note)
+    def responder(
+        self, mode: Mode, asked: CompletionRequest, model: ModelRef | None = None
+    ) -> Responder:
+        """A turn of that mode, or of that model with tools. Raises ModelNotFound where the key may not
+        use the mode, NotAllowed where it may not use a tool."""
+        name = str(model) if model else model_name(mode)
+        if model is None and not asked.caller.may_use(name):
+            raise ModelNotFound("not for this key", model=name)
+        council = _Council(self, self._services, mode, asked, model)
+        return EventResponder(asked, name, council.events, council.note)
 
     async def start(self, request: TurnRequest, history: tuple[HistoryMessage, ...]) -> RunningTurn:
         """Starts a turn over a conversation that the client keeps."""
@@ -115,16 +128,29 @@ class _Council:
     """One turn of a mode, as the events of one model."""
 
     def __init__(
-        self, modes: ModeModels, services: GatewayServices, mode: Mode, asked: CompletionRequest
+        self,
+        modes: ModeModels,
+        services: GatewayServices,
+        mode: Mode,
+        asked: CompletionRequest,
+        model: ModelRef | None,
     ) -> None:
         self._modes = modes
         self._services = services
         self._mode = mode
         self._asked = asked
         self._request, self._history = turn_request(mode, asked, services.named)
+        if model is not None:
+            values = {**self._request.options.values, "model": str(model)}
+            self._request = replace(self._request, options=ChatOptions(mode.id, values))
+        options = self._request.options
+        for name in (*options.names("tools"), *options.names("tools_always")):
+            if not asked.caller.may_call(name):
+                raise NotAllowed(f"this key may not use the tool {name}")
         self._state: TurnState | None = None
 
     async def events(self) -> AsyncGenerator[ModelEvent, None]:
+        await self._check_tools()
         turn = await self._modes.start(self._request, self._history)
         self._state = turn.state
         changed = turn.state.subscribe()
@@ -143,6 +169,17 @@ class _Council:
             if not turn.state.done:
                 turn.stop()
                 await turn.wait()
+
+    async def _check_tools(self) -> None:
+        """A program learns which tool there is not; a server that is away has none."""
+        wanted = self._request.options.names("tools")
+        if not wanted:
+            return
+        every = await self._services.tools.every(self._request.user_id)
+        known = {name for tool in every for name in (tool.id, tool.origin)}
+        for name in wanted:
+            if name not in known:
+                raise InvalidField(f"There is no tool `{name}` now.", "konsilium.tools")
 
     def note(self) -> None:
         settled = self._state.settled if self._state is not None else None

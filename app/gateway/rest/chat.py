@@ -183,7 +183,9 @@ async def _start(
     _check_models(services, caller, mode, options)
     values = {**options.values, "model": str(ref)}
     if caller.key is not None:  # a key opens models; what the house may do is its people's affair
-        values |= {"tools": "", "knowledge": ""}
+        values["knowledge"] = ""
+        for name in ("tools", "tools_always"):
+            values[name] = ", ".join(filter(caller.may_call, options.names(name)))
     options = ChatOptions(mode.id, values)
     request = TurnRequest(
         thread_id=wish.thread_id,

@@ -324,6 +324,11 @@ class NewKey(Shape):
     models: list[str] = Field(
         default=["*"], max_length=200, description="Globs over `server/model`"
     )
+    tools: list[str] = Field(
+        default=[],
+        max_length=200,
+        description="Globs over tools of this server that its models may call; none by itself",
+    )
     rpm: int | None = Field(default=None, gt=0, le=10**9)
     tpm: int | None = Field(default=None, gt=0, le=10**9)
     budget_rub: Decimal | None = Field(
@@ -342,6 +347,7 @@ class Key(Shape):
     name: str
     prefix: str
     models: list[str]
+    tools: list[str]
     rpm: int | None
     tpm: int | None
     budget_rub: Decimal | None
