@@ -8,6 +8,7 @@ are the answer; where its JSON breaks, what was meant is mended, asked for once 
 import json
 import logging
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -87,12 +88,16 @@ def _of_object(fields: dict[str, Any], *, named: bool) -> Titled | None:
     title = next((_text(fields[key]) for key in fields if _TITLES.fullmatch(key)), None)
     message = next((fields[key] for key in fields if _MESSAGES.fullmatch(key)), None)
     if title is None:
-        inner = (v for v in fields.values() if _is_object(v) or _holds_objects(v))
-        for value in inner:
+        wrapped = (v for v in fields.values() if _is_object(v) or _holds_objects(v))
+        for value in wrapped:
             found = titled_in(value, named=named)
             if found is not None:
                 return found
+    if message is None and title is not None and len(fields) == 2:
+        (message,) = (value for key, value in fields.items() if not _TITLES.fullmatch(key))
     said = _text(message)
+    if said is not None and (inner := titled_in(said, named=True)):
+        return one_line(title) or inner[0], inner[1]
     if said is not None:
         return one_line(title), said
     return None if named else _by_shape(list(fields.values()))
@@ -141,8 +146,10 @@ def _text(value: object) -> str | None:
             parts = [_text(part) for part in value]
             return "\n\n".join(part for part in parts if part) or None
         case dict():
-            inner = titled_in(value)
-            return inner[1] if inner else None
+            if inner := titled_in(value):
+                return inner[1]
+            sections = {str(name): _text(each) for name, each in value.items()}
+            return "\n\n".join(f"**{n}**\n\n{said}" for n, said in sections.items() if said) or None
         case _:
             return None
 
@@ -168,9 +175,19 @@ def one_line(title: object) -> str:
     return words.lstrip("# ")[:MAX_TITLE_CHARACTERS]
 
 
-_BEGINS = re.compile(r"(?:```[\w-]*\s*)?(?:<\w+>\s*)?(?:[\[{]\s*[\"'“«{\[]|\{\s*\w{1,20}\s*:)")
-_MAY_BEGIN = re.compile(r"(?:`{1,3}|```[\w-]*\s*)?(?:<\w*>?\s*)?(?:[\[{]\s*|\{\s*\w{1,20}\s*)?")
-_OPENS = re.compile(r"[`<\[{]")
+_BEGINS = re.compile(
+    r"(?:```[\w-]*\s*)?(?:<\w+>\s*)?\"?(?:[\[{]\s*(?:\\?[\"'“«{\[]|&quot;|//|/\*)|\{\s*\w{1,20}\s*:)"
+)
+_MAY_BEGIN = re.compile(
+    r"(?:`{1,3}|```[\w-]*\s*)?(?:<\w*>?\s*)?\"?(?:[\[{]\s*(?:\\|&\w{0,4}|/)?|\{\s*\w{1,20}\s*)?"
+)
+_OPENS = re.compile(r"[`<\[{]|\"(?=\s*[\[{]|\Z)")
+_LABELLED = re.compile(
+    r"\s*(?:<title>(.{1,400}?)</title>\s*<message>\s*(.+?)\s*(?:</message>\s*)?"
+    r"|title: ([^\n]{1,400})\n+message:[ \t]*(?:[|>][-+]?[ \t]*\n)?(.+))\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+"""The form in another notation: tags, or keys as in YAML."""
 _UNDECIDED = re.compile(r"(?:^|[^\\])(?:\\\\)*(\\\w{0,14})\Z")
 """A backslash and letters at the end: what it is shows by what comes next."""
 PREFACE = 200
@@ -194,6 +211,7 @@ class Draft:
         self.raw = ""
         self.shown = ""
         self._parser = PartialObject()
+        self._packed = False
         self._held = ""
         self._json_from: int | None = None
 
@@ -252,6 +270,10 @@ class Draft:
             titles = (v for k, v in self._parser.fields.items() if k.casefold() == "title")
             self.entitle(one_line(next(titles, None)))
         words = "".join(new for key, new in grown if key.casefold() == "message")
+        if not self._streamed and words.lstrip().startswith("{"):
+            self._packed = True  # JSON within the message: shown when it is known what it says
+        if self._packed:
+            return ""
         if words and self._json_from and not self._streamed:
             self._step.replace("")  # the words before it were no part of the answer
             self.shown = ""
@@ -361,7 +383,11 @@ async def _stream_titled(
                 raise
     if rest := draft.rest():
         step.write(rest)
-    if _needs_mending(draft, step.finish_reason):
+    if draft.plain and (labelled := _LABELLED.match(draft.raw)):
+        title, message = (part for part in labelled.groups() if part is not None)
+        step.replace(textwrap.dedent(message).strip())
+        draft.entitle(one_line(title))
+    elif _needs_mending(draft, step.finish_reason):
         turn.progress(MENDING)
         title, message = await _mended(turn, request, call, draft, language)
         step.replace(message)

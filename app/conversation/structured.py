@@ -5,6 +5,7 @@ more; after that it is a MalformedAnswer and the caller does without.
 """
 
 import contextlib
+import html
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -63,14 +64,31 @@ class Structure(Generic[T]):
 
 def json_in(text: str) -> Any:
     """What JSON says in a model's words, strictly read or mended. Raises ValueError where there is none."""
-    text = plain_backslashes(text)
+    for written in (text, _unwrapped(text)):
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.loads(plain_backslashes(written), strict=False)
     try:
-        return json.loads(text, strict=False)
-    except (ValueError, RecursionError):
-        try:
-            return repair_json(_trimmed(text), return_objects=True)
-        except RecursionError as error:
-            raise ValueError("nested too deep") from error
+        return repair_json(_trimmed(plain_backslashes(_unwrapped(text))), return_objects=True)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+_ESCAPED = re.compile(r"\s*\"?\s*[\[{]\s*\\\"")
+_AS_HTML = re.compile(r"\s*[\[{]\s*&(?:quot|#34|#x22);")
+_COLON = re.compile(r"(?<!\\)(\"\s*)(?:：|=(?=\s*\"))")
+_TRIPLE = re.compile(r"\"{3}(.*?)\"{3}", re.DOTALL)
+
+
+def _unwrapped(text: str) -> str:
+    """JSON that was written as a string, as HTML or half as another language, as it was meant."""
+    if _ESCAPED.match(text):
+        inner = text.strip().removeprefix('"').removesuffix('"')
+        with contextlib.suppress(ValueError):
+            return str(json.loads(f'"{inner}"', strict=False))
+    if _AS_HTML.match(text):
+        return html.unescape(text)
+    text = _TRIPLE.sub(lambda found: json.dumps(found[1], ensure_ascii=False), text)
+    return _COLON.sub(r"\1:", text)
 
 
 _BACKSLASH = re.compile(

@@ -255,3 +255,50 @@ async def test_cancelling_or_closing_anywhere_leaves_nothing():
 
     assert await cancelled_everywhere(make) > 3
     assert await closed_everywhere(make) > 2
+
+
+TEA = "Чай растёт **в горах**.\n\n1. Зелёный\n2. Чёрный"
+LINE = TEA.replace("\n", "\\n")
+FORM = json.dumps({"title": "О чае", "message": TEA}, ensure_ascii=False)
+OTHERWISE = {
+    "a string of JSON": json.dumps(FORM),
+    "a string of JSON in the message": json.dumps({"message": FORM}),
+    "another object in the message": json.dumps({"title": "О чае", "message": json.dumps({"text": TEA})}),
+    "escaped quotes": FORM.replace('"', '\\"'),
+    "quotes as HTML": FORM.replace('"', "&quot;"),
+    "comments": f'{{\n  // заголовок\n  "title": "О чае",\n  /* текст */ "message": "{LINE}"\n}}',
+    "a wide colon": FORM.replace('": ', '"： '),
+    "an equals sign": FORM.replace('": ', '" = '),
+    "quotes of Python": f'{{"title": "О чае", "message": """{TEA}"""}}',
+    "YAML": "title: О чае\nmessage: |\n  " + TEA.replace("\n", "\n  "),
+    "tags": f"<title>О чае</title>\n<message>{TEA}</message>",
+    "a tool's arguments": f'[TOOL_CALLS][{{"name": "answer", "arguments": {FORM}}}]',
+    "a call among others": f'<|python_tag|>{{"name": "answer", "parameters": {FORM}}}',
+    "an unknown key": json.dumps({"title": "О чае", "explanation": TEA}),
+    "typographic quotes": f"{{“title”: “О чае”, “message”: “{LINE}”}}",
+    "words around a fence": f"Конечно! Вот:\n```json\n{FORM}\n```\nНадеюсь, поможет.",
+    "keys in capitals": json.dumps({"TITLE": "О чае", "MESSAGE": TEA}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("pieces", [4, 10_000])
+@pytest.mark.parametrize("text", OTHERWISE.values(), ids=OTHERWISE.keys())
+async def test_the_form_in_another_notation_is_the_message_and_no_json(text, pieces):
+    stage = a_stage([text[i : i + pieces] for i in range(0, len(text), pieces)])
+    await stage.play()
+    assert stage.answer.text.split() == TEA.split()
+    assert len(stage.asked) == 1
+
+
+async def test_sections_in_place_of_a_message_are_headed_by_their_names():
+    stage = a_stage(
+        json.dumps({"title": "О чае", "message": {"Где": "В горах.", "Какой": "Любой."}})
+    )
+    await stage.play()
+    assert stage.answer.text == "**Где**\n\nВ горах.\n\n**Какой**\n\nЛюбой."
+
+
+async def test_a_message_that_is_meant_to_be_json_stays_json():
+    stage = a_stage(json.dumps({"title": "Пример", "message": '{"port": 8000}'}))
+    await stage.play()
+    assert stage.answer.text == '{"port": 8000}'
