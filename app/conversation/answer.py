@@ -94,7 +94,8 @@ def _of_object(fields: dict[str, Any], *, named: bool) -> Titled | None:
             if found is not None:
                 return found
     if message is None and title is not None and len(fields) == 2:
-        (message,) = (value for key, value in fields.items() if not _TITLES.fullmatch(key))
+        others = (value for key, value in fields.items() if not _TITLES.fullmatch(key))
+        message = next(others, None)
     said = _text(message)
     if said is not None and (inner := titled_in(said, named=True)):
         return one_line(title) or inner[0], inner[1]

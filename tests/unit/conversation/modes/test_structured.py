@@ -298,6 +298,14 @@ async def test_sections_in_place_of_a_message_are_headed_by_their_names():
     assert stage.answer.text == "**Где**\n\nВ горах.\n\n**Какой**\n\nЛюбой."
 
 
+async def test_two_titles_and_no_message_are_asked_for_once_more():
+    stage = a_stage(
+        lambda r: FORM if r.purpose is Purpose.REPAIR else '{"title": "О чае", "subject": "Чай"}'
+    )
+    await stage.play()
+    assert stage.answer.text == TEA
+
+
 async def test_a_message_that_is_meant_to_be_json_stays_json():
     stage = a_stage(json.dumps({"title": "Пример", "message": '{"port": 8000}'}))
     await stage.play()
