@@ -42,33 +42,53 @@ def _words(table: str) -> frozenset[str]:
 # phrases, so that a new turn of phrase made of them is understood too.
 _TALK = _words(
     """
-    absolut accept add admit again agree alike also answer appreciat argu brilliant business bye
-    care certain chat cheer complete conced conclu concur consens convers convinc correct course
-    cover credit dash day= deal definit discuss disput done else end enjoy enough exact exhaust fair
-    farewell fascinat fine finish friend further glad good gotta grateful great guess happy help
-    honor honour hug hugs indeed insight interest kind know later leave likewise look looks love
-    lovely luck matter more neither nice none nothing object okay opinion own perfect pleas point
-    preci put question right run said same say see seem settle settled soon stop subject sum sums
-    suppose sure talk thank think thought too topic total touch true useful view welcome well win
-    wisdom wonderful word words wrap yeah yep yes абсол авжеж ага аргумент атож бегу бежа безпереч
-    безум безусл берег бережіт бесед бесід благодар больш бувай більше ваша вважаю вдячн великолеп
-    верн верно взаимн взгляд взяла видимо визна виріш вичерп возра вопрос восхит встреч выходит
-    відпов вірн гадаю гарн действит диалог дискусс добав добр довод договор дода домов достат дум
-    дума думк дяку дізна еге един завер заверш задовол заканч законч закругл закін замечат запереч
-    заперечен збіга зв'язк звичайн звони згод згід здаюся здаєть золот зрозум зустріч идеей идею
-    идея именн интересн исчерп итог кажется конец конечн конц корисн крапк кінец кінц ладн люб'яз
-    любезн мабуть мнен мудр мысл навзаєм навч науч неодм непремен несомн нечего нечем ничего нічим
-    нічого обговор обним обнимаю обращ обсуд обсужд общему общен общий обязат обіймаю одинак однаков
-    одностайн ответ отличн ото отож певна певно переко питан пиши= пишит побач побесед повніст
-    погляд погов поговор погодж поддерж подпис подпишус поділя пожалуй познават пока= поклон полезн
-    полност понимаю понят пора= порозум послух послуш поспор потріб похож прав права правд правда
-    правы прекр прекрасн придём призна признал признател присоедин пришли приятн приєдн приємн
-    пропадай прост проща прощава підсум підтрим піду рад рада= радий радо= рады= разгов разделяю
-    разобрал разумеет рацію рація реше розмов рукам свидан связ сдаюсь себе себя сказ славн слов
-    слуша слушн совпад соглас соглаш сошлись спасиб спереч спор справд спільн сумуй схоже счаст
-    счита также тема тему темы темі теряй тоже точка точку точно тримай убега убед уважен увид угу
-    удач удовольств узна уклін успех успіх факт хорош ценю цікав цілком час честь чудесн чудов щаст
-    ясн ясно іти
+    absolut accept add admit again agree alike alright also amazing answer apolog appreciat argu
+    awesome beat bother bottom bravo break brilliant business bye care catch certain chat chatting
+    cheer cheerio ciao closed closing complete compromise conced conclu concluded concur consens
+    consensus convers convinc cool correct course cover credit dash day day= deal definit discuss
+    discussing disput ditto done else end enjoy enough evening everything evident exact excellent
+    exhaust fair fantastic farewell fascinat find fine finish finished found friend fruitful further
+    generous glad good got gotta gracious grateful great guess happy hear heard hearing help honor
+    honour hug hugs indeed insight interest kind know late later leave likeminded likewise line
+    listened listening look looks lose lost love lovely luck matter meaningful memorable mention
+    more morning need neither nice night none nothing nutshell object obvious okay okey opinion own
+    perfect pleas pleasant pleased point preci productive put question reconnect rest resume right
+    righto run said same say see seem settle settled sleep something soon sorry splendid stimulating
+    stop subject sum summar summarize summary sums super superb suppose sure surrender talk talking
+    tata terrific thank things think thought thoughtful time tired too topic total touch true unanim
+    undoubted useful victory view warm welcome well win wisdom wonderful word words work worries
+    worry wrap wrapped yeah yep yes yield абсол авжеж ага аналогичн аналогічн аргумент атож баста
+    бачимо бачу бегу бежа безпереч безсумнів безум безусл берег бережіт бесед бесспор бесід благодар
+    боку больш браво бувай більше варто ваша вашого вважаю вдячн великолеп верн верно вестим вечер
+    вечір взаимн взгляд взяла видим видимо вижу визна вийшло виріш вистачить виходить вичерп влаштов
+    возра вопрос восхит время всего встреч выкладыва выходит відпов відпоч відступаю вірн гадаю гарн
+    говорю годится годиться годі готов действит дела делам день диалог дискусс дискут добав добр
+    доброго довод довольно договор дода домов допом дорог досить достат дружб друже друзі дум дума
+    думк душевн дяку дізна еге един единомышл жду ждём забавн завер заверш задовол займ займус
+    заканч законч закрива закрили закругл закрыва закрыли закрыт закін замечат запереч заперечен
+    збіга зв'язк звичайн звони згод згід здаюся здаємос здаєть змістовн знаете знаешь знайти знать
+    знаю знаєте знаєш знімаю золот зрозум зустріч зідзвон идеей идентичн идею идея именн интересн
+    искать исчерп итог кажется капелюх капитулир клас класс колего компромисс конец конечн консенсус
+    конц корисн крапк круто кінец кінц лади ладн ладушки люб'яз люб'язно люб'язні любезн любопыт
+    мабуть мир мнен мудр мысл навзаєм навч надо найд найти напиш насичен насыщен науч неодм неоспор
+    непремен несомн нечего нечем ничего ночь нужна нужно ніч нічим нічого обговор обним обнимаю
+    обращ обсуд обсужд общему общен общий обязат обіймаю одинак однаков однодум одностайн окей ответ
+    отдох отличн ото отож отримав отримала отступаю очевидн пане пані певна певно переко перемогли
+    перерв перерыв переспор питан пиши= пишит плодотвор плідн побач победил победила побесед повніст
+    погляд погов поговор погодж подвед поддерж подойд подойдёт подпис подпишус подытож поділя
+    пожалуй поздно познават пока= поклон полезн полност получил получила помог помощ понимаю понял
+    поняла понят пора= порозум послух послуш поспор поступа потріб похвал похож почув почула прав
+    права правд правда правы прекр прекрасн прекрат прекращ пречудов придём призна признал признател
+    прийнято принято припин присоедин пришли приятн приєдн приємн програв продуктив проиграл
+    пропадай прост проща прощава підбив підсум підтрим піду підійде пізно рад рада= радий радо=
+    рады= раз разгов разделяю разобрал разумеет ранок рацію рація резюм реше ровно розмов рукам
+    рівно свидан свяжемся связ сдаюсь сдаёмся себе себя скажу сказ скорого славн слов слуша слушн
+    снимаю совпад соглас соглаш содержат созвон солидар солідарн сошлись спасиб спати спать спереч
+    спишемось спишемся спор справ справд справи спільн стовідсот стоит стопроцентн сумуй супер схоже
+    счаст счита также тема тему темы темі теряй тоже точка точку точно треба тримай убега убед
+    уважен увид угу удач удовольств узна уклін услышал услышала успех успіх устраива уступаю уступил
+    утро файно факт финал фінал хвал хватит хорош ценю цікав цікавин цілком час чекаю честь чудесн
+    чудов чудово шановн шляпу шукати щаст ясн ясно ясно-понятно ідентичн іти
     """
 )
 # What carries no content of its own.
@@ -100,13 +120,17 @@ _AGREES = _words(
 # Of the talk's words those that a talk about truth, language or people needs as well: alone they end nothing.
 _SUBJECTS = _words(
     """
-    answer argu care chat convers feel friend good great happy help know learn love matter mind
-    opinion point question right said say subject talk think thought topic true truth use useful
-    view wisdom word words аргумент бесед бесід больш більше взгляд вопрос встреч відпов действ
-    действит диалог добре добро довод достат дума думк дізна единство золот идеей идею идея любезн
-    мнен мудр мысл навч науч общен ответ питан погов поговор понят правд правда прост рада= разгов
-    розмов связ сказ сказа слов слово слуша спереч спор счаст счита тема тему темы темі узна факт
-    честь щаст
+    answer argu care chat convers day evening everything feel find found friend good got great happy
+    heard help know learn love matter mind morning need night opinion point question right said say
+    see something subject talk things think thought time topic true truth use useful view wisdom
+    word words work аргумент бачимо бачу бесед бесід больш більше варто вечер вечір взгляд видим
+    вижу вопрос время встреч відпов говорю готов действ действит дела делам день диалог добре добро
+    довод допом достат дума думк дізна единство займ займус знаете знаешь знайти знать знаю знаєте
+    знаєш золот идеей идею идея искать любезн мнен мудр мысл навч надо найд найти науч ночь нужна
+    нужно ніч общен ответ отримав отримала питан погов поговор получил получила помог помощ понял
+    поняла понят почув почула правд правда прост рада= раз разгов ранок розмов связ скажу сказ сказа
+    слов слово слуша спереч спор справ справи стоит счаст счита тема тему темы темі треба узна
+    услышал услышала утро факт честь шукати щаст
     """
 )
 _CONTRAST = re.compile(
