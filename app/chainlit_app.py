@@ -77,7 +77,7 @@ layer = DataLayer(
 limits = AttachmentLimits()
 stores = (storage.conversations, storage.elements, layer.get_thread)
 chat = Chat(turns, models, panel, guide, limits, *stores)
-answers = AnswerActions(chat, turns, storage.threads, notes, form)
+answers = AnswerActions(chat, turns, storage.threads, notes, form, storage.votes)
 voice = Voice(chat, app.transcription)
 for changed in (panel.models_changed, voice.models_changed):
     catalogue.subscribe(changed)

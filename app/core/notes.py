@@ -36,6 +36,11 @@ class Note:
     told: ClassVar[bool] = False
     """Whether programs are given it with the answer: in `/v1` under `konsilium`, in `/api` too."""
 
+    @classmethod
+    def drawn(cls, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What its element is given of the stored facts."""
+        return facts
+
     def as_json(self) -> dict[str, Any]:
         """As it is stored."""
         fields: dict[str, Any] = _adapter(type(self)).dump_python(

@@ -75,10 +75,12 @@ class Conversations:
         self._tell(thread_id)
         return switched
 
-    async def add_turn(self, user_id: str, turn: Sequence[StepRecord]) -> None:
-        """Stores a whole turn, its own step first, beside the other answers of its question, and shows it.
-        Raises NotFound."""
-        thread_id, turn_id = turn[0].thread_id, turn[0].id
+    async def add_turn(
+        self, user_id: str, turn: Sequence[StepRecord], shown: str | None = None
+    ) -> None:
+        """Stores a whole turn, its own step first, beside the other answers of its question, and shows
+        it; or whatever steps, and shows the turn `shown`. Raises NotFound."""
+        thread_id, turn_id = turn[0].thread_id, shown or turn[0].id
 
         def work(connection: Connection) -> None:
             _lock_own(connection, thread_id, user_id)

@@ -16,6 +16,7 @@ from app.storage.threads import Threads
 from app.storage.turns import StoredTurns
 from app.storage.usage import StoredUsage
 from app.storage.users import ApiKeys, Users
+from app.storage.votes import Votes
 
 
 class Storage:
@@ -38,6 +39,7 @@ class Storage:
         self.usage = StoredUsage(self.database)
         self.keys = ApiKeys(self.database)
         self.answers = CachedAnswers(self.database)
+        self.votes = Votes(self.database)
         self.knowledge = Knowledge(self.database, self.files)
 
     async def open(self) -> "Storage":

@@ -390,6 +390,25 @@ cached_terms = Table(
     sqlite_with_rowid=False,
 )
 
+# Votes on answers that stood side by side. No foreign keys: they outlive threads, as usage does.
+
+votes = Table(
+    "votes",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("user_id", String, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("source", String, nullable=False),
+    Column("language", String, nullable=False),
+    Column("topic", String, nullable=False),
+    Column("blind", Boolean, nullable=False),
+    Column("sides", Json, nullable=False),
+    Column("verdict", String, nullable=False),
+    Column("winner", Integer),
+    Index("ix_votes_user_id_at", "user_id", "at"),
+    Index("ix_votes_at", "at"),
+)
+
 # Knowledge bases: documents cut into passages. What search finds them by is made from `terms`.
 
 knowledge_bases = Table(

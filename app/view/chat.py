@@ -166,9 +166,12 @@ class Chat:
         made = await self._conversations.fork(browser.user_id, browser.thread_id, step_id)
         await browser.emit("window_message", {"konsilium_open": made})
 
-    async def add_turn(self, browser: Browser, turn: Sequence[StepRecord]) -> None:
-        """Stores a turn beside the other answers of its question, and shows it."""
-        await self._conversations.add_turn(browser.user_id, turn)
+    async def add_turn(
+        self, browser: Browser, turn: Sequence[StepRecord], shown: str | None = None
+    ) -> None:
+        """Stores a turn beside the other answers of its question, and shows it; or whatever steps, and
+        shows the turn `shown`."""
+        await self._conversations.add_turn(browser.user_id, turn, shown)
         browser.want_again()
         await self.open(browser)
 

@@ -9,6 +9,8 @@ from uuid import NAMESPACE_URL, uuid5
 
 from app.conversation.compression.thread import ThreadNotes
 from app.conversation.modes.best_of.promotion import promoted
+from app.conversation.modes.compare import decided
+from app.conversation.modes.compare.options import MOST as MOST_COMPARED
 from app.conversation.modes.council import preferred
 from app.conversation.modes.council.options import MOST as MOST_MEMBERS
 from app.conversation.modes.dialogue import (
@@ -26,6 +28,7 @@ from app.core.notes import ToolNote
 from app.core.ports import KeyValueStore, Models
 from app.core.threads import copied
 from app.core.turns import StepRecord, now
+from app.core.votes import VoteStore
 from app.storage.threads import Threads
 from app.view.chainlit.browser import ActionHandler, Browser
 from app.view.chat import Chat
@@ -45,12 +48,14 @@ class AnswerActions:
         threads: Threads,
         notes: ThreadNotes,
         form: "DialogueForm",
+        votes: VoteStore,
     ) -> None:
         self._chat = chat
         self._turns = turns
         self._threads = threads
         self._notes = notes
         self._form = form
+        self._votes = votes
 
     @property
     def actions(self) -> dict[str, ActionHandler]:
@@ -64,6 +69,7 @@ class AnswerActions:
             "promote": self.promote,
             "council_prefer": self.prefer,
             "council_resume": self.resume_council,
+            "vote": self.vote,
             "use_cached": self.use_cached,
             "compress_now": self.compress_now,
             "drop_oldest": self.drop_oldest,
@@ -124,6 +130,20 @@ class AnswerActions:
         stored = await self._threads.contents(browser.thread_id, browser.user_id)
         parts = tuple(step for step in stored.steps if step.turn_id == turn_id)
         await self._chat.again(browser, turn_id, parts=parts)
+
+    # -- compare ----------------------------------------------------------------------------------
+
+    async def vote(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """The person says which answer of a comparison is better: it goes on, the others stand beside it."""
+        answer_id, choice = str(payload["step_id"]), str(payload["choice"])
+        stored = await self._threads.contents(browser.thread_id, browser.user_id, through=answer_id)
+        answer = next((step for step in stored.steps if step.id == answer_id), None)
+        turn = next((s for s in stored.steps if answer and s.id == answer.turn_id), None)
+        files = any(turn and one.step_id == turn.parent_id for one in stored.elements)
+        decision = decided(stored.steps, answer_id, choice, browser.user_id, files=files)
+        if decision is not None:
+            await self._votes.add(decision.vote)
+            await self._chat.add_turn(browser, decision.steps, decision.turn_id)
 
     # -- answer cache -----------------------------------------------------------------------------
 
@@ -250,6 +270,7 @@ class Seats:
 SEATS = {
     "dialogue": Seats("dialogue_participants", MAX_PARTICIPANTS),
     "council": Seats("council_members", MOST_MEMBERS, may_be_empty=True),
+    "compare": Seats("compare_models", MOST_COMPARED, may_be_empty=True),
 }
 """By mode."""
 

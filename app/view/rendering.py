@@ -10,6 +10,7 @@ from typing import Any, cast
 from uuid import NAMESPACE_URL, uuid5
 
 from app.conversation.modes import NOTES
+from app.conversation.modes.compare.notes import ComparisonNote, names_hidden
 from app.core.events import PARTS, StepKind
 from app.core.notes import CitationsNote
 from app.core.text import Language, Text
@@ -63,13 +64,13 @@ def _notes(record: StepRecord, language: Language) -> Iterator[ElementDict]:
     for note in NOTES:
         if note.element and record.kind in note.steps and (facts := notes.get(note.key)):
             ended = {"outcome": record.outcome.value} if note.resumable else {}
-            yield card(note.element, {**facts, **note.props, **ended})
+            yield card(note.element, {**note.drawn(facts), **note.props, **ended})
     if (cited := CitationsNote.of(notes)) is not None and record.kind in cited.steps:
         yield card("Sources", citations.listed(cited))
     if record.kind == StepKind.TOOL:  # as text: what a tool says is never read as Markdown
         told = {"input": record.input, "output": record.output, "outcome": record.outcome}
         yield card("ToolCall", {**notes.get("tool", {}), **told})
-    if record.kind in _MEASURED and (entry := notes.get("metrics")):
+    if record.kind in _MEASURED and not names_hidden(notes) and (entry := notes.get("metrics")):
         yield card("MetricsCard", {"entry": entry, "compact": record.kind != StepKind.ANSWER})
 
 
@@ -78,7 +79,8 @@ def _step(record: StepRecord, language: Language) -> StepDict:
     name = REASONING[language] if record.kind == StepKind.REASONING else record.name
     metadata = {key: record.metadata[key] for key in ("favorite", "icon") if key in record.metadata}
     metadata["avatarName"] = _avatar(record)
-    output = "" if record.kind == StepKind.TOOL else record.output
+    told = record.kind == StepKind.TOOL or ComparisonNote.key in record.metadata
+    output = "" if told else record.output  # an element shows it
     if record.kind in CitationsNote.steps and (cited := CitationsNote.of(record.metadata)):
         output = citations.marked(output, cited, language)
     if record.kind == StepKind.ANSWER and (title := record.metadata.get("title")):
@@ -119,6 +121,8 @@ def _avatar(record: StepRecord) -> str:
     if record.kind == StepKind.REASONING:
         return "thinking"
     if record.kind in (StepKind.PLAN, StepKind.GROUP, StepKind.TOOL):  # of the council as a whole
+        return APP_NAME
+    if ComparisonNote.key in record.metadata:
         return APP_NAME
     named = record.metadata.get("avatar")
     speaker = record.metadata.get("participant") or {}

@@ -44,6 +44,7 @@ def test_our_own_modes_are_found_in_the_order_of_the_picker():
         "consultation",
         "dialogue",
         "best_of",
+        "compare",
     ]
     elements = elements_in("app.conversation.modes")
     assert {note.element for mode in modes for note in mode.notes if note.element} <= set(elements)

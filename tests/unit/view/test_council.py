@@ -59,7 +59,9 @@ class Threads:
             raise NotFound(thread_id)
         return SimpleNamespace(steps=tuple(self._store.steps.values()))
 
-    async def add_turn(self, user_id: str, turn: Sequence[StepRecord]) -> None:
+    async def add_turn(
+        self, user_id: str, turn: Sequence[StepRecord], shown: str | None = None
+    ) -> None:
         """The branch that it takes the place of is not kept."""
         for id in [id for id, step in self._store.steps.items() if step.kind != "question"]:
             del self._store.steps[id]
@@ -142,7 +144,7 @@ class House:
             elements=nothing,
             read_thread=read_thread,
         )
-        self.council = AnswerActions(self.chat, self.turns, self.threads, nothing, form)
+        self.council = AnswerActions(self.chat, self.turns, self.threads, nothing, form, nothing)
         self.session = cast(Any, Session(**choices))
         self.browser = Browser(self.session)
 

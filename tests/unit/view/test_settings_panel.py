@@ -52,7 +52,11 @@ def test_every_option_is_in_the_panel_in_every_language():
 def test_every_option_of_a_mode_is_in_the_panel_but_participants_who_have_a_form():
     for mode in MODES:
         shown = {widget.id for widget in widgets({}, mode, [UP], "uk")}
-        assert {o.id for o in mode.options} - shown <= {"dialogue_participants", "council_members"}
+        assert {o.id for o in mode.options} - shown <= {
+            "dialogue_participants",
+            "council_members",
+            "compare_models",
+        }
 
 
 def test_no_list_holds_an_empty_value_which_would_break_the_page():

@@ -90,7 +90,7 @@ def gathered(turn: TurnContext) -> list[Member]:
         named = parse_participants(options.text("council_members"), LEAST, MOST)
     except ParticipantsInvalid as error:
         raise BadRequest(f"members: {error.problem[turn.request.language]}") from error
-    named = named or _seated(turn) or _at_hand(turn, int(options.number("council_size")) or 3)
+    named = named or _seated(turn) or at_hand(turn, int(options.number("council_size")) or 3)
     refs = [turn.models.resolve(one.model) if one.model else turn.model for one in named]
     limit = int(options.number("council_tokens")) or None
     base = replace(sampling_of(options), max_tokens=limit)
@@ -112,7 +112,7 @@ def _seated(turn: TurnContext) -> tuple[Participant, ...]:
     return tuple(Participant(seat.name, seat.model, seat.system) for seat in seats)
 
 
-def _at_hand(turn: TurnContext, size: int) -> tuple[Participant, ...]:
+def at_hand(turn: TurnContext, size: int) -> tuple[Participant, ...]:
     """The conversation's own model and others, one of a family, those of ours first, of the clouds' those
     whose price is known; where there are not enough, they answer several times."""
     profiles = [

@@ -8,6 +8,7 @@ const TEXTS = {
   ru: {
     title: "Участники диалога",
     council: { title: "Участники совета", hint: "От двух до шести: отвечают независимо и оценивают друг друга. Без списка подбираются сами.", auto: "Подбирать автоматически", folded: "подбираются сами" },
+    compare: { title: "Кого сравнить", hint: "От двух до четырёх: отвечают рядом. Без списка модели подбираются сами.", auto: "Подбирать автоматически", folded: "подбираются сами", add: "Добавить", participant: (number) => `Ответ ${number}`, prompt: "Наставление", promptHint: "Например: отвечай коротко" },
     hint: "От двух до четырёх. Говорят по очереди, каждый под своим именем.",
     presets: "Готовые составы",
     own: "свой состав",
@@ -29,6 +30,7 @@ const TEXTS = {
   uk: {
     title: "Учасники діалогу",
     council: { title: "Учасники ради", hint: "Від двох до шести: відповідають незалежно й оцінюють одне одного. Без списку добираються самі.", auto: "Добирати автоматично", folded: "добираються самі" },
+    compare: { title: "Кого порівняти", hint: "Від двох до чотирьох: відповідають поруч. Без списку моделі добираються самі.", auto: "Добирати автоматично", folded: "добираються самі", add: "Додати", participant: (number) => `Відповідь ${number}`, prompt: "Настанова", promptHint: "Наприклад: відповідай коротко" },
     hint: "Від двох до чотирьох. Говорять по черзі, кожен під своїм іменем.",
     presets: "Готові склади",
     own: "власний склад",
@@ -50,6 +52,7 @@ const TEXTS = {
   en: {
     title: "Who takes part",
     council: { title: "Members of the council", hint: "Two to six: they answer independently and rank each other. Without a list they are chosen by themselves.", auto: "Choose automatically", folded: "chosen automatically" },
+    compare: { title: "Whom to compare", hint: "Two to four: they answer side by side. Without a list the models are chosen by themselves.", auto: "Choose automatically", folded: "chosen automatically", add: "Add one", participant: (number) => `Answer ${number}`, prompt: "Instruction", promptHint: "For example: answer in short" },
     hint: "Two to four. They speak in turn, each under its own name.",
     presets: "Presets",
     own: "your own",
@@ -116,16 +119,16 @@ function Participant({ text, number, one, models, removable, change, remove }) {
 function Participants({ data, callAction }) {
   const { lang, models = [], presets = [], mode, most = 4 } = data;
   const texts = words(lang, TEXTS);
-  const council = mode === "council";
-  const text = council ? { ...texts, ...texts.council } : texts;
+  const text = { ...texts, ...texts[mode] };
+  const optional = Boolean(texts[mode]); // who takes part may be chosen by itself
   const blank = (number) => ({ name: text.participant(number), model: "", system: "" });
   const named = data.participants?.length > 0;
   const given = named ? data.participants : [blank(1), blank(2)];
   const [participants, setParticipants] = useState(given);
   const [preset, setPreset] = useState("");
   const [name, setName] = useState("");
-  const [auto, setAuto] = useState(council && !named);
-  const [unfolded, setUnfolded] = useState((data.unfolded ?? true) && !(council && !named) && !FOLDED.has(data.id));
+  const [auto, setAuto] = useState(optional && !named);
+  const [unfolded, setUnfolded] = useState((data.unfolded ?? true) && !(optional && !named) && !FOLDED.has(data.id));
   const edited = useRef(false);
   const { messages } = useChatMessages();
   const questions = messages.filter((message) => message.type === "user_message").length;
@@ -219,7 +222,7 @@ function Participants({ data, callAction }) {
           onClick={() => edit([...participants, blank(participants.length + 1)])}>
           <Plus aria-hidden="true" />{text.add}
         </button>
-        {council && (
+        {optional && (
           <button type="button" className="k-button k-plain" onClick={automatic}>{text.auto}</button>
         )}
       </div>

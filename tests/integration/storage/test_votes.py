@@ -1,0 +1,81 @@
+"""A comparison in a real database: the vote is counted once, the winner goes on, the other is a sibling."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from app.conversation.mode import WholeHistory
+from app.conversation.modes import MODES, mode_named
+from app.conversation.modes.compare import decided
+from app.conversation.turn import Turns
+from app.core.options import ChatOptions
+from app.core.reports import UsageFilter
+from app.core.turns import Question, TurnRequest, new_id
+from app.core.votes import Compared, Vote
+from tests.fakes import ScriptedModels
+
+AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
+SIDES = (
+    Compared("local/qwen3:8b", 2.5, Decimal("0"), 120),
+    Compared("cloud/gpt-5", 1.25, Decimal("0.0314"), None),
+)
+VOTE = Vote("v1", "ann", AT, "person", "uk", "text", True, SIDES, "won", 1)
+
+
+async def test_votes_come_back_as_they_were_and_the_first_of_a_comparison_counts(storage):
+    await storage.votes.add(VOTE)
+    await storage.votes.add(replace(VOTE, verdict="bad", winner=None))
+    assert await storage.votes.all(UsageFilter()) == (VOTE,)
+
+
+@pytest.mark.parametrize(
+    ("over", "found"),
+    [
+        (UsageFilter(user_id="ann"), ["v1", "v3"]),
+        (UsageFilter(since=AT + timedelta(days=1)), ["v2", "v3"]),
+        (UsageFilter(until=AT + timedelta(days=1)), ["v1"]),
+    ],
+)
+async def test_votes_are_found_by_person_and_time_oldest_first(storage, over, found):
+    for days, (id, user) in enumerate([("v1", "ann"), ("v2", "bob"), ("v3", "ann")]):
+        vote = replace(VOTE, id=id, user_id=user, at=AT + timedelta(days=days))
+        await storage.votes.add(vote)
+    assert [vote.id for vote in await storage.votes.all(over)] == found
+
+
+async def test_the_next_turn_remembers_the_winner_and_the_other_can_be_gone_on_from(storage, ann):
+    models = ScriptedModels({"gemma": "From gemma.", "llama": "From llama."})
+    turns = Turns(storage.turns, models, WholeHistory(), MODES)
+    thread = new_id()
+
+    async def ask(text, mode="chat", **options):
+        clean = ChatOptions.clean(options, mode, mode_named(mode).options)
+        request = TurnRequest(thread, ann.id, Question(new_id(), text), clean)
+        return await (await turns.start(request)).wait()
+
+    def told():
+        return [message.text for message in models.requests[-1][1].messages]
+
+    both = json.dumps([{"name": name, "model": f"fake/{name}"} for name in models.scripts])
+    state = await ask("Who?", "compare", compare_models=both)
+    [answer] = [step for step in state.steps.values() if step.kind == "answer"]
+    llama = next(s for s in state.steps.values() if s.name == "B · llama")
+    stored = await storage.threads.contents(thread, ann.id)
+    decision = decided(stored.steps, answer.id, llama.id, ann.id, files=False)
+    await storage.votes.add(decision.vote)
+    await storage.conversations.add_turn(ann.id, decision.steps, decision.turn_id)
+
+    await ask("Sure?")
+    assert told() == ["Who?", "From llama.", "Sure?"]
+    shown = await storage.threads.contents(thread, ann.id)
+    ways = shown.forks[decision.turn_id]
+    assert (len(ways), ways[0]) == (2, decision.turn_id)
+    await storage.conversations.switch(thread, ann.id, ways[1])
+    await ask("And you?")
+    assert told() == ["Who?", "From gemma.", "And you?"]
+    await storage.conversations.switch(thread, ann.id, decision.turn_id)
+    again = await storage.threads.contents(thread, ann.id)
+    assert [s.output for s in again.steps if s.kind == "question"] == ["Who?", "Sure?"]
