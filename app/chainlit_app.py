@@ -124,7 +124,7 @@ server.put_first(
     files.exports_router(storage.threads, root),
     versions_router(storage.threads, root),
     files.attachment_costs_router(models, limits, root),
-    dashboard_router(storage.usage, who, PAGE / "public", language, root),
+    dashboard_router(storage.usage, storage.votes, who, PAGE / "public", language, root),
 )
 app.metrics.watch(
     open_chats=server.open_chats,

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from sqlalchemy import Connection
 from starlette.staticfiles import StaticFiles
 
+from app.core.votes import Vote
 from app.gateway.dashboard import dashboard_router
 from app.storage.storage import Storage
 from app.storage.tables import threads, usage, users
@@ -61,7 +62,12 @@ async def fill(storage: Storage, rows: list[dict[str, Any]]) -> None:
 
 @contextmanager
 def dashboard_house(
-    folder: Path, rows: list[dict[str, Any]], *, user_id: str = "u-anna", admin: bool = True
+    folder: Path,
+    rows: list[dict[str, Any]],
+    *,
+    user_id: str = "u-anna",
+    admin: bool = True,
+    votes: Sequence[Vote] = (),
 ) -> Iterator[str]:
     """The address of a server, in a thread of its own, whose one visitor is `user_id`."""
     address: list[str] = []
@@ -71,6 +77,8 @@ def dashboard_house(
         storage = await Storage(f"sqlite+aiosqlite:///{folder / 'house.db'}", folder).open()
         try:
             await fill(storage, rows)
+            for vote in votes:
+                await storage.votes.add(vote)
             server = uvicorn.Server(
                 uvicorn.Config(_app(storage, Person(user_id, admin)), port=0, log_level="warning")
             )
@@ -101,6 +109,7 @@ def _app(storage: Storage, visitor: Person) -> FastAPI:
         return visitor
 
     app = FastAPI()
-    app.include_router(dashboard_router(StoredUsage(storage.database), identify, PUBLIC))
+    reports, votes = StoredUsage(storage.database), storage.votes
+    app.include_router(dashboard_router(reports, votes, identify, PUBLIC))
     app.mount("/public", StaticFiles(directory=PUBLIC))
     return app

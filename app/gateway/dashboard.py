@@ -1,9 +1,10 @@
 """/dashboard with its figures. A user sees their own requests, an administrator all."""
 
+import asyncio
 import csv
 import io
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
@@ -26,7 +27,9 @@ from fastapi.responses import (
 
 from app.conversation.modes import MODES
 from app.core.reports import Dimension, TurnUsage, UsageFilter
+from app.core.strengths import ENOUGH, strengths
 from app.core.text import Language, language_of
+from app.core.votes import Source, Topic, Vote
 from app.gateway.dashboard_texts import TEXTS
 from app.storage.usage import StoredUsage
 
@@ -40,6 +43,12 @@ class Visitor(Protocol):
     def user_id(self) -> str: ...
     @property
     def admin(self) -> bool: ...
+
+
+class VoteReports(Protocol):
+    """Where votes are read."""
+
+    async def all(self, over: UsageFilter) -> tuple[Vote, ...]: ...
 
 
 Identify = Callable[[Request], Awaitable[Visitor | None]]
@@ -56,6 +65,7 @@ class UsageQuery:
 
 def dashboard_router(
     reports: StoredUsage,
+    votes: VoteReports,
     identify: Identify,
     public: Path,
     forced: Language | None = None,
@@ -117,6 +127,32 @@ def dashboard_router(
             _closing(csv_of(reports.records(by.over))),
             media_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": 'attachment; filename="konsilium-usage.csv"'},
+        )
+
+    @router.get("/api/strengths")
+    async def strong(
+        by: By,
+        source: Source = "person",
+        language: Language | None = None,
+        topic: Topic | None = None,
+    ) -> JSONResponse:
+        cast = [
+            vote
+            for vote in await votes.all(by.over)
+            if vote.source == source
+            and language in (None, vote.language)
+            and topic in (None, vote.topic)
+        ]
+        found = await asyncio.to_thread(strengths, cast)
+        models = [asdict(one) for one in found]
+        return _json({"votes": len(cast), "enough": ENOUGH, "models": models})
+
+    @router.get("/votes.csv")
+    async def ballots(by: By) -> Response:
+        return Response(
+            votes_csv(await votes.all(by.over)),
+            media_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": 'attachment; filename="konsilium-votes.csv"'},
         )
 
     return router
@@ -267,6 +303,37 @@ async def csv_of(records: AsyncGenerator[Mapping[str, Any], None]) -> AsyncGener
                 buffer.truncate()
                 waiting = 0
     yield buffer.getvalue().encode()
+
+
+VOTE_COLUMNS = (
+    "id",
+    "at",
+    "user_id",
+    "source",
+    "language",
+    "topic",
+    "blind",
+    "verdict",
+    "place",
+    "model",
+    "won",
+    "seconds",
+    "cost_rub",
+    "output_tokens",
+)
+
+
+def votes_csv(votes: Sequence[Vote]) -> bytes:
+    """A row for each answer that was voted on."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    buffer.write(_BYTE_ORDER_MARK)
+    writer.writerow(VOTE_COLUMNS)
+    for vote in votes:
+        for place, side in enumerate(vote.sides):
+            told = asdict(vote) | asdict(side) | {"place": place + 1, "won": vote.winner == place}
+            writer.writerow([_cell(told[column]) for column in VOTE_COLUMNS])
+    return buffer.getvalue().encode()
 
 
 def _cell(value: Any) -> str:

@@ -70,6 +70,7 @@
     }
     history.replaceState(null, "", `?${parameters}`);
     at("csv").href = `dashboard/usage.csv?${query()}`;
+    at("votes-csv").href = `dashboard/votes.csv?${query()}`;
   };
 
   /* ---- fetching: a newer question calls off the older one ---- */
@@ -84,6 +85,7 @@
   };
 
   const groupsBy = (by) => get(`groups/${by}`);
+  const arena = { source: "person" }; // whose votes, and on which questions
   const turnsBy = (order) => get("turns", { order, limit: 10 });
 
   /* ---- showing ---- */
@@ -107,6 +109,9 @@
   };
 
   const render = () => {
+    show.strengths(at("strengths"), last.arena);
+    at("strengths").hidden = last.arena.models.length === 0;
+    at("arena-note").textContent = last.arena.models.length ? texts.arena_hint : texts.no_votes;
     const some = last.summary.calls > 0;
     at("figures").hidden = !some;
     if (!some) {
@@ -140,6 +145,7 @@
       overview: () => get("days"),
       groups: () => groupsBy(chosen.by),
       turns: () => turnsBy(chosen.order),
+      arena: () => get("strengths", arena),
     };
     const names = last && parts.length ? parts : Object.keys(wanted);
     remember();
@@ -177,6 +183,24 @@
     mark();
   };
 
+  const filters = () => {
+    const KINDS = {
+      source: ["person", "judge"],
+      language: ["", "ru", "uk", "en"],
+      topic: ["", "text", "code", "figures", "files"],
+    };
+    for (const [name, values] of Object.entries(KINDS)) {
+      const select = at("arena-filters").elements[name];
+      select.replaceChildren(...values.map((value) => new Option(texts[`${name}_${value || "any"}`], value)));
+      select.addEventListener("change", () => {
+        if (select.value) arena[name] = select.value;
+        else delete arena[name];
+        load("arena");
+      });
+    }
+    at("arena-filters").addEventListener("submit", (event) => event.preventDefault());
+  };
+
   const showDates = () => {
     at("dates").hidden = chosen.period !== "chosen_days";
     at("from").value = chosen.from;
@@ -205,6 +229,7 @@
     });
   }
   at("controls").addEventListener("submit", (event) => event.preventDefault());
+  filters();
   tabs("by", DIMENSIONS, "groups");
   tabs("order", ORDERS, "turns");
   document.addEventListener("themechange", drawCharts);

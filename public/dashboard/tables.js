@@ -183,7 +183,42 @@
       );
     };
 
-    return { cards, groups, turns };
+    /* A model without enough votes has words in place of a number. */
+    const strengthOf = (one) => {
+      if (one.strength === null) return element("span", { className: "muted", textContent: texts.few_votes });
+      const interval = `${count(one.low)}–${count(one.high)}`;
+      return element(
+        "span",
+        {},
+        element("b", { textContent: count(one.strength) }),
+        element("small", { className: "muted", textContent: ` ${interval}`, title: texts.interval }),
+      );
+    };
+
+    const strengths = (place, arena) => {
+      const columns = [
+        ["model", (one) => element("span", { className: "name", textContent: one.model }), "first"],
+        ["strength", strengthOf],
+        ["votes", (one) => count(one.votes)],
+        ["won", (one) => count(one.won)],
+        ["drawn", (one) => count(one.drawn)],
+        ["lost", (one) => count(one.lost)],
+        ["answer_seconds", (one) => seconds(one.seconds)],
+        ["answer_cost", (one) => money(one.cost_rub)],
+      ];
+      table(
+        place,
+        columns.map(([name]) => texts[name]),
+        arena.models.map((one) => {
+          const cells = columns.map(([name, value, className]) => cell(texts[name], value(one), className));
+          const row = element("tr", {}, ...cells);
+          row.dataset.model = one.model;
+          return row;
+        }),
+      );
+    };
+
+    return { cards, groups, strengths, turns };
   };
 
   window.DashboardTables = Object.freeze({ maker, element });

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import expect
 
+from app.core.votes import Compared, Vote
 from app.gateway.dashboard_texts import TEXTS
 from tests.dashboard_house import dashboard_house
 from tests.e2e.conftest import picture, visitor
@@ -21,9 +22,24 @@ ROWS = list(usage_rows(3000, days=40, end=NOW - timedelta(minutes=5)))
 ZONE = ZoneInfo("Europe/Kyiv" if 6 <= NOW.hour < 19 else "Pacific/Auckland")
 
 
+STRONG, WEAK, RARE = "ollama/qwen3:8b", "yandex/yandexgpt-lite", "openai/gpt-5"
+
+
+def a_vote(number, sides, winner, language="ru"):
+    told = tuple(Compared(name, 2.5, Decimal("0.12"), 100) for name in sides)
+    at = NOW - timedelta(hours=1)
+    return Vote(f"v{number}", "u-anna", at, "person", language, "text", True, told, "won", winner)
+
+
+VOTES = [
+    *[a_vote(n, (STRONG, WEAK), int(n % 4 == 0), "uk" if n < 3 else "ru") for n in range(40)],
+    a_vote(40, (STRONG, RARE), 0),
+]
+
+
 @pytest.fixture(scope="module")
 def house(tmp_path_factory):
-    with dashboard_house(tmp_path_factory.mktemp("house"), ROWS) as url:
+    with dashboard_house(tmp_path_factory.mktemp("house"), ROWS, votes=VOTES) as url:
         yield url
 
 
@@ -221,3 +237,30 @@ def test_a_server_that_went_away_is_said_and_asked_again(look, house):
     page.get_by_test_id("notice").locator("button").click()
     settled(page)
     assert figure(page, "calls") == str(len(the_last(7)))
+
+
+@pytest.mark.parametrize(
+    ("tag", "dark", "width"),
+    [("ru-RU", False, 1280), ("uk-UA", True, 390), ("en-US", True, 1280)],
+)
+def test_models_stand_by_their_votes_and_one_with_few_has_words_for_a_number(
+    look, house, tag, dark, width
+):
+    page = look(house, language=tag, dark=dark, width=width)
+    arena = page.get_by_test_id("arena")
+    rows = arena.locator("tbody tr")
+    expect(rows).to_have_count(3)
+    assert [row.get_attribute("data-model") for row in rows.all()] == [STRONG, WEAK, RARE]
+    few = TEXTS["few_votes"][tag[:2]]
+    expect(rows.nth(2)).to_contain_text(few)
+    expect(rows.nth(0)).not_to_contain_text(few)
+    expect(rows.nth(0)).to_contain_text("–")
+    arena.scroll_into_view_if_needed()
+    picture(page, f"arena-{tag}-{width}")
+    arena.locator("select[name=language]").select_option("uk")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0)).to_contain_text(few)
+    with page.expect_download() as download:
+        arena.locator("#votes-csv").click()
+    told = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
+    assert len(told) == 2 * len(VOTES)

@@ -12,7 +12,8 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
 from app.core.reports import TurnUsage, UsageGroup, UsageSummary
-from app.gateway.dashboard import COLUMNS, dashboard_router, usage_filter
+from app.core.votes import Compared, Vote
+from app.gateway.dashboard import COLUMNS, VOTE_COLUMNS, dashboard_router, usage_filter
 from app.gateway.dashboard_texts import TEXTS
 
 PUBLIC = Path(__file__).parents[3] / "public"
@@ -34,6 +35,13 @@ TURN = TurnUsage(
 )
 
 
+SIDES = (Compared("=cmd()/m", 1.5, Decimal("0.25"), 10), Compared("b/n", None, None, None))
+
+
+def a_vote(language, topic, *, winner, source="person"):
+    return Vote("v", "anna", TURN.started_at, source, language, topic, True, SIDES, "won", winner)
+
+
 @dataclass
 class Person:
     user_id: str
@@ -47,6 +55,11 @@ class FakeReports:
             {"started_at": TURN.started_at, "model": "=cmd()", "cost_rub": Decimal("1E-9")}
         ]
         self.closed = 0
+        self.votes = [
+            *[a_vote("ru", "text", winner=0)] * 8,
+            *[a_vote("uk", "code", winner=0)] * 8,
+            *[a_vote("uk", "code", winner=1, source="judge")] * 30,
+        ]
 
     async def summary(self, over):
         self.asked.append(over)
@@ -63,6 +76,10 @@ class FakeReports:
     async def turns(self, over, order, limit):
         self.asked.append((order, limit))
         return [TURN, replace(TURN, turn_id="other", user_id="bob")]
+
+    async def all(self, over):
+        self.asked.append(over)
+        return self.votes
 
     async def records(self, over):
         try:
@@ -87,7 +104,7 @@ def client(reports):
 
     def make(address="127.0.0.1", language="uk-UA,uk;q=0.9"):
         app = FastAPI()
-        app.include_router(dashboard_router(reports, identify, PUBLIC))
+        app.include_router(dashboard_router(reports, reports, identify, PUBLIC))
         return AsyncClient(
             transport=ASGITransport(app, client=(address, 1)),
             base_url="http://test",
@@ -130,7 +147,10 @@ def test_an_unknown_zone_is_utc_and_no_days_is_all_time():
 
 @pytest.mark.parametrize(
     "path",
-    ["api/summary", "api/days", "api/groups/model", "api/turns", "usage.csv", "api/groups/user"],
+    [
+        *("api/summary", "api/days", "api/groups/model", "api/turns", "usage.csv"),
+        *("api/groups/user", "api/strengths", "votes.csv"),
+    ],
 )
 async def test_nobody_is_given_nothing(client, reports, path):
     answer = await client().get(f"/dashboard/{path}")
@@ -173,3 +193,48 @@ async def test_the_page_speaks_the_readers_language(client, tag, language):
     assert TEXTS["title"][language] in answer.text
     assert "{{" not in answer.text
     assert "--chart-1:" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("asked", "votes", "first"),
+    [
+        ({}, 16, "=cmd()/m"),
+        ({"language": "uk"}, 8, None),  # not enough for a number
+        ({"topic": "text"}, 8, None),
+        ({"source": "judge"}, 30, "b/n"),
+    ],
+)
+async def test_strengths_are_of_one_kind_of_votes_and_of_the_questions_asked_for(
+    client, asked, votes, first
+):
+    answer = await client().get(
+        "/dashboard/api/strengths", params=asked, headers={"x-user": "anna"}
+    )
+    found = answer.json()
+    assert found["votes"] == votes
+    numbered = [one["model"] for one in found["models"] if one["strength"] is not None]
+    assert numbered[:1] == ([first] if first else [])
+    assert {one["votes"] for one in found["models"]} == {votes}
+
+
+async def test_a_user_is_given_strengths_by_their_own_votes_and_an_administrator_by_all(
+    client, reports
+):
+    for name, user_id in (("anna", "anna"), ("admin", None)):
+        for path in ("api/strengths", "votes.csv"):
+            await client().get(f"/dashboard/{path}", headers={"x-user": name})
+            assert reports.asked[-1].user_id == user_id
+
+
+async def test_the_table_of_votes_has_a_row_an_answer_and_runs_nothing(client):
+    answer = await client().get("/dashboard/votes.csv", headers={"x-user": "anna"})
+    assert answer.headers["content-disposition"] == 'attachment; filename="konsilium-votes.csv"'
+    one, other, *_ = csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig")))
+    assert tuple(one) == VOTE_COLUMNS
+    assert (one["model"], one["won"], one["cost_rub"], one["seconds"]) == (
+        "'=cmd()/m",
+        "1",
+        "0.25",
+        "1.5",
+    )
+    assert (other["model"], other["won"], other["seconds"]) == ("b/n", "0", "")
