@@ -1,12 +1,17 @@
-"""python -m bench [--quick] [--soak] [name ...]: runs the benchmarks and prints one table."""
+"""python -m bench [--quick] [--soak] [name ...]: runs the benchmarks and prints one table.
+
+python -m bench council --data DIR --models ...: whether a council helps (bench/evidence.py).
+"""
 
 import argparse
 import asyncio
 import importlib
 import pkgutil
 import time
+from pathlib import Path
 
 import bench
+from bench import evidence
 from bench.report import Report
 
 
@@ -16,7 +21,15 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--soak", action="store_true", help="the long runs with faults")
+    parser.add_argument("--data", type=Path, help="a folder of questions with known answers")
+    parser.add_argument("--models", help="server/model,..., or recorded, or independent")
+    parser.add_argument("--questions", type=int, help="at most so many of them")
     arguments = parser.parse_args()
+    if arguments.data is not None:
+        if arguments.names != ["council"] or not arguments.models:
+            parser.error("--data goes with: council --models ...")
+        evidence.main(arguments.data, arguments.models, arguments.questions)
+        return
     report = Report(quick=arguments.quick, soak=arguments.soak)
     for found in pkgutil.iter_modules(bench.__path__):
         if arguments.names and found.name not in arguments.names:
