@@ -1,5 +1,5 @@
-"""konsilium, or python -m app: run, doctor, models, users, keys, cache, knowledge, tools, db, gateway, import,
-reference.
+"""konsilium, or python -m app: run, doctor, models, users, keys, cache, knowledge, tools, arena, db, gateway,
+import, reference.
 
 A command group is one module of its name with `register(subparsers)`, which adds its parsers and sets
 `run=function` as their default: `run(args, terminal)` returns an exit code, or a coroutine of one.
@@ -30,6 +30,7 @@ GROUPS = (
     "cache",
     "knowledge",
     "tools",
+    "arena",
     "db",
     "gateway",
     "import",

@@ -49,6 +49,16 @@ class Vote:
     """Its place among the sides, where one won."""
 
 
+@dataclass(frozen=True, slots=True)
+class PastAnswer:
+    """A question that a person asked in plain chat, at the beginning of a conversation, and the answer."""
+
+    turn_id: str
+    question: str
+    answer: str
+    by: Compared
+
+
 class VoteStore(Protocol):
     """Keeps votes."""
 

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from app.bootstrap import build
+from app.core.options import ChatOptions
+from app.core.turns import Question, TurnRequest, new_id
+from app.settings import Settings
 from tests.histories import CHATGPT
 from tests.simulators import OllamaSimulator
 
@@ -182,3 +186,32 @@ async def test_conversations_of_other_programs_come_once(shell: Shell, tmp_path:
     assert "conversation 1" in err
     assert (await shell.run("import", str(file), "--user", "nobody"))[0] == 1
     assert (await shell.run("import", str(tmp_path / "none.json")))[0] == 1
+
+
+async def test_a_new_model_is_placed_by_past_questions_with_consent(shell: Shell) -> None:
+    replay = ("arena", "replay", "--model", "ollama/echo", "--judge", "ollama/gemma2:2b")
+    code, _, err = await shell.run(*replay)
+    assert (code, err) == (1, "There are no questions that another model has answered.\n")
+    await _asked(shell, "Why is the sky blue?", "What is tea?")
+    code, out, err = await shell.run(*replay)
+    assert (code, err) == (1, "Nothing was sent. Without asking: --yes\n")
+    assert out.startswith("Questions: 2. ollama/echo is sent them; the judge ollama/gemma2:2b")
+    code, out, _ = await shell.run(*replay, "--yes")
+    assert code == 0
+    assert "2 of 2: ollama/echo better" in out
+    assert "not enough votes" in out
+
+
+async def _asked(shell: Shell, *questions: str) -> None:
+    """Asks in plain chat, each question in a conversation of its own."""
+    settings = Settings(
+        data_dir=shell.folder, ollama_host=shell.environment["OLLAMA_HOST"], embedded_model="off"
+    )
+    app = build(settings)
+    await app.start()
+    user = await app.people.local()
+    for text in questions:
+        options = ChatOptions.clean({"model": "ollama/gemma2:2b"}, "chat", ())
+        request = TurnRequest(new_id(), user.id, Question(new_id(), text), options)
+        await (await app.conversation.turns.start(request)).wait()
+    await app.stop()

@@ -65,6 +65,7 @@ async def test_the_next_turn_remembers_the_winner_and_the_other_can_be_gone_on_f
     llama = next(s for s in state.steps.values() if s.name == "B · llama")
     stored = await storage.threads.contents(thread, ann.id)
     decision = decided(stored.steps, answer.id, llama.id, ann.id, files=False)
+    assert decision is not None
     await storage.votes.add(decision.vote)
     await storage.conversations.add_turn(ann.id, decision.steps, decision.turn_id)
 
@@ -79,3 +80,33 @@ async def test_the_next_turn_remembers_the_winner_and_the_other_can_be_gone_on_f
     await storage.conversations.switch(thread, ann.id, decision.turn_id)
     again = await storage.threads.contents(thread, ann.id)
     assert [s.output for s in again.steps if s.kind == "question"] == ["Who?", "Sure?"]
+
+
+async def test_past_questions_are_ones_own_asked_in_plain_chat_once_each(storage, ann, bob):
+    models = ScriptedModels({"gemma": "From gemma.", "llama": "From llama."})
+    turns = Turns(storage.turns, models, WholeHistory(), MODES)
+
+    async def ask(user, text, thread=None, mode="chat", **options):
+        clean = ChatOptions.clean(options, mode, mode_named(mode).options)
+        thread = thread or new_id()
+        request = TurnRequest(thread, user.id, Question(new_id(), text), clean)
+        await (await turns.start(request)).wait()
+        return thread
+
+    first = await ask(ann, "First?", model="fake/gemma")
+    await ask(ann, "And then?", first, model="fake/gemma")  # rests on what was said before
+    await ask(ann, "Second?", model="fake/llama")
+    await ask(ann, "Twice?", model="fake/gemma")
+    await ask(ann, "Twice?", model="fake/gemma")
+    await ask(ann, "Best?", mode="best_of", model="fake/gemma")
+    await ask(bob, "Another's?", model="fake/gemma")
+    binned = await ask(ann, "In the bin?", model="fake/gemma")
+    await storage.threads.delete(binned, ann.id)
+
+    async def found(most=9, without="fake/qwen"):
+        return [(p.question, p.by.model) for p in await storage.votes.past(ann.id, most, without)]
+
+    gemma, llama = "fake/gemma", "fake/llama"
+    assert await found() == [("Twice?", gemma), ("Second?", llama), ("First?", gemma)]
+    assert await found(2) == [("Twice?", gemma), ("Second?", llama)]
+    assert await found(without=gemma) == [("Second?", llama)]

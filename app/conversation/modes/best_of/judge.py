@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from app.conversation.language import language_of_text
 from app.conversation.limits import deadline_in, timed
@@ -12,13 +12,22 @@ from app.conversation.modes.best_of.selection import Score
 from app.conversation.structured import Structure, ask
 from app.core.errors import KonsiliumError
 from app.core.messages import Message
-from app.core.models import Capability, ModelRef
+from app.core.models import Capability, ModelProfile, ModelRef
 from app.core.ports import Call
 from app.core.requests import JsonSchema, ModelRequest, Sampling
 from app.core.text import Language, Text
 from app.core.usage import Purpose
 
 Better = Literal["A", "B", "tie"]
+
+
+class CallsModels(Protocol):
+    """What a judge needs of the models."""
+
+    def call(self, ref: ModelRef, request: ModelRequest) -> Call: ...
+    def profile(self, ref: ModelRef) -> ModelProfile: ...
+
+
 JUDGE_SECONDS = 120.0
 JUDGE_TOKENS = 300
 
@@ -99,13 +108,15 @@ async def judged(turn: TurnContext, ranking: Sequence[Score]) -> Judged:
     """The champion of a knockout, two calls a pair: 2(n-1) in all. `ranking` is best first, and
     settles what the judge does not. Raises the calls' KonsiliumError."""
     model = judge_for(turn)
+    request = turn.request
+    judge = Judge(turn.models, model, request.question.text, request.language, request.turn_id)
     champion, *others = ranking
     won = dict.fromkeys((s.candidate.number for s in ranking), 0)
     duels = dict.fromkeys(won, 0)
     reason, decided = "", False
     for challenger in others:
         first, second = champion.candidate, challenger.candidate
-        verdicts = await _both_orders(turn, model, first.text, second.text)
+        verdicts = await both_orders(judge, first.text, second.text)
         for number in (first.number, second.number):
             duels[number] += 2
         for winner, why in verdicts:
@@ -124,15 +135,46 @@ async def judged(turn: TurnContext, ranking: Sequence[Score]) -> Judged:
     return Judged(scores, reason, model, decided)
 
 
-async def _both_orders(
-    turn: TurnContext, model: ModelRef, first: str, second: str
-) -> list[tuple[int | None, str]]:
-    """For each order who is better: 0 the first, 1 the second, None neither; and why."""
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A model that compares answers to one question."""
+
+    models: CallsModels
+    model: ModelRef
+    question: str
+    language: Language
+    request_id: str
+
+    async def verdict(self, a: str, b: str) -> tuple[Better, str]:
+        """Which is better as they are shown, and why. Raises the call's KonsiliumError."""
+        language = language_of_text(self.question, self.language)
+        text = (
+            f"<question>\n{self.question}\n</question>\n\n<A>\n{_inert(a)}\n</A>\n\n<B>\n{_inert(b)}\n</B>\n\n"
+            f"{JUDGE[language]}\n{VERDICT.rule(language)}"
+        )
+        profile = self.models.profile(self.model)
+        request = ModelRequest(
+            messages=(Message.user(text),),
+            sampling=Sampling(temperature=0.0, max_tokens=JUDGE_TOKENS),
+            think=False if profile.can(Capability.THINKING) else None,
+            purpose=Purpose.JUDGE,
+            request_id=self.request_id,
+        )
+
+        def call(request: ModelRequest) -> Call:
+            return timed(self.models.call(self.model, request), deadline_in(JUDGE_SECONDS))
+
+        return await ask(call, profile, request, VERDICT, language)
+
+
+async def both_orders(judge: Judge, first: str, second: str) -> list[tuple[int | None, str]]:
+    """For each order who is better: 0 the first, 1 the second, None neither; and why. Raises the calls'
+    KonsiliumError."""
     failed: BaseException | None = None
     try:
         async with asyncio.TaskGroup() as both:  # no yield inside
-            straight = both.create_task(_verdict(turn, model, first, second))
-            swapped = both.create_task(_verdict(turn, model, second, first))
+            straight = both.create_task(judge.verdict(first, second))
+            swapped = both.create_task(judge.verdict(second, first))
     except* KonsiliumError as errors:
         failed = errors.exceptions[0]
     if failed is not None:
@@ -142,27 +184,6 @@ async def _both_orders(
         ({"A": 0, "B": 1}.get(a), why),
         ({"A": 1, "B": 0}.get(b), other),
     ]
-
-
-async def _verdict(turn: TurnContext, model: ModelRef, a: str, b: str) -> tuple[Better, str]:
-    question = turn.request.question.text
-    language: Language = language_of_text(question, turn.request.language)
-    text = (
-        f"<question>\n{question}\n</question>\n\n<A>\n{_inert(a)}\n</A>\n\n<B>\n{_inert(b)}\n</B>\n\n"
-        f"{JUDGE[language]}\n{VERDICT.rule(language)}"
-    )
-    profile = turn.models.profile(model)
-    request = turn.ask(
-        (Message.user(text),),
-        sampling=Sampling(temperature=0.0, max_tokens=JUDGE_TOKENS),
-        think=False if profile.can(Capability.THINKING) else None,
-        purpose=Purpose.JUDGE,
-    )
-
-    def call(request: ModelRequest) -> Call:
-        return timed(turn.models.call(model, request), deadline_in(JUDGE_SECONDS))
-
-    return await ask(call, profile, request, VERDICT, language)
 
 
 def _inert(text: str) -> str:

@@ -37,9 +37,15 @@ def vote(stage, choice, **more):
     return decided(stored(stage), stage.answer.id, choice, "user", **{"files": False} | more)
 
 
+def noted(kind, metadata):
+    note = kind.of(metadata)
+    assert note is not None
+    return note
+
+
 def step_of(stage, name):
     (step,) = (
-        s for s in stage.steps(StepKind.MEMBER) if SideNote.of(s.note).model == f"fake/{name}"
+        s for s in stage.steps(StepKind.MEMBER) if noted(SideNote, s.note).model == f"fake/{name}"
     )
     return step
 
@@ -51,7 +57,7 @@ async def test_each_model_answers_once_and_the_first_goes_on_until_the_vote():
     kinds = [step.kind.value for step in stage.steps()]
     assert kinds == ["group", "member", "member", "answer"]
     assert stage.answer.text == SAID["gemma"]
-    note = ComparisonNote.of(stage.answer.note)
+    note = noted(ComparisonNote, stage.answer.note)
     assert [(side.letter, side.model) for side in note.sides] == [
         ("A", "fake/gemma"),
         ("B", "fake/llama"),
@@ -80,7 +86,7 @@ async def test_the_order_of_hidden_answers_is_as_good_as_chance():
     for _ in range(40):
         stage = a_stage(compare_hidden=True)
         await stage.play()
-        first.add(ComparisonNote.of(stage.answer.note).sides[0].model)
+        first.add(noted(ComparisonNote, stage.answer.note).sides[0].model)
     assert first == {"fake/gemma", "fake/llama"}
 
 
@@ -91,7 +97,7 @@ async def test_the_winner_goes_on_and_the_other_answer_is_a_sibling():
     decision = vote(stage, llama.id)
     answer, *rest = decision.steps
     assert (answer.id, answer.output) == (stage.answer.id, SAID["llama"])
-    note = ComparisonNote.of(answer.metadata)
+    note = noted(ComparisonNote, answer.metadata)
     assert (note.verdict, note.winner) == ("won", llama.id)
     turn, said = rest
     assert (turn.kind, turn.parent_id) == ("turn", stage.turn.request.question.id)
@@ -143,7 +149,7 @@ async def test_a_model_that_dies_leaves_the_others_to_be_voted_on():
     broken = {**SAID, "qwen": ConnectionLost("gone", server="fake", model="qwen")}
     stage = a_stage(broken)
     await stage.play()
-    note = ComparisonNote.of(stage.answer.note)
+    note = noted(ComparisonNote, stage.answer.note)
     assert [side.state for side in note.sides] == ["heard", "heard", "silent"]
     decision = vote(stage, "good")
     assert [side.model for side in decision.vote.sides] == ["fake/gemma", "fake/llama"]
@@ -156,8 +162,8 @@ async def test_where_one_answer_is_left_there_is_nothing_hidden_and_that_one_goe
     stage = a_stage(broken, compare_hidden=True)
     await stage.play()
     assert stage.answer.text == SAID["gemma"]
-    assert not ComparisonNote.of(stage.answer.note).hidden
-    assert not any(SideNote.of(step.note).hidden for step in stage.steps(StepKind.MEMBER))
+    assert not noted(ComparisonNote, stage.answer.note).hidden
+    assert not any(noted(SideNote, step.note).hidden for step in stage.steps(StepKind.MEMBER))
 
 
 async def test_where_all_die_the_first_error_is_said():

@@ -3,7 +3,6 @@
 import gzip
 import json
 import random
-from statistics import fmean
 
 import pytest
 
@@ -26,15 +25,16 @@ def known_questions(count, share, seed=7):
 
 
 async def test_members_that_err_independently_are_beaten_by_the_council_as_theory_says():
-    known = list(known_questions(200, 0.6))
+    known = list(known_questions(80, 0.6))
     replay = Replay(known, independent=True)
+    replay.accuracy = dict.fromkeys(MODELS, 0.6)
     rows = {
         row.method: row for row in await compared(replay.scripted(), MODELS, known, replay=replay)
     }
     council, theory = rows["peers (3)"], in_theory(replay, known, MODELS)
     assert council.low <= theory <= council.high
-    assert theory > max(replay.accuracy.values()) + 0.03
-    assert council.accuracy > fmean(replay.accuracy.values()) + 0.03
+    assert theory > 0.6 + 0.05
+    assert council.accuracy > 0.6 + 0.03
     itself = next(row for name, row in rows.items() if "× 3" in name)
     assert itself.low <= theory <= itself.high
 
