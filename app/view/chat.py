@@ -257,9 +257,11 @@ class Chat:
         *,
         take_cached: str | None = None,
         parts: tuple[StepRecord, ...] = (),
+        mode: str | None = None,
     ) -> None:
         """Retry and Regenerate: the question of that turn is asked anew, past the cache; or answered
-        by the entry of the cache that the person took, or with what `parts` of that turn are whole."""
+        by the entry of the cache that the person took, or with what `parts` of that turn are whole; or
+        in another `mode`."""
         await browser.emit("delete_message", {"id": turn_id})
         question = await self._conversations.question(browser.user_id, browser.thread_id, turn_id)
         request = replace(
@@ -269,6 +271,8 @@ class Chat:
             take_cached=take_cached,
             parts=parts,
         )
+        if mode is not None:
+            request = replace(request, options=browser.options_of(mode))
         await self._run(browser, request)
 
     async def go_on(self, browser: Browser) -> None:

@@ -70,6 +70,7 @@ class AnswerActions:
             "council_prefer": self.prefer,
             "council_resume": self.resume_council,
             "vote": self.vote,
+            "offer": self.take_offer,
             "use_cached": self.use_cached,
             "compress_now": self.compress_now,
             "drop_oldest": self.drop_oldest,
@@ -130,6 +131,12 @@ class AnswerActions:
         stored = await self._threads.contents(browser.thread_id, browser.user_id)
         parts = tuple(step for step in stored.steps if step.turn_id == turn_id)
         await self._chat.again(browser, turn_id, parts=parts)
+
+    async def take_offer(self, browser: Browser, payload: Mapping[str, Any]) -> None:
+        """The question once more, in the way that was offered under its answer; the mode stays chosen."""
+        mode = payload.get("mode")
+        if mode in ("council", "best_of"):
+            await self._chat.again(browser, str(payload["turn_id"]), mode=mode)
 
     # -- compare ----------------------------------------------------------------------------------
 

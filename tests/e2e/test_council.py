@@ -5,6 +5,7 @@ import signal
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.conftest import (
@@ -283,3 +284,32 @@ def test_the_title_and_the_text_are_read_before_the_json_is_complete(page: Page)
     ask(page, "Просто слова")
     expect(page.locator(ANSWER).last).to_contain_text("Просто слова")
     choose(page, structured=False)
+
+
+@pytest.mark.parametrize(("language", "width"), [("ru-RU", 390), ("uk-UA", 390), ("ru-RU", 1280)])
+def test_the_names_of_modes_are_read_whole_in_the_composer(
+    chromium: Browser, app: Process, language: str, width: int
+) -> None:
+    longest = {"ru-RU": "Консилиум специалистов", "uk-UA": "Консиліум фахівців"}[language]
+    with browsing(chromium, app.url, language=language, width=width) as page:
+        pick(page, "mode", longest)
+        name = page.locator("#mode-picker-trigger-mode > span").filter(has_text=longest)
+        picture(page, f"composer-{language}-{width}")
+        assert name.evaluate("span => span.scrollWidth <= span.clientWidth")
+        wide = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        assert page.evaluate(wide)
+
+
+def test_a_question_that_weighs_options_has_another_way_offered_under_its_answer(page: Page):
+    pick(page, "mode", "Консилиум")
+    pick(page, "model", NOBODY_NEEDED)
+    ask(page, "Что лучше для набережной: рынок или парк?")
+    offer = page.get_by_test_id("offer")
+    expect(offer).to_contain_text("вызов", timeout=60_000)
+    expect(offer.get_by_role("button")).to_be_enabled()
+    offer.scroll_into_view_if_needed()
+    picture(page, "offer")
+    offer.get_by_role("button", name="Созвать совет").click()
+    expect(page.get_by_test_id("council-report")).to_be_visible(timeout=120_000)
+    expect(page.get_by_test_id("siblings")).to_contain_text("2/2", timeout=120_000)
+    expect(page.locator("#mode-picker-trigger-mode")).to_contain_text("Консилиум")

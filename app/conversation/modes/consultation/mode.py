@@ -25,6 +25,7 @@ from app.conversation.modes.consultation.notes import (
     SpecialistNote,
     TriageNote,
 )
+from app.conversation.modes.consultation.offer import OfferNote, offered
 from app.conversation.modes.consultation.options import OPTIONS
 from app.conversation.modes.consultation.plan import Plan
 from app.conversation.modes.consultation.requested_roles import (
@@ -59,14 +60,20 @@ class Consultation:
     )
     icon = "users"
     options: tuple[Option, ...] = OPTIONS
-    notes: tuple[type[Note], ...] = (TriageNote, CouncilNote, PlanNote, SpecialistNote)
+    notes: tuple[type[Note], ...] = (
+        TriageNote,
+        CouncilNote,
+        PlanNote,
+        SpecialistNote,
+        OfferNote,
+    )
     takes_interjections = False
 
     async def respond(self, turn: TurnContext) -> None:
         text = turn.request.question.text
         specialists = Specialists(turn)
         if wants_nobody(text):
-            await _alone(turn, "rules")
+            await _alone(turn, "rules", offer=False)
         elif roles := all_requested_roles(text):
             await _convened(specialists, "request", roles)
         elif turn.request.options.text("consultation_gate") == "always":
@@ -77,9 +84,10 @@ class Consultation:
             await _triaged(specialists)
 
 
-async def _alone(turn: TurnContext, by: str) -> None:
-    """A direct answer, with a note of who decided that."""
-    await answer(turn, turn.prompt.messages, notes=(TriageNote(False, by),))
+async def _alone(turn: TurnContext, by: str, *, offer: bool = True) -> None:
+    """A direct answer, with a note of who decided that, and the offer of another way where there is one."""
+    notes = (TriageNote(False, by), *(offered(turn) if offer else ()))
+    await answer(turn, turn.prompt.messages, notes=notes)
 
 
 async def _triaged(specialists: Specialists) -> None:

@@ -81,6 +81,11 @@ class Council:
         await _Council(turn).run()
 
 
+def foreseen(turn: TurnContext) -> cost.Estimate:
+    """About what a council on this turn would take; nothing is asked. Raises as `gathered` does."""
+    return _Council(turn).plan()[1]
+
+
 class _Council:
     """One turn's council."""
 
@@ -118,7 +123,7 @@ class _Council:
         """All of it."""
         turn = self._turn
         seats = (Peer(one.name, str(one.model), one.system) for one in self._members)
-        text, estimated = self._plan()
+        text, estimated = self.plan()
         about = PeersNote(tuple(seats), estimated.calls, estimated.tokens)
         with turn.step(
             StepKind.GROUP, prompts.COUNCIL[self._language], open=True, notes=(about,)
@@ -143,7 +148,7 @@ class _Council:
 
     # -- before the start -------------------------------------------------------------------------
 
-    def _plan(self) -> tuple[str, cost.Estimate]:
+    def plan(self) -> tuple[str, cost.Estimate]:
         """Who sits, what it may take; the calls in the order in which they are made."""
         turn, members = self._turn, self._members
         characters = sum(len(message.text) for message in turn.prompt.messages)
