@@ -74,6 +74,16 @@ PROMPTED = Text(
     "needed now; where all is known already, the list is empty.",
 )
 CALLING = Text(ru="Выбираю инструменты…", uk="Вибираю інструменти…", en="Choosing what to look up…")
+AWAY = Text(
+    ru="Сейчас недоступно: {names}. Ответ будет без этих инструментов.",
+    uk="Зараз недоступно: {names}. Відповідь буде без цих інструментів.",
+    en="Not available now: {names}. The answer does without these tools.",
+)
+UNABLE = Text(
+    ru="Модель {model} не умеет вызывать инструменты и ответит без них.",
+    uk="Модель {model} не вміє викликати інструменти й відповість без них.",
+    en="The model {model} cannot call tools and answers without them.",
+)
 REFUSED = "The person did not allow this call. Do without it."
 NOBODY = "This call needs a person's permission, and there is nobody to ask. Do without it."
 NO_MORE = "No more calls of tools are possible in this answer. Answer with what is known."
@@ -443,6 +453,24 @@ class Gathered:
             if name:
                 calls.append(ToolCall(own, name, arguments or "{}"))
         return tuple(calls)
+
+
+def say_missing(turn: "TurnContext", wanted: Sequence[str], tools: Sequence[Tool]) -> None:
+    """A line before the answer where tools that are switched on cannot be used in it."""
+    there = {name for tool in tools for name in (tool.id, tool.origin)}
+    away = [name for name in wanted if name not in there]
+    names = dict.fromkeys(
+        name.partition("/")[0] if name.partition("/")[0] not in there else name for name in away
+    )
+    language, profile = turn.request.language, turn.models.profile(turn.model)
+    lines = []
+    if names:
+        lines.append(AWAY.format(names=", ".join(names))[language])
+    if tools and not usable(profile):
+        lines.append(UNABLE.format(model=turn.model.name)[language])
+    if lines:
+        with turn.step(StepKind.NOTICE, "Konsilium") as step:
+            step.write(" ".join(lines))
 
 
 def usable(profile: ModelProfile) -> bool:

@@ -15,7 +15,7 @@ from app.conversation.mode import Inbox, Mode, PromptBuilder, TurnContext, TurnM
 from app.conversation.replicas import LOOK_SECONDS, Replicas, Turn
 from app.conversation.sources import SEARCHING, Find, Sources
 from app.conversation.state import TurnState
-from app.conversation.tools import TurnTools
+from app.conversation.tools import TurnTools, say_missing
 from app.core.concurrency import BackgroundTasks
 from app.core.errors import KonsiliumError, NotFound, StorageUnavailable
 from app.core.events import Progress
@@ -303,17 +303,19 @@ class Turns:
         prompt = await self._prompts.build(request, history, models.profile(model))
         turn.state.about(model, models.profile(model), prompt)
         turn.prompted.set()
-        emit, tools = turn.state.apply, await self._tools_of(request, sources)
+        wanted = request.options.names("tools")
+        chosen = await self._tools.chosen(request.user_id, wanted)
+        limits = self._tools.limits
+        tools = TurnTools(chosen, request, limits, sources) if chosen else None
+        emit = turn.state.apply
         context = TurnContext(request, prompt, history, model, models, turn.inbox, emit, tools)
         mode = turn.mode
         if models.profile(model).last_resort:
             mode = self._modes["chat"]
             warn(context, turn.mode)
+        elif wanted and not request.unattended:
+            say_missing(context, wanted, chosen)
         await mode.respond(context)
-
-    async def _tools_of(self, request: TurnRequest, sources: Sources) -> TurnTools | None:
-        chosen = await self._tools.chosen(request.user_id, request.options.names("tools"))
-        return TurnTools(chosen, request, self._tools.limits, sources) if chosen else None
 
     async def _checkpoint(self, turn: RunningTurn) -> None:
         while True:

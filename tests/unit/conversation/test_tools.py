@@ -456,6 +456,29 @@ async def test_a_model_that_can_do_neither_answers_as_always():
     assert len(house.requests) == 1
 
 
+async def test_it_is_said_that_the_model_can_use_none_of_what_is_switched_on():
+    house = House("Plain.", able=WORDS_ONLY)
+    turn = await house.run()
+    assert notices(turn) == ["The model model cannot call tools and answers without them."]
+    assert notices(await house.run(attended=False)) == []
+
+
+async def test_a_tool_of_a_server_that_is_away_is_named_and_the_others_are_used():
+    house = House(once(a_call("calculator", {"expression": "6*7"}), then="It is 42."))
+    turn = await house.run(tools=["calculator", "wiki/find", "wiki/read", "notes"])
+    assert notices(turn) == ["Not available now: wiki, notes. The answer does without these tools."]
+    assert answer_of(turn) == "It is 42."
+    here = House("Yes.", a_tool("find", "found", origin="wiki"))
+    assert notices(await here.run(tools=["wiki/find", "wiki/gone"])) == [
+        "Not available now: wiki/gone. The answer does without these tools."
+    ]
+    assert notices(await here.run(tools=["wiki", "now"])) == []
+
+
+def notices(turn: RunningTurn) -> list[str]:
+    return [step.text for step in turn.state.steps.values() if step.kind is StepKind.NOTICE]
+
+
 async def test_an_answer_with_a_title_may_use_tools_too():
     house = House(once(a_call("now"), then='{"title": "Time", "message": "Noon."}'))
     turn = await house.run(structured=True)
