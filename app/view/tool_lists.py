@@ -12,6 +12,7 @@ from app.core.options import CHAT_OPTIONS, ChatOptions
 from app.core.ports import Models
 from app.core.text import Language, Text
 from app.core.tools import Tool, ToolBox
+from app.tools.builtin import NAMES
 from app.view.chainlit.browser import Browser
 from app.view.chainlit.dicts import InputWidget, MultiSelect
 
@@ -34,6 +35,7 @@ UNABLE = Text(
     en="The chosen model can neither call tools nor answer by a JSON schema",
 )
 _NAMES = next(option for option in CHAT_OPTIONS if option.id == "tools")
+_ALWAYS = next(option for option in CHAT_OPTIONS if option.id == "tools_always")
 _BASES = next(option for option in CHAT_OPTIONS if option.id == "knowledge")
 
 
@@ -53,10 +55,11 @@ class ToolLists:
         for tool in await self._box.every(browser.user_id):
             lists.setdefault(tool.origin, []).append(tool)
         bases = await self._bases(browser, values)
-        return [*bases] + [
-            _list(origin, tools, values.get(f"{LIST}{origin}", chosen), able, browser.language)
-            for origin, tools in lists.items()
+        tools = [
+            _list(origin, listed, values.get(f"{LIST}{origin}", chosen), able, browser.language)
+            for origin, listed in lists.items()
         ]
+        return [*bases, *tools, *_allowed(browser, values)]
 
     async def _bases(self, browser: Browser, values: Mapping[str, Any]) -> Sequence[InputWidget]:
         try:
@@ -88,9 +91,12 @@ class ToolLists:
             if name.startswith(LIST)
         }
         rest = {name: value for name, value in choices.items() if not name.startswith(LIST)}
+        if isinstance(kept := rest.get(_ALWAYS.id), list):  # here it can only be taken back
+            allowed = options.names(_ALWAYS.id)
+            rest[_ALWAYS.id] = _ALWAYS.clean([name for name in kept if name in allowed])
         if not lists:
             return rest
-        away = [name for name in options.names("tools") if _origin(name, lists) not in lists]
+        away = [name for name in options.names("tools") if _origin(name) not in lists]
         listed = [str(name) for value in lists.values() for name in value]
         return rest | {"tools": _NAMES.clean([*listed, *away])}
 
@@ -102,13 +108,30 @@ class ToolLists:
         return usable(profile) and not profile.last_resort
 
 
+def _allowed(browser: Browser, values: Mapping[str, Any]) -> Sequence[InputWidget]:
+    """What runs here without asking, to be taken back; no list where nothing does."""
+    allowed, draft = browser.options.names(_ALWAYS.id), values.get(_ALWAYS.id)
+    if not allowed:
+        return ()
+    kept = draft if isinstance(draft, list) else allowed
+    return (
+        MultiSelect(
+            id=_ALWAYS.id,
+            label=_ALWAYS.label[browser.language],
+            description=_ALWAYS.hint[browser.language] if _ALWAYS.hint else None,
+            items={name: name for name in allowed},
+            initial=[name for name in allowed if name in kept],
+        ),
+    )
+
+
 def _base_name(base: KnowledgeBase, browser: Browser) -> str:
     return base.name if base.user_id == browser.user_id else f"{base.name} · {base.owner}"
 
 
-def _origin(name: str, lists: Mapping[str, Any]) -> str:
-    """The server of a tool's id, or the server that it is."""
-    return name.partition("/")[0] if "/" in name or name in lists else ""
+def _origin(name: str) -> str:
+    """The server of a tool's id, or the server that it is; empty for a tool of ours."""
+    return "" if name in NAMES else name.partition("/")[0]
 
 
 def _list(
@@ -117,7 +140,8 @@ def _list(
     items = {ALL[language]: origin} if origin else {}
     for tool in tools:
         name = tool.title[language] if tool.title else tool.name
-        items[name if tool.read_only else ASKS[language].format(name=name)] = tool.id
+        shown = name if tool.read_only else ASKS[language].format(name=name)
+        items[f"{shown} · {tool.name}" if shown in items else shown] = tool.id
     label = OF_SERVER[language].format(server=origin) if origin else OURS[language]
     return MultiSelect(
         id=f"{LIST}{origin}",

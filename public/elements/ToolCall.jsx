@@ -75,7 +75,7 @@ function ToolCall({ data, callAction }) {
           <Icon aria-hidden="true" className={outcome === "running" ? "animate-spin" : ""} /><span>{line}</span>
         </span>
       )}
-      {output && (
+      {output && !data.refused && (
         <>
           <span className="k-tool-label">{text.result}</span>
           <pre className="k-tool-text" data-testid="tool-result" tabIndex={0}>{output}</pre>
