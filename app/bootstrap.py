@@ -66,6 +66,8 @@ from app.tools.chats import ChatSearch
 from app.tools.knowledge import KnowledgeTools
 from app.tools.mcp.config import McpFile
 from app.tools.mcp.servers import McpServers
+from app.tools.web.fetching import Allowed, Fetcher
+from app.tools.web.tools import WebTools
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +172,15 @@ def build(
         storage.knowledge, embeddings=embeddings(settings, storage, models)
     )
     mcp = McpServers(settings.data_dir, environment, taken=NAMES, changed=lambda: log_as(settings))
-    tools = ToolBox([BuiltIn(), ChatSearch(storage.threads), KnowledgeTools(knowledge), mcp])
+    tools = ToolBox(
+        [
+            BuiltIn(),
+            ChatSearch(storage.threads),
+            KnowledgeTools(knowledge),
+            *web_tools(settings),
+            mcp,
+        ]
+    )
     conversation = _conversation(settings, storage, models, metrics, tools, knowledge, post)
     storage.conversations.on_switched(conversation.turns.tell_others)
     people = People(storage.users)
@@ -337,6 +347,12 @@ def embedder(
             await log_call(call.record)
 
     return Embedder(name, embed)
+
+
+def web_tools(settings: Settings) -> Iterator[WebTools]:
+    """Search and pages of the web, where the settings allow them."""
+    if settings.searxng_url or settings.read_pages:
+        yield WebTools(Fetcher(Allowed(settings.web_allowed)), settings.searxng_url or "")
 
 
 def embeddings(settings: Settings, storage: Storage, models: Models) -> Embeddings | None:

@@ -67,6 +67,15 @@ class CommonSettings(BaseSettings):
     cache_check_model: str | None = None
     summary_model: str | None = None
 
+    # The web
+    searxng_url: str | None = None
+    """A SearXNG whose settings allow `format: json`: models may search the web."""
+    read_pages: bool = False
+    """Models may read pages of the web without a search, too."""
+    web_allowed: str = ""
+    """Hosts, `.domains` and networks, comma-separated, that pages may be read from besides public
+    addresses: an intranet."""
+
     # Storage
     database_url: SecretStr | None = None
     data_dir: Path = Field(default_factory=default_data_dir)

@@ -59,12 +59,18 @@ class Sources:
         self._numbers: dict[tuple[str, str], int] = {}
 
     def cite(self, source: Source) -> int:
-        """The source's number; the same source keeps its own."""
-        key = (source.url or source.title, source.id or source.text)
+        """The source's number; the same source keeps its own, and a page what was told of it before."""
+        key = (source.url, "") if source.url else (source.title, source.id or source.text)
         if key not in self._numbers:
             self.listed.append(source)
             self._numbers[key] = len(self.listed)
-        return self._numbers[key]
+        number = self._numbers[key]
+        known = self.listed[number - 1]
+        if source.text not in known.text:
+            text = f"{known.text}\n{source.text}"
+            date = source.date or known.date
+            self.listed[number - 1] = replace(source, text=text, date=date)
+        return number
 
     def ground(
         self, request: TurnRequest, profile: ModelProfile, found: Sequence[Source]
@@ -99,7 +105,7 @@ class Sources:
                 number in named,
             )
             for number, one in enumerate(self.listed, start=1)
-            if number in named or one.url
+            if number in named or (one.url and not named)
         ]
         return CitationsNote(tuple(sources), marks, unsourced)
 

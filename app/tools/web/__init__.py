@@ -1,0 +1,1 @@
+"""The web, for models: a search by SearXNG, and pages that are fetched with every guard."""
