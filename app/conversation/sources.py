@@ -1,7 +1,7 @@
 """The sources of a turn: passages and pages under numbers, by which answers cite them."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 
 from app.completion.tokens import text_tokens
@@ -9,8 +9,9 @@ from app.core.models import ModelProfile
 from app.core.notes import CitationsNote, CitedSource
 from app.core.text import Text
 from app.core.tools import Source
-from app.core.turns import HistoryMessage, TurnRequest
+from app.core.turns import Attachment, HistoryMessage, TurnRequest
 from app.knowledge.citations import check
+from app.knowledge.excerpts import best_of, passages_in
 
 Find = Callable[[TurnRequest, Sequence[HistoryMessage]], Awaitable[Sequence[Source]]]
 """What of the thread's knowledge bases a question may be answered by, best first. Raises KonsiliumError."""
@@ -46,6 +47,28 @@ NOTHING = Text(
     "нічого не вигадуй.",
     en="Nothing was found in the documents about this question. Say so plainly: the documents do not say "
     "— and make nothing up.",
+)
+_WHOLE = 0.3
+"""Of the window, that attached texts may take as they are beside what is searched."""
+_LONG = 500
+"""Tokens of a text that is worth searching."""
+_EXCERPTS, _EXCERPTS_TOKENS = 0.35, 12_000
+"""Of the window, and in all, that passages of attached texts take."""
+LONG = Text(
+    ru="Выше — отрывки из {names}: целиком файл не помещается в окно, это места, ближайшие к вопросу. "
+    "Ставь после каждого утверждения номер отрывка, например [1]. Если ответа в них нет, скажи, что в "
+    "найденных местах его нет.",
+    uk="Вище — уривки з {names}: цілком файл не вміщується у вікно, це місця, найближчі до запитання. "
+    "Став після кожного твердження номер уривка, наприклад [1]. Якщо відповіді в них немає, скажи, що в "
+    "знайдених місцях її немає.",
+    en="Above are passages of {names}: the whole does not fit the window, these are the places nearest to "
+    "the question. Put the passage's number after each claim, like [1]. If they do not answer it, say that "
+    "the places found do not.",
+)
+IN_PASSAGES = Text(
+    ru="(не помещается целиком: отрывки — у последнего вопроса)",
+    uk="(не вміщується цілком: уривки — біля останнього запитання)",
+    en="(too long for the window: passages stand with the last question)",
 )
 _TAG = re.compile(r"<(?=\s*/?\s*(?:source|tool_result)\b)", re.IGNORECASE)
 
@@ -87,6 +110,55 @@ class Sources:
         told = "\n\n".join([*parts, rule]) + "\n\n"
         return replace(request, question=replace(request.question, sources=told))
 
+    def excerpted(
+        self, request: TurnRequest, history: Sequence[HistoryMessage], window: int
+    ) -> tuple[TurnRequest, tuple[HistoryMessage, ...]] | None:
+        """The same with passages of the longest attached texts in place of these; None where no text is
+        long. Takes seconds for a book, the first time: for a thread of its own."""
+        files = (*request.question.attachments, *(f for m in history for f in m.attachments))
+        sized = sorted(((text_tokens(f.text), f) for f in files if f.text), key=lambda one: -one[0])
+        left = sum(tokens for tokens, _ in sized)
+        searched: list[Attachment] = []
+        for tokens, file in sized:
+            if left <= window * _WHOLE or tokens < _LONG:
+                break
+            searched.append(file)
+            left -= tokens
+        if not searched:
+            return None
+        room = int(min(_EXCERPTS_TOKENS, window * _EXCERPTS)) // len(searched)
+        told = [part for file in searched for part in self._excerpts(file, request, room)]
+        names = ", ".join(f"«{file.name}»" for file in searched)
+        rule = LONG.format(names=names)[request.language]
+        stands = IN_PASSAGES[request.language]
+        gone = {file.element_id for file in searched}
+        short = {f.element_id: replace(f, text=stands) for f in files if f.element_id in gone}
+
+        def cut(attached: tuple[Attachment, ...]) -> tuple[Attachment, ...]:
+            return tuple(short.get(file.element_id, file) for file in attached)
+
+        question = request.question
+        question = replace(
+            question,
+            attachments=cut(question.attachments),
+            sources="\n\n".join([question.sources.rstrip(), *told, rule]).lstrip() + "\n\n",
+        )
+        shorter = tuple(replace(one, attachments=cut(one.attachments)) for one in history)
+        return replace(request, question=question), shorter
+
+    def _excerpts(self, file: Attachment, request: TurnRequest, room: int) -> Iterator[str]:
+        for passage in best_of(passages_in(file.text or "", file.name), request.question.text):
+            room -= text_tokens(passage.text)
+            if room < 0:
+                break
+            source = Source(
+                file.name,
+                text=passage.text,
+                heading=passage.heading,
+                file=f"{request.thread_id}/{file.element_id}",
+            )
+            yield described(self.cite(source), source)
+
     def checked(self, text: str, question: str) -> CitationsNote:
         """Which citations of an answer hold. Blocks for milliseconds."""
         marks, unsourced = check(text, self.listed, question)
@@ -102,6 +174,7 @@ class Sources:
                 one.page,
                 one.heading,
                 one.id,
+                one.file,
                 number in named,
             )
             for number, one in enumerate(self.listed, start=1)

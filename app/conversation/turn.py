@@ -17,7 +17,7 @@ from app.conversation.sources import SEARCHING, Find, Sources
 from app.conversation.state import TurnState
 from app.conversation.tools import TurnTools, say_missing
 from app.core.concurrency import BackgroundTasks
-from app.core.errors import KonsiliumError, NotFound, StorageUnavailable
+from app.core.errors import ContextTooLong, KonsiliumError, NotFound, StorageUnavailable
 from app.core.events import Progress
 from app.core.ports import Models, TurnStore
 from app.core.requests import request_id
@@ -300,7 +300,15 @@ class Turns:
             turn.state.apply(Progress(SEARCHING))
             found = await self._find(request, history)
             request = sources.ground(request, models.profile(model), found)
-        prompt = await self._prompts.build(request, history, models.profile(model))
+        try:
+            prompt = await self._prompts.build(request, history, models.profile(model))
+        except ContextTooLong as error:
+            find, window = sources.excerpted, error.window or 0
+            shorter = await asyncio.to_thread(find, request, history, window) if window else None
+            if shorter is None:
+                raise
+            request, history = shorter
+            prompt = await self._prompts.build(request, history, models.profile(model))
         turn.state.about(model, models.profile(model), prompt)
         turn.prompted.set()
         wanted = request.options.names("tools")

@@ -318,6 +318,8 @@ class CitedSource:
     heading: str = ""
     id: str = ""
     """`document/number` of a passage of ours."""
+    file: str = ""
+    """`thread/element` of a file that came with a question."""
     cited: bool = True
     """A mark of the answer names it, and holds."""
 

@@ -28,6 +28,8 @@ class Source:
     heading: str = ""
     id: str = ""
     """By which whoever made it finds it again: `document/number` of a passage of ours."""
+    file: str = ""
+    """`thread/element` of a file that came with a question."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,11 @@ DAMAGED = Text(
     uk=" · файл пошкоджено: не прочитано байтів: {count}, на їхньому місці знак \ufffd",
     en=" · the file is damaged: bytes that could not be read: {count}, each shown as \ufffd",
 )
+SEARCHED = Text(
+    ru=" · целиком не поместится: ответ найдётся по отрывкам",
+    uk=" · цілком не вміститься: відповідь шукатиметься за уривками",
+    en=" · too long to be read whole: it will be searched",
+)
 SHARE = Text(
     ru=" · {percent} % окна модели",
     uk=" · {percent} % вікна моделі",
@@ -104,6 +109,8 @@ def attachment_costs_router(models: Models, limits: AttachmentLimits, root: str 
         if profile.window:
             percent = max(1, round(100 * tokens / profile.window))
             text += SHARE.format(percent=percent)[browser.language]
+        if profile.window and tokens > profile.window:
+            text += SEARCHED[browser.language]
         if read.unreadable:
             text += DAMAGED.format(count=read.unreadable)[browser.language]
         return _said(name, text, refused=False)

@@ -9,11 +9,15 @@ const TEXTS = {
 };
 
 function Passage({ data }) {
-  const { lang, id } = data;
+  const { lang, id, found: given } = data;
   const text = words(lang, TEXTS);
-  const [found, setFound] = useState(null);
+  const [found, setFound] = useState(given ?? null);
   const mark = useRef(null);
   useEffect(() => {
+    if (!id) {
+      setFound(given);
+      return undefined;
+    }
     let asked = true;
     const [document, number] = id.split("/");
     setFound(null);
@@ -22,7 +26,7 @@ function Passage({ data }) {
       .catch(() => ({ gone: true }))
       .then((passage) => asked && setFound(passage));
     return () => { asked = false; };
-  }, [id]);
+  }, [id, given?.text]);
   useEffect(() => mark.current?.scrollIntoView({ block: "center" }), [found]);
   if (!found) return <p className="k-note">{text.wait}</p>;
   if (found.gone) return <p className="k-note" role="alert">{text.gone}</p>;

@@ -10,8 +10,24 @@ const TEXTS = {
   en: { sources: "Sources", page: (page) => `p. ${page}`, open: (name) => `Open: ${name}` },
 };
 
+/** A passage of a file of this conversation, and the file where it is a PDF. */
+function attached(source, lang) {
+  const common = { display: "side", threadId: "", forId: "" };
+  const id = `${source.file}-${source.number}`;
+  const passage = {
+    ...common, type: "custom", name: "Passage", id: `passage-${id}`,
+    props: { lang, found: { heading: source.heading, text: source.text } },
+  };
+  const file = {
+    ...common, type: "pdf", name: source.title, id: `file-${id}`, mime: "application/pdf",
+    url: `${root}files/${source.file}`, page: source.page ?? 1,
+  };
+  return /\.pdf$/i.test(source.title) ? [passage, file] : [passage];
+}
+
 /** What the side view is given: the passage, and the document itself at its page where it is a PDF. */
 function opened(source, lang) {
+  if (!source.id) return attached(source, lang);
   const [id] = source.id.split("/");
   const common = { display: "side", threadId: "", forId: "" };
   const passage = {

@@ -86,3 +86,22 @@ def test_a_citation_opens_its_passage_and_a_false_one_is_struck(chromium: Browse
             picture(page, "citation-opened")
             expect(page).to_have_url(re.compile(r"/thread/"))
             page.reload()
+
+
+def test_an_attachment_that_is_too_long_is_searched(chromium: Browser, app: Process):
+    story = "\n\n".join(f"Chapter {n}. " + "Plain words of a story. " * 30 for n in range(60))
+    book = f"{story}\n\nThe key of the cellar hangs behind the clock."
+    for page in visitor(chromium, app.url):
+        expect(page.locator("#mode-picker-trigger-model")).to_contain_text("last")
+        with page.expect_response("**/project/file?*") as response:
+            page.locator("#upload-button-input").set_input_files(
+                FilePayload(name="book.txt", mimeType="text/plain", buffer=book.encode())
+            )
+        assert response.value.ok
+        expect(page.locator("#attachment-costs")).to_contain_text("целиком не поместится")
+        ask(page, "The key of the cellar hangs behind the clock [1].")
+        answer = page.locator(ANSWER).last
+        answer.locator('a[href="#k-source-1"]').click()
+        passage = page.get_by_test_id("passage")
+        expect(passage.locator("mark")).to_contain_text("hangs behind the clock")
+        picture(page, "attachment-searched")

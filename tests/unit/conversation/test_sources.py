@@ -2,17 +2,19 @@
 
 from typing import Any
 
+from app.completion.tokens import prompt_tokens
 from app.conversation.export import as_markdown
 from app.conversation.mode import WholeHistory
 from app.conversation.modes import MODES
 from app.conversation.sources import NOTHING, Sources
 from app.conversation.turn import Turns
+from app.core.errors import ContextTooLong
 from app.core.events import StepKind
 from app.core.notes import CitationsNote
 from app.core.options import ChatOptions
 from app.core.threads import StoredThread, ThreadRecord
 from app.core.tools import Source, ToolBox, ToolCaller
-from app.core.turns import Question, StepRecord, TurnRequest, new_id, now
+from app.core.turns import Attachment, Question, StepRecord, TurnRequest, new_id, now
 from app.view.rendering import draw
 from tests.fakes import MemoryStore, ScriptedModels
 from tests.unit.conversation.test_tools import ABLE, Some, a_call, a_tool, once
@@ -111,3 +113,52 @@ async def test_what_a_tool_finds_has_the_next_number():
 def test_a_source_keeps_its_number():
     sources = Sources()
     assert [sources.cite(one) for one in (KETTLE, FORGED, KETTLE)] == [1, 2, 1]
+
+
+LONG = "\n\n".join(
+    [f"Глава {n}. " + "Обычные слова обычного текста. " * 20 for n in range(60)]
+    + ["Пароль от погреба хранится у тётушки Агафьи."]
+)
+
+
+class Narrow(WholeHistory):
+    """Refuses what has more than 4,000 tokens or so."""
+
+    async def build(self, request: Any, history: Any, profile: Any) -> Any:
+        prompt = await super().build(request, history, profile)
+        tokens = prompt_tokens(prompt.messages)
+        if tokens > 4_000:
+            raise ContextTooLong("too long", prompt_tokens=tokens, window=4_000)
+        return prompt
+
+
+async def asked_about(*attachments: Attachment) -> Any:
+    models = ScriptedModels({"model": "Пароль от погреба у тётушки Агафьи [1]."}, window=4_000)
+    store = MemoryStore()
+    turns = Turns(store, models, Narrow(), MODES)
+    options = ChatOptions.clean({}, "chat")
+    asked = Question(new_id(), "У кого пароль от погреба?", attachments)
+    turn = await turns.start(TurnRequest("t", "u", asked, options, "ru"))
+    return (await turn.wait()).settled, models.requests
+
+
+async def test_an_attached_text_that_is_too_long_is_searched_and_cited():
+    short = Attachment("e2", "note.txt", "text/plain", text="Короткая записка")
+    long = Attachment("e1", "book.md", "text/markdown", text=LONG)
+    settled, ((_, request),) = await asked_about(long, short)
+    text = request.messages[-1].text
+    assert '<source number="1" document="book.md">' in text
+    assert "Агафьи" in text
+    assert "Короткая записка" in text
+    assert prompt_tokens(request.messages) < 4_000
+    answer = next(step for step in settled.steps if step.kind is StepKind.ANSWER)
+    cited = CitationsNote.of(answer.metadata)
+    assert cited is not None
+    assert [(one.title, one.file) for one in cited.sources] == [("book.md", "t/e1")]
+    assert [mark.holds for mark in cited.marks] == [True]
+
+
+async def test_a_question_that_is_too_long_by_itself_is_refused_as_before():
+    few = (Attachment(f"e{n}", f"{n}.txt", "text/plain", text="слово " * 100) for n in range(40))
+    settled, requests = await asked_about(*few)
+    assert (settled.error, requests) == ("context_too_long", [])
