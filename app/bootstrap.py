@@ -50,6 +50,7 @@ from app.gateway.rest.services import RestServices
 from app.gateway.services import GatewayServices
 from app.knowledge.arrivals import Arrivals
 from app.knowledge.embedding import Embeddings
+from app.knowledge.folders import WatchedFolders, parsed_folders
 from app.knowledge.library import Library as KnowledgeLibrary
 from app.observability.logs import configure_logging
 from app.observability.prometheus import CONTENT_TYPE, CallMetrics
@@ -125,7 +126,18 @@ class Application:
         await self.servers.catalogue.refresh()
         if (embeddings := self.arrivals.library.embeddings) is not None:
             self.background.start(embeddings.run())
+        if folders := parsed_folders(self.settings.knowledge_folders):
+            library, values = self.arrivals.library, self.storage.key_values
+            watched = WatchedFolders(library, values, folders, self._first_person)
+            self.background.start(watched.run())
         gc.freeze()  # what is loaded by now stays: to look it through again takes a third of a second
+
+    async def _first_person(self) -> str | None:
+        """Whose what belongs to the house is: the local user, else the first administrator."""
+        if self.settings.auth_mode == "local":
+            return (await self.people.local()).id
+        admins = [user for user in await self.storage.users.all() if user.role == "admin"]
+        return min(admins, key=lambda user: user.created_at).id if admins else None
 
     async def _receive_people(self) -> None:
         match self.settings.auth_mode:

@@ -67,6 +67,10 @@ class CommonSettings(BaseSettings):
     cache_check_model: str | None = None
     summary_model: str | None = None
 
+    # Knowledge
+    knowledge_folders: str = ""
+    """Folders kept as knowledge bases: `Handbook=/srv/handbook`, comma-separated."""
+
     # The web
     searxng_url: str | None = None
     """A SearXNG whose settings allow `format: json`: models may search the web."""

@@ -1,20 +1,20 @@
 """python -m app knowledge list | add | remove | search: the knowledge bases."""
 
 import argparse
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from app.access.people import FIRST_ADMIN
 from app.attachments import refusal_text
-from app.attachments.kinds import READABLE
 from app.cli.db import storage
 from app.cli.keys import owner_of
 from app.cli.terminal import Terminal
 from app.core.errors import AttachmentRefused, NotFound
 from app.core.knowledge import KnowledgeBase
 from app.core.text import Text
+from app.knowledge.folders import files_in
 from app.knowledge.library import Library
 
 Run = Callable[[argparse.Namespace, Terminal], Awaitable[int]]
@@ -134,7 +134,7 @@ async def run_add(args: argparse.Namespace, terminal: Terminal) -> int:
         base = base or await library.store.create(user, args.name)
         if args.shared:
             await library.store.share(base.id, user, True)
-        for path, name in _files(args.paths):
+        for path, name in files_in(args.paths):
             try:
                 document, changed = await library.add(base.id, user, path, name)
             except AttachmentRefused as refused:
@@ -194,16 +194,3 @@ async def opened(
             yield Library(store.knowledge), user
         except NotFound as error:
             raise NoSuchName(UNKNOWN.format(name=args.name)) from error
-
-
-def _files(paths: list[Path]) -> Iterator[tuple[Path, str]]:
-    """Files with their names as documents: below a folder, the path from it. What is of no kind that is
-    read, is not looked at in a folder."""
-    for path in paths:
-        if not path.is_dir():
-            yield path, path.name
-            continue
-        for file in sorted(path.rglob("*")):
-            hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-            if file.is_file() and not hidden and file.name.lower().endswith(READABLE):
-                yield file, file.relative_to(path).as_posix()

@@ -79,6 +79,8 @@ class Sources:
     def __init__(self) -> None:
         self.listed: list[Source] = []
         """In the order of their numbers, from 1."""
+        self.wanted = False
+        """The answer was to rest on documents: a citation of nothing does not hold."""
         self._numbers: dict[tuple[str, str], int] = {}
 
     def cite(self, source: Source) -> int:
@@ -99,6 +101,7 @@ class Sources:
         self, request: TurnRequest, profile: ModelProfile, found: Sequence[Source]
     ) -> TurnRequest:
         """The request whose question brings what was found for it, as much as the window has room for."""
+        self.wanted = True
         room = min(MAX_TOKENS, profile.window // 4 if profile.window else MAX_TOKENS)
         parts: list[str] = []
         for source in found:

@@ -203,7 +203,7 @@ class TurnState:
 
     async def cite(self, sources: Sources) -> None:
         """Notes of every answer which of its citations hold."""
-        if not sources.listed:
+        if not (sources.listed or sources.wanted):
             return
         question = self.request.question.text
         for step in list(self.steps.values()):

@@ -143,10 +143,10 @@ class KnowledgeStore(Protocol):
         ...
 
     async def vectors(
-        self, base_ids: Sequence[str], known: Mapping[str, str]
+        self, base_id: str, reader: str, known: Mapping[str, str]
     ) -> tuple[dict[str, str], tuple[Vectors, ...]]:
-        """The model of each document of the bases that has vectors, and the vectors of those whose model
-        differs from `known`."""
+        """The model of each document of the base that has vectors, and the vectors of those whose model
+        differs from `known`; nothing of a base that is not the reader's to read."""
         ...
 
     async def unembedded(self, model: str, limit: int) -> tuple[str, ...]:

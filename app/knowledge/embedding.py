@@ -151,10 +151,12 @@ class Embeddings:
         vectors = Vectors(document_id, len(passages), matrix.tobytes())
         await self._store.put_vectors(self.model, vectors)
 
-    async def find(self, base_ids: Sequence[str], question: str, limit: int) -> list[list[Key]]:
+    async def find(
+        self, base_ids: Sequence[str], reader: str, question: str, limit: int
+    ) -> list[list[Key]]:
         """The passages nearest to a question, best first: one list for each model whose vectors there
-        are and that answers in time. Bases are taken as readable."""
-        indexes = [await self._index(base_id) for base_id in base_ids]
+        are and that answers in time. Of bases that the reader may read."""
+        indexes = [await self._index(base_id, reader) for base_id in base_ids]
         rankings = []
         for model in dict.fromkeys(model for index in indexes for model in index.joined):
             if (vector := await self._question(model, question)) is not None:
@@ -175,12 +177,15 @@ class Embeddings:
         vector: Matrix = _unit(made)[0]
         return vector
 
-    async def _index(self, base_id: str) -> _Index:
-        index = self._bases.setdefault(base_id, _Index())
+    async def _index(self, base_id: str, reader: str) -> _Index:
+        index = self._bases.get(base_id) or _Index()
+        models, changed = await self._store.vectors(base_id, reader, index.models)
+        if not models:  # none yet, or none for this reader
+            return _Index()
+        self._bases[base_id] = index
         self._bases.move_to_end(base_id)
         while len(self._bases) > _BASES_IN_MEMORY:
             self._bases.popitem(last=False)
-        models, changed = await self._store.vectors([base_id], index.models)
         if changed or models.keys() != index.models.keys():
             new = {one.document_id: one for one in changed}
             kept = {id: index.vectors[id] for id in models if id in index.vectors and id not in new}

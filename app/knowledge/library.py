@@ -104,11 +104,9 @@ class Library:
         terms = query_terms(question)
         if self.embeddings is None:
             return await self.store.find(base_ids, reader, terms, limit)
-        readable = {base.id for base in await self.store.bases(reader)}
-        wanted = [base_id for base_id in base_ids if base_id in readable]
         by_words, by_meaning = await asyncio.gather(
-            self.store.find(wanted, reader, terms, _OF_EACH),
-            self.embeddings.find(wanted, question, _OF_EACH),
+            self.store.find(base_ids, reader, terms, _OF_EACH),
+            self.embeddings.find(base_ids, reader, question, _OF_EACH),
         )
         best = fused([[found.key for found in by_words], *by_meaning])[:limit]
         return await self.store.load(best, reader)

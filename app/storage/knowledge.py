@@ -238,16 +238,17 @@ class Knowledge:
         await self._database.write(work)
 
     async def vectors(
-        self, base_ids: Sequence[str], known: Mapping[str, str]
+        self, base_id: str, reader: str, known: Mapping[str, str]
     ) -> tuple[dict[str, str], tuple[Vectors, ...]]:
-        of_bases = (
+        of_base = (
             select(knowledge_vectors.c.document_id, knowledge_vectors.c.model)
             .join(knowledge_documents, knowledge_documents.c.id == knowledge_vectors.c.document_id)
-            .where(knowledge_documents.c.base_id.in_(base_ids))
+            .join(knowledge_bases, knowledge_bases.c.id == knowledge_documents.c.base_id)
+            .where(knowledge_bases.c.id == base_id, _readable(reader))
         )
 
         def work(connection: Connection) -> tuple[dict[str, str], tuple[Vectors, ...]]:
-            models = {row.document_id: row.model for row in connection.execute(of_bases)}
+            models = {row.document_id: row.model for row in connection.execute(of_base)}
             missing = [one for one, model in models.items() if known.get(one) != model]
             found: list[Vectors] = []
             for first in range(0, len(missing), _PASSAGES_A_STATEMENT):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Annotated
 
 from fastapi import APIRouter, File, Form, HTTPException, UploadFile
+from fastapi import Path as PathParam
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
 from app.attachments import refusal_text
@@ -77,7 +78,9 @@ REMOVE_BASE = Text(
 SHARE = Text(ru="Открыть для всех здесь", uk="Відкрити для всіх тут", en="Share with everyone here")
 UNSHARE = Text(ru="Закрыть для других", uk="Закрити для інших", en="Close to others")
 
-_Id = Annotated[str, Form(max_length=64)]
+_Id = Annotated[str, Form(pattern="^[0-9a-f-]{0,64}$")]
+_Key = Annotated[str, PathParam(pattern="^[0-9a-f-]{1,64}$")]
+_Number = Annotated[int, PathParam(ge=0, le=100_000_000)]
 _REFRESH = '<meta http-equiv="refresh" content="2">'
 
 
@@ -108,7 +111,7 @@ def knowledge_router(arrivals: Arrivals, store: Knowledge, root: str = "") -> AP
         return RedirectResponse(f"{root}{PATH}/{made.id}", 303)
 
     @router.get("/{base_id}")
-    async def documents(base_id: str) -> Response:
+    async def documents(base_id: _Key) -> Response:
         if (reader := asking_id()) is None:
             return RedirectResponse(f"{root}/login", 303)
         try:
@@ -163,7 +166,7 @@ def knowledge_router(arrivals: Arrivals, store: Knowledge, root: str = "") -> AP
         return RedirectResponse(f"{root}{PATH}/{base}", 303)
 
     @router.get("/documents/{document_id}", response_class=FileResponse)
-    async def file(document_id: str) -> FileResponse:
+    async def file(document_id: _Key) -> FileResponse:
         """A document as it was added."""
         try:
             document = await store.document(document_id, _asking())
@@ -175,13 +178,13 @@ def knowledge_router(arrivals: Arrivals, store: Knowledge, root: str = "") -> AP
         return FileResponse(path, headers=file_headers(document.name, document.mime))
 
     @router.get("/documents/{document_id}/passages/{number}")
-    async def passage(document_id: str, number: int) -> JSONResponse:
+    async def passage(document_id: _Key, number: _Number) -> JSONResponse:
         """A passage with those around it."""
         reader = _asking()
         try:
             document = await store.document(document_id, reader)
             near = await store.passages(document_id, reader, max(0, number - 1), number + 1)
-        except (NotFound, OverflowError):
+        except NotFound:
             raise _missing() from None
         this = next((one for one in near if one.number == number), None)
         if this is None:

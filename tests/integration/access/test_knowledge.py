@@ -56,6 +56,16 @@ async def test_documents_come_by_upload_and_what_cannot_be_read_says_why(house, 
         assert (passage["text"], passage["page"]) == ("Revenue grew by 12 percent", 1)
         again = await browser.post("/knowledge/create", data={"name": "<b>Papers & more</b>"})
         assert again.status_code == 400
+        for odd in ("", "\0", "x" * 300, "a\0b"):
+            assert (await browser.post("/knowledge/create", data={"name": odd})).status_code in (
+                303,
+                400,
+            )
+        for odd in ("passages/-1", "passages/99999999999999999999", "passages/7", "passages/x"):
+            strange = await browser.get(f"/knowledge/documents/{pdf}/{odd}")
+            assert strange.status_code in (404, 422)
+        for odd in ("%00", "x"):
+            assert (await browser.get(f"/knowledge/{odd}")).status_code in (404, 422)
         form = {"base": address.rpartition("/")[2]}
         await browser.post("/knowledge/remove", data={**form, "document": pdf})
         assert (await browser.get(f"/knowledge/documents/{pdf}")).status_code == 404

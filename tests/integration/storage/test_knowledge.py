@@ -129,7 +129,7 @@ async def test_all_of_it_is_in_an_export(storage, ann, tmp_path):
     other = await Storage(f"sqlite+aiosqlite:///{target / 'k.db'}", target).open()
     await transfer.import_from(other, tmp_path / "all.zip")
     assert (await found(other, base, ann, "гарантия"))[0] == TEXTS[1]
-    models, vectors = await other.knowledge.vectors([base.id], {})
+    models, vectors = await other.knowledge.vectors(base.id, ann.id, {})
     assert (models, vectors[0].data) == ({document.id: "e5"}, b"\0\1" * 6)
     assert other.knowledge.path(document).read_bytes() == b"bytes"
     await other.aclose()

@@ -58,6 +58,13 @@ async def test_where_nothing_is_found_the_model_is_told_to_say_so():
     assert NOTHING.ru in request.messages[-1].text
 
 
+async def test_where_nothing_was_found_no_citation_holds():
+    answer, _ = await answered("Гарантия на чайник — 24 месяца [1].")
+    cited = CitationsNote.of(answer.metadata)
+    assert cited is not None
+    assert [mark.holds for mark in cited.marks] == [False]
+
+
 async def test_the_answer_is_kept_as_it_was_written_and_knows_which_of_its_citations_hold():
     said = "Гарантия на чайник — 24 месяца [1]. А на самовар — 36 месяцев [1]."
     answer, _ = await answered(said, KETTLE)
