@@ -17,10 +17,22 @@ _TEXT_SUFFIXES = (
     ".vtt", ".diff", ".patch", ".svg", ".cmake", ".gradle", ".proto", ".graphql", ".env",
     ".properties", ".tf", ".ex", ".exs", ".erl", ".hs", ".clj", ".fs", ".m", ".asm", ".nim", ".zig", ".sol",
     ".awk", ".adoc", ".org", ".po", ".ics", ".vcf", ".eml", ".geojson", ".ndjson", ".lock",
+    ".mdx", ".qmd", ".rmd", ".json5", ".jsonc", ".plist", ".xsd", ".xsl", ".xslt", ".wsdl", ".rss", ".atom",
+    ".opml", ".kml", ".gpx", ".less", ".sass", ".cts", ".mts", ".cxx", ".hxx", ".inl", ".groovy", ".jl", ".f90",
+    ".pas", ".vb", ".vbs", ".cmd", ".fish", ".mk", ".ml", ".mli", ".elm", ".v", ".sv", ".vhd", ".tcl", ".el",
+    ".lisp", ".scm", ".rkt", ".coffee", ".pug", ".hbs", ".jinja", ".j2", ".tpl", ".hcl", ".nix", ".bzl",
+    ".prisma", ".feature", ".http", ".puml", ".mmd", ".gv", ".reg", ".inf", ".service", ".desktop", ".bsl",
+    ".csproj", ".sln", ".mod", ".sum", ".ass", ".lrc", ".sbv", ".textile", ".tsql", ".ddl", ".editorconfig",
+    ".gitignore", ".gitattributes", ".dockerignore", ".npmrc",
+)
+_NAMES = (
+    "dockerfile", "makefile", "jenkinsfile", "procfile", "gemfile", "license", "readme", "containerfile",
+    "vagrantfile", "changelog", "authors", "notice",
 )
 # fmt: on
-_NAMES = ("dockerfile", "makefile", "jenkinsfile", "procfile", "gemfile", "license", "readme")
 """Text files that have no suffix."""
+_HIDDEN = (".env", ".editorconfig", ".gitignore", ".gitattributes", ".dockerignore", ".npmrc")
+"""Those whose whole name looks like one."""
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 READABLE = (".pdf", ".docx", ".pptx", ".xlsx", ".epub", *_IMAGE_SUFFIXES, *_TEXT_SUFFIXES, *_NAMES)
 """The endings of the names of all files that are read: what an upload may be called."""
@@ -38,7 +50,7 @@ _BY_SUFFIX: dict[str, Kind] = {
     ),
     **dict.fromkeys(_TEXT_SUFFIXES, "text"),
 }
-_BY_WHOLE_NAME: dict[str, Kind] = dict.fromkeys((".env", *_NAMES), "text")
+_BY_WHOLE_NAME: dict[str, Kind] = dict.fromkeys((*_HIDDEN, *_NAMES), "text")
 _BY_MIME: dict[str, Kind] = {
     "application/pdf": "pdf",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",

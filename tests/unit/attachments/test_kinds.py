@@ -112,6 +112,13 @@ def test_the_cost_in_tokens_is_that_of_the_text_or_of_an_image():
     assert attachment_tokens(file(None, ImagePart(b"", "image/png")), words) == 768
 
 
+@pytest.mark.parametrize(
+    "name", [".gitignore", ".env", ".npmrc", "Dockerfile", "subtitles.ass", "module.bsl", "a.json5"]
+)
+def test_text_is_known_by_the_names_that_people_give_it(name: str):
+    assert claimed_kind(name, "application/octet-stream") == "text"
+
+
 def test_what_may_be_uploaded_is_what_is_read():
     config = tomllib.loads((ROOT / ".chainlit" / "config.toml").read_text("utf-8"))
     assert config["features"]["spontaneous_file_upload"]["accept"] == {"*/*": list(READABLE)}
