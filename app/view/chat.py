@@ -52,6 +52,10 @@ class ComposerMessage:
     files: tuple[File, ...] = ()
 
 
+KEPT_MESSAGES = 10_000
+"""Of which it is known that they have come: some megabytes."""
+
+
 class Chat:
     """Handles what the browser sends. One for the whole process; all state is in the sessions."""
 
@@ -78,6 +82,8 @@ class Chat:
         conversations.on_switched(self._show_others)
         self._background = BackgroundTasks()
         """By a browser's id, who follows the turn that it shows."""
+        self._received: dict[tuple[str, str], None] = {}
+        """The last messages that came, by who sent them."""
 
     # -- opening a chat ---------------------------------------------------------------------------
 
@@ -205,7 +211,11 @@ class Chat:
     # -- asking -----------------------------------------------------------------------------------
 
     async def receive(self, browser: Browser, message: ComposerMessage) -> None:
-        """A new message from the composer."""
+        """A new message from the composer. One that comes twice (a page whose connection broke sends again
+        what it does not know to have arrived) is answered once."""
+        if not self._is_new(browser.user_id, message.id):
+            await self.show_again(browser)
+            return
         changed = browser.choose(message.picked)
         for file in message.files:  # shown from the upload until it is stored
             await browser.emit("element", upload_dict(file, browser.thread_id, message.id))
@@ -218,6 +228,14 @@ class Chat:
         if changed:
             await self.panel.show(browser)
             await self.panel.keep(browser)
+
+    def _is_new(self, user_id: str, message_id: str) -> bool:
+        if (user_id, message_id) in self._received:
+            return False
+        self._received[user_id, message_id] = None
+        if len(self._received) > KEPT_MESSAGES:
+            del self._received[next(iter(self._received))]
+        return True
 
     async def _read(
         self, browser: Browser, message: ComposerMessage

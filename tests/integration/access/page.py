@@ -76,9 +76,9 @@ class Page:
                 self._news.clear()
                 await self._news.wait()
 
-    async def ask(self, text, files=()):
-        """Sends a message; returns its id."""
-        id = str(uuid4())
+    async def ask(self, text, files=(), id=None):
+        """Sends a message, anew or once more under its id; returns that."""
+        id = id or str(uuid4())
         message = {
             "id": id,
             "threadId": "",

@@ -92,6 +92,22 @@ async def test_a_new_thread_is_in_the_sidebar_while_it_is_answered(visit):
     assert listed["name"] == "Как варить борщ, если свёклы нет, а гости уже на…"
 
 
+async def test_a_message_that_comes_twice_is_answered_once(visit):
+    page = await visit("ann-twice")
+    id = await page.ask("Once?")
+    thread = (await page.hear("first_interaction"))["thread_id"]
+    await page.hear("stream_token")
+    await page.ask("Once?", id=id)
+    await page.ask("Another")
+    read = f"/project/thread/{thread}"
+    async with asyncio.timeout(60):
+        while len(questions((await page.http.get(read)).json())) < 2:
+            await asyncio.sleep(0.1)
+    steps = (await page.http.get(read)).json()["steps"]
+    assert questions({"steps": steps}) == ["Once?", "Another"]
+    assert len([step for step in steps if step["type"] == "run"]) <= 2
+
+
 async def test_a_strangers_socket_gets_neither_thread_nor_its_stream(visit, storage):
     ann = await visit("ann-2")
     thread = await half_answered(ann)
