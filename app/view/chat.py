@@ -20,7 +20,13 @@ from app.core.usage import Outcome
 from app.storage.elements import Elements
 from app.storage.history import Conversations
 from app.view.chainlit.browser import Browser, guarded, open_on
-from app.view.chainlit.dicts import ElementDict, ThreadDict, upload_dict, upload_record
+from app.view.chainlit.dicts import (
+    ElementDict,
+    ThreadDict,
+    element_dict,
+    upload_dict,
+    upload_record,
+)
 from app.view.chainlit.identity import socket_session
 from app.view.follower import Follower
 from app.view.guide import Guide
@@ -250,12 +256,15 @@ class Chat:
         attachments, refused = await read_attachments(message.files, self._limits, profile)
         return tuple(attachments), next(iter(refused), None)
 
-    async def _keep(self, files: Sequence[File], request: TurnRequest) -> None:
-        """Stores the files of a question; uploads go with the page."""
+    async def _keep(self, browser: Browser, files: Sequence[File], request: TurnRequest) -> None:
+        """Stores the files of a question, and shows them from there; no copy of an upload stays, which
+        would outlive its thread."""
         for file in files:
             record = upload_record(file, request.thread_id, request.question.id)
             content = await asyncio.to_thread(file.path.read_bytes)
             await self._elements.write(record, request.user_id, content)
+            await browser.emit("element", element_dict(replace(record, has_file=True)))
+            await asyncio.to_thread(browser.forget_upload, str(file.element_id))
 
     async def edited(self, browser: Browser, message_id: str, text: str) -> None:
         """An earlier question, asked in other words: it stands beside the first, with the same files."""
@@ -342,7 +351,7 @@ class Chat:
         follower = Follower(turn, browser, self._models, arrows)
         self._background.start(follower.follow(), browser.id)
         if files:
-            self._background.start(guarded(browser, self._keep(files, request)))
+            self._background.start(guarded(browser, self._keep(browser, files, request)))
         if branched or not browser.has_thread:
             browser.begin_thread()
             await self._renamed(browser, request.question.text)

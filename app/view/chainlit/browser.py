@@ -123,6 +123,11 @@ class Browser:
             return None
         return File(Path(stored["path"]), stored["name"], stored["type"], file_id)
 
+    def forget_upload(self, file_id: str) -> None:
+        """Removes a file that was uploaded on this page. Blocks while it does."""
+        if (stored := self.session.files.pop(file_id, None)) is not None:
+            Path(stored["path"]).unlink(missing_ok=True)
+
     @property
     def language(self) -> Language:
         """APP_LANGUAGE where it is set, else the browser's."""

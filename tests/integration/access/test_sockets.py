@@ -108,6 +108,18 @@ async def test_a_message_that_comes_twice_is_answered_once(visit):
     assert len([step for step in steps if step["type"] == "run"]) <= 2
 
 
+async def test_no_copy_of_an_upload_outlives_its_question(app, visit):
+    page = await visit("ann-files")
+    file = await page.upload("notes.txt", b"the notes", "text/plain")
+    assert list((app.log.parent / "data" / "uploads").rglob(file))
+    await page.ask("What do they say?", [file])
+    stored = await page.hear("element", lambda data: data["id"] == file and data["url"])
+    got = await page.http.get(stored["url"])
+    assert got.content == b"the notes"
+    uploads = app.log.parent / "data" / "uploads"
+    await until(lambda: not list(uploads.rglob(file)))
+
+
 async def test_a_strangers_socket_gets_neither_thread_nor_its_stream(visit, storage):
     ann = await visit("ann-2")
     thread = await half_answered(ann)
