@@ -8,6 +8,7 @@ anew. A turn that nobody follows from elsewhere costs nothing.
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -421,7 +422,7 @@ class Replicas:
                 turn = self._followed.pop(turn_id)
                 turn.lose()
                 if turn.late:
-                    self._begun(turn.lease.thread_id)
+                    self._tell_begun(turn.lease.thread_id)
             gone = missing
             at = asyncio.get_running_loop().time()
             for turn in list(self._followed.values()):
@@ -431,6 +432,10 @@ class Replicas:
                     del self._followed[turn.lease.turn_id]
                 else:
                     self._ask(turn)
+
+    def _tell_begun(self, thread_id: str) -> None:
+        """In nobody's name: that of the page that happened to look first would leave that page out."""
+        contextvars.Context().run(self._begun, thread_id)
 
     def _hear_turn(self, news: PostMessage) -> None:
         turn = self._followed.get(news["turn"])
@@ -442,7 +447,7 @@ class Replicas:
             self._ask(turn)
         if turn.late and turn.known.is_set():
             turn.late = False
-            self._begun(turn.lease.thread_id)
+            self._tell_begun(turn.lease.thread_id)
         if turn.state.done:
             del self._followed[news["turn"]]
 

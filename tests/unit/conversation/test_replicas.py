@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import pytest
@@ -20,6 +21,9 @@ from app.core.turns import Question, TurnRequest, new_id
 from app.core.usage import Outcome
 from tests.fakes import MemoryStore, ScriptedModels
 from tests.waiting import until
+
+asking: ContextVar[str] = ContextVar("asking", default="")
+"""In whose name something is done."""
 
 
 class Steered:
@@ -86,13 +90,13 @@ class House:
 
     mode: Steered = field(default_factory=Steered)
     leases: Leases = field(default_factory=Leases)
-    begun: list[str] = field(default_factory=list)
+    begun: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self):
         office: dict[str, LocalPost] = {}
         self.posts = [LossyPost(name, office) for name in ("here", "there")]
         self.here, self.there = (self._process(post) for post in self.posts)
-        self.there.on_begun(self.begun.append)
+        self.there.on_begun(lambda thread: self.begun.append((thread, asking.get())))
 
     def _process(self, post):
         turns = Turns(MemoryStore(), ScriptedModels(), WholeHistory(), [self.mode, *MODES])
@@ -142,7 +146,7 @@ async def test_all_of_it_is_known_there_and_what_comes_after(house):
     (step,) = state.steps.values()
     assert state.record(step).metadata["metrics"]["characters"] == 5
     assert state.turn_record().id == running.request.turn_id
-    assert house.begun == ["t1"]
+    assert house.begun == [("t1", "")]
     await house.end(running)
 
 
@@ -220,6 +224,18 @@ async def test_a_turn_whose_process_has_died_is_lost_and_those_who_wait_for_it_a
     await house.end(running)
 
 
+async def test_that_it_is_lost_is_told_in_nobodys_name(house):
+    """The page that looked first is to be shown it, too: else it would be left out as the one that asks."""
+    running = await house.ask()
+    house.posts[0].loses = {"turn"}
+    house.begun.clear()
+    asking.set("a page")
+    assert await house.there.find("t1") is None
+    house.leases.held.clear()
+    await until(lambda: house.begun == [("t1", "")])
+    await house.end(running)
+
+
 async def test_one_that_cannot_be_reached_now_is_shown_when_it_can(house):
     running = await house.ask()
     house.mode.says.put_nowait("Hello")
@@ -227,7 +243,7 @@ async def test_one_that_cannot_be_reached_now_is_shown_when_it_can(house):
     assert await house.there.find("t1") is None
     house.begun.clear()
     house.posts[0].loses = set()
-    await until(lambda: house.begun == ["t1"])
+    await until(lambda: house.begun == [("t1", "")])
     turn = await house.there.find("t1")
     await house.said(turn, "Hello")
     await house.end(running)
