@@ -66,7 +66,7 @@ class Page:
         )
         await self.socket.emit("connection_successful")
 
-    async def hear(self, event, accept=lambda data: True, timeout=20):
+    async def hear(self, event, accept=lambda data: True, timeout=60):
         """The data of the first such event, come already or to come."""
         async with asyncio.timeout(timeout):
             while True:

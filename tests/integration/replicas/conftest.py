@@ -24,6 +24,7 @@ def replicas(tmp_path_factory):
             "REDIS_URL": redis.url,
             "AUTH_MODE": "password",
             "ADMIN_PASSWORD": PASSWORD,
+            "SHUTDOWN_GRACE_SECONDS": "40",
             "CHAINLIT_AUTH_SECRET": "one secret for all replicas of the house",
         }
         one, two = konsilium(folder, **variables), konsilium(folder, **variables)

@@ -10,14 +10,14 @@ from tests.redis_server import RedisServer
 from tests.simulators.script import WORDS
 from tests.waiting import until
 
-SLOW = "ollama/len-300+paced-20ms"
+SLOW = "ollama/len-600+paced-20ms"
 LONG = "ollama/len-1200+paced-20ms"
 LONGER = "ollama/len-3000+paced-20ms"
 SHORT = "ollama/echo"
-WHOLE = "".join(WORDS[i % len(WORDS)] for i in range(300))
+WHOLE = "".join(WORDS[i % len(WORDS)] for i in range(600))
 """What SLOW answers."""
 MODELS = (SLOW, LONG, LONGER, SHORT)
-PATIENCE = 60
+PATIENCE = 100
 PASSWORD = "the administrator's"
 
 
@@ -64,8 +64,8 @@ class House:
 async def half_answered(page, text="A slow one?"):
     """Asks, and returns the thread's id once the answer has begun."""
     await page.ask(text)
-    first = await page.hear("first_interaction")
-    await page.hear("stream_token")
+    first = await page.hear("first_interaction", timeout=PATIENCE)
+    await page.hear("stream_token", timeout=PATIENCE)
     return first["thread_id"]
 
 

@@ -77,7 +77,7 @@ async def test_a_replica_that_is_told_to_end_hands_its_pages_over_and_finishes_i
         await half_answered(fresh)
     finally:
         await ending
-        house.one.start()
+        await asyncio.to_thread(house.one.start)
 
 
 async def test_pages_of_a_killed_replica_find_their_answers_unfinished_at_the_other(house):
@@ -88,7 +88,7 @@ async def test_pages_of_a_killed_replica_find_their_answers_unfinished_at_the_ot
         looking = [await visit(house, house.two, thread)] if number % 2 else []
         for watching in looking:
             await watching.hear("resume_thread")
-        house.one.stop(signal.SIGKILL)
+        await asyncio.to_thread(house.one.stop, signal.SIGKILL)
         killed = time.monotonic()
         try:
             again = await back(house, page, thread)
@@ -106,7 +106,7 @@ async def test_pages_of_a_killed_replica_find_their_answers_unfinished_at_the_ot
             moved = await handshake(again)
             assert moved["konsilium_replica"] == "two"
         finally:
-            house.one.start()
+            await asyncio.to_thread(house.one.start)  # our own sockets are answered meanwhile
         again.http.cookies.clear()
         again.http.cookies.update({**house.signed_in, **moved})
         # The first replica is back, and the page stays at the second, with all its requests.
@@ -120,12 +120,12 @@ async def test_postgresql_restarts_in_mid_answer_and_nothing_is_lost(house):
     thread = await half_answered(asking)
     other = await visit(house, house.two, thread)
     begun = answer_of(await other.hear("resume_thread"))
-    house.postgres.stop()
+    await asyncio.to_thread(house.postgres.stop)
     try:
         count = len(asking.heard)
         await until(lambda: len(asking.heard) > count + 10, within=PATIENCE)
     finally:
-        house.postgres.start()
+        await asyncio.to_thread(house.postgres.start)
     await ended(asking)
     await ended(other)
     whole = answer_of(await stored(house, thread))["output"]

@@ -107,7 +107,7 @@ async def test_a_turn_of_a_killed_replica_is_shown_unfinished_by_the_others(hous
         return any(step["id"] == begun["id"] and step["output"] for step in steps)
 
     await until(checkpointed, within=PATIENCE)
-    house.one.stop(signal.SIGKILL)
+    await asyncio.to_thread(house.one.stop, signal.SIGKILL)
     try:
         shown = await other.hear(
             "resume_thread",
@@ -120,7 +120,7 @@ async def test_a_turn_of_a_killed_replica_is_shown_unfinished_by_the_others(hous
         await other.ask("Go on?")
         await other.hear("stream_token", lambda token: token["id"] != begun["id"])
     finally:
-        house.one.start()
+        await asyncio.to_thread(house.one.start)
 
 
 async def test_while_redis_is_away_answers_go_on_and_are_followed_again_when_it_is_back(house):
@@ -129,7 +129,7 @@ async def test_while_redis_is_away_answers_go_on_and_are_followed_again_when_it_
     thread = await half_answered(asking)
     other = await house.visit(house.two, thread)
     begun = answer_of(await other.hear("resume_thread"))
-    house.redis.stop()
+    await asyncio.to_thread(house.redis.stop)
     try:
         count = len(asking.heard)
         await asyncio.sleep(AWAY_S)
@@ -139,7 +139,7 @@ async def test_while_redis_is_away_answers_go_on_and_are_followed_again_when_it_
         late = await house.visit(house.two, thread)
         await late.hear("resume_thread")
     finally:
-        house.redis.start()
+        await asyncio.to_thread(house.redis.start)
     await ended(asking)
     whole = answer_of(await stored(house, thread))["output"]
 
