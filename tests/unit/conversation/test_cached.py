@@ -375,7 +375,7 @@ async def test_a_hit_that_comes_after_the_first_words_is_only_offered():
     answers = SlowAnswers()
     house = House(answers=answers)
     await house.ask(WHICH)
-    house.models.scripts["model"] = ["Їх", timedelta(seconds=0.05), " одинадцять."]
+    house.models.scripts["model"] = ["Їх", timedelta(seconds=1), " одинадцять."]
     answers.let.clear()
     turn = await house.turns.start(house.request(WHICH))
     await until(lambda: turn.state.steps)

@@ -58,6 +58,7 @@ async def test_the_council_is_offered_where_there_are_two_models_and_nothing_of_
     stage = a_stage(WEIGHS, gate=a_plan(need=False), extra={"llama": "другой"})
     await stage.play()
     note = OfferNote.of(stage.answer.note)
+    assert note is not None
     assert note.mode == "council"
     assert note.calls >= 6
     assert note.money == {}
@@ -69,7 +70,9 @@ async def test_with_one_model_the_best_of_several_is_offered_at_its_price():
     stage = a_stage(WEIGHS, local=False, gate=a_plan(need=False), prices={"model": price})
     await stage.play()
     note = OfferNote.of(stage.answer.note)
+    assert note is not None
     assert (note.mode, note.calls) == ("best_of", 3)
+    assert note.money is not None
     assert note.money["RUB"] > 3
 
 
