@@ -10,9 +10,15 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.conftest import ServerLog, ask, choose, pick, picture, visitor
 from tests.processes import Process, konsilium, running, simulator
 
-SLOW = "paced-100ms+len-100"
+SLOW = "paced-100ms+len-250"
 MEMBERS = ("json", SLOW, "error-503")
 QUESTION = "Стоит ли городу менять автобусы на трамваи и почему?"
+
+IN_SIGHT = """marks => marks.every(mark => {
+  const [own, box] = [mark, mark.parentElement].map(one => one.getBoundingClientRect());
+  return own.top >= box.top - 1 && own.top < box.bottom;
+})"""
+"""Whether what is marked is in the part of its answer that is shown."""
 
 browsing = contextmanager(visitor)
 
@@ -41,18 +47,21 @@ def test_a_council_is_stopped_and_goes_on_and_its_points_show_what_they_stand_on
         choose(page, council_chairman="json")
         ask(page, QUESTION)
         expect(page.get_by_role("button", name=f"B · {SLOW}")).to_be_visible(timeout=60_000)
-        page.locator("#stop-button").click()
+        page.locator("#stop-button").evaluate("button => button.click()")
         assert ServerLog(peers).open_generations_within(5.0) == 0
         state = page.get_by_test_id("council-state")
         expect(state.get_by_role("button")).to_be_visible(timeout=60_000)
         picture(page, "peers-stopped")
         state.get_by_role("button").click()
         card = page.get_by_test_id("council-report")
-        expect(card).to_be_visible(timeout=120_000)
-        expect(card).to_contain_text("ответ сверен", timeout=120_000)
+        expect(card).to_be_visible(timeout=180_000)
+        expect(card).to_contain_text("ответ сверен", timeout=180_000)
         expect(card).to_contain_text("не ответил")
         card.get_by_role("button", name="Все начинают с ответа").click()
         expect(card.locator("mark")).to_have_count(2)
+        assert card.locator("mark").evaluate_all(IN_SIGHT)
+        expect(card).to_contain_text("Противоречия")
+        expect(card).to_contain_text("Чем кончить")
         picture(page, "peers-report")
         card.get_by_role("button", name=f"Взять этот ответ: {SLOW}").click()
         expect(card).to_contain_text("взят вами")
@@ -73,7 +82,7 @@ def test_the_report_reads_in_the_readers_language_on_a_phone_and_in_the_dark(
         pick(page, "mode", mode)
         ask(page, QUESTION)
         card = page.get_by_test_id("council-report")
-        expect(card).to_contain_text(all_agree, timeout=120_000)
+        expect(card).to_contain_text(all_agree, timeout=180_000)
         card.scroll_into_view_if_needed()
         assert no_wider_than_the_screen(page)
         picture(page, f"peers-{language}-{width}")

@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { Award, Check, ChevronDown, ChevronUp, CircleX, Play, Undo2 } from "lucide-react";
 import { useChatData, useChatMessages } from "@chainlit/react-client";
 
@@ -86,8 +86,13 @@ function said(steps, id) {
   return undefined;
 }
 
-/** The answer with what was quoted from it marked. */
+/** The answer with what was quoted from it marked, and scrolled to the first of it. */
 function Marked({ answer, quotes }) {
+  const box = useRef(null);
+  useEffect(() => {
+    const mark = box.current?.querySelector("mark");
+    if (mark) box.current.scrollTop += mark.getBoundingClientRect().top - box.current.getBoundingClientRect().top - 16;
+  }, []);
   const spots = quotes
     .map((quote) => [answer.indexOf(quote), quote.length])
     .filter(([at, length]) => at >= 0 && length > 0)
@@ -101,7 +106,7 @@ function Marked({ answer, quotes }) {
     end = at + length;
   }
   parts.push(answer.slice(end));
-  return <div className="k-quoted">{parts}</div>;
+  return <div ref={box} className="k-quoted">{parts}</div>;
 }
 
 function Evidence({ text, members, quotes }) {

@@ -25,7 +25,17 @@ from app.conversation.modes.council.ranking import (
     ranking_of,
 )
 from app.conversation.modes.council.report import Point, check_of, report_of
-from app.core.errors import BadRequest, ConnectionLost, KonsiliumError, NotFound
+from app.core.errors import (
+    BadRequest,
+    ConnectionLost,
+    ContentFiltered,
+    FirstTokenTimeout,
+    KonsiliumError,
+    NotFound,
+    RateLimited,
+    ServerUnavailable,
+    WrongKey,
+)
 from app.core.events import Finished, ReasoningDelta, StepKind
 from app.core.usage import Outcome, Purpose, Usage
 from tests.clock import in_virtual_time
@@ -310,6 +320,41 @@ def with_one(name, **changed):
     said = changed.pop("said", SAID[name])
     models = {each: a_model(words) for each, words in SAID.items()}
     return models | {name: a_model(said, **changed)}
+
+
+ROLES = ("said", "ranking", "report", "answer", "check")
+KINDS = (
+    ConnectionLost("reset", server="fake", model="x"),
+    FirstTokenTimeout("late", server="fake", model="x"),
+    RateLimited("busy", server="fake", model="x"),
+    ServerUnavailable("down", server="fake", model="x"),
+    WrongKey("no", server="fake", model="x"),
+    ContentFiltered("no", server="fake", model="x"),
+    BadRequest("no", server="fake", model="x"),
+)
+
+
+@pytest.mark.parametrize("failure", KINDS, ids=lambda failure: failure.code)
+@pytest.mark.parametrize("everywhere", [False, True], ids=["one", "all"])
+@pytest.mark.parametrize("role", ROLES)
+async def test_whatever_fails_in_whichever_role_there_is_an_answer_or_a_clear_word(
+    role, everywhere, failure
+):
+    models = {
+        name: a_model(
+            **{"said": said, role: failure} if everywhere or name == "gemma" else {"said": said}
+        )
+        for name, said in SAID.items()
+    }
+    stage = a_stage(models)
+    if role == "said" and everywhere:
+        with pytest.raises(type(failure)):
+            await stage.play()
+        return
+    await stage.play()
+    assert stage.answer.text.strip()
+    assert stage.state.settled.outcome is Outcome.COMPLETED
+    assert report(stage).members[0].state == ("silent" if role == "said" else "heard")
 
 
 async def test_a_member_that_dies_is_named_and_the_others_go_on():
