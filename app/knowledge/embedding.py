@@ -5,6 +5,7 @@ two beginnings of the text. Which, its name says; the forms are those of the mod
 """
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections import OrderedDict
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.errors import KonsiliumError
+from app.core.errors import BadRequest, ContextTooLong, KonsiliumError
 from app.core.knowledge import KnowledgeStore, Passage, Vectors
 
 log = logging.getLogger(__name__)
@@ -27,9 +28,13 @@ Matrix = NDArray[np.float32]
 
 QUESTION_SECONDS = 5.0
 """How long a search waits for the vector of its question; then words alone must do."""
+LOOK_SECONDS = 60.0
+"""After which documents without vectors are looked for again."""
 RETRY_SECONDS = (5.0, 30.0, 120.0, 600.0)
 """After failures of the server, one after another."""
 _BATCH = 32
+_SHORT = 600
+"""Characters that even a model of 512 tokens takes, where it refuses a whole passage."""
 _DOCUMENTS = 20
 _BASES_IN_MEMORY = 16
 
@@ -136,7 +141,9 @@ class Embeddings:
                 await asyncio.sleep(self._retry[min(failures, len(self._retry) - 1)])
                 failures += 1
                 continue
-            await self._news.wait()
+            with contextlib.suppress(TimeoutError):  # another process may have added some
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._news.wait()
 
     async def _make(self, document_id: str) -> None:
         forms = Forms.of(self.model)
@@ -146,10 +153,21 @@ class Embeddings:
             texts = [
                 forms.passage_beginning + _told(one) for one in passages[first : first + _BATCH]
             ]
-            made.append(_unit(await self._embed(forms.passage_model, texts)))
+            try:
+                made.append(_unit(await self._passages(forms, texts)))
+            except (BadRequest, ContextTooLong) as error:  # found by its words alone
+                log.warning("vectors of document %s: %s", document_id, error.detail)
+                await self._store.put_vectors(self.model, Vectors(document_id, 0, b""))
+                return
         matrix = np.concatenate(made) if made else np.zeros((0, 0), np.float32)
         vectors = Vectors(document_id, len(passages), matrix.tobytes())
         await self._store.put_vectors(self.model, vectors)
+
+    async def _passages(self, forms: Forms, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        try:
+            return await self._embed(forms.passage_model, texts)
+        except (BadRequest, ContextTooLong):
+            return await self._embed(forms.passage_model, [text[:_SHORT] for text in texts])
 
     async def find(
         self, base_ids: Sequence[str], reader: str, question: str, limit: int

@@ -173,6 +173,8 @@ class Fetcher:
         try:
             ipaddress.ip_address(url.host.partition("%")[0])
         except ValueError:
+            if url.host.replace(".", "").isdigit():  # 127.1, 2130706433: addresses, to some
+                raise PageRefused("the address is not public") from None
             return url.with_fragment(None)
         if not self._allowed.address(url.host, url.host):
             raise PageRefused("the address is not public")

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 import pytest_asyncio
 
-from app.core.errors import ServerUnavailable
+from app.core.errors import ContextTooLong, ServerUnavailable
 from app.knowledge.embedding import Embeddings, Forms, fused
 from app.knowledge.library import Library
 from app.storage.storage import Storage
@@ -20,11 +20,14 @@ class Meaning:
     def __init__(self):
         self.asked = []
         self.down = set()
+        self.longest = 10_000
 
     async def embed(self, model, texts):
         self.asked.append((model, list(texts)))
         if model in self.down:
             raise ServerUnavailable("down", server="s")
+        if any(len(text) > self.longest for text in texts):
+            raise ContextTooLong("too long", server="s")
         turned = model.endswith("turned")
         vectors = [
             [float("feline" in t or "cat" in t), float("revenue" in t or "money" in t)]
@@ -103,6 +106,23 @@ async def test_a_server_that_is_down_leaves_the_words_and_is_asked_again(storage
     await asyncio.wait_for(finished(storage, "s/plain"), 30)
     meaning.down.add("s/plain")
     assert await names(library, base, user, "feline") == ["a.txt"]
+    making.cancel()
+
+
+@pytest.mark.parametrize(("longest", "by_meaning"), [(700, True), (100, False)])
+async def test_a_passage_that_the_model_refuses_stands_in_nobodys_way(
+    storage, tmp_path, longest, by_meaning
+):
+    meaning = Meaning()
+    meaning.longest = longest
+    library, embeddings, base, user = await a_library(storage, tmp_path, meaning)
+    (tmp_path / "long.txt").write_text("revenue " + "and so on " * 80)
+    await library.add(base, user, tmp_path / "long.txt", "long.txt")
+    making = asyncio.create_task(embeddings.run())
+    await asyncio.wait_for(finished(storage, "s/plain"), 30)
+    assert (await names(library, base, user, "cats"))[0] == "a.txt"
+    assert ("long.txt" in (await names(library, base, user, "money"))[:2]) == by_meaning
+    assert "long.txt" in await names(library, base, user, "revenue")
     making.cancel()
 
 

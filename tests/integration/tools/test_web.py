@@ -263,6 +263,33 @@ async def test_no_address_of_this_network_or_of_another_kind_is_asked(address):
         await Fetcher(seconds=5.0).get(address)
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "0.0.0.0",
+        "0",
+        "127.0.0.1.",
+        "127.1.",
+        "[::ffff:127.0.0.1]",
+        "１２７.０.０.１",
+        "127。0。0。1",
+        "localhost.",
+        "%31%32%37.0.0.1",
+    ],
+)
+async def test_a_site_of_this_machine_is_never_asked_however_it_is_called(site, host):
+    port = site.url.rpartition(":")[2]
+    with pytest.raises(PageRefused):
+        await Fetcher(seconds=5.0).get(f"http://{host}:{port}/tea")
+    assert site.asked == []
+
+
 async def test_a_redirect_into_this_network_is_not_followed(site):
     fetcher = Fetcher(Allowed("allowed.example"), seconds=5.0)
     for target in (
