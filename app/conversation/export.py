@@ -136,7 +136,8 @@ def source_name(source: CitedSource, language: Language) -> str:
 
 def _footnoted(step: StepRecord, language: Language) -> str:
     """The words of a step; its citations are footnotes, those that do not hold struck through."""
-    cited = CitationsNote.of(step.metadata) if step.kind in CitationsNote.steps else None
+    known = step.kind in CitationsNote.steps
+    cited = CitationsNote.about(step.metadata, step.output) if known else None
     if cited is None:
         return step.output
     name = step.id[:8]

@@ -346,6 +346,22 @@ class CitationsNote(Note):
     unsourced: tuple[tuple[int, int], ...] = ()
     """Numbers of the text that stand beside a citation and in none of its sources: from, to."""
 
+    @classmethod
+    def about(cls, metadata: Mapping[str, Any], text: str) -> "CitationsNote | None":
+        """The note of that text; None where its places are of another one, which stood there before."""
+        note = cls.of(metadata)
+        if note is None:
+            return None
+        fits = (m.end <= len(text) and text[m.start] in "[【" for m in note.marks)
+        return note if all(fits) else None
+
+    @classmethod
+    def taken(cls, metadata: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+        """`metadata` of an answer that takes over the words of a step with the metadata `other`: its
+        citations come along."""
+        rest = {key: value for key, value in metadata.items() if key != cls.key}
+        return {**rest, cls.key: other[cls.key]} if cls.key in other else rest
+
 
 COMMON: tuple[type[Note], ...] = (
     TitleNote,

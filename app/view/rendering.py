@@ -65,7 +65,8 @@ def _notes(record: StepRecord, language: Language) -> Iterator[ElementDict]:
         if note.element and record.kind in note.steps and (facts := notes.get(note.key)):
             ended = {"outcome": record.outcome.value} if note.resumable else {}
             yield card(note.element, {**note.drawn(facts), **note.props, **ended})
-    if (cited := CitationsNote.of(notes)) is not None and record.kind in cited.steps:
+    cited = CitationsNote.about(notes, record.output)
+    if cited is not None and record.kind in cited.steps:
         yield card("Sources", citations.listed(cited))
     if record.kind == StepKind.TOOL:  # as text: what a tool says is never read as Markdown
         told = {"input": record.input, "output": record.output, "outcome": record.outcome}
@@ -81,7 +82,9 @@ def _step(record: StepRecord, language: Language) -> StepDict:
     metadata["avatarName"] = _avatar(record)
     told = record.kind == StepKind.TOOL or ComparisonNote.key in record.metadata
     output = "" if told else record.output  # an element shows it
-    if record.kind in CitationsNote.steps and (cited := CitationsNote.of(record.metadata)):
+    if record.kind in CitationsNote.steps and (
+        cited := CitationsNote.about(record.metadata, output)
+    ):
         output = citations.marked(output, cited, language)
     if record.kind == StepKind.ANSWER and (title := record.metadata.get("title")):
         output = f"## {title}\n\n{output}"

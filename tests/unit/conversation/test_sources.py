@@ -90,6 +90,18 @@ async def test_on_the_screen_a_citation_leads_to_its_passage_and_a_false_one_is_
     assert "24 месяца" not in str(listed["props"])  # the text is behind the door of its base
 
 
+async def test_citations_of_another_text_are_left_out_and_come_along_with_their_own():
+    answer, _ = await answered("Гарантия на чайник — 24 месяца [1].", KETTLE)
+    other = StepRecord(
+        **{**_fields(answer), "output": "Совсем другой ответ, без ссылок и подлиннее"}
+    )
+    assert draw(other, "ru").step["output"] == other.output
+    assert all(one["name"] != "Sources" for one in draw(other, "ru").elements)
+    taken = CitationsNote.taken({"title": "T", "citations": {}}, answer.metadata)
+    assert taken == {"title": "T", "citations": answer.metadata["citations"]}
+    assert CitationsNote.taken({"citations": {}}, {}) == {}
+
+
 async def test_an_export_has_footnotes():
     answer, _ = await answered("Гарантия на чайник — 24 месяца [1]. Доставка сегодня [7].", KETTLE)
     thread = ThreadRecord("t", "u", "ann", "Чайник", now(), now())

@@ -7,6 +7,7 @@ from typing import Any
 from app.conversation.modes.best_of.notes import BestOfNote
 from app.core.errors import NotFound
 from app.core.events import StepKind
+from app.core.notes import CitationsNote
 from app.core.turns import StepRecord
 
 
@@ -56,7 +57,7 @@ def promoted(steps: Sequence[StepRecord], candidate_id: str) -> tuple[StepRecord
 
 
 def _metadata(answer: StepRecord, candidate: StepRecord, chosen: BestOfNote) -> dict[str, Any]:
-    metadata = {**answer.metadata, **chosen.as_json()}
+    metadata = CitationsNote.taken(answer.metadata, candidate.metadata) | chosen.as_json()
     numbers, own = answer.metadata.get("metrics"), candidate.metadata.get("metrics")
     if numbers and own:  # the whole turn's stay: calls, total, window
         metadata["metrics"] = {**numbers, **own}

@@ -10,7 +10,7 @@ from app.conversation.modes.compare.notes import ColumnsNote, ComparisonNote, Si
 from app.conversation.modes.council.agreement import conclusion
 from app.core.errors import NotFound
 from app.core.events import StepKind
-from app.core.notes import MetricsNote
+from app.core.notes import CitationsNote, MetricsNote
 from app.core.turns import StepRecord, now
 from app.core.votes import Compared, Topic, Verdict, Vote
 
@@ -61,7 +61,7 @@ def decided(
     shown = replace(note, hidden=False, verdict=verdict, winner=winner)
     changed = [new for step in by_id.values() if (new := _shown(step)) is not step]
     own = by_id[best.step_id]
-    metadata = {**answer.metadata, **shown.as_json()}
+    metadata = CitationsNote.taken(answer.metadata, own.metadata) | shown.as_json()
     if own.metadata.get(MetricsNote.key):  # the whole turn's stay: calls, total, window
         numbers = answer.metadata.get(MetricsNote.key) or {}
         metadata[MetricsNote.key] = {**numbers, **own.metadata[MetricsNote.key]}

@@ -6,7 +6,11 @@ from dataclasses import replace
 from app.conversation.modes.council.notes import CouncilReportNote
 from app.core.errors import NotFound
 from app.core.events import StepKind
+from app.core.notes import CitationsNote
 from app.core.turns import StepRecord
+
+_OWN_CITATIONS = "own_citations"
+"""In `metadata`: those of the council's own answer, while a member's stands in its place."""
 
 
 def preferred(steps: Sequence[StepRecord], answer_id: str, step_id: str) -> tuple[StepRecord, ...]:
@@ -19,9 +23,12 @@ def preferred(steps: Sequence[StepRecord], answer_id: str, step_id: str) -> tupl
     if step_id == note.chosen:
         return ()
     own = note.own if note.chosen else answer.output
+    cited = answer.metadata.get(_OWN_CITATIONS) if note.chosen else answer.metadata.get("citations")
+    before = {CitationsNote.key: cited} if cited else {}
     if not step_id:
         back = replace(note, chosen="", own="")
-        return (replace(answer, output=own, metadata={**answer.metadata, **back.as_json()}),)
+        metadata = CitationsNote.taken(answer.metadata, before) | back.as_json()
+        return (replace(answer, output=own, metadata=metadata),)
     member = next(
         (
             step
@@ -36,6 +43,6 @@ def preferred(steps: Sequence[StepRecord], answer_id: str, step_id: str) -> tupl
     if member is None:
         raise NotFound(f"no member's answer {step_id}")
     chosen = replace(note, chosen=step_id, own=own)
-    return (
-        replace(answer, output=member.output, metadata={**answer.metadata, **chosen.as_json()}),
-    )
+    metadata = CitationsNote.taken(answer.metadata, member.metadata) | chosen.as_json()
+    metadata |= {_OWN_CITATIONS: cited} if cited else {}
+    return (replace(answer, output=member.output, metadata=metadata),)
