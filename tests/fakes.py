@@ -18,7 +18,7 @@ from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest,
 from app.core.usage import CallRecord, Outcome, Purpose, Usage
 
 Pause = timedelta
-Item = str | ModelEvent | KonsiliumError | Pause
+Item = str | ModelEvent | KonsiliumError | Pause | asyncio.Event
 Script = str | KonsiliumError | Sequence[Item] | Callable[[ModelRequest], "Script"]
 
 
@@ -78,6 +78,8 @@ class ScriptedCall:
                     raise item
                 case timedelta():
                     await asyncio.sleep(item.total_seconds())
+                case asyncio.Event():
+                    await item.wait()
                 case Finished():
                     ended = True
                     yield item

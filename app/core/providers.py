@@ -431,6 +431,11 @@ PROVIDERS: tuple[Provider, ...] = (
         "OPENAI_API_KEY",
         keys_at="https://platform.openai.com/api-keys",
         prices_at="https://platform.openai.com/docs/pricing",
+        quirks=(
+            "models that think take `max_completion_tokens` and no temperature of one's own; the list of "
+            "models tells when each is shut down; some stream to verified organizations alone",
+        ),
+        as_of=date(2026, 11, 29),
         completion_tokens_field="max_completion_tokens",
     ),
     _cloud(
@@ -460,6 +465,7 @@ PROVIDERS: tuple[Provider, ...] = (
         "PROXYAPI_API_KEY",
         keys_at="https://console.proxyapi.ru/keys",
         prices_at="https://proxyapi.ru/pricing",
+        quirks=("OpenAI's models under their own names",),
     ),
     _cloud(
         "vsegpt",
@@ -488,6 +494,7 @@ PROVIDERS: tuple[Provider, ...] = (
         "AITUNNEL_API_KEY",
         keys_at="https://aitunnel.ru/panel",
         prices_at="https://aitunnel.ru",
+        quirks=("models of many vendors under plain names",),
     ),
     _cloud(
         "anthropic",
@@ -546,9 +553,28 @@ PROVIDERS: tuple[Provider, ...] = (
         prices_at="https://www.together.ai/pricing",
         quirks=("the list of models is a bare list",),
     ),
-    _own("lmstudio", "LM Studio", "http://localhost:1234/v1"),
-    _own("vllm", "vLLM", "http://localhost:8000/v1"),
-    _own("llamacpp", "llama.cpp (llama-server)", "http://localhost:8080/v1"),
+    _own(
+        "lmstudio",
+        "LM Studio",
+        "http://localhost:1234/v1",
+        quirks=("a model loads at its first question; thinking may stay in the text, in its tags",),
+    ),
+    _own(
+        "vllm",
+        "vLLM",
+        "http://localhost:8000/v1",
+        quirks=(
+            "its list tells the window, and `/tokenize` counts; without a parser for the model's family thinking stays in the text",
+        ),
+    ),
+    _own(
+        "llamacpp",
+        "llama.cpp (llama-server)",
+        "http://localhost:8080/v1",
+        quirks=(
+            "`/props` tells the window, and `/tokenize` counts; usage may come as `timings` alone",
+        ),
+    ),
     Provider(
         "other",
         OTHER_SERVER,

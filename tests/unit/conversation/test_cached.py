@@ -375,11 +375,14 @@ async def test_a_hit_that_comes_after_the_first_words_is_only_offered():
     answers = SlowAnswers()
     house = House(answers=answers)
     await house.ask(WHICH)
-    house.models.scripts["model"] = ["Їх", timedelta(seconds=1), " одинадцять."]
+    goes_on = asyncio.Event()
+    house.models.scripts["model"] = ["Їх", goes_on, " одинадцять."]
     answers.let.clear()
     turn = await house.turns.start(house.request(WHICH))
-    await until(lambda: turn.state.steps)
+    await until(lambda: any(step.text for step in turn.state.steps.values()))
     answers.let.set()
+    await until(lambda: suggestion_of(turn.state))
+    goes_on.set()
     state = await turn.wait()
     assert suggestion_of(state)["asked"] == WHICH
     assert answer_of(state).text == "Їх одинадцять."
