@@ -73,6 +73,7 @@ class Identity:
             auth=auth,
             socketio_path="/ws/socket.io",
             transports=["websocket"],
+            wait_timeout=60,
         )
         await self.socket.emit("connection_successful")
         await asyncio.sleep(0.3)

@@ -1,6 +1,7 @@
 """Two replicas of the app, the gateway's two workers, nginx, PostgreSQL and Redis: all real processes."""
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import pytest_asyncio
@@ -8,11 +9,21 @@ import pytest_asyncio
 from tests.integration.replicas.pages import MODELS, PASSWORD, SLOW, House
 from tests.nginx import running_nginx
 from tests.postgres import running_postgres
-from tests.processes import gateway, konsilium, running, simulator
+from tests.processes import gateway, konsilium, simulator
 from tests.redis_server import running_redis
 
 
-@pytest.fixture(scope="module")
+@contextlib.contextmanager
+def starting(*processes):
+    """All at once: one after another they take minutes on a busy machine."""
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor() as threads:
+        for process in processes:
+            stack.callback(process.stop)
+        list(threads.map(lambda process: process.start(), processes))
+        yield
+
+
+@pytest.fixture(scope="package")
 def replicas(tmp_path_factory):
     folder = tmp_path_factory.mktemp("replicas")
     with running_postgres() as postgres, running_redis() as redis:
@@ -30,7 +41,7 @@ def replicas(tmp_path_factory):
         one, two = konsilium(folder, **variables), konsilium(folder, **variables)
         workers = gateway(folder, 2, **variables)
         urls = (one.url, two.url)
-        with running(models, one, two, workers), running_nginx(urls, workers.url) as balancer:
+        with starting(models, one, two, workers), running_nginx(urls, workers.url) as balancer:
             yield House(one, two, workers, balancer, redis, postgres)
 
 

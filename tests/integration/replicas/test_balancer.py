@@ -24,7 +24,7 @@ from tests.integration.replicas.pages import (
 )
 from tests.waiting import until
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(600)]
 KILLS = int(os.environ.get("REPLICA_KILLS", "2"))
 PAGES = int(os.environ.get("REPLICA_PAGES", "20"))
 DEAD_WITHIN_S = 10.0

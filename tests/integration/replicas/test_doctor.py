@@ -7,7 +7,7 @@ import pytest
 
 from tests.nginx import running_nginx
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 async def doctor(house, *arguments, **variables):

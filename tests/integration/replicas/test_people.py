@@ -10,7 +10,7 @@ from tests.integration.access.page import Page
 from tests.integration.replicas.pages import LONG, PASSWORD, PATIENCE, SHORT, half_answered
 from tests.waiting import until
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(600)]
 ECHO = {"model": SHORT, "messages": [{"role": "user", "content": "hi"}]}
 
 

@@ -23,7 +23,7 @@ from tests.waiting import until
 
 AWAY_S = float(os.environ.get("REPLICA_REDIS_AWAY", "0"))
 """How long Redis is away, beside what the test itself takes: `make soak` makes it 30."""
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 async def test_what_is_asked_at_one_replica_is_followed_at_the_other_without_a_gap(house):
