@@ -23,7 +23,7 @@ from app.gateway.face import CallsInTurn, Json, call_id, likely_tokens
 from app.gateway.http import EVENTS, ErrorForm, Exchange, openai_error
 from app.gateway.openai.requests import chat_request
 from app.gateway.responses.kept import Kept, KeptResponses, new_key
-from app.gateway.responses.requests import CUSTOM_INPUT, chat_body, custom_tools, input_items
+from app.gateway.responses.requests import CUSTOM_INPUT, chat_body, input_items, known_tools
 from app.gateway.services import GatewayServices
 
 _ENDS = tuple(
@@ -57,7 +57,7 @@ class ResponsesQuestion:
 
     def writer(self, model: str) -> "ResponseWriter":
         key = new_key()
-        self._writer = ResponseWriter(self._head(model, key), key, custom_tools(self._asked), self)
+        self._writer = ResponseWriter(self._head(model, key), key, known_tools(self._asked), self)
         return self._writer
 
     async def whole(self, model: str, events: AsyncIterable[ModelEvent]) -> Json:
@@ -75,7 +75,7 @@ class ResponsesQuestion:
     def broken(self, answer: Answer) -> bytes:
         if self._writer is None:
             head = self._head(str(self.body["model"]), key := new_key())
-            self._writer = ResponseWriter(head, key, frozenset(), self)
+            self._writer = ResponseWriter(head, key, {}, self)
         return self._writer.failed(answer)
 
     def _head(self, model: str, key: str) -> dict[str, Any]:
@@ -129,11 +129,11 @@ class ResponseWriter:
     """The events of one answer. Each item is opened, written and closed before the next."""
 
     def __init__(
-        self, head: dict[str, Any], key: str, custom: frozenset[str], question: ResponsesQuestion
+        self, head: dict[str, Any], key: str, tools: Mapping[str, Json], question: ResponsesQuestion
     ) -> None:
         self._response = head
         self._key = key
-        self._custom = custom
+        self._tools = tools
         self._question = question
         self._number = -1
         self._items: list[_Item] = []
@@ -226,9 +226,11 @@ class ResponseWriter:
         begun = b""
         item = self._calls.get(event.index)
         if item is None:
-            name = event.name or ""
-            call = {"call_id": event.id or call_id(), "name": name}
-            if name in self._custom:
+            tool = self._tools.get(event.name or "", {"name": event.name or ""})
+            call = {"call_id": event.id or call_id(), "name": tool["name"]}
+            if "namespace" in tool:
+                call["namespace"] = tool["namespace"]
+            if tool.get("type") == "custom":
                 begun, item = self._begin("ctc", "custom_tool_call", call | {"input": ""})
             else:
                 begun, item = self._begin("fc", "function_call", call | {"arguments": ""})

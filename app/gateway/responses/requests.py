@@ -4,7 +4,7 @@ Checked against the types of the `openai` package 3.51.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from app.gateway.errors import InvalidField
@@ -18,8 +18,9 @@ _PASSED = (
     "parallel_tool_calls",
     "konsilium",
 )
-_LEFT_OUT = ("web_search", "web_search_preview")
-"""Tools that run at OpenAI and that a model may do without; Codex offers them to every model."""
+_LEFT_OUT = ("web_search", "web_search_preview", "image_generation", "tool_search")
+"""Tools that run at OpenAI and that a model may do without; Codex offers them to every model. Nothing
+needs to be searched for: every tool is told."""
 CUSTOM_INPUT = "input"
 """The one argument of a function that stands for a tool of free text."""
 _NOT_HERE = {
@@ -70,10 +71,31 @@ def input_items(asked: Json) -> list[Any]:
     return given or []
 
 
-def custom_tools(asked: Json) -> frozenset[str]:
-    """The names of the tools whose input is free text."""
-    tools = asked.get("tools") or []
-    return frozenset(tool["name"] for tool in tools if tool.get("type") == "custom")
+def known_tools(asked: Json) -> dict[str, Json]:
+    """The tools by the names that the model is told: free texts are `custom`, and those of a namespace
+    have one."""
+    return {tool["told"]: tool for tool in _flat(asked.get("tools") or []) if "told" in tool}
+
+
+def _flat(tools: Iterable[Any]) -> Iterator[Any]:
+    """Each tool with the name that the model is told: chat completions know no namespaces."""
+    for tool in tools:
+        match tool:
+            case {"type": "namespace", "name": str() as space, "tools": list() as inner}:
+                for each in _flat(inner):
+                    named = isinstance(each, dict) and "told" in each
+                    yield (
+                        {**each, "told": _told(each, space), "namespace": space} if named else each
+                    )
+            case {"name": str() as name}:
+                yield {**tool, "told": name}
+            case _:
+                yield tool
+
+
+def _told(tool: Mapping[Any, Any], space: object) -> str:
+    name = str(tool["name"])
+    return f"{space}__{name}" if isinstance(space, str) and space else name
 
 
 def _object(asked: Json, name: str) -> Json:
@@ -104,7 +126,7 @@ def _messages(items: Iterable[object]) -> list[dict[str, Any]]:
                 result, shown = _result(item, where)
                 messages.append(result)
                 images += shown
-            case "reasoning" | "web_search_call" | "compaction":
+            case "reasoning" | "compaction" | "web_search_call" | "tool_search_call":
                 pass  # what was thought says nothing to another model
             case _:
                 raise InvalidField(f"Items of type {kind!r} are not supported.", where)
@@ -151,9 +173,9 @@ def _part(part: object, where: str) -> dict[str, Any]:
 def _call(item: Json, kind: str, where: str) -> dict[str, Any]:
     field = "input" if kind == "custom_tool_call" else "arguments"
     match item.get("call_id"), item.get("name"), item.get(field):
-        case (str() as id, str() as name, str() as said):
+        case (str() as id, str(), str() as said):
             arguments = _as_arguments(said) if kind == "custom_tool_call" else said
-            function = {"name": name, "arguments": arguments}
+            function = {"name": _told(item, item.get("namespace")), "arguments": arguments}
             return {"id": id, "type": "function", "function": function}
     raise InvalidField(f"A {kind} needs call_id, name and {field}.", where)
 
@@ -201,17 +223,17 @@ def _tools(given: object) -> list[dict[str, Any]] | None:
         return None
     if not isinstance(given, list):
         raise InvalidField("`tools` must be a list.", "tools")
-    found = (_tool(tool, f"tools[{position}]") for position, tool in enumerate(given))
+    found = (_tool(tool, f"tools[{position}]") for position, tool in enumerate(_flat(given)))
     return [tool for tool in found if tool is not None] or None
 
 
 def _tool(tool: Any, where: str) -> dict[str, Any] | None:
     match tool:
-        case {"type": "function", "name": str() as name}:
+        case {"type": "function", "told": str() as name}:
             names = ("description", "parameters", "strict")
             known = {key: tool[key] for key in names if tool.get(key) is not None}
             return {"type": "function", "function": {"name": name, **known}}
-        case {"type": "custom", "name": str() as name}:
+        case {"type": "custom", "told": str() as name}:
             return {"type": "function", "function": _free_text(name, tool)}
         case {"type": str() as kind} if kind.startswith(_LEFT_OUT):
             return None
@@ -235,7 +257,8 @@ def _choice(choice: object) -> str | dict[str, Any] | None:
     match choice:
         case None | "auto" | "none" | "required":
             return choice
-        case {"type": "function" | "custom", "name": str() as name}:
+        case {"type": "function" | "custom", "name": str() as name, **rest}:
+            name = _told({"name": name}, rest.get("namespace"))
             return {"type": "function", "function": {"name": name}}
         case {"type": "allowed_tools", "mode": "auto" | "required" as mode}:
             return str(mode)

@@ -179,6 +179,38 @@ async def test_a_tool_of_free_text_is_called_with_free_text(house):
 
 
 @both
+async def test_tools_of_a_namespace_are_called_by_it(house, server):
+    """Codex has its sub-agents in one."""
+    await house.serve("tools")
+    parameters = {"type": "object", "properties": {"echo": {"type": "string"}}}
+    inner = [{"type": "function", "name": "spawn", "strict": False, "parameters": parameters}]
+    tools = [
+        {"type": "namespace", "name": "agents", "description": "Sub-agents.", "tools": inner},
+        {"type": "tool_search", "execution": "client"},
+    ]
+    answer = await create(house, f"{server}/tools", tools=tools)
+    call = answer.output[-1]
+    assert (call.type, call.namespace, call.name) == ("function_call", "agents", "spawn")
+    assert [each["function"]["name"] for each in asked_of(house, server)["tools"]] == [
+        "agents__spawn"
+    ]
+    said = [
+        {"role": "user", "content": "Do it."},
+        {
+            "type": "function_call",
+            "call_id": "c1",
+            "namespace": "agents",
+            "name": "spawn",
+            "arguments": "{}",
+        },
+        {"type": "function_call_output", "call_id": "c1", "output": "Done."},
+    ]
+    await create(house, f"{server}/tools", said, tools=tools)
+    sent = asked_of(house, server)["messages"][1]["tool_calls"][0]["function"]
+    assert sent["name"] == "agents__spawn"
+
+
+@both
 async def test_thinking_is_an_item_of_its_own(house, server):
     await house.serve("thinking")
     answer = await create(house, f"{server}/thinking", reasoning={"effort": "medium"})
