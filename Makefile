@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test check bench soak format lock fresh pythons pictures
+.PHONY: run test check bench soak clients format lock fresh pythons pictures
 
 run: .venv/.runtime .venv/.model  ## the app on http://127.0.0.1:8000; BROWSER_OPENS=no leaves the browser shut
 	@$(BIN)/python -m app run --host $(HOST) --port $(PORT) \
@@ -51,6 +51,9 @@ soak: .venv/.tests  ## the long runs with faults
 	@$(BIN)/python -m bench --soak
 	@ATTACK_KILLS=200 $(BIN)/python -m pytest tests/attack
 	@REPLICA_KILLS=20 REPLICA_PAGES=200 REPLICA_REDIS_AWAY=30 $(BIN)/python -m pytest tests/integration/replicas --timeout 1800
+
+clients: .venv/.tests  ## real programs and packages against the app: Codex, Claude Code, the AI SDK, …; needs npm, minutes
+	@$(BIN)/python -m tests.clients
 
 fresh:  ## the README's commands on a bare Debian, as root; minutes
 	@sh tools/fresh.sh
