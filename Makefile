@@ -49,7 +49,7 @@ bench: .venv/.tests  ## the benchmark: a table, and JSON under bench/results/
 soak: .venv/.tests  ## the long runs with faults
 	@sh tests/system-packages.sh
 	@$(BIN)/python -m bench --soak
-	@ATTACK_KILLS=200 $(BIN)/python -m pytest tests/attack
+	@ATTACK_KILLS=200 ATTACK_TURNS=14000 $(BIN)/python -m pytest tests/attack
 	@REPLICA_KILLS=20 REPLICA_PAGES=200 REPLICA_REDIS_AWAY=30 $(BIN)/python -m pytest tests/integration/replicas --timeout 1800
 
 clients: .venv/.tests  ## real programs and packages against the app: Codex, Claude Code, the AI SDK, …; needs npm, minutes
