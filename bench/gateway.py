@@ -90,6 +90,36 @@ async def paced(targets: list[Target], report: Report) -> None:
             report.add(BENCH, f"{name}, 99th", late, "ms", 40)
 
 
+async def bursts(targets: dict[str, Target], report: Report) -> None:
+    """50 questions in one instant, beside nginx in the same round: right after others, and when every
+    connection and every key has been idle; with a key that is checked, and with one that nobody knows."""
+    asked = [targets["nginx"], targets["passed"], targets["stranger"], targets["translated"]]
+    for state, idle in (("warm", 0.0), *(() if report.quick else (("cold", 35.0),))):
+        rounds: dict[str, list[tuple[float, float]]] = {target.name: [] for target in asked}
+        for _ in range(1 if report.quick else 3):
+            for target in asked:
+                if idle:
+                    await asyncio.sleep(idle)
+                else:
+                    await burst(target)
+                rounds[target.name].append(await burst(target))
+        beside = rounds[asked[0].name]
+        for target in asked[1:]:
+            each = list(zip(rounds[target.name], beside, strict=True))
+            for name, at, goal in (("median", 0, 8), ("99th", 1, 20)):
+                late = statistics.median(mine[at] - its[at] for mine, its in each)
+                what = f"{target.name}: 50 in one instant, {state}, after nginx, {name}"
+                report.add(BENCH, what, late, "ms", goal)
+
+
+async def burst(target: Target) -> tuple[float, float]:
+    """Milliseconds to the first token: the median and the last of 50."""
+    async with session(target) as http:
+        streams = await asyncio.gather(*(stream(http, target, WARM) for _ in range(50)))
+    firsts = sorted(each.first * 1000 for each in streams)
+    return statistics.median(firsts), firsts[-1]
+
+
 async def paced_round(target: Target) -> tuple[float, float, float]:
     """Milliseconds: first token at the median and the 99th percentile, gap at the 99.9th."""
     async with session(target) as http:
@@ -203,6 +233,8 @@ async def run(report: Report) -> None:
     """The figures of the gateway, and of what stands beside it."""
     with house() as there:
         targets = there.targets
+        await bursts(targets, report)
+        del targets["stranger"]  # is like `passed` in all that follows
         await paced(list(targets.values()), report)
         for name, target in targets.items():
             await full_speed(target, report, FULL_SPEED.get(name), 1 if name == SLOW else 5)

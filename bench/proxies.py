@@ -45,13 +45,12 @@ class Target:
 
 
 def gateway_process(folder: Path, ollama: Process, openai: Process) -> tuple[Process, str]:
-    """The gateway alone, one worker, demanding a key; and such a key."""
+    """The gateway alone, one worker; and a key that it checks."""
     port = free_port()
     environment = clean_environment(
         DATA_DIR=str(folder / "data"),
         OLLAMA_HOST=f"ollama={ollama.url}",
         OPENAI_SERVERS=f"gpu={openai.url}/v1",
-        REQUIRE_API_KEY="1",
         LOG_LEVEL="WARNING",
     )
     create = ["keys", "create", "--name", "bench", "--rpm", "100000000", "--tpm", "1000000000000"]
@@ -134,6 +133,9 @@ def house() -> Iterator[House]:
             "upstream": Target("upstream", openai.url),
             "nginx": Target("nginx", nginx.url),
             "passed": Target("gateway, OpenAI", gateway.url, "gpu/", key),
+            "stranger": Target(
+                "gateway, a key that nobody knows", gateway.url, "gpu/", "sk-nobody"
+            ),
             "translated": Target("gateway, Ollama", gateway.url, "ollama/", key),
         }
         if litellm:
