@@ -73,7 +73,7 @@ def json_in(text: str) -> Any:
         raise ValueError("nested too deep") from error
 
 
-_ESCAPED = re.compile(r"\s*\"?\s*[\[{]\s*\\\"")
+_ESCAPED = re.compile(r"\s*+(?:\"\s*+)?[\[{]\s*\\\"")
 _AS_HTML = re.compile(r"\s*[\[{]\s*&(?:quot|#34|#x22);")
 _COLON = re.compile(r"(?<!\\)(\"\s*)(?:：|=(?=\s*\"))")
 _TRIPLE = re.compile(r"\"{3}(.*?)\"{3}", re.DOTALL)

@@ -25,6 +25,7 @@ BUILT = {
     ("refused.py", "refused_parameter"): "the names of parameters",
     ("selection.py", "holds_any"): "words, escaped",
     ("blind.py", "neutral"): "the name of a model, escaped",
+    ("embedding.py", "of"): "words of ours, over the name of a model",
 }
 """Patterns that a function puts together, and what of."""
 UNITS = ["\n", " ", "a", "1", "-", "#", "[", "<", '"', "\\", "*", "`", "|", "a ", "a\n", "1.", "a-"]

@@ -41,7 +41,7 @@ with _without_environment():
 
 
 _VECTORS = re.compile(rb'"embeddings"\s*:\s*\[(?=\s*\[)')
-_VECTOR = re.compile(rb"\s*,?\s*(\[[^\[\]]*+\])")
+_VECTOR = re.compile(rb"\s*+(?:,\s*+)?(\[[^\[\]]*+\])")
 
 
 def _rows(text: bytes, at: int) -> Iterator[re.Match[bytes]]:
