@@ -22,7 +22,7 @@ from app.providers.transport import reachable
 from app.settings import PAGE, load_settings
 from app.storage.files import make_private
 from app.storage.migrations.apply import check_before_start
-from app.view import files, knowledge
+from app.view import files, imports, knowledge
 from app.view.bin import bin_router
 from app.view.chainlit import auth, pages, server
 from app.view.chainlit.data_layer import DataLayer
@@ -102,7 +102,9 @@ server.put_around(
     policy=server.own_policy(),
 )
 server.put_around(InFront, gateway=app.gateway, root=root)
-most = body_limits(root, files.uploads(limits, root) | knowledge.uploads(root))
+most = body_limits(
+    root, files.uploads(limits, root) | knowledge.uploads(root) | imports.uploads(root)
+)
 why = files.why_too_large(limits, f"{root}{files.UPLOAD}", language)
 server.put_around(BodyBounds, limit=most, why=why)  # the last added is the first asked
 bound_connections(settings.shutdown_grace_seconds, settings.trusted_proxies)
@@ -123,6 +125,7 @@ server.put_first(
     *(() if local else (sessions_router(app.sessions, root),)),
     files.exports_router(storage.threads, root),
     versions_router(storage.threads, root),
+    imports.imports_router(imports.Imports(settings.data_dir / "imports"), root),
     files.attachment_costs_router(models, limits, root),
     dashboard_router(storage.usage, storage.votes, who, PAGE / "public", language, root),
 )

@@ -4,9 +4,9 @@
   "use strict";
 
   const TEXTS = {
-    ru: { take: "Скачать разговор", markdown: "Markdown, чтобы читать", all: "Markdown со всеми ветвями", json: "JSON, чтобы обработать", unshare: "Закрыть доступ", bin: "Корзина", deleted: "Разговор в корзине", versions: "Прежний вариант сохранён", undo: "Вернуть" },
-    uk: { take: "Завантажити розмову", markdown: "Markdown, щоб читати", all: "Markdown з усіма гілками", json: "JSON, щоб обробити", unshare: "Закрити доступ", bin: "Кошик", deleted: "Розмова в кошику", versions: "Попередній варіант збережено", undo: "Повернути" },
-    en: { take: "Download the conversation", markdown: "Markdown, to read", all: "Markdown with all branches", json: "JSON, to work with", unshare: "Stop sharing", bin: "Bin", deleted: "The conversation is in the bin", versions: "The earlier version is kept", undo: "Undo" },
+    ru: { take: "Скачать разговор", markdown: "Markdown, чтобы читать", all: "Markdown со всеми ветвями", json: "JSON, чтобы обработать", unshare: "Закрыть доступ", bin: "Корзина", bring: "Импорт", deleted: "Разговор в корзине", versions: "Прежний вариант сохранён", undo: "Вернуть" },
+    uk: { take: "Завантажити розмову", markdown: "Markdown, щоб читати", all: "Markdown з усіма гілками", json: "JSON, щоб обробити", unshare: "Закрити доступ", bin: "Кошик", bring: "Імпорт", deleted: "Розмова в кошику", versions: "Попередній варіант збережено", undo: "Повернути" },
+    en: { take: "Download the conversation", markdown: "Markdown, to read", all: "Markdown with all branches", json: "JSON, to work with", unshare: "Stop sharing", bin: "Bin", bring: "Import", deleted: "The conversation is in the bin", versions: "The earlier version is kept", undo: "Undo" },
   };
   const root = new URL("..", document.currentScript.src);
   const text = () => window.Konsilium.words(document.documentElement.lang.slice(0, 2), TEXTS);
@@ -112,11 +112,13 @@
     window.dispatchEvent(new PopStateEvent("popstate", { state: null }));
   };
 
-  const bin = make("a", { id: "k-bin", href: new URL("bin", root).href });
-  const offerBin = () => {
+  const pages = { bin: make("a", { id: "k-bin", href: new URL("bin", root).href }) };
+  pages.bring = make("a", { id: "k-import", href: new URL("import", root).href });
+  const nav = make("nav", { class: "k-pages" }, ...Object.values(pages));
+  const offerPages = () => {
     const sidebar = document.querySelector('[data-sidebar="sidebar"]');
-    if (bin.textContent !== text().bin) bin.textContent = text().bin;
-    if (sidebar && bin.parentElement !== sidebar) sidebar.append(bin);
+    for (const [name, link] of Object.entries(pages)) if (link.textContent !== text()[name]) link.textContent = text()[name];
+    if (sidebar && nav.parentElement !== sidebar) sidebar.append(nav);
   };
 
   /* A link to a thread is followed after signing in too: Chainlit leads everybody home from there. */
@@ -142,7 +144,7 @@
     document.documentElement.toggleAttribute("data-shared", window.location.pathname.includes("/share/"));
     const header = document.querySelector("#header > div:last-child");
     if (header) offer(header);
-    offerBin();
+    offerPages();
     translate();
   };
   new MutationObserver(() => {

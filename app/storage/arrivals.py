@@ -6,10 +6,11 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
+from app.conversation.arrivals import Arrival
 from app.conversation.histories import ArrivedThread, HistoryRefused
 from app.core.threads import title_of
 from app.core.turns import StepRecord
@@ -18,8 +19,6 @@ from app.storage.database import Database
 from app.storage.tables import steps, threads
 from app.storage.thread_pages import fold
 
-Arrival = Literal["new", "grown", "known", "deleted"]
-"""What became of a conversation: it is a new thread, has new messages, was here, or is in the bin."""
 MAX_BYTES = 300_000_000
 """Of the JSON in a file, packed or not."""
 _MEMBER = re.compile(r"(?:[^/]+/)?conversations(?:-\d+)?\.json")

@@ -101,6 +101,8 @@ SIGNED_IN = [
     "/project/thread/{thread_id}/element/{element_id}",
     "/project/thread/{thread_id}/export",
     "/project/thread/{thread_id}/versions/{node}",
+    "/import",
+    "/import/run",
     "/sessions",
     "/sessions/end",
 ]
