@@ -31,10 +31,9 @@ from app.core.people import User
 from app.core.turns import Question, StepRecord, TurnRequest, new_id, now
 from app.core.usage import CallRecord, Outcome, Purpose, Usage
 from app.storage.branches import join_up
-from app.storage.rows import step_values
+from app.storage.rows import fold, step_values
 from app.storage.storage import Storage
 from app.storage.tables import steps, threads
-from app.storage.thread_pages import fold
 from app.view.chainlit.data_layer import DataLayer
 from app.view.chainlit.identity import Identity, identity
 from bench.report import Report

@@ -100,8 +100,26 @@
     if (data?.konsilium_deleted) document.querySelector("#new-chat-button")?.click();
     if (data?.konsilium_undo) undo(data.konsilium_undo);
     if (data?.konsilium_open) window.location.assign(new URL(`thread/${data.konsilium_open}`, root));
+    if (data?.konsilium_opened) find(data.konsilium_opened);
     if (data?.konsilium_thread) address(data.konsilium_thread);
   });
+
+  /* What a search found in another branch is in the link: the branch is shown once the thread is there,
+     and then the message. */
+  let found = null;
+  const find = (thread) => {
+    const step = new URLSearchParams(window.location.search).get("branch");
+    if (!step || thread !== openThread()) return;
+    window.history.replaceState(window.history.state, "", window.location.pathname);
+    found = step;
+    window.Konsilium.tell({ event: "found", step });
+  };
+  const showFound = () => {
+    const message = found && document.getElementById(`step-${found}`);
+    if (!message) return;
+    found = null;
+    message.scrollIntoView({ block: "center" });
+  };
 
   /* A conversation gets its address with its first question. Chainlit does that in its side bar alone,
      which a phone does not show, and not under a path of its own: the page's router is told by the same
@@ -141,6 +159,7 @@
     waiting = false;
     followLink();
     placeNote();
+    showFound();
     document.documentElement.toggleAttribute("data-shared", window.location.pathname.includes("/share/"));
     const header = document.querySelector("#header > div:last-child");
     if (header) offer(header);

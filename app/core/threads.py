@@ -35,6 +35,8 @@ class ThreadRecord:
     """Since when it is in the bin."""
     shared_at: datetime | None = None
     """Since when anyone with the link may read it; None: its owner alone."""
+    found_id: str | None = None
+    """Of a search: the latest message with its words, where only other branches than the active have any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from app.core.threads import title_of
 from app.core.turns import StepRecord
 from app.storage.branches import activate, write_steps
 from app.storage.database import Database
+from app.storage.rows import fold
 from app.storage.tables import steps, threads
-from app.storage.thread_pages import fold
 
 MAX_BYTES = 300_000_000
 """Of the JSON in a file, packed or not."""

@@ -23,9 +23,8 @@ from app.core.errors import NotFound
 from app.core.threads import Branches, Switched, title_of
 from app.core.turns import StepRecord
 from app.storage.database import upsert
-from app.storage.rows import step_values
+from app.storage.rows import fold, step_values
 from app.storage.tables import steps, threads
-from app.storage.thread_pages import fold
 
 _CHANGES = (
     "turn_id",

@@ -1,5 +1,6 @@
 """Rows to values and back."""
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -169,3 +170,8 @@ def refuse_unstorable(*ids: str) -> None:
     for id in ids:
         if storable(id) != id:
             raise NotFound("an id that no database can hold")
+
+
+def fold(text: str) -> str:
+    """`text` as comparisons see it: one form of each letter, no case, `е` for `ё`."""
+    return unicodedata.normalize("NFC", text).casefold().replace("ё", "е")

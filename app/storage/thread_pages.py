@@ -1,17 +1,18 @@
 """Pages of threads: the sidebar, newest activity first, and what a search finds."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, select, text, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, select, text, tuple_
 
 from app.core.threads import Page, ThreadRecord
-from app.storage.rows import AnyRow, thread_from
+from app.storage.branches import on_path
+from app.storage.rows import AnyRow, fold, thread_from
 from app.storage.tables import feedback as verdicts
-from app.storage.tables import threads, users
+from app.storage.tables import steps, threads, users
 
 _OFFSET = re.compile(r"[0-9]{1,6}")
 _SCAN = 1_000
@@ -55,18 +56,43 @@ def _found(
     skip = int(cursor) if cursor and _OFFSET.fullmatch(cursor) else 0
     wanted = skip + limit + 1
     seen = dict.fromkeys(_titled(connection, user_id, words, wanted))
+    titled = set(seen)
+    hits: dict[str, list[int]] = {}
     before: int | None = None
     while len(seen) < wanted:
         said = _said(connection, user_id, words, before)
         seen |= dict.fromkeys(row.thread_id for row in said)
+        for row in said:
+            hits.setdefault(row.thread_id, []).append(row.seq)
         if len(said) < _SCAN:
             break
         before = said[-1].seq
     page = list(seen)[skip : skip + limit]
     rows = connection.execute(_listed(user_id).where(threads.c.id.in_(page)))
     by_id = {row.id: thread_from(row) for row in rows}
+    for id in by_id.keys() - titled:
+        by_id[id] = replace(by_id[id], found_id=_found_elsewhere(connection, id, hits[id]))
     records = tuple(by_id[id] for id in page if id in by_id)
     return Page(records, str(skip + limit) if len(seen) > skip + limit else None)
+
+
+_AMONG = (
+    select(steps.c.id)
+    .where(steps.c.thread_id == bindparam("thread_id"))
+    .where(steps.c.seq.in_(bindparam("seqs", expanding=True)))
+    .order_by(steps.c.seq.desc())
+    .limit(1)
+)
+_SHOWN_AMONG = _AMONG.where(on_path())
+
+
+def _found_elsewhere(connection: Connection, thread_id: str, seqs: Sequence[int]) -> str | None:
+    """The latest of those messages, where the active branch has none of them."""
+    which = {"thread_id": thread_id, "seqs": list(seqs)}
+    if connection.scalar(_SHOWN_AMONG, {**which, "leaf": None}) is not None:
+        return None
+    found: str | None = connection.scalar(_AMONG, which)
+    return found
 
 
 def _listed(user_id: str) -> Select[Any]:
@@ -169,11 +195,6 @@ _POSTGRESQL = (
 def search_schema(dialect: str) -> tuple[str, ...]:
     """The statements that make the index, for the migration."""
     return _SQLITE if dialect == "sqlite" else _POSTGRESQL
-
-
-def fold(text: str) -> str:
-    """`text` as comparisons see it: one form of each letter, no case, `е` for `ё`."""
-    return unicodedata.normalize("NFC", text).casefold().replace("ё", "е")
 
 
 def words_of(query: str) -> list[str]:

@@ -40,13 +40,14 @@ from app.storage.rows import (
     Values,
     element_from,
     feedback_from,
+    fold,
     refuse_unstorable,
     step_from,
     storable_json,
     thread_from,
 )
 from app.storage.tables import documents, elements, feedback, steps, threads
-from app.storage.thread_pages import fold, page_of, with_owner
+from app.storage.thread_pages import page_of, with_owner
 
 log = logging.getLogger(__name__)
 

@@ -29,12 +29,12 @@ from app.storage.rows import (
     AnyRow,
     Values,
     call_values,
+    fold,
     refuse_unstorable,
     step_from,
     storable_json,
 )
 from app.storage.tables import elements, running_turns, steps, threads, usage
-from app.storage.thread_pages import fold
 
 # Made once: to make a statement takes longer than to run it.
 _THREAD = (

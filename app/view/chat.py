@@ -140,6 +140,7 @@ class Chat:
         if follower is None and (form := await self.panel.form(browser)):
             _put_into(thread, [form])
         await browser.emit("resume_thread", thread)
+        await browser.emit("window_message", {"konsilium_opened": thread["id"]})
         self._background.start(guarded(browser, self.panel.resumed(browser)))
         if follower is not None:
             self._background.start(self._catch_up(browser, follower), browser.id)
@@ -172,6 +173,11 @@ class Chat:
         if follower is not None:
             self._background.start(self._catch_up(browser, follower), browser.id)
         await self._renamed(browser, thread["name"] or "")
+
+    async def show_found(self, browser: Browser, step_id: str) -> None:
+        """Shows the branch that holds what a search found, on a page that has just opened the thread."""
+        await self._conversations.switch(browser.thread_id, browser.user_id, step_id)
+        await self.show_again(browser)
 
     async def fork(self, browser: Browser, step_id: str) -> None:
         """The conversation up to that answer goes on in a thread of its own, which the page opens."""

@@ -117,6 +117,28 @@ def test_two_versions_stand_side_by_side_with_their_numbers_and_the_words_that_d
     expect(arrows(page)).to_have_text("2/3")
 
 
+def test_a_search_says_that_words_are_in_another_branch_and_opens_it(page: Page):
+    pick(page, "model", "echo")
+    ask(page, "Рассказ о жирафах")
+    answered(page, 1)
+    edit(page, "Рассказ о жирафах", "Рассказ о бегемотах")
+    answered(page, 1)
+    thread = page.url
+    page.locator("#new-chat-button").click()
+    expect(page.locator(QUESTION)).to_have_count(0)
+    page.locator("#search-chats-button").click()
+    page.get_by_role("combobox").fill("жирафах")
+    hit = page.get_by_role("option").filter(has_text="Рассказ о бегемотах (в другой ветви)")
+    expect(hit).to_be_visible()
+    picture(page, "branches-search")
+    hit.click()
+    expect(page.locator(QUESTION)).to_contain_text(["Рассказ о жирафах"])
+    expect(arrows(page)).to_have_text("1/2")
+    expect(page).to_have_url(thread)
+    page.reload()
+    expect(page.locator(QUESTION)).to_contain_text(["Рассказ о жирафах"])
+
+
 def test_other_tabs_follow(page: Page):
     a_conversation(page)
     other = page.context.new_page()

@@ -27,6 +27,7 @@ from chainlit.user import User as ChainlitUser
 
 from app.access.people import People
 from app.core.errors import KonsiliumError, NotAllowed, NotFound, StorageUnavailable
+from app.core.text import Text
 from app.core.threads import FeedbackRecord, StoredThread, ThreadRecord
 from app.core.turns import new_id
 from app.storage.elements import Elements
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
+IN_BRANCH = Text(ru="в другой ветви", uk="в іншій гілці", en="in another branch")
 DISLIKE = 0
 _NOT_THE_SESSIONS = ("is_shared", "shared_at", "chat_settings")
 """A page that closes saves what it last knew, and another may know better: the share route alone
@@ -179,7 +181,7 @@ class DataLayer(BaseDataLayer):
         )
         first = page.items[0].id if page.items else None
         return PaginatedResponse(
-            data=[_listed(thread) for thread in page.items],
+            data=[_found(thread) for thread in page.items],
             pageInfo=PageInfo(page.next is not None, first, page.next),
         )
 
@@ -298,6 +300,19 @@ def _listed(thread: ThreadRecord) -> ThreadDict:
         "steps": [],
         "elements": [],
     }
+
+
+def _found(thread: ThreadRecord) -> ThreadDict:
+    """The same in what a search finds: words that only another branch has are said to be there, and the
+    link, which Chainlit makes of the id, leads to them."""
+    listed = _listed(thread)
+    if thread.found_id is not None:
+        where = IN_BRANCH[reading_language()]
+        listed |= {
+            "id": f"{thread.id}?branch={thread.found_id}",
+            "name": f"{thread.title} ({where})",
+        }
+    return listed
 
 
 def _feedback_dict(verdict: FeedbackRecord) -> FeedbackDict:

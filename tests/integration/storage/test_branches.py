@@ -133,6 +133,25 @@ async def test_versions_are_read_with_their_words_and_numbers_by_their_owner_alo
         await storage.threads.versions("t1", ann.id, new_id())
 
 
+async def test_a_search_tells_what_only_another_branch_says(storage, ann):
+    first = await say(storage, ann, "Beetroot?", "borscht")
+    await say(storage, ann, "Cabbage?", "shchi", instead_of=first.request.question.id)
+
+    async def found(search):
+        page = await storage.threads.page(ann.id, limit=9, search=search)
+        return [thread.found_id for thread in page.items]
+
+    assert await found("borscht") == [first.steps[-1].id]
+    assert await found("shchi") == [None]
+    await storage.conversations.switch("t1", ann.id, first.request.turn_id)
+    assert await found("borscht") == [None]
+    await say(storage, ann, "Cabbage, too", "also borscht", after="")
+    assert await found("borscht") == [None]
+    assert await found("cabbage") == [None]  # it is in the title
+    await storage.threads.rename("t1", ann.id, "Soups")
+    assert await found("beetroot") == [first.request.question.id]
+
+
 async def test_an_answer_of_a_branch_that_was_left_names_nothing(storage, ann):
     first = await say(storage, ann, "One?", "1")
     request = a_request(ann, "Two?", instead_of=first.request.question.id)
