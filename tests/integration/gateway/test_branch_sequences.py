@@ -3,16 +3,25 @@ and the model's prompt show the same branch."""
 
 import asyncio
 import contextlib
+import json
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from sqlalchemy import select
 
+from app.conversation.export import as_json, as_markdown
+from app.conversation.histories import arrived, read_histories
+from app.conversation.modes import mode_named
+from app.conversation.modes.best_of.promotion import promoted
 from app.core.errors import MalformedAnswer
 from app.core.options import ChatOptions
+from app.core.threads import copied
 from app.core.turns import Question, TurnRequest, new_id
+from app.storage.arrivals import Arrivals
+from app.storage.tables import cached_answers
 from app.view.chainlit.data_layer import DataLayer
 from app.view.chainlit.identity import Identity, identity
 from tests.integration.gateway.test_rest import open_house
@@ -30,7 +39,8 @@ def house(tmp_path_factory):
         opening = open_house(tmp_path_factory.mktemp("branches"))
         house = runner.run(opening.__aenter__())
         user = runner.run(house.application.people.local())
-        HOUSE.update(run=runner.run, house=house, user=user)
+        bob = runner.run(house.application.storage.users.add("bob"))
+        HOUSE.update(run=runner.run, house=house, user=user, bob=bob)
         yield
         runner.run(opening.__aexit__(None, None, None))
         HOUSE.clear()
@@ -51,10 +61,21 @@ class Conversation(RuleBasedStateMachine):
         self.path: list[str] = []
         self.steps = 0
 
-    def ask(self, question=None, model="gpu/echo", stop=False, parent=None, **fields):
+    def ask(
+        self,
+        question=None,
+        model="gpu/echo",
+        stop=False,
+        parent=None,
+        choices=None,
+        served=False,
+        **fields,
+    ):
         text = f"question {len(self.turns)}"
         question = question or Question(new_id(), text)
-        options = ChatOptions.clean({"model": model, "answer_cache": "off"}, "chat")
+        chosen = {"model": model, "answer_cache": "off", "mode": "chat", **(choices or {})}
+        mode = mode_named(chosen["mode"])
+        options = ChatOptions.clean(chosen, mode.id, mode.options)
         request = TurnRequest(self.thread, self.user.id, question, options, **fields)
         self.house.simulator.forget()
 
@@ -68,10 +89,13 @@ class Conversation(RuleBasedStateMachine):
         self.run(turn())
         self.turns[request.turn_id] = (question.id, question.text, parent)
         before = self.path[: self.path.index(parent) + 1] if parent else []
-        sent = self.house.simulator.bodies("/v1/chat/completions")[0]["messages"]
-        asked = [message["content"] for message in sent if message["role"] == "user"]
-        assert asked == [self.turns[one][1] for one in before] + [question.text]
+        asked = self.house.simulator.bodies("/v1/chat/completions")
+        assert bool(asked) is not served
+        for body in asked:
+            said = [m["content"] for m in body["messages"] if m["role"] == "user"]
+            assert said == [self.turns[one][1] for one in before] + [question.text]
         self.path = [*before, request.turn_id]
+        return request.turn_id
 
     def any_turn(self, number, of=None):
         among = list(of if of is not None else self.path)
@@ -101,6 +125,7 @@ class Conversation(RuleBasedStateMachine):
     @rule(number=ANY, model=st.sampled_from(["gpu/echo", BREAKS]))
     def regenerated(self, number, model):
         question, text, parent = self.turns[self.any_turn(number)]
+        """Another answer; where the last one failed, this is the retry."""
         self.ask(
             Question(question, text), again=True, bypass_cache=True, parent=parent, model=model
         )
@@ -140,6 +165,93 @@ class Conversation(RuleBasedStateMachine):
         self.run(compress())
         self.check()
 
+    @rule()
+    def contested(self):
+        self.ask(parent=self.path[-1], choices={"mode": "best_of", "best_of_n": 2})
+        self.check()
+
+    def candidates(self):
+        stored = self.run(self.app.storage.threads.contents(self.thread, self.user.id))
+        return [
+            step
+            for step in stored.steps
+            if step.kind == "candidate" and not step.metadata.get("chosen")
+        ]
+
+    @precondition(lambda self: self.candidates())
+    @rule(number=ANY)
+    def promoted(self, number):
+        """A candidate of a contest on the path becomes the answer, in a turn beside the first."""
+        among = self.candidates()
+        candidate = among[number % len(among)]
+        stored = self.run(self.app.storage.threads.contents(self.thread, self.user.id))
+        anew = {step.id: step for step in promoted(stored.steps, candidate.id)}
+        steps = [s for s in stored.steps if s.turn_id == candidate.turn_id and s.kind != "question"]
+        turn = copied([anew.get(step.id, step) for step in steps], self.thread)
+        self.run(self.app.storage.conversations.add_turn(self.user.id, turn))
+        self.turns[turn[0].id] = self.turns[candidate.turn_id]
+        self.path = [*self.path[: self.path.index(candidate.turn_id)], turn[0].id]
+        self.check()
+
+    @rule()
+    def taken_from_the_cache(self):
+        """The same beginning twice: the second is served, and its answer taken once more by the person."""
+        exact = {"answer_cache": "exact"}
+        words = f"Why is the sky blue? {len(self.turns)} {self.thread}"
+        turn = self.ask(Question(new_id(), words), after="", choices=exact)
+        self.check()
+        of_turn = select(cached_answers.c.id).where(cached_answers.c.turn_id == turn)
+        kept = self.app.storage.database.read
+        entry = self.run(until(lambda: kept(lambda connection: connection.scalar(of_turn))))
+        question = Question(new_id(), words)
+        self.ask(question, after="", choices=exact, served=True)
+        self.check()
+        self.ask(question, again=True, take_cached=entry, choices=exact, served=True)
+        self.check()
+
+    @rule()
+    def taken_along_and_brought_to_another(self):
+        """The export holds every branch, and arrives at another's with the same words on the same path;
+        what is brought to oneself again is known."""
+        threads = self.app.storage.threads
+        whole = self.run(threads.contents(self.thread, self.user.id, whole=True))
+        shown = self.run(threads.contents(self.thread, self.user.id))
+        written = as_markdown(shown, "en")
+        for step in shown.steps:
+            if step.kind == "question":
+                assert step.output in written
+        document = json.loads(as_json(whole))
+        assert {step["id"] for step in document["steps"]} == {step.id for step in whole.steps}
+        bob = HOUSE["bob"]
+        [arriving] = read_histories(document)
+        brought = arrived(arriving, bob.id, "Bob")
+        arrivals = Arrivals(self.app.storage.database)
+        self.run(arrivals.keep(bob.id, brought))
+        assert self.run(arrivals.keep(bob.id, brought)) == "known"
+        theirs = self.run(threads.contents(brought.id, bob.id, whole=True))
+        assert sorted(s.output for s in theirs.steps if s.kind == "question") == sorted(
+            text for _, text in {self.turns[one][:2] for one in self.turns}
+        )
+        self.check()
+
+    @rule()
+    def deleted_and_restored(self):
+        threads = self.app.storage.threads
+        self.run(threads.delete(self.thread, self.user.id))
+        assert self.run(self.layer.get_thread(self.thread)) is None
+        self.run(threads.restore(self.thread, self.user.id))
+        self.check()
+
+    @rule(number=ANY)
+    def forked(self, number):
+        """What was said up to there goes on elsewhere; here nothing changes."""
+        turn = self.any_turn(number)
+        made = self.run(self.app.storage.conversations.fork(self.user.id, self.thread, turn))
+        copied = self.run(self.app.storage.conversations.history(made))
+        here = self.run(self.app.storage.conversations.history(self.thread))
+        assert [m.text for m in copied] == [m.text for m in here][: len(copied)]
+        self.check()
+
     async def screen(self):
         identity.set(Identity(self.user.id, self.user.identifier))
         thread = await self.layer.get_thread(self.thread)
@@ -164,8 +276,9 @@ class Conversation(RuleBasedStateMachine):
         messages = answer.json()["messages"]
         assert [(m["id"], m["content"]) for m in messages] == said
         screen = run(self.screen())
-        shown = {step["id"] for step in screen["steps"]}
-        assert shown == {s.id for s in stored.steps}
+        shown = {step["id"]: step["output"] for step in screen["steps"]}
+        assert set(shown) == {s.id for s in stored.steps}
+        assert all(words in shown[id] for id, words in said)
         parents = {q for q, _, _ in self.turns.values()}
         assert parents == {s.id for s in whole.steps if s.kind == "question"}
         versions = {
