@@ -428,7 +428,7 @@ class CompressionStore(Protocol):
         ...
 
     async def pinned(self, thread_id: str) -> tuple[PinnedFact, ...]:
-        """The facts of the head, in the order they were pinned."""
+        """The facts of the active branch, in the order they were pinned."""
         ...
 
     async def swap(self, thread_id: str, version: int, blocks: Sequence[Block]) -> bool:

@@ -62,8 +62,8 @@ ACTIVE = (
 """Makes `leaf` the end of the active branch of `thread`, where it goes on from its present end."""
 
 
-def on_path() -> ColumnElement[bool]:
-    """Of `steps`: those of the branch that ends at `:leaf` (NULL: the active one) of `:thread_id`."""
+def path_ids() -> Select[tuple[str]]:
+    """The questions and turns of the branch that ends at `:leaf` (NULL: the active one) of `:thread_id`."""
     own = steps.alias("own")
     leaf = func.coalesce(bindparam("leaf", type_=String), _LEAF)
     path = (
@@ -77,7 +77,12 @@ def on_path() -> ColumnElement[bool]:
         .join(path, parent.c.id == path.c.parent_id)
         .where(parent.c.thread_id == bindparam("thread_id"))
     )
-    ids = select(path.c.id)
+    return select(path.c.id)
+
+
+def on_path() -> ColumnElement[bool]:
+    """Of `steps`: those of the same branch."""
+    ids = path_ids()
     return or_(steps.c.id.in_(ids), steps.c.turn_id.in_(ids))
 
 

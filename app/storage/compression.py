@@ -1,17 +1,18 @@
-"""The blocks and pinned facts of threads."""
+"""The blocks of threads, and the facts pinned in their active branches."""
 
 from collections.abc import Sequence
 from functools import partial
 
-from sqlalchemy import Connection, String, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, String, bindparam, case, delete, insert, or_, select, update
 
 from app.core.compression import Block, CompressionState, Notes, PinnedFact
 from app.core.errors import NotFound
+from app.storage.branches import path_ids
 from app.storage.database import Database, upsert
 from app.storage.rows import AnyRow, Values, storable_json
 from app.storage.tables import compression_blocks as blocks
 from app.storage.tables import compression_heads as heads
-from app.storage.tables import pinned_facts, threads
+from app.storage.tables import pinned_facts, steps, threads
 
 
 class Compressions:
@@ -59,7 +60,8 @@ class Compressions:
         def work(connection: Connection) -> None:
             if not _is_there(connection, thread_id):
                 raise NotFound(f"thread {thread_id}")
-            connection.execute(insert(pinned_facts), row)
+            node = connection.scalar(_BEFORE_LAST, {"thread_id": thread_id})
+            connection.execute(insert(pinned_facts), row | {"node_id": node})
 
         await self._database.write(work)
         return fact
@@ -77,16 +79,28 @@ def _is_there(connection: Connection, thread_id: str) -> bool:
 
 _OF_THREAD = bindparam("thread_id", type_=String)
 _HEAD = select(heads).where(heads.c.thread_id == _OF_THREAD)
+_LAST = steps.alias("last")
+_ASKED = steps.alias("asked")
+_BEFORE_LAST = (
+    select(case((_LAST.c.kind == "turn", _ASKED.c.parent_id), else_=_LAST.c.parent_id))
+    .select_from(threads)
+    .join(_LAST, _LAST.c.id == threads.c.leaf_id)
+    .outerjoin(_ASKED, _ASKED.c.id == _LAST.c.parent_id)
+    .where(threads.c.id == _OF_THREAD)
+)
+"""What the last question of the active branch follows: a fact pinned now is told in every branch from
+there on, so that asking once more or in other words keeps it; none in the first exchange."""
 _PINNED = (
     select(pinned_facts)
     .where(pinned_facts.c.thread_id == _OF_THREAD)
+    .where(or_(pinned_facts.c.node_id.is_(None), pinned_facts.c.node_id.in_(path_ids())))
     .order_by(pinned_facts.c.created_at, pinned_facts.c.id)
 )
 _BLOCKS = select(blocks).where(blocks.c.thread_id == _OF_THREAD).order_by(blocks.c.position)
 
 
 def _pinned(thread_id: str, connection: Connection) -> tuple[PinnedFact, ...]:
-    rows = connection.execute(_PINNED, {"thread_id": thread_id})
+    rows = connection.execute(_PINNED, {"thread_id": thread_id, "leaf": None})
     return tuple(PinnedFact(row.text, row.id, row.created_at) for row in rows)
 
 

@@ -12,11 +12,11 @@ from app.core.messages import ImagePart
 from app.core.threads import Switched, copied
 from app.core.turns import Attachment, HistoryMessage, Question, StepRecord, new_id, now
 from app.core.usage import Outcome
-from app.storage.branches import activate, node_of, on_path, write_steps
+from app.storage.branches import activate, node_of, on_path, path_ids, write_steps
 from app.storage.database import Database
 from app.storage.files import LocalFiles, image_name
 from app.storage.rows import AnyRow, step_from, storable_json
-from app.storage.tables import elements, steps, threads
+from app.storage.tables import elements, pinned_facts, steps, threads
 
 MESSAGE_KINDS = ("question", StepKind.ANSWER.value, StepKind.QUESTION.value)
 """The kinds of step that count as conversation."""
@@ -91,20 +91,21 @@ class Conversations:
         self._tell(thread_id)
 
     async def fork(self, user_id: str, thread_id: str, step_id: str) -> str:
-        """A new thread with copies of all that was said up to the turn of that step, files too; returns
+        """A new thread with copies of all that was said and pinned up to the turn of that step, files too; returns
         its id. Raises NotFound."""
         made = new_id()
         of_thread = elements.c.thread_id == thread_id
 
-        def read(connection: Connection) -> tuple[Sequence[AnyRow], Sequence[AnyRow]]:
+        def read(connection: Connection) -> tuple[Sequence[AnyRow], ...]:
             _lock_own(connection, thread_id, user_id, lock=False)
             leaf = node_of(connection, thread_id, step_id)
             path = {"thread_id": thread_id, "leaf": leaf}
             said = connection.execute(_ALL, path).all()
             hung = connection.execute(select(elements).where(of_thread).order_by(elements.c.seq))
-            return said, hung.all()
+            pinned = connection.execute(_PINNED_BEFORE, path)
+            return said, hung.all(), pinned.all()
 
-        said, hung = await self._database.read(read)
+        said, hung, pinned = await self._database.read(read)
         before = [step_from(row) for row in said]
         after = copied(before, made)
         ids = {old.id: new.id for old, new in zip(before, after, strict=True)}
@@ -130,6 +131,17 @@ class Conversations:
             write_steps(connection, after, user_id)
             if rows:
                 connection.execute(insert(elements), rows)
+            facts: list[dict[str, Any]] = [
+                {
+                    "id": new_id(),
+                    "thread_id": made,
+                    "text": fact.text,
+                    "created_at": fact.created_at,
+                }
+                for fact in pinned
+            ]
+            if facts:
+                connection.execute(insert(pinned_facts), facts)
 
         await self._database.write(write)
         return made
@@ -166,6 +178,11 @@ _ALL = (
     select(steps)
     .where(steps.c.thread_id == bindparam("thread_id"), on_path())
     .order_by(steps.c.seq)
+)
+_PINNED_BEFORE = (
+    select(pinned_facts)
+    .where(pinned_facts.c.thread_id == bindparam("thread_id"))
+    .where(or_(pinned_facts.c.node_id.is_(None), pinned_facts.c.node_id.in_(path_ids())))
 )
 _SAID = (
     select(*(steps.c[name] for name in ("id", "kind", "output", "name", "turn_id", "outcome")))

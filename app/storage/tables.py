@@ -271,6 +271,7 @@ pinned_facts = Table(
     Column("thread_id", String, ForeignKey("threads.id", ondelete="CASCADE"), nullable=False),
     Column("text", StorableText, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("node_id", String),  # the turn from which on it is told; none: in every branch
     Index("ix_pinned_facts_thread_id", "thread_id", "created_at"),
 )
 

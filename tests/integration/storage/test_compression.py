@@ -63,6 +63,27 @@ async def test_facts_are_pinned_and_unpinned(storage, ann):
         await storage.compressions.pin("gone", "x")
 
 
+async def test_a_fact_is_told_in_the_branches_from_where_it_was_pinned_on(storage, ann):
+    async def told(thread="t1"):
+        return [fact.text for fact in await storage.compressions.pinned(thread)]
+
+    first = await say(storage, ann, "One?", "1")
+    await storage.compressions.pin("t1", "from the beginning")
+    second = await say(storage, ann, "Two?", "2")
+    await storage.compressions.pin("t1", "after One")
+    await say(storage, ann, question=second.request.question, answer="zwei", again=True)
+    assert await told() == ["from the beginning", "after One"]  # asked once more, it still holds
+    await say(storage, ann, "Drei?", "3", instead_of=second.request.question.id)
+    assert await told() == ["from the beginning", "after One"]
+    await say(storage, ann, "Uno?", "uno", instead_of=first.request.question.id)
+    assert await told() == ["from the beginning"]
+    assert [f.text for f in (await storage.compressions.state("t1")).pinned] == await told()
+    fork = await storage.conversations.fork(ann.id, "t1", second.request.turn_id)
+    assert await told(fork) == ["from the beginning", "after One"]
+    await storage.conversations.switch("t1", ann.id, second.request.turn_id)
+    assert await told() == ["from the beginning", "after One"]
+
+
 async def test_everything_falls_with_the_thread(storage, ann):
     await say(storage, ann)
     await storage.compressions.swap("t1", 0, [a_block("a")])
