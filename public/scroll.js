@@ -12,15 +12,23 @@
   let height = 0;
   let touched = -Infinity;
 
+  /* Under a short answer Chainlit keeps room, and offers a way down to it: not where there is nothing else. */
+  const tellEnd = () => {
+    const room = view.lastElementChild.getBoundingClientRect().top;
+    view.toggleAttribute("data-at-end", room <= view.getBoundingClientRect().bottom + END_PX);
+  };
+
   const grown = new ResizeObserver(() => {
     window.dispatchEvent(new Event("resize")); // Chainlit measures the room that it keeps below a short answer
     if (follows && performance.now() - touched > UNFOLDING_MS) view.scrollTop = view.scrollHeight;
+    tellEnd();
   });
   const scrolled = () => {
     if (view.scrollTop + view.clientHeight >= view.scrollHeight - END_PX) follows = true;
     else if (view.scrollTop < top && view.scrollHeight >= height) follows = false;
     top = view.scrollTop;
     height = view.scrollHeight;
+    tellEnd();
   };
   const watch = () => {
     const found = document.querySelector("[data-step-type]")?.closest(".overflow-y-auto") ?? null;
@@ -32,6 +40,7 @@
     [follows, top, height] = [true, 0, 0];
     view.addEventListener("scroll", scrolled);
     grown.observe(view.firstElementChild);
+    grown.observe(view);
   };
 
   for (const act of ["pointerdown", "keydown"]) {

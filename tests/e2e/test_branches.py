@@ -53,6 +53,8 @@ def test_an_edited_question_keeps_the_first_wording_and_all_that_followed(page: 
     expect(page.locator(QUESTION)).to_contain_text(["Первый вопрос", "Второй вопрос"])
     expect(arrows(page)).to_have_text("1/2")
     answered(page, 2)
+    expect(page.locator("[data-at-end]")).to_have_count(1)
+    expect(page.locator("[data-at-end] + .absolute:visible")).to_have_count(0)
     picture(page, "branches-first")
     page.reload()
     expect(page.locator(QUESTION)).to_contain_text(["Первый вопрос", "Второй вопрос"])

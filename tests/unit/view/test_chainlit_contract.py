@@ -106,7 +106,7 @@ ROUTES = frozenset(
 """Every route of Chainlit's: a new one is a new door, which somebody has to look at."""
 
 OURS = re.compile(
-    r"^(k-|konsilium|take-along|attachment-costs|thread_total|short_system_prompt|compression_stopped|metrics$|data-(alone|shared|away|page|name))"
+    r"^(k-|konsilium|take-along|attachment-costs|thread_total|short_system_prompt|compression_stopped|metrics$|data-(alone|at-end|shared|away|page|name))"
 )
 """Names in our scripts and styles that are our own."""
 DRAWN_BY_BROWSERS = frozenset({"dark", "light", "root"})
