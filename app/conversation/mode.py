@@ -11,9 +11,9 @@ from app.conversation.tools import TurnTools
 from app.core.errors import KonsiliumError
 from app.core.events import Progress, StepKind, StepStarted
 from app.core.messages import Message
-from app.core.models import ModelProfile, ModelRef
+from app.core.models import Capability, ModelProfile, ModelRef
 from app.core.notes import Note
-from app.core.options import Option
+from app.core.options import AS_IT_DOES, Option
 from app.core.ports import Call, Models
 from app.core.requests import ModelRequest
 from app.core.text import Text
@@ -73,9 +73,20 @@ class TurnContext:
 
     def call(self, model: ModelRef, request: ModelRequest, step: StepWriter) -> Call:
         """A call of that model whose words are `step`'s, with the turn's tools where it has some."""
+        request = self._thinking(model, request)
         if self.tools is None:
             return self.models.call(model, request)
         return self.tools.call(self, model, request, step)
+
+    def _thinking(self, model: ModelRef, request: ModelRequest) -> ModelRequest:
+        """The request with as much thinking as the person chose, where the model thinks at all."""
+        chosen, profile = self.request.options.text("thinking"), self.models.profile(model)
+        if chosen in ("", AS_IT_DOES) or request.think is not None:
+            return request
+        if not profile.can(Capability.THINKING):
+            return request
+        effort = chosen if chosen in ("none", *profile.efforts) else profile.efforts[-1]
+        return replace(request, extra={**request.extra, "reasoning_effort": effort})
 
     @contextlib.contextmanager
     def step(  # noqa: PLR0913 - the fields of a step, each with its default

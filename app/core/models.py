@@ -101,6 +101,8 @@ class ModelProfile:
     digest: str | None = None
     price: Price | None = None
     """What the server itself says it costs; from `Models.profile`, what the price table says."""
+    efforts: tuple[str, ...] = ("low", "medium", "high")
+    """How much one that thinks may be told to, from least to most."""
     load: LoadState | None = None
     local: bool = False
     """Runs on a machine of ours: free, worth waiting for, never retried."""

@@ -84,6 +84,8 @@ class Option:
                 return ", ".join(dict.fromkeys(filter(None, stripped)))
 
 
+AS_IT_DOES = "auto"
+"""Of thinking: nothing is said about it. The other choices are words of OpenAI's `reasoning_effort`, and `max`."""
 TEMPERATURE = 0.7
 """Where the slider stands untouched: then none is sent, and the model keeps its own."""
 
@@ -123,6 +125,27 @@ CHAT_OPTIONS: tuple[Option, ...] = (
         minimum=0,
         maximum=200_000,
         step=1,
+    ),
+    Option(
+        id="thinking",
+        kind="select",
+        label=Text(ru="Размышления", uk="Роздуми", en="Thinking"),
+        hint=Text(
+            ru="Сколько модель размышляет до ответа",
+            uk="Скільки модель розмірковує до відповіді",
+            en="How much the model thinks before it answers",
+        ),
+        default=AS_IT_DOES,
+        choices=(
+            Choice(
+                AS_IT_DOES, Text(ru="как сама модель", uk="як сама модель", en="as the model does")
+            ),
+            Choice("none", Text(ru="без размышлений", uk="без роздумів", en="none")),
+            Choice("low", Text(ru="мало", uk="мало", en="low")),
+            Choice("medium", Text(ru="средне", uk="середньо", en="medium")),
+            Choice("high", Text(ru="много", uk="багато", en="high")),
+            Choice("max", Text(ru="как можно больше", uk="якнайбільше", en="as much as it can")),
+        ),
     ),
     Option(
         id="system_prompt",

@@ -5,6 +5,7 @@ prompt has become."""
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -14,8 +15,8 @@ from app.conversation.mode import Mode
 from app.conversation.modes import mode_named
 from app.core.concurrency import BackgroundTasks
 from app.core.errors import KonsiliumError, StorageUnavailable
-from app.core.models import ModelProfile, ModelRef, ServerState
-from app.core.options import CHAT_OPTIONS, UNSET, ChatOptions, Option
+from app.core.models import Capability, ModelProfile, ModelRef, ServerState
+from app.core.options import AS_IT_DOES, CHAT_OPTIONS, UNSET, ChatOptions, Option
 from app.core.ports import KeyValueStore, Models
 from app.core.reports import UsageFilter, UsageSummary
 from app.core.text import Language, Text
@@ -51,11 +52,26 @@ def widgets(
     """One widget an option, with the present values; the mode's own options come last. Participants
     have a form of their own in the conversation."""
     options = (*CHAT_OPTIONS, *mode.options)
+    able = (_as_the_model_can(option, values, states) for option in options)
     return [
         _widget(option, values, states, language)
-        for option in options
-        if option.kind not in ("participants", "tools", "bases")
+        for option in able
+        if option is not None and option.kind not in ("participants", "tools", "bases")
     ]
+
+
+def _as_the_model_can(
+    option: Option, values: Mapping[str, Any], states: Sequence[ServerState]
+) -> Option | None:
+    """Of thinking what the conversation's model can be told; None where it does not think."""
+    if option.id != "thinking":
+        return option
+    known = (profile for profile in chat_models(states) if str(profile.ref) == values.get("model"))
+    profile = next(known, None)
+    if profile is None or not profile.can(Capability.THINKING):
+        return None
+    may = (AS_IT_DOES, "none", *profile.efforts)
+    return replace(option, choices=tuple(one for one in option.choices if one.value in may))
 
 
 def pickers(

@@ -23,6 +23,9 @@ USUAL_WINDOWS = (2048, 4096, 32_768, 262_144)
 """What Ollama gives by itself: by its version, and by the machine's VRAM (docs/context-length.mdx)."""
 REFUSING_VERSION = (0, 12, 6)
 """The first that heeds `truncate`, as was tried."""
+EFFORTS = ("low", "medium", "high")
+MAX_EFFORT_VERSION = (0, 20, 0)
+"""The first that may be told to think as much as it can, as was tried."""
 UNJUDGED_WIDEST = 32_768
 """Up to which a window is made wider where the memory that this takes cannot be reckoned."""
 SHARE_OF_MEMORY = 0.75
@@ -54,6 +57,7 @@ class Inventory:
         """What a model has by itself: its Modelfile's num_ctx, or what was seen."""
         self._told: dict[str, int] = {}
         """The window that a model was last told to have."""
+        self._efforts: tuple[str, ...] = EFFORTS
         self.cuts_silently = False
         """The server is too old to refuse a prompt that does not fit."""
         self._too_wide: dict[str, int] = {}
@@ -80,12 +84,14 @@ class Inventory:
         with contextlib.suppress(TimeoutError, *WRONG_SHAPE):
             async with asyncio.timeout(max(0.1, self._listing_seconds - latency)):
                 await self._show_new(models)
+        number = listing.version_number(version.get("version"))
+        self._efforts = (*EFFORTS, "max") if number >= MAX_EFFORT_VERSION else EFFORTS
         try:
             profiles = self._profiles(models, running)
         except WRONG_SHAPE as error:
             return self._state(error=not_the_protocol(client.server, None, repr(error).encode()))
         self._known = {profile.ref.name: profile for profile in profiles}
-        self.cuts_silently = listing.version_number(version.get("version")) < REFUSING_VERSION
+        self.cuts_silently = number < REFUSING_VERSION
         return self._state(profiles, version=version.get("version"), latency_s=latency)
 
     # -- the window of a call ---------------------------------------------------------------------
@@ -236,7 +242,8 @@ class Inventory:
         shown = self._shown.get(_key(tag))
         if tag.get("capabilities") or (shown and shown.capabilities):
             self._described.add(tag["name"])
-        return self._with_window(listing.profile(self._client.server, tag, shown, load), shown)
+        profile = listing.profile(self._client.server, tag, shown, load)
+        return self._with_window(replace(profile, efforts=self._efforts), shown)
 
     def _with_window(self, profile: ModelProfile, shown: ShowResponse | None) -> ModelProfile:
         longest, name = profile.longest, profile.ref.name

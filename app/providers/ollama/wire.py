@@ -121,7 +121,7 @@ def _think(request: ModelRequest) -> bool | str | None:
     if request.think is not None:
         return request.think
     effort = request.extra.get("reasoning_effort")
-    if effort in ("low", "medium", "high"):
+    if effort in ("low", "medium", "high", "max"):
         return str(effort)
     return False if effort == "none" else None
 

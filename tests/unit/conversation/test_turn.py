@@ -8,6 +8,7 @@ from app.conversation.modes import MODES
 from app.conversation.turn import Turns
 from app.core.errors import ConnectionLost, StorageUnavailable
 from app.core.events import Finished, ReasoningDelta, TextWasThinking
+from app.core.models import Capability
 from app.core.options import ChatOptions
 from app.core.turns import Question, TurnRequest, new_id
 from app.core.usage import Outcome, Usage
@@ -185,3 +186,19 @@ async def test_shutdown_stops_what_runs_and_stores_it():
     await turns.drain(timeout=0.05)
     assert store.settled[0].outcome is Outcome.STOPPED
     assert turns.count == 0
+
+
+async def test_a_model_thinks_as_much_as_the_person_chose_if_it_thinks_at_all():
+    thinking = frozenset({Capability.COMPLETION, Capability.THINKING})
+    for chosen, capabilities, effort in (
+        ("auto", thinking, None),
+        ("none", thinking, "none"),
+        ("low", thinking, "low"),
+        ("max", thinking, "high"),  # the most that this one can be told
+        ("high", frozenset({Capability.COMPLETION}), None),
+    ):
+        models = ScriptedModels({"model": ["Hi"]}, capabilities=capabilities)
+        turn = await turns_over(MemoryStore(), models).start(a_request(thinking=chosen))
+        await turn.wait()
+        ((_, request),) = models.requests
+        assert (request.extra.get("reasoning_effort"), request.think) == (effort, None)

@@ -65,11 +65,11 @@ def test_ollama_is_not_told_what_nobody_said() -> None:
     assert "options" not in ollama_body(PLAIN, num_ctx=None) or not ollama_body(PLAIN, num_ctx=None)["options"]  # fmt: skip
 
 
-@pytest.mark.parametrize(("think", "effort", "sent"), [(True, None, True), (False, "high", False), (None, "none", False)])  # fmt: skip
+@pytest.mark.parametrize(("think", "effort", "sent"), [(True, None, True), (False, "high", False), (None, "none", False), (None, "max", "max")])  # fmt: skip
 def test_thinking_is_asked_for_or_forbidden(think: bool, effort: str, sent: bool) -> None:
     extra = {"reasoning_effort": effort} if effort else {}
     request = ModelRequest(PLAIN.messages, think=think, extra=extra)
-    assert ollama_body(request)["think"] is sent
+    assert ollama_body(request)["think"] == sent
 
 
 def test_arguments_a_model_wrote_badly_still_reach_ollama_as_an_object() -> None:

@@ -1,8 +1,10 @@
 """The panel and the pickers show the options and the catalogue as they are."""
 
+from dataclasses import replace
+
 from app.conversation.modes import MODES
 from app.core.errors import ServerUnavailable
-from app.core.models import LoadState, ModelProfile, ModelRef, ServerState
+from app.core.models import Capability, LoadState, ModelProfile, ModelRef, ServerState
 from app.core.options import CHAT_OPTIONS, UNSET, ChatOptions
 from app.core.turns import now
 from app.view.model_labels import model_label, troubles
@@ -15,6 +17,12 @@ GEMMA = ModelProfile(
     local=True,
 )
 UP = ServerState("ollama", "ollama", "http://localhost:11434", True, (GEMMA,), checked_at=now())
+THINKER = ModelProfile(
+    ModelRef("ollama", "qwen3"),
+    frozenset({Capability.COMPLETION, Capability.THINKING}),
+    efforts=("low", "medium", "high"),
+)
+THINKS = {"model": str(THINKER.ref)}
 DOWN = ServerState("gpu2", "ollama", "http://gpu2", True, error=ServerUnavailable("refused"))
 
 
@@ -42,8 +50,9 @@ def test_a_list_of_models_says_what_none_chosen_means():
 
 
 def test_every_option_is_in_the_panel_in_every_language():
+    up = replace(UP, models=(GEMMA, THINKER))
     for language in ("ru", "uk", "en"):
-        panel = widgets({}, MODES[0], [UP], language)
+        panel = widgets(THINKS, MODES[0], [up], language)
         assert [widget.id for widget in panel] == [
             option.id for option in CHAT_OPTIONS if option.kind not in ("tools", "bases")
         ]
@@ -104,3 +113,15 @@ def test_stored_choices_that_no_longer_fit_fall_back():
     assert options.number("max_tokens") == 0
     assert options.text("answer_cache") == "off"
     assert not options.on("structured")
+
+
+def test_how_much_to_think_is_asked_where_the_model_thinks_and_only_what_it_can_be_told():
+    def offered(model, *models):
+        panel = widgets({"model": str(model.ref)}, MODES[0], [replace(UP, models=models)], "en")
+        found = [widget.to_dict() for widget in panel if widget.id == "thinking"]
+        return [item["value"] for widget in found for item in widget["items"]]
+
+    most = replace(THINKER, efforts=("low", "medium", "high", "max"))
+    assert offered(GEMMA, GEMMA, THINKER) == []
+    assert offered(THINKER, GEMMA, THINKER) == ["auto", "none", "low", "medium", "high"]
+    assert offered(most, most)[-1] == "max"
