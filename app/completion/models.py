@@ -108,7 +108,7 @@ class Models:
         return MeteredCall(model, ref, request, self._accounts)
 
     def raw_call(self, ref: ModelRef, request: RawRequest) -> MeteredRawCall | None:
-        model = self._server(ref).raw(ref.name)
+        model = self._server(ref).raw(ref.name, request.path)
         return None if model is None else MeteredRawCall(model, ref, request, self._accounts)
 
     def embedding(

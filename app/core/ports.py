@@ -77,8 +77,9 @@ class ModelServer(Protocol):
         """The model of that name; whether it exists shows when it is asked. Cheap: no I/O."""
         ...
 
-    def raw(self, name: str) -> RawModel | None:
-        """The same model in OpenAI's own protocol, where the server speaks it. Cheap: no I/O."""
+    def raw(self, name: str, path: str) -> RawModel | None:
+        """The same model in OpenAI's own protocol, where the server is to be asked by it at that path.
+        Cheap: no I/O."""
         ...
 
     async def embed(

@@ -104,7 +104,7 @@ class EmbeddedServer:
         """The model of that name; only the file's own is there."""
         return EmbeddedModel(self, name)
 
-    def raw(self, name: str) -> None:
+    def raw(self, name: str, path: str) -> None:
         """The process is to be woken first, and its answers counted with the time that took."""
         return
 

@@ -18,6 +18,7 @@ CAPABILITIES: Mapping[str, tuple[Capability, ...]] = {
     "vision": (Capability.VISION,),
     "tools": (Capability.TOOLS,),
     "thinking": (Capability.THINKING,),
+    "audio": (Capability.TRANSCRIPTION,),
 }
 """Ollama's words and ours. Its sampler obeys a schema for every model that completes."""
 

@@ -4,8 +4,9 @@ import contextlib
 from collections.abc import AsyncGenerator, Sequence
 
 from app.core.concurrency import unhurried
-from app.core.models import ServerState
-from app.core.ports import PullProgress
+from app.core.models import Capability, ServerState
+from app.core.ports import PullProgress, RawModel
+from app.core.providers import Preset
 from app.core.requests import ModelRequest
 from app.core.usage import Usage
 from app.providers.deadline import LOCAL, Timeouts
@@ -13,8 +14,11 @@ from app.providers.ollama.chat import OllamaModel
 from app.providers.ollama.client import OllamaClient
 from app.providers.ollama.inventory import Inventory
 from app.providers.ollama.pulling import pull
+from app.providers.openai_compatible.server import OpenAICompatibleServer
 from app.providers.tokenizing import question, tokens_in
 from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
+
+SPEECH = "/audio/transcriptions"
 
 
 class OllamaServer:
@@ -35,6 +39,8 @@ class OllamaServer:
         self._keep_alive = keep_alive
         self._client = OllamaClient(name, url, timeouts)
         self._inventory = Inventory(self._client, num_ctx, timeouts.listing)
+        preset = Preset(name, f"{url.rstrip('/')}/v1", local=True)
+        self._openai = OpenAICompatibleServer(preset, timeouts=timeouts)
 
     @property
     def name(self) -> str:
@@ -58,9 +64,10 @@ class OllamaServer:
             self._keep_alive,
         )
 
-    def raw(self, name: str) -> None:
-        """Ollama's own protocol has more to it than its OpenAI form."""
-        return
+    def raw(self, name: str, path: str) -> RawModel | None:
+        """Ollama's own protocol has more to it than its OpenAI form, in which alone it takes speech."""
+        hears = self._inventory.profile(name).can(Capability.TRANSCRIPTION)
+        return self._openai.raw(name) if path == SPEECH and hears else None
 
     async def embed(
         self, model: str, texts: Sequence[str], dimensions: int | None = None
@@ -85,6 +92,7 @@ class OllamaServer:
 
     async def aclose(self) -> None:
         await self._client.aclose()
+        await self._openai.aclose()
 
     async def pull(self, model: str) -> AsyncGenerator[PullProgress, None]:
         """Fetches the model, going on where an earlier pull was broken off; closing cancels it."""

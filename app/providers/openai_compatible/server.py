@@ -78,7 +78,7 @@ class OpenAICompatibleServer:
             self._client, name, self._timeouts, self._thinking, self._refused
         )
 
-    def raw(self, name: str) -> OpenAICompatibleModel:
+    def raw(self, name: str, path: str = "") -> OpenAICompatibleModel:
         """The same, in its own protocol."""
         return self.model(name)
 

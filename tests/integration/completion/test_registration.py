@@ -33,7 +33,7 @@ async def test_a_good_key_is_kept_for_its_owner_alone_and_its_models_are_there(t
         await registration.join(NewServer("other", KEY, url=f"{sim.url}/v1/chat/completions"))
         name = f"127.0.0.1-{sim.url.rpartition(':')[2]}"
         assert [str(profile.ref) for profile in catalogue.known] == [f"{name}/echo"]
-        assert catalogue.servers[name].raw("echo") is not None
+        assert catalogue.servers[name].raw("echo", "/chat/completions") is not None
         assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
         assert list(registry.keys()) == [KEY]
         await catalogue.aclose()

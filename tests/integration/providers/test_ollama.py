@@ -13,6 +13,7 @@ import pytest
 from app.completion.catalogue import Catalogue
 from app.completion.models import Models
 from app.completion.pricing import Prices
+from app.completion.transcription import Transcription
 from app.core.errors import (
     ContextTooLong,
     DiskFull,
@@ -33,7 +34,7 @@ from app.core.messages import ImagePart, Message
 from app.core.models import Capability, ModelProfile, ModelRef
 from app.core.ports import Call, ModelServer, ModelStore
 from app.core.requests import ModelRequest
-from app.core.usage import Usage
+from app.core.usage import Purpose, Usage
 from app.providers.deadline import Timeouts
 from app.providers.ollama import OllamaServer
 from tests.simulators import OllamaSimulator
@@ -498,3 +499,42 @@ async def test_who_waits_in_the_queue_of_ollama_itself_is_known_to_wait() -> Non
         assert not models.queued(ref)
         assert models.waiting() == {"ollama": 0}
         await server.aclose()
+
+
+async def test_speech_is_heard_by_a_model_that_can_and_by_no_other():
+    hears = SimModel("gemma4", capabilities=("audio", "completion"))
+    async with OllamaSimulator(["echo", hears]) as simulator:
+        server = OllamaServer("ollama", simulator.url, timeouts=QUICK)
+        catalogue, log = Catalogue([server]), UsageSeen()
+        await catalogue.refresh()
+        voice = Transcription(Models(catalogue, Prices()), log)
+        assert voice.model == ModelRef("ollama", "gemma4")
+        assert await voice.text(b"RIFF", "ann") == "what was said"
+        assert log.seen == [(ModelRef("ollama", "gemma4"), Purpose.TRANSCRIPTION)]
+        assert server.raw("echo", "/audio/transcriptions") is None
+        assert server.raw("gemma4", "/chat/completions") is None
+        await catalogue.aclose()
+
+
+class UsageSeen:
+    def __init__(self) -> None:
+        self.seen: list[tuple[ModelRef, Purpose]] = []
+
+    async def add(self, _thread: Any, _user: Any, _turn: Any, calls: Any) -> None:
+        self.seen += [(call.model, call.purpose) for call in calls]
+
+
+async def test_how_much_a_model_may_be_told_to_think_follows_the_servers_version():
+    for version, efforts in (("0.12.11", 3), ("0.33.0", 4)):
+        async with OllamaSimulator(["thinking"], version=version) as simulator:
+            server = OllamaServer("ollama", simulator.url, timeouts=QUICK)
+            profile = (await models_of(server))["thinking"]
+            assert len(profile.efforts) == efforts
+            request = ModelRequest(
+                (Message.user("hi"),), extra={"reasoning_effort": profile.efforts[-1]}
+            )
+            async for _ in server.model("thinking").stream(request):
+                pass
+            (body,) = simulator.bodies("/api/chat")
+            assert body["think"] == profile.efforts[-1]
+            await server.aclose()

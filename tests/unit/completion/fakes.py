@@ -67,7 +67,7 @@ class FakeServer:
     def model(self, name: str) -> FakeModel:
         return self.playing
 
-    def raw(self, name: str) -> None:
+    def raw(self, name: str, path: str) -> None:
         return None
 
     async def embed(
