@@ -1,6 +1,8 @@
-"""A model as judge: the better of two, asked in both orders, since judges prefer a place."""
+"""A model as judge: the better of two, asked in both orders, since judges prefer a place; or all in one
+list, by one call."""
 
 import asyncio
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
@@ -9,6 +11,9 @@ from app.conversation.language import language_of_text
 from app.conversation.limits import deadline_in, timed
 from app.conversation.mode import TurnContext
 from app.conversation.modes.best_of.selection import Score
+from app.conversation.modes.council.blind import LETTERS, names_of, neutral, quoted
+from app.conversation.modes.council.prompts import RANK
+from app.conversation.modes.council.ranking import ranking_of
 from app.conversation.structured import Structure, ask
 from app.core.errors import KonsiliumError
 from app.core.messages import Message
@@ -133,6 +138,39 @@ async def judged(turn: TurnContext, ranking: Sequence[Score]) -> Judged:
     ]
     scores.sort(key=lambda s: (s.candidate is not champion.candidate, -s.score))
     return Judged(scores, reason, model, decided)
+
+
+async def listed(turn: TurnContext, ranking: Sequence[Score]) -> Judged:
+    """All in one list, put in order by one call: shuffled, by letters, without names and without what
+    speaks to the judge. Raises the call's KonsiliumError."""
+    model, request = judge_for(turn), turn.request
+    question, language = request.question.text, request.language
+    language = language_of_text(question, language)
+    order = random.Random(request.turn_id)  # noqa: S311 - an order, not a secret
+    shown = order.sample(list(ranking), len(ranking))
+    names = names_of(turn.model.name)
+    answers = [
+        (LETTERS[place], neutral(score.candidate.text, question, names))
+        for place, score in enumerate(shown)
+    ]
+    shape = ranking_of(len(shown))
+    asked = f"<question>\n{question}\n</question>\n\n{quoted(answers)}"
+    text = f"{asked}\n\n{RANK[language]}\n\n{shape.rule(language)}"
+    profile = turn.models.profile(model)
+    made = turn.ask(
+        (Message.user(text),),
+        sampling=Sampling(temperature=0.0, max_tokens=JUDGE_TOKENS),
+        think=False if profile.can(Capability.THINKING) else None,
+        purpose=Purpose.JUDGE,
+    )
+
+    def call(request: ModelRequest) -> Call:
+        return timed(turn.models.call(model, request), deadline_in(JUDGE_SECONDS))
+
+    places = await ask(call, profile, made, shape, language)
+    last = max(1, len(places) - 1)
+    scores = [replace(shown[at], score=1 - rank / last) for rank, at in enumerate(places)]
+    return Judged(scores, "", model, decided=True)
 
 
 @dataclass(frozen=True, slots=True)

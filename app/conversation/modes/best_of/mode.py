@@ -10,7 +10,7 @@ from app.conversation.limits import deadline_in
 from app.conversation.mode import TurnContext
 from app.conversation.modes.best_of import texts
 from app.conversation.modes.best_of.candidates import Candidate, candidates, write_candidate
-from app.conversation.modes.best_of.judge import judged
+from app.conversation.modes.best_of.judge import judged, listed
 from app.conversation.modes.best_of.notes import BestOfNote, CandidateNote
 from app.conversation.modes.best_of.options import OPTIONS
 from app.conversation.modes.best_of.selection import Score, forbidden_words, ranked, scored
@@ -103,9 +103,9 @@ async def _choice(turn: TurnContext, contest: Sequence[Candidate]) -> _Choice:
         forbidden_words(options.text("best_of_forbidden")),
     )
     ranking = ranked(scores)
-    if by == "judge" and len(ranking) > 1:
+    if by in ("judge", "listwise") and len(ranking) > 1:
         try:
-            verdict = await judged(turn, ranking)
+            verdict = await (judged if by == "judge" else listed)(turn, ranking)
         except KonsiliumError as error:
             log.warning("turn %s: no judge: %s", turn.request.turn_id, error.detail)
             return _Choice(scores, ranking[0], "medoid")
@@ -116,8 +116,8 @@ async def _choice(turn: TurnContext, contest: Sequence[Candidate]) -> _Choice:
         return _Choice(
             [*verdict.scores, *rest],
             verdict.scores[0],
-            "judge",
+            by,
             verdict.reason,
             str(verdict.model),
         )
-    return _Choice(scores, ranking[0], "medoid" if by == "judge" else by)
+    return _Choice(scores, ranking[0], "medoid" if by in ("judge", "listwise") else by)

@@ -21,9 +21,9 @@ OPTIONS: tuple[Option, ...] = (
             ru="Как выбирать лучший", uk="Як обирати найкращий", en="How to choose the best"
         ),
         hint=Text(
-            ru="Судья сравнивает пары, каждую дважды: ещё два вызова модели на пару",
-            uk="Суддя порівнює пари, кожну двічі: ще два виклики моделі на пару",
-            en="A judge compares pairs, each twice: two more model calls a pair",
+            ru="По местам — ещё один вызов модели; судья сравнивает пары, каждую дважды: два вызова на пару",
+            uk="За місцями — ще один виклик моделі; суддя порівнює пари, кожну двічі: два виклики на пару",
+            en="Ranking is one more model call; a judge compares pairs, each twice: two calls a pair",
         ),
         default="medoid",
         choices=(
@@ -41,6 +41,14 @@ OPTIONS: tuple[Option, ...] = (
                     ru="по длине и словам вопроса",
                     uk="за довжиною і словами запитання",
                     en="by length and the question's words",
+                ),
+            ),
+            Choice(
+                "listwise",
+                Text(
+                    ru="модель ставит по местам",
+                    uk="модель ставить за місцями",
+                    en="a model ranks them",
                 ),
             ),
             Choice(
