@@ -88,14 +88,14 @@ def drawn(page, step_id):
 
 
 async def ended(page, turns=1):
-    """Waits until the page has seen so many turns end."""
+    """Waits until so many turns have ended on the page, whether it saw that or was sent all of them anew."""
 
     def seen():
-        runs = {
-            data["id"]
-            for event, data in page.heard
-            if event == "update_message" and data["type"] == "run" and data["end"]
-        }
+        runs = set()
+        for event, data in page.heard:
+            steps = data["steps"] if event == "resume_thread" else [data]
+            if event in ("resume_thread", "update_message"):
+                runs |= {step["id"] for step in steps if step["type"] == "run" and step.get("end")}
         return len(runs) >= turns
 
     await until(seen, within=PATIENCE)

@@ -102,7 +102,7 @@ async def test_pages_of_a_killed_replica_find_their_answers_unfinished_at_the_ot
                 assert time.monotonic() - killed < DEAD_WITHIN_S
             await again.socket.emit("chat_settings_change", {"model": SHORT})
             await again.ask("And now?")
-            await ended(again)
+            await ended(again, 2)  # the unfinished one is over, too
             moved = await handshake(again)
             assert moved["konsilium_replica"] == "two"
         finally:
@@ -112,7 +112,7 @@ async def test_pages_of_a_killed_replica_find_their_answers_unfinished_at_the_ot
         # The first replica is back, and the page stays at the second, with all its requests.
         file = await again.upload("notes.txt", b"A text", "text/plain")
         await again.ask("And this?", [file])
-        await ended(again, 2)
+        await ended(again, 3)
 
 
 async def test_postgresql_restarts_in_mid_answer_and_nothing_is_lost(house):

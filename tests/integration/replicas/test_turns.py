@@ -55,7 +55,7 @@ async def test_a_page_at_the_other_replica_is_shown_the_next_question_too(house)
         return questions == ["A slow one?", "And this?"]
 
     await other.hear("resume_thread", both_asked, timeout=PATIENCE)
-    await ended(other)
+    await ended(other, 2)
 
 
 async def test_stop_reaches_a_turn_of_another_replica(house):
