@@ -189,8 +189,8 @@
         }).format(Number(value))
       : DASH;
 
-  /** A decimal with a point in every language, as figures under an answer are written: 2.34 -> "2.3". */
-  const decimal = (value, digits = 1) => Number(value).toFixed(digits);
+  /** A decimal as the page's language writes it: 2.34 -> "2,3" or "2.3". */
+  const decimal = (value, digits = 1) => number(document.documentElement.lang.slice(0, 2), value, digits);
 
   /** The form of a counted noun: [one, few, many] for ru and uk, [one, many] for en. */
   const plural = (lang, count, forms) => {
@@ -217,7 +217,7 @@
     const count = Number(value);
     if (count < 1000) return String(Math.round(count));
     const [scaled, suffix] = count < 999_500 ? [count / 1000, "k"] : [count / 1_000_000, "M"];
-    return (scaled < 9.95 ? decimal(scaled).replace(/\.0$/, "") : String(Math.round(scaled))) + suffix;
+    return (scaled < 9.95 ? decimal(scaled).replace(/[.,]0$/, "") : String(Math.round(scaled))) + suffix;
   };
 
   /** The size of a context window, counted as it is sold: 8192 -> "8k", 131072 -> "128k", 128000 -> "128k". */
@@ -229,7 +229,7 @@
   /** Tokens per second: 56.4 -> "56 ток/сек"; slow models keep a decimal. */
   const speed = (lang, value) =>
     known(value)
-      ? `${Number(value) < 9.95 ? decimal(value) : Math.round(Number(value))} ${UNITS[language(lang)].speed}`
+      ? `${Number(value) < 9.95 ? decimal(value) : number(lang, Math.round(Number(value)))} ${UNITS[language(lang)].speed}`
       : DASH;
 
   /** Bytes in decimal units, as model servers count them: 1600000000 -> "1,6 ГБ" or "1.6 GB". */

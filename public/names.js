@@ -30,8 +30,45 @@
     "button:has(> .lucide-eye-off)": { ru: "Скрыть пароль", uk: "Сховати пароль", en: "Hide the password" },
   };
 
+  /* Words for screen readers that the page has in English alone, and the button that deletes. */
+  const WORDS = {
+    "Toggle theme": { ru: "Тема", uk: "Тема", en: "Theme" },
+    Close: { ru: "Закрыть", uk: "Закрити", en: "Close" },
+  };
+  const DELETE = { ru: "Удалить", uk: "Видалити", en: "Delete" };
+
+  const say = (element, words) => {
+    const text = document.createTreeWalker(element, NodeFilter.SHOW_TEXT).nextNode();
+    if (text && text.data !== words) text.data = words;
+  };
+
   const put = (element, name, value) => {
     if (value && element.getAttribute(name) !== value) element.setAttribute(name, value);
+  };
+
+  /* The tab is called as the thread that it shows. */
+  const titles = new Map();
+  window.addEventListener("message", ({ data, source }) => {
+    if (source === window && data?.konsilium_title) titles.set(...data.konsilium_title);
+  });
+  const entitle = () => {
+    const open = titles.get(/\/thread\/([0-9a-f-]{36})/.exec(window.location.pathname)?.[1]);
+    const title = open ? `${open} · Konsilium` : "Konsilium";
+    if (document.title !== title) document.title = title;
+  };
+
+  /* What few change stands behind "more". */
+  const RARE = ["top_p", "seed"];
+  const MORE = { ru: "Ещё: top_p, зерно", uk: "Ще: top_p, зерно", en: "More: top_p, seed" };
+  const fold = (words) => {
+    const panel = document.querySelector("#chat-settings");
+    const last = panel?.querySelector("#max_tokens")?.closest(".space-y-2");
+    if (!last || last.querySelector(".k-more")) return;
+    const more = Object.assign(document.createElement("button"), { type: "button", className: "k-button k-more", textContent: words });
+    more.setAttribute("aria-expanded", "false");
+    more.addEventListener("click", () => more.setAttribute("aria-expanded", String(panel.toggleAttribute("data-k-more"))));
+    last.append(more);
+    for (const id of RARE) panel.querySelector(`#${id}`)?.closest(".space-y-2")?.classList.add("k-rare");
   };
 
   const mark = () => {
@@ -41,6 +78,13 @@
         if (!button.matches(".k-button")) put(button, "aria-label", window.Konsilium.words(lang, texts));
       }
     }
+    const words = (texts) => window.Konsilium.words(lang, texts);
+    for (const hidden of document.querySelectorAll("span.sr-only")) {
+      if (Object.hasOwn(WORDS, hidden.textContent)) say(hidden, words(WORDS[hidden.textContent]));
+    }
+    for (const sure of document.querySelectorAll('[role="alertdialog"][data-state] button:last-child')) say(sure, words(DELETE));
+    entitle();
+    fold(words(MORE));
     document.querySelector('[data-sidebar="rail"]')?.removeAttribute("title"); // in English
     for (const menu of document.querySelectorAll("div#thread-options")) put(menu, "role", "button");
     document.querySelector('#upload-button[role="presentation"]')?.removeAttribute("role");

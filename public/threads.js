@@ -134,7 +134,7 @@
   pages.bring = make("a", { id: "k-import", href: new URL("import", root).href });
   const nav = make("nav", { class: "k-pages" }, ...Object.values(pages));
   const offerPages = () => {
-    const sidebar = document.querySelector('[data-sidebar="sidebar"]');
+    const sidebar = document.querySelector('[data-sidebar="content"]')?.parentElement;
     for (const [name, link] of Object.entries(pages)) if (link.textContent !== text()[name]) link.textContent = text()[name];
     if (sidebar && nav.parentElement !== sidebar) sidebar.append(nav);
   };

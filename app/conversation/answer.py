@@ -24,7 +24,7 @@ from app.core.errors import BadRequest, EmptyAnswer, KonsiliumError, Unsupported
 from app.core.events import StepKind
 from app.core.messages import Message
 from app.core.notes import Note, TitleNote
-from app.core.options import TEMPERATURE, ChatOptions
+from app.core.options import TEMPERATURE, ChatOptions, Option
 from app.core.ports import Call
 from app.core.requests import JsonSchema, ModelRequest, Sampling
 from app.core.text import Language, Text
@@ -427,8 +427,17 @@ async def _mended(
 
 def sampling_of(options: ChatOptions) -> Sampling:
     """The sampling a person chose in the panel; what was left as it was is the model's own affair."""
-    temperature = options.number("temperature")
+    temperature, top_p = options.number("temperature"), options.number("top_p")
     return Sampling(
         temperature=None if temperature == TEMPERATURE else temperature,
+        top_p=None if top_p in (0, 1) else top_p,
         max_tokens=int(options.number("max_tokens")) or None,
+        seed=int(options.number("seed")) or None,
     )
+
+
+def limit_of(options: ChatOptions, own: Option) -> int:
+    """The most tokens of one of several answers (a specialist's, a member's, a dialogue's line), by `own`;
+    while that stands untouched, no more than the person gives any answer. 0 is no limit."""
+    apart, whole = int(options.number(own.id)), int(options.number("max_tokens"))
+    return min(apart or whole, whole) if whole and apart == own.default else apart

@@ -31,6 +31,8 @@ _OF_SCOPE = frozenset(
         "model",
         "temperature",
         "max_tokens",
+        "top_p",
+        "seed",
         "system_prompt",
         "answer_cache",
         "compress_context",

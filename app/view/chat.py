@@ -141,6 +141,7 @@ class Chat:
             _put_into(thread, [form])
         await browser.emit("resume_thread", thread)
         await browser.emit("window_message", {"konsilium_opened": thread["id"]})
+        await self._titled(browser, thread["name"] or "")
         self._background.start(guarded(browser, self.panel.resumed(browser)))
         if follower is not None:
             self._background.start(self._catch_up(browser, follower), browser.id)
@@ -395,6 +396,11 @@ class Chat:
         """The list of threads is fetched anew, with the name this one has now."""
         interaction = {"interaction": title, "thread_id": browser.thread_id}
         await browser.emit("first_interaction", interaction)
+        await self._titled(browser, title)
+
+    async def _titled(self, browser: Browser, title: str) -> None:
+        """The tab is called as the thread."""
+        await browser.emit("window_message", {"konsilium_title": [browser.thread_id, title]})
 
     async def _say_unstored(
         self, browser: Browser, request: TurnRequest, error: KonsiliumError

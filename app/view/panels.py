@@ -180,7 +180,7 @@ def _model_select(
         for profile in profiles
     }
     known = set(items.values())
-    if isinstance(value, str) and value and value not in known:
+    if isinstance(value, str) and value not in ("", UNSET) and value not in known:
         items = {value: value, **items}
     if common["id"] != "model":  # only the conversation's own model is never left unset
         items = {(unset or AS_CONVERSATION)[language]: UNSET, **items}
@@ -385,7 +385,7 @@ def total_line(total: UsageSummary, language: Language) -> str:
     return TOTAL_LINE.format(
         tokens_in=about + _count(total.input_tokens, language),
         tokens_out=about + _count(total.output_tokens, language),
-        cost=_rubles(total.cost_rub),
+        cost=_rubles(total.cost_rub, language),
     )[language]
 
 
@@ -403,14 +403,15 @@ def _count(value: int | None, language: Language) -> str:
     return f"{value:,}" if language == "en" else f"{value:,}".replace(",", "\N{NO-BREAK SPACE}")
 
 
-def _rubles(amount: Decimal | None) -> str:
+def _rubles(amount: Decimal | None, language: Language) -> str:
     """As under an answer: two decimals, or two figures of what is less than a rouble."""
     if amount is None:
         return DASH
     if amount == 0:
         return "0 ₽"
     digits = 2 if amount >= 1 else min(8, 1 - amount.adjusted())
-    return f"{amount:.{digits}f} ₽"
+    figure = f"{amount:.{digits}f}"
+    return f"{figure if language == 'en' else figure.replace('.', ',')} ₽"
 
 
 DEFAULTS = "chat-defaults"

@@ -1,6 +1,6 @@
 import { useId, useState } from "react";
 import {
-  ChevronDown, CirclePause, CircleSlash, CircleStop, Gauge, GitFork, RotateCw, Scissors, StepForward, TriangleAlert, Zap,
+  ChevronDown, CirclePause, CircleSlash, CircleStop, Gauge, GitFork, RotateCw, Scissors, StepForward, Text, Timer, TriangleAlert, Zap,
 } from "lucide-react";
 import { useChatData, useChatMessages } from "@chainlit/react-client";
 
@@ -179,6 +179,13 @@ function Mark({ icon: Icon, tone, children }) {
   );
 }
 
+/** A figure of the line, with the page's own icon; copied as text it has a sign in that place. */
+function Figure({ icon: Icon, sign, children }) {
+  return (
+    <span className="k-figure"><Icon aria-hidden="true" /><span className="k-unseen">{sign} </span>{children}</span>
+  );
+}
+
 /** What befell an answer; `within` is how the whole turn ended, for one call of it: a call that we
     ended in a turn that went well was not stopped by the person. */
 function Marks({ entry, text, within = entry.outcome }) {
@@ -289,9 +296,12 @@ function MetricsCard({ data, callAction }) {
     const side = (value) => (known(value) ? sign + short(value) : DASH);
     return `${side(row.input_tokens)}\u2009→\u2009${side(row.output_tokens)}`;
   };
-  const inTokens = compact && known(entry.output_tokens); // a part of an answer is told by its cost
-  const [size, forms] = inTokens ? [entry.output_tokens, text.written] : [entry.characters, text.characters];
-  const length = `${inTokens ? about : ""}${number(lang, size)} ${plural(lang, size ?? 0, forms)}`;
+  const told = (sign, size, forms) => `${sign}${number(lang, size)} ${plural(lang, size ?? 0, forms)}`;
+  /* A part of an answer is told by its tokens alone; a server that counts none leaves the characters. */
+  const length = [
+    !(compact && known(entry.output_tokens)) && told("", entry.characters, text.characters),
+    known(entry.output_tokens) && told(about, entry.output_tokens, text.written),
+  ].filter(Boolean).join(", ");
   const ask = async (name) => {
     setAsked(name);
     try {
@@ -326,7 +336,9 @@ function MetricsCard({ data, callAction }) {
         <button type="button" className="k-summary" aria-expanded={open} aria-controls={panel}
           aria-label={text.details} title={text.details} onClick={() => setOpen(!open)}>
           <span data-testid="metrics-line">
-            ⏱ {seconds(lang, entry.seconds)} • 🔢 {length} • 📊 {known(entry.tokens_per_second) && about}{speed(lang, entry.tokens_per_second)}
+            <Figure icon={Timer} sign="⏱">{seconds(lang, entry.seconds)}</Figure>{" • "}
+            <Figure icon={Text} sign="🔢">{length}</Figure>{" • "}
+            <Figure icon={Gauge} sign="📊">{known(entry.tokens_per_second) && about}{speed(lang, entry.tokens_per_second)}</Figure>
           </span>
           <ChevronDown aria-hidden="true" className={open ? "k-turned" : ""} />
         </button>

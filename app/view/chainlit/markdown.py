@@ -46,6 +46,33 @@ def with_any_file_at_first(script: str) -> str:
     return made
 
 
+DIALOG_TITLE = re.compile(
+    rf"(?P<made>{_NAME}\.jsx\({_NAME}),\{{className:\"sr-only\",children:\"View PDF\"\}}\)"
+)
+SIDEBAR = re.compile(
+    r"(?P<head>\"data-mobile\":\"true\",)(?P<rest>className:[^()]*\.jsx\(\"div\",\{className:\"flex h-full w-full flex-col\",children:)"
+    rf"(?P<child>{_NAME})\}}"
+)
+PICTURE = re.compile(
+    r"(?P<head>className:\"border-none bg-transparent shadow-none max-w-none p-0 max-h-screen[^()]*\.jsxs\(\"div\",\{[^()]*children:\[)"
+)
+"""The two dialogs without a name: the side bar of a phone, and an enlarged picture."""
+
+
+def with_named_dialogs(script: str) -> str:
+    """The script with a name for the dialogs that have none, of which their library complains. Raises
+    LookupError where the script is of another Chainlit."""
+    found = DIALOG_TITLE.search(script)
+    if found is None or any(len(one.findall(script)) != 1 for one in (SIDEBAR, PICTURE)):
+        raise LookupError("Chainlit's script draws dialogs in another way than is known")
+    name = f'{found["made"]},{{className:"sr-only",children:"Konsilium"}})'
+    undescribed = '"aria-describedby":void 0,'
+    script = SIDEBAR.sub(
+        lambda at: f"{at['head']}{undescribed}{at['rest']}[{name},{at['child']}]}}", script
+    )
+    return PICTURE.sub(lambda at: f"{undescribed}{at['head']}{name},", script)
+
+
 def with_formulas(script: str, formulas: str) -> str:
     """The script with `formulas` (formulas.js) in the place of remark's own plugin. A single tilde strikes
     nothing out (`5~10`), a colon before a word is no directive (`nginx:latest` lost its second half), a

@@ -19,6 +19,7 @@ from app.view.chainlit.markdown import (
     with_any_file_at_first,
     with_edits_at_any_time,
     with_formulas,
+    with_named_dialogs,
 )
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -106,7 +107,7 @@ ROUTES = frozenset(
 """Every route of Chainlit's: a new one is a new door, which somebody has to look at."""
 
 OURS = re.compile(
-    r"^(k-|konsilium|take-along|attachment-costs|thread_total|short_system_prompt|compression_stopped|metrics$|data-(alone|at-end|shared|away|page|name))"
+    r"^(k-|konsilium|take-along|attachment-costs|thread_total|max_tokens|top_p|short_system_prompt|compression_stopped|metrics$|data-(alone|at-end|shared|away|page|name|k-))"
 )
 """Names in our scripts and styles that are our own."""
 DRAWN_BY_BROWSERS = frozenset({"dark", "light", "root"})
@@ -255,6 +256,12 @@ def test_the_page_takes_any_file_until_it_knows_the_settings_without_complaints_
     assert text.count('"application/*":[]') - 1 == with_any_file_at_first(text).count(
         '"application/*":[]'
     )
+
+
+def test_the_page_names_the_dialogs_that_have_no_name():
+    [script] = (chainlit() / "frontend" / "dist" / "assets").glob("index-*.js")
+    page = with_named_dialogs(script.read_text(encoding="utf-8"))
+    assert page.count('className:"sr-only",children:"Konsilium"') == 2
 
 
 def test_nothing_is_left_for_chainlit_to_write_into_the_folder_of_the_app():

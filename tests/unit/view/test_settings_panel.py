@@ -7,6 +7,7 @@ from app.core.errors import ServerUnavailable
 from app.core.models import Capability, LoadState, ModelProfile, ModelRef, ServerState
 from app.core.options import CHAT_OPTIONS, UNSET, ChatOptions
 from app.core.turns import now
+from app.view.chainlit.dicts import Select
 from app.view.model_labels import model_label, troubles
 from app.view.panels import pickers, widgets
 
@@ -73,6 +74,13 @@ def test_no_list_holds_an_empty_value_which_would_break_the_page():
         for mode in MODES:
             for widget in widgets({}, mode, states, "ru"):
                 assert "" not in (getattr(widget, "items", None) or {}).values(), widget.id
+
+
+def test_a_model_unset_in_an_open_panel_adds_no_dash_to_the_list():
+    for widget in widgets({"summary_model": "-"}, MODES[0], [UP], "ru"):
+        if isinstance(widget, Select) and widget.id == "summary_model":
+            assert "-" not in (widget.items or {})
+            assert widget.initial_value == "-"
 
 
 def test_nothing_chosen_in_a_list_is_nothing():

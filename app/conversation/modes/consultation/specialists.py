@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from app.conversation.answer import sampling_of
+from app.conversation.answer import limit_of, sampling_of
 from app.conversation.language import language_of_text
 from app.conversation.limits import timed
 from app.conversation.mode import TurnContext
 from app.conversation.modes.consultation import prompts
 from app.conversation.modes.consultation.notes import SpecialistNote
+from app.conversation.modes.consultation.options import LENGTH
 from app.conversation.modes.consultation.plan import MAX_SPECIALISTS, Specialist
 from app.conversation.steps import StepWriter, colour_of
 from app.core.errors import KonsiliumError
@@ -50,7 +51,7 @@ class Specialists:
             MAX_SPECIALISTS, int(options.number("consultation_specialists")) or MAX_SPECIALISTS
         )
         self.sequential = options.text("consultation_order") == "sequential"
-        self.answer_tokens = int(options.number("consultation_tokens"))
+        self.answer_tokens = limit_of(options, LENGTH)
         self.seconds = options.number("consultation_seconds")
         self.profile: ModelProfile = turn.models.profile(turn.model)
 

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from app.conversation.answer import sampling_of
+from app.conversation.answer import limit_of, sampling_of
 from app.conversation.mode import TurnContext
 from app.conversation.modes.best_of.candidates import varied
 from app.conversation.modes.council.blind import LETTERS
 from app.conversation.modes.council.notes import MemberNote, PeersNote
-from app.conversation.modes.council.options import LEAST, MOST
+from app.conversation.modes.council.options import LEAST, LENGTH, MOST
 from app.conversation.modes.dialogue.participants import (
     Participant,
     ParticipantsInvalid,
@@ -92,7 +92,7 @@ def gathered(turn: TurnContext) -> list[Member]:
         raise BadRequest(f"members: {error.problem[turn.request.language]}") from error
     named = named or _seated(turn) or at_hand(turn, int(options.number("council_size")) or 3)
     refs = [turn.models.resolve(one.model) if one.model else turn.model for one in named]
-    limit = int(options.number("council_tokens")) or None
+    limit = limit_of(options, LENGTH) or None
     base = replace(sampling_of(options), max_tokens=limit)
     samplings = {
         ref: iter(varied(base, refs.count(ref)) if refs.count(ref) > 1 else [base]) for ref in refs

@@ -6,7 +6,7 @@ found in the history by their names. `continuation` makes the question of "N mor
 
 from dataclasses import dataclass, replace
 
-from app.conversation.answer import sampling_of
+from app.conversation.answer import limit_of, sampling_of
 from app.conversation.language import words_of
 from app.conversation.limits import deadline_in, passed, timed
 from app.conversation.mode import TurnContext
@@ -18,7 +18,7 @@ from app.conversation.modes.dialogue.ending import (
     repeats,
 )
 from app.conversation.modes.dialogue.notes import DialogueNote, LeftNote, ParticipantNote
-from app.conversation.modes.dialogue.options import MAX_TURNS, OPTIONS
+from app.conversation.modes.dialogue.options import LENGTH, MAX_TURNS, OPTIONS
 from app.conversation.modes.dialogue.participants import (
     ParticipantsInvalid,
     default_participants,
@@ -87,7 +87,7 @@ class _Conversation:
             for one in self._participants
         ]
         self._transcript = Transcript.of(turn, self._participants)
-        self._tokens = int(options.number("dialogue_tokens"))
+        self._tokens = limit_of(options, LENGTH)
         self._remaining = min(MAX_TURNS, int(options.number("dialogue_turns")) or 6)
         self._deadline = deadline_in(options.number("dialogue_seconds"))
         self._present = set(range(len(self._participants)))

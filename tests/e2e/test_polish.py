@@ -1,0 +1,124 @@
+"""The small things that a person notices: margins, words, figures and buttons, on a phone too."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+
+from tests.e2e.conftest import ask, metrics, pick, picture, visitor
+from tests.processes import Process
+
+
+def top(page: Page, selector: str) -> float:
+    """Where an element begins, in pixels from above."""
+    return float(page.locator(selector).evaluate("e => e.getBoundingClientRect().top"))
+
+
+def _into(said: list[str]) -> Callable[[ConsoleMessage], None]:
+    return lambda message: said.append(message.text)
+
+
+def test_a_rule_in_an_answer_stands_apart_from_its_words(page: Page):
+    ask(page, "Раз\n\n---\n\nДва")
+    expect(metrics(page)).to_have_count(1)
+    rule = page.locator('[data-step-type="assistant_message"] [data-orientation="horizontal"]')
+    expect(rule.last).to_have_css("margin-top", "20px")
+
+
+def test_the_figures_under_an_answer_are_in_the_languages_own_form_and_never_broken(page: Page):
+    ask(page, "Сколько будет два и два?")
+    line = page.get_by_test_id("metrics-line")
+    expect(line).to_have_text(
+        re.compile(
+            r"⏱ [\d,]+\s(мс|сек) • 🔢 \d+\sсимвол[а-я]*, ≈?\d+\sтокен[а-я]* • 📊 ≈?[\d\s,]+\sток/сек"
+        )
+    )
+    expect(line.locator("svg")).to_have_count(3)
+    for figure in line.locator(".k-figure").all():
+        expect(figure).to_have_css("white-space", "nowrap")
+
+
+def test_the_tab_is_called_as_the_thread_and_deleting_is_red_and_says_so(page: Page):
+    ask(page, "Как зовут вкладку?")
+    expect(metrics(page)).to_have_count(1)
+    expect(page).to_have_title("Как зовут вкладку? · Konsilium")
+    page.reload()
+    expect(page).to_have_title("Как зовут вкладку? · Konsilium")
+    page.locator("#thread-history #thread-options").first.click()
+    page.locator("#delete-thread").click()
+    sure = page.get_by_role("alertdialog").get_by_role("button", name="Удалить", exact=True)
+    expect(sure).to_be_visible()
+    expect(page.get_by_role("alertdialog")).to_contain_text("в корзине")
+    red, _, blue = (
+        int(part)
+        for part in re.findall(
+            r"\d+", str(sure.evaluate("e => getComputedStyle(e).backgroundColor"))
+        )[:3]
+    )
+    assert red > 2 * blue
+    picture(page, "delete")
+    page.get_by_role("alertdialog").get_by_role("button", name="Отмена").click()
+    page.locator("#new-chat-button").click()
+    expect(page).to_have_title("Konsilium")
+
+
+@pytest.mark.parametrize("language", ["ru-RU", "uk-UA", "en-US"])
+def test_a_phone_cuts_no_mode_keeps_its_star_and_has_the_panels_buttons_in_a_row(
+    chromium: Browser, app: Process, language: str
+):
+    for page in visitor(chromium, app.url, language=language, width=390, dark=True):
+        for name in (re.compile("^Чат|^Chat"), re.compile("^Найкращ|^Лучш|^Best")):
+            page.locator("#mode-picker-trigger-mode").click()
+            page.get_by_role("option", name=name).click()
+            shown = page.locator("#mode-picker-trigger-mode > span").first
+            expect(shown).to_have_text(name)
+            assert shown.evaluate("e => e.scrollWidth <= e.clientWidth")
+            assert top(page, "#mode-picker-trigger-model") == top(page, "#mode-picker-trigger-mode")
+            assert abs(top(page, ".favorite-popover-wrapper") - top(page, "#chat-input")) < 20
+        picture(page, f"phone-composer-{language[:2]}")
+        page.locator("#mode-picker-trigger-mode").click()
+        page.get_by_role("option", name=re.compile("^Чат|^Chat")).click()
+        page.locator("#chat-settings-open-modal").click()
+        buttons = page.locator("div:has(> #confirm) > button")
+        expect(buttons).to_have_count(3)
+        tops = {round(box["y"]) for one in buttons.all() if (box := one.bounding_box())}
+        assert len(tops) == 1
+        rare = page.locator("#chat-settings #seed")
+        expect(rare).to_be_hidden()
+        page.locator(".k-more").click()
+        expect(rare).to_be_visible()
+        picture(page, f"phone-panel-{language[:2]}")
+
+
+def test_screen_readers_hear_the_pages_language_and_the_bin_is_in_a_phones_side_bar(
+    chromium: Browser, app: Process
+):
+    for page in visitor(chromium, app.url, language="uk-UA", width=390):
+        said: list[str] = []
+        page.on("console", _into(said))
+        page.locator("#chat-settings-open-modal").click()
+        expect(page.locator("#chat-settings .sr-only", has_text="Закрити")).to_have_count(1)
+        expect(page.locator("#header .sr-only", has_text="Тема")).to_have_count(1)
+        page.locator("#chat-settings").get_by_role("button", name="Скасувати").click()
+        page.locator("#sidebar-trigger-button").click()
+        expect(page.get_by_role("dialog", name="Konsilium")).to_be_visible()
+        bin_link = page.locator("#k-bin")
+        expect(bin_link).to_be_visible()
+        box = bin_link.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 844
+        picture(page, "phone-sidebar")
+        assert [text for text in said if "Dialog" in text or "Skipped" in text] == []
+
+
+def test_a_chosen_model_of_the_panel_may_be_unset_again_without_a_stray_dash(page: Page):
+    pick(page, "mode", "Чат")
+    page.locator("#chat-settings-open-modal").click()
+    page.locator("#compress_context").click()
+    field = page.locator("#summary_model")
+    expect(field).to_be_enabled()
+    field.click()
+    expect(page.get_by_role("option", name="как у беседы")).to_be_visible()
+    expect(page.get_by_role("option", name="-", exact=True)).to_have_count(0)
+    page.keyboard.press("Escape")
