@@ -47,6 +47,13 @@ def clean_index(html: str) -> str:
     return _META_IMAGE.sub("", html)
 
 
+def installable(html: str) -> str:
+    """The page as one that a phone may install, and that fills it to the edges."""
+    manifest = f'<link rel="manifest" href="{config.run.root_path}/public/manifest.webmanifest">'
+    html = html.replace("initial-scale=1.0", "initial-scale=1.0, viewport-fit=cover", 1)
+    return html.replace("</head>", f"{manifest}</head>", 1)
+
+
 @cache
 def _script() -> tuple[bytes, str]:
     """The script, compressed (once: Chainlit does it for each page), and its tag."""

@@ -18,7 +18,7 @@ from app.access.origins import page_policy, require_loopback
 from app.core.text import Language
 from app.core.turns import new_id
 from app.view.chainlit.data_layer import DataLayer
-from app.view.chainlit.pages import TAGS, clean_index
+from app.view.chainlit.pages import TAGS, clean_index, installable
 from app.view.chainlit.wire import shorten
 from app.view.errors import answer_errors
 from app.view.starters import starters
@@ -58,7 +58,7 @@ def serve_clean_pages() -> None:
 
     @cache
     def clean_page(root_path: str) -> str:
-        return clean_index(make_page(root_path))
+        return installable(clean_index(make_page(root_path)))
 
     server.get_html_template = clean_page
 

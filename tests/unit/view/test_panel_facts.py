@@ -15,7 +15,7 @@ def test_tokens_cost_and_calls_are_said_in_every_language():
     space = "\N{NO-BREAK SPACE}"
     assert total_line(total, "ru") == f"токены: 12{space}345 → 678 · 1,23 ₽"
     assert total_line(total, "uk") == f"токени: 12{space}345 → 678 · 1,23 ₽"
-    assert total_line(total, "en") == "tokens: 12,345 → 678 · 1,23 ₽"
+    assert total_line(total, "en") == "tokens: 12,345 → 678 · 1.23 ₽"
     assert total_hint(total, "en") == (
         "In → out; model calls: 3, with compression and councils; of unknown price: 1"
     )

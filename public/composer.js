@@ -1,0 +1,129 @@
+/* What a person does with their own words: the next question waits while an answer is being written, a
+   question is copied, and is edited by the keyboard alone (Enter, Shift+Enter, Esc). */
+(() => {
+  "use strict";
+
+  const TEXTS = {
+    ru: { waiting: "Следующим:", back: "Вернуть в поле", copy: "Скопировать вопрос", copied: "Скопировано" },
+    uk: { waiting: "Наступним:", back: "Повернути в поле", copy: "Скопіювати запитання", copied: "Скопійовано" },
+    en: { waiting: "Next:", back: "Back into the field", copy: "Copy the question", copied: "Copied" },
+  };
+  const K = window.Konsilium;
+  const text = () => K.words(document.documentElement.lang.slice(0, 2), TEXTS);
+  const field = () => document.querySelector("#chat-input");
+  const running = () => document.querySelector("#stop-button") !== null;
+  const ICON =
+    '<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16" viewBox="0 0 24 24" fill="none" stroke="currentColor" ' +
+    'stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">';
+
+  /* React hears of a value only by the setter of the element's own kind. */
+  const write = (words) => {
+    Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(field(), words);
+    field().dispatchEvent(new Event("input", { bubbles: true }));
+  };
+
+  /* One question waits; more words join it. It is asked once the answer has ended by itself, and is given
+     back into the field where the person stopped that or went to another conversation. */
+  const note = document.createElement("div");
+  note.id = "k-queue";
+  note.setAttribute("role", "status");
+  let queued = null;
+
+  const show = () => {
+    if (!queued) return note.remove();
+    const back = Object.assign(document.createElement("button"), { type: "button", className: "k-button k-plain", textContent: "✕", title: text().back });
+    back.setAttribute("aria-label", text().back);
+    back.addEventListener("click", give);
+    const words = Object.assign(document.createElement("span"), { className: "k-queued", textContent: queued.words });
+    note.replaceChildren(Object.assign(document.createElement("span"), { className: "k-muted", textContent: text().waiting }), words, back);
+    document.querySelector("#message-composer")?.before(note);
+    return undefined;
+  };
+  function give() {
+    if (!queued || !field()) return;
+    const { words } = queued;
+    queued = null;
+    show();
+    const back = (again) => {
+      if (field() && !field().value.includes(words)) write([words, field().value].filter(Boolean).join("\n"));
+      if (again) setTimeout(back, 300, again - 1); // the composer empties itself when a turn ends
+    };
+    back(3);
+    field().focus();
+  }
+  const next = () => {
+    if (!queued || !field()) return;
+    if (!note.isConnected) show(); // the composer is drawn anew when its page gets an address
+    const here = window.location.pathname;
+    const elsewhere = queued.path.includes("/thread/") && queued.path !== here;
+    if (elsewhere || (queued.stopped && !running())) return give();
+    queued.path = here;
+    if (running()) return;
+    const draft = field().value;
+    if (!queued.written) {
+      queued.written = true;
+      queued.draft = draft;
+      write(queued.words);
+      return;
+    }
+    const send = document.querySelector("#chat-submit");
+    if (!send || send.disabled) return;
+    const kept = queued.draft;
+    queued = null;
+    send.click();
+    show();
+    if (kept) setTimeout(() => write(kept));
+  };
+
+  document.addEventListener("click", ({ target }) => {
+    if (queued && target.closest?.("#stop-button")) queued.stopped = true;
+  }, true);
+
+  document.addEventListener("keydown", (event) => {
+    const { target, key } = event;
+    if (event.isComposing || event.shiftKey) return;
+    if (target.id === "chat-input" && key === "Enter" && running() && target.value.trim()) {
+      const words = [queued?.words, target.value.trim()].filter(Boolean).join("\n\n");
+      queued = { words, path: window.location.pathname };
+      write("");
+      show();
+    } else if (target.id === "edit-chat-input" && key === "Enter") {
+      target.parentElement.querySelector(".confirm-edit")?.click();
+    } else if (target.id === "edit-chat-input" && key === "Escape") {
+      target.parentElement.querySelector(".confirm-edit")?.previousElementSibling?.click();
+    } else return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
+
+  /* A button to copy beside the others of a question. */
+  const offer = () => {
+    for (const star of document.querySelectorAll(".favorite-message")) {
+      if (star.parentElement.querySelector(":scope > .k-own")) continue;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "k-own";
+      button.title = text().copy;
+      button.setAttribute("aria-label", text().copy);
+      button.innerHTML = `${ICON}<rect width="14" height="14" x="8" y="8" rx="2"/><path d="M4 16c-1.1 0-2-.9-2-2V4c0-1.1.9-2 2-2h10c1.1 0 2 .9 2 2"/></svg>`;
+      button.addEventListener("click", async () => {
+        const words = button.parentElement.querySelector(".message-content")?.innerText ?? "";
+        if (!(await K.copy(words))) return;
+        button.setAttribute("aria-label", text().copied);
+        setTimeout(() => button.setAttribute("aria-label", text().copy), 2000);
+      });
+      star.after(button);
+    }
+  };
+
+  let waiting = false;
+  new MutationObserver(() => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      offer();
+      next();
+    });
+  }).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["disabled"] });
+})();

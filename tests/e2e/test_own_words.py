@@ -1,0 +1,84 @@
+"""A person's own words: the next question waits, a question is copied, edited by the keyboard; the app is
+installed on a phone."""
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import STORY, ask, metrics, pick, picture
+
+QUESTIONS = '[data-step-type="user_message"]'
+
+
+def test_the_next_question_waits_until_the_answer_has_ended_and_is_asked_then(page: Page):
+    pick(page, "model", STORY)
+    ask(page, "Расскажи длинную историю")
+    expect(page.locator("#stop-button")).to_be_visible()
+    page.locator("#chat-input").fill("А теперь вторую")
+    page.locator("#chat-input").press("Enter")
+    waiting = page.locator("#k-queue")
+    expect(waiting).to_contain_text("А теперь вторую")
+    expect(page.locator("#chat-input")).to_have_value("")
+    picture(page, "queued")
+    expect(page.locator(QUESTIONS)).to_have_count(1)
+    page.locator("#chat-input").fill("черновик")
+    expect(page.locator(QUESTIONS)).to_have_count(2, timeout=60_000)
+    expect(page.locator(QUESTIONS).last).to_contain_text("А теперь вторую")
+    expect(waiting).to_have_count(0)
+    expect(page.locator("#chat-input")).to_have_value("черновик")
+    page.locator("#stop-button").click()
+
+
+def test_a_question_that_waits_comes_back_into_the_field_where_the_answer_was_stopped(page: Page):
+    pick(page, "model", STORY)
+    ask(page, "Расскажи длинную историю")
+    expect(page.locator("#stop-button")).to_be_visible()
+    page.locator("#chat-input").fill("Не понадобилась")
+    page.locator("#chat-input").press("Enter")
+    expect(page.locator("#k-queue")).to_contain_text("Не понадобилась")
+    page.locator("#stop-button").click()
+    expect(page.locator("#chat-input")).to_have_value("Не понадобилась")
+    expect(page.locator("#k-queue")).to_have_count(0)
+    expect(page.locator(QUESTIONS)).to_have_count(1)
+
+
+def test_a_question_is_copied_and_edited_by_the_keyboard_alone(page: Page):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    pick(page, "model", "echo")
+    ask(page, "Первый вопрос")
+    expect(metrics(page)).to_have_count(1)
+    copy = page.get_by_role("button", name="Скопировать вопрос")
+    copy.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(QUESTIONS).get_by_role("button", name="Скопировано")).to_have_count(1)
+    assert page.evaluate("() => navigator.clipboard.readText()") == "Первый вопрос"
+    edit = page.locator(".edit-message")
+    edit.focus()
+    expect(edit).to_be_focused()
+    page.keyboard.press("Enter")
+    page.locator("#edit-chat-input").fill("Не то")
+    page.keyboard.press("Escape")
+    expect(page.locator("#edit-chat-input")).to_have_count(0)
+    expect(page.locator(QUESTIONS)).to_contain_text("Первый вопрос")
+    edit.focus()
+    page.keyboard.press("Enter")
+    page.locator("#edit-chat-input").fill("Второй вопрос")
+    page.keyboard.press("Enter")
+    expect(page.locator('[data-step-type="assistant_message"]').last).to_contain_text(
+        "Второй вопрос"
+    )
+
+
+def test_a_phone_may_install_the_app(page: Page):
+    address = page.locator('link[rel="manifest"]').get_attribute("href")
+    assert address is not None
+    manifest = page.evaluate("address => fetch(address).then(answer => answer.json())", address)
+    assert manifest["display"] == "standalone"
+    icon = page.evaluate(
+        "src => fetch(new URL(src, new URL('public/', location.origin + '/'))).then(one => one.status)",
+        manifest["icons"][0]["src"],
+    )
+    assert icon == 200
+    expect(page.locator('meta[name="viewport"]')).to_have_attribute(
+        "content", re.compile("viewport-fit=cover")
+    )
