@@ -19,6 +19,9 @@ def test_the_next_question_waits_until_the_answer_has_ended_and_is_asked_then(pa
     waiting = page.locator("#k-queue")
     expect(waiting).to_contain_text("А теперь вторую")
     expect(page.locator("#chat-input")).to_have_value("")
+    page.locator("#chat-input").hover()
+    for button in (".k-own", ".edit-message", ".favorite-message"):
+        expect(page.locator(button)).to_have_css("opacity", "0")
     picture(page, "queued")
     expect(page.locator(QUESTIONS)).to_have_count(1)
     page.locator("#chat-input").fill("черновик")
