@@ -13,6 +13,8 @@ from tests.e2e.conftest import ask, picture, visitor
 from tests.processes import ROOT, Process, konsilium, running, simulator
 
 CALLER = "tools+echo"
+STARTS_MS = 60_000
+"""For a server in Python to start on a busy machine."""
 NOTES = {"command": sys.executable, "args": ["-m", "tests.simulators.mcp_server"], "cwd": str(ROOT)}
 
 
@@ -48,7 +50,7 @@ def open_servers(page: Page) -> Locator:
 
 def switch_on(page: Page, *names: str) -> None:
     """Chooses tools of the server in the settings panel."""
-    expect(open_servers(page)).to_contain_text("7 инструментов")
+    expect(open_servers(page)).to_contain_text("7 инструментов", timeout=STARTS_MS)
     page.reload()
     begin(page)
     page.locator("#chat-settings-open-modal").click()
@@ -155,13 +157,14 @@ def test_an_administrator_adds_a_server_and_lets_it_go_again(chromium: Browser, 
         form.get_by_label("Имя").fill("другой")
         form.get_by_label("Команда или адрес").fill("there-is-no-such-program")
         form.get_by_role("button", name="Подключить").click()
-        expect(form.get_by_role("alert")).to_contain_text("нет программы или папки")
+        alert = form.get_by_role("alert")
+        expect(alert).to_contain_text("нет программы или папки", timeout=STARTS_MS)
         picture(page, "tool-servers-failed")
         code = "from tests.simulators.mcp_server import server; server.run()"
         form.get_by_label("Команда или адрес").fill(f'"{sys.executable}" -c "{code}"')
         form.get_by_label(re.compile("Переменные")).fill(f"PYTHONPATH={ROOT}")
         form.get_by_role("button", name="Подключить").click()
-        expect(form).to_have_count(0)
+        expect(form).to_have_count(0, timeout=STARTS_MS)
         joined = panel.get_by_test_id("tool-server").filter(has_text="другой")
         expect(joined).to_contain_text("7 инструментов")
         joined.get_by_role("button", name="Убрать сервер: другой").click()
@@ -194,7 +197,7 @@ def command(page: Page, title: str) -> None:
     page.locator("#chat-input").click()
     page.keyboard.type(f"/{title.split()[-1]}")
     option = page.get_by_role("option", name=f"notes: {title}")
-    expect(option).to_be_visible()
+    expect(option).to_be_visible(timeout=STARTS_MS)
     page.keyboard.press("Enter")
     expect(option).to_have_count(0)
     expect(page.get_by_text(f"notes: {title}")).to_be_visible()
