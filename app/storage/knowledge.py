@@ -7,6 +7,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    and_,
     delete,
     exc,
     exists,
@@ -14,7 +15,6 @@ from sqlalchemy import (
     insert,
     or_,
     select,
-    tuple_,
     update,
 )
 
@@ -201,7 +201,15 @@ class Knowledge:
         return await self._database.read(work)
 
     async def load(self, keys: Sequence[tuple[str, int]], reader: str) -> tuple[FoundPassage, ...]:
-        these = tuple_(knowledge_passages.c.document_id, knowledge_passages.c.number).in_(keys)
+        if not keys:
+            return ()
+        # One by one: SQLite looks through the whole table for pairs.
+        these = or_(
+            *(
+                and_(knowledge_passages.c.document_id == id, knowledge_passages.c.number == number)
+                for id, number in keys
+            )
+        )
         query = (
             _found()
             .join(knowledge_bases, knowledge_bases.c.id == knowledge_documents.c.base_id)
