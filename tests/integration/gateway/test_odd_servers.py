@@ -22,7 +22,7 @@ FORMS = list(ODD)
 PIECED = "calls: a name in two pieces"
 """An item of /v1/responses has its name from the beginning on: this one would come half."""
 BREAKS = list(BROKEN_OFF)
-AT_ONCE = 8
+AT_ONCE = 4
 
 
 class OddServer(HttpServer):
@@ -138,7 +138,7 @@ async def gathered(url: str, ask: Ask, models: list[str]) -> list[list[Any] | Ba
         async with turn:
             return await ask(http, f"lab/{model}")
 
-    async with httpx.AsyncClient(base_url=url, timeout=60) as http:
+    async with httpx.AsyncClient(base_url=url, timeout=600) as http:
         asking = (one(http, model) for model in models)
         return await asyncio.gather(*asking, return_exceptions=True)
 
