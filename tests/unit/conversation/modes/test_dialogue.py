@@ -318,15 +318,15 @@ ENDINGS = Path(__file__).parents[3] / "data" / "endings"
 not. Their first line says whether they are over, and in which language."""
 
 
-@pytest.mark.parametrize(("half", "ended_rightly"), [("tuned", 0.95), ("kept", 0.75)])
+@pytest.mark.parametrize(("half", "ended_rightly"), [("tuned", 0.95), ("kept", 0.6)])
 async def test_conversations_end_as_people_end_them_and_no_other_does(half, ended_rightly):
     over: list[bool] = []
     on: list[bool] = []
     for block in (ENDINGS / f"{half}.txt").read_text(encoding="utf-8").strip().split("\n\n"):
         head, *lines = block.splitlines()
         (over if head.startswith("over") else on).append(await played(lines) != "turns")
-    assert len(over) == 24
-    assert len(on) >= 16
+    assert len(over) >= 36
+    assert len(on) >= 24
     assert not any(on)
     assert sum(over) >= ended_rightly * len(over)
 
