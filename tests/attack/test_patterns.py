@@ -17,6 +17,7 @@ SECONDS = 0.5
 TRUSTED = {
     "app.access.origins._INLINE_SCRIPT.0": "pages of our own",
     "app.view.chainlit.markdown.DRAWING.0": "400 characters of Chainlit's script",
+    "app.view.chainlit.markdown.DIALOG_TITLE.0": "Chainlit's script",
     "app.view.chainlit.pages._META_IMAGE.0": "Chainlit's page",
 }
 """Nothing of what people or models write, and what it is instead."""

@@ -178,7 +178,7 @@ async def test_conversations_of_other_programs_come_once(shell: Shell, tmp_path:
         code, out, _ = await shell.run("import", str(file))
         assert (code, out.splitlines()[-1]) == (
             0,
-            f"✅ New conversations: {new}, grown: 0, known already: {known}, in the bin: 0.",
+            f"New conversations: {new}, grown: 0, known already: {known}, in the bin: 0.",
         )
     file.write_text("[5]")
     code, _, err = await shell.run("import", str(file))

@@ -84,7 +84,9 @@ async def test_two_babblers_talk_to_the_end(house):
         "О трамвае", "dialogue", model=MODEL, dialogue_tokens=30, dialogue_turns=4
     )
     assert state.outcome is Outcome.COMPLETED, state.error
-    assert of_kind(state, StepKind.NOTICE)[-1].note["dialogue"]["ended"] in ("turns", "repetition")
+    # of the seventeen words that noise is made of, some are words of talk: it may pass for a farewell
+    ended = of_kind(state, StepKind.NOTICE)[-1].note["dialogue"]["ended"]
+    assert ended in ("turns", "repetition", "courtesy")
 
 
 @pytest.mark.timing

@@ -20,6 +20,8 @@ COURTESY_WORDS = 40
 """Words up to which a turn can be mere courtesy or agreement."""
 FRESH_SHARE = 0.25
 """Share of such a turn's content that may be about something else; one word always may."""
+TALK_SHARE = 0.25
+"""Share of its content that must be words of thanks, agreement, parting or the talk itself."""
 STEM = 4
 """Letters from which an entry of the tables below stands for all words that begin so; a shorter one, and
 one with "=" after it, is a whole word. Of a word that was said before, so many and one more must be the same."""
@@ -54,7 +56,7 @@ _TALK = _words(
     more morning need neither nice night none nothing nutshell object obvious okay okey opinion own
     perfect pleas pleasant pleased point preci productive put question reconnect rest resume right
     righto run said same say see seem settle settled sleep something soon sorry splendid stimulating
-    stop subject sum summar summarize summary sums super superb suppose sure surrender talk talking
+    subject sum summar summarize summary sums super superb suppose sure surrender talk talking
     tata terrific thank things think thought thoughtful time tired too topic total touch true unanim
     undoubted useful victory view warm welcome well win wisdom wonderful word words work worries
     worry wrap wrapped yeah yep yes yield абсол авжеж ага аналогичн аналогічн аргумент атож баста
@@ -228,8 +230,10 @@ def is_closing(text: str, before: Sequence[str] = ()) -> bool:
     known = {word[: STEM + 1] for line in before for word in _tokens(line)}
     of_the_talk = [word for word in content if _begins(word, _TALK)]
     fresh = [word for word in content if word[: STEM + 1] not in known and not _begins(word, _TALK)]
+    if len(of_the_talk) < TALK_SHARE * len(content):
+        return False
     if all(_begins(word, _SUBJECTS) for word in of_the_talk):
-        return bool(of_the_talk) and not fresh
+        return len(of_the_talk) == len(content)
     return len(fresh) <= max(1, FRESH_SHARE * len(content))
 
 
