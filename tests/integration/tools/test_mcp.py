@@ -44,6 +44,21 @@ async def house(folder: Path, make: Any = quick, **entries: Any) -> AsyncIterato
         await servers.aclose()
 
 
+OTHERS: set[int] = set()
+"""Children that this process had before a test: servers that other tests keep."""
+
+
+@pytest.fixture(autouse=True)
+def _only_ours() -> None:
+    OTHERS.clear()
+    OTHERS.update(child.pid for child in psutil.Process().children())
+
+
+def programs() -> list[psutil.Process]:
+    """The programs that this test has begun."""
+    return [child for child in psutil.Process().children() if child.pid not in OTHERS]
+
+
 async def ready(servers: McpServers, name: str = "own", phase: str = "ready") -> McpState:
     def it() -> McpState | None:
         states = {state.name: state for state in servers.states()}
@@ -198,7 +213,7 @@ async def test_what_cannot_start_says_why_and_holds_up_no_other(tmp_path):
 async def test_an_edit_of_the_file_holds_without_a_restart(tmp_path):
     async with house(tmp_path, own=STDIO) as servers:
         await ready(servers)
-        [child] = psutil.Process().children()
+        [child] = programs()
         entries = {"own": STDIO, "other": {**STDIO, "disabledTools": ["add"]}}
         (tmp_path / FILE).write_text(json.dumps({"mcpServers": entries}), encoding="utf-8")
         await servers.look()
@@ -212,7 +227,7 @@ async def test_an_edit_of_the_file_holds_without_a_restart(tmp_path):
         (tmp_path / FILE).unlink()
         await servers.look()
         assert servers.states() == []
-        await until(lambda: not psutil.Process().children(), within=WITHIN)
+        await until(lambda: not programs(), within=WITHIN)
 
 
 async def test_a_server_joins_if_it_answers_and_leaves_with_its_process(tmp_path):
@@ -231,7 +246,7 @@ async def test_a_server_joins_if_it_answers_and_leaves_with_its_process(tmp_path
         assert (await call(servers, "own/add", a=1, b=2)).text == "3"
         await servers.leave("own")
         assert json.loads((tmp_path / FILE).read_text()) == {"mcpServers": {}}
-        await until(lambda: not psutil.Process().children(), within=WITHIN)
+        await until(lambda: not programs(), within=WITHIN)
         with pytest.raises(NotFound):
             await servers.leave("own")
 
