@@ -318,14 +318,14 @@ def test_the_panel_tells_what_the_conversation_took_and_prices_come_from_the_fil
     def priced() -> bool:
         last = answered(chat, "А теперь?")
         last.get_by_role("button").first.click()
-        return re.search(r"Стоимость\s*\d+\.00 ₽", last.inner_text()) is not None
+        return re.search(r"Стоимость\s*[\d\s]+,00 ₽", last.inner_text()) is not None
 
     wait_until(priced, 30)
     chat.locator("#chat-settings-open-modal").click()
     line = chat.locator("#chat-settings #thread_total")
     expect(line).to_be_disabled()
     number = r"\d[\d\s]*"  # a thousand has a space in it
-    expect(line).to_have_value(re.compile(rf"токены: {number} → {number} · {number}\.00 ₽"))
+    expect(line).to_have_value(re.compile(rf"токены: {number} → {number} · {number},00 ₽"))
     picture(chat, "thread-total")
     (folder / "data" / "prices.toml").unlink()
 
