@@ -134,6 +134,6 @@ def settings(page: Page) -> dict[str, str]:
     panel = page.locator("#chat-settings")
     expect(panel.locator("#confirm")).to_be_visible()
     shown: dict[str, str] = panel.evaluate(READ_PANEL)
-    panel.get_by_role("button", name="Close").click()
+    panel.get_by_role("button", name="Закрыть").click()
     expect(panel).to_have_count(0)
     return shown
