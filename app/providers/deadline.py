@@ -33,6 +33,10 @@ class Timeouts:
     """Of a question of one word: a wrong key is refused at once; what takes longer loads a model."""
     ending: float = 2.0
     """After the answer is complete: for its usage and the end of the connection's message."""
+    unused: float = 30.0
+    """A connection is kept for the next request. Many servers close theirs sooner (uvicorn after 5 s): the
+    pool sees that, and where a request meets it on the way, it is sent again. A new one costs a handshake,
+    and fifty that are opened in one instant wait for one another."""
 
 
 LOCAL = Timeouts()

@@ -20,10 +20,6 @@ from app.core.requests import trace
 from app.providers.deadline import CLOUD, Timeouts
 from app.providers.upstream_errors import error_of_status
 
-KEEP_ALIVE_SECONDS = 30.0
-"""For an unused connection. Many servers close theirs sooner (uvicorn after 5 s): the pool sees that, and
-where a request meets it on the way, `send` asks again. A new one costs a handshake, and fifty that are
-opened in one instant wait for one another."""
 STALE_SECONDS = 0.5
 """Within which a connection closed before the request was read shows."""
 
@@ -47,6 +43,7 @@ class AiohttpTransport:
         self._local = local
         self._ca_file = ca_file
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect)
+        self._unused_s = timeouts.unused
         self._session: aiohttp.ClientSession | None = None
         self._ssl: ssl.SSLContext | None = None
 
@@ -56,7 +53,7 @@ class AiohttpTransport:
         if self._session is None:
             connector = aiohttp.TCPConnector(
                 limit=0,  # queues in front of local models are ours, not the pool's
-                keepalive_timeout=KEEP_ALIVE_SECONDS,
+                keepalive_timeout=self._unused_s,
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,

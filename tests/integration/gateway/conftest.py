@@ -25,7 +25,9 @@ from tests.simulators.base import Simulator
 
 BRISK = Pace(heartbeat=0.2, slow_reader=1.0, tick=0.1)
 
-IMPATIENT = Timeouts(connect=1.0, first_token=1.5, silence=1.0, listing=0.5, ending=0.3, whole=1.5)
+IMPATIENT = Timeouts(
+    connect=1.0, first_token=1.5, silence=1.0, listing=0.5, ending=0.3, whole=1.5, unused=4.0
+)
 
 
 @dataclass
