@@ -89,7 +89,7 @@ async def site() -> AsyncIterator[Site]:
     here = Site()
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", here.answer)
-    runner = web.AppRunner(application)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     listener = web.TCPSite(runner, "127.0.0.1", 0)
     await listener.start()
