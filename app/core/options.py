@@ -388,3 +388,22 @@ class ChatOptions:
     def on(self, id: str) -> bool:
         """A switch."""
         return self.values.get(id) is True
+
+
+def own_length(id: str, label: Text, default: int) -> Option:
+    """A mode's own limit of tokens for the answers it is made of, beside the one for any answer."""
+    return Option(
+        id=id,
+        kind="number",
+        label=label,
+        hint=Text(
+            ru="Пока не изменено, действует и общая длина ответа; 0 — без ограничений",
+            uk="Поки не змінено, діє й загальна довжина відповіді; 0 — без обмежень",
+            en="While untouched, the length of any answer holds, too; 0 means no limit",
+        ),
+        default=default,
+        minimum=0,
+        maximum=100_000,
+        step=1,
+        group="mode",
+    )

@@ -3,27 +3,17 @@
 from typing import Final
 
 from app.conversation.modes.consultation.plan import MAX_SPECIALISTS
-from app.core.options import Choice, Option
+from app.core.options import Choice, Option, own_length
 from app.core.text import Text
 
-LENGTH: Final = Option(
-    id="consultation_tokens",
-    kind="number",
-    label=Text(
+LENGTH: Final = own_length(
+    "consultation_tokens",
+    Text(
         ru="Длина ответа специалиста, токенов",
         uk="Довжина відповіді спеціаліста, токенів",
         en="A specialist's answer, tokens",
     ),
-    hint=Text(
-        ru="Пока не изменено, действует и общая длина ответа; 0 — без ограничений",
-        uk="Поки не змінено, діє й загальна довжина відповіді; 0 — без обмежень",
-        en="While untouched, the length of any answer holds, too; 0 means no limit",
-    ),
-    default=1200,
-    minimum=0,
-    maximum=100_000,
-    step=1,
-    group="mode",
+    1200,
 )
 
 OPTIONS: tuple[Option, ...] = (

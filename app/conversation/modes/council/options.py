@@ -2,30 +2,20 @@
 
 from typing import Final
 
-from app.core.options import Option
+from app.core.options import Option, own_length
 from app.core.text import Text
 
 LEAST, MOST = 2, 6
 """Members of a council."""
 
-LENGTH: Final = Option(
-    id="council_tokens",
-    kind="number",
-    label=Text(
+LENGTH: Final = own_length(
+    "council_tokens",
+    Text(
         ru="Длина ответа участника, токенов",
         uk="Довжина відповіді учасника, токенів",
         en="A member's answer, tokens",
     ),
-    hint=Text(
-        ru="Пока не изменено, действует и общая длина ответа; 0 — без ограничений",
-        uk="Поки не змінено, діє й загальна довжина відповіді; 0 — без обмежень",
-        en="While untouched, the length of any answer holds, too; 0 means no limit",
-    ),
-    default=2000,
-    minimum=0,
-    maximum=100_000,
-    step=1,
-    group="mode",
+    2000,
 )
 
 OPTIONS: tuple[Option, ...] = (

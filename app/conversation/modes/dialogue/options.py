@@ -2,29 +2,19 @@
 
 from typing import Final
 
-from app.core.options import Option
+from app.core.options import Option, own_length
 from app.core.text import Text
 
 MAX_TURNS = 40
 
-LENGTH: Final = Option(
-    id="dialogue_tokens",
-    kind="number",
-    label=Text(
+LENGTH: Final = own_length(
+    "dialogue_tokens",
+    Text(
         ru="Длина реплики, токенов",
         uk="Довжина репліки, токенів",
         en="Length of a turn, tokens",
     ),
-    hint=Text(
-        ru="Пока не изменено, действует и общая длина ответа; 0 — без ограничений",
-        uk="Поки не змінено, діє й загальна довжина відповіді; 0 — без обмежень",
-        en="While untouched, the length of any answer holds, too; 0 means no limit",
-    ),
-    default=500,
-    minimum=0,
-    maximum=100_000,
-    step=1,
-    group="mode",
+    500,
 )
 
 OPTIONS: tuple[Option, ...] = (
