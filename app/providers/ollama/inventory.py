@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -9,13 +10,15 @@ from typing import Any
 
 from app.completion.suggestions import memory_bytes
 from app.completion.tokens import answer_reserve, window_for
-from app.core.errors import ContextTooLong, KonsiliumError, ServerUnavailable
+from app.core.errors import ContextTooLong, KonsiliumError, RequestRefused, ServerUnavailable
 from app.core.models import Capability, LoadState, ModelProfile, ModelRef, ServerState
 from app.core.requests import ModelRequest
 from app.core.turns import now
 from app.providers.ollama import listing
 from app.providers.ollama.client import OllamaClient, ShowResponse
 from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
+
+log = logging.getLogger(__name__)
 
 SMALLEST_WINDOW = 4096
 """Tokens that a model has by itself on any machine; what it has on this one shows once it is loaded."""
@@ -206,10 +209,14 @@ class Inventory:
     # -- the list ---------------------------------------------------------------------------------
 
     async def _optional(self, path: str) -> dict[str, Any]:
-        """What older servers do not have is not an error."""
+        """What older servers do not have is not an error; what cannot be read hides no model, and is put
+        down in the log."""
         try:
             return await self._client.get(path)
-        except KonsiliumError:
+        except RequestRefused:
+            return {}
+        except KonsiliumError as error:
+            log.warning("%s: %s: %s", path, error.code, error.detail)
             return {}
 
     async def _show_new(self, tags: Sequence[Mapping[str, Any]]) -> None:
