@@ -142,6 +142,20 @@ def ask(page: Page, text: str) -> None:
     page.locator("#chat-submit").click()
 
 
+def asked(page: Page, text: str) -> Locator:
+    """Asks, waits for the whole answer, and returns the card with its numbers: the one that follows
+    the question. (Cards are not counted: those of a thread just opened may still be on their way.)"""
+    questions = page.locator('[data-step-type="user_message"]')
+    before = questions.count()
+    ask(page, text)
+    expect(questions).to_have_count(before + 1)
+    card = page.locator(
+        'xpath=(//*[@data-step-type="user_message"])[last()]/following::*[@data-testid="metrics"]'
+    ).last
+    expect(card).to_be_visible()
+    return card
+
+
 def pick(page: Page, picker: str, option: str) -> None:
     """Chooses in one of the composer's pickers (`model`, `mode`), and opens it again where a busy
     machine closed it, or had not heard from the server yet, as a person would."""

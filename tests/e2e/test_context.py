@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.conftest import ServerLog, ask, choose, metrics, picture, visitor
+from tests.e2e.conftest import ServerLog, ask, asked, choose, metrics, picture, visitor
 from tests.processes import Process, konsilium, running, simulator
 from tests.waiting import wait_until
 
@@ -74,14 +74,6 @@ PLAIN: dict[str, str | bool | int] = {
 }
 
 
-def answered(page: Page, text: str) -> Locator:
-    """Asks and waits for the numbers; returns their card."""
-    before = metrics(page).count()
-    ask(page, text)
-    expect(metrics(page)).to_have_count(before + 1)
-    return metrics(page).last
-
-
 def blocks(folder: Path, page: Page) -> int:
     """How many blocks the thread of that page has."""
     thread = page.url.rsplit("/", 1)[-1]
@@ -95,13 +87,13 @@ def compressed(folder: Path, page: Page) -> None:
     choose(page, model="echo · big", window=3100, compress_context=True)
     choose(page, summary_model="json · big", compress_every=4)
     for _ in range(3):
-        answered(page, words(400))
+        asked(page, words(400))
     wait_until(lambda: blocks(folder, page))
 
 
 def test_the_window_used_is_under_each_answer_with_a_bar(chat: Page):
     choose(chat, window=1024)
-    card = answered(chat, words(100))
+    card = asked(chat, words(100))
     expect(card).to_contain_text(re.compile(r"20\d / 1k, 20 %"))
     meter = card.get_by_role("meter")
     expect(meter).to_have_attribute("aria-valuemax", "1024")
@@ -110,7 +102,7 @@ def test_the_window_used_is_under_each_answer_with_a_bar(chat: Page):
 
 def test_a_window_nearly_full_warns(chat: Page):
     choose(chat, window=1024)
-    card = answered(chat, words(440))
+    card = asked(chat, words(440))
     expect(card).to_contain_text("окно почти заполнено")
     picture(chat, "window-warning")
 
@@ -120,7 +112,7 @@ def test_the_panel_says_where_a_conversation_is_compressed_without_a_model(
 ):
     """By whom three times nothing came, as the app keeps it over restarts."""
     choose(chat, model="echo · big", window=0)
-    answered(chat, words(20))
+    asked(chat, words(20))
     thread = chat.url.rsplit("/", 1)[-1]
     failed = {"balance": 0, "failures": 3, "model": "big/say-Коротко"}
     with sqlite3.connect(next((folder / "data").glob("*.db")), timeout=5) as database:
@@ -142,7 +134,7 @@ def test_the_panel_says_where_a_conversation_is_compressed_without_a_model(
 
 def test_a_prompt_the_server_cut_in_silence_is_said(chat: Page):
     choose(chat, model="echo · big")
-    card = answered(chat, "предосторожностями " * 250)
+    card = asked(chat, "предосторожностями " * 250)
     expect(card).to_contain_text("сервер обрезал начало разговора")
     picture(chat, "window-truncated")
 
@@ -151,7 +143,7 @@ def test_a_prompt_the_server_cut_in_silence_is_said(chat: Page):
 def full(chat: Page) -> Locator:
     """The card of a conversation that no longer fits."""
     for _ in range(3):
-        answered(chat, words(600))
+        asked(chat, words(600))
     ask(chat, words(600))
     card = chat.get_by_test_id("error")
     expect(card).to_contain_text("не помещается в окно")
@@ -167,7 +159,7 @@ def test_what_does_not_fit_may_leave_out_the_oldest(chat: Page, full: Locator):
     picture(chat, "window-dropped")
     chat.reload()
     expect(metrics(chat)).to_have_count(4)
-    answered(chat, words(600))  # from now on, without being asked again
+    asked(chat, words(600))  # from now on, without being asked again
 
 
 def test_what_does_not_fit_may_be_compressed_at_once(chat: Page, full: Locator, folder: Path):
@@ -210,7 +202,7 @@ def system_prompt(ollama: Process) -> str:
 def test_facts_are_pinned_in_the_panel_before_anything_is_said(chat: Page, ollama: Process):
     facts = "Бюджет — 12 400 ₽\nНе звонить по пятницам"
     choose(chat, pinned_facts=facts)
-    answered(chat, "Что запомнить?")
+    asked(chat, "Что запомнить?")
     system = system_prompt(ollama)
     assert [line in system for line in facts.split("\n")] == [True, True]
     chat.reload()
@@ -222,7 +214,7 @@ def test_facts_are_pinned_in_the_panel_before_anything_is_said(chat: Page, ollam
     picture(chat, "pinned-facts")
     field.fill("Не звонить по пятницам")
     chat.locator("#chat-settings #confirm").click()
-    answered(chat, "А теперь?")
+    asked(chat, "А теперь?")
     system = system_prompt(ollama)
     assert ("пятницам" in system, "12 400" in system) == (True, False)
 
@@ -231,7 +223,7 @@ def test_a_compressed_conversation_says_so_and_its_facts_are_pinned(
     chat: Page, folder: Path, house: Process
 ):
     compressed(folder, chat)
-    card = answered(chat, "Что дальше?")
+    card = asked(chat, "Что дальше?")
     note = chat.get_by_test_id("compression")
     expect(note).to_contain_text(re.compile(r"Сообщения 1–4 сжаты: [\d\s]+ → [\d\s]+ токен"))
     note.get_by_role("button").first.click()
@@ -247,7 +239,7 @@ def test_a_compressed_conversation_says_so_and_its_facts_are_pinned(
     note = chat.get_by_test_id("compression")
     note.get_by_role("button").first.click()
     expect(note.locator(".k-pins li")).to_have_count(1)
-    answered(chat, "Какой бюджет?")  # compressed after a resume as before
+    asked(chat, "Какой бюджет?")  # compressed after a resume as before
     last = metrics(chat).last
     last.get_by_role("button").first.click()
     expect(last).to_contain_text("Сжатие контекста")
@@ -269,9 +261,9 @@ def test_a_summariser_that_fails_or_hangs_leaves_the_conversation_as_it_was(
     choose(chat, model="echo · big", window=3100, compress_context=True)
     choose(chat, summary_model=f"{summariser} · big", compress_every=4)
     for _ in range(3):
-        answered(chat, words(400))
+        asked(chat, words(400))
     wait_until(lambda: len(log.look()["requests"]) > before + 3)
-    card = answered(chat, "Что дальше?")
+    card = asked(chat, "Что дальше?")
     expect(chat.get_by_test_id("compression")).to_have_count(0)
     expect(chat.get_by_test_id("error")).to_have_count(0)
     card.get_by_role("button").first.click()
@@ -281,7 +273,7 @@ def test_a_summariser_that_fails_or_hangs_leaves_the_conversation_as_it_was(
 def test_a_system_prompt_is_shown_before_and_after(chat: Page):
     choose(chat, model="echo · big", system_prompt=RULES, compress_context=True)
     choose(chat, compress_system_prompt=True, summary_model="say-Коротко · big")
-    answered(chat, "Первый")
+    asked(chat, "Первый")
 
     def shortened() -> bool:
         chat.locator("#chat-settings-open-modal").click()
@@ -298,7 +290,7 @@ def test_a_system_prompt_is_shown_before_and_after(chat: Page):
     panel.locator("#short_system_prompt").scroll_into_view_if_needed()
     picture(chat, "system-prompt-before-and-after")
     panel.locator("#confirm").click()
-    card = answered(chat, "Второй")
+    card = asked(chat, "Второй")
     card.get_by_role("button").first.click()
     expect(card).to_contain_text("Сжатие системного промпта")
 
@@ -306,17 +298,17 @@ def test_a_system_prompt_is_shown_before_and_after(chat: Page):
 def test_the_panel_tells_what_the_conversation_took_and_prices_come_from_the_file(
     chat: Page, folder: Path
 ):
-    card = answered(chat, "Сколько стоит?")
+    card = asked(chat, "Сколько стоит?")
     card.get_by_role("button").first.click()
     expect(card).to_contain_text(re.compile(r"Стоимость\s*0 ₽"))
     choose(chat, model="echo · big")
-    card = answered(chat, "А здесь?")
+    card = asked(chat, "А здесь?")
     card.get_by_role("button").first.click()
     expect(card).to_contain_text(re.compile(r"Стоимость\s*0 ₽"))  # a server on this machine
     (folder / "data" / "prices.toml").write_text(PRICES.format(input="1000"))
 
     def priced() -> bool:
-        last = answered(chat, "А теперь?")
+        last = asked(chat, "А теперь?")
         last.get_by_role("button").first.click()
         return re.search(r"Стоимость\s*[\d\s]+,00 ₽", last.inner_text()) is not None
 
@@ -332,7 +324,7 @@ def test_the_panel_tells_what_the_conversation_took_and_prices_come_from_the_fil
 
 def test_a_price_nobody_knows_is_a_dash(chat: Page):
     choose(chat, model="novelty · yandex")
-    card = answered(chat, "Сколько стоит?")
+    card = asked(chat, "Сколько стоит?")
     card.get_by_role("button").first.click()
     expect(card).to_contain_text(re.compile(r"Стоимость\s*—"))
     picture(chat, "price-unknown")
@@ -350,7 +342,7 @@ def test_a_price_nobody_knows_is_a_dash(chat: Page):
 def test_it_fits_a_phone_in_the_dark(chromium: Browser, house: Process):
     for page in visitor(chromium, house.url, language="uk-UA", dark=True, width=390):
         choose(page, model="echo · ollama", window=1024)
-        card = answered(page, words(440))
+        card = asked(page, words(440))
         expect(card).to_contain_text("вікно майже заповнене")
         card.get_by_role("button").first.click()
         expect(card).to_contain_text("Контекстне вікно")

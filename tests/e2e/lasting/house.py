@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.conftest import ask, metrics, pick
+from tests.e2e.conftest import ask, asked, pick
 from tests.processes import Process, konsilium, simulator
 from tests.simulators.script import WORDS
 
@@ -96,9 +96,7 @@ def begun(page: Page, model: str, question: str) -> str:
 
 def answered(page: Page, question: str) -> str:
     """Asks, waits for the whole answer, and returns the thread."""
-    before = metrics(page).count()
-    ask(page, question)
-    expect(metrics(page)).to_have_count(before + 1)
+    asked(page, question)
     expect(page.locator("#stop-button")).to_have_count(0)
     return thread_of(page)
 
