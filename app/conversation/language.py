@@ -18,6 +18,16 @@ _UKRAINIAN_WORDS = frozenset(_UK.split())
 _RUSSIAN_WORDS = frozenset(_RU.split())
 
 
+_YES = frozenset({"да", "так", "yes", "верно", "правда", "true", "вірно"})
+_NO = frozenset({"нет", "ні", "no", "неверно", "неправда", "false", "невірно"})
+
+
+def yes_or_no(text: str) -> bool | None:
+    """What an answer's first word says; None where it is neither yes nor no."""
+    first = "".join(words_of(text)[:1])
+    return True if first in _YES else False if first in _NO else None
+
+
 def words_of(text: str) -> list[str]:
     """The words of a text in lower case, code and addresses left out."""
     return [word.lower() for word in _WORD.findall(_CODE.sub(" ", text))]

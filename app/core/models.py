@@ -81,6 +81,12 @@ _PARAMETERS = re.compile(r"(?<![\w.])(\d{1,4}(?:\.\d{1,3})?) ?([MmBb])(?![A-Za-z
 _POWERS = {"m": 1e6, "b": 1e9}
 
 
+TINY = 5e8
+"""Parameters below which a model copies out what it reads when it is asked for notes or a verdict: of 100
+messages SmolLM2-135M saved 64 to 70 % in 17 calls and 300 s on two cores, where excerpts saved 82 % and
+kept every fact."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelProfile:
     """Facts about one model on one server. Unknown is None, never 0."""
@@ -119,6 +125,11 @@ class ModelProfile:
         """How many it has, by what its server says (`134.52M`) or else its name (`smollm2:135m`)."""
         known = _PARAMETERS.search(f"{self.parameter_size or ''} {self.ref.name}")
         return float(known[1]) * _POWERS[known[2].lower()] if known else None
+
+    @property
+    def tiny(self) -> bool:
+        """Whether it is too small to be asked for anything but an answer."""
+        return self.parameters is not None and self.parameters < TINY
 
     def can(self, capability: Capability) -> bool:
         """Whether the model is known to have `capability`."""

@@ -63,9 +63,6 @@ GIVES_WAY = 2
 """Times in a row that a summary on a local server is cancelled for a question on the same server."""
 SYSTEM_MIN_TOKENS = 150
 SYSTEM_SCOPE = "system_prompts"
-SMALLEST = 5e8
-"""Parameters below which a model is asked for no notes: it copies out what it reads. Of 100 messages
-SmolLM2-135M saved 64 to 70 % in 17 calls and 300 s on two cores; excerpts saved 82 % and kept every fact."""
 FAILURES = 3
 """In a row, after which a summariser is asked no more in a thread."""
 
@@ -211,7 +208,7 @@ class Compressor:
         rests = len(history) < self._rests.get(job.thread_id, 0)
         if not asked_for and rests:
             return 0
-        stopped = self._is_tiny(model) or (costs.stopped(str(model)) and not asked_for)
+        stopped = self._models.profile(model).tiny or (costs.stopped(str(model)) and not asked_for)
         free = asked_for or stopped
         may_cost = math.inf if free else budget(history, costs.balance, self._cost_share)
         summariser = Summariser(self._models, model, job.turn_id, may_cost)
@@ -327,11 +324,7 @@ class Compressor:
             return ""
         model = self._summary_model(options, answering)
         costs = await self.costs(thread_id)
-        return str(model) if self._is_tiny(model) or costs.stopped(str(model)) else ""
-
-    def _is_tiny(self, model: ModelRef) -> bool:
-        parameters = self._models.profile(model).parameters
-        return parameters is not None and parameters < SMALLEST
+        return str(model) if self._models.profile(model).tiny or costs.stopped(str(model)) else ""
 
     def _summary_model(self, options: ChatOptions, answering: ModelRef) -> ModelRef:
         for name in (options.text("summary_model"), self._default_model):

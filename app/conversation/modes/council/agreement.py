@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from app.conversation.language import words_of
+from app.conversation.language import words_of, yes_or_no
 
 SHORT = 160
 """Characters up to which an answer is short."""
@@ -20,8 +20,6 @@ _CHOICE = re.compile(
     r"(?:(?:ответ|вариант|відповідь|варіант|answer|option)\s*:?\s*)?\(?([a-fа-е])[).]?",
     re.IGNORECASE,
 )
-_YES = frozenset({"да", "так", "yes", "верно", "правда", "true", "вірно"})
-_NO = frozenset({"нет", "ні", "no", "неверно", "неправда", "false", "невірно"})
 _SURE = frozenset(
     {
         "конечно",
@@ -69,7 +67,7 @@ def _word(text: str) -> str | None:
     words = [word for word in words_of(text) if word not in _SURE]
     if len(words) != 1 or any(map(str.isdigit, text)):
         return None
-    return "yes" if words[0] in _YES else "no" if words[0] in _NO else None
+    return {True: "yes", False: "no", None: None}[yes_or_no(words[0])]
 
 
 def _number(text: str) -> str | None:

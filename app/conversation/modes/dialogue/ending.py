@@ -214,13 +214,18 @@ class Voice:
         return tail if len(tail) == length else "\0"
 
 
+def is_light(text: str) -> bool:
+    """Whether a turn is so short, and without question or figure, that it could be mere courtesy."""
+    return 0 < len(_WORDS.findall(text)) <= COURTESY_WORDS and not ("?" in text or _has_digit(text))
+
+
 def is_closing(text: str, before: Sequence[str] = ()) -> bool:
     """Whether a turn brings nothing: it thanks, agrees, parts, speaks of the talk itself or says what was
     said in `before`, or ends with a goodbye. One that asks, names a figure or objects is not."""
     if says_goodbye(text):
         return True
     words = [word.casefold().replace("’", "'").replace("ʼ", "'") for word in _WORDS.findall(text)]
-    if not 0 < len(words) <= COURTESY_WORDS or "?" in text or _has_digit(text):
+    if not is_light(text):
         return False
     if _CONTRAST.search(text) or (_denies(words) and not _DOUBLE_DENIAL.search(text)):
         return False

@@ -4,10 +4,12 @@ A later question in the same thread goes on with the conversation: the participa
 found in the history by their names. `continuation` makes the question of "N more turns".
 """
 
+import logging
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from app.conversation.answer import limit_of, sampling_of
-from app.conversation.language import words_of
+from app.conversation.language import words_of, yes_or_no
 from app.conversation.limits import deadline_in, passed, timed
 from app.conversation.mode import TurnContext
 from app.conversation.modes.dialogue import prompts
@@ -15,6 +17,7 @@ from app.conversation.modes.dialogue.ending import (
     LONG_TURN,
     Voice,
     is_closing,
+    is_light,
     repeats,
 )
 from app.conversation.modes.dialogue.notes import DialogueNote, LeftNote, ParticipantNote
@@ -27,15 +30,24 @@ from app.conversation.modes.dialogue.participants import (
 from app.conversation.modes.dialogue.transcript import Transcript
 from app.conversation.steps import StepWriter, colour_of
 from app.core.errors import BadRequest, EmptyAnswer, KonsiliumError
-from app.core.events import StepKind
+from app.core.events import StepKind, TextDelta, TextWasThinking
+from app.core.messages import Message
+from app.core.models import Capability
 from app.core.notes import ErrorNote, Note
 from app.core.options import ChatOptions, Option
 from app.core.ports import Call
+from app.core.requests import Sampling
 from app.core.text import Language, Text, plural
 from app.core.usage import Purpose
 
 MAX_TURNS_IN_ALL = 60
 """Turns of one request, however often a person puts in a word."""
+CHECK_SECONDS = 10.0
+CHECK_TOKENS = 16
+CHECK_LINES = 6
+CHECK_CHARACTERS = 500
+
+log = logging.getLogger(__name__)
 
 
 class Dialogue:
@@ -94,8 +106,11 @@ class _Conversation:
         self._last = self._transcript.last_speaker()
         self._spoken = 0
         self._silent = 0
-        self._closing = 0
-        """Turns in a row of nothing but courtesies and agreement."""
+        self._light: list[bool] = []
+        """The last turns that were short, without a question or a figure; of each, whether it was nothing
+        but courtesy or agreement."""
+        self._next_check: float = 2
+        """How many of them there must be before a model is asked whether it is over."""
         self._repeating = 0
         """Turns in a row that said nothing new."""
         self._end: _End | None = None
@@ -129,7 +144,7 @@ class _Conversation:
                 step.write(text)
             self._transcript.add(self._transcript.person, text)
             self._remaining = max(self._remaining, len(self._present))
-            self._closing = 0
+            self._light = []
             self._end = None
 
     async def _speak(self, speaker: int) -> None:
@@ -148,7 +163,7 @@ class _Conversation:
                     step.write(rest)
         except KonsiliumError as error:
             self._leave(speaker, error)
-        self._heard(speaker, step.text.strip(), voice.ended)
+        await self._heard(speaker, step.text.strip(), voice.ended)
 
     def _call(self, speaker: int, step: StepWriter) -> Call:
         turn, model = self._turn, self._models[speaker]
@@ -175,7 +190,7 @@ class _Conversation:
             about = ErrorNote.about(error)
             step.note(LeftNote(name, about.code, about.server, about.model))
 
-    def _heard(self, speaker: int, text: str, marked: bool) -> None:
+    async def _heard(self, speaker: int, text: str, marked: bool) -> None:
         """Takes the turn in and sees whether the conversation is over."""
         name = self._participants[speaker].name
         if not text:
@@ -188,7 +203,7 @@ class _Conversation:
         self._silent = 0
         before = [line.text for line in self._transcript.lines]
         closing = is_closing(text, [self._transcript.topic, *before])
-        self._closing = self._closing + 1 if closing else 0
+        self._light = [*self._light, closing] if closing or is_light(text) else []
         repeated = repeats(text, self._transcript.own(speaker))
         self._repeating = self._repeating + 1 if repeated else 0
         stuck = repeated and (
@@ -199,8 +214,49 @@ class _Conversation:
             self._end = self._end or _End("mark", name)
         elif stuck:
             self._end = self._end or _End("repetition", name)
-        elif self._closing >= max(2, len(self._present) - 1):
+        elif (
+            self._courtesies() >= max(2, len(self._present) - 1) or await self._is_said_to_be_over()
+        ):
             self._end = self._end or _End("courtesy")
+
+    def _courtesies(self) -> int:
+        """How many turns in a row were nothing but courtesy or agreement."""
+        return next(
+            (n for n, closing in enumerate(reversed(self._light)) if not closing), len(self._light)
+        )
+
+    async def _is_said_to_be_over(self) -> bool:
+        """What the chat's own model says, in one short call, of light turns that follow a courtesy: all
+        the words that people have for it are in no table. After a no it is asked when there are twice as
+        many, after no answer it is asked no more."""
+        turn, light = self._turn, len(self._light)
+        profile = turn.models.profile(turn.model)
+        if light < self._next_check or not any(self._light[-CHECK_LINES:-1]):
+            return False
+        if not self._remaining or profile.tiny:
+            return False
+        last = self._transcript.lines[-CHECK_LINES:]
+        lines = "\n".join(f"{line.name}: {line.text[:CHECK_CHARACTERS]}" for line in last)
+        request = turn.ask(
+            (Message.user(prompts.CHECK[self._transcript.language].format(lines=lines)),),
+            sampling=Sampling(temperature=0.0, max_tokens=CHECK_TOKENS),
+            think=False if profile.can(Capability.THINKING) else None,
+            purpose=Purpose.CHECK,
+        )
+        said = ""
+        try:
+            call = timed(turn.models.call(turn.model, request), deadline_in(CHECK_SECONDS))
+            async with aclosing(call.events()) as events:
+                async for event in events:
+                    if isinstance(event, TextDelta):
+                        said += event.text
+                    elif isinstance(event, TextWasThinking):
+                        said = ""
+        except KonsiliumError as error:
+            log.info("nobody says whether the dialogue is over: %s: %s", error.code, error.detail)
+        over = yes_or_no(said)
+        self._next_check = float("inf") if over is None else 2 * light
+        return bool(over)
 
     def _close(self, end: _End) -> None:
         """A line of ours that says why it ended; the view offers to go on beside it."""

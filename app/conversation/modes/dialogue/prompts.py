@@ -31,6 +31,28 @@ ASKED = Text(
     uk="\nОстанні слова ведучого: {text}",
     en="\nThe host's last words: {text}",
 )
+CHECK = Text(
+    ru="""Это последние реплики беседы:
+
+{lines}
+
+Кончена ли беседа: осталось ли собеседникам только прощаться, благодарить, мириться и соглашаться? Если они ещё \
+торгуются, играют, спорят, рассказывают, кого-то обслуживают или ждут ответа, то не кончена. Ответь одним словом: да \
+или нет.""",
+    uk="""Це останні репліки бесіди:
+
+{lines}
+
+Чи скінчено бесіду: чи лишилося співрозмовникам тільки прощатися, дякувати, миритися й погоджуватися? Якщо вони ще \
+торгуються, грають, сперечаються, розповідають, когось обслуговують або чекають відповіді, то не скінчено. Відповідай \
+одним словом: так або ні.""",
+    en="""These are the last lines of a conversation:
+
+{lines}
+
+Is the conversation over: is there nothing left but to part, to thank, to make up and to agree? If they still \
+bargain, play, argue, tell a story, serve somebody or wait for an answer, it is not. Answer with one word: yes or no.""",
+)
 WISHES = Text(
     ru="Пожелания человека:\n{system}",
     uk="Побажання людини:\n{system}",

@@ -293,12 +293,12 @@ IS_OVER = [
 ]  # fmt: skip
 
 
+BEGINNING = ["Тема широкая, начнём с её истории.", "Сначала послушайте другое мнение."]
+
+
 async def played(lines):
-    """How it ended, after two turns of substance."""
-    lines = ["Тема широкая, начнём с её истории.", "Сначала послушайте другое мнение.", *lines]
-    own = {ANNA: iter(lines[::2]), BORIS: iter(lines[1::2])}
-    scripts = {name: lambda request, its=its: next(its) for name, its in own.items()}
-    stage = a_stage(scripts, text="Поговорите.", dialogue_turns=len(lines))
+    """How it ended, after two turns of substance and with no model to ask."""
+    stage = asked_whether_it_is_over([*BEGINNING, *lines], "…")
     await stage.play()
     return ended(stage)["ended"]
 
@@ -329,6 +329,59 @@ async def test_conversations_end_as_people_end_them_and_no_other_does(half, ende
     assert len(on) >= 24
     assert not any(on)
     assert sum(over) >= ended_rightly * len(over)
+
+
+def asked_whether_it_is_over(lines, says):
+    """The stage after those lines, whose own model says that of each conversation it is shown."""
+    own = {ANNA: iter(lines[::2]), BORIS: iter(lines[1::2])}
+    scripts = {name: lambda request, its=its: next(its) for name, its in own.items()}
+    scripts["model"] = says
+    return a_stage(scripts, text="Поговорите.", dialogue_turns=len(lines))
+
+
+def checks(stage):
+    return [asked for _, asked in stage.models.requests if asked.purpose is Purpose.CHECK]
+
+
+async def test_a_model_that_judges_rightly_ends_most_of_the_unseen_ones_and_no_other():
+    ended_of = {"over": 0, "on": 0}
+    for block in (ENDINGS / "kept.txt").read_text(encoding="utf-8").strip().split("\n\n"):
+        head, *lines = block.splitlines()
+        kind = head.split()[0]
+        stage = asked_whether_it_is_over(
+            [*BEGINNING, *lines], "Да, кончена." if kind == "over" else "Нет"
+        )
+        await stage.play()
+        ended_of[kind] += ended(stage)["ended"] != "turns"
+    assert ended_of["over"] >= 31
+    assert ended_of["on"] == 0
+
+
+UNKNOWN_COURTESIES = ["Трамвай шумит.", "Ну что, мир?", "Спасибо тебе.", "Мур-мур, зайка.", "Чмоки.", "Чмоки-чмоки."]  # fmt: skip
+
+
+async def test_what_no_table_knows_as_courtesy_a_model_is_asked_about():
+    stage = asked_whether_it_is_over(UNKNOWN_COURTESIES, "Да.")
+    await stage.play()
+    assert ended(stage)["ended"] == "courtesy"
+    assert said(stage)[-1] == (BORIS, "Мур-мур, зайка.")
+    (check,) = checks(stage)
+    assert "Борис: Мур-мур, зайка." in check.messages[-1].text
+
+
+async def test_after_a_no_it_is_asked_again_when_there_are_twice_as_many():
+    lines = ["Трамвай шумит.", *UNKNOWN_COURTESIES[1:], *(f"Слово {w}." for w in "абвгде")]
+    stage = asked_whether_it_is_over(lines, "Нет, они ещё говорят.")
+    await stage.play()
+    assert ended(stage)["ended"] == "turns"
+    assert len(checks(stage)) == 3
+
+
+async def test_one_that_says_neither_yes_nor_no_is_asked_no_more():
+    stage = asked_whether_it_is_over([*UNKNOWN_COURTESIES, "Да ну.", "Ой."], "Мяу")
+    await stage.play()
+    assert ended(stage)["ended"] == "turns"
+    assert len(checks(stage)) == 1
 
 
 async def test_silence_all_round_ends_it():
