@@ -296,7 +296,7 @@ USAGES = {
     "in halves": counted(chunk({}, usage={"prompt_tokens": 5}), chunk({}, usage={"completion_tokens": 7})),
     "none at all": Odd(sse(SAID, chunk({}, "stop", usage="n/a"), {"choices": [], "usage": []})),
 }  # fmt: skip
-_TAGGED = (
+TAGGED = (
     "<think>мысль</think>Ответ",
     "\n\n<think>\nмысль\n</think>\n\nОтвет",
     "<THINK>мысль</THINK>Ответ",
@@ -320,10 +320,10 @@ _TAGGED = (
     "<|start|>assistant<|channel|>analysis<|message|>мысль<|end|><|channel|>final<|message|>Ответ",
 )  # fmt: skip
 THINKING = {
-    text: Odd(sse(chunk({"content": text}), ENDED), thinking=THOUGHT) for text in _TAGGED
+    text: Odd(sse(chunk({"content": text}), ENDED), thinking=THOUGHT) for text in TAGGED
 } | {
     f"{text} by the letter": Odd(sse(*(chunk({"content": c}) for c in text), ENDED), thinking=THOUGHT)
-    for text in _TAGGED
+    for text in TAGGED
 } | {
     json.dumps(delta, ensure_ascii=False): Odd(sse(chunk(delta), SAID, ENDED), thinking=THOUGHT)
     for delta in (

@@ -13,8 +13,8 @@ from app.core.sse import StreamReader
 from app.providers.upstream_errors import WRAPPERS, error_in_body, not_the_protocol, says_error
 
 Chunk = dict[str, Any]
-_AROUND = b" \t\r\n\0"
-_BLANK = re.compile(r"[\s\0]*")
+_AROUND = b" \t\r\n\0,"
+_BLANK = re.compile(r"[\s\0,]*")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -52,11 +52,16 @@ def parsed_chunks(server: str, model: str, data: bytes) -> Iterator[tuple[Chunk,
 
 def _values(data: bytes) -> tuple[list[Any], bool]:
     value, odd = _leniently(data)
-    if type(value) is str:  # JSON within a string of JSON
-        value, odd = _leniently(value.encode("utf-8", "surrogatepass"))
-    if value is None:
-        return [], odd
-    return (value if type(value) is list else [value]), odd
+    return _flat(value, 3), odd
+
+
+def _flat(value: Any, depth: int) -> list[Any]:
+    """The values in lists of one another, and in texts that are JSON themselves."""
+    if depth and type(value) is str:
+        return _flat(_leniently(value.encode("utf-8", "surrogatepass"))[0], depth - 1)
+    if depth and type(value) is list:
+        return [one for each in value for one in _flat(each, depth - 1)]
+    return [] if value is None else [value]
 
 
 def _leniently(data: bytes) -> tuple[Any, bool]:
@@ -82,13 +87,13 @@ def _leniently(data: bytes) -> tuple[Any, bool]:
 
 def unwrapped(chunk: Chunk) -> Chunk:
     """The answer itself, where a server or a gateway before it puts it under `data` or `result`."""
-    if "choices" in chunk:
+    if "choices" in chunk or "done" in chunk:
         return chunk
     for name in WRAPPERS:
         within = chunk.get(name)
         if type(within) is list and len(within) == 1:
             within = within[0]
-        if type(within) is dict and "choices" in within:
+        if type(within) is dict and ("choices" in within or "done" in within):
             return {**{key: value for key, value in chunk.items() if key != name}, **within}
     return chunk
 

@@ -196,16 +196,14 @@ def error_in_body(
 
 def says_error(chunk: Mapping[str, Any]) -> bool:
     """Whether an object of a stream, or one instead of an answer, is an error, in whatever form."""
-    if _names_error(chunk):
+    if names_error(chunk):
         return True
     base = chunk.get("base_resp")  # MiniMax: beside an answer, too, with 0 for none
     if isinstance(base, Mapping) and not _is_fine(base.get("status_code")):
         return True
     if "choices" in chunk or "usage" in chunk:
         return False
-    if any(
-        isinstance(said := chunk.get(name), Mapping) and _names_error(said) for name in WRAPPERS
-    ):
+    if any(isinstance(said := chunk.get(name), Mapping) and names_error(said) for name in WRAPPERS):
         return True
     if isinstance(chunk.get("message"), Mapping):
         return False
@@ -215,7 +213,8 @@ def says_error(chunk: Mapping[str, Any]) -> bool:
     return worded and not ("code" in chunk and _is_fine(chunk["code"]))
 
 
-def _names_error(chunk: Mapping[str, Any]) -> bool:
+def names_error(chunk: Mapping[str, Any]) -> bool:
+    """Whether it calls itself an error, or has one under any of the names for it."""
     named = "error" in (chunk.get("object"), chunk.get("type"))
     return named or any(is_failure(chunk.get(name)) for name in _ERRORS)
 
@@ -242,6 +241,7 @@ _ERRORS = (
     "fault",
     "errorMessage",
     "error_msg",
+    "error_message",
     "errors",
 )
 """What servers call what went wrong."""

@@ -13,10 +13,11 @@ from app.providers.chunks import ChunkReader
 from app.providers.deadline import StreamDeadline, Timeouts
 from app.providers.ollama.client import OllamaClient
 from app.providers.ollama.inventory import Inventory
-from app.providers.ollama.wire import AnswerReader, as_message, chat_body, prompt_body
+from app.providers.ollama.wire import AnswerReader, chat_body, prompt_body
 from app.providers.transport import UpstreamAnswer
 from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
 
+_SPEAKS = {"message", "done", "response", "choices"}
 _NO_MEMORY = re.compile(r"requires more system memory", re.IGNORECASE)
 
 
@@ -43,7 +44,8 @@ class OllamaModel:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """The answer, ended by `Finished`; closing this generator stops the model."""
-        reader, chunks = AnswerReader(), ChunkReader(self._server, self._name)
+        reader = AnswerReader(self._server, self._name)
+        chunks = ChunkReader(self._server, self._name)
         finished: Finished | None = None
         deadline = StreamDeadline(self._timeouts, self._server, self._name)
         answer: UpstreamAnswer | None = None
@@ -55,9 +57,7 @@ class OllamaModel:
                     piece = await deadline.wait(answer.next())
                     whole = not piece
                     for chunk, odd in chunks.read(piece):
-                        if request.prompt is not None and "response" in chunk:
-                            chunk = as_message(chunk)
-                        if chunks.is_events and not ("message" in chunk or "done" in chunk):
+                        if chunks.is_events and not chunk.keys() & _SPEAKS:
                             raise not_the_protocol(self._server, self._name, repr(chunk).encode())
                         for event in self._read(reader, chunk, odd):
                             if type(event) is Finished:
@@ -66,6 +66,12 @@ class OllamaModel:
                             else:
                                 deadline.content()
                                 yield event
+                if finished is None and chunks.done:
+                    for event in reader.closing():
+                        if type(event) is Finished:
+                            finished = event
+                        else:
+                            yield event
         except ServerError:
             if finished is None:
                 raise

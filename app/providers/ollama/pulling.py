@@ -19,6 +19,7 @@ from app.core.errors import (
 from app.core.sse import LineSplitter
 from app.providers.deadline import StreamDeadline, Timeouts
 from app.providers.ollama.client import OllamaClient
+from app.providers.shapes import count
 from app.providers.upstream_errors import error_in_body, not_the_protocol
 
 _FAILURES: tuple[tuple[re.Pattern[str], type[KonsiliumError]], ...] = (
@@ -95,10 +96,13 @@ def _progress(server: str, model: str, line: bytes) -> Progress:
         raise not_the_protocol(server, model, line) from error
     if not isinstance(said, dict):
         raise not_the_protocol(server, model, line)
-    if "error" in said:
+    if said.get("error"):
         raise _refusal(server, model, said)
     return Progress(
-        said.get("status", ""), said.get("digest"), said.get("total"), said.get("completed")
+        str(said.get("status") or ""),
+        str(said["digest"]) if said.get("digest") else None,
+        count(said.get("total")),
+        count(said.get("completed")),
     )
 
 

@@ -6,6 +6,7 @@ Checked against Ollama's sources of August 2026 (api/types.go, server/routes.go)
 import json
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -20,14 +21,9 @@ from app.core.messages import Message, alternating
 from app.core.reading import Halves, clean
 from app.core.requests import JsonSchema, ModelRequest
 from app.core.usage import Usage
-from app.providers.shapes import (
-    FINISH_REASONS,
-    count,
-    objects_in,
-    reason_of,
-    text_of,
-    thinking_in,
-)
+from app.providers.ollama.straight import COUNTS, straighten
+from app.providers.openai_compatible.tool_calls import ToolCallDeltas
+from app.providers.shapes import FINISH_REASONS, count, objects_in
 from app.providers.thinking import ThinkTags
 
 OPTIONS = frozenset(
@@ -100,12 +96,6 @@ def prompt_body(
     return body | {"prompt": request.prompt, "raw": True}
 
 
-def as_message(chunk: Mapping[str, Any]) -> dict[str, Any]:
-    """A chunk of /api/generate in the form of /api/chat."""
-    said = {"content": chunk.get("response"), "thinking": chunk.get("thinking")}
-    return {**chunk, "message": said}
-
-
 def _tools(request: ModelRequest) -> list[dict[str, Any]]:
     """Ollama knows no tool_choice: a tool that was chosen by name is the only one offered."""
     tools = [dict(tool) for tool in request.tools]
@@ -169,72 +159,100 @@ def _arguments(text: str) -> Any:
     return parsed if isinstance(parsed, dict) else {"arguments": parsed}
 
 
-class AnswerReader:
-    """Turns the chunks of one streamed answer into events."""
+_PLAIN = frozenset(("model", "created_at", "message", "done", "remote_model", "remote_host"))
+"""All that stands in the line of one more word."""
 
-    def __init__(self) -> None:
-        self._tool_calls = 0
+
+class AnswerReader:
+    """Turns the lines of one streamed answer into events."""
+
+    def __init__(self, server: str, model: str) -> None:
+        self._server, self._model = server, model
+        self._tool_calls = ToolCallDeltas()
+        self._silent: dict[int, bool] = {}
+        """The calls so far, and whether they have no arguments yet."""
         self._logprobs: list[Any] = []
         self._tags = ThinkTags()
         self._halves = Halves()
+        self._end: dict[str, Any] = {}
+        """What the lines say of the end."""
 
     def read(self, chunk: Mapping[str, Any], *, odd: bool = False) -> list[ModelEvent]:
-        """The events of one chunk that is not an error; the last of the last chunk is `Finished`.
-        `odd`: it may hold half a surrogate pair.
+        """The events of one line; the last of the last line is `Finished`. `odd`: it may hold half a
+        surrogate pair.
 
-        Raises one of `WRONG_SHAPE` where it is not of the protocol.
+        Raises one of `WRONG_SHAPE` where it is not of the protocol, or what the server says went wrong.
         """
-        events: list[ModelEvent] = []
         message = chunk.get("message")
-        if message:
-            said = message if type(message) is dict else {"content": message}
-            content = said.get("content")
-            alone = type(content) is str and len(said) == 2 and "role" in said
-            if not alone and (thinking := thinking_in(said)):
-                self._tags.no_more()
-                events.append(ReasoningDelta(clean(thinking) if odd else thinking))
-            if content:
-                text, tags = text_of(content), self._tags
-                if odd or self._halves.held:
-                    text = self._halves.joined(text)
-                if tags.over and "<" not in text and "[" not in text:
-                    tags.before = text
-                    events.append(TextDelta(text))
-                elif text:
-                    events += tags.split(text)
-            if calls := said.get("tool_calls"):
-                events.extend(self._tool_call(call) for call in objects_in(calls))
-        if logprobs := chunk.get("logprobs"):
-            self._logprobs.extend(map(_logprob, logprobs))
-        if chunk.get("done"):
+        if (
+            type(message) is dict
+            and len(message) == 2
+            and type(content := message.get("content")) is str
+            and "role" in message
+            and chunk.get("done") is False
+            and chunk.keys() <= _PLAIN
+        ):
+            return self._said(content, odd)
+        return self._read_slowly(straighten(self._server, self._model, chunk), odd)
+
+    def closing(self) -> list[ModelEvent]:
+        """The end of an answer that only a mark of another protocol, `[DONE]`, has ended."""
+        return self._read_slowly({"message": {}, "done": True}, False)
+
+    def _said(self, text: str, odd: bool) -> list[ModelEvent]:
+        if odd or self._halves.held:
+            text = self._halves.joined(text)
+        tags = self._tags
+        if tags.over and "<" not in text and "[" not in text:
+            tags.before = text
+            return [TextDelta(text)] if text else []
+        return tags.split(text) if text else []
+
+    def _read_slowly(self, chunk: Mapping[str, Any], odd: bool) -> list[ModelEvent]:
+        """All that is not one more word; the line is straight."""
+        events: list[ModelEvent] = []
+        said = chunk["message"]
+        if thinking := said.get("reasoning_content") or said.get("reasoning"):
+            self._tags.no_more()
+            events.append(ReasoningDelta(clean(thinking) if odd else thinking))
+        if text := said.get("content"):
+            events += self._said(text, odd)
+        for at, call in enumerate(said.get("tool_calls") or ()):
+            events += self._called(self._tool_calls.read(call, at))
+        if isinstance(logprobs := chunk.get("logprobs"), list):
+            self._logprobs += [_logprob(one) for one in objects_in(logprobs) if "token" in one]
+        self._end |= {name: value for name in _END if (value := chunk.get(name)) is not None}
+        if chunk["done"]:
             if left := self._halves.rest():
                 events += self._tags.split(left)
-            events += self._tags.rest()
-            events.append(self._finished(chunk))
+            events += [*self._tags.rest(), *self._called(self._tool_calls.rest())]
+            bare = [index for index, silent in self._silent.items() if silent]
+            events += self._called([ToolCallDelta(index, arguments="{}") for index in bare])
+            events.append(self._finished())
         return events
 
-    def _tool_call(self, call: Mapping[str, Any]) -> ToolCallDelta:
-        function = call.get("function")
-        if not isinstance(function, Mapping):
-            function = call
-        index = self._tool_calls
-        self._tool_calls += 1
-        arguments = function.get("arguments") or {}
-        return ToolCallDelta(
-            index,
-            id=call.get("id") or f"call_{uuid4().hex[:24]}",
-            name=function.get("name"),
-            arguments=arguments
-            if isinstance(arguments, str)
-            else json.dumps(arguments, ensure_ascii=False),
-        )
+    def _called(self, deltas: list[ToolCallDelta]) -> list[ToolCallDelta]:
+        """The same, each call with an id from its beginning on."""
+        named = []
+        for delta in deltas:
+            if delta.index not in self._silent:
+                delta = replace(delta, id=delta.id or f"call_{uuid4().hex[:24]}")
+            self._silent[delta.index] = self._silent.get(delta.index, True) and not delta.arguments
+            named.append(delta)
+        return named
 
-    def _finished(self, chunk: Mapping[str, Any]) -> Finished:
-        reason = FINISH_REASONS.get(reason_of(chunk.get("done_reason")) or "stop", "stop")
-        if self._tool_calls and reason == "stop":
+    def _finished(self) -> Finished:
+        reason = FINISH_REASONS.get(self._end.get("done_reason") or "stop", "stop")
+        if self._silent and reason == "stop":
             reason = "tool_calls"
         extra = {"logprobs": {"content": self._logprobs}} if self._logprobs else {}
-        return Finished(reason, usage(chunk), extra)
+        return Finished(reason, usage(self._end), extra)
+
+
+_END = (
+    *("done_reason", "total_duration", "load_duration", "prompt_eval_duration", "eval_duration"),
+    *COUNTS,
+)
 
 
 def _logprob(token: Mapping[str, Any]) -> dict[str, Any]:
@@ -256,4 +274,6 @@ def usage(chunk: Mapping[str, Any]) -> Usage:
 
 
 def _seconds(nanoseconds: object) -> float | None:
-    return nanoseconds / 1e9 if isinstance(nanoseconds, int | float) else None
+    if isinstance(nanoseconds, int | float) and nanoseconds >= 0:
+        return nanoseconds / 1e9
+    return None

@@ -83,7 +83,7 @@ def _straighten_choice(
             if is_failure(said.get("error")):
                 raise error_in_body(server, model, said)
             changed |= _without_error(said)
-            changed |= _straighten_said(said, functions)
+            changed |= straighten_said(said, functions=functions)
     if is_failure(choice.get("error")):
         raise error_in_body(server, model, choice)
     return changed | _straighten_end(server, model, chunk, choice)
@@ -114,7 +114,9 @@ def _broken(
     return error_in_body(server, model, {"error": words})
 
 
-def _straighten_said(said: Chunk, functions: bool) -> bool:
+def straighten_said(said: Chunk, *, functions: bool) -> bool:
+    """The same for a delta or a message by itself: its text and its thinking become texts, its tool calls
+    pieces with a `function` of texts."""
     changed = False
     content = said.get("content")
     whole_thought = said.get("thought") is True and isinstance(content, str)
@@ -160,6 +162,8 @@ def _straight_call(call: Chunk) -> Chunk:
     straight = {name: value for name, value in call.items() if name not in _FLAT}
     if isinstance(within, str):
         function["name"] = within
+    if not isinstance(call.get("id"), str | None):
+        straight["id"] = str(call["id"])
     for name, ours in _FLAT.items():
         if name in call and ours not in function:
             function[ours] = call[name]

@@ -1,4 +1,4 @@
-"""Answers in odd forms through the whole gateway: every face says the same of each of them."""
+"""Answers in odd forms, of either protocol, through the whole gateway: every face says the same of each."""
 
 import asyncio
 import contextlib
@@ -13,45 +13,54 @@ from app.completion.catalogue import Catalogue
 from app.completion.models import Models
 from app.completion.pricing import Prices
 from app.core.providers import any_server
+from app.providers.ollama.server import OllamaServer
 from app.providers.openai_compatible.server import OpenAICompatibleServer
+from tests import odd_lines
 from tests.gateway import gateway, make_services
 from tests.odd_streams import BROKEN_OFF, ODD, Odd
 from tests.simulators.http import Exchange, HttpServer, chunk
 
-FORMS = list(ODD)
+FORMS: dict[str, Odd] = {f"lab/odd-{n}": row for n, row in enumerate(ODD.values())}
+FORMS |= {f"home/odd-{n}": row for n, row in enumerate(odd_lines.ODD.values())}
+NAMES = dict(zip(FORMS, (*ODD, *odd_lines.ODD), strict=True))
+BREAKS: dict[str, bytes] = {f"lab/broken-{n}": body for n, body in enumerate(BROKEN_OFF.values())}
+BREAKS |= {f"home/broken-{n}": body for n, body in enumerate(odd_lines.BROKEN_OFF.values())}
 PIECED = "calls: a name in two pieces"
 """An item of /v1/responses has its name from the beginning on: this one would come half."""
-BREAKS = list(BROKEN_OFF)
 AT_ONCE = 4
 
 
 class OddServer(HttpServer):
-    """Its models answer with the rows of the tables: `odd-N` and `broken-N`."""
+    """Its models answer with the rows of the tables, `lab` by OpenAI's protocol and `home` by Ollama's."""
 
     async def handler(self, exchange: Exchange) -> None:
-        if exchange.path.endswith("/models"):
-            names = [f"odd-{n}" for n in range(len(FORMS))]
-            names += [f"broken-{n}" for n in range(len(BREAKS))]
+        path = exchange.path
+        server = "home" if path.startswith("/api/") else "lab"
+        names = [name.split("/")[1] for name in (*FORMS, *BREAKS) if name.startswith(server)]
+        if path.endswith("/models"):
             await exchange.respond(200, {"data": [{"id": name} for name in names]})
-            return
-        if not exchange.path.endswith("/completions"):
+        elif path == "/api/tags":
+            await exchange.respond(200, {"models": [{"name": name} for name in names]})
+        elif path == "/api/show":
+            await exchange.respond(200, {"capabilities": ["completion", "tools"]})
+        elif path.endswith(("/completions", "/api/chat")):
+            form = f"{server}/{exchange.json['model'].removesuffix(':latest')}"
+            body = FORMS[form].body if form in FORMS else BREAKS[form]
+            kind = "text/event-stream" if server == "lab" else "application/x-ndjson"
+            await exchange.write(exchange.start(kind))
+            for at in range(0, len(body), 97):
+                await exchange.write(chunk(body[at : at + 97]))
+            await exchange.write(chunk(b""))
+        else:
             await exchange.respond(404, {})
-            return
-        kind, _, number = exchange.json["model"].partition("-")
-        form = FORMS[int(number)] if kind == "odd" else BREAKS[int(number)]
-        body = ODD[form].body if kind == "odd" else BROKEN_OFF[form]
-        await exchange.write(exchange.start("text/event-stream"))
-        for at in range(0, len(body), 97):
-            await exchange.write(chunk(body[at : at + 97]))
-        await exchange.write(chunk(b""))
 
 
 @pytest.fixture
 async def url() -> AsyncIterator[str]:
     async with contextlib.AsyncExitStack() as stack:
         odd = await stack.enter_async_context(OddServer())
-        server = OpenAICompatibleServer(any_server("lab", f"{odd.url}/v1"))
-        catalogue = Catalogue([server])
+        lab = OpenAICompatibleServer(any_server("lab", f"{odd.url}/v1"))
+        catalogue = Catalogue([lab, OllamaServer("home", odd.url)])
         models = Models(catalogue, Prices())
         await models.refresh()
         yield await stack.enter_async_context(gateway(make_services(models)))
@@ -136,7 +145,7 @@ async def gathered(url: str, ask: Ask, models: list[str]) -> list[list[Any] | Ba
 
     async def one(http: httpx.AsyncClient, model: str) -> list[Any]:
         async with turn:
-            return await ask(http, f"lab/{model}")
+            return await ask(http, model)
 
     async with httpx.AsyncClient(base_url=url, timeout=600) as http:
         asking = (one(http, model) for model in models)
@@ -145,19 +154,19 @@ async def gathered(url: str, ask: Ask, models: list[str]) -> list[list[Any] | Ba
 
 @FACES
 async def test_every_face_reads_an_odd_answer_alike(url: str, ask: Ask) -> None:
-    found = await gathered(url, ask, [f"odd-{n}" for n in range(len(FORMS))])
+    found = await gathered(url, ask, list(FORMS))
     wrong = {
-        form: said
-        for form, said in zip(FORMS, found, strict=True)
-        if not (form == PIECED and ask is responses)
-        if isinstance(said, BaseException) or [said[0].strip(), said[1]] != expected(ODD[form], ask)
+        f"{model}: {NAMES[model]}": said
+        for (model, row), said in zip(FORMS.items(), found, strict=True)
+        if not (NAMES[model] == PIECED and ask is responses)
+        if isinstance(said, BaseException) or [said[0].strip(), said[1]] != expected(row, ask)
     }
     assert wrong == {}
 
 
 @FACES
 async def test_no_face_takes_an_answer_that_broke_off_for_a_whole_one(url: str, ask: Ask) -> None:
-    found = await gathered(url, ask, [f"broken-{n}" for n in range(len(BREAKS))])
+    found = await gathered(url, ask, list(BREAKS))
     wrong = {
         form: said
         for form, said in zip(BREAKS, found, strict=True)

@@ -9,13 +9,22 @@ from typing import Any
 import pytest
 
 from app.core.errors import IncompleteAnswer, KonsiliumError, ServerError
-from app.core.events import ModelEvent, ReasoningDelta, TextDelta, TextWasThinking, ToolCallDelta
+from app.core.events import (
+    Finished,
+    ModelEvent,
+    ReasoningDelta,
+    TextDelta,
+    TextWasThinking,
+    ToolCallDelta,
+)
 from app.core.sse import StreamReader
 from app.core.usage import Usage
 from app.providers.chunks import ChunkReader
+from app.providers.ollama import wire as ollama
 from app.providers.openai_compatible.answers import AnswerReader
 from app.providers.openai_compatible.passing import StreamMender
 from app.providers.openai_compatible.whole_answers import mended_answer
+from tests import odd_lines
 from tests.odd_streams import BROKEN_OFF, ODD, SAID, WHOLE, Odd, sse
 
 Calls = dict[int, list[str]]
@@ -57,8 +66,12 @@ def in_the_chat(row: Odd, size: int = 0) -> Odd:
         if not (chunks.done or reader.complete):
             raise
     assert chunks.done or reader.complete
+    return told([*events, *reader.held_back()], reader.finished(), row)
+
+
+def told(events: list[ModelEvent], end: Finished, row: Odd) -> Odd:
     text, thinking, calls = "", "", Calls()
-    for event in [*events, *reader.held_back()]:
+    for event in events:
         match event:
             case TextDelta(more):
                 text += more
@@ -68,8 +81,29 @@ def in_the_chat(row: Odd, size: int = 0) -> Odd:
                 text, thinking = "", thinking + text
             case ToolCallDelta(index, _, name, arguments):
                 fold(calls, index, name, arguments)
-    end = reader.finished()
     return heard(text, thinking, calls, end.finish_reason, end.usage, row)
+
+
+def from_ollama(row: Odd, size: int = 0) -> Odd:
+    reader, chunks = ollama.AnswerReader("lab", "m"), ChunkReader("lab", "m")
+    events: list[ModelEvent] = []
+    ends: list[Finished] = []
+
+    def sort(read: list[ModelEvent]) -> None:
+        for event in read:
+            (ends if isinstance(event, Finished) else events).append(event)  # type: ignore[arg-type]
+
+    try:
+        for piece in (*pieces(row.body, size), b""):
+            for one, odd in chunks.read(piece):
+                sort(reader.read(one, odd=odd))
+        if chunks.done and not ends:
+            sort(reader.closing())
+    except ServerError:
+        if not ends:
+            raise
+    assert ends
+    return told(events, ends[-1], row)
 
 
 def passed_on(row: Odd, size: int = 0) -> Odd:
@@ -145,6 +179,26 @@ def test_an_answer_without_an_end_is_never_whole(read: Callable[[Odd], Odd]) -> 
     for cut in (sse(SAID, done=""), sse(SAID, done="")[:-1], WHOLE[:90]):
         with pytest.raises((IncompleteAnswer, AssertionError)):
             read(Odd(cut))
+
+
+@pytest.mark.parametrize("form", odd_lines.ODD)
+def test_an_answer_of_ollama_s_is_read_in_whatever_form_it_comes(form: str) -> None:
+    row = odd_lines.ODD[form]
+    for size in (0, 1, 7):
+        assert from_ollama(row, size) == row
+
+
+@pytest.mark.parametrize("form", odd_lines.BROKEN_OFF)
+def test_an_answer_of_ollama_s_that_breaks_off_is_an_error_in_its_words(form: str) -> None:
+    with pytest.raises(KonsiliumError) as refused:
+        from_ollama(Odd(odd_lines.BROKEN_OFF[form]))
+    assert "boom" in refused.value.detail
+
+
+def test_an_answer_of_ollama_s_without_an_end_is_never_whole() -> None:
+    for cut in (odd_lines.lines(odd_lines.SAID), odd_lines.WHOLE[:-9], odd_lines.WHOLE[:60]):
+        with pytest.raises((IncompleteAnswer, AssertionError)):
+            from_ollama(Odd(cut))
 
 
 def test_events_that_one_line_feed_parts_come_as_they_arrive() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core.errors import KonsiliumError
 from app.core.events import Finished, ReasoningDelta, TextDelta, ToolCallDelta
 from app.core.messages import ImagePart, Message, TextPart, ToolCall
 from app.core.providers import PRESETS, any_server
@@ -129,7 +130,7 @@ def test_thinking_in_tags_comes_apart_in_both_protocols() -> None:
     chunks = [choice({"content": piece}) for piece in pieces]
     expected = [ReasoningDelta("hm"), TextDelta("yes"), TextDelta("!")]
     assert openai_events(*chunks)[:-1] == expected
-    reader = ollama.AnswerReader()
+    reader = ollama.AnswerReader("s", "m")
     said = [e for p in pieces for e in reader.read({"message": {"content": p}})]
     assert said == expected
     assert reader.read({"done": True})[:-1] == []
@@ -185,7 +186,7 @@ def test_content_in_parts_is_text() -> None:
 
 
 def test_ollamas_counts_are_in_seconds_and_absent_ones_unknown() -> None:
-    reader = ollama.AnswerReader()
+    reader = ollama.AnswerReader("s", "m")
     assert reader.read({"done": True, "done_reason": "stop"}) == [Finished("stop", Usage())]
     end = {
         "done": True,
@@ -193,7 +194,7 @@ def test_ollamas_counts_are_in_seconds_and_absent_ones_unknown() -> None:
         "load_duration": 2_500_000_000,
         "prompt_eval_count": 7,
     }
-    assert ollama.AnswerReader().read(end) == [
+    assert ollama.AnswerReader("s", "m").read(end) == [
         Finished("stop", Usage(input_tokens=7, output_tokens=0, load_s=2.5))
     ]
 
@@ -215,10 +216,10 @@ json_values = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["message", "done", "choices", "usage", "logprobs"]), json_values))  # fmt: skip
 def test_json_of_another_shape_is_an_error_we_know(chunk: dict[str, Any]) -> None:
-    for reader in (ollama.AnswerReader(), AnswerReader("s", "m")):
+    for reader in (ollama.AnswerReader("s", "m"), AnswerReader("s", "m")):
         try:
             events = reader.read(json.loads(json.dumps(chunk)))
-        except WRONG_SHAPE:
+        except (*WRONG_SHAPE, KonsiliumError):
             continue
         for event in events:
             assert not isinstance(event, TextDelta) or isinstance(event.text, str)
