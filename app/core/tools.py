@@ -97,6 +97,17 @@ class Tool:
         return f"{self.origin}/{self.name}" if self.origin else self.name
 
 
+def query_schema(description: str) -> Mapping[str, Any]:
+    """The schema of a tool that looks something up: one text, `query`."""
+    query = {"type": "string", "minLength": 1, "maxLength": 400, "description": description}
+    return {
+        "type": "object",
+        "properties": {"query": query},
+        "required": ["query"],
+        "additionalProperties": False,
+    }
+
+
 class ToolSource(Protocol):
     """Some tools that come together: ours of one kind, or those of one server."""
 

@@ -90,17 +90,24 @@ class _Index:
     models: dict[str, str] = field(default_factory=dict)
     """Of each document."""
     vectors: dict[str, Matrix] = field(default_factory=dict)
-    joined: dict[str, tuple[list[Key], Matrix]] = field(default_factory=dict)
-    """All passages of a model, in one."""
+    joined: list[tuple[str, list[Key], Matrix]] = field(default_factory=list)
+    """All passages of a model, in one; the vectors above are parts of these."""
 
     def join(self) -> None:
-        self.joined = {}
-        for model in dict.fromkeys(self.models.values()):
-            documents = [d for d, of in self.models.items() if of == model and len(self.vectors[d])]
-            if not documents:
-                continue
+        alike: dict[tuple[str, int], list[str]] = {}
+        for document, model in self.models.items():
+            if len(matrix := self.vectors[document]):
+                alike.setdefault((model, matrix.shape[1]), []).append(document)
+        joined = []
+        for (model, _width), documents in alike.items():  # another model may have come by that name
             keys = [(one, n) for one in documents for n in range(len(self.vectors[one]))]
-            self.joined[model] = keys, np.concatenate([self.vectors[one] for one in documents])
+            whole = np.concatenate([self.vectors[one] for one in documents])
+            joined.append((model, keys, whole))
+            end = 0
+            for one in documents:
+                start, end = end, end + len(self.vectors[one])
+                self.vectors[one] = whole[start:end]
+        self.joined = joined
 
 
 class Embeddings:
@@ -176,9 +183,10 @@ class Embeddings:
         are and that answers in time. Of bases that the reader may read."""
         indexes = [await self._index(base_id, reader) for base_id in base_ids]
         rankings = []
-        for model in dict.fromkeys(model for index in indexes for model in index.joined):
+        joined = [part for index in indexes for part in index.joined]
+        for model in dict.fromkeys(model for model, *_ in joined):
             if (vector := await self._question(model, question)) is not None:
-                parts = [index.joined[model] for index in indexes if model in index.joined]
+                parts = [(keys, matrix) for of, keys, matrix in joined if of == model]
                 rankings.append(await asyncio.to_thread(_nearest, parts, vector, limit))
         return rankings
 
@@ -238,8 +246,10 @@ def _nearest(parts: Sequence[tuple[list[Key], Matrix]], vector: Matrix, limit: i
     found: list[tuple[float, Key]] = []
     for keys, matrix in parts:
         if matrix.shape[1] != len(vector):
-            continue  # the server has another model under that name now
-        scores = matrix @ vector
+            continue  # the server has another model by that name now
+        scores = np.vecdot(
+            matrix, vector
+        )  # `@` would set all cores spinning, and wait for the slowest
         best = np.argpartition(-scores, min(limit, len(keys)) - 1)[:limit]
         found += ((float(scores[at]), keys[at]) for at in best)
     return [key for _, key in sorted(found, key=lambda one: -one[0])[:limit]]

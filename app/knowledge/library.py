@@ -108,8 +108,11 @@ class Library:
             self.store.find(base_ids, reader, terms, _OF_EACH),
             self.embeddings.find(base_ids, reader, question, _OF_EACH),
         )
-        best = fused([[found.key for found in by_words], *by_meaning])[:limit]
-        return await self.store.load(best, reader)
+        found = {one.key: one for one in by_words}
+        best = fused([list(found), *by_meaning])[:limit]
+        others = await self.store.load([key for key in best if key not in found], reader)
+        found |= {one.key: one for one in others}
+        return tuple(found[key] for key in best if key in found)
 
     async def find(
         self, request: TurnRequest, history: Sequence[HistoryMessage]

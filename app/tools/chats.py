@@ -8,7 +8,7 @@ from app.conversation.sources import described
 from app.core.events import StepKind
 from app.core.text import Text
 from app.core.threads import Page, StoredThread, ThreadRecord
-from app.core.tools import Source, Tool, ToolCaller, ToolResult
+from app.core.tools import Source, Tool, ToolCaller, ToolResult, query_schema
 
 MOST_CHATS = 5
 EXCERPT = 400
@@ -46,17 +46,7 @@ class ChatSearch:
             description="Searches the person's earlier conversations and returns numbered excerpts. Use "
             "it when they refer to something said before that is not in this conversation. Cite what you "
             "take from one by its number in square brackets, like [1].",
-            schema={
-                "type": "object",
-                "properties": {
-                    "query": {
-                        "type": "string",
-                        "description": "One to four telling words, in the language of that conversation",
-                    }
-                },
-                "required": ["query"],
-                "additionalProperties": False,
-            },
+            schema=query_schema("One to four telling words, in the language of that conversation"),
             call=self._search,
             read_only=True,
             foreign=True,

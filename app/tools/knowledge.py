@@ -5,7 +5,7 @@ from typing import Any
 
 from app.conversation.sources import described
 from app.core.text import Text
-from app.core.tools import Tool, ToolCaller, ToolResult
+from app.core.tools import Tool, ToolCaller, ToolResult, query_schema
 from app.knowledge.library import Library, source_of
 
 
@@ -24,17 +24,7 @@ class KnowledgeTools:
             description="Searches the person's own documents and returns numbered passages. Cite each "
             "claim taken from one by its number in square brackets, like [1]. Use it whenever the answer "
             "may stand in those documents; ask again in other words where nothing fits.",
-            schema={
-                "type": "object",
-                "properties": {
-                    "query": {
-                        "type": "string",
-                        "description": "What to look for, in the language of the documents",
-                    }
-                },
-                "required": ["query"],
-                "additionalProperties": False,
-            },
+            schema=query_schema("What to look for, in the language of the documents"),
             call=self._search,
             read_only=True,
             foreign=True,

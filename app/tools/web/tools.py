@@ -18,7 +18,7 @@ from app.completion.tokens import text_tokens
 from app.conversation.sources import described
 from app.core.errors import AttachmentRefused
 from app.core.text import Text
-from app.core.tools import Source, Tool, ToolCaller, ToolResult
+from app.core.tools import Source, Tool, ToolCaller, ToolResult, query_schema
 from app.tools.web.fetching import Fetched, Fetcher, PageRefused, host_of
 
 RESULTS = 8
@@ -55,6 +55,14 @@ class WebTools:
 
     async def tools(self, user_id: str) -> Sequence[Tool]:
         return self._tools if self._searxng else self._tools[1:]
+
+    async def cannot_search(self) -> str:
+        """Why a search is not to be had; empty where it is."""
+        try:
+            await self._ask("test")
+        except PageRefused as refused:
+            return str(refused)
+        return ""
 
     async def _search(self, arguments: Mapping[str, Any], caller: ToolCaller) -> ToolResult:
         query = str(arguments["query"]).strip()
@@ -180,12 +188,7 @@ def _search_tool(call: Any) -> Tool:
         title=Text(ru="Поиск в интернете", uk="Пошук в інтернеті", en="Web search"),
         description="Searches the web and returns numbered results with the beginning of each page. Read a "
         "page with read_page before you rely on it, and cite each claim by its number, like [1].",
-        schema={
-            "type": "object",
-            "properties": {"query": {"type": "string", "minLength": 1, "maxLength": 400}},
-            "required": ["query"],
-            "additionalProperties": False,
-        },
+        schema=query_schema("A few words, as one asks a search engine"),
         call=call,
         read_only=True,
         foreign=True,

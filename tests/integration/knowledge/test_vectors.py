@@ -2,10 +2,13 @@
 
 import asyncio
 
+import numpy as np
 import pytest
 import pytest_asyncio
 
 from app.core.errors import ContextTooLong, ServerUnavailable
+from app.core.knowledge import Document, Passage, Vectors
+from app.core.turns import now
 from app.knowledge.embedding import Embeddings, Forms, fused
 from app.knowledge.library import Library
 from app.storage.storage import Storage
@@ -21,6 +24,7 @@ class Meaning:
         self.asked = []
         self.down = set()
         self.longest = 10_000
+        self.width = 2
 
     async def embed(self, model, texts):
         self.asked.append((model, list(texts)))
@@ -33,6 +37,7 @@ class Meaning:
             [float("feline" in t or "cat" in t), float("revenue" in t or "money" in t)]
             for t in texts
         ]
+        vectors = [vector + [0.0] * (self.width - 2) for vector in vectors]
         return [[*vector[::-1], 1.0] if turned else vector for vector in vectors]
 
 
@@ -124,6 +129,47 @@ async def test_a_passage_that_the_model_refuses_stands_in_nobodys_way(
     assert ("long.txt" in (await names(library, base, user, "money"))[:2]) == by_meaning
     assert "long.txt" in await names(library, base, user, "revenue")
     making.cancel()
+
+
+async def test_another_model_by_the_same_name_makes_wider_vectors_and_breaks_no_search(
+    storage, tmp_path
+):
+    meaning = Meaning()
+    library, embeddings, base, user = await a_library(storage, tmp_path, meaning)
+    making = asyncio.create_task(embeddings.run())
+    await asyncio.wait_for(finished(storage, "s/plain"), 30)
+    meaning.width = 3
+    (tmp_path / "c.txt").write_text("Another feline")
+    await library.add(base, user, tmp_path / "c.txt", "c.txt")
+    await asyncio.wait_for(finished(storage, "s/plain"), 30)
+    assert (await names(library, base, user, "cats"))[0] == "c.txt"
+    assert await names(library, base, user, "sofa") != []
+    making.cancel()
+
+
+async def test_the_nearest_of_many_vectors_are_found_exactly(storage):
+    """The ten best of 5,000, in order."""
+    draw = np.random.default_rng(5)
+    made = draw.standard_normal((5_000, 32), dtype=np.float32)
+    made /= np.linalg.norm(made, axis=1, keepdims=True)
+    user = (await storage.users.add("ann")).id
+    base = (await storage.knowledge.create(user, "Large")).id
+    for number, part in enumerate(np.split(made, 5)):
+        passages = [Passage(n, "text") for n in range(len(part))]
+        document = Document(
+            f"d{number}", base, f"{number}", "", "", 1, None, 1, len(passages), now()
+        )
+        await storage.knowledge.put(document, passages, b"x", user)
+        vectors = Vectors(document.id, len(part), part.tobytes())
+        await storage.knowledge.put_vectors("s/m", vectors)
+    asked = draw.standard_normal(32)
+
+    async def embed(_model, _texts):
+        return [list(asked)]
+
+    (found,) = await Embeddings(storage.knowledge, "s/m", embed).find([base], user, "?", 10)
+    best = np.argsort(-(made @ asked))[:10]
+    assert found == [(f"d{at // 1_000}", at % 1_000) for at in best]
 
 
 async def test_vectors_open_no_base_of_another(storage, tmp_path):
