@@ -12,6 +12,7 @@ from sqlalchemy import URL, make_url
 from app.cli.models import catalogue
 from app.cli.replicas import replicas
 from app.cli.terminal import Terminal, in_words
+from app.cli.tools import answers, started, told
 from app.completion.catalogue import Catalogue
 from app.completion.models import Models
 from app.completion.pricing import Prices
@@ -21,6 +22,7 @@ from app.core.errors import (
     MalformedAnswer,
     ModelNotFound,
     ServerUnavailable,
+    SettingsInvalid,
     WrongKey,
 )
 from app.core.models import Capability, ModelProfile, ServerState
@@ -31,6 +33,9 @@ from app.providers.openai_compatible import RefusedParameters
 from app.storage.database import Database
 from app.storage.key_value import KeyValues
 from app.storage.migrations import apply
+from app.tools.mcp.config import McpFile
+from app.tools.web.fetching import Allowed, Fetcher
+from app.tools.web.tools import WebTools
 from app.view.model_labels import model_hint, size
 
 GOOD, BAD, MAYBE = "✅", "❌", "➖"
@@ -73,6 +78,16 @@ NO_SERVER = Text(
     ru="Сервер {name} ({url}): {why}",
     uk="Сервер {name} ({url}): {why}",
     en="The server {name} ({url}): {why}",
+)
+SEARCH = Text(
+    ru="Поиск в интернете {url} отвечает",
+    uk="Пошук в інтернеті {url} відповідає",
+    en="The search of the web {url} answers",
+)
+NO_SEARCH = Text(
+    ru="Поиск в интернете {url}: {why}",
+    uk="Пошук в інтернеті {url}: {why}",
+    en="The search of the web {url}: {why}",
 )
 MORE = Text(ru="… и ещё {count}", uk="… і ще {count}", en="… and {count} more")
 CHECK_PROTOCOL = Text(
@@ -137,12 +152,12 @@ async def doctor(args: argparse.Namespace, terminal: Terminal) -> int:
     for good, line in await replicas(terminal, args.address, stored=stored):
         terminal.say(f"{MAYBE if good is None else GOOD if good else BAD} {terminal.words(line)}")
         wrong.append(good is False)
+    wrong.append(await _tool_servers(terminal))
     async with catalogue(terminal, await _refused(terminal)) as servers:
         states = await servers.refresh()
-        answers = any(_can_chat(m) for state in states for m in state.models)
+        able = any(_can_chat(m) for state in states for m in state.models)
         wrong += (
-            _server(terminal, state, spare=answers and _is_unset(terminal, state))
-            for state in states
+            _server(terminal, state, spare=able and _is_unset(terminal, state)) for state in states
         )
         _suggested(terminal, states)
         if not any(_can_chat(m) and not m.last_resort for s in states for m in s.models):
@@ -184,6 +199,25 @@ async def _database(terminal: Terminal) -> bool:
         await database.aclose()
     terminal.say(f"{GOOD} {terminal.words(DATABASE.format(url=shown))}")
     return False
+
+
+async def _tool_servers(terminal: Terminal) -> bool:
+    """Starts each MCP server, and asks the search of the web for something."""
+    try:
+        states = await started(McpFile(terminal.settings.data_dir))
+    except SettingsInvalid as error:
+        terminal.say(f"{BAD} {terminal.words(in_words(error))}")
+        return True
+    for state in states:
+        for line in told(terminal, state):
+            terminal.say(line)
+    wrong = not all(map(answers, states))
+    if url := terminal.settings.searxng_url:
+        why = await WebTools(Fetcher(Allowed("")), url).cannot_search()
+        said = NO_SEARCH.format(url=url, why=why) if why else SEARCH.format(url=url)
+        terminal.say(f"{BAD if why else GOOD} {terminal.words(said)}")
+        wrong |= bool(why)
+    return wrong
 
 
 async def _refused(terminal: Terminal) -> RefusedParameters:

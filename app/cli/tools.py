@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 from app.cli.terminal import Terminal
@@ -64,46 +65,56 @@ async def list_tools(_args: argparse.Namespace, terminal: Terminal) -> int:
 async def check(args: argparse.Namespace, terminal: Terminal) -> int:
     """0 where every server answers that is not switched off."""
     file = McpFile(terminal.settings.data_dir)
-    configs, wrong = file.servers(NAMES)
-    if args.name and args.name not in (*configs, *wrong):
+    states = await started(file, args.name)
+    if args.name and not states:
         terminal.fail(UNKNOWN.format(file=FILE, name=args.name))
         return 1
-    if not configs and not wrong:
+    if not states:
         terminal.say(NONE.format(path=file.path))
-    asked = [args.name] if args.name else [*configs, *wrong]
-    servers = [McpServer(configs[name], environment) for name in asked if name in configs]
+    for state in states:
+        tell = terminal.say if answers(state) else terminal.fail
+        for line in told(terminal, state):
+            tell(line)
+        if state.phase == "ready" and state.tools:
+            terminal.table(
+                [(t.name, terminal.words(RUNS if t.read_only else ASKS)) for t in state.tools],
+                indent="   ",
+            )
+    return int(not all(map(answers, states)))
+
+
+async def started(file: McpFile, name: str | None = None) -> list[McpState]:
+    """What comes of each server of the file, or of one, when it is started; it is ended again."""
+    configs, wrong = file.servers(NAMES)
+    servers = [McpServer(one, environment) for one in configs.values() if name in (None, one.name)]
     for server in servers:
         server.start()
     try:
         states = await asyncio.gather(*map(came_up, servers))
     finally:
         await asyncio.gather(*(server.aclose() for server in servers))
-    states += [McpState(name, phase="wrong", reason=wrong[name]) for name in asked if name in wrong]
-    return max([_told(terminal, state) for state in states], default=0)
+    unusable = (McpState(of, phase="wrong", reason=why) for of, why in wrong.items())
+    return [*states, *(state for state in unusable if name in (None, state.name))]
 
 
-def _told(terminal: Terminal, state: McpState) -> int:
+def answers(state: McpState) -> bool:
+    """Whether nothing is wrong with it."""
+    return state.phase in ("ready", "off")
+
+
+def told(terminal: Terminal, state: McpState) -> Iterator[str]:
+    """A server in a line, and the last that it wrote where it failed."""
     if state.phase == "off":
-        terminal.say(f"➖ {state.name}: {terminal.words(OFF)}")
-        return 0
-    if state.phase != "ready":
-        why = terminal.words(state.reason or "")
-        terminal.fail(FAILED.format(name=state.name, why=why))
-        for line in state.stderr:
-            terminal.fail(f"   {line}")
-        return 1
-    terminal.say(
-        READY.format(
+        yield f"➖ {state.name}: {terminal.words(OFF)}"
+    elif state.phase == "ready":
+        line = READY.format(
             name=state.name,
             version=state.version,
             tools=len(state.tools),
             prompts=len(state.prompts),
             resources=len(state.resources),
         )
-    )
-    if state.tools:
-        terminal.table(
-            [(tool.name, terminal.words(RUNS if tool.read_only else ASKS)) for tool in state.tools],
-            indent="   ",
-        )
-    return 0
+        yield terminal.words(line)
+    else:
+        yield terminal.words(FAILED.format(name=state.name, why=terminal.words(state.reason or "")))
+        yield from (f"   {line}" for line in state.stderr)

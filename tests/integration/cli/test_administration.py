@@ -18,9 +18,9 @@ from tests.processes import CHAINLIT, ROOT, app_root, clean_environment, free_po
 
 @pytest.fixture
 def shell(tmp_path):
-    async def run(*args, typed="", folder="data"):
+    async def run(*args, typed="", folder="data", **configured):
         out, err = io.StringIO(), io.StringIO()
-        settings = Settings(data_dir=tmp_path / folder)
+        settings = Settings(data_dir=tmp_path / folder, **configured)
         terminal = Terminal("en", settings, out, err, io.StringIO(typed))
         parsed = parser().parse_args(args)
         try:

@@ -48,3 +48,24 @@ async def test_a_check_starts_each_and_tells_what_it_has_or_why_not(shell, tmp_p
     assert (await shell("tools", "check", "own"))[0] == 0
     code, _, error = await shell("tools", "check", "nobody")
     assert (code, "no server nobody" in error) == (1, True)
+
+
+async def test_doctor_tells_of_every_server_and_of_the_search(shell, tmp_path):
+    write(
+        tmp_path,
+        own=OWN,
+        gone={"command": "no-such-program"},
+        odd={},
+        off={**OWN, "disabled": True},
+    )
+    code, out, _ = await shell("doctor", searxng_url="http://127.0.0.1:9")
+    assert code == 1
+    own = next(line for line in out.splitlines() if line.startswith("✅ own (simulated"))
+    assert "tools: 7" in own
+    assert "➖ off: off" in out
+    assert "❌ gone: there is no program or folder no-such-program" in out
+    assert "❌ odd: either a command or a url is needed" in out
+    assert "❌ The search of the web http://127.0.0.1:9: the search cannot be reached" in out
+    (tmp_path / "data" / "mcp.json").write_text("{")
+    code, out, _ = await shell("doctor")
+    assert (code, "❌ Wrong setting mcp.json" in out) == (1, True)
