@@ -4,7 +4,7 @@ answers that break off with `boom`. One table for all who read them: a row more 
 import json
 from typing import Any
 
-from tests.odd_streams import ANSWER, BOOM, ONE, TAGGED, THOUGHT, TWO, Odd, sse
+from tests.odd_streams import ANSWER, BOOM, CLOSED_ALONE, ONE, TAGGED, THOUGHT, TWO, Odd, sse
 
 
 def line(message: object, **more: object) -> dict[str, Any]:
@@ -201,6 +201,8 @@ THINKING = {
 } | {
     f"{text} by the letter": Odd(lines(*(line({"content": c}) for c in text), ENDED), thinking=THOUGHT)
     for text in TAGGED
+} | {
+    text: Odd(lines(line({"content": text}), ENDED)) for text in CLOSED_ALONE
 } | {
     json.dumps(told, ensure_ascii=False): Odd(lines(line(told), SAID, ENDED), thinking=THOUGHT)
     for told in (

@@ -319,11 +319,27 @@ TAGGED = (
     "<|channel|>analysis<|message|>мысль<|end|><|start|>assistant<|channel|>final<|message|>Ответ<|return|>",
     "<|start|>assistant<|channel|>analysis<|message|>мысль<|end|><|channel|>final<|message|>Ответ",
 )  # fmt: skip
+CLOSED_ALONE = (
+    *(f"{tag}Ответ" for tag in ("</think>", "\n</think>\n\n", "</THINK>\n", "</thought>", "</reasoning> ", "</seed:think>")),
+    *(f"{tag}Ответ" for tag in ("[/THINK]", "◁/think▷", "<|end_of_thought|>", "<channel|>", "</think>\n</think>", "\u200b</think>")),
+    "<|end|><|start|>assistant<|channel|>final<|message|>Ответ<|return|>",
+    "<think></think>Ответ",
+)  # fmt: skip
+"""Nothing was thought, or the server has taken it out."""
 THINKING = {
     text: Odd(sse(chunk({"content": text}), ENDED), thinking=THOUGHT) for text in TAGGED
 } | {
     f"{text} by the letter": Odd(sse(*(chunk({"content": c}) for c in text), ENDED), thinking=THOUGHT)
     for text in TAGGED
+} | {
+    text: Odd(sse(chunk({"content": text}), ENDED)) for text in CLOSED_ALONE
+} | {
+    f"{text} by the letter": Odd(sse(*(chunk({"content": c}) for c in text), ENDED)) for text in CLOSED_ALONE
+} | {
+    f"apart, {text!r}": Odd(
+        sse(chunk({"reasoning_content": THOUGHT}), *(chunk({"content": c}) for c in text), ENDED), thinking=THOUGHT
+    )
+    for text in CLOSED_ALONE[:6]
 } | {
     json.dumps(delta, ensure_ascii=False): Odd(sse(chunk(delta), SAID, ENDED), thinking=THOUGHT)
     for delta in (

@@ -4,7 +4,8 @@ Servers with a parser for the model's family separate it themselves; others (lla
 LM Studio, vLLM, older Ollamas) do not. Thinking stands at the very beginning, between tags. The
 templates of R1 distils and Qwen3-Thinking write the opening tag into the prompt, so that only the
 closing one is in the text: there it counts at the beginning of a line or before a blank one, if no tag
-was opened. After it another block may follow, its closing tag once more, or a tag around the answer
+was opened. Servers that separate thinking, or a template that forbids it, may leave the closing tag alone
+at the very beginning of the answer: there it is no part of it. After it another block may follow, its closing tag once more, or a tag around the answer
 (`<answer>`), which is no part of it. gpt-oss speaks in channels (Harmony), whose marks some servers leave in, or leave in
 without their brackets.
 """
@@ -52,9 +53,13 @@ _ODD = re.compile(
 _ODD_PART = re.compile(
     rf"<\s?(?:(?:{'|'.join(_NAMES)})(?::[\w-]{{0,40}}|[\s:][^<>]{{0,140}})|(?P<part>[a-z:_]*))\Z"
 )
+_CLOSINGS = tuple(dict.fromkeys(TAGS.values()))
+_LEFT = tuple(tag for tag in _CLOSINGS if tag.startswith("</"))
+"""What servers with a parser of their own leave before the answer."""
+_LEADING = re.compile(r"[\s\u200b\ufeff]*")
 _CHANNEL_END = re.compile(r"<\|(?:end|return|call)\|>")
 _CHANNEL_ENDS = ("<|end|>", "<|return|>", "<|call|>")
-_BEGINNINGS = (*TAGS, SPEAKER, FINAL)
+_BEGINNINGS = (*TAGS, *_CLOSINGS, SPEAKER, FINAL)
 _AFTER = (*TAGS, *TAGS.values(), *WRAPPERS)
 _THINKER = re.compile(
     r"(?:^|[-_/:.])(?:r1|qwq|think|thinking|reasoner|reasoning|deepthink|z1)(?:$|[-_/:.])",
@@ -93,18 +98,23 @@ class ThinkTags:
         self._trims = False
         self._channels = False
         self._opened = False
+        self._apart = False
+        """Thinking comes by itself, and nothing of the answer has come yet."""
         self._held = ""
         self._unclosed: list[str] = []
 
     def no_more(self) -> None:
-        """The server separates thinking by itself: tags in the text are the answer's own."""
+        """The server separates thinking by itself: tags in the text are the answer's own, but for a closing
+        one that it has left before the answer."""
         self._opened = True
-        if not (self._held or self.thinking):
-            self._decided = self.over = True
+        if not (self._held or self.thinking or self._decided):
+            self._decided = self.over = self._apart = True
 
     def split(self, text: str) -> list[ModelEvent]:
         """The events that more text makes; what may be half a tag is held back."""
         self._held += text
+        if self._apart:
+            return self._after_apart()
         if self._closing is not None:
             return self._thought()
         if self._ended:
@@ -141,8 +151,15 @@ class ThinkTags:
         return self._closing == ""
 
     def _beginning(self) -> list[ModelEvent]:
-        begun = self._held.lstrip()
+        begun = self._held[_LEADING.match(self._held).end() :]  # type: ignore[union-attr]  # it always matches
         low = begun.lower()
+        if (closing := _closing_first(low)) is not None:
+            self._held, self._opened = begun[len(closing) :], True
+            if closing == "<|end|>":
+                self._channels = True
+                return self._beginning() if self._held else []
+            self._ended = True
+            return self._after()
         if (found := _opening(low)) is not None:
             length, closings = found
             self._channels = closings[0] == "<|end|>"
@@ -202,7 +219,7 @@ class ThinkTags:
         if (found := _opening(low)) is not None:
             self._ended = False
             return self._think(found[1][0], self._held[found[0] :], found[1])
-        again = next((tag for tag in TAGS.values() if low.startswith(tag)), None)
+        again = _closing_first(low)
         if again is not None:
             self._held = self._held[len(again) :]
             return self._after()
@@ -212,6 +229,18 @@ class ThinkTags:
         if wrapper is not None:
             self._wrapper, self._held = WRAPPERS[wrapper], self._held[len(wrapper) :]
         self._ended, self._decided, self._trims = False, True, True
+        return self._answer()
+
+    def _after_apart(self) -> list[ModelEvent]:
+        """The beginning of an answer whose thinking came by itself."""
+        self.over = self._apart = False
+        begun = "" if self.before.strip() else self._held.lstrip()
+        low = begun.lower()
+        if (closing := _closing_first(low, _LEFT)) is not None:
+            self._held, self._trims = begun[len(closing) :], True
+        elif low and any(tag.startswith(low) for tag in _LEFT):
+            self._apart = True
+            return []
         return self._answer()
 
     def _answer(self) -> list[ModelEvent]:
@@ -286,6 +315,11 @@ def _opening(low: str) -> tuple[int, tuple[str, ...]] | None:
     return odd.end(), tuple(ends)
 
 
+def _closing_first(low: str, closings: tuple[str, ...] = _CLOSINGS) -> str | None:
+    """The closing tag that a text in small letters begins with."""
+    return next((tag for tag in closings if low.startswith(tag)), None)
+
+
 def _may_begin(low: str, tags: tuple[str, ...]) -> bool:
     """Whether a text in small letters may be the beginning of one of the tags."""
     if any(tag.startswith(low) for tag in tags):
@@ -296,11 +330,13 @@ def _may_begin(low: str, tags: tuple[str, ...]) -> bool:
     return odd["part"] is None or any(name.startswith(odd["part"]) for name in _NAMES)
 
 
-def whole(text: str) -> tuple[str, str]:
-    """The thinking and the answer of a whole text."""
+def whole(text: str, *, apart: bool = False) -> tuple[str, str]:
+    """The thinking and the answer of a whole text. `apart`: its thinking has come by itself."""
     if not ("<" in text or "[" in text or "◁" in text or text.startswith(BARE_CHANNEL)):
         return "", text
     tags = ThinkTags()
+    if apart:
+        tags.no_more()
     thought, answer = "", ""
     for event in [*tags.split(text), *tags.rest()]:
         match event:

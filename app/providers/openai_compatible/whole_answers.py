@@ -79,11 +79,13 @@ def _mend_choice(choice: Chunk) -> bool:
     message = choice.get("message")
     if isinstance(message, dict):
         separate = message.get("reasoning_content") or message.get("reasoning")
-        if (content := message.get("content")) and not separate:
-            thought, text = whole(clean(content))
-            if thought:
-                message |= {"content": text, "reasoning_content": thought}
+        if content := message.get("content"):
+            thought, text = whole(clean(content), apart=bool(separate))
+            if text != content:
+                message["content"] = text
                 changed = True
+            if thought:
+                message["reasoning_content"] = thought
         if calls := message.get("tool_calls"):
             changed |= _mend_calls(calls)
             if reason in (None, "stop", "function_call"):
