@@ -34,6 +34,7 @@ from app.view.council import SEATS, AnswerActions, DialogueForm
 from app.view.guide import Guide
 from app.view.guide_ways import Ways
 from app.view.panels import Panel, PanelFacts, PinnedFacts
+from app.view.server_form import ServerForm
 from app.view.servers import Servers
 from app.view.sessions import sessions_router
 from app.view.sign_in import AuthMiddleware
@@ -63,9 +64,10 @@ tool_lists = ToolLists(app.tools, models, storage.knowledge)
 forms = dict.fromkeys(SEATS, form.draw)
 panel = Panel(models, MODES, storage.conversations, values, facts, forms, tool_lists)
 ways = Ways(reachable, settings.model_hub)
-guide = Guide(models, app.servers, people, recovered=panel.recovered, ways=ways)
+server_form = ServerForm(app.servers, people)
+guide = Guide(models, app.servers, people, panel.recovered, ways, server_form)
 tool_servers = ToolServers(app.mcp, people)
-servers = Servers(models, app.servers, people, models.waiting, tool_servers)
+servers = Servers(models, app.servers, people, models.waiting, tool_servers, server_form)
 layer = DataLayer(
     people,
     storage.threads,
@@ -109,7 +111,7 @@ why = files.why_too_large(limits, f"{root}{files.UPLOAD}", language)
 server.put_around(BodyBounds, limit=most, why=why)  # the last added is the first asked
 bound_connections(settings.shutdown_grace_seconds, settings.trusted_proxies)
 who = signed_in(people, local=local)
-buttons = {**answers.actions, **servers.actions, **guide.actions}
+buttons = {**answers.actions, **servers.actions, **guide.actions, **server_form.actions}
 server.put_first(
     pages.closed_router(),
     pages.script_router(),

@@ -188,3 +188,5 @@ class EmbeddedOffer:
     """Which of the app's it speaks; empty: unknown."""
     ours: bool = False
     """Its file was fetched by the app, which may delete it, too."""
+    chosen: bool = False
+    """Its file was named on screen, where it may be let go; the file stays."""

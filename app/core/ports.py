@@ -127,8 +127,9 @@ class ModelStore(ModelLoader, Protocol):
     async def remove(self, model: str) -> None: ...
 
 
+@runtime_checkable
 class NewcomerServer(ModelServer, Protocol):
-    """A server that is about to join."""
+    """A server that is about to join, or that can be tried again as if it were."""
 
     async def check_key(self, models: Sequence[ModelProfile]) -> None:
         """Makes sure that its key, or its having none, is accepted for more than a list of `models`,
@@ -157,7 +158,17 @@ class EmbeddedModels(Protocol):
         ...
 
     async def remove(self, name: str) -> None:
-        """Deletes the file of a fetched model. Raises NotFound where it is no such model."""
+        """Deletes the file of a fetched model; a file that was chosen stays, and is let go. Raises NotFound
+        where it is no such model."""
+        ...
+
+    async def choose(self, path: str) -> None:
+        """Runs that file of this machine from now on. Raises SettingsInvalid where it is no model, or
+        EMBEDDED_MODEL names one."""
+        ...
+
+    async def found(self) -> Sequence[str]:
+        """Model files in the usual places of this machine."""
         ...
 
     async def aclose(self) -> None:
@@ -175,11 +186,13 @@ class NewServer:
     url: str = ""
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What else the provider's form asks for, by name."""
+    name: str = ""
+    """How it is to be called; empty: as its provider, or after its host."""
 
     @property
     def values(self) -> dict[str, str]:
         """All that was filled in, by the fields' names."""
-        told = {**self.fields, "key": self.key, "url": self.url}
+        told = {**self.fields, "key": self.key, "url": self.url, "name": self.name}
         return {name: value for name, value in told.items() if value}
 
 
@@ -187,8 +200,20 @@ class ServerRegistry(Protocol):
     """The servers that were named while the app ran, kept for its next start."""
 
     @property
-    def names(self) -> frozenset[str]:
-        """What is kept."""
+    def kept(self) -> Mapping[str, NewServer]:
+        """What is kept, by the servers' names."""
+        ...
+
+    def meant(self, new: NewServer, former: str | None = None) -> Sequence[NewServer]:
+        """What may be meant by that, likeliest first: with the scheme and the path of an address that has
+        none and, for one in place of `former`, with its key where none was given.
+
+        Raises SettingsInvalid where that key would go to another address, or the name is another's.
+        """
+        ...
+
+    def address(self, new: NewServer) -> str:
+        """Where it would be asked. Raises SettingsInvalid."""
         ...
 
     def build(self, new: NewServer) -> NewcomerServer:
@@ -196,8 +221,8 @@ class ServerRegistry(Protocol):
         or the environment configures that server: it goes first."""
         ...
 
-    async def keep(self, new: NewServer) -> None:
-        """Remembers it in place of one with the same name. Raises StorageUnavailable."""
+    async def keep(self, new: NewServer, former: str | None = None) -> None:
+        """Remembers it in place of `former` and of one with the same name. Raises StorageUnavailable."""
         ...
 
     async def forget(self, name: str) -> None:

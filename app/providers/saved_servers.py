@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from app.settings import write_private
 log = logging.getLogger(__name__)
 
 FILE = "servers.json"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}", re.IGNORECASE)
 
 
 class SavedServers:
@@ -54,9 +56,32 @@ class SavedServers:
         return servers
 
     @property
-    def names(self) -> frozenset[str]:
+    def kept(self) -> dict[str, NewServer]:
         """The servers of the file, as far as the environment does not configure them too."""
-        return frozenset(self._names(self._read())) - self._taken
+        named = ((name, new) for new in self._read() for name in self._names([new]))
+        return {name: new for name, new in named if name not in self._taken}
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What they are called."""
+        return frozenset(self.kept)
+
+    def meant(self, new: NewServer, former: str | None = None) -> list[NewServer]:
+        """The address with the scheme and the path that it lacks, and as it is; the key of `former`."""
+        before = self.kept.get(former or "")
+        if new.name and new.name != former and new.name in self._taken | self.kept.keys():
+            raise SettingsInvalid("name", f"{new.name} is taken")
+        ways = [replace(new, url=url) for url in meant_by(new.url)]
+        if before is None or new.key or not before.key:
+            return ways
+        host = _host(self.address(before))
+        if new.provider != before.provider or any(_host(self.address(one)) != host for one in ways):
+            raise SettingsInvalid("former", "its key is kept for another address")
+        return [replace(one, key=before.key) for one in ways]
+
+    def address(self, new: NewServer) -> str:
+        """The base of its URL."""
+        return self._preset(new).base_url
 
     def keys(self) -> Iterator[str]:
         """The keys, to be kept out of the log."""
@@ -76,20 +101,25 @@ class SavedServers:
             raise SettingsInvalid("provider", f"not {new.provider!r}")
         beside = self._environment.get(new.provider, {})
         preset = provider.connection({**beside, **new.values})
-        return preset if provider.preset and provider.preset.base_url else at(preset)
+        preset = preset if provider.preset and provider.preset.base_url else at(preset)
+        if not new.name:
+            return preset
+        if not _NAME.fullmatch(new.name):
+            raise SettingsInvalid("name", "Latin letters, digits, dots, hyphens")
+        return replace(preset, name=new.name)
 
-    async def keep(self, new: NewServer) -> None:
-        """Writes it down in place of one with the same name."""
-        await self._write([*self._but(self._preset(new).name), new])
+    async def keep(self, new: NewServer, former: str | None = None) -> None:
+        """Writes it down in place of `former` and of one with the same name."""
+        await self._write([*self._but(self._preset(new).name, former), new])
 
     async def forget(self, name: str) -> None:
         """Strikes it out, with its key."""
-        if name not in self.names:
+        if name not in self.kept:
             raise NotFound(f"{name} is not kept here")
         await self._write(self._but(name))
 
-    def _but(self, name: str) -> list[NewServer]:
-        return [one for one in self._read() if name not in self._names([one])]
+    def _but(self, *names: str | None) -> list[NewServer]:
+        return [one for one in self._read() if not {*names} & {*self._names([one])}]
 
     def _names(self, listed: Sequence[NewServer]) -> Iterator[str]:
         """Of those that have one."""
@@ -118,9 +148,28 @@ class SavedServers:
         write_private(self._path, json.dumps(listed, ensure_ascii=False, indent=1))
 
 
-def _server(*, provider: str, key: str = "", url: str = "", **fields: str) -> NewServer:
+def _server(
+    *, provider: str, key: str = "", url: str = "", name: str = "", **fields: str
+) -> NewServer:
     """An entry of the file."""
-    return NewServer(provider, key, url, fields)
+    return NewServer(provider, key, url, fields, name)
+
+
+def meant_by(url: str) -> list[str]:
+    """Addresses that a person may mean: `127.0.0.1:8080` is http, a host of the internet https, and the
+    API of most servers is below /v1."""
+    url = url.strip()
+    if url and "://" not in url:
+        url = f"{'http' if is_local(f'http://{url}') else 'https'}://{url}"
+    try:
+        bare = bool(url) and urlsplit(url).path in ("", "/")
+    except ValueError:
+        return [url]  # `at` says what is wrong with it
+    return [f"{url.rstrip('/')}/v1", url] if bare else [url]
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc
 
 
 def at(preset: Preset) -> Preset:
@@ -131,7 +180,8 @@ def at(preset: Preset) -> Preset:
         host, port = address.hostname, address.port
     except ValueError as error:
         raise SettingsInvalid("url", "no URL") from error
-    if address.scheme not in ("http", "https") or not host or address.username is not None:
+    blank = any(letter.isspace() for letter in host or "")
+    if address.scheme not in ("http", "https") or not host or blank or address.username is not None:
         raise SettingsInvalid("url", "http://host:port/v1, without a key in it")
     plain = host.replace(":", "-")
     name = f"{plain}-{port}" if port else plain

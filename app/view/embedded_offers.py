@@ -105,6 +105,7 @@ def _offer(offer: EmbeddedOffer, language: Language) -> Mapping[str, Any]:
         "licence": offer.licence,
         "languages": list(offer.languages),
         "ours": offer.ours,
+        "chosen": offer.chosen,
         "error": _FAILED.get(offer.error.code, _BROKEN_OFF)[language] if offer.error else None,
     }
     if offer.state == "downloading":

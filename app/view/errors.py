@@ -10,7 +10,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from app.attachments import refusal_text
-from app.core.errors import BadRequest, KonsiliumError, NotAllowed, NotFound, StorageUnavailable
+from app.core.errors import (
+    BadRequest,
+    KonsiliumError,
+    NotAllowed,
+    NotFound,
+    SettingsInvalid,
+    StorageUnavailable,
+)
 from app.core.text import Language, Text
 
 
@@ -204,9 +211,9 @@ UPSTREAM: Mapping[str, Advice] = {
             en="The server {server} refused the key",
         ),
         Text(
-            ru="Проверьте, верен ли ключ и не истёк ли он. Его задают в файле .env или при подключении сервера.",
-            uk="Перевірте, чи ключ правильний і чи не минув його термін. Його задають у файлі .env або під час підключення сервера.",
-            en="Check that the key is right and has not expired. It is set in the file .env or when the server is added.",
+            ru="Проверьте, верен ли ключ и не истёк ли он. Его меняют в панели «Модели и серверы», а заданный в файле .env — там.",
+            uk="Перевірте, чи ключ правильний і чи не минув його термін. Його змінюють у панелі «Моделі та сервери», а заданий у файлі .env — там.",
+            en="Check that the key is right and has not expired. It is changed in the panel “Models and servers”; one from the file .env is changed there.",
         ),
     ),
     "sign_in_needed": Advice(
@@ -496,7 +503,8 @@ _NEAR = Text(ru="Похожие: {names}.", uk="Схожі: {names}.", en="Alike
 def advice_for(
     facts: Mapping[str, Any], language: Language, *, ollama: bool = False
 ) -> dict[str, Any]:
-    """The error card's words: {"title", "text", "command", "link", "retry", "actions"}, in `language`.
+    """The error card's words: {"title", "text", "command", "link", "retry", "actions", "servers"}, in
+    `language`; `servers`: whether the panel of servers is where it is mended.
 
     `facts` is what the turn kept of the error (`code`, `server`, `model`, `retry_after`, ...);
     `ollama` says that the server is an Ollama, whose start command we know.
@@ -525,6 +533,7 @@ def advice_for(
             {"name": name, "label": label[language], "other_model": name == "retry"}
             for name, label in (WAYS_OUT if code == "context_too_long" else {}).items()
         ],
+        "servers": code in ("wrong_key", "server_unavailable", "malformed_answer", "server_moved"),
     }
 
 
@@ -588,14 +597,19 @@ _JOIN_FAILED: Mapping[str, Text] = {
         en="The server refused this key. Check that it was copied whole.",
     ),
     "server_unavailable": Text(
-        ru="По этому адресу никто не отвечает.",
-        uk="За цією адресою ніхто не відповідає.",
-        en="Nobody answers at that address.",
+        ru="По этому адресу никто не отвечает: {address}",
+        uk="За цією адресою ніхто не відповідає: {address}",
+        en="Nobody answers at that address: {address}",
     ),
     "malformed_answer": Text(
-        ru="По этому адресу отвечает не API модели. Обычно адрес кончается на /v1.",
-        uk="За цією адресою відповідає не API моделі. Зазвичай адреса закінчується на /v1.",
-        en="What answers there is not a model's API. The address usually ends in /v1.",
+        ru="По этому адресу отвечает не API модели: {address}. Обычно адрес кончается на /v1.",
+        uk="За цією адресою відповідає не API моделі: {address}. Зазвичай адреса закінчується на /v1.",
+        en="What answers there is not a model's API: {address}. The address usually ends in /v1.",
+    ),
+    "not_found": Text(
+        ru="Такого файла на машине, где работает приложение, нет.",
+        uk="Такого файлу на машині, де працює застосунок, немає.",
+        en="There is no such file on the machine that the app runs on.",
     ),
     "no_models": Text(
         ru="Сервер отвечает, но моделей на нём нет.",
@@ -613,13 +627,49 @@ _JOIN_FAILED: Mapping[str, Text] = {
         en="Check the fields. A server set by environment variables is changed only there.",
     ),
 }
+_WRONG_FIELD: Mapping[str, Text] = {
+    "name": Text(
+        ru="Имя занято или не годится: нужны латинские буквы, цифры, точки и дефисы.",
+        uk="Назва зайнята або не годиться: потрібні латинські літери, цифри, крапки й дефіси.",
+        en="The name is taken or cannot be one: Latin letters, digits, dots and hyphens are needed.",
+    ),
+    "url": Text(
+        ru="Это не адрес сервера. Нужен такой: 127.0.0.1:8080 или https://example.com/v1.",
+        uk="Це не адреса сервера. Потрібна така: 127.0.0.1:8080 або https://example.com/v1.",
+        en="That is no server's address. Such is needed: 127.0.0.1:8080 or https://example.com/v1.",
+    ),
+    "key": Text(
+        ru="Это не ключ: внутри пробел, перевод строки или буква, которая только похожа на латинскую.",
+        uk="Це не ключ: усередині пробіл, кінець рядка або літера, яка лише схожа на латинську.",
+        en="That is no key: it has a blank, a line end, or a letter that only looks Latin.",
+    ),
+    "former": Text(
+        ru="Адрес или поставщик другой: впишите ключ ещё раз, прежний туда не уйдёт.",
+        uk="Адреса або постачальник інші: впишіть ключ ще раз, попередній туди не піде.",
+        en="The address or the provider is another one: enter the key again; the former does not go there.",
+    ),
+    "path": Text(
+        ru="Это не файл модели GGUF. Нужен полный путь на машине, где работает приложение.",
+        uk="Це не файл моделі GGUF. Потрібен повний шлях на машині, де працює застосунок.",
+        en="That is no GGUF model. The whole path on the machine that the app runs on is needed.",
+    ),
+    "EMBEDDED_MODEL": Text(
+        ru="Встроенную модель задаёт переменная EMBEDDED_MODEL: меняется она только там.",
+        uk="Вбудовану модель задає змінна EMBEDDED_MODEL: змінюється вона лише там.",
+        en="The embedded model is set by EMBEDDED_MODEL, and changed only there.",
+    ),
+}
 
 
-def join_failed(error: KonsiliumError, language: Language) -> str:
-    """Why a server that someone named was not kept."""
+def join_failed(error: KonsiliumError, language: Language, address: str | None = None) -> str:
+    """Why a server that someone named was not kept, or does not work; `address` is where it was asked."""
     code = "malformed_answer" if error.code == "model_not_found" else error.code  # 404 for a list
+    if isinstance(error, SettingsInvalid):
+        field = "key" if error.variable.endswith("_API_KEY") else error.variable
+        if field in _WRONG_FIELD:
+            return _WRONG_FIELD[field][language]
     if code in _JOIN_FAILED:
-        return _JOIN_FAILED[code][language]
+        return _JOIN_FAILED[code].format(address=address or "—")[language]
     return ADVICE.get(code, ADVICE["internal_error"]).title.format(
         server=error.server or "—", model=error.model or "—"
     )[language]

@@ -4,7 +4,6 @@ It is drawn in the page alone and is part of no thread.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,22 +12,20 @@ from app.access.people import People
 from app.completion.registration import ModelServers
 from app.completion.suggestions import Suggestion, memory_bytes, suggestion
 from app.core.concurrency import BackgroundTasks
-from app.core.errors import KonsiliumError
 from app.core.events import StepKind
 from app.core.models import ServerState
-from app.core.ports import Models, NewServer
-from app.core.providers import PROVIDERS, Provider, provider_of
+from app.core.ports import Models
+from app.core.providers import PROVIDERS, provider_of
 from app.core.text import Language
 from app.core.turns import StepRecord, new_id, now
 from app.view.chainlit.browser import ActionHandler, Browser, is_admin, may_administer
 from app.view.embedded_offers import offers_props
-from app.view.errors import join_failed, pull_failed
+from app.view.errors import pull_failed
 from app.view.guide_ways import Ways
 from app.view.model_labels import chat_models
 from app.view.rendering import draw, element
+from app.view.server_form import ServerForm, provider_form
 from app.view.starters import BEGINNINGS, SMALL_BEGINNINGS
-
-log = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0
 REDRAW_SECONDS = 0.5
@@ -48,13 +45,14 @@ class Guide:
         people: People,
         recovered: Callable[[Browser], Awaitable[None]],
         ways: Ways,
+        form: ServerForm,
         *,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._models = models
         self._stores = servers.stores
         self._pulls = servers.pulls
-        self._registration = servers.registration
+        self._form = form
         self._people = people
         self._embedded = servers.embedded
         self._recovered = recovered
@@ -63,15 +61,12 @@ class Guide:
         """By session: which provider's form is open."""
         self._poll_seconds = poll_seconds
         self._watching = BackgroundTasks()
-        self._keys: dict[str, dict[str, str]] = {}
-        """By session: how the test of a key stands."""
         self._memory = memory_bytes()
 
     @property
     def actions(self) -> dict[str, ActionHandler]:
         """Name -> handler(browser, payload)."""
         return {
-            "save_key": self.save_key,
             "choose_provider": self.choose_provider,
             "embedded_download": self.embedded_download,
             "embedded_cancel": self.embedded_cancel,
@@ -96,7 +91,7 @@ class Guide:
     def left(self, browser: Browser) -> None:
         """The browser is gone: nobody to guide."""
         self._watching.stop(browser.id)
-        self._keys.pop(browser.id, None)
+        self._form.forget(browser)
         self._providers.pop(browser.id, None)
 
     async def _watch(self, browser: Browser, record: StepRecord) -> None:
@@ -110,7 +105,6 @@ class Guide:
                 drawn = element(record.id, record.thread_id, "Guide", props)
                 await browser.emit("element", drawn)
             if props["ready"]:
-                self._keys.pop(browser.id, None)
                 self._providers.pop(browser.id, None)
                 await self._recovered(browser)
                 return
@@ -119,25 +113,6 @@ class Guide:
                 if not props["small"]:  # where a model answers, the catalogue's own pace will do
                     await self._models.refresh()
                 due = loop.time() + self._poll_seconds
-
-    async def save_key(self, browser: Browser, payload: Mapping[str, Any]) -> None:
-        """Tests the key at its server and keeps it where that answers; the card says how it went."""
-        if not await may_administer(self._people, browser):
-            return
-        values = {str(name): str(value or "").strip() for name, value in payload.items()}
-        new = NewServer(
-            values.pop("provider", ""), values.pop("key", ""), values.pop("url", ""), values
-        )
-        status = self._keys[browser.id] = {"state": "testing"}
-        try:
-            await self._registration.join(new)
-            status["state"] = "kept"
-        except KonsiliumError as error:
-            log.warning("a new server was not kept: %s: %s", error.code, error.detail)
-            status |= {"state": "refused", "text": join_failed(error, browser.language)}
-        except BaseException:  # raised again: the card must not say "testing" for ever
-            status["state"] = "refused"
-            raise
 
     async def choose_provider(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """Another form is open: whether its server can be reached from here is shown above it."""
@@ -171,7 +146,7 @@ class Guide:
             ],
             "can_save_keys": admin,
             "providers": [provider_form(one, browser.language) for one in PROVIDERS if one.fields],
-            "key_status": dict(self._keys.get(browser.id, {})) or None,
+            "key_status": self._form.status(browser),
             **self._ollama(states, browser, admin=admin),
         }
         if not ready:
@@ -222,27 +197,6 @@ class Guide:
 def _ready(states: Sequence[ServerState]) -> bool:
     """Whether there is a model to work with, and not only for want of another."""
     return any(not model.last_resort for model in chat_models(states))
-
-
-def provider_form(provider: Provider, language: Language) -> dict[str, Any]:
-    """A provider as the form of the second way draws it."""
-    return {
-        "id": provider.name,
-        "label": provider.label[language],
-        "fields": [
-            {
-                "name": one.name,
-                "label": one.label[language],
-                "secret": one.secret,
-                "required": one.required,
-                "default": one.default,
-            }
-            for one in provider.fields
-            if one.asked
-        ],
-        "env": list(provider.env_lines),
-        "keys_at": provider.keys_at,
-    }
 
 
 def _server(state: ServerState, *, admin: bool) -> dict[str, Any]:

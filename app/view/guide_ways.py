@@ -36,11 +36,11 @@ CLOUD_DOWN = Text(
 HUB_UP = CLOUD_UP
 HUB_DOWN = Text(
     ru="Хранилище моделей {host} отсюда недоступно: скачать модель не выйдет. Положите файл GGUF на "
-    "эту машину и укажите путь в EMBEDDED_MODEL, или зеркало в MODEL_HUB",
+    "эту машину и выберите его в панели «Модели и серверы» или в EMBEDDED_MODEL; зеркало — в MODEL_HUB",
     uk="Сховище моделей {host} звідси недоступне: завантажити модель не вийде. Покладіть файл GGUF на "
-    "цю машину й укажіть шлях в EMBEDDED_MODEL, або дзеркало в MODEL_HUB",
+    "цю машину й виберіть його в панелі «Моделі та сервери» чи в EMBEDDED_MODEL; дзеркало — в MODEL_HUB",
     en="The model hub {host} cannot be reached from here, so nothing can be downloaded. Put a GGUF "
-    "file on this machine and its path into EMBEDDED_MODEL, or a mirror into MODEL_HUB",
+    "file on this machine and choose it in the panel “Models and servers” or in EMBEDDED_MODEL; a mirror goes into MODEL_HUB",
 )
 
 

@@ -19,6 +19,7 @@ from app.view.chainlit.dicts import ElementDict, stamp
 from app.view.embedded_offers import offers_props
 from app.view.errors import pull_failed
 from app.view.rendering import element
+from app.view.server_form import ServerForm
 from app.view.tool_servers import ToolServers
 
 REDRAW_SECONDS = 0.5
@@ -37,9 +38,14 @@ class Servers:
         people: People,
         waiting: Callable[[], Mapping[str, int]],
         tools: ToolServers,
+        form: ServerForm,
     ) -> None:
-        """`waiting`: how many calls wait for each server; `tools`: the servers of tools, below."""
+        """`waiting`: how many calls wait for each server; `tools`: the servers of tools, below; `form`:
+        where servers are named and corrected."""
         self._tools = tools
+        self._form = form
+        self._wanted: dict[str, str] = {}
+        """By page: the server that it was sent here for."""
         self._registration = servers.registration
         self._embedded = servers.embedded
         self._models = models
@@ -67,11 +73,16 @@ class Servers:
 
     # -- the panel --------------------------------------------------------------------------------
 
-    async def open(self, browser: Browser) -> None:
-        """Opens the panel beside the chat, with what is known, then with what the servers say."""
+    async def open(self, browser: Browser, server: str = "") -> None:
+        """Opens the panel beside the chat, with what is known, then with what the servers say; at that
+        server, where one is named."""
+        self._wanted[browser.id] = server
         await browser.emit("element", await self._element(browser))
-        for name in ("Servers", "ToolServers"):
-            await browser.emit("element", _frame(browser, name))
+        await browser.emit("element", _frame(browser, "Servers"))
+        if await is_admin(self._people, browser):
+            forms = await self._form.providers(browser.language)
+            await browser.emit("element", _frame(browser, "ServerForm", providers=forms))
+        await browser.emit("element", _frame(browser, "ToolServers"))
         await browser.emit("set_sidebar_title", TITLE[browser.language])
         await self._models.refresh()
 
@@ -82,6 +93,8 @@ class Servers:
     def closed(self, browser: Browser) -> None:
         """The panel, or the page, is gone."""
         self._watching.stop(browser.id)
+        self._wanted.pop(browser.id, None)
+        self._form.forget(browser)
 
     async def _watch(self, browser: Browser) -> None:
         shown: object = None
@@ -105,11 +118,18 @@ class Servers:
             ),
             "pulls": [pull_props(pull, browser.language) for pull in self._pulls.all()],
             "mcp": self._tools.props(browser, admin=admin),
+            "wanted": self._wanted.get(browser.id, ""),
         }
+        if admin:
+            props["form"] = {
+                "kept": self._form.kept(),
+                "status": self._form.status(browser),
+                "tests": self._form.tests(browser),
+            }
         return element(_owner(browser), browser.thread_id, "Servers", props)
 
     def _server_props(self, states: Sequence[ServerState], *, admin: bool) -> list[dict[str, Any]]:
-        waiting, kept = self._waiting(), self._registration.names
+        waiting, kept = self._waiting(), self._registration.kept
         return [
             {
                 **_server(state, admin=admin),
@@ -185,12 +205,12 @@ def _owner(browser: Browser) -> str:
     return f"servers/{browser.id}"
 
 
-def _frame(browser: Browser, name: str) -> ElementDict:
+def _frame(browser: Browser, name: str, **own: Any) -> ElementDict:
     """A part of the panel itself. Chainlit's page opens its sidebar anew whenever an element of that place
     changes, so this one never does: it draws what the other one holds."""
     owner = _owner(browser)
     live = element(owner, browser.thread_id, "Servers", {})["id"]
-    props = {"lang": browser.language, "shows": live}
+    props = {"lang": browser.language, "shows": live, **own}
     frame = element(owner, browser.thread_id, name, props, key="/panel")
     frame["display"] = "side"
     return frame
@@ -209,6 +229,7 @@ def _server(state: ServerState, *, admin: bool) -> dict[str, Any]:
         "kind": state.kind,
         "inside": provider_of(state.provider).inside,
         "url": state.url if admin else None,  # says how the network is built
+        "set_by": _variables(state.provider) if admin else None,
         "local": state.local,
         "ok": state.reachable,
         "reason": state.error.code if state.error else None,
@@ -216,6 +237,16 @@ def _server(state: ServerState, *, admin: bool) -> dict[str, Any]:
         "latency_s": state.latency_s,
         "phase": state.extra.get("state"),
     }
+
+
+def _variables(name: str) -> str:
+    """What of the environment sets such a server."""
+    provider = provider_of(name)
+    return (
+        ", ".join(filter(None, (one.variable for one in provider.fields)))
+        or provider.variable
+        or ""
+    )
 
 
 def _model(profile: ModelProfile) -> dict[str, Any]:

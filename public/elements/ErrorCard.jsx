@@ -2,12 +2,12 @@ import { useState } from "react";
 import { Check, Copy, RotateCw } from "lucide-react";
 import { useChatData, useChatMessages } from "@chainlit/react-client";
 
-const { copy, keep, newest, shown, words } = window.Konsilium;
+const { copy, keep, newest, shown, tell, words } = window.Konsilium;
 
 const TEXTS = {
-  ru: { error: "Ошибка", retry: "Повторить", copy: "Скопировать команду", copied: "Скопировано" },
-  uk: { error: "Помилка", retry: "Повторити", copy: "Скопіювати команду", copied: "Скопійовано" },
-  en: { error: "Error", retry: "Try again", copy: "Copy the command", copied: "Copied" },
+  ru: { error: "Ошибка", servers: "Серверы и ключи", retry: "Повторить", copy: "Скопировать команду", copied: "Скопировано" },
+  uk: { error: "Помилка", servers: "Сервери й ключі", retry: "Повторити", copy: "Скопіювати команду", copied: "Скопійовано" },
+  en: { error: "Error", servers: "Servers and keys", retry: "Try again", copy: "Copy the command", copied: "Copied" },
 };
 
 function Command({ text, command }) {
@@ -61,7 +61,7 @@ function ErrorCard({ data, callAction }) {
       {advice && <p>{advice}</p>}
       {link && <p><a href={link} target="_blank" rel="noopener noreferrer">{link}</a></p>}
       {command && <Command text={text} command={command} />}
-      {offered.length > 0 && (
+      {(offered.length > 0 || data.servers) && (
         <div className="k-actions">
           {offered.map((action, index) => (
             <button key={`${action.name}-${index}`} type="button" disabled={loading || asked !== null}
@@ -72,6 +72,11 @@ function ErrorCard({ data, callAction }) {
               {action.label}
             </button>
           ))}
+          {data.servers && (
+            <button type="button" className="k-button" onClick={() => tell({ event: "servers", server: data.server ?? "" })}>
+              {text.servers}
+            </button>
+          )}
         </div>
       )}
     </section>

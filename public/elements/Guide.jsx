@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { useChatMessages } from "@chainlit/react-client";
 import { Check, CircleDashed, Cloud, Copy, Cpu, Download, HardDrive, KeyRound, X } from "lucide-react";
 
@@ -253,12 +253,14 @@ function CloudWay({ text, data, callAction }) {
   const valueOf = (field) => values[field.name] ?? field.default;
   const status = data.key_status;
   const testing = status?.state === "testing";
+  useEffect(() => {
+    if (status?.state === "kept") setValues((before) => ({ ...before, key: "" }));
+  }, [status?.state]);
   const complete = chosen.fields.every((field) => !field.required || valueOf(field).trim());
   const submit = async (event) => {
     event.preventDefault();
     const told = Object.fromEntries(chosen.fields.map((field) => [field.name, valueOf(field)]));
     await callAction({ name: "save_key", payload: { provider: chosen.id, ...told } });
-    setValues({ ...values, key: "" });
   };
   const choose = (
     <label className="k-label">

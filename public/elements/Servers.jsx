@@ -1,6 +1,6 @@
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useChatData } from "@chainlit/react-client";
-import { Check, Cpu, Download, Loader2, Play, RotateCw, Square, Trash2, X } from "lucide-react";
+import { Check, Cpu, Download, Loader2, Pencil, Play, PlugZap, RotateCw, Square, Trash2, X } from "lucide-react";
 
 const {
   bytes, keep, known, languages, modelFile, pace, percent, plural, progress, reason, seconds, stage, tell, windowSize, words,
@@ -38,6 +38,12 @@ const TEXTS = {
     done: "скачано",
     cancelled: "отменено",
     phases: { asleep: "спит, проснётся с первым вопросом", starting: "запускается" },
+    test: "Проверить",
+    testing: "Проверяем…",
+    edit: "Исправить",
+    setBy: "Задан переменной",
+    letGo: "Убрать модель",
+    letGoConfirm: (name) => `Убрать модель ${name}? Файл останется на диске.`,
     forget: "Убрать сервер",
     forgetConfirm: (name) => `Убрать ${name}? Адрес и ключ будут стёрты.`,
     forgetYes: "Убрать",
@@ -81,6 +87,12 @@ const TEXTS = {
     done: "завантажено",
     cancelled: "скасовано",
     phases: { asleep: "спить, прокинеться з першим запитанням", starting: "запускається" },
+    test: "Перевірити",
+    testing: "Перевіряємо…",
+    edit: "Виправити",
+    setBy: "Заданий змінною",
+    letGo: "Прибрати модель",
+    letGoConfirm: (name) => `Прибрати модель ${name}? Файл залишиться на диску.`,
     forget: "Прибрати сервер",
     forgetConfirm: (name) => `Прибрати ${name}? Адресу й ключ буде стерто.`,
     forgetYes: "Прибрати",
@@ -124,6 +136,12 @@ const TEXTS = {
     done: "downloaded",
     cancelled: "cancelled",
     phases: { asleep: "asleep; the first question wakes it", starting: "starting" },
+    test: "Test",
+    testing: "Testing…",
+    edit: "Correct",
+    setBy: "Set by the variable",
+    letGo: "Let the model go",
+    letGoConfirm: (name) => `Let the model go ${name}? Its file stays on the disk.`,
     forget: "Remove the server",
     forgetConfirm: (name) => `Remove ${name}? Its address and key will be erased.`,
     forgetYes: "Remove",
@@ -204,6 +222,9 @@ function loadState(lang, text, load) {
   return [`● ${text.loaded} ${where}`.trim(), known(load.vram_bytes) && bytes(lang, load.size_bytes), time]
     .filter(Boolean).join(" • ");
 }
+
+/* Its form is the element below (ServerForm.jsx). */
+const correct = (server) => window.dispatchEvent(new CustomEvent("konsilium-correct", { detail: server }));
 
 /* A question before what cannot be undone; "no" has the focus. */
 function Confirm({ question, yes, no, onYes, onNo }) {
@@ -343,8 +364,16 @@ function remover(server, model, embedded, act) {
   return fetched ? () => act("remove_embedded", { ...payload, name: fetched.name }) : null;
 }
 
-function Server({ lang, text, server, embedded, pulls, admin, act }) {
+function Server({ lang, text, server, embedded, pulls, admin, act, test, wanted }) {
   const [asking, setAsking] = useState(false);
+  const place = useRef(null);
+  useEffect(() => { if (wanted) place.current?.scrollIntoView({ block: "start" }); }, [wanted]);
+  const chosen = server.inside && embedded?.offers.find((offer) => offer.chosen);
+  const letGo = chosen
+    ? { label: text.letGo, question: text.letGoConfirm(modelFile(chosen.name)[0]),
+        run: () => act("remove_embedded", { server: server.name, model: modelFile(chosen.name)[0], name: chosen.name }) }
+    : server.kept && { label: text.forget, question: text.forgetConfirm(server.name), run: () => act("remove_server", { server: server.name }) };
+  const testing = test?.state === "testing";
   const models = server.models ?? [];
   const own = server.inside;
   const offered = own && (embedded?.offers ?? []).some((offer) => offer.state !== "ready");
@@ -359,7 +388,7 @@ function Server({ lang, text, server, embedded, pulls, admin, act }) {
     server.ok && text.phases[server.phase],
   ].filter(Boolean).join(" • ");
   return (
-    <section className="k-server" aria-label={server.name} data-testid="server">
+    <section ref={place} className="k-server" aria-label={server.name} data-testid="server">
       <div className="k-server-head">
         <span className={server.ok ? "k-good" : offered ? "k-quiet" : "k-bad"}>
           {server.ok ? <Check aria-hidden="true" /> : offered ? <Cpu aria-hidden="true" /> : <X aria-hidden="true" />}
@@ -372,17 +401,37 @@ function Server({ lang, text, server, embedded, pulls, admin, act }) {
           {server.url && <span className="k-url">{server.url}</span>}
           {about && <span className="k-small k-muted">{about}</span>}
           {!server.ok && !offered && <span className="k-small k-bad">{trouble}</span>}
+          {server.set_by && !server.kept && !own && <span className="k-small k-muted k-break">{text.setBy} {server.set_by}</span>}
+          {test && (
+            <span role="status" className={`k-small k-break ${test.state === "bad" ? "k-bad" : test.state === "good" ? "k-good" : "k-muted"}`}>
+              {testing ? text.testing : test.text}
+            </span>
+          )}
         </div>
-        {admin && server.kept && !asking && (
-          <button type="button" className="k-button k-plain k-danger" title={text.forget}
-            aria-label={`${text.forget}: ${server.name}`} onClick={() => setAsking(true)}>
-            <Trash2 aria-hidden="true" />
-          </button>
+        {admin && !asking && (
+          <span className="k-actions">
+            <button type="button" className="k-button k-plain" title={text.test} disabled={testing}
+              aria-label={`${text.test}: ${server.name}`} onClick={() => act("test_server", { server: server.name, url: server.url })}>
+              {testing ? <Loader2 aria-hidden="true" className="animate-spin" /> : <PlugZap aria-hidden="true" />}
+            </button>
+            {server.kept && (
+              <button type="button" className="k-button k-plain" title={text.edit}
+                aria-label={`${text.edit}: ${server.name}`} onClick={() => correct(server.name)}>
+                <Pencil aria-hidden="true" />
+              </button>
+            )}
+            {letGo && (
+              <button type="button" className="k-button k-plain k-danger" title={letGo.label}
+                aria-label={`${letGo.label}: ${server.name}`} onClick={() => setAsking(true)}>
+                <Trash2 aria-hidden="true" />
+              </button>
+            )}
+          </span>
         )}
       </div>
       {asking && (
-        <Confirm question={text.forgetConfirm(server.name)} yes={text.forgetYes} no={text.no}
-          onYes={() => { setAsking(false); act("remove_server", { server: server.name }); }}
+        <Confirm question={letGo.question} yes={text.forgetYes} no={text.no}
+          onYes={() => { setAsking(false); letGo.run(); }}
           onNo={() => setAsking(false)} />
       )}
       {own && !server.ok && <Offers lang={lang} text={text} embedded={embedded} act={act} />}
@@ -411,7 +460,7 @@ function Server({ lang, text, server, embedded, pulls, admin, act }) {
 function Servers({ data: own, callAction }) {
   const { connected, elements } = useChatData();
   const data = elements.find((one) => one.id === own.shows)?.props ?? own;
-  const { lang, admin = false, servers = [], pulls = [], embedded } = data;
+  const { lang, admin = false, servers = [], pulls = [], embedded, form, wanted } = data;
   const text = words(lang, TEXTS);
   const [busy, setBusy] = useState(false);
   useEffect(() => {
@@ -437,6 +486,7 @@ function Servers({ data: own, callAction }) {
       </div>
       {servers.map((server) => (
         <Server key={server.name} lang={lang} text={text} server={server} admin={admin} act={act}
+          test={form?.tests[server.name]} wanted={wanted === server.name}
           embedded={embedded} pulls={pulls.filter((pull) => pull.server === server.name)} />
       ))}
       {!servers.some((server) => server.inside) && (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.conftest import ask, picture, visitor
+from tests.e2e.conftest import ask, pick, picture, visitor
 from tests.processes import Process, konsilium, running, simulator
 
 
@@ -194,7 +194,7 @@ def test_a_key_is_tested_kept_and_used_and_never_shown(
     chromium: Browser, first_run: tuple[Process, Process], tmp_path: Path
 ):
     app, _ = first_run
-    cloud = simulator("openai", tmp_path, "echo")
+    cloud = simulator("openai", tmp_path, "echo", "error-401")
     key = "secret-key-of-the-cloud-42"
     with running(cloud):
         for page in visitor(chromium, app.url):
@@ -204,10 +204,10 @@ def test_a_key_is_tested_kept_and_used_and_never_shown(
             guide.get_by_label("Адрес сервера").fill("http://127.0.0.1:9/v1")
             guide.get_by_label("Ключ API").fill(key)
             guide.get_by_role("button", name="Проверить и сохранить").click()
-            expect(guide).to_contain_text("По этому адресу никто не отвечает")
+            expect(guide).to_contain_text("никто не отвечает: http://127.0.0.1:9/v1")
+            expect(guide.get_by_label("Ключ API")).to_have_value(key)
             picture(page, "guide-key-refused")
-            guide.get_by_label("Адрес сервера").fill(f"{cloud.url}/v1")
-            guide.get_by_label("Ключ API").fill(key)
+            guide.get_by_label("Адрес сервера").fill(cloud.url.removeprefix("http://"))
             guide.get_by_role("button", name="Проверить и сохранить").click()
             expect(guide).to_have_attribute("data-ready", "true")
             assert key not in page.content()
@@ -215,6 +215,18 @@ def test_a_key_is_tested_kept_and_used_and_never_shown(
             expect(page.locator('[data-step-type="assistant_message"]').last).to_contain_text(
                 "Облако, ты здесь?"
             )
+            pick(page, "model", "error-401")
+            ask(page, "А теперь?")
+            page.get_by_test_id("error").get_by_role("button", name="Серверы и ключи").click()
+            form = page.get_by_test_id("server-form")
+            expect(form.get_by_label("Адрес сервера")).to_have_value(f"{cloud.url}/v1")
+            expect(form.get_by_label("Ключ API")).to_have_value("")
+            form.get_by_label("Имя").fill("mine")
+            form.get_by_role("button", name="Проверить и сохранить").click()
+            mine = page.get_by_test_id("server").filter(has_text="mine")
+            mine.get_by_role("button", name="Проверить: mine").click()
+            expect(mine).to_contain_text("Отвечает: моделей: 2")
+            picture(page, "servers-corrected")
         kept_file = tmp_path / "data" / "servers.json"
         assert kept_file.stat().st_mode & 0o777 == 0o600
         app.restart()

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
 from app.completion.suggestions import memory_bytes, table
@@ -23,6 +25,7 @@ from app.core.errors import (
 from app.core.models import EmbeddedOffer
 from app.providers.embedded.bundled import INSTRUCTION
 from app.providers.embedded.download import Download, fetched_before
+from app.providers.embedded.gguf import read_header
 from app.providers.embedded.hub import Hub, HubFile, source_of
 
 log = logging.getLogger(__name__)
@@ -71,7 +74,20 @@ LOOK_UP_SECONDS = 3.0
 NOT_INSTALLED = "llama.cpp is not installed"
 OFF = "off"
 CHOICE = "chosen"
-"""The file in the folder of models that names what was chosen in the guide."""
+"""The file in the folder of models that names what was chosen on screen."""
+FOUND_MOST = 40
+_NOT_ALONE = re.compile(r"mmproj|-(?!0*1-)\d+-of-\d+\.gguf$", re.IGNORECASE)
+"""What no model is started from: the eyes of another file, its later parts."""
+_USUAL = tuple(
+    Path.home() / folder
+    for folder in (
+        "models",
+        ".lmstudio/models",
+        ".cache/lm-studio/models",
+        ".cache/llama.cpp",
+        ".cache/huggingface/hub",
+    )
+)
 
 
 class Library:
@@ -170,7 +186,8 @@ class Library:
             case HubFile() as file:
                 return (await self._offer(file),)
             case Path() as path if path.is_file():
-                return (EmbeddedOffer(str(path), "ready", path.stat().st_size),)
+                chosen = self._configured is None
+                return (EmbeddedOffer(str(path), "ready", path.stat().st_size, chosen=chosen),)
             case Path() as path:
                 missing = NotFound(f"{path}: no such file")
                 return (EmbeddedOffer(str(path), "unusable", error=missing),)
@@ -212,8 +229,36 @@ class Library:
             await asyncio.wait([task])
             self._downloads.pop(name, None)  # where it was stopped before it could begin
 
+    async def choose(self, path: str) -> None:
+        """Runs that file from now on: read first, so that nothing else is ever started."""
+        if self._configured is not None or self._off:
+            raise SettingsInvalid("EMBEDDED_MODEL", "set by the environment, which goes first")
+        file = Path(path)
+        try:
+            if not file.is_absolute():
+                raise SettingsInvalid("path", "the whole path is needed")
+            await asyncio.to_thread(read_header, file)
+            self._choose(str(file))
+        except FileNotFoundError as error:
+            raise NotFound(f"{file}: no such file") from error
+        except ValueError as error:
+            raise SettingsInvalid("path", f"{file} {error}") from error
+        except OSError as error:
+            raise StorageUnavailable(f"{error.filename}: {error.strerror}") from error
+        log.info("%s is chosen", file)
+        await self._tell()
+
+    async def found(self) -> tuple[str, ...]:
+        """In the folders where programs for such models keep them; no parts but the first."""
+        return await asyncio.to_thread(_found, (self._folder, *_USUAL))
+
     async def remove(self, name: str) -> None:
-        """Deletes the file, and what was chosen in the guide if it was that."""
+        """Deletes the file, and what was chosen on screen if it was that; a chosen file stays."""
+        if isinstance(chosen := self._chosen(), Path) and str(chosen) == name:
+            (self._folder / CHOICE).unlink(missing_ok=True)
+            log.info("%s is let go", name)
+            await self._tell()
+            return
         file = self._offered(name)
         try:
             file.inside(self._folder).unlink()
@@ -239,7 +284,7 @@ class Library:
         try:
             await download.run()
             if self._configured is None:
-                self._choose(file)
+                self._choose(file.name)
             await self._tell()
         except KonsiliumError as error:
             log.warning("%s: %s", file.name, error.detail)
@@ -299,15 +344,23 @@ class Library:
 
     # -- what was chosen --------------------------------------------------------------------------
 
-    def _chosen(self) -> HubFile | None:
+    def _chosen(self) -> HubFile | Path | None:
+        """None also where the file that was chosen is gone: on a disk that is away, for instance."""
         try:
             source = source_of((self._folder / CHOICE).read_text("utf-8").strip())
+            return source if isinstance(source, HubFile) or source.is_file() else None
         except (OSError, SettingsInvalid):
             return None
-        return source if isinstance(source, HubFile) else None
 
-    def _choose(self, file: HubFile) -> None:
-        (self._folder / CHOICE).write_text(file.name + "\n", "utf-8")
+    def _choose(self, name: str) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / CHOICE).write_text(name + "\n", "utf-8")
+
+
+def _found(folders: Sequence[Path]) -> tuple[str, ...]:
+    files = (file for folder in folders for file in sorted(folder.rglob("*.gguf")))
+    whole = (str(file) for file in files if not _NOT_ALONE.search(file.name))
+    return tuple(islice(whole, FOUND_MOST))
 
 
 def _absent(detail: str) -> ServerUnavailable:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib import metadata
@@ -87,6 +86,8 @@ class EmbeddedServer:
         self._file = file
         self._timeouts = timeouts
         self._known: _Known | None = None
+        self._begun: Path | None = None
+        """The file that the process has, where it runs."""
         self._window: int | None = None
         self.supervisor = ProcessSupervisor(
             begin or self._begin, connect, idle_seconds=idle_seconds
@@ -143,7 +144,7 @@ class EmbeddedServer:
                 raise failed[1]
         except KonsiliumError as error:
             return self._state(error=error)
-        phase, latency = await self._phase()
+        phase, latency = await self._phase(known)
         model = self._profile(known)
         return self._state(models=(model,), latency_s=latency, extra={"state": phase})
 
@@ -153,15 +154,21 @@ class EmbeddedServer:
         if model != alias:
             raise ModelNotFound(f"only {alias} is here", server=NAME, model=model, near=(alias,))
 
-    def running(self) -> AbstractAsyncContextManager[Any]:
-        """The running process, woken where it slept. Raises ServerUnavailable, FirstTokenTimeout."""
-        return self.supervisor.in_use(self._timeouts.first_token, NAME)
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncGenerator[Any, None]:
+        """The running process, woken where it slept, or where it has another file than is wanted now,
+        after the answers under way. Raises ServerUnavailable, FirstTokenTimeout."""
+        if self._begun not in (None, (await self._look()).path):
+            await self.supervisor.rest()
+            self._begun = None
+        async with self.supervisor.in_use(self._timeouts.first_token, NAME) as running:
+            yield running
 
-    async def _phase(self) -> tuple[str, float | None]:
+    async def _phase(self, known: _Known) -> tuple[str, float | None]:
         if self.supervisor.starting:
             return "starting", None
         running = self.supervisor.running
-        if running is None:
+        if running is None or self._begun not in (None, known.path):
             return "asleep", None
         said = await running.server.state()
         self._window = next((m.window for m in said.models), None) or self._window
@@ -172,7 +179,7 @@ class EmbeddedServer:
         made_for = min(header.window, self._most) if header.window else None
         window = self._window or made_for
         load = None
-        if self.supervisor.running is not None:
+        if self.supervisor.running is not None and self._begun in (None, known.path):
             ends_at = now() + timedelta(seconds=self.supervisor.ends_in)
             load = LoadState(known.size, 0, window, ends_at)
         return ModelProfile(
@@ -205,6 +212,7 @@ class EmbeddedServer:
     @contextlib.asynccontextmanager
     async def _begin(self) -> AsyncGenerator[Llama, None]:
         known = await self._look()
+        self._begun = known.path
         running = started(
             known.path,
             _alias(known.path),

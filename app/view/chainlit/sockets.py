@@ -176,6 +176,8 @@ class Sockets:
                 await self._chat.panel.list_opened(browser)
             case {"konsilium": {"event": "favoured", "model": str(model), "on": bool(on)}}:
                 await self._chat.panel.favoured(browser, model, on=on)
+            case {"konsilium": {"event": "servers", "server": str(server)}}:
+                await self._servers.open(browser, server)
             case {"konsilium": {"event": "servers"}}:
                 await self._servers.open(browser)
             case {"konsilium": {"event": "servers_opened"}}:

@@ -20,7 +20,7 @@ from app.core.errors import (
     WrongKey,
 )
 from app.core.ports import NewServer
-from app.providers.saved_servers import FILE, SavedServers
+from app.providers.saved_servers import FILE, SavedServers, meant_by
 from tests.simulators import OllamaSimulator, OpenAISimulator
 
 KEY = "a-key-that-must-not-leak"
@@ -201,3 +201,78 @@ def test_a_key_is_not_in_its_repr():
 def test_a_broken_file_takes_no_server_away(tmp_path: Path):
     (tmp_path / FILE).write_text('{"servers": [{"provider": 1}, ')
     assert SavedServers(tmp_path).servers() == []
+
+
+async def test_an_address_may_lack_its_scheme_and_its_path(tmp_path: Path):
+    async with OpenAISimulator(["echo"]) as sim:
+        catalogue, registry = Catalogue([]), SavedServers(tmp_path)
+        registration = ServerRegistration(catalogue, registry)
+        bare = sim.url.removeprefix("http://")
+        assert registration.address(NewServer("other", url=bare)) == f"{sim.url}/v1"
+        await registration.join(NewServer("other", url=bare, name="lab"))
+        assert [str(profile.ref) for profile in catalogue.known] == ["lab/echo"]
+        assert registry.kept["lab"].url == f"{sim.url}/v1"
+        await catalogue.aclose()
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("127.0.0.1:8080", ["http://127.0.0.1:8080/v1", "http://127.0.0.1:8080"]),
+        ("[::1]:8080/", ["http://[::1]:8080/v1", "http://[::1]:8080/"]),
+        ("lab.local/v1", ["http://lab.local/v1"]),
+        (" api.example.com ", ["https://api.example.com/v1", "https://api.example.com"]),
+        ("https://api.example.com/llm/", ["https://api.example.com/llm/"]),
+        ("", [""]),
+    ],
+)
+def test_what_a_person_may_mean_by_an_address(said: str, meant: list[str]):
+    assert meant_by(said) == meant
+
+
+async def test_a_server_is_corrected_under_another_name_and_keeps_its_key(tmp_path: Path):
+    async with OpenAISimulator(["echo"], key=KEY) as sim:
+        catalogue, registry = Catalogue([]), SavedServers(tmp_path, taken=["ollama"])
+        registration = ServerRegistration(catalogue, registry)
+        await registration.join(NewServer("other", KEY, url=f"{sim.url}/v1", name="first"))
+        corrected = NewServer("other", url=f"{sim.url}/v1", name="second")
+        await registration.join(corrected, former="first")
+        assert list(catalogue.servers) == ["second"]
+        assert list(registry.keys()) == [KEY]
+        assert set(SavedServers(tmp_path).kept) == {"second"}
+        assert (await registration.test("second")).models
+        for name in ("ollama", "two words", "a/b", "ключ"):
+            with pytest.raises(SettingsInvalid):
+                await registration.join(
+                    NewServer("other", KEY, f"{sim.url}/v1", name=name), "second"
+                )
+        await registration.join(NewServer("other", KEY, f"{sim.url}/v1", name="third"))
+        with pytest.raises(SettingsInvalid):
+            await registration.join(NewServer("other", KEY, f"{sim.url}/v1", name="third"))
+        assert set(registry.kept) == set(catalogue.servers) == {"second", "third"}
+        await catalogue.aclose()
+
+
+async def test_a_key_that_stays_goes_to_no_other_address(tmp_path: Path):
+    async with OpenAISimulator(["echo"], key=KEY) as sim, OpenAISimulator(["echo"]) as stranger:
+        catalogue, registry = Catalogue([]), SavedServers(tmp_path)
+        registration = ServerRegistration(catalogue, registry)
+        await registration.join(NewServer("other", KEY, url=f"{sim.url}/v1", name="lab"))
+        with pytest.raises(SettingsInvalid):
+            await registration.join(NewServer("other", url=f"{stranger.url}/v1"), former="lab")
+        assert stranger.requests == []
+        assert list(registry.keys()) == [KEY]
+        await catalogue.aclose()
+
+
+async def test_a_server_is_tested_and_says_what_is_wrong_with_it(tmp_path: Path):
+    async with OpenAISimulator(["echo"], key=KEY) as sim:
+        catalogue = Catalogue([])
+        registration = ServerRegistration(catalogue, SavedServers(tmp_path))
+        await registration.join(NewServer("other", KEY, url=f"{sim.url}/v1", name="lab"))
+        sim.key = "changed"
+        with pytest.raises(WrongKey):
+            await registration.test("lab")
+        with pytest.raises(NotFound):
+            await registration.test("nobody")
+        await catalogue.aclose()

@@ -13,7 +13,7 @@ from app.core.text import same
 from app.providers.configured import servers_from
 from app.providers.saved_servers import SavedServers
 from app.settings import Settings, settings_with
-from app.view.guide import provider_form
+from app.view.server_form import provider_form
 
 ACME = Provider(
     "acme",

@@ -2,7 +2,7 @@
 
 from app.core import errors
 from app.core.text import LANGUAGES
-from app.view.errors import ADVICE, advice_for
+from app.view.errors import ADVICE, advice_for, join_failed
 
 
 def tree(root=errors.KonsiliumError):
@@ -20,6 +20,19 @@ def test_words_are_whole_in_every_language():
         for language in LANGUAGES:
             words = advice_for({"code": code, "server": "s", "model": "m"}, language)
             assert "{" not in words["title"] + words["text"]
+
+
+def test_what_is_mended_in_the_panel_of_servers_leads_there():
+    assert advice_for({"code": "wrong_key", "server": "lab"}, "uk")["servers"]
+    assert not advice_for({"code": "empty_answer"}, "uk")["servers"]
+
+
+def test_a_server_that_was_not_kept_is_told_with_its_address_and_the_field_that_is_wrong():
+    down = join_failed(errors.ServerUnavailable("refused"), "en", "http://127.0.0.1:9/v1")
+    assert down == "Nobody answers at that address: http://127.0.0.1:9/v1"
+    fields = ("name", "url", "path", "former", "DEEPSEEK_API_KEY", "another")
+    said = {join_failed(errors.SettingsInvalid(name, "wrong"), "ru") for name in fields}
+    assert len(said) == len(fields)
 
 
 def test_an_ollama_that_is_down_says_how_to_start_it():

@@ -12,9 +12,11 @@ from app.completion.pulls import Pulls, Stores
 from app.completion.registration import ModelServers, ServerRegistration
 from app.core.models import EmbeddedOffer
 from app.core.people import User
+from app.core.ports import NewServer
 from app.core.turns import now
 from app.tools.mcp.servers import McpServers
 from app.view.chainlit.browser import Browser
+from app.view.server_form import ServerForm
 from app.view.servers import Servers
 from app.view.tool_servers import ToolServers
 from tests.fakes import ScriptedModels
@@ -37,7 +39,11 @@ class Nothing:
     def download(self, name: str) -> None: ...
     async def cancel(self, name: str) -> None: ...
     async def remove(self, name: str) -> None: ...
+    async def choose(self, path: str) -> None: ...
     async def aclose(self) -> None: ...
+
+    async def found(self) -> tuple[str, ...]:
+        return ("/models/small.gguf",)
 
 
 class Session:
@@ -50,7 +56,7 @@ class Session:
         self.sent.append((event, data))
 
 
-def panel() -> tuple[Servers, Pulls]:
+def panel() -> tuple[Servers, Pulls, ServerForm]:
     catalogue = Catalogue([])
     stores = Stores(catalogue)
     pulls = Pulls(stores)
@@ -59,12 +65,13 @@ def panel() -> tuple[Servers, Pulls]:
         User("2", "boris", now()),
         User("3", "clara", now(), role="admin", disabled_at=now()),
     )
-    book: Any = SimpleNamespace(names=frozenset({"named"}))
+    book: Any = SimpleNamespace(kept={"named": NewServer("other", "k-3-y", "http://h/v1")})
     registration = ServerRegistration(Catalogue([]), book)
     servers = ModelServers(catalogue, Nothing(), stores, pulls, registration)
     people = People(users)
     tools = ToolServers(McpServers(Path("nowhere"), dict), people)
-    return Servers(ScriptedModels(), servers, people, lambda: {"fake": 3}, tools), pulls
+    form = ServerForm(servers, people)
+    return Servers(ScriptedModels(), servers, people, lambda: {"fake": 3}, tools, form), pulls, form
 
 
 def browser(identifier: str) -> tuple[Browser, Session]:
@@ -85,13 +92,15 @@ def browser(identifier: str) -> tuple[Browser, Session]:
         "mcp_add",
         "mcp_remove",
         "mcp_restart",
+        "save_key",
+        "test_server",
     ],
 )
 @pytest.mark.parametrize("who", ["boris", "clara", "nobody"])
 async def test_only_administrators_change_what_everybody_uses(action: str, who: str):
-    servers, pulls = panel()
+    servers, pulls, form = panel()
     page, session = browser(who)
-    await servers.actions[action](page, {"server": "ollama", "model": "m"})
+    await (servers.actions | form.actions)[action](page, {"server": "ollama", "model": "m"})
     assert session.sent == [
         ("toast", {"message": "Это может только администратор.", "type": "error"})
     ]
@@ -100,7 +109,7 @@ async def test_only_administrators_change_what_everybody_uses(action: str, who: 
 
 async def test_everybody_sees_the_panel_and_only_administrators_the_buttons():
     for who, admin in (("anna", True), ("boris", False)):
-        servers, _ = panel()
+        servers, *_ = panel()
         page, session = browser(who)
         await servers.open(page)
         shown = dict(session.sent[0][1])["props"]
@@ -109,7 +118,7 @@ async def test_everybody_sees_the_panel_and_only_administrators_the_buttons():
 
 
 async def test_where_servers_are_is_for_administrators_alone():
-    servers, _ = panel()
+    servers, *_ = panel()
     for who, told in (("anna", True), ("boris", False), ("nobody", False)):
         page, session = browser(who)
         await servers.open(page)
@@ -119,4 +128,9 @@ async def test_where_servers_are_is_for_administrators_alone():
             if event == "element" and "servers" in data["props"]
         ]
         assert all((server["url"] is not None) == told for server in drawn["props"]["servers"])
+        assert all((server["set_by"] is not None) == told for server in drawn["props"]["servers"])
+        frames = [data["name"] for event, data in session.sent if event == "element"]
+        assert ("ServerForm" in frames) == told
+        assert ("form" in drawn["props"]) == told
+        assert "k-3-y" not in str(session.sent)
         assert drawn["props"]["servers"]

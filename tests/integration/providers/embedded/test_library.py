@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import NotFound, SettingsInvalid, Unsupported
+from app.core.errors import NotFound, SettingsInvalid, StorageUnavailable, Unsupported
 from app.core.events import TextDelta
 from app.core.messages import Message
 from app.core.models import EmbeddedOffer, ServerState
@@ -249,3 +249,60 @@ async def test_without_llama_cpp_it_says_how_to_get_it(tmp_path: Path) -> None:
         (offer,) = await library.offers()
         assert offer.state == "unusable"
         assert isinstance(offer.error, Unsupported)
+
+
+async def test_a_file_of_this_machine_is_chosen_run_and_let_go_again(tmp_path: Path) -> None:
+    first, second = (make_gguf(tmp_path / f"{name}.gguf", seed=n) for n, name in enumerate("ab"))
+    folder = tmp_path / "data"
+    async with library_of(folder, "http://127.0.0.1:9", configured=None) as library:
+        told: list[str] = []
+
+        async def listen() -> None:
+            told.append(library.name)
+
+        library.subscribe(listen)
+        async with aclosing(EmbeddedServer(library, connect)) as server:
+            for file in (first, second):  # the process of the first makes room for the second
+                await library.choose(str(file))
+                (model,) = (await server.state()).models
+                assert model.ref.name == file.stem
+                question = ModelRequest((Message.user("?"),), Sampling(max_tokens=3))
+                async for event in server.model(file.stem).stream(question):
+                    assert event
+                assert (await server.state()).extra == {"state": "running"}
+            (offer,) = await library.offers()
+            assert (offer.state, offer.chosen, offer.ours) == ("ready", True, False)
+        async with library_of(folder, "http://127.0.0.1:9", configured=None) as restarted:
+            assert restarted.wanted == second
+        await library.remove(str(second))
+        assert second.is_file()
+        assert library.wanted is None
+        assert told == [str(first), str(second), ""]
+
+
+async def test_what_is_no_model_or_not_to_be_chosen_is_refused(tmp_path: Path) -> None:
+    other = tmp_path / "notes.gguf"
+    other.write_text("no model")
+    async with library_of(tmp_path / "data", "http://127.0.0.1:9", configured=None) as library:
+        for path, error in (
+            (str(other), SettingsInvalid),
+            ("notes.gguf", SettingsInvalid),
+            (str(tmp_path), StorageUnavailable),
+            (str(tmp_path / "none.gguf"), NotFound),
+        ):
+            with pytest.raises(error):
+                await library.choose(path)
+        assert library.wanted is None
+    async with library_of(tmp_path, "http://127.0.0.1:9", str(other)) as library:
+        with pytest.raises(SettingsInvalid):
+            await library.choose(str(other))
+
+
+async def test_files_are_found_that_a_model_can_be_started_from(tmp_path: Path) -> None:
+    names = ("one.gguf", "deep/big-00001-of-00002.gguf", "big-00002-of-00002.gguf", "mmproj-x.gguf")
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    async with library_of(tmp_path, "http://127.0.0.1:9", configured=None) as library:
+        here = [one for one in await library.found() if one.startswith(str(tmp_path))]
+    assert [Path(one).name for one in here] == ["big-00001-of-00002.gguf", "one.gguf"]
