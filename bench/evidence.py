@@ -17,7 +17,6 @@ then the council must be right as often as theory says.
 """
 
 import asyncio
-import gzip
 import itertools
 import json
 import random
@@ -46,6 +45,8 @@ from app.core.requests import ModelRequest
 from app.core.turns import Question, TurnRequest, new_id
 from app.core.usage import CallRecord, Purpose
 from app.settings import load_settings
+from bench import choices
+from bench.files import lines_of
 from bench.pairs import wilson
 from bench.report import RESULTS
 from tests.fakes import MemoryStore, ScriptedModels
@@ -95,18 +96,14 @@ class Row:
 def known_in(folder: Path, most: int | None = None) -> list[Known]:
     """The questions with known answers in that folder's files."""
     found = []
-    for path in sorted([*folder.glob("*.jsonl"), *folder.glob("*.jsonl.gz")]):
-        opened = gzip.open if path.suffix == ".gz" else open
-        with opened(path, "rt", encoding="utf-8") as lines:
-            for line in lines:
-                row = json.loads(line)
-                if "truth" not in row:
-                    continue
-                answers: dict[str, list[tuple[str, bool]]] = defaultdict(list)
-                for one in row.get("answers", ()):
-                    answers[one["model"]].append((one["text"], bool(one.get("correct"))))
-                kept = {model: tuple(texts) for model, texts in answers.items()}
-                found.append(Known(row["question"], str(row["truth"]), kept))
+    for row in lines_of(folder):
+        if "truth" not in row:
+            continue
+        answers: dict[str, list[tuple[str, bool]]] = defaultdict(list)
+        for one in row.get("answers", ()):
+            answers[one["model"]].append((one["text"], bool(one.get("correct"))))
+        kept = {model: tuple(texts) for model, texts in answers.items()}
+        found.append(Known(row["question"], str(row["truth"]), kept))
     return found[:most]
 
 
@@ -364,7 +361,7 @@ async def compared(
         rows.append(await measured(f"specialists of {first}", specialists(ask, first), known))
     else:
         first, count = "pool", min(5, len(names))
-    for selector in ("medoid", "heuristic"):
+    for selector in choices.WAYS:
         method = best_of(ask, first, count, selector)
         rows.append(await measured(f"best of {count} ({selector}), {first}", method, known))
     return rows
@@ -436,3 +433,5 @@ async def _rows(models: str, known: Sequence[Known]) -> tuple[list[Row], dict[st
 def main(folder: Path, models: str, questions: int | None) -> None:
     """Prints the table."""
     print(run_on(folder, models, questions))
+    if models == "recorded" and (rated := choices.rated_in(folder)):
+        print(f"\npoints over a random one of five answers\n\n{choices.table(rated)}")

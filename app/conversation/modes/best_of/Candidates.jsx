@@ -14,6 +14,7 @@ const TEXTS = {
     beside: "Читать рядом",
     apart: "Свернуть",
     by: {
+      careful: "аккуратнее написан и похож на остальные",
       medoid: "больше всего общего с остальными",
       heuristic: "по длине, словам вопроса и строению",
       judge: "так рассудила модель-судья",
@@ -36,6 +37,7 @@ const TEXTS = {
     beside: "Читати поруч",
     apart: "Згорнути",
     by: {
+      careful: "охайніше написаний і схожий на решту",
       medoid: "найбільше спільного з рештою",
       heuristic: "за довжиною, словами запитання та будовою",
       judge: "так розсудила модель-суддя",
@@ -58,6 +60,7 @@ const TEXTS = {
     beside: "Read side by side",
     apart: "Fold",
     by: {
+      careful: "carefully written and like the others",
       medoid: "has the most in common with the others",
       heuristic: "by length, the question's words and structure",
       judge: "chosen by the judge model",

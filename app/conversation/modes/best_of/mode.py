@@ -13,7 +13,7 @@ from app.conversation.modes.best_of.candidates import Candidate, candidates, wri
 from app.conversation.modes.best_of.judge import judged, listed
 from app.conversation.modes.best_of.notes import BestOfNote, CandidateNote
 from app.conversation.modes.best_of.options import OPTIONS
-from app.conversation.modes.best_of.selection import Score, forbidden_words, ranked, scored
+from app.conversation.modes.best_of.selection import CAREFUL, Score, forbidden_words, ranked, scored
 from app.core.concurrency import at_once
 from app.core.errors import EmptyAnswer, KonsiliumError
 from app.core.events import StepKind, StepNoted
@@ -94,7 +94,7 @@ class _Choice:
 
 async def _choice(turn: TurnContext, contest: Sequence[Candidate]) -> _Choice:
     options, question = turn.request.options, turn.request.question.text
-    by = options.text("best_of_selector") or "medoid"
+    by = options.text("best_of_selector") or CAREFUL
     scores = scored(
         contest,
         by,

@@ -30,7 +30,7 @@ class BestOfNote(Note):
     chosen: str
     """Its step."""
     by: str
-    """medoid, heuristic, listwise, judge, undecided or person."""
+    """careful, medoid, heuristic, listwise, judge, undecided or person."""
     reason: str
     judge: str
     candidates: tuple[CandidateScore, ...]

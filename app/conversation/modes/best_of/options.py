@@ -25,8 +25,16 @@ OPTIONS: tuple[Option, ...] = (
             uk="За місцями — ще один виклик моделі; суддя порівнює пари, кожну двічі: два виклики на пару",
             en="Ranking is one more model call; a judge compares pairs, each twice: two calls a pair",
         ),
-        default="medoid",
+        default="careful",
         choices=(
+            Choice(
+                "careful",
+                Text(
+                    ru="по аккуратности письма и сходству",
+                    uk="за охайністю письма і схожістю",
+                    en="by care of writing and likeness",
+                ),
+            ),
             Choice(
                 "medoid",
                 Text(

@@ -1,13 +1,15 @@
 """Which candidate is the best: what rules one out, and how the rest are scored. Pure functions.
 
-Nothing shows that length or keywords tell a good answer, so they are only offered (`heuristic`, as
-first asked for); as vetoes they are sound. The default is the medoid: the candidate that shares the
-most word n-grams with the others, the mode of the distribution (ModeX, arXiv 2601.02535).
+The medoid is the candidate that shares the most word n-grams with the others, the mode of the
+distribution (ModeX, arXiv 2601.02535). The default puts care of writing before it, which by the figures
+in docs/council.md tells a good answer better; length and keywords (`heuristic`, as first asked for) are
+only offered.
 """
 
 import itertools
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -21,12 +23,17 @@ Veto = Literal["failed", "empty", "cut", "language", "forbidden", "structure"]
 
 GOOD_LENGTH = (100, 500)
 """Characters between which the heuristic finds a length good (as first asked for)."""
+CAREFUL = "careful"
+"""The way of choosing that is the default: the most carefully written, of those the most like the others."""
 MAX_FORBIDDEN, MAX_FORBIDDEN_CHARACTERS = 300, 20_000
 """Words of a person's list that are looked for."""
 TELLING = 20
 """Letters from which a text's language is judged."""
 STEM = 5
 """Letters by which a keyword is recognised in its other forms."""
+
+SHOWS_CARE = 300
+"""Characters from which a text has had occasion for quotation marks, a dash and ё."""
 
 REFUSAL_CHARACTERS = 160
 _WORD = re.compile(r"\w+")
@@ -40,6 +47,7 @@ _REFUSAL = re.compile(
 )
 _LIST = re.compile(r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+\S", re.MULTILINE)
 _MARKS = re.compile(r"\*\*\S|^#{1,6}\s|^\|.+\||```|\n\n", re.MULTILINE)
+_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _JSON_BLOCK = re.compile(r"```json\s*\n(.*?)```", re.DOTALL | re.IGNORECASE)
 _ABOUT_LANGUAGE = re.compile(
     r"перев[её]|переклад|перекла[дс]|translat|язык|мов[иіауою]|language|английск|англійськ|english|"
@@ -173,6 +181,48 @@ def medoid_scores(texts: Sequence[str]) -> list[float]:
     return scores
 
 
+def careful_parts(texts: Sequence[str], language: Language) -> list[dict[str, float]]:
+    """For each text its care, its likeness to the others (of the one that has most) and its structure, 0
+    to 1. Where more than half come to one figure, that counts first: the others have no care. Where most
+    are too short to show any, or in another language, care and structure are the same for all."""
+    agreed = medoid_scores(texts)
+    most = max(agreed, default=0.0) or 1.0
+    short = sum(len(text) < SHOWS_CARE for text in texts) * 2 > len(texts)
+    told = language != "en" and not short
+    figures = [last_figure(text) for text in texts]
+    common, count = Counter(figures).most_common(1)[0] if figures else (None, 0)
+    counted = common is not None and count * 2 > len(texts)
+    parts = []
+    for text, figure, score in zip(texts, figures, agreed, strict=True):
+        careful = care(text, language) if told else 1.0
+        if counted and figure != common:
+            careful = 0.0
+        built = structure(text) if told else 0.0
+        parts.append({"care": careful, "likeness": score / most, "structure": built})
+    return parts
+
+
+def _careful(parts: Mapping[str, float]) -> float:
+    """One mark of care weighs as much as likeness and structure together."""
+    return (4 * parts["care"] + (parts["likeness"] + parts["structure"]) / 2) / 5
+
+
+def care(text: str, language: Language) -> float:
+    """How far a Russian or Ukrainian text is set as its readers print it, 0 to 1: «», a dash —, ё, no
+    straight quotes. Models that have read much of a language write it so, and models that translate in
+    their heads do not."""
+    prose = _CODE.sub(" ", text)
+    marks = ["«" in prose, "—" in prose, '"' not in prose]
+    if language == "ru":
+        marks.append("ё" in prose.lower())
+    return sum(marks) / len(marks)
+
+
+def structure(text: str) -> float:
+    """Half for a list, half for other marks of Markdown or paragraphs."""
+    return (bool(_LIST.search(text)) + bool(_MARKS.search(text))) / 2
+
+
 def is_refusal(text: str) -> bool:
     """Whether the text begins by declining to answer."""
     return bool(_REFUSAL.search(text[:REFUSAL_CHARACTERS]))
@@ -204,7 +254,7 @@ def heuristic_parts(text: str, question: str, forbidden: Sequence[str]) -> dict[
     return {
         "length": min(1.0, length / shortest, longest / max(length, 1)),
         "keywords": len(keywords & present) / len(keywords) if keywords else 1.0,
-        "structure": (bool(_LIST.search(text)) + bool(_MARKS.search(text))) / 2,
+        "structure": structure(text),
         "clean": 0.0 if holds_any(text, forbidden) else 1.0,
     }
 
@@ -216,12 +266,17 @@ def scored(
     language: Language,
     forbidden: Sequence[str],
 ) -> list[Score]:
-    """Every candidate with its vetoes and, among those left, its score by `medoid` or `heuristic`."""
+    """Every candidate with its vetoes and, among those left, its score by `careful`, `medoid` or
+    `heuristic`."""
     ruled = [(c, vetoes(c, question, language, forbidden)) for c in candidates]
     left = survivors(ruled)
     if by == "heuristic":
         parts = {c.number: heuristic_parts(c.text, question, forbidden) for c in left}
         marks = {number: sum(part.values()) / len(part) for number, part in parts.items()}
+    elif by == CAREFUL:
+        each = careful_parts([c.text for c in left], language)
+        parts = {c.number: part for c, part in zip(left, each, strict=True)}
+        marks = {number: _careful(part) for number, part in parts.items()}
     else:
         parts = {}
         agreed = medoid_scores([c.text for c in left])

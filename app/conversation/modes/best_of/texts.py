@@ -8,6 +8,11 @@ from app.core.text import Language, Text
 GROUP = Text(ru="Варианты ответа", uk="Варіанти відповіді", en="Candidates")
 COMPARING = Text(ru="Сравниваю варианты…", uk="Порівнюю варіанти…", en="Comparing the candidates…")
 CHOSEN: Mapping[str, Text] = {
+    "careful": Text(
+        ru="Выбран вариант {n}: написан аккуратнее других или, среди таких же, больше всех похож на остальные.",
+        uk="Обрано варіант {n}: написаний охайніше за інші або, серед таких самих, найбільше схожий на решту.",
+        en="Candidate {n} was chosen: the most carefully written or, among equals, the most like the others.",
+    ),
     "medoid": Text(
         ru="Выбран вариант {n}: в нём больше всего общего с остальными.",
         uk="Обрано варіант {n}: у ньому найбільше спільного з рештою.",

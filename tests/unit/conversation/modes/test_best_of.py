@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from app.conversation.modes.best_of import BestOf, promoted
 from app.conversation.modes.best_of.candidates import Candidate, varied
 from app.conversation.modes.best_of.selection import (
+    care,
+    careful_parts,
     forbidden_words,
     heuristic_parts,
     holds_any,
@@ -71,7 +73,7 @@ async def test_the_candidate_closest_to_the_others_becomes_the_answer():
     assert [s.kind.value for s in stage.steps()] == ["group", *["candidate"] * 3, "answer"]
     assert stage.answer.text in (ALIKE_1, ALIKE_2)
     best = stage.answer.note["best_of"]
-    assert best["by"] == "medoid"
+    assert best["by"] == "careful"
     scores = {c["number"]: c["score"] for c in best["candidates"]}
     assert scores[1] < scores[2]
     group = stage.steps(StepKind.GROUP)[0]
@@ -410,6 +412,38 @@ async def test_only_a_candidate_with_words_can_be_promoted():
     for wrong in (stage.steps(StepKind.CANDIDATE)[1].id, stage.answer.id, "nobody"):
         with pytest.raises(NotFound):
             promoted(records, wrong)
+
+
+LONG = "Столица Австралии — Канберра: «город для встреч», всё в нём строили заново. " * 5
+CARELESS = LONG.replace("«", '"').replace("»", '"').replace("—", "-").replace("ё", "е")
+
+
+def test_of_long_answers_the_carefully_written_come_first_and_likeness_decides_among_them():
+    texts = [CARELESS, CARELESS, LONG + " И ещё о погоде.", LONG, LONG + " И ещё о людях."]
+    order = ranked(
+        scored([candidate(t, n) for n, t in enumerate(texts, 1)], "careful", "Столица?", "ru", ())
+    )
+    assert order[0].candidate.number == 4
+    assert {s.candidate.number for s in order[3:]} == {1, 2}
+    assert all(0 <= s.score <= 1 for s in order)
+
+
+def test_care_neither_outvotes_a_common_figure_nor_reads_code_nor_counts_in_other_languages():
+    figures = [f"{CARELESS} Всего 12.", f"{CARELESS} Итого 12.", f"{LONG} Всего 13."]
+    parts = careful_parts(figures, "ru")
+    assert parts[2]["care"] == 0
+    contest = [candidate(text, number) for number, text in enumerate(figures, 1)]
+    best = ranked(scored(contest, "careful", "Сколько всего?", "ru", ()))[0]
+    assert best.candidate.number in (1, 2)
+    assert care(f'{LONG}\n```\nprint("a")\n```', "ru") == 1.0
+    english = careful_parts([CARELESS, LONG, LONG], "en")
+    assert len({(part["care"], part["structure"]) for part in english}) == 1
+    assert care(LONG, "uk") == 1.0 > care(CARELESS, "uk")
+
+
+def test_short_answers_are_told_apart_by_likeness_alone():
+    parts = careful_parts(["Всё — «нет».", "Канберра", "Это Канберра"], "ru")
+    assert len({part["care"] for part in parts}) == 1
 
 
 def test_equals_are_ranked_by_number():

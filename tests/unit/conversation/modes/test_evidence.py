@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from bench import choices
 from bench.evidence import Known, Replay, compared, in_theory, is_right, known_in, run_on
 
 MODELS = ("a", "b", "c")
@@ -100,3 +101,16 @@ def test_the_table_and_the_json_are_made_of_a_folder(tmp_path):
     assert json.loads(path.read_text())["questions"] == 6
     with pytest.raises(SystemExit):
         run_on(results, "recorded", results=results)
+
+
+def test_points_are_what_a_way_of_choosing_gains_over_a_random_pick():
+    said = ("Ответ — «да», и всё тут ясно. " * 12, "Ответ - да, и это все. " * 15, "Nothing here.")
+    answers = [
+        {"model": f"{score}", "score": score, "text": text}
+        for score, text in zip((60, 30, 30), said, strict=True)
+    ]
+    rated = [{"question": f"Вопрос {n}?", "answers": answers} for n in range(4)]
+    found = {each.way: each for each in choices.points(rated)}
+    assert found["careful"].mean == found["the best of the five"].mean == 20
+    assert found["careful"].questions == 4
+    assert choices.table(rated).count("\n") == 1 + len(found)
