@@ -80,6 +80,11 @@ class Catalogue:
         """As last seen; a server not asked yet is neither reachable nor in error."""
         return tuple(self._states.get(name, _unasked(s)) for name, s in self._servers.items())
 
+    def state(self, name: str) -> ServerState | None:
+        """Of that server; None where there is none of that name."""
+        server = self._servers.get(name)
+        return None if server is None else self._states.get(name) or _unasked(server)
+
     def profile(self, ref: ModelRef) -> ModelProfile | None:
         """The model as last seen, even if its server is away now."""
         return self._known.get(ref.server, {}).get(ref)

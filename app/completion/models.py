@@ -45,6 +45,7 @@ class Models:
         self._prices = prices
         self._default = default
         self.subscribe = catalogue.subscribe
+        self.state = catalogue.state
         router = Router(self, parallel=parallel, waiting=waiting, fleet=fleet)
         self.candidates = router.candidates
         self.waiting = router.waiting
@@ -91,10 +92,7 @@ class Models:
     def profile(self, ref: ModelRef) -> ModelProfile:
         """What is known of the model, its price from the table; only its ref, price, and whether it is
         local, where nothing is."""
-        known = self._catalogue.profile(ref)
-        if known is None:
-            server = self._catalogue.servers.get(ref.server)
-            known = ModelProfile(ref, local=server is not None and server.local)
+        known = self._known(ref)
         return replace(known, price=self._prices.price(ref, known))
 
     def call(self, ref: ModelRef, request: ModelRequest) -> MeteredCall:
@@ -133,7 +131,14 @@ class Models:
 
     def cost(self, ref: ModelRef, usage: Usage) -> Cost | None:
         """What so many tokens of that model cost; None where its price is not known."""
-        return self._prices.cost(self.profile(ref).price, usage)
+        return self._prices.cost(self._prices.price(ref, self._known(ref)), usage)
+
+    def _known(self, ref: ModelRef) -> ModelProfile:
+        known = self._catalogue.profile(ref)
+        if known is None:
+            server = self._catalogue.servers.get(ref.server)
+            known = ModelProfile(ref, local=server is not None and server.local)
+        return known
 
     def _server(self, ref: ModelRef) -> ModelServer:
         server = self._catalogue.servers.get(ref.server)
@@ -171,9 +176,10 @@ class Models:
     def _unlisted(self, ref: ModelRef) -> ModelRef:
         """A server that is away, or does not list everything, is asked all the same: its error says
         more."""
-        state = next(state for state in self.states() if state.name == ref.server)
-        listed = state.models and state.lists_all and state.kind != "openai"
-        if state.reachable and listed:
+        state = self.state(ref.server)
+        if state is None or (
+            state.reachable and state.models and state.lists_all and state.kind != "openai"
+        ):
             raise self._not_found(str(ref))
         return ref
 

@@ -34,6 +34,8 @@ class Listed(Protocol):
 
     def states(self) -> Sequence[ServerState]: ...
 
+    def state(self, server: str) -> ServerState | None: ...
+
     def resolve(self, name: str) -> ModelRef: ...
 
 
@@ -119,12 +121,12 @@ class Router(Places):
 
         Raises ModelNotFound with near names, or NoModels.
         """
-        states = self._models.states()
         server, slash, model = name.partition("/")
-        if slash and model and any(state.name == server for state in states):
+        if slash and model and self._models.state(server) is not None:
             return (self._models.resolve(name),)
         if server == GATEWAY_SERVER:
             raise ModelNotFound(f"no {name}", server=server, model=model)
+        states = self._models.states()
         found = [(state, profile) for state in states for profile in _named(state, name)]
         if not found:
             return (self._models.resolve(name),)
@@ -147,7 +149,7 @@ class Router(Places):
         Raises QueueFull where its queue is full. `leave` gives the place back.
         """
         lane = self._lane(ref.server)
-        state = next((each for each in self._models.states() if each.name == ref.server), None)
+        state = self._models.state(ref.server)
         limit = None
         if state is not None:
             lane.local = state.local

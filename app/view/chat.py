@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from weakref import WeakKeyDictionary
 
 from app.attachments import AttachmentLimits, File, read_attachments
 from app.conversation.modes.consultation.requested_roles import requested_roles
@@ -88,8 +89,14 @@ class Chat:
         conversations.on_switched(self._show_others)
         self._background = BackgroundTasks()
         """By a browser's id, who follows the turn that it shows."""
+        self._drawing: WeakKeyDictionary[object, asyncio.Lock] = WeakKeyDictionary()
+        """Held while a page is sent all of its thread, and while a question of its own begins: what was
+        read before the question would wipe it out and end the drawing of its answer."""
         self._received: dict[tuple[str, str], None] = {}
         """The last messages that came, by who sent them."""
+
+    def _alone(self, browser: Browser) -> asyncio.Lock:
+        return self._drawing.setdefault(browser.session, asyncio.Lock())
 
     # -- opening a chat ---------------------------------------------------------------------------
 
@@ -98,9 +105,10 @@ class Chat:
         for event in ("task_end", "clear_ask", "clear_call_fn"):
             await browser.emit(event, {})
         if wanted := browser.wanted_thread:
-            if thread := await self._thread(browser, wanted):
-                await self._resume(browser, *thread)
-                return
+            async with self._alone(browser):
+                if thread := await self._thread(browser, wanted):
+                    await self._resume(browser, *thread)
+                    return
             await browser.emit("resume_thread_error", "Thread not found.")
         if browser.begin_chat():
             self._background.start(guarded(browser, self._start(browser)))
@@ -162,17 +170,18 @@ class Chat:
         """Shows the branch through that step, here and in the other tabs. A turn that runs in the branch
         left goes on there."""
         switched = await self._conversations.switch(browser.thread_id, browser.user_id, step_id)
-        self._background.stop(browser.id)
-        thread = await self._read_thread(browser.thread_id, switched.first)
-        if thread is None:  # deleted meanwhile: whoever did it has told the page
-            return
-        turn = await self._turns.find(browser.thread_id)
-        follower = self._lay_over(browser, thread, turn)
-        part = {"cut": switched.cut, "steps": thread["steps"], "elements": thread["elements"]}
-        await browser.emit("window_message", {"konsilium_branch": part})
-        await browser.emit("task_end", {})
-        if follower is not None:
-            self._background.start(self._catch_up(browser, follower), browser.id)
+        async with self._alone(browser):
+            self._background.stop(browser.id)
+            thread = await self._read_thread(browser.thread_id, switched.first)
+            if thread is None:  # deleted meanwhile: whoever did it has told the page
+                return
+            turn = await self._turns.find(browser.thread_id)
+            follower = self._lay_over(browser, thread, turn)
+            part = {"cut": switched.cut, "steps": thread["steps"], "elements": thread["elements"]}
+            await browser.emit("window_message", {"konsilium_branch": part})
+            await browser.emit("task_end", {})
+            if follower is not None:
+                self._background.start(self._catch_up(browser, follower), browser.id)
         await self._renamed(browser, thread["name"] or "")
 
     async def show_found(self, browser: Browser, step_id: str) -> None:
@@ -345,18 +354,19 @@ class Chat:
         refused: KonsiliumError | None = None,
         files: Sequence[File] = (),
     ) -> None:
-        try:
-            turn = await self._turns.start(request, refused)
-        except StorageUnavailable as error:
-            log.error("question %s could not be stored: %s", request.question.id, error.detail)
-            await self._say_unstored(browser, request, error)
-            return
         branched = request.again or request.instead_of is not None
-        if branched:  # what it took the place of may have ended a moment ago
-            await browser.emit("task_start", {})
-        arrows = await self._draw_arrows(browser, request) if branched else None
-        follower = Follower(turn, browser, self._models, arrows)
-        self._background.start(follower.follow(), browser.id)
+        async with self._alone(browser):
+            try:
+                turn = await self._turns.start(request, refused)
+            except StorageUnavailable as error:
+                log.error("question %s could not be stored: %s", request.question.id, error.detail)
+                await self._say_unstored(browser, request, error)
+                return
+            if branched:  # what it took the place of may have ended a moment ago
+                await browser.emit("task_start", {})
+            arrows = await self._draw_arrows(browser, request) if branched else None
+            follower = Follower(turn, browser, self._models, arrows)
+            self._background.start(follower.follow(), browser.id)
         if files:
             self._background.start(guarded(browser, self._keep(browser, files, request)))
         if branched or not browser.has_thread:

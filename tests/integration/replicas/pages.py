@@ -61,11 +61,13 @@ class House:
         return {"konsilium_replica": "one" if replica is self.one else "two"}
 
 
-async def half_answered(page, text="A slow one?"):
-    """Asks, and returns the thread's id once the answer has begun."""
+async def half_answered(page, text="A slow one?", model="", patience=PATIENCE):
+    """Asks that model, or the usual one, and returns the thread's id once the answer has begun."""
+    if model:
+        await page.socket.emit("chat_settings_change", {"model": model})
     await page.ask(text)
-    first = await page.hear("first_interaction", timeout=PATIENCE)
-    await page.hear("stream_token", timeout=PATIENCE)
+    first = await page.hear("first_interaction", timeout=patience)
+    await page.hear("stream_token", timeout=patience)
     return first["thread_id"]
 
 
@@ -87,7 +89,13 @@ def drawn(page, step_id):
     return text
 
 
-async def ended(page, turns=1):
+async def stopped(page):
+    """Presses Stop, and waits until the answer is over."""
+    await page.socket.emit("stop")
+    await ended(page)
+
+
+async def ended(page, turns=1, patience=PATIENCE):
     """Waits until so many turns have ended on the page, whether it saw that or was sent all of them anew."""
 
     def seen():
@@ -98,7 +106,7 @@ async def ended(page, turns=1):
                 runs |= {step["id"] for step in steps if step["type"] == "run" and step.get("end")}
         return len(runs) >= turns
 
-    await until(seen, within=PATIENCE)
+    await until(seen, within=patience)
 
 
 async def stored(house, thread):

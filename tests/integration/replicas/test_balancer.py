@@ -28,6 +28,8 @@ pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(600)]
 KILLS = int(os.environ.get("REPLICA_KILLS", "2"))
 PAGES = int(os.environ.get("REPLICA_PAGES", "20"))
 DEAD_WITHIN_S = 10.0
+CROWDED = PATIENCE + 2 * PAGES
+"""Seconds that one of so many pages waits where a small machine has all of them."""
 
 
 async def visit(house, replica, thread=""):
@@ -139,13 +141,13 @@ async def test_many_pages_over_both_replicas_lose_and_double_nothing(house):
     async def one(number):
         here, there = cookies[number % 2], cookies[(number + 1) % 2]
         asking = await house.visit(house.balancer, "", here.items())
-        thread = await half_answered(asking, f"Question {number}?")
+        thread = await half_answered(asking, f"Question {number}?", patience=CROWDED)
         watching = await house.visit(house.balancer, thread, there.items())
-        resumed = await watching.hear("resume_thread", timeout=PATIENCE)
+        resumed = await watching.hear("resume_thread", timeout=CROWDED)
         assert [s["output"] for s in resumed["steps"] if s["type"] == "user_message"] == [
             f"Question {number}?"
         ]
-        await asyncio.gather(ended(asking), ended(watching))
+        await asyncio.gather(*(ended(page, patience=CROWDED) for page in (asking, watching)))
         answer = answer_of(await stored(house, thread))
         shown = [drawn(page, answer["id"]) for page in (asking, watching)]
         for page in (asking, watching):

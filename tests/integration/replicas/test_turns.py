@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-from collections import Counter
 
 import pytest
 
@@ -12,11 +11,13 @@ from tests.integration.replicas.pages import (
     LONG,
     LONGER,
     PATIENCE,
+    SHORT,
     SLOW,
     answer_of,
     drawn,
     ended,
     half_answered,
+    stopped,
     stored,
 )
 from tests.waiting import until
@@ -28,26 +29,31 @@ pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(600)]
 
 async def test_what_is_asked_at_one_replica_is_followed_at_the_other_without_a_gap(house):
     asking = await house.visit(house.one)
-    thread = await half_answered(asking)
+    thread = await half_answered(asking, model=LONG)
     reloaded = await house.visit(house.two, thread)
-    resumed = await reloaded.hear("resume_thread")
-    begun = answer_of(resumed)
-    await reloaded.hear("stream_token", lambda token: token["id"] == begun["id"])
+    begun = answer_of(await reloaded.hear("resume_thread"))
+
+    def in_many_pieces():  # as it is written
+        events = [event for event, _ in reloaded.heard]
+        return events.count("stream_token") > 5
+
+    await until(in_many_pieces, within=PATIENCE)
+    await stopped(asking)
     await ended(reloaded)
-    await ended(asking)
     whole = answer_of(await stored(house, thread))["output"]
     assert 0 < len(begun["output"]) < len(whole)
     assert drawn(reloaded, begun["id"]) == whole == drawn(asking, begun["id"])
-    tokens = Counter(id(data) for event, data in reloaded.heard if event == "stream_token")
-    assert len(tokens) > 5  # in many pieces, as it was written
 
 
 async def test_a_page_at_the_other_replica_is_shown_the_next_question_too(house):
     asking = await house.visit(house.one)
-    thread = await half_answered(asking)
+    await asking.socket.emit("chat_settings_change", {"model": SHORT})
+    await asking.ask("A slow one?")
+    thread = (await asking.hear("first_interaction", timeout=PATIENCE))["thread_id"]
     await ended(asking)
     other = await house.visit(house.two, thread)
     await other.hear("resume_thread")
+    await asking.socket.emit("chat_settings_change", {"model": LONG})
     await asking.ask("And this?")
 
     def both_asked(opened):
@@ -55,18 +61,18 @@ async def test_a_page_at_the_other_replica_is_shown_the_next_question_too(house)
         return questions == ["A slow one?", "And this?"]
 
     await other.hear("resume_thread", both_asked, timeout=PATIENCE)
+    await other.hear("stream_token", timeout=PATIENCE)  # and what is answered, as it is written
+    await other.socket.emit("stop")
     await ended(other, 2)
 
 
 async def test_stop_reaches_a_turn_of_another_replica(house):
     asking = await house.visit(house.one)
-    await asking.socket.emit("chat_settings_change", {"model": LONG})
-    thread = await half_answered(asking)
+    thread = await half_answered(asking, model=LONG)
     other = await house.visit(house.two, thread)
     await other.hear("resume_thread")
-    await other.socket.emit("stop")
+    await stopped(other)
     await ended(asking)
-    await ended(other)
     answer = answer_of(await stored(house, thread))
     assert answer["output"] == drawn(other, answer["id"]) == drawn(asking, answer["id"])
 
@@ -86,19 +92,21 @@ async def test_cancel_at_one_replica_stops_an_answer_of_the_other(house):
 
 async def test_of_two_questions_at_one_instant_one_turn_is_answered(house):
     here, there = await house.http(house.one), await house.http(house.two)
-    for _ in range(3):
+
+    async def ask_twice():
         chat = (await here.post("/api/chats", json={"title": "Both"})).json()["chatId"]
         question = {"message": "hi", "chatId": chat, "model": SLOW}
         answers = await asyncio.gather(
             here.post("/api/chat", json=question), there.post("/api/chat", json=question)
         )
-        assert sorted(one.json()["outcome"] for one in answers) == ["completed", "stopped"]
+        return sorted(one.json()["outcome"] for one in answers)
+
+    assert await asyncio.gather(*(ask_twice() for _ in range(3))) == [["completed", "stopped"]] * 3
 
 
 async def test_a_turn_of_a_killed_replica_is_shown_unfinished_by_the_others(house):
     asking = await house.visit(house.one)
-    await asking.socket.emit("chat_settings_change", {"model": LONG})
-    thread = await half_answered(asking)
+    thread = await half_answered(asking, model=LONG)
     other = await house.visit(house.two, thread)
     begun = answer_of(await other.hear("resume_thread"))
 
@@ -118,15 +126,15 @@ async def test_a_turn_of_a_killed_replica_is_shown_unfinished_by_the_others(hous
         assert half["end"]
         assert half["output"]
         await other.ask("Go on?")
-        await other.hear("stream_token", lambda token: token["id"] != begun["id"])
+        await other.hear("stream_token", lambda token: token["id"] != begun["id"], timeout=PATIENCE)
+        await other.socket.emit("stop")
     finally:
         await asyncio.to_thread(house.one.start)
 
 
 async def test_while_redis_is_away_answers_go_on_and_are_followed_again_when_it_is_back(house):
     asking = await house.visit(house.one)
-    await asking.socket.emit("chat_settings_change", {"model": LONGER if AWAY_S else LONG})
-    thread = await half_answered(asking)
+    thread = await half_answered(asking, model=LONGER)
     other = await house.visit(house.two, thread)
     begun = answer_of(await other.hear("resume_thread"))
     await asyncio.to_thread(house.redis.stop)
@@ -136,11 +144,18 @@ async def test_while_redis_is_away_answers_go_on_and_are_followed_again_when_it_
         await until(lambda: len(asking.heard) > count + 20, within=PATIENCE)
         alone = await house.visit(house.two)
         await half_answered(alone)
+        await stopped(alone)
         late = await house.visit(house.two, thread)
         await late.hear("resume_thread")
     finally:
         await asyncio.to_thread(house.redis.start)
-    await ended(asking)
+    missed = len(drawn(asking, begun["id"]))
+
+    def follow_again():
+        return all(len(drawn(page, begun["id"])) > missed for page in (other, late))
+
+    await until(follow_again, within=PATIENCE)
+    await stopped(asking)
     whole = answer_of(await stored(house, thread))["output"]
 
     def both_whole():

@@ -36,6 +36,9 @@ class Servers(ScriptedModels):
     def states(self):
         return tuple(self._state(name) for name in "abc")
 
+    def state(self, server):
+        return next((state for state in self.states() if state.name == server), None)
+
     def _state(self, name):
         gemma = ModelProfile(ModelRef(name, "gemma:latest"), local=True)
         models = [replace(gemma, load=LOADED) if name == "b" else gemma]
