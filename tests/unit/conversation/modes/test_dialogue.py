@@ -357,7 +357,7 @@ async def test_a_model_that_judges_rightly_ends_most_of_the_unseen_ones_and_no_o
     assert ended_of["on"] == 0
 
 
-UNKNOWN_COURTESIES = ["Трамвай шумит.", "Ну что, мир?", "Спасибо тебе.", "Мур-мур, зайка.", "Чмоки.", "Чмоки-чмоки."]  # fmt: skip
+UNKNOWN_COURTESIES = ["Трамвай шумит.", "Ну что, мир?", "Спасибо тебе.", "Мур-мур, зайка.", "Тю-тю-тю.", "Лапки."]  # fmt: skip
 
 
 async def test_what_no_table_knows_as_courtesy_a_model_is_asked_about():
