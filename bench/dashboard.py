@@ -1,7 +1,6 @@
 """The dashboard over 100,000 usage records on SQLite: each of its queries, and the page in Chromium."""
 
 import asyncio
-import shutil
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -18,6 +17,7 @@ from app.storage.storage import Storage
 from app.storage.usage import StoredUsage
 from bench.report import Report
 from tests.dashboard_house import dashboard_house, fill
+from tests.processes import browser_path
 from tests.usage_samples import usage_rows
 
 RECORDS = 100_000
@@ -82,8 +82,7 @@ async def _median_ms(query: Callable[[], Awaitable[object]], times: int) -> floa
 
 async def _page(report: Report, url: str) -> None:
     async with async_playwright() as playwright:
-        path = shutil.which("chromium") or shutil.which("google-chrome")
-        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
         for name in ("page opened", "page opened again"):
             page = await browser.new_page()
             start = time.perf_counter()

@@ -20,6 +20,12 @@ ROOT = Path(__file__).parent.parent
 CHAINLIT = Path(sys.executable).with_name("chainlit")
 
 
+def browser_path() -> str | None:
+    """The system's Chromium, the one without a window first; None where there is none."""
+    names = ("chromium-headless-shell", "chromium", "google-chrome")
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
 def free_port() -> int:
     """A port nobody listens on just now."""
     with socket.socket() as probe:

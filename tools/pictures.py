@@ -8,7 +8,6 @@ import asyncio
 import itertools
 import json
 import re
-import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from aiohttp import web
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.e2e.conftest import FLAGS, ask, metrics, pick
-from tests.processes import ROOT, free_port, konsilium, running
+from tests.processes import ROOT, browser_path, free_port, konsilium, running
 
 FOLDER = ROOT / "docs" / "pictures"
 MODEL = "qwen3.5:4b"
@@ -254,7 +253,7 @@ def main() -> None:
     threading.Thread(target=serve, args=(port,), daemon=True).start()
     server = {"OPENAI_SERVERS": f"home=http://127.0.0.1:{port}/v1", "EMBEDDED_MODEL": "off"}
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = driver.chromium.launch(executable_path=browser_path(), args=FLAGS)
         for language, dark in itertools.product(STORIES, (False, True)):
             with tempfile.TemporaryDirectory() as folder:
                 app = konsilium(Path(folder), **server)

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import re
 import shutil
 import time
@@ -15,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from tests.processes import ROOT, Process, konsilium, running, simulator
+from tests.processes import ROOT, Process, browser_path, konsilium, running, simulator
 
 FLAGS = [
     "--no-sandbox",
@@ -31,12 +30,14 @@ FLAGS = [
 PICTURES = ROOT / "test-output" / "screenshots"
 
 STORY = "paced-30ms+len-400"
+ENDLESS = "paced-30ms+len-4000"
 COUNCIL = ("council-0", "council-3", "council-3+paced-100ms+len-400")
 SLOW_JSON = "json+paced-200ms"
 MODELS = (
     "echo",
     "json",
     STORY,
+    ENDLESS,
     *COUNCIL,
     SLOW_JSON,
     "thinking+json",
@@ -61,8 +62,7 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="module")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
     """The system's Chromium; Playwright's own where there is none."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    browser = playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
     yield browser
     browser.close()
 

@@ -5,7 +5,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import STORY, ask, metrics, pick, picture
+from tests.e2e.conftest import ENDLESS, STORY, ask, metrics, pick, picture
 
 QUESTIONS = '[data-step-type="user_message"]'
 
@@ -33,7 +33,7 @@ def test_the_next_question_waits_until_the_answer_has_ended_and_is_asked_then(pa
 
 
 def test_a_question_that_waits_comes_back_into_the_field_where_the_answer_was_stopped(page: Page):
-    pick(page, "model", STORY)
+    pick(page, "model", ENDLESS)
     ask(page, "Расскажи длинную историю")
     expect(page.locator("#stop-button")).to_be_visible()
     page.locator("#chat-input").fill("Не понадобилась")
