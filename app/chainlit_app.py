@@ -104,11 +104,10 @@ server.put_around(
     policy=server.own_policy(),
 )
 server.put_around(InFront, gateway=app.gateway, root=root)
-most = body_limits(
-    root, files.uploads(limits, root) | knowledge.uploads(root) | imports.uploads(root)
-)
-why = files.why_too_large(limits, f"{root}{files.UPLOAD}", language)
-server.put_around(BodyBounds, limit=most, why=why)  # the last added is the first asked
+taking = files.uploads(limits, root) | knowledge.uploads(root) | imports.uploads(root)
+most = body_limits(root, {path: upload.bytes for path, upload in taking.items()})
+too_large = files.too_large(taking, language)
+server.put_around(BodyBounds, limit=most, too_large=too_large)  # the last added is the first asked
 bound_connections(settings.shutdown_grace_seconds, settings.trusted_proxies)
 who = signed_in(people, local=local)
 buttons = {**answers.actions, **servers.actions, **guide.actions, **server_form.actions}

@@ -2,12 +2,11 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 import re
 from collections.abc import Callable
-from functools import partial
 
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.gateway.errors import InvalidField
@@ -38,24 +37,26 @@ class BodyBounds:
         limit: Callable[[str], int],
         *,
         idle_s: float = IDLE_SECONDS,
-        why: Callable[[Scope], str | None] = lambda scope: None,
+        too_large: Callable[[Scope], Response | None] = lambda scope: None,
     ) -> None:
-        """`limit` tells the bytes that a path may be sent, `why` what is said where it is sent more, if
-        not TOO_LARGE."""
+        """`limit` tells the bytes that a path may be sent, `too_large` the answer where it is sent more,
+        if not TOO_LARGE in JSON."""
         self._app = app
         self._limit = limit
         self._idle_s = idle_s
-        self._why = why
+        self._too_large = too_large
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         if "\0" in scope["path"]:
-            await _BoundedExchange(receive, send, 0, self._idle_s).refuse(404, *_NO_SUCH_PATH)
+            await _BoundedExchange(scope, receive, send, 0, self._idle_s).refuse(
+                _refusal(404, "unknown_url", "No path has a NUL.")
+            )
             return
         exchange = _BoundedExchange(
-            receive, send, self._limit(scope["path"]), self._idle_s, partial(self._why, scope)
+            scope, receive, send, self._limit(scope["path"]), self._idle_s, self._too_large
         )
         if _announced(scope) > exchange.limit:
             await exchange.refuse_size(linger=not _waits(scope))
@@ -69,8 +70,12 @@ class BodyBounds:
 
 
 TOO_LARGE = "The request's body is too large."
-_NO_SUCH_PATH = ("unknown_url", "No path has a NUL.")
-_TOO_SLOW = ("request_timeout", "The request's body did not come in time.")
+
+
+def _refusal(status: int, code: str, text: str) -> Response:
+    """The shape that OpenAI's clients read, and `detail`, which the page's script shows."""
+    error = {"message": text, "type": "invalid_request_error", "code": code}
+    return JSONResponse({"error": error, "detail": text}, status)
 
 
 class _BoundedExchange:
@@ -79,18 +84,20 @@ class _BoundedExchange:
 
     def __init__(
         self,
+        scope: Scope,
         receive: Receive,
         send: Send,
         limit: int,
         idle_s: float,
-        why: Callable[[], str | None] = lambda: None,
+        too_large: Callable[[Scope], Response | None] = lambda scope: None,
     ) -> None:
         self.limit = limit
         self.refused = False
+        self._scope = scope
         self._receive = receive
         self._send = send
         self._idle_s = idle_s
-        self._why = why
+        self._too_large = too_large
         self._read = 0
         self._whole = False
         self._started = False
@@ -104,7 +111,8 @@ class _BoundedExchange:
             async with asyncio.timeout(self._idle_s):
                 message = await self._receive()
         except TimeoutError:
-            await self.refuse(408, *_TOO_SLOW)
+            slow = "The request's body did not come in time."
+            await self.refuse(_refusal(408, "request_timeout", slow))
             return {"type": "http.disconnect"}
         self._read += len(message.get("body", b""))
         self._whole = not message.get("more_body", False)
@@ -119,23 +127,17 @@ class _BoundedExchange:
             await self._send(message)
 
     async def refuse_size(self, *, linger: bool) -> None:
-        await self.refuse(413, "request_too_large", self._why() or TOO_LARGE, linger=linger)
+        answer = self._too_large(self._scope) or _refusal(413, "request_too_large", TOO_LARGE)
+        await self.refuse(answer, linger=linger)
 
-    async def refuse(self, status: int, code: str, text: str, *, linger: bool = False) -> None:
+    async def refuse(self, answer: Response, *, linger: bool = False) -> None:
         self.refused = True
         if self._started:
             return
         if linger:
             await self._throw_away_the_rest()
-        kind = "invalid_request_error"
-        body = json.dumps({"error": {"message": text, "type": kind, "code": code}, "detail": text})
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
-        ]
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": body.encode()})
+        answer.headers["connection"] = "close"
+        await answer(self._scope, self._receive, self._send)
 
     async def _throw_away_the_rest(self) -> None:
         taken = 0

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
@@ -34,28 +35,38 @@ TOO_LARGE = Text(
 )
 
 
-UPLOAD = "/project/file"
+@dataclass(frozen=True)
+class Upload:
+    """What a path that takes files may be sent, and what one who sends more is answered."""
+
+    bytes: int
+    too_large: Callable[[Language], Response]
 
 
-def uploads(limits: AttachmentLimits, root: str = "") -> dict[str, int]:
-    """Where the composer sends files, and how many bytes at once."""
-    return {f"{root}{UPLOAD}": limits.bytes + AROUND_BYTES}
+def uploads(limits: AttachmentLimits, root: str = "") -> dict[str, Upload]:
+    """Where the composer sends files."""
+
+    def too_large(language: Language) -> Response:
+        said = TOO_LARGE.format(limit_mb=limits.bytes // MEGABYTE)[language]
+        return JSONResponse({"detail": said}, 413)
+
+    return {f"{root}/project/file": Upload(limits.bytes + AROUND_BYTES, too_large)}
 
 
-def why_too_large(
-    limits: AttachmentLimits, path: str, forced: Language | None
-) -> Callable[[Scope], str | None]:
-    """What an upload to `path` that is too large is told, before anybody knows whose it is. `forced`
+def too_large(
+    taking: Mapping[str, Upload], forced: Language | None
+) -> Callable[[Scope], Response | None]:
+    """What an upload that is too large is answered, before anybody knows whose it is. `forced`
     (APP_LANGUAGE) overrides the browser's language."""
 
-    def why(scope: Scope) -> str | None:
-        if scope["path"] != path:
+    def answer(scope: Scope) -> Response | None:
+        upload = taking.get(scope["path"])
+        if upload is None:
             return None
         said = dict(scope["headers"]).get(b"accept-language", b"").decode("latin-1")
-        language = forced or language_of(said.partition(",")[0].partition(";")[0])
-        return TOO_LARGE.format(limit_mb=limits.bytes // MEGABYTE)[language]
+        return upload.too_large(forced or language_of(said.partition(",")[0].partition(";")[0]))
 
-    return why
+    return answer
 
 
 _MAX_CONCURRENT = 2

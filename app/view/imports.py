@@ -26,6 +26,7 @@ from app.core.errors import StorageUnavailable
 from app.core.text import Language, Text
 from app.core.turns import new_id
 from app.view.chainlit.identity import identity, reading_language
+from app.view.files import AROUND_BYTES, Upload
 from app.view.sessions import page_of
 
 PATH = "/import"
@@ -51,11 +52,11 @@ DRY = Text(
 )
 DONE = Text(ru="Готово.", uk="Готово.", en="Done.")
 MORE = Text(ru="и ещё {count}", uk="і ще {count}", en="and {count} more")
-TOO_LARGE = Text(
+_TOO_LARGE = Text(
     ru="Файл больше {limit} МБ. Такой импортирует администратор командой konsilium import.",
     uk="Файл більший за {limit} МБ. Такий імпортує адміністратор командою konsilium import.",
     en="The file is larger than {limit} MB. An administrator can import it by konsilium import.",
-)
+).format(limit=MAX_BYTES // MEGABYTE)
 GONE = Text(
     ru="Файла уже нет: прошло больше часа. Выберите его ещё раз.",
     uk="Файлу вже немає: минуло більше години. Виберіть його ще раз.",
@@ -69,9 +70,14 @@ FAILED = Text(
 UNNAMED = Text(ru="Разговор", uk="Розмова", en="Conversation")
 
 
-def uploads(root: str = "") -> dict[str, int]:
-    """Where the file is sent, and how many bytes."""
-    return {f"{root}{PATH}": MAX_BYTES + MEGABYTE}
+def uploads(root: str = "") -> dict[str, Upload]:
+    """Where the file is sent."""
+
+    def too_large(language: Language) -> Response:
+        body = _refusal(_TOO_LARGE, language) + _form(language, root)
+        return page_of(TITLE[language], body, language, root, 413)
+
+    return {f"{root}{PATH}": Upload(MAX_BYTES + AROUND_BYTES, too_large)}
 
 
 class Refused(Exception):
@@ -94,7 +100,7 @@ class Imports:
     async def take(self, user_id: str, upload: UploadFile) -> str:
         """Keeps the file, in place of one before; returns its id. Raises Refused, StorageUnavailable."""
         if (upload.size or 0) > MAX_BYTES:
-            raise Refused(TOO_LARGE.format(limit=MAX_BYTES // MEGABYTE))
+            raise Refused(_TOO_LARGE)
         self._forget_old()
         id = new_id()
 
@@ -171,9 +177,7 @@ def imports_router(imports: Imports, root: str = "") -> APIRouter:
 
     def page(body: str, status: int = 200) -> Response:
         language = reading_language()
-        answer = page_of(TITLE[language], body, language, root)
-        answer.status_code = status
-        return answer
+        return page_of(TITLE[language], body, language, root, status)
 
     @router.get("")
     async def form() -> Response:

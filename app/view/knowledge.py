@@ -21,7 +21,7 @@ from app.core.text import Language, Text
 from app.knowledge.arrivals import Arrival, Arrivals
 from app.storage.knowledge import MAX_NAME, Knowledge
 from app.view.chainlit.identity import asking_id, reading_language
-from app.view.files import file_headers
+from app.view.files import AROUND_BYTES, Upload, file_headers
 from app.view.sessions import page_of
 
 PATH = "/knowledge"
@@ -57,6 +57,11 @@ FILES = Text(
     uk="PDF, DOCX, PPTX, XLSX, EPUB, HTML, Markdown, текст, CSV; до 50 МБ кожен, до 200 МБ разом",
     en="PDF, DOCX, PPTX, XLSX, EPUB, HTML, Markdown, text, CSV; up to 50 MB each, 200 MB together",
 )
+TOO_LARGE = Text(
+    ru="Файлы вместе больше {limit} МБ: ничего не добавлено. Добавьте их по частям.",
+    uk="Файли разом більші за {limit} МБ: нічого не додано. Додайте їх частинами.",
+    en="The files are larger than {limit} MB together: nothing was added. Add them in parts.",
+).format(limit=UPLOAD_BYTES // MEGABYTE)
 ADD = Text(ru="Добавить документы", uk="Додати документи", en="Add documents")
 CHOOSE = Text(ru="Файлы", uk="Файли", en="Files")
 EMPTY = Text(
@@ -84,9 +89,15 @@ _Number = Annotated[int, PathParam(ge=0, le=100_000_000)]
 _REFRESH = '<meta http-equiv="refresh" content="2">'
 
 
-def uploads(root: str = "") -> dict[str, int]:
-    """Where documents are sent, and how many bytes at once."""
-    return {f"{root}{PATH}/upload": UPLOAD_BYTES + MEGABYTE}
+def uploads(root: str = "") -> dict[str, Upload]:
+    """Where documents are sent."""
+
+    def too_large(language: Language) -> Response:
+        back = f'<p><a href="{root}{PATH}">← {ALL_BASES[language]}</a></p>'
+        body = f'<p role="alert"><strong>{TOO_LARGE[language]}</strong></p>{back}'
+        return page_of(TITLE[language], body, language, root, 413)
+
+    return {f"{root}{PATH}/upload": Upload(UPLOAD_BYTES + AROUND_BYTES, too_large)}
 
 
 def knowledge_router(arrivals: Arrivals, store: Knowledge, root: str = "") -> APIRouter:
@@ -234,9 +245,7 @@ async def _bases_page(
     )
     said = f'<p role="alert"><strong>{problem[language]}</strong></p>' if problem else ""
     body = f"<p>{HINT[language]}</p>{said}{made}<ul>{rows}</ul>"
-    page = page_of(TITLE[language], body, language, root)
-    page.status_code = 400 if problem else 200
-    return page
+    return page_of(TITLE[language], body, language, root, 400 if problem else 200)
 
 
 def _base(base: KnowledgeBase, reader: str, language: Language, root: str) -> str:

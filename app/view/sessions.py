@@ -90,7 +90,7 @@ def _body(sessions: Sequence[Session], own: str, language: Language, root: str) 
     return f"<p>{HINT[language]}</p><ul>{rows}</ul>{everything}"
 
 
-def page_of(title: str, body: str, language: Language, root: str) -> Response:
+def page_of(title: str, body: str, language: Language, root: str, status: int = 200) -> Response:
     """A page without a script, beside the chat: of forms and lists."""
     html = (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
@@ -100,7 +100,7 @@ def page_of(title: str, body: str, language: Language, root: str) -> Response:
         f"{body}</body></html>"
     )
     headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
-    return HTMLResponse(html, headers=headers)
+    return HTMLResponse(html, status, headers)
 
 
 def _row(session: Session, own: bool, language: Language, root: str) -> str:

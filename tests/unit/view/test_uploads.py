@@ -8,10 +8,11 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.attachments import AttachmentLimits
 from app.gateway.bodies import TOO_LARGE, BodyBounds
-from app.view.files import AROUND_BYTES, why_too_large
+from app.view import files, imports, knowledge
 
 LIMITS = AttachmentLimits(bytes=2_000_000)
-MOST = LIMITS.bytes + AROUND_BYTES
+TAKING = files.uploads(LIMITS) | knowledge.uploads() | imports.uploads()
+MOST = TAKING["/project/file"].bytes
 PIECE = 65_536
 
 
@@ -39,8 +40,8 @@ class Upload:
     async def run(self) -> None:
         bounds = BodyBounds(
             self.app,
-            lambda path: MOST if path == "/project/file" else 10 * MOST,
-            why=why_too_large(LIMITS, "/project/file", None),
+            lambda path: TAKING[path].bytes if path in TAKING else 10 * MOST,
+            too_large=files.too_large(TAKING, None),
         )
         await bounds(self.scope, self.receive, self.send)
 
@@ -74,3 +75,16 @@ async def test_what_is_no_upload_is_told_of_no_file():
     upload = Upload(200_000_000, b"200000000", "/chat")
     await upload.run()
     assert json.loads(upload.sent[1]["body"])["detail"] == TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("/import", "Файл більший за 100 МБ."), ("/knowledge/upload", "Файли разом більші за 200 МБ")],
+)
+async def test_one_of_a_page_with_forms_is_answered_by_a_page(path: str, said: str):
+    upload = Upload(10 * MOST, b"%d" % (TAKING[path].bytes + 1), path)
+    await upload.run()
+    start, body = upload.sent
+    assert start["status"] == 413
+    assert (b"content-type", b"text/html; charset=utf-8") in start["headers"]
+    assert said in body["body"].decode()
