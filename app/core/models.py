@@ -137,6 +137,18 @@ class ModelProfile:
 
 
 @dataclass(frozen=True, slots=True)
+class Recommendation:
+    """A model that a server recommends, in its own words, which are English."""
+
+    name: str
+    about: str = ""
+    memory_bytes: int | None = None
+    """Of the graphics card, that it wants; None where it does not say."""
+    local: bool = True
+    """Whether it runs at the server itself, and not in its maker's cloud."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServerState:
     """One server as it was at `checked_at`."""
 
@@ -158,6 +170,8 @@ class ServerState:
     """Calls at once that it lets us make, where it limits them; the others wait here."""
     lists_all: bool = True
     """Whether `models` is all there is: where not, an unlisted name may still be asked for."""
+    recommended: tuple[Recommendation, ...] = ()
+    """What it says is worth fetching, in its order."""
 
     @property
     def reachable(self) -> bool:

@@ -137,6 +137,7 @@ class Servers:
                 "can_pull": self._stores.has(state.name),
                 "can_load": self._stores.loads(state.name),
                 "kept": state.name in kept,
+                "recommended": offered_by(state),
                 "models": [
                     {**_model(model), "doing": self._doing.get((state.name, model.ref.name))}
                     for model in state.models
@@ -260,6 +261,16 @@ def _model(profile: ModelProfile) -> dict[str, Any]:
         "capabilities": sorted(profile.capabilities),
         "load": _load(profile.load) if profile.load else None,
     }
+
+
+def offered_by(state: ServerState) -> list[dict[str, Any]]:
+    """What it recommends and has not."""
+    there = {model.ref.name.removesuffix(":latest") for model in state.models}
+    return [
+        {"name": one.name, "about": one.about, "memory": one.memory_bytes, "local": one.local}
+        for one in state.recommended
+        if one.name.removesuffix(":latest") not in there
+    ]
 
 
 def _load(load: LoadState) -> dict[str, Any]:

@@ -31,6 +31,10 @@ const TEXTS = {
     pull: "Скачать модель",
     pullHint: "например, gemma2:2b",
     pullButton: "Скачать",
+    recommended: "Что советует Ollama",
+    vram: (size) => `нужно ${size} видеопамяти`,
+    remote: "работает в облаке ollama.com",
+    pullThis: (name) => `Скачать ${name}`,
     cancel: "Отменить",
     layer: "слой",
     local: "локальный",
@@ -80,6 +84,10 @@ const TEXTS = {
     pull: "Завантажити модель",
     pullHint: "наприклад, gemma2:2b",
     pullButton: "Завантажити",
+    recommended: "Що радить Ollama",
+    vram: (size) => `потрібно ${size} відеопам'яті`,
+    remote: "працює у хмарі ollama.com",
+    pullThis: (name) => `Завантажити ${name}`,
     cancel: "Скасувати",
     layer: "шар",
     local: "локальний",
@@ -129,6 +137,10 @@ const TEXTS = {
     pull: "Download a model",
     pullHint: "for example, gemma2:2b",
     pullButton: "Download",
+    recommended: "What Ollama recommends",
+    vram: (size) => `needs ${size} of video memory`,
+    remote: "runs in the cloud of ollama.com",
+    pullThis: (name) => `Download ${name}`,
     cancel: "Cancel",
     layer: "layer",
     local: "local",
@@ -273,6 +285,35 @@ function Model({ lang, text, server, model, mayLoad, remove, act }) {
           onYes={() => { setAsking(false); remove(); }} onNo={() => setAsking(false)} />
       )}
     </li>
+  );
+}
+
+/* In the server's own words, which are English. */
+function Recommended({ lang, text, server, pulls, act }) {
+  const running = new Set(pulls.filter((pull) => pull.state === "running").map((pull) => pull.model));
+  const offers = (server.recommended ?? []).filter((one) => !running.has(one.name));
+  if (!offers.length) return null;
+  return (
+    <details className="k-better" data-testid="recommended">
+      <summary>{text.recommended}</summary>
+      <ul className="k-models">
+        {offers.map((one) => (
+          <li key={one.name} className="k-model k-offered">
+            <div className="k-model-text">
+              <span className="k-strong k-break">{one.name}</span>
+              <span className="k-small k-muted" lang="en">{one.about}</span>
+              <span className="k-small k-muted">
+                {one.local ? known(one.memory) && text.vram(bytes(lang, one.memory)) : text.remote}
+              </span>
+            </div>
+            <button type="button" className="k-button" aria-label={text.pullThis(one.name)}
+              onClick={() => act("pull", { server: server.name, model: one.name })}>
+              <Download aria-hidden="true" />{text.pullButton}
+            </button>
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }
 
@@ -451,6 +492,9 @@ function Server({ lang, text, server, embedded, pulls, admin, act, test, wanted 
       )}
       {pulls.map((pull) => <Pull key={pull.model} lang={lang} text={text} pull={pull} act={act} />)}
       {server.ok && admin && server.can_pull && <PullForm text={text} server={server} act={act} />}
+      {server.ok && admin && server.can_pull && (
+        <Recommended lang={lang} text={text} server={server} pulls={pulls} act={act} />
+      )}
     </section>
   );
 }

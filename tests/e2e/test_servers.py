@@ -60,6 +60,11 @@ def test_the_panel_shows_each_server_and_its_models(chromium: Browser, kept: Pro
         expect(panel.get_by_test_id("server").filter(has_text="lab")).to_contain_text(
             "никто не отвечает"
         )
+        ollama.get_by_text("Что советует Ollama").click()
+        offers = ollama.get_by_test_id("recommended").get_by_role("listitem")
+        expect(offers).to_have_count(2)
+        expect(offers.first).to_contain_text("работает в облаке ollama.com")
+        expect(offers.last).to_contain_text(re.compile(r"gemma4.*нужно 12.* ГБ видеопамяти"))
         picture(page, "servers-panel")
 
 

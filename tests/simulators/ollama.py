@@ -112,6 +112,22 @@ LLAMA_SERVER = (0, 30)
 """From about here on the runner is llama.cpp's server, whose errors come as JSON in a string."""
 
 
+RECOMMENDED: tuple[dict[str, Any], ...] = (
+    {
+        "model": "qwen3.5:cloud",
+        "description": "Reasoning, coding, and agentic tool use with vision",
+        "context_length": 262_144,
+        "max_output_tokens": 32_768,
+    },
+    {
+        "model": "gemma4",
+        "description": "Reasoning and code generation locally",
+        "vram_bytes": 12_000_000_000,
+    },
+)
+"""Of those that Ollama has by itself (server/model_recommendations.go)."""
+
+
 class OllamaSimulator(Simulator):
     """See the package's docstring."""
 
@@ -132,7 +148,7 @@ class OllamaSimulator(Simulator):
         self.default_context = default_context
         self.most_context = most_context
         self.signed_in = signed_in
-        self.recommended: list[dict[str, Any]] = []
+        self.recommended: list[dict[str, Any]] = list(RECOMMENDED)
         self._places = asyncio.Semaphore(parallel) if parallel else None
         self.contexts: dict[str, int] = {}
         self.reloads: list[tuple[str, int, int]] = []

@@ -11,7 +11,14 @@ from typing import Any
 from app.completion.suggestions import memory_bytes
 from app.completion.tokens import answer_reserve, window_for
 from app.core.errors import ContextTooLong, KonsiliumError, RequestRefused, ServerUnavailable
-from app.core.models import Capability, LoadState, ModelProfile, ModelRef, ServerState
+from app.core.models import (
+    Capability,
+    LoadState,
+    ModelProfile,
+    ModelRef,
+    Recommendation,
+    ServerState,
+)
 from app.core.requests import ModelRequest
 from app.core.turns import now
 from app.providers.ollama import listing
@@ -34,6 +41,9 @@ UNJUDGED_WIDEST = 32_768
 SHARE_OF_MEMORY = 0.75
 """Of this machine's memory, for a model and its window."""
 MAX_CONCURRENT_SHOWS = 8
+RECOMMENDATIONS = "/api/experimental/model-recommendations"
+RECOMMENDED_SECONDS = 3600.0
+"""Between two looks at them; Ollama itself looks every four hours."""
 
 
 class Inventory:
@@ -65,6 +75,8 @@ class Inventory:
         """The server is too old to refuse a prompt that does not fit."""
         self._too_wide: dict[str, int] = {}
         """Windows that the server had no memory for."""
+        self._recommended: tuple[Recommendation, ...] = ()
+        self._recommended_at = -RECOMMENDED_SECONDS
 
     async def state(self) -> ServerState:
         """The server now; where it is down, why."""
@@ -86,7 +98,7 @@ class Inventory:
         models = listing.entries(tags)
         with contextlib.suppress(TimeoutError, *WRONG_SHAPE):
             async with asyncio.timeout(max(0.1, self._listing_seconds - latency)):
-                await self._show_new(models)
+                await asyncio.gather(self._show_new(models), self._look_at_recommendations())
         number = listing.version_number(version.get("version"))
         self._efforts = (*EFFORTS, "max") if number >= MAX_EFFORT_VERSION else EFFORTS
         try:
@@ -95,7 +107,12 @@ class Inventory:
             return self._state(error=not_the_protocol(client.server, None, repr(error).encode()))
         self._known = {profile.ref.name: profile for profile in profiles}
         self.cuts_silently = number < REFUSING_VERSION
-        return self._state(profiles, version=version.get("version"), latency_s=latency)
+        return self._state(
+            profiles,
+            version=version.get("version"),
+            latency_s=latency,
+            recommended=self._recommended,
+        )
 
     # -- the window of a call ---------------------------------------------------------------------
 
@@ -229,6 +246,13 @@ class Inventory:
                     self._shown[_key(tag)] = await self._client.show(tag["name"])
 
         await asyncio.gather(*(show(tag) for tag in tags if _key(tag) not in self._shown))
+
+    async def _look_at_recommendations(self) -> None:
+        """Once an hour, whatever comes of it: not all versions have them."""
+        if time.monotonic() < self._recommended_at + RECOMMENDED_SECONDS:
+            return
+        self._recommended_at = time.monotonic()
+        self._recommended = listing.recommendations(await self._optional(RECOMMENDATIONS))
 
     def _profiles(
         self, tags: Sequence[Mapping[str, Any]], running: Mapping[str, Any]

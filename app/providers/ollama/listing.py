@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from app.core.models import Capability, LoadState, ModelProfile, ModelRef
+from app.core.models import Capability, LoadState, ModelProfile, ModelRef, Recommendation
 from app.core.reading import clean
 from app.providers.ollama.client import ShowResponse
 from app.providers.shapes import count, objects_in
 
 CLOUD_SUFFIXES = (":cloud", "-cloud")
+
+MOST_RECOMMENDED, MOST_ABOUT = 20, 200
+"""Recommendations that are shown, and characters of what is said of each."""
 
 CAPABILITIES: Mapping[str, tuple[Capability, ...]] = {
     "completion": (Capability.COMPLETION, Capability.JSON_MODE, Capability.JSON_SCHEMA),
@@ -59,6 +62,26 @@ def entries(listed: object) -> list[dict[str, Any]]:
 def _named(entry: dict[str, Any]) -> dict[str, Any]:
     name = _word(entry.get("name")) or _word(entry.get("model"))
     return {**entry, "name": clean(name or "").strip(), "digest": _word(entry.get("digest"))}
+
+
+def recommendations(said: Mapping[str, Any]) -> tuple[Recommendation, ...]:
+    """The answer of `/api/experimental/model-recommendations` (server/model_recommendations.go); each
+    model once, and none without a name."""
+    named = {
+        clean(entry.get("model") or "").strip(): entry
+        for entry in objects_in(said.get("recommendations"))
+        if _word(entry.get("model"))
+    }
+    return tuple(
+        Recommendation(
+            name,
+            clean(_word(entry.get("description")) or "").strip()[:MOST_ABOUT],
+            _count(entry.get("vram_bytes")),
+            local=not is_cloud(name),
+        )
+        for name, entry in list(named.items())[:MOST_RECOMMENDED]
+        if name
+    )
 
 
 def _word(value: object) -> str | None:

@@ -31,7 +31,7 @@ from app.core.errors import (
 )
 from app.core.events import Finished
 from app.core.messages import ImagePart, Message
-from app.core.models import Capability, ModelProfile, ModelRef
+from app.core.models import Capability, ModelProfile, ModelRef, Recommendation
 from app.core.ports import Call, ModelServer, ModelStore
 from app.core.requests import ModelRequest
 from app.core.usage import Purpose, Usage
@@ -90,6 +90,29 @@ async def test_models_come_with_size_window_and_capabilities(server: OllamaServe
     assert models["thinking"].can(Capability.THINKING)
     assert models["tools"].can(Capability.TOOLS)
     assert models["nomic-embed-text"].capabilities == frozenset({Capability.EMBEDDING})
+
+
+async def test_what_ollama_recommends_is_asked_once_an_hour_where_it_recommends(
+    server: OllamaServer, simulator: OllamaSimulator
+) -> None:
+    for _ in range(3):
+        state = await server.state()
+        assert state.recommended == (
+            Recommendation(
+                "qwen3.5:cloud", "Reasoning, coding, and agentic tool use with vision", local=False
+            ),
+            Recommendation("gemma4", "Reasoning and code generation locally", 12_000_000_000),
+        )
+    assert len(simulator.bodies("/api/experimental/model-recommendations")) == 1
+
+
+async def test_an_ollama_without_recommendations_is_listed_as_ever() -> None:
+    async with OllamaSimulator(["gemma2:2b"], version="0.12.11") as old:
+        server = OllamaServer("ollama", old.url, timeouts=QUICK)
+        state = await server.state()
+        await server.aclose()
+    assert (state.error, state.recommended) == (None, ())
+    assert [model.ref.name for model in state.models] == ["gemma2:2b"]
 
 
 async def test_a_window_is_known_before_a_model_is_loaded(server: OllamaServer) -> None:

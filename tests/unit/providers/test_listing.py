@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.models import Capability
+from app.core.models import Capability, Recommendation
 from app.core.providers import any_server
 from app.providers.ollama import OllamaServer
 from app.providers.ollama import listing as ollama
@@ -223,3 +223,32 @@ async def test_a_list_with_a_stray_byte_in_it_is_a_list() -> None:
     ):
         state = await server.state()
     assert [profile.ref.name for profile in state.models] == ["m"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"recommendations": None},
+        {"recommendations": "gemma4"},
+        {
+            "recommendations": [
+                "gemma4",
+                7,
+                {"model": 7},
+                {"description": "nameless"},
+                {"model": " "},
+            ]
+        },
+    ],
+)
+def test_recommendations_that_are_none_are_none(said: dict[str, Any]) -> None:
+    assert ollama.recommendations(said) == ()
+
+
+def test_a_recommendation_is_known_by_its_name_and_said_briefly() -> None:
+    odd = {"model": " gemma4\n", "description": "x" * 999, "vram_bytes": "many"}
+    twice = {"recommendations": [odd, {"model": "gemma4", "description": 5}] * 30}
+    assert ollama.recommendations(twice) == (Recommendation("gemma4"),)
+    (one,) = ollama.recommendations({"recommendations": [odd]})
+    assert (one.about, one.memory_bytes) == ("x" * 200, None)

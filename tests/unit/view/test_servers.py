@@ -10,14 +10,14 @@ from app.access.people import People
 from app.completion.catalogue import Catalogue
 from app.completion.pulls import Pulls, Stores
 from app.completion.registration import ModelServers, ServerRegistration
-from app.core.models import EmbeddedOffer
+from app.core.models import EmbeddedOffer, ModelProfile, ModelRef, Recommendation, ServerState
 from app.core.people import User
 from app.core.ports import NewServer
 from app.core.turns import now
 from app.tools.mcp.servers import McpServers
 from app.view.chainlit.browser import Browser
 from app.view.server_form import ServerForm
-from app.view.servers import Servers
+from app.view.servers import Servers, offered_by
 from app.view.tool_servers import ToolServers
 from tests.fakes import ScriptedModels
 
@@ -134,3 +134,11 @@ async def test_where_servers_are_is_for_administrators_alone():
         assert ("form" in drawn["props"]) == told
         assert "k-3-y" not in str(session.sent)
         assert drawn["props"]["servers"]
+
+
+def test_what_is_there_already_is_not_recommended():
+    gemma, cloud = Recommendation("gemma4"), Recommendation("qwen3.5:cloud", local=False)
+    for held, offered in (("gemma4:latest", [cloud]), ("gemma4:e4b", [gemma, cloud])):
+        model = ModelProfile(ModelRef("ollama", held))
+        state = ServerState("ollama", "ollama", "", True, (model,), recommended=(gemma, cloud))
+        assert [one["name"] for one in offered_by(state)] == [one.name for one in offered]
