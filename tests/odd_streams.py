@@ -268,6 +268,9 @@ USAGES = {
             "input_tokens": 1, "cache_read_input_tokens": 3, "cache_creation_input_tokens": 1, "output_tokens": 7,
         },
         "Gemini's own": {"promptTokenCount": 5, "candidatesTokenCount": 3, "thoughtsTokenCount": 4},
+        "GigaChat's kept ones": {
+            "prompt_tokens": 1, "completion_tokens": 7, "total_tokens": 8, "precached_prompt_tokens": 4,
+        },
         "thinking outside": OUTSIDE | {"completion_tokens_details": {"reasoning_tokens": 4}},
         "thinking outside, as text": {
             "prompt_tokens": "5", "completion_tokens": "3", "total_tokens": "12",

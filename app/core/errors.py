@@ -33,6 +33,7 @@ KonsiliumError
 ├── AttachmentRefused           a file that cannot be used, and why
 ├── StorageUnavailable          the database or the disk does not take writes
 └── SettingsInvalid             a variable of the environment is wrong (variable)
+    └── KeyUnusable             a key holds what no key does (place)
 
 Adapters translate at their edge: `raise ServerUnavailable(...) from error`. No HTTP status and no
 text for people lives here: `gateway/errors.py` and `view/errors` each hold one table.
@@ -248,3 +249,12 @@ class SettingsInvalid(KonsiliumError):
     def __init__(self, variable: str, detail: str) -> None:
         super().__init__(f"{variable}: {detail}")
         self.variable = variable
+
+
+class KeyUnusable(SettingsInvalid):
+    code = "key_unusable"
+
+    def __init__(self, variable: str, detail: str, place: int) -> None:
+        """`place`: of the first character that is wrong, from 1 on."""
+        super().__init__(variable, detail)
+        self.place = place

@@ -5,6 +5,8 @@ docs, the guide's form, the servers panel and doctor are made from the rows, and
 """
 
 import ipaddress
+import re
+import string
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +14,7 @@ from datetime import date
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from app.core.errors import SettingsInvalid
+from app.core.errors import KeyUnusable, SettingsInvalid
 from app.core.models import Capability
 from app.core.text import Text, same
 
@@ -102,6 +104,8 @@ class Preset:
     """Whether a name missing in its list of models is a name it does not know."""
     key_path: str | None = None
     """A path that tells about the key, and so refuses a wrong one."""
+    tokens_path: str = ""
+    """Where a cloud counts the tokens of a text; those of one's own have `/tokenize` beside their `/v1`."""
     props: bool = False
     """Worth asking llama.cpp's `/props` for the window."""
     token_url: str = ""
@@ -198,15 +202,22 @@ class Provider:
             f"{self.variable}={self.name if url else 'name'}={url or 'http://host:port/v1|key'}",
         )
 
+    def told(self, values: Mapping[str, str]) -> dict[str, str]:
+        """The values of its fields as they are used, without what was copied along with them. Raises
+        KeyUnusable."""
+        told = {one.name: pasted(values.get(one.name) or one.default) for one in self.fields}
+        for one in self.fields:
+            if one.secret and told[one.name]:
+                told[one.name] = checked_key(told[one.name], one.variable or one.name)
+        return told
+
     def connection(self, values: Mapping[str, str]) -> Preset:
         """How to talk to it, told these values of its fields. Raises SettingsInvalid with the
         variable of one that is missing."""
         if self.preset is None:
             raise SettingsInvalid("provider", f"{self.name} is not named by a form")
-        told = {one.name: values.get(one.name) or one.default for one in self.fields}
+        told = self.told(values)
         for one in self.fields:
-            if one.secret and told[one.name]:
-                told[one.name] = checked_key(told[one.name], one.variable or one.name)
             if one.required and not told[one.name]:
                 beside = self.key.variable if self.key and one is not self.key else None
                 why = f"needed beside {beside}" if beside else "missing"
@@ -223,24 +234,55 @@ class Provider:
         )
 
 
+_INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_QUOTES = "\"'`«»“”„‘’"
+_BEFORE_KEY = re.compile(
+    r"(?:export\s+|set\s+)?[A-Z][A-Z0-9_]{0,60}(?:KEY|TOKEN|SECRET|CREDENTIALS)\s*=(?!=)\s*"
+    r"|(?:proxy-)?authorization[\"']?\s*[:=]\s*"
+    r"|(?:x-)?(?:goog-)?api[-_ ]?key[\"']?\s*[:=]\s*"
+    r"|(?:bearer|api-key|basic|token)\s+",
+    re.IGNORECASE,
+)
+_SHORTENED = re.compile(r"\.{3}|…|\*{3}|[•●]")
+
+
+def pasted(text: str) -> str:
+    """What was copied, without what comes along with it: blanks, quotes and brackets around it, characters
+    that nobody sees, a comma or semicolon at its end."""
+    text = text.translate(dict.fromkeys(map(ord, _INVISIBLE)))
+    around = _QUOTES + string.whitespace + "\xa0\u202f"
+    text = text.strip(around).rstrip(",;").strip(around)
+    bracketed = len(text) > 1 and text[0] + text[-1] in ("<>", "[]", "()", "{}")
+    return text[1:-1].strip(around) if bracketed else text
+
+
 def checked_key(key: str, variable: str) -> str:
-    """The key without blanks around it. Raises SettingsInvalid with the variable where it cannot be
-    one: a blank or a line end within, or a letter that only looks Latin; the key itself is not said."""
-    key = key.strip()
-    if any(letter.isspace() or not letter.isprintable() for letter in key):
-        raise SettingsInvalid(variable, "the key has a blank or a line end in its middle")
-    if not key.isascii():
-        place, letter = next((n, c) for n, c in enumerate(key, start=1) if not c.isascii())
-        name = unicodedata.name(letter, "unknown").lower()
-        raise SettingsInvalid(
-            variable, f"character {place} of the key is no Latin letter but {letter!r} ({name})"
+    """The key without what was copied along with it: `Authorization: Bearer sk-…`, `OPENAI_API_KEY="sk-…"`.
+    Raises KeyUnusable with the variable where it cannot be one: shortened by dots or stars, a blank or a line
+    end within, or a letter that only looks Latin; the key itself is not said."""
+    key = pasted(key)
+    while (before := _BEFORE_KEY.match(key)) and before.end() < len(key):
+        key = pasted(key[before.end() :])
+    if shortened := _SHORTENED.search(key):
+        raise KeyUnusable(
+            variable,
+            f"character {shortened.start() + 1} of the key: it is shortened, as shown, not as given",
+            shortened.start() + 1,
         )
+    for place, letter in enumerate(key, start=1):
+        if letter.isspace() or not letter.isprintable():
+            why = "the key has a blank or a line end in its middle"
+            raise KeyUnusable(variable, f"{why}, after character {place - 1}", place)
+        if not letter.isascii():
+            name = unicodedata.name(letter, "unknown").lower()
+            why = f"character {place} of the key is no Latin letter but {letter!r} ({name})"
+            raise KeyUnusable(variable, why, place)
     return key
 
 
 def base_of(url: str) -> str:
     """The base of an endpoint's URL: without a trailing slash and `/chat/completions`."""
-    return url.strip().rstrip("/").removesuffix("/chat/completions").rstrip("/")
+    return pasted(url).rstrip("/").removesuffix("/chat/completions").rstrip("/")
 
 
 KEY = Text(ru="Ключ API", uk="Ключ API", en="API key")
@@ -360,6 +402,7 @@ PROVIDERS: tuple[Provider, ...] = (
             embeddings_at_once=1,  # usage is told for each text by itself
             token_url="https://ngw.devices.sberbank.ru:9443/api/v2/oauth",  # noqa: S106  # an address
             functions=True,
+            tokens_path="/tokens/count",
             provider="gigachat",
         ),
         (
@@ -419,10 +462,11 @@ PROVIDERS: tuple[Provider, ...] = (
         prices_at="https://developers.sber.ru/docs/ru/gigachat/tariffs/individual-tariffs",
         quirks=(
             "tools go in their former shape, as functions; one system message, at the beginning; "
-            "no pictures; cached tokens are `precached_prompt_tokens`; a refused subject ends with "
-            "`blacklist`",
+            "no pictures; `precached_prompt_tokens` come beside the prompt's and cost nothing; tokens are "
+            "counted at `/tokens/count`; a refused subject ends with `blacklist`; prices are those of the "
+            'package that was bought: write them into `prices.toml`, with `cached = "0"`',
         ),
-        as_of=date(2026, 11, 28),
+        as_of=date(2026, 11, 29),
     ),
     _cloud(
         "openai",

@@ -178,6 +178,7 @@ ANSWERS: dict[type[KonsiliumError], Answer] = {
     e.AttachmentRefused: Answer(400, _INVALID, "The file cannot be used."),
     e.StorageUnavailable: Answer(503, _API, "The database is not available.", retry_after=5),
     e.SettingsInvalid: Answer(500, _API, "The server's settings are wrong.", retry=False),
+    e.KeyUnusable: Answer(500, _API, "The server's settings are wrong.", retry=False),
 }
 
 _SAYS_DETAIL = (

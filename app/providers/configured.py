@@ -178,7 +178,7 @@ def _with_keys(
             check_authorities(preset, f"{provider.name.upper()}_CA_BUNDLE_FILE")
             yield connected(
                 preset,
-                values["key"],
+                provider.told(values)["key"],
                 first_token=settings.first_token_seconds,
                 refused=refused,
             )

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from app.core.errors import NotFound, SettingsInvalid, StorageUnavailable
 from app.core.models import GATEWAY_SERVER
 from app.core.ports import ModelServer, NewcomerServer, NewServer
-from app.core.providers import PROVIDERS, Preset, Provider, is_local
+from app.core.providers import PROVIDERS, Preset, Provider, checked_key, is_local, pasted
 from app.providers.openai_compatible import RefusedParameters, connected
 from app.settings import write_private
 
@@ -85,14 +85,15 @@ class SavedServers:
 
     def keys(self) -> Iterator[str]:
         """The keys, to be kept out of the log."""
-        return (new.key for new in self._read() if new.key)
+        return (key for new in self._read() if (key := pasted(new.key)))
 
     def build(self, new: NewServer) -> NewcomerServer:
         """The server; nothing is asked yet."""
         preset = self._preset(new)
         if preset.name in self._taken:
             raise SettingsInvalid(preset.name, "configured by the environment, which goes first")
-        return connected(preset, new.key, first_token=self._first_token, refused=self._refused)
+        key = checked_key(new.key, "key")
+        return connected(preset, key, first_token=self._first_token, refused=self._refused)
 
     def _preset(self, new: NewServer) -> Preset:
         """How to talk to it: it is called as its provider, else after its host. Raises SettingsInvalid."""

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from app.attachments import refusal_text
 from app.core.errors import (
     BadRequest,
+    KeyUnusable,
     KonsiliumError,
     NotAllowed,
     NotFound,
@@ -449,6 +450,15 @@ HERE: Mapping[str, Advice] = {
         ),
         retry=False,
     ),
+    "key_unusable": Advice(
+        Text(ru="Такого ключа не бывает", uk="Такого ключа не буває", en="That is no key"),
+        Text(
+            ru="В нём пробел, многоточие или буква не из латиницы. Скопируйте его ещё раз, целиком.",
+            uk="У ньому пробіл, три крапки або літера не з латиниці. Скопіюйте його ще раз, повністю.",
+            en="It has a blank, dots or a letter that is not Latin. Copy it once more, whole.",
+        ),
+        retry=False,
+    ),
     "interrupted": Advice(
         Text(
             ru="Ответ прервался: приложение было остановлено",
@@ -639,9 +649,9 @@ _WRONG_FIELD: Mapping[str, Text] = {
         en="That is no server's address. Such is needed: 127.0.0.1:8080 or https://example.com/v1.",
     ),
     "key": Text(
-        ru="Это не ключ: внутри пробел, перевод строки или буква, которая только похожа на латинскую.",
-        uk="Це не ключ: усередині пробіл, кінець рядка або літера, яка лише схожа на латинську.",
-        en="That is no key: it has a blank, a line end, or a letter that only looks Latin.",
+        ru="Это не ключ: знак {place} — пробел, многоточие или буква, которая только похожа на латинскую. Скопируйте его ещё раз, целиком.",
+        uk="Це не ключ: знак {place} — пробіл, три крапки або літера, яка лише схожа на латинську. Скопіюйте його ще раз, повністю.",
+        en="That is no key: its character {place} is a blank, dots, or a letter that only looks Latin. Copy it once more, whole.",
     ),
     "former": Text(
         ru="Адрес или поставщик другой: впишите ключ ещё раз, прежний туда не уйдёт.",
@@ -665,9 +675,10 @@ def join_failed(error: KonsiliumError, language: Language, address: str | None =
     """Why a server that someone named was not kept, or does not work; `address` is where it was asked."""
     code = "malformed_answer" if error.code == "model_not_found" else error.code  # 404 for a list
     if isinstance(error, SettingsInvalid):
-        field = "key" if error.variable.endswith("_API_KEY") else error.variable
+        place = error.place if isinstance(error, KeyUnusable) else None
+        field = error.variable if place is None else "key"
         if field in _WRONG_FIELD:
-            return _WRONG_FIELD[field][language]
+            return _WRONG_FIELD[field].format(place=place)[language]
     if code in _JOIN_FAILED:
         return _JOIN_FAILED[code].format(address=address or "—")[language]
     return ADVICE.get(code, ADVICE["internal_error"]).title.format(

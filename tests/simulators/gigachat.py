@@ -47,11 +47,17 @@ class GigaChatFraming(OpenAIFraming):
         return self._frame(_head(self._model) | {"choices": [choice]})
 
 
+def count_of(text: str) -> int:
+    return len(text.split())
+
+
 def usage_of(prompt: int, tokens: int) -> dict[str, int]:
+    """Only what is paid is in the prompt's tokens and in the total."""
+    paid = prompt - PRECACHED
     return {
-        "prompt_tokens": prompt,
+        "prompt_tokens": paid,
         "completion_tokens": tokens,
-        "total_tokens": prompt + tokens,
+        "total_tokens": paid + tokens,
         "precached_prompt_tokens": PRECACHED,
     }
 
@@ -84,6 +90,13 @@ class GigaChatSimulator(OpenAISimulator):
             return
         if exchange.headers.get("authorization", "").removeprefix("Bearer ") not in self.valid:
             await _refuse(exchange, 401, "Token has expired")
+            return
+        if exchange.path == "/api/v1/tokens/count":
+            texts = exchange.json["input"]
+            rows = [
+                {"object": "tokens", "tokens": count_of(t), "characters": len(t)} for t in texts
+            ]
+            await exchange.respond(200, rows)
             return
         await super().serve(exchange)
 

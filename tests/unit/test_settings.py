@@ -1,11 +1,12 @@
 """Settings are read whatever surrounds them; what cannot be read is said in a line, by its name."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
 from app.bootstrap import secrets_of
-from app.core.errors import SettingsInvalid
+from app.core.errors import KeyUnusable, SettingsInvalid
 from app.core.providers import checked_key, provider_of
 from app.providers.configured import ollama_hosts, openai_servers
 from app.settings import load_settings
@@ -65,8 +66,14 @@ def test_blanks_and_line_ends_around_a_value_do_not_count(tmp_path: Path, monkey
         ("AQ VN1", "blank"),
         ("AQ\nVN1", "line end"),
         ("АQVN1", "character 1 .*cyrillic capital letter a"),
-        ("AQVN1\u200b", "blank"),
+        ("AQ\xa0VN1", "after character 2"),
+        ("AQVN1 two", "blank"),
         ("sk-…", "character 4"),
+        ("sk-...ab12", "character 4 .*shortened"),
+        ("sk-****ab12", "shortened"),
+        ("••••••ab12", "shortened"),
+        ("sk–proj", "en dash"),
+        ("Bearer сk-1", "character 1 .*cyrillic small letter es"),
     ],
 )
 def test_a_key_that_cannot_be_one_is_refused_before_it_is_sent(key, why):
@@ -75,6 +82,30 @@ def test_a_key_that_cannot_be_one_is_refused_before_it_is_sent(key, why):
     assert key not in caught.value.detail
     with pytest.raises(SettingsInvalid, match="OPENAI_SERVERS"):
         openai_servers(f"lab=http://x/v1|{key}")
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        '"{}"', "'{}'", "`{}`", "«{}»", "“{}”", " {} ", "\xa0{}\u202f", "{}\r\n", "<{}>", "[{}]", "{},", '"{}";',
+        "\ufeff{}", "{}\u200b", "\u2060{}\u00ad", "Bearer {}", "bearer  {}", "Api-Key {}", "Basic {}", "Token {}",
+        "Authorization: Bearer {}", '"Authorization": "Bearer {}"', "x-api-key: {}", "api_key={}", "apiKey: '{}'",
+        "OPENAI_API_KEY={}", 'export OPENAI_API_KEY="{}"', "set OPENAI_API_KEY = {}",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("key", ["sk-proj_a.b/c+d==", "TVRJek1KEY==", "AQVN1", "token"])
+def test_what_is_copied_along_with_a_key_does_not_count(copied, key):
+    assert checked_key(copied.replace("{}", key), "KEY") == key
+    split = [one for one in copied if one in ",|"]
+    if not split:
+        [(_, _, used, _)] = openai_servers(f"lab=http://x/v1|{copied.replace('{}', key)}")
+        assert used == key
+
+
+@pytest.mark.parametrize("key", ["sk-…", "Bearer", "token", "KEY=", "a=b", "==", '"', ""])
+def test_whatever_stands_in_place_of_a_key_is_one_or_refused(key):
+    with contextlib.suppress(KeyUnusable):
+        assert checked_key(checked_key(key, "KEY"), "KEY") == checked_key(key, "KEY")
 
 
 @pytest.mark.parametrize("host", ["http://localhost:11434/v1", "gpu=http://gpu:11434/v1/"])

@@ -176,11 +176,13 @@ class OpenAICompatibleServer:
         return vectors, Usage(input_tokens=tokens or None)
 
     async def count_tokens(self, model: str, text: str) -> int:
-        """By `/tokenize` beside its `/v1`. Raises Unsupported for clouds, which have none."""
-        if not self.local:
+        """By the path that its row names, else by `/tokenize` beside its `/v1`. Raises Unsupported for
+        other clouds, which have none."""
+        path = self._preset.tokens_path or (self._beside("/tokenize") if self.local else "")
+        if not path:
             raise Unsupported("counts no tokens", server=self.name, model=model)
         body = json.dumps(question(model, text)).encode()
-        answer = await self._client.post(self._beside("/tokenize"), body, model=model)
+        answer = await self._client.post(path, body, model=model)
         return tokens_in(await answer.body(), self.name, model)
 
     def _beside(self, path: str) -> str:

@@ -10,10 +10,13 @@ from app.providers.shapes import count, objects_in
 PROMPT = ("prompt_tokens", "input_tokens", "prompt_token_count", "input_token_count", "input_text_tokens", "prompt_eval_count", "tokens_prompt")  # fmt: skip
 OUTPUT = ("completion_tokens", "output_tokens", "completion_token_count", "output_token_count", "generated_tokens", "candidates_token_count", "eval_count", "tokens_completion")  # fmt: skip
 TOTAL = ("total_tokens", "total_token_count")
-CACHED = ("prompt_cache_hit_tokens", "precached_prompt_tokens", "cached_tokens", "cached_content_token_count", "cache_read_input_tokens", "num_cached_tokens")  # fmt: skip
-"""Tokens of the prompt that were kept from before, outside of any details: DeepSeek, GigaChat, Gemini's
-own protocol, Anthropic's, others."""
+CACHED = ("prompt_cache_hit_tokens", "cached_tokens", "cached_content_token_count", "cache_read_input_tokens", "num_cached_tokens")  # fmt: skip
+"""Tokens of the prompt that were kept from before, outside of any details: DeepSeek, Gemini's own
+protocol, Anthropic's, others."""
 THOUGHT = ("reasoning_tokens", "thoughts_token_count", "thinking_tokens")
+FREE = "precached_prompt_tokens"
+"""GigaChat's: tokens of the prompt that were kept from before and are not paid, beside `prompt_tokens` and
+the total. Source: developers.sber.ru/docs/ru/gigachat/guides/counting-tokens, read 2026-11-29."""
 ANTHROPIC_CACHE = ("cache_read_input_tokens", "cache_creation_input_tokens")
 _PLACES = ("usage", "usageMetadata", "usage_metadata", "token_usage")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -28,7 +31,7 @@ def usage_in(chunk: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, A
             for name in _PLACES:
                 for found in objects_in(holder.get(name)):
                     if said := {key: value for key, value in found.items() if value is not None}:
-                        return said
+                        return _with_free(said)
     timings = chunk.get("timings")
     if isinstance(timings, Mapping) and "predicted_n" in timings:
         cached = count(timings.get("cache_n")) or 0
@@ -36,6 +39,19 @@ def usage_in(chunk: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, A
         prompt = None if read is None else read + cached
         return {"prompt_tokens": prompt, "completion_tokens": count(timings["predicted_n"])}
     return {}
+
+
+def _with_free(usage: dict[str, Any]) -> dict[str, Any]:
+    """The same where all tokens of the prompt are counted together."""
+    free = count(usage.get(FREE))
+    prompt = count(usage.get(PROMPT[0]))
+    if free is None or prompt is None:
+        return usage
+    total = count(usage.get(TOTAL[0]))
+    whole = {} if total is None else {TOTAL[0]: total + free}
+    details = {"prompt_tokens_details": {"cached_tokens": free}}
+    rest = {name: value for name, value in usage.items() if name != FREE}
+    return rest | whole | details | {PROMPT[0]: prompt + free}
 
 
 def merged(before: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

@@ -173,6 +173,20 @@ async def test_a_forbidden_subject_ends_with_the_filter_and_kept_tokens_are_coun
     assert end.usage == Usage(input_tokens=6, output_tokens=2, cached_tokens=3)
 
 
+async def test_tokens_are_counted_by_the_server_itself(server: OpenAICompatibleServer) -> None:
+    assert await server.count_tokens("echo", "раз два три") == 3
+
+
+async def test_a_client_is_told_of_kept_tokens_as_openai_tells_it(
+    server: OpenAICompatibleServer,
+) -> None:
+    body = {"messages": [{"role": "user", "content": "раз два"}]}
+    answer = await server.model("echo").raw_answer(RawRequest("/chat/completions", body))
+    usage = json.loads(answer.body)["usage"]
+    assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (6, 2, 8)
+    assert usage["prompt_tokens_details"] == {"cached_tokens": 3}
+
+
 async def test_vectors_are_asked_for_one_at_a_time_and_their_tokens_added_up(
     server: OpenAICompatibleServer,
 ) -> None:
