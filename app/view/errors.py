@@ -653,6 +653,11 @@ _WRONG_FIELD: Mapping[str, Text] = {
         uk="Це не ключ: знак {place} — пробіл, три крапки або літера, яка лише схожа на латинську. Скопіюйте його ще раз, повністю.",
         en="That is no key: its character {place} is a blank, dots, or a letter that only looks Latin. Copy it once more, whole.",
     ),
+    "no_key": Text(
+        ru="Этому серверу нужен ключ, а поле пусто.",
+        uk="Цьому серверу потрібен ключ, а поле порожнє.",
+        en="This server needs a key, and the field is empty.",
+    ),
     "former": Text(
         ru="Адрес или поставщик другой: впишите ключ ещё раз, прежний туда не уйдёт.",
         uk="Адреса або постачальник інші: впишіть ключ ще раз, попередній туди не піде.",
@@ -676,7 +681,8 @@ def join_failed(error: KonsiliumError, language: Language, address: str | None =
     code = "malformed_answer" if error.code == "model_not_found" else error.code  # 404 for a list
     if isinstance(error, SettingsInvalid):
         place = error.place if isinstance(error, KeyUnusable) else None
-        field = error.variable if place is None else "key"
+        missing = error.variable.endswith("_API_KEY")
+        field = "key" if place else "no_key" if missing else error.variable
         if field in _WRONG_FIELD:
             return _WRONG_FIELD[field].format(place=place)[language]
     if code in _JOIN_FAILED:

@@ -33,6 +33,8 @@ def test_a_server_that_was_not_kept_is_told_with_its_address_and_the_field_that_
     fields = ("name", "url", "path", "former", "DEEPSEEK_API_KEY", "another")
     said = {join_failed(errors.SettingsInvalid(name, "wrong"), "ru") for name in fields}
     assert len(said) == len(fields)
+    wrong = errors.KeyUnusable("DEEPSEEK_API_KEY", "no Latin letter", 7)
+    assert "character 7" in join_failed(wrong, "en")
 
 
 def test_an_ollama_that_is_down_says_how_to_start_it():
