@@ -37,7 +37,8 @@ class TurnEventAdapter:
         if step.kind is StepKind.NOTICE or not (step.text or step.name):
             return []
         if step.kind in (StepKind.CANDIDATE, StepKind.TOOL) or not step.text:
-            return [ReasoningDelta(f"{step.name} ✓\n")]
+            sign = "✓" if step.outcome is Outcome.COMPLETED else "✗"
+            return [ReasoningDelta(f"{step.name} {sign}\n")]
         return [ReasoningDelta(f"**{step.name}**\n{step.text}\n\n")]
 
     def _answer(self, step: LiveStep) -> list[ModelEvent]:

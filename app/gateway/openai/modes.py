@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from app.conversation.language import language_of_text
 from app.conversation.mode import Mode, WholeHistory
 from app.conversation.state import TurnState
 from app.conversation.turn import RunningTurn, Turns
@@ -271,6 +272,7 @@ def turn_request(
         user_id=asked.caller.user_id,
         question=Question(new_id(), last.text, images),
         options=ChatOptions.clean(options, mode.id, mode.options),
+        language=language_of_text(last.text),
         key_id=asked.caller.key.id if asked.caller.key else None,
         author=asked.caller.name,
         unattended=True,

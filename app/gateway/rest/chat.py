@@ -14,6 +14,7 @@ from fastapi.responses import StreamingResponse
 from app.access.limits import Headers
 from app.access.spending import Spending
 from app.completion.tokens import tokens_of_characters
+from app.conversation.language import language_of_text
 from app.conversation.mode import Mode
 from app.conversation.state import TurnState
 from app.conversation.turn import RunningTurn
@@ -192,6 +193,7 @@ async def _start(
         user_id=caller.user_id,
         question=wish.again or StoredQuestion(new_id(), wish.text),
         options=options,
+        language=language_of_text(wish.again.text if wish.again else wish.text),
         again=wish.again is not None,
         bypass_cache=wish.again is not None,
         after=wish.after,

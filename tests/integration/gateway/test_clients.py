@@ -31,13 +31,13 @@ def ask(text: Json = QUESTION) -> Json:
     return [{"role": "user", "content": text}]
 
 
-async def stream(house, model, **options):
+async def stream(house, model, question=QUESTION, **options):
     """(chunks, text) of a streamed answer."""
     async with client(house) as ai:
         chunks = [
             chunk
             async for chunk in await ai.chat.completions.create(
-                model=model, messages=ask(), stream=True, **options
+                model=model, messages=ask(question), stream=True, **options
             )
         ]
     return chunks, "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
@@ -201,6 +201,51 @@ async def test_models_are_listed_and_found_by_ids_with_slashes(house):
         assert (await ai.models.retrieve("gpu/echo")).owned_by == "gpu"
         with pytest.raises(openai.NotFoundError):
             await ai.models.retrieve("gpu/nothing/at/all")
+
+
+def council(*models: str, **chosen: Json) -> Json:
+    seats = [{"name": f"M{n}", "model": model} for n, model in enumerate(models, 1)]
+    return {"konsilium": {"council_members": json.dumps(seats), **chosen}}
+
+
+async def test_a_peer_council_ends_early_where_all_say_the_same_and_names_whom_it_lost(house):
+    """In the language of the question, since a program's reader has no other."""
+    await house.serve("say-42", "say-42_euros", "len-0", "error-503")
+    async with client(house) as ai:
+
+        async def asked(*models: str) -> Json:
+            return await ai.chat.completions.create(
+                model="konsilium/council",
+                messages=ask("Сколько будет 40 + 2?"),
+                extra_body=council(*models),
+            )
+
+        said = await asked("gpu/say-42", "ollama/say-42_euros", "gpu/say-42")
+        assert said.choices[0].message.content == "*Все участники согласны.*\n\n42"
+        assert said.konsilium["report"]["agreed"]
+        assert said.usage.completion_tokens < 12, "nobody was asked to rank or to report"
+        left = await asked("gpu/say-42", "ollama/len-0", "gpu/error-503")
+        message = left.choices[0].message
+        assert message.content.endswith("*Не ответили: B · M2, C · M3.*")
+        assert "C · M3 ✗" in message.reasoning_content
+        states = [one["state"] for one in left.konsilium["report"]["members"]]
+        assert states == ["heard", "silent", "silent"]
+
+
+async def test_a_council_of_one_model_ranks_reports_and_answers_over_a_stream(house):
+    await house.serve("json")
+    itself = council(*["gpu/json"] * 3, council_chairman="gpu/json")
+    long = "Стоит ли городу менять автобусы на трамваи, и почему? " * 8
+    chunks, text = await stream(
+        house, "konsilium/council", long, extra_body=itself, temperature=0.6
+    )
+    assert text
+    bodies = house.openai.bodies("/v1/chat/completions")
+    sampled = {body["temperature"] for body in bodies}
+    assert len(sampled) >= 3, "one model is sampled in different ways"
+    [report] = [chunk.konsilium["report"] for chunk in chunks if hasattr(chunk, "konsilium")]
+    assert [one["model"] for one in report["members"]] == ["gpu/json"] * 3
+    assert (report["chairman"], report["reported"]) == ("gpu/json", True)
 
 
 @both

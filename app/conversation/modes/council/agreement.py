@@ -53,9 +53,18 @@ def conclusion(text: str) -> str | None:
 
 
 def agreed(answers: Sequence[str]) -> bool:
-    """Whether two or more answers all come to the same."""
+    """Whether two or more answers all come to the same; "42" and "42 km" do, "42 km" and "42 m" do not."""
     conclusions = {conclusion(answer) for answer in answers}
-    return len(answers) > 1 and len(conclusions) == 1 and None not in conclusions
+    if len(answers) < 2 or None in conclusions:
+        return False
+    figures = {str(one).removeprefix("number ").partition(" ")[::2] for one in conclusions}
+    units = {unit for _, unit in figures if unit}
+    return len(conclusions) == 1 or (
+        all(str(one).startswith("number ") for one in conclusions)
+        and len({figure for figure, _ in figures}) == 1
+        and all(map(str.isalpha, units))
+        and len(units) == 1
+    )
 
 
 def _choice(text: str) -> str | None:

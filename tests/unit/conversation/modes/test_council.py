@@ -595,6 +595,7 @@ def test_a_found_quote_is_always_part_of_the_text(quote, text):
         ("It is $6 \\cdot 7$.\n#### 42", "42"),
         ("Канберра", "канберра."),
         ("25 километра", "25 километров"),
+        ("42", "42 euros", "42"),
     ],
 )
 def test_short_answers_that_say_the_same_agree(answers):
@@ -609,6 +610,7 @@ def test_short_answers_that_say_the_same_agree(answers):
         ("A", "B"),
         ("Да, Канберра", "Да, Сидней"),
         ("25 км", "25 кг"),
+        ("25 км", "25 кг", "25"),
         ("25 %", "25"),
         ("-5", "5"),
         ("2 или 3", "2"),
