@@ -1,5 +1,6 @@
 """Whatever a limited key asks for, in every mode and by every option, is done by its models and booked to it."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from app.conversation.modes import MODES
 from app.core.options import CHAT_OPTIONS
+from app.knowledge.library import Library
 from tests.integration.gateway.test_rest import House, open_house
 from tests.integration.gateway.test_spending import a_key, booked
 from tests.waiting import until
@@ -81,10 +83,50 @@ async def test_no_option_leads_past_a_keys_models(house, mode, option):
     await checked(house, key.id)
 
 
+async def a_base(library: Library, house: House, folder: Path) -> str:
+    """A knowledge base of the key's own user."""
+    user = (await house.application.people.local()).id
+    base = await library.store.create(user, "Papers")
+    path = folder / "papers.txt"
+    path.write_text("A monolith of three is called Larchwood.", encoding="utf-8")
+    await library.add(base.id, user, path, path.name)
+    return base.id
+
+
+async def test_what_a_key_looks_up_in_documents_it_looks_up_by_words(house, tmp_path):
+    """The model of the vectors is not the key's."""
+    library = house.application.arrivals.library
+    base = await a_base(library, house, tmp_path)
+    async with asyncio.timeout(30):
+        while await library.store.unembedded("gpu/embed-m3", 1):
+            await asyncio.sleep(0.01)
+    house.simulator.requests.clear()
+    house.simulator.set_models(["tools+echo", *house.simulator.models])
+    await house.application.models.refresh()
+    models = (*MODELS, "gpu/tools+echo")
+    options = {"tools": "search_knowledge", "knowledge": base}
+    said = 'call search_knowledge {"query": "monolith of three"}'
+    body = {"message": said, "model": "gpu/tools+echo", "options": options}
+    for tools, found in ((("search_knowledge",), True), ((), False)):
+        key, headers = await a_key(house, models=models, tools=tools)
+        answer = await house.http.post("/api/chat", json=body, headers=headers, timeout=60)
+        assert answer.status_code == 200, answer.text
+        assert any("Larchwood" in str(one.body) for one in house.simulator.requests) == found
+        assert asked_models(house) == {"tools+echo"}
+        assert (await booked(house))[-1][0] == key.id
+        house.simulator.requests.clear()
+
+
 @pytest.mark.parametrize("mode", [mode.id for mode in MODES])
-async def test_every_call_of_a_mode_is_the_keys_with_tools_and_the_cache_on(house, mode):
+async def test_every_call_of_a_mode_is_the_keys_with_tools_and_the_cache_on(house, mode, tmp_path):
+    """Documents are opened to a key by its tools alone."""
     key, headers = await a_key(house, models=MODELS)
-    options = {"tools": "calculator,now", "answer_cache": "near", "compress_context": True}
+    options = {
+        "tools": "calculator,now,search_knowledge",
+        "knowledge": await a_base(Library(house.application.storage.knowledge), house, tmp_path),
+        "answer_cache": "near",
+        "compress_context": True,
+    }
     body = {"message": QUESTION, "mode": mode, "model": MINE, "options": options}
     for message in (QUESTION, QUESTION.replace("better", "any better")):
         answer = await house.http.post(
@@ -92,6 +134,7 @@ async def test_every_call_of_a_mode_is_the_keys_with_tools_and_the_cache_on(hous
         )
         assert answer.status_code == 200, answer.text
     await house.application.conversation.compressor.idle()
+    assert not any("Larchwood" in str(request.body) for request in house.simulator.requests)
     await checked(house, key.id)
 
 

@@ -1,5 +1,6 @@
 """What is found for a question goes into its prompt under numbers, and what is answered is checked."""
 
+import json
 from typing import Any
 
 from app.completion.tokens import prompt_tokens
@@ -127,6 +128,32 @@ async def test_what_a_tool_finds_has_the_next_number():
     cited = CitationsNote.of(answer.metadata)
     assert cited is not None
     assert [(one.number, one.title) for one in cited.sources] == [(2, "Цены")]
+
+
+async def test_every_answer_of_a_comparison_has_the_passages_and_is_checked_by_itself():
+    said = {
+        "true": "Гарантия на чайник — 24 месяца [1].",
+        "false": "Гарантия на чайник — 99 месяцев [1].",
+    }
+    models = ScriptedModels(said, capabilities=ABLE, window=8192)
+
+    async def find(request: TurnRequest, history: Any) -> tuple[Source, ...]:
+        return (KETTLE,)
+
+    turns = Turns(MemoryStore(), models, WholeHistory(), MODES, find=find)
+    sides = json.dumps([{"name": name, "model": f"fake/{name}"} for name in said])
+    options = ChatOptions.clean({"knowledge": "base", "compare_models": sides}, "compare")
+    question = Question(new_id(), "Какая гарантия на чайник?")
+    turn = await turns.start(TurnRequest("t", "u", question, options, "ru"))
+    settled = (await turn.wait()).settled
+    assert settled is not None
+    assert all(KETTLE.text in request.messages[-1].text for _, request in models.requests)
+    held = {
+        step.output: [mark.holds for mark in cited.marks]
+        for step in settled.steps
+        if step.kind is StepKind.MEMBER and (cited := CitationsNote.of(step.metadata))
+    }
+    assert held == {said["true"]: [True], said["false"]: [False]}
 
 
 def test_a_source_keeps_its_number():
