@@ -1,12 +1,13 @@
 /* What a person does with their own words: the next question waits while an answer is being written, a
-   question is copied, and is edited by the keyboard alone (Enter, Shift+Enter, Esc). */
+   question is copied, and is edited by the keyboard alone (Enter, Shift+Enter, Esc); and a button that leads to
+   the lists of tools and knowledge bases. */
 (() => {
   "use strict";
 
   const TEXTS = {
-    ru: { waiting: "Следующим:", back: "Вернуть в поле", copy: "Скопировать вопрос", copied: "Скопировано" },
-    uk: { waiting: "Наступним:", back: "Повернути в поле", copy: "Скопіювати запитання", copied: "Скопійовано" },
-    en: { waiting: "Next:", back: "Back into the field", copy: "Copy the question", copied: "Copied" },
+    ru: { waiting: "Следующим:", back: "Вернуть в поле", copy: "Скопировать вопрос", copied: "Скопировано", tools: "Инструменты и базы знаний" },
+    uk: { waiting: "Наступним:", back: "Повернути в поле", copy: "Скопіювати запитання", copied: "Скопійовано", tools: "Інструменти й бази знань" },
+    en: { waiting: "Next:", back: "Back into the field", copy: "Copy the question", copied: "Copied", tools: "Tools and knowledge bases" },
   };
   const K = window.Konsilium;
   const text = () => K.words(document.documentElement.lang.slice(0, 2), TEXTS);
@@ -116,6 +117,30 @@
     }
   };
 
+  /* A button beside that of the settings opens these where tools and knowledge bases are chosen. */
+  let wanted = false;
+  const lead = () => {
+    const settings = document.querySelector("#chat-settings-open-modal");
+    if (settings && !document.querySelector("#k-tools")) {
+      const button = Object.assign(document.createElement("button"), { type: "button", id: "k-tools", className: settings.className });
+      button.innerHTML = `${ICON.replace("<svg", '<svg class="!size-5"')}<path d="M14.7 6.3a1 1 0 0 0 0 1.4l1.6 1.6a1 1 0 0 0 1.4 0l3.77-3.77a6 6 0 0 1-7.94 7.94l-6.91 6.91a2.12 2.12 0 0 1-3-3l6.91-6.91a6 6 0 0 1 7.94-7.94l-3.76 3.76z"/></svg>`;
+      button.addEventListener("click", () => {
+        wanted = !document.querySelector("#chat-settings-open-modal").disabled;
+        document.querySelector("#chat-settings-open-modal").click();
+      });
+      settings.after(button);
+    }
+    const button = document.querySelector("#k-tools");
+    if (button && button.title !== text().tools) {
+      button.title = text().tools;
+      button.setAttribute("aria-label", text().tools);
+    }
+    const list = wanted && document.querySelector('#chat-settings :is(label[for="knowledge"], label[for^="tools_of:"])');
+    if (!list) return;
+    wanted = false;
+    list.scrollIntoView({ block: "start" });
+  };
+
   let waiting = false;
   new MutationObserver(() => {
     if (waiting) return;
@@ -123,6 +148,7 @@
     requestAnimationFrame(() => {
       waiting = false;
       offer();
+      lead();
       next();
     });
   }).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["disabled"] });

@@ -85,22 +85,6 @@
     true,
   );
 
-  /* A citation opens its source beside the chat: the list of sources under its answer does it, which is the
-     first one after the mark. A mark of a number that is nowhere leads nowhere. */
-  document.addEventListener(
-    "click",
-    (event) => {
-      const link = event.target.closest?.('a[href^="#k-source-"], a[href="#k-no-source"]');
-      if (!link) return;
-      event.preventDefault();
-      const lists = [...document.querySelectorAll(".k-sources")];
-      const behind = (list) => link.compareDocumentPosition(list) & Node.DOCUMENT_POSITION_FOLLOWING;
-      const number = link.getAttribute("href").replace("#k-source-", "");
-      lists.find(behind)?.querySelector(`[data-source="${number}"]`)?.click();
-    },
-    true,
-  );
-
   const VOICES = 5; // as many colours are in konsilium.css
 
   /* Chainlit draws avatars at the outermost steps alone; specialists and candidates stand inside. The
@@ -346,20 +330,25 @@
     return [(file ?? name).replace(/\.gguf$/i, ""), (where ?? "").replace(/[:/\\]$/, "")];
   };
 
-  /** Copies a text; true where it worked (a page without HTTPS has no clipboard of the modern kind). */
+  /** Copies a text as old browsers do, which a page without HTTPS may, too; true where it worked. */
+  const copySelected = (text) => {
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.style.cssText = "position:fixed;opacity:0";
+    document.body.append(area);
+    area.select();
+    const copied = document.execCommand("copy");
+    area.remove();
+    return copied;
+  };
+
+  /** Copies a text; true where it worked. */
   const copy = async (text) => {
     try {
       await navigator.clipboard.writeText(text);
       return true;
     } catch {
-      const area = document.createElement("textarea");
-      area.value = text;
-      area.style.cssText = "position:fixed;opacity:0";
-      document.body.append(area);
-      area.select();
-      const copied = document.execCommand("copy");
-      area.remove();
-      return copied;
+      return copySelected(text);
     }
   };
 
@@ -382,13 +371,13 @@
   };
 
   window.Konsilium = Object.freeze({
-    DASH, known, words, number, decimal, plural, seconds, short, windowSize, speed, bytes, money, percent, copy,
+    DASH, known, words, number, decimal, plural, seconds, short, windowSize, speed, bytes, money, percent, copy, copySelected,
     reason, stage, pace, progress, modelFile, languages,
     keep, newest, root, shown, tell,
   });
 
   /* Chainlit loads one script; the composer's part, the threads' and the names have files of their own. */
-  for (const file of inChat ? ["attachments.js", "threads.js", "models.js", "composer.js", "scroll.js", "names.js", "pictures.js", "formulas.js"] : []) {
+  for (const file of inChat ? ["attachments.js", "threads.js", "models.js", "composer.js", "scroll.js", "names.js", "pictures.js", "formulas.js", "sources.js"] : []) {
     const beside = new URL(file, document.currentScript.src);
     document.head.append(Object.assign(document.createElement("script"), { src: beside.href }));
   }

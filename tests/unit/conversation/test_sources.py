@@ -135,7 +135,7 @@ async def test_every_answer_of_a_comparison_has_the_passages_and_is_checked_by_i
         "true": "Гарантия на чайник — 24 месяца [1].",
         "false": "Гарантия на чайник — 99 месяцев [1].",
     }
-    models = ScriptedModels(said, capabilities=ABLE, window=8192)
+    models = ScriptedModels({**said}, capabilities=ABLE, window=8192)
 
     async def find(request: TurnRequest, history: Any) -> tuple[Source, ...]:
         return (KETTLE,)

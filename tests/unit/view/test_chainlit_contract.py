@@ -264,6 +264,12 @@ def test_the_page_names_the_dialogs_that_have_no_name():
     assert page.count('className:"sr-only",children:"Konsilium"') == 2
 
 
+def test_the_page_copies_answers_by_what_our_script_stands_before():
+    """`sources.js` cleans what goes through, and gives pages without HTTPS what they miss."""
+    assert "navigator.clipboard.write([new ClipboardItem({" in bundle()
+    assert "await navigator.clipboard.writeText(" in bundle()
+
+
 def test_nothing_is_left_for_chainlit_to_write_into_the_folder_of_the_app():
     """At import it makes what is missing there, and a read-only folder would end the start."""
     theirs = {file.name for file in (chainlit() / "translations").glob("*.json")}
