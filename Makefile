@@ -53,6 +53,8 @@ soak: .venv/.tests  ## the long runs with faults
 	@ATTACK_KILLS=200 ATTACK_TURNS=14000 $(BIN)/python -m pytest tests/attack
 	@REPLICA_KILLS=20 REPLICA_PAGES=200 REPLICA_REDIS_AWAY=30 $(BIN)/python -m pytest tests/integration/replicas --timeout 1800
 
+# With OLLAMA_REAL=http://127.0.0.1:11434 it tries that Ollama instead: what the app relies on, with its smallest
+# model or OLLAMA_REAL_MODEL.
 clients: .venv/.tests  ## real programs and packages against the app: Codex, Claude Code, the AI SDK, …; needs npm, minutes
 	@$(BIN)/python -m tests.clients
 

@@ -1,6 +1,10 @@
 """python -m tests.clients: programs and packages that nobody here wrote, each asks the app once and is to
-get its own words back. What they need is installed under .venv/.clients the first time."""
+get its own words back. What they need is installed under .venv/.clients the first time.
 
+OLLAMA_REAL=http://127.0.0.1:11434 python -m tests.clients: what the app relies on, tried at a real Ollama
+(real_ollama.py) in place of that."""
+
+import asyncio
 import json
 import os
 import shutil
@@ -9,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.clients import real_ollama
 from tests.processes import ROOT, konsilium, running, simulator, temporary_folder
 
 HERE = Path(__file__).parent
@@ -79,8 +84,22 @@ def programs(url: str, folder: Path) -> Iterator[tuple[str, str]]:
     )
 
 
+def tell(what: str, wrong: str) -> bool:
+    """Writes how a try went; returns whether it failed."""
+    print(f"{'FAILED' if wrong else 'ok':8}{what}{wrong and f': {wrong}'}", flush=True)
+    return bool(wrong)
+
+
+async def at_real_ollama(url: str) -> int:
+    """How many tries at that server failed."""
+    tries = real_ollama.tried(url, os.environ.get("OLLAMA_REAL_MODEL"))
+    return sum([tell(what, wrong) async for what, wrong in tries])
+
+
 def main() -> int:
     """How many did not get their answer."""
+    if url := os.environ.get("OLLAMA_REAL"):
+        return asyncio.run(at_real_ollama(url.rstrip("/")))
     install()
     failed = 0
     with temporary_folder() as name:
@@ -99,11 +118,7 @@ def main() -> int:
                 for tries in (packages(app.url, home), programs(app.url, home)):
                     for client, got in tries:
                         good = got.rstrip().endswith(PROMPT)
-                        failed += not good
-                        print(
-                            f"{'ok' if good else 'FAILED':8}{client}{'' if good else ': ' + got[-300:]}",
-                            flush=True,
-                        )
+                        failed += tell(client, "" if good else got[-300:] or "nothing")
     return failed
 
 

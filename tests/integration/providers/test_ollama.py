@@ -37,6 +37,7 @@ from app.core.requests import ModelRequest
 from app.core.usage import Purpose, Usage
 from app.providers.deadline import Timeouts
 from app.providers.ollama import OllamaServer
+from tests.clients import real_ollama
 from tests.simulators import OllamaSimulator
 from tests.simulators.base import SimModel
 from tests.waiting import until
@@ -561,3 +562,15 @@ async def test_how_much_a_model_may_be_told_to_think_follows_the_servers_version
             (body,) = simulator.bodies("/api/chat")
             assert body["think"] == profile.efforts[-1]
             await server.aclose()
+
+
+@pytest.mark.parametrize("version", ["0.12.11", "0.33.0"])
+async def test_what_is_tried_at_a_real_server_holds_at_the_simulated_one(version: str) -> None:
+    models = [SimModel("json+thinking", size=2), SimModel("big", size=3), "nomic-embed-text"]
+    async with OllamaSimulator(models, version=version) as simulator:
+        tries = [each async for each in real_ollama.tried(simulator.url)]
+        wrong = {what: why for what, why in tries if why}
+        assert (len(tries), wrong) == (11, {})
+        simulator.models.clear()
+        (only,) = [each async for each in real_ollama.tried(simulator.url)]
+        assert only == ("the list of models", "there is no model that completes")
