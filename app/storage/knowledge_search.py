@@ -5,7 +5,8 @@ passages of one length that is what BM25 comes to.
 """
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, text
@@ -37,7 +38,11 @@ _POSTGRESQL = (
 )
 _SQLITE_UNDONE = ("DROP TABLE knowledge_index", "DROP VIEW knowledge_said")
 COMMON = 5_000
-"""On PostgreSQL a term of more passages than that only ranks what rarer ones find, where there are any."""
+"""On PostgreSQL a term of more passages than that only ranks what rarer ones find."""
+_RAREST = 2
+"""Of terms that are all common, so many find."""
+_HELD = "base_id IN :bases AND said @@ CAST(:{name} AS tsquery)"
+_ROWS = re.compile(r"rows=(\d+)")
 
 
 def search_schema(dialect: str) -> tuple[str, ...]:
@@ -86,19 +91,14 @@ def _by_gin(
 ) -> list[int]:
     queries = {f"q{place}": _tsquery(term) for place, term in enumerate(terms)}
     bases = {"bases": list(base_ids)}
-    counts = ", ".join(
-        "(SELECT count(*) FROM knowledge_passages"
-        f" WHERE base_id IN :bases AND said @@ CAST(:{name} AS tsquery)) AS {name}"
-        for name in queries
-    )
-    whole = "(SELECT sum(passages) FROM knowledge_documents WHERE base_id IN :bases) AS whole"
-    counted = connection.execute(_over(f"SELECT {whole}, {counts}"), bases | queries).one()
-    size = int(counted.whole or 0)
-    frequency = {name: int(counted._mapping[name]) for name in queries}
+    whole = "SELECT coalesce(sum(passages), 0) FROM knowledge_documents WHERE base_id IN :bases"
+    size = int(connection.execute(_over(whole), bases).scalar_one())
+    frequency = _frequencies(connection, bases, queries, size)
     held = {name: count for name, count in frequency.items() if count}
     if not held:
         return []
-    rare = {name for name, count in held.items() if count <= COMMON} or set(held)
+    rare = {name for name, count in held.items() if count <= COMMON}
+    rare = rare or set(sorted(held, key=lambda name: held[name])[:_RAREST])
     weights: dict[str, Any] = {
         f"w{name}": math.log(1 + (size - count + 0.5) / (count + 0.5))
         for name, count in held.items()
@@ -119,6 +119,28 @@ def _by_gin(
         | {"any": " | ".join(queries[name] for name in rare), "most": limit},
     )
     return list(found.scalars())
+
+
+def _frequencies(
+    connection: Connection, bases: Mapping[str, Any], queries: Mapping[str, str], size: int
+) -> dict[str, int]:
+    """How many passages hold each term. To count a common one takes PostgreSQL a look at each of them; its
+    planner knows well enough. Rare ones it does not know, and counting them is quick."""
+    known: dict[str, int] = {}
+    for name in queries if size > 2 * COMMON else ():
+        explain = f"EXPLAIN SELECT 1 FROM knowledge_passages WHERE {_HELD.format(name=name)}"
+        plan = connection.execute(_over(explain), {**bases, name: queries[name]}).scalars().first()
+        if (rows := int(_ROWS.findall(str(plan))[0])) > COMMON:
+            known[name] = min(rows, size)
+    counted = {name: query for name, query in queries.items() if name not in known}
+    if counted:
+        counts = ", ".join(
+            f"(SELECT count(*) FROM knowledge_passages WHERE {_HELD.format(name=name)}) AS {name}"
+            for name in counted
+        )
+        row = connection.execute(_over(f"SELECT {counts}"), {**bases, **counted}).one()
+        known |= {name: int(row._mapping[name]) for name in counted}
+    return known
 
 
 def _over(statement: str) -> Any:

@@ -40,6 +40,21 @@ async def test_passages_are_found_by_other_forms_of_their_words_rarest_first(sto
     assert await found(storage, base, ann, "погода") == []
 
 
+async def test_among_many_passages_rare_words_find_and_common_ones_rank(storage, ann):
+    """More than PostgreSQL is made to count: before it knows its tables, and after."""
+    base = await storage.knowledge.create(ann.id, "Large")
+    texts = ["common often word", "common often seldom word", "common often seldom apple pear"]
+    many = [texts[0]] * 11_000 + [texts[1]] * 7_000 + [texts[2]]
+    await put(storage, base, ann, texts=many)
+    for _ in range(2):
+        assert (await found(storage, base, ann, "common often apple"))[0] == texts[2]
+        assert (await found(storage, base, ann, "common seldom pear"))[0] == texts[2]
+        assert "seldom" in (await found(storage, base, ann, "common seldom"))[0]
+        assert len(await found(storage, base, ann, "often common")) == 5
+        assert await found(storage, base, ann, "zebra") == []
+        await storage.database.write(lambda c: c.exec_driver_sql("ANALYZE"))
+
+
 async def test_another_finds_and_opens_nothing_until_it_is_shared(storage, ann, bob):
     knowledge = storage.knowledge
     base = await knowledge.create(ann.id, "Мои")
