@@ -37,6 +37,8 @@ class ThreadRecord:
     """Since when anyone with the link may read it; None: its owner alone."""
     found_id: str | None = None
     """Of a search: the latest message with its words, where only other branches than the active have any."""
+    excerpt: str | None = None
+    """Of a search: the words around what was found in a message; None where the title has it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from app.storage.tables import steps, threads, users
 _OFFSET = re.compile(r"[0-9]{1,6}")
 _SCAN = 1_000
 """Matching messages looked at per round of a search."""
+_BEFORE, _AFTER = 40, 100
+"""Characters of an excerpt around what was found."""
 
 
 def page_of(
@@ -71,13 +73,15 @@ def _found(
     rows = connection.execute(_listed(user_id).where(threads.c.id.in_(page)))
     by_id = {row.id: thread_from(row) for row in rows}
     for id in by_id.keys() - titled:
-        by_id[id] = replace(by_id[id], found_id=_found_elsewhere(connection, id, hits[id]))
+        elsewhere, said_there = _found_in(connection, id, hits[id])
+        around = excerpt(said_there, words)
+        by_id[id] = replace(by_id[id], found_id=elsewhere, excerpt=around)
     records = tuple(by_id[id] for id in page if id in by_id)
     return Page(records, str(skip + limit) if len(seen) > skip + limit else None)
 
 
 _AMONG = (
-    select(steps.c.id)
+    select(steps.c.id, steps.c.output)
     .where(steps.c.thread_id == bindparam("thread_id"))
     .where(steps.c.seq.in_(bindparam("seqs", expanding=True)))
     .order_by(steps.c.seq.desc())
@@ -86,13 +90,27 @@ _AMONG = (
 _SHOWN_AMONG = _AMONG.where(on_path())
 
 
-def _found_elsewhere(connection: Connection, thread_id: str, seqs: Sequence[int]) -> str | None:
-    """The latest of those messages, where the active branch has none of them."""
+def _found_in(
+    connection: Connection, thread_id: str, seqs: Sequence[int]
+) -> tuple[str | None, str]:
+    """What the latest of those messages in the active branch says; where it has none of them, the latest
+    of all and its id."""
     which = {"thread_id": thread_id, "seqs": list(seqs)}
-    if connection.scalar(_SHOWN_AMONG, {**which, "leaf": None}) is not None:
+    if shown := connection.execute(_SHOWN_AMONG, {**which, "leaf": None}).first():
+        return None, shown.output or ""
+    other = connection.execute(_AMONG, which).first()
+    return (other.id, other.output or "") if other else (None, "")
+
+
+def excerpt(said: str, words: Sequence[str]) -> str | None:
+    """The words around the first of those that stands in the text, on one line."""
+    either = "|".join(re.escape(word).replace("е", "[её]") for word in words)
+    found = re.search(rf"(?<!\w)(?:{either})", said, re.IGNORECASE)
+    if found is None:
         return None
-    found: str | None = connection.scalar(_AMONG, which)
-    return found
+    begin, end = max(0, found.start() - _BEFORE), found.end() + _AFTER
+    around = " ".join(said[begin:end].split(" ")[1 if begin else 0 :]).split()
+    return f"{'…' if begin else ''}{' '.join(around)}{'…' if end < len(said) else ''}"
 
 
 def _listed(user_id: str) -> Select[Any]:

@@ -70,6 +70,27 @@ def test_a_question_is_copied_and_edited_by_the_keyboard_alone(page: Page):
     expect(page.locator('[data-step-type="assistant_message"]').last).to_contain_text(
         "Второй вопрос"
     )
+    said = page.locator(QUESTIONS).locator("time.k-time")
+    expect(said).to_have_text("сейчас")
+    expect(said).to_have_attribute("title", re.compile(r"20\d\d г"))
+    page.locator("#search-chats-button").click()
+    page.locator("[cmdk-input]").fill("перв")
+    found = page.get_by_role("option").filter(has_text="Второй вопрос")
+    expect(found.locator(".k-excerpt")).to_have_text("Первый вопрос")
+    page.wait_for_function("() => [...CSS.highlights.get('k-found')].map(String).includes('Перв')")
+    picture(page, "search-marks")
+    page.keyboard.press("Escape")
+    chat = page.locator("#thread-history li").filter(has_text="Второй вопрос").first
+    expect(chat.locator("time.k-time")).to_have_text(re.compile("сейчас|назад"))
+    chat.hover()
+    picture(page, "chat-buttons")
+    chat.get_by_role("button", name="Удалить чат").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Отмена").click()
+    chat.hover()
+    chat.get_by_role("button", name="Переименовать чат").click()
+    page.get_by_role("dialog").get_by_role("textbox").fill("Иное имя")
+    page.get_by_role("dialog").get_by_role("button").filter(has_text="Подтвердить").click()
+    expect(page.locator("#thread-history")).to_contain_text("Иное имя")
 
 
 def test_a_phone_may_install_the_app(page: Page):

@@ -306,6 +306,8 @@ def _found(thread: ThreadRecord) -> ThreadDict:
     """The same in what a search finds: words that only another branch has are said to be there, and the
     link, which Chainlit makes of the id, leads to them."""
     listed = _listed(thread)
+    if thread.excerpt is not None:
+        listed["metadata"] = {**(listed["metadata"] or {}), "excerpt": thread.excerpt}
     if thread.found_id is not None:
         where = IN_BRANCH[reading_language()]
         listed |= {

@@ -73,6 +73,27 @@ def with_named_dialogs(script: str) -> str:
     return PICTURE.sub(lambda at: f"{undescribed}{at['head']}{name},", script)
 
 
+MOMENTS = (
+    re.compile(rf'"data-step-type":(?P<what>{_NAME})\.type,'),
+    re.compile(rf"id:`thread-\$\{{(?P<what>{_NAME})\.id\}}`,"),
+    re.compile(rf'className:"line-clamp-2",(?=children:(?P<what>{_NAME})\.name\|\|)'),
+)
+"""Where a message, a chat of the list and one that a search has found are drawn."""
+
+
+def with_moments(script: str) -> str:
+    """The script with the moment of each message and each chat in the page, and with the words around
+    what a search has found: times.js shows them. Raises LookupError where it is of another Chainlit."""
+    for place in MOMENTS:
+        added = r'\g<0>"data-k-time":\g<what>.createdAt,"data-k-excerpt":(\g<what>.metadata||{}).excerpt,'
+        script, count = place.subn(added, script)
+        if count != 1:
+            raise LookupError(
+                "Chainlit's script draws messages and chats in another way than is known"
+            )
+    return script
+
+
 def with_formulas(script: str, formulas: str) -> str:
     """The script with `formulas` (formulas.js) in the place of remark's own plugin. A single tilde strikes
     nothing out (`5~10`), a colon before a word is no directive (`nginx:latest` lost its second half), a

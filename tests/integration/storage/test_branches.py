@@ -139,6 +139,7 @@ async def test_a_search_tells_what_only_another_branch_says(storage, ann):
 
     async def found(search):
         page = await storage.threads.page(ann.id, limit=9, search=search)
+        assert all(search in (one.excerpt or one.title).lower() for one in page.items)
         return [thread.found_id for thread in page.items]
 
     assert await found("borscht") == [first.steps[-1].id]

@@ -19,6 +19,7 @@ from app.view.chainlit.markdown import (
     with_any_file_at_first,
     with_edits_at_any_time,
     with_formulas,
+    with_moments,
     with_named_dialogs,
 )
 
@@ -268,6 +269,14 @@ def test_the_page_copies_answers_by_what_our_script_stands_before():
     """`sources.js` cleans what goes through, and gives pages without HTTPS what they miss."""
     assert "navigator.clipboard.write([new ClipboardItem({" in bundle()
     assert "await navigator.clipboard.writeText(" in bundle()
+
+
+def test_the_page_has_the_moments_of_messages_and_of_chats():
+    [script] = (chainlit() / "frontend" / "dist" / "assets").glob("index-*.js")
+    page = with_moments(script.read_text(encoding="utf-8"))
+    assert page.count('"data-k-time":') == 3
+    with pytest.raises(LookupError):
+        with_moments("another")
 
 
 def test_nothing_is_left_for_chainlit_to_write_into_the_folder_of_the_app():
