@@ -7,6 +7,7 @@ from typing import Any
 from rapidfuzz import fuzz
 from rapidfuzz.utils import default_process
 
+from app.conversation.modes.consultation.requested_roles import is_asked_for
 from app.conversation.structured import Structure
 from app.core.requests import JsonSchema
 
@@ -87,9 +88,9 @@ def read_plan(value: Mapping[str, Any], most: int = MAX_SPECIALISTS) -> Plan:
     return Plan(True, reason, specialists)
 
 
-def as_requested(plan: Plan | None, roles: Sequence[str]) -> Plan:
-    """The plan with exactly the roles that the person asked for: what it has for one of them is kept,
-    who is missing is added, strangers are struck. None is the plan that the wish itself makes."""
+def as_requested(plan: Plan | None, roles: Sequence[str], text: str = "") -> Plan:
+    """The plan with exactly the roles that the person asked for in `text`: what it has for one of them is
+    kept, who is missing is added, strangers are struck. None is the plan that the wish itself makes."""
     planned = list(plan.specialists) if plan else []
     called: list[Specialist] = []
     for role in roles[:MAX_SPECIALISTS]:
@@ -99,7 +100,9 @@ def as_requested(plan: Plan | None, roles: Sequence[str]) -> Plan:
             planned.remove(match)
             named = match
         called.append(named)
-    left_out = tuple(roles[MAX_SPECIALISTS:])
+    called += [one for one in planned if is_asked_for(one.role, text)]
+    left_out = (*roles[MAX_SPECIALISTS:], *(one.role for one in called[MAX_SPECIALISTS:]))
+    called = called[:MAX_SPECIALISTS]
     return Plan(True, plan.reason if plan else "", tuple(called), left_out)
 
 

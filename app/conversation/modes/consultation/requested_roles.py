@@ -9,7 +9,7 @@ fitting case; these are called whatever a model thinks of it. `wants_nobody`: th
 
 import re
 
-from rapidfuzz.distance import Levenshtein
+from rapidfuzz.distance import Levenshtein, Prefix
 
 from app.core.text import Text
 
@@ -17,6 +17,8 @@ MAX_ROLES = 4
 EDGE = 1500
 """Characters at either end of a long text in which a request is looked for."""
 MAX_LIST_CHARACTERS = 300
+SHORTEST_ROLE = 4
+"""Letters of a word by which a role that no table knows is found in the text."""
 MISTYPED_FROM = 6
 """Letters of a profession's stem from which one wrong letter is forgiven."""
 
@@ -45,6 +47,11 @@ _ROLES = Text(
     biologist mediator""",
 )
 _ANYBODY = frozenset(("эксперт", "специалист", "експерт", "спеціаліст", "expert", "specialist"))
+_AGENT = re.compile(
+    r"\w{2,}(?:чик|щик|ник|нік|хник|хнік|тик|мик|тел|ист|іст|ер|ор|ёр|ар|яр|ант|ент|вед|вод|знав|граф|атр|лог|пед|"
+    r"навт|ург|евт|опат|ном|мейстер)"
+)
+"""How words for those who do something end: a role only beside one that is known."""
 _IRREGULAR = {
     "фахівця": "фахівець",
     "фахівець": "фахівець",
@@ -127,6 +134,10 @@ _BETWEEN = """мне нам для со с у от до к ко из на по �
     specialists experts both in with"""
 _FILLERS = frozenset(_BETWEEN.split())
 _AND = "и й та і а также також and or или чи або & , плюс plus ещё ще"
+_AFTER_LIST = frozenset(
+    ("", *".!?;):", "to", "for", "on", "about", "what", "how", "who", "if", "please")
+)
+_SEPARATORS = frozenset(_AND.split())
 _PASSED_OVER = frozenset((*_AND.split(), ":"))
 _ADJECTIVE = re.compile(r"\w+(?:ого|его|ый|ий|ой|ых|их|ої|ьої|им|ым)$")
 _NOUNS = "question questions about if how what why when that this it for to of from with"
@@ -221,12 +232,15 @@ _PEOPLE = re.compile(
     r"пусть|нехай|хай\b|позов|покли[чк]|приглас|запрос[иі]|привлек|привлеч|залуч|подключ|підключ|спрос|спита|"
     r"запита|посовет|что\s+скаж|що\s+скаж|что\s+дума|що\s+дума|глазами|очима|с\s+кем|з\s+ким|кто-нибудь|"
     r"хтось|дво[еє]|тро[еє]|двух|двох|трёх|трех|трьох|четыр|чотир|несколько|кілька|команд|люд[ие]|люде|"
+    r"(?:что|как|що|як)\s+(?:бы|би?)\b|loop\s+(?:[\w']+\s+){0,4}in\b|"
     r"судь|судд|учён|учен|вчен|підприєм|предпринимат|слід|диетолог|дієтолог|\w{3,}олог|\w{4,}[иі]ст(?:ов|ів|[ауыиі]|ом|ам)?\b|"
     r"council|panel|expert|specialist|opinion|perspective|viewpoint|advi[cs]|consult|second\s+look|loop\s+in|"
     r"weigh\s+in|chime|bring|call|ask|invite|someone|somebody|people|professional|"
     r"two|three|four|several|couple|team|what\s+would|point\s+of\s+view|\w{3,}ologists?\b|\w{3,}icians?\b)",
     re.IGNORECASE,
 )
+_SENTENCE = re.compile(rf"[^.!?\n]{{0,{MAX_LIST_CHARACTERS}}}")
+_SPECIALTY = re.compile(r"\b(?:по|з|із|с|со|в|у|для|of|in|for|from|with|on)\b")
 _ANY_WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -246,6 +260,26 @@ def all_requested_roles(text: str) -> tuple[str, ...]:
                 found.append(role)
     named = [role for role in found if role not in _ANYBODY]
     return tuple(named or found)
+
+
+def is_asked_for(role: str, text: str) -> bool:
+    """Whether a role stands, in any form, where the text calls somebody: of one that no table knows, too."""
+    text = _edges(text).lower()
+    words = _ANY_WORD.findall(_SPECIALTY.split(role.lower())[0])
+    nouns = words[-1:] if role.isascii() else [w for w in words if not _ADJECTIVE.match(w)]
+    wanted = [noun for noun in nouns if len(noun) >= SHORTEST_ROLE]
+    called = [
+        word
+        for trigger in _TRIGGER.finditer(text)
+        for word in _ANY_WORD.findall(_SENTENCE.match(text, trigger.end())[0])  # type: ignore[index]
+    ]
+    return any(_same_word(one, other) for one in wanted for other in called)
+
+
+def _same_word(one: str, other: str) -> bool:
+    """Whether two words are forms of one: alike but for the ending."""
+    shared = Prefix.similarity(one, other)
+    return shared >= max(SHORTEST_ROLE - 1, len(one) - 2) and len(other) - shared <= 3
 
 
 def wants_nobody(text: str) -> bool:
@@ -297,12 +331,20 @@ def _list_at(tokens: list[str], endings: frozenset[str]) -> tuple[list[str], int
     """The professions at the beginning of `tokens` ("опытного юриста, врача и a tax lawyer"), where
     they end, and whether it is their opinion that is spoken of."""
     roles: list[str] = []
+    unknown: list[str] = []
     strange = end = 0
     opinion = False
     for at, (token, following) in enumerate(zip(tokens, [*tokens[1:], ""], strict=True)):
         role = _role(token, endings, following)
+        if role is None and (roles or following in _SEPARATORS) and _is_item(tokens, at):
+            role = _unknown(token, endings, bool(roles) and following in _SEPARATORS)
+            if role is not None and not roles:
+                unknown.append(role)
+                strange = 0
+                continue
         if role is not None:
-            roles.append(role)
+            roles.extend((*unknown, role))
+            unknown.clear()
             strange, end = 0, at + 1
         elif token in _OPINION:
             opinion = True
@@ -315,6 +357,35 @@ def _list_at(tokens: list[str], endings: frozenset[str]) -> tuple[list[str], int
         else:
             break
     return roles, end, opinion
+
+
+def _is_item(tokens: list[str], at: int) -> bool:
+    """Whether a word stands alone between commas or "and", with an article at most."""
+    before, article = tokens[at - 1] if at else "", tokens[at].isascii()
+    has_article = article and before in ("a", "an")
+    if has_article:
+        before = tokens[at - 2] if at > 1 else ""
+    after = tokens[at + 1] if at + 1 < len(tokens) else ""
+    opens = before in _SEPARATORS or (not before and bool(after))
+    closes = after in _SEPARATORS or after in _AFTER_LIST
+    return opens and closes and (not article or has_article or (before == "," and after == ","))
+
+
+def _unknown(token: str, endings: frozenset[str], inside: bool) -> str | None:
+    """What may be called in a list of roles though no table knows it, in the nominative: any noun of an
+    English list and what stands `inside` a Slavic one, else a word for one who does something."""
+    if token.isascii():
+        known = token in _NO_ADJECTIVE or token in _PASSED_OVER or token in _FILLERS
+        return token if token.isalpha() and not known else None
+    if token in _FILLERS:
+        return None
+    for length in (1, 2, 3, 0):
+        stem, ending = token[: len(token) - length], token[len(token) - length :]
+        if ending in endings and inside and len(stem) >= SHORTEST_ROLE:
+            return stem
+        if ending in endings and _AGENT.fullmatch(stem):
+            return f"{stem}ь" if stem.endswith(("тел", "ар", "яр")) else stem
+    return None
 
 
 def _may_describe(token: str) -> bool:

@@ -76,14 +76,14 @@ class Triage:
     async def plan(self) -> Plan | None:
         """The plan, with exactly those who were asked for by name; None where none could be made, and
         `error` says why. A plan that does not come in time is replaced by the wish itself."""
-        named = names_anybody(self._roles)
+        named, text = names_anybody(self._roles), self._specialists.turn.request.question.text
         await asyncio.wait([self._task], timeout=WISH_SECONDS if named else None)
         if not self._task.done():
             await self.aclose()
-            return as_requested(None, self._roles)
+            return as_requested(None, self._roles, text)
         plan = self._task.result()
         if named or (self._roles and plan is None):
-            return as_requested(plan, self._roles)
+            return as_requested(plan, self._roles, text)
         return plan
 
     async def aclose(self) -> None:

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from app.conversation.modes.consultation.complexity import is_simple
-from app.conversation.modes.consultation.requested_roles import requested_roles
+from app.conversation.modes.consultation.requested_roles import is_asked_for, requested_roles
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,44 @@ from app.conversation.modes.consultation.requested_roles import requested_roles
 )
 def test_a_request_by_name_is_recognised(text, roles):
     assert requested_roles(text) == roles
+
+
+@pytest.mark.parametrize(
+    ("text", "roles"),
+    [
+        ("Позови юриста и сметчика", ("юрист", "сметчик")),
+        ("Подключи, пожалуйста, сметчика и архитектора", ("сметчик", "архитектор")),
+        ("Собери врача, логопеда и массажиста", ("врач", "логопед", "массажист")),
+        ("Поклич лікаря, тренера і зоотехніка", ("лікар", "тренер", "зоотехнік")),
+        ("Bring in a sommelier and a chef", ("sommelier", "chef")),
+        (
+            "Ask an economist, a barista and a plumber what to do",
+            ("economist", "barista", "plumber"),
+        ),
+        ("I'd like a panel: ethicist, nurse, hospital manager", ("ethicist", "nurse", "manager")),
+        ("Позови юриста и объясни договор", ("юрист",)),
+        ("Добавь врача и номера телефонов", ("врач",)),
+        ("Позови бухгалтера и договора проверь", ("бухгалтер",)),
+        ("Call a lawyer and explain the contract", ("lawyer",)),
+        ("Ask a lawyer and a friend of mine", ("lawyer",)),
+    ],
+)
+def test_one_that_no_table_knows_is_called_beside_one_that_it_knows(text, roles):
+    assert requested_roles(text) == roles
+
+
+@pytest.mark.parametrize(
+    ("role", "text", "asked_for"),
+    [
+        ("Сантехник", "Позови юриста и сантехника, труба течёт", True),
+        ("Wine sommelier", "Bring in a chef and our sommelier please", True),
+        ("Врач", "Позови юриста. Моя жена врач", False),
+        ("Налоговый консультант", "Позови юриста: налоговый вопрос", False),
+        ("Nurse", "Ask a lawyer", False),
+    ],
+)
+def test_a_planned_role_is_found_where_somebody_is_called(role, text, asked_for):
+    assert is_asked_for(role, text) is asked_for
 
 
 @pytest.mark.parametrize(

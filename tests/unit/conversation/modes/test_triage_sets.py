@@ -61,6 +61,12 @@ def test_exactly_those_who_were_asked_for_are_called():
     assert called == (plan.specialists[0], Specialist("Экономист"))
 
 
+def test_whom_the_plan_found_in_the_request_is_no_stranger():
+    plan = Plan(True, "", (Specialist("Сурдолог", "Слышит?"), Specialist("Астролог", "Когда?")))
+    called = as_requested(plan, ("юрист",), "Позови юриста с нашим сурдологом").specialists
+    assert [one.role for one in called] == ["Юрист", "Сурдолог"]
+
+
 def test_who_found_no_room_is_said():
     plan = as_requested(None, ("физик", "химик", "врач", "юрист", "повар"))
     assert [one.role for one in plan.specialists] == ["Физик", "Химик", "Врач", "Юрист"]
