@@ -314,11 +314,11 @@ async def test_goodbyes_and_pure_agreement_end_it_within_two_rounds(lines):
 
 
 ENDINGS = Path(__file__).parents[3] / "data" / "endings"
-"""Conversations by a few lines: `tuned` was looked at while the words were chosen, `kept` was
-not. Their first line says whether they are over, and in which language."""
+"""Conversations by a few lines: `tuned` was looked at while the words were chosen, `kept` only before
+the phrases of parting were. Their first line says whether they are over, and in which language."""
 
 
-@pytest.mark.parametrize(("half", "ended_rightly"), [("tuned", 0.95), ("kept", 0.6)])
+@pytest.mark.parametrize(("half", "ended_rightly"), [("tuned", 0.95), ("kept", 0.8)])
 async def test_conversations_end_as_people_end_them_and_no_other_does(half, ended_rightly):
     over: list[bool] = []
     on: list[bool] = []
@@ -353,7 +353,7 @@ async def test_a_model_that_judges_rightly_ends_most_of_the_unseen_ones_and_no_o
         )
         await stage.play()
         ended_of[kind] += ended(stage)["ended"] != "turns"
-    assert ended_of["over"] >= 31
+    assert ended_of["over"] >= 34
     assert ended_of["on"] == 0
 
 
