@@ -3,9 +3,9 @@ import { useEffect, useRef, useState } from "react";
 const { keep, root, words } = window.Konsilium;
 
 const TEXTS = {
-  ru: { page: (page) => `с. ${page}`, gone: "Документа здесь больше нет, или он открыт не для вас.", wait: "Открываю…" },
-  uk: { page: (page) => `с. ${page}`, gone: "Документа тут більше немає, або його відкрито не для вас.", wait: "Відкриваю…" },
-  en: { page: (page) => `p. ${page}`, gone: "The document is no longer here, or not open to you.", wait: "Opening…" },
+  ru: { page: (page) => `с. ${page}`, gone: "Этого документа больше нет: его удалили, заменили новым или закрыли для вас.", wait: "Открываю…" },
+  uk: { page: (page) => `с. ${page}`, gone: "Цього документа більше немає: його видалили, замінили новим або закрили для вас.", wait: "Відкриваю…" },
+  en: { page: (page) => `p. ${page}`, gone: "This document is no longer here: it was deleted, replaced by a newer one, or closed to you.", wait: "Opening…" },
 };
 
 function Passage({ data }) {
