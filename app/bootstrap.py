@@ -270,7 +270,7 @@ def _conversation(
         check_model=settings.cache_check_model,
         observers=[metrics],
     )
-    turn_cache = TurnCache(answers, [metrics])
+    turn_cache = TurnCache(answers, [metrics], storage.threads.is_temporary)
     follow_ups = (prompts.after_turn, compressor.after_turn, turn_cache.after)
     modes = turn_cache.wrap(MODES)
     find = knowledge.find

@@ -38,6 +38,7 @@ from app.view.server_form import ServerForm
 from app.view.servers import Servers
 from app.view.sessions import sessions_router
 from app.view.sign_in import AuthMiddleware
+from app.view.temporary import TemporaryChats, temporary_router
 from app.view.tool_lists import ToolLists
 from app.view.tool_servers import ToolServers
 from app.view.versions import versions_router
@@ -93,7 +94,8 @@ if not local:
     people.on_look(tokens.look)
 commands = Commands(app.mcp)
 app.mcp.subscribe(commands.changed)
-Sockets(chat, guide, servers, voice, layer, commands).register()
+unkept = TemporaryChats(storage.threads, turns)
+Sockets(chat, guide, servers, voice, layer, commands, unkept).register()
 server.put_around(
     AuthMiddleware,
     people=people,
@@ -121,7 +123,8 @@ server.put_first(
     pages.action_router(buttons, panel.picked),
     pages.health_router(lambda: health(storage.keys, models)),
     files.files_router(storage.elements),
-    bin_router(storage.threads, root),
+    *(bin_router(storage.threads, shelf, root) for shelf in ("bin", "archive")),
+    temporary_router(storage.threads, root),
     knowledge.knowledge_router(app.arrivals, storage.knowledge, root),
     *(() if local else (sessions_router(app.sessions, root),)),
     files.exports_router(storage.threads, root),

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -49,8 +49,15 @@ _OF_SCOPE = frozenset(
 class TurnCache:
     """The cache of turns: `wrap` the modes, and add `after` to what happens after a turn."""
 
-    def __init__(self, cache: AnswerCache, observers: Sequence[CallObserver] = ()) -> None:
+    def __init__(
+        self,
+        cache: AnswerCache,
+        observers: Sequence[CallObserver] = (),
+        is_temporary: Callable[[str], Awaitable[bool]] | None = None,
+    ) -> None:
+        """`is_temporary(thread_id)`: of such a thread nothing is looked up or kept."""
         self.cache = cache
+        self._is_temporary = is_temporary
         self._observers = observers
 
     def wrap(self, modes: Sequence[Mode]) -> tuple[Mode, ...]:
@@ -67,6 +74,8 @@ class TurnCache:
         if off or request.question.attachments:
             return None
         try:
+            if self._is_temporary is not None and await self._is_temporary(request.thread_id):
+                return None
             owner = await self.cache.owner(f"user:{request.user_id}")
         except KonsiliumError as error:
             log.warning("answer cache: %s: %s", error.code, error.detail)

@@ -35,6 +35,10 @@ class ThreadRecord:
     """Since when it is in the bin."""
     shared_at: datetime | None = None
     """Since when anyone with the link may read it; None: its owner alone."""
+    archived_at: datetime | None = None
+    """Since when it is in the archive: out of the list, and found by a search."""
+    temporary: bool = False
+    """In no list and found by nothing; gone with the page that shows it."""
     found_id: str | None = None
     """Of a search: the latest message with its words, where only other branches than the active have any."""
     excerpt: str | None = None

@@ -125,7 +125,15 @@ class Conversations:
         def write(connection: Connection) -> None:
             _lock_own(connection, thread_id, user_id)
             source = connection.execute(select(threads).where(threads.c.id == thread_id)).one()
-            kept = ("user_id", "title", "titled_by", "folded_title", "metadata", "tags")
+            kept = (
+                "user_id",
+                "title",
+                "titled_by",
+                "folded_title",
+                "metadata",
+                "tags",
+                "temporary",
+            )
             row = {name: source._mapping[name] for name in kept} | {"id": made, "leaf_id": leaf}
             connection.execute(insert(threads), row | {"created_at": at, "active_at": at})
             write_steps(connection, after, user_id)

@@ -46,6 +46,8 @@ def thread_from(row: AnyRow) -> ThreadRecord:
         leaf_id=row.leaf_id,
         deleted_at=row.deleted_at,
         shared_at=row.shared_at,
+        archived_at=row.archived_at,
+        temporary=row.temporary,
     )
 
 

@@ -148,6 +148,10 @@ threads = Table(
     Column("active_at", UtcDateTime, nullable=False),
     Column("leaf_id", String),  # the last turn of the active branch
     Column("deleted_at", UtcDateTime),  # since when it is in the bin
+    Column("archived_at", UtcDateTime),  # since when it is in the archive
+    Column(
+        "temporary", Boolean, nullable=False, server_default=text("false")
+    ),  # in no list, kept nowhere
     Column("chosen", Json),  # which way was taken last at each fork: {parent or "": child}
     Index("ix_threads_user_id_active_at", "user_id", "active_at", "id"),
     Index("ix_threads_deleted_at", "deleted_at"),

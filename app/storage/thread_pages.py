@@ -28,6 +28,7 @@ def page_of(
     cursor: str | None,
     search: str | None,
     feedback: int | None,
+    archived: bool,
 ) -> Page[ThreadRecord]:
     """See `Threads.page`. What a page costs does not depend on how many threads there are."""
     words = words_of(search or "")
@@ -35,7 +36,8 @@ def page_of(
         return _found(connection, user_id, words, limit, cursor)
     if search and search.strip():
         return Page(())
-    listed = _listed(user_id)
+    away = threads.c.archived_at
+    listed = _listed(user_id).where(away.is_not(None) if archived else away.is_(None))
     if feedback is not None:
         listed = listed.where(_has_feedback(feedback))
     if cursor and (after := _parse_cursor(cursor)):
@@ -115,7 +117,7 @@ def excerpt(said: str, words: Sequence[str]) -> str | None:
 
 def _listed(user_id: str) -> Select[Any]:
     listed = with_owner().where(threads.c.user_id == user_id, threads.c.title.is_not(None))
-    return listed.where(threads.c.deleted_at.is_(None))
+    return listed.where(threads.c.deleted_at.is_(None), ~threads.c.temporary)
 
 
 def _has_feedback(value: int) -> ColumnElement[bool]:

@@ -4,6 +4,7 @@ Whoever asks is part of every statement: another's thread is NotFound, as if it 
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -13,9 +14,11 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Table,
+    and_,
     bindparam,
     delete,
     func,
+    insert,
     or_,
     select,
     update,
@@ -30,7 +33,7 @@ from app.core.threads import (
     ThreadRecord,
     title_of,
 )
-from app.core.turns import StepRecord, now
+from app.core.turns import StepRecord, new_id, now
 from app.storage.answers import drop_disliked, drop_of_thread
 from app.storage.branches import branches_of, node_of, on_path, write_steps
 from app.storage.database import Database, upsert
@@ -54,6 +57,8 @@ log = logging.getLogger(__name__)
 BIN_DAYS = 30
 """So long a deleted thread is kept."""
 BIN_SECONDS = 3600.0
+TEMPORARY_AGE = timedelta(days=1)
+"""So long after its last word a temporary thread stays at most, whatever became of its page."""
 MAX_PAGE = 1_000
 """Threads of one page; who asks for more is given so many."""
 
@@ -74,14 +79,16 @@ class Threads:
         cursor: str | None = None,
         search: str | None = None,
         feedback: int | None = None,
+        archived: bool = False,
     ) -> Page[ThreadRecord]:
-        """The user's threads, newest activity first. `search` finds words by their beginnings, in any
-        case: threads whose title has them all, then those with a message that does, latest first."""
+        """The user's threads, newest activity first, or those in the archive. `search` finds words by
+        their beginnings, in any case, in the archive too: threads whose title has them all, then those
+        with a message that does, latest first."""
         if limit < 1:
             raise BadRequest(f"a page of {limit} threads")
         limit = min(limit, MAX_PAGE)
         return await self._database.read(
-            lambda c: page_of(c, user_id, limit, cursor, search, feedback)
+            lambda c: page_of(c, user_id, limit, cursor, search, feedback, archived)
         )
 
     async def find(self, thread_id: str, reader: str | None) -> ThreadRecord:
@@ -115,6 +122,32 @@ class Threads:
         """Makes an empty thread, which no list shows yet, where there is none."""
         await self._database.write(lambda c: ensure_thread(c, thread_id, user_id))
 
+    async def begin_temporary(self, user_id: str) -> str:
+        """Makes an empty thread that no list ever shows and nothing finds; returns its id."""
+        at = now()
+        row: Values = {"id": new_id(), "user_id": user_id, "metadata": {}, "tags": []}
+        row |= {"created_at": at, "active_at": at, "temporary": True}
+        await self._database.write(lambda c: c.execute(insert(threads), row).close())
+        return str(row["id"])
+
+    async def is_temporary(self, thread_id: str) -> bool:
+        """Whether nothing of it may be kept."""
+        query = select(threads.c.temporary).where(threads.c.id == thread_id)
+        return bool(await self._database.read(lambda c: c.scalar(query)))
+
+    async def keep(self, thread_id: str, user_id: str) -> None:
+        """A temporary thread becomes one like the others."""
+        await self._change(thread_id, user_id, {"temporary": False})
+
+    async def archive(self, thread_id: str, user_id: str, archived: bool) -> None:
+        """Takes it out of the list, or back into it; so does the next question."""
+        await self._change(
+            thread_id,
+            user_id,
+            {"archived_at": now() if archived else None},
+            threads.c.title.is_not(None),
+        )
+
     async def suggest_title(self, thread_id: str, user_id: str, title: str) -> None:
         """Names an unnamed thread; makes it where there is none."""
         title = title_of(title)
@@ -136,8 +169,9 @@ class Threads:
         await self._change(thread_id, user_id, values)
 
     async def share(self, thread_id: str, user_id: str, shared: bool) -> None:
-        """Lets everyone with the link read it, or no longer."""
-        await self._change(thread_id, user_id, {"shared_at": now() if shared else None})
+        """Lets everyone with the link read it, or no longer. NotFound for a temporary one."""
+        values = {"shared_at": now() if shared else None}
+        await self._change(thread_id, user_id, values, ~threads.c.temporary)
 
     async def annotate(
         self,
@@ -162,7 +196,8 @@ class Threads:
         await self._database.write(work)
 
     async def delete(self, thread_id: str, user_id: str) -> None:
-        """Puts it into the bin: nobody sees it any more but its owner, there, for BIN_DAYS."""
+        """Puts it into the bin: nobody sees it any more but its owner, there, for BIN_DAYS. A temporary one
+        is deleted for good."""
         own = (threads.c.id == thread_id) & (threads.c.user_id == user_id)
         hide = update(threads).where(own, threads.c.deleted_at.is_(None)).values(deleted_at=now())
 
@@ -172,17 +207,21 @@ class Threads:
             drop_of_thread(connection, thread_id)
 
         await self._database.write(work)
+        if await self.is_temporary(thread_id):
+            await self.purge(user_id=user_id, thread_id=thread_id)
 
     async def restore(self, thread_id: str, user_id: str) -> None:
         """Takes it out of the bin."""
         own = (threads.c.id == thread_id) & (threads.c.user_id == user_id)
-        show = update(threads).where(own, threads.c.deleted_at.is_not(None)).values(deleted_at=None)
+        listed = {"deleted_at": None, "archived_at": None}
+        show = update(threads).where(own, threads.c.deleted_at.is_not(None)).values(listed)
         if not await self._database.write(lambda c: c.execute(show).rowcount):
             raise NotFound(f"thread {thread_id} of {user_id} in the bin")
 
     async def bin(self, user_id: str) -> tuple[ThreadRecord, ...]:
         """The user's deleted threads, the latest first."""
-        query = with_owner().where(threads.c.user_id == user_id, threads.c.deleted_at.is_not(None))
+        query = with_owner().where(threads.c.user_id == user_id, ~threads.c.temporary)
+        query = query.where(threads.c.deleted_at.is_not(None))
         ordered = query.order_by(threads.c.deleted_at.desc(), threads.c.id)
         return await self._database.read(lambda c: tuple(map(thread_from, c.execute(ordered))))
 
@@ -217,14 +256,26 @@ class Threads:
         return len(ids)
 
     async def keep_bin_short(self) -> None:
-        """Deletes for good, once an hour, what has been in the bin for BIN_DAYS. Never returns."""
+        """Deletes for good, once an hour, what has been in the bin for BIN_DAYS, and temporary threads that
+        no page took along when it left: of a process that was killed. Never returns."""
         while True:
             try:
+                await self.forget_temporary(now() - TEMPORARY_AGE)
                 if count := await self.purge(before=now() - timedelta(days=BIN_DAYS)):
                     log.info("%d conversations left the bin for good", count)
             except StorageUnavailable as error:
                 log.warning("the bin could not be emptied: %s", error.detail)
             await asyncio.sleep(BIN_SECONDS)
+
+    async def forget_temporary(self, before: datetime) -> int:
+        """Deletes for good the temporary threads in which nothing was said since; returns how many."""
+        left = select(threads.c.id, threads.c.user_id).where(threads.c.temporary)
+        left = left.where(threads.c.active_at < before, threads.c.deleted_at.is_(None))
+        rows = await self._database.read(lambda c: c.execute(left).all())
+        for row in rows:
+            with contextlib.suppress(NotFound):  # left, or kept, meanwhile
+                await self.delete(row.id, row.user_id)
+        return len(rows)
 
     async def write_step(self, step: StepRecord, user_id: str) -> None:
         """Stores a step that is no turn's; makes the thread where there is none."""
@@ -254,6 +305,7 @@ class Threads:
             select(steps)
             .join(threads, threads.c.id == steps.c.thread_id)
             .where(steps.c.user_id == user_id, steps.c.favorite, threads.c.deleted_at.is_(None))
+            .where(~threads.c.temporary)
             .order_by(steps.c.seq.desc())
         )
         return await self._database.read(lambda c: tuple(map(step_from, c.execute(query))))
@@ -290,8 +342,10 @@ class Threads:
         if not await self._database.write(lambda c: c.execute(this).rowcount):
             raise NotFound(f"feedback {feedback_id} of {user_id}")
 
-    async def _change(self, thread_id: str, user_id: str, values: dict[str, Any]) -> None:
-        own = (threads.c.id == thread_id) & (threads.c.user_id == user_id)
+    async def _change(
+        self, thread_id: str, user_id: str, values: dict[str, Any], *only: ColumnElement[bool]
+    ) -> None:
+        own = and_(threads.c.id == thread_id, threads.c.user_id == user_id, *only)
         change = update(threads).where(own, threads.c.deleted_at.is_(None)).values(values)
         if not await self._database.write(lambda c: c.execute(change).rowcount):
             raise NotFound(f"thread {thread_id} of {user_id}")

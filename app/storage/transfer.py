@@ -13,14 +13,25 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal, cast
 
-from sqlalchemy import Column, Connection, LargeBinary, Table, delete, exc, func, insert, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    LargeBinary,
+    Table,
+    delete,
+    exc,
+    func,
+    insert,
+    or_,
+    select,
+)
 
 from app.core.errors import BadRequest, KonsiliumError, NotAllowed, NotFound
 from app.core.turns import now
@@ -29,7 +40,7 @@ from app.storage.files import LocalFiles
 from app.storage.migrations import apply
 from app.storage.sqlite import copy_sqlite
 from app.storage.storage import Storage
-from app.storage.tables import Money, UtcDateTime, metadata, threads
+from app.storage.tables import Money, UtcDateTime, metadata, threads, usage
 from app.storage.usage_totals import delete_totals
 
 FORMAT = 1
@@ -60,7 +71,8 @@ class ExportRefused(BadRequest):
 
 
 async def export_to(storage: Storage, path: Path) -> dict[str, int]:
-    """Writes everything to a ZIP file at `path`, whole or not at all; returns rows by table, and files.
+    """Writes everything but temporary threads to a ZIP file at `path`, whole or not at all; returns rows
+    by table, and files.
 
     The rows are of one moment (SQLite). Raises StorageUnavailable.
     """
@@ -70,7 +82,8 @@ async def export_to(storage: Storage, path: Path) -> dict[str, int]:
             counts = await storage.database.read(
                 lambda c: {table.name: _write_table(archive, c, table) for table in _tables()}
             )
-            counts["files"] = _write_files(archive, storage.data_dir / "files")
+            unkept = await storage.database.read(lambda c: set(c.scalars(_TEMPORARY)))
+            counts["files"] = _write_files(archive, storage.data_dir / "files", unkept)
             manifest = {"format": FORMAT, "revisions": sorted(apply.latest()), "counts": counts}
             manifest |= {"exported_at": now().isoformat()}
             archive.writestr("manifest.json", json.dumps(manifest))
@@ -113,6 +126,9 @@ def _tables() -> list[Table]:
     return [table for table in metadata.sorted_tables if table.name not in _OF_PROCESSES]
 
 
+_TEMPORARY = select(threads.c.id).where(threads.c.temporary)
+
+
 def _columns(table: Table) -> list[Column[Any]]:
     """All but the numbers that a database gives out itself: the order of the lines stands for them."""
     return [column for column in table.columns if column.name != "seq"]
@@ -130,6 +146,10 @@ def _write_table(archive: zipfile.ZipFile, connection: Connection, table: Table)
 def _lines(connection: Connection, table: Table) -> Iterator[bytes]:
     order = [table.c.seq] if "seq" in table.c else list(table.primary_key.columns)
     query = select(*_columns(table)).order_by(*order)
+    if table is threads:
+        query = query.where(~threads.c.temporary)
+    elif "thread_id" in table.c and table is not usage:  # figures stay, words do not
+        query = query.where(or_(table.c.thread_id.is_(None), table.c.thread_id.not_in(_TEMPORARY)))
     for row in connection.execution_options(yield_per=_BATCH).execute(query):
         values = {name: _plain(value) for name, value in row._mapping.items()}
         yield json.dumps(values, ensure_ascii=False).encode() + b"\n"
@@ -209,9 +229,12 @@ def _typed(column: Column[Any], value: Any) -> Any:
     return value
 
 
-def _write_files(archive: zipfile.ZipFile, folder: Path) -> int:
+def _write_files(archive: zipfile.ZipFile, folder: Path, unkept: Collection[str] = ()) -> int:
+    """All but those of the threads `unkept`."""
     count = 0
     for file in _files_in(folder):
+        if file.parent.name in unkept:
+            continue
         archive.write(file, f"files/{file.parent.name}/{file.name}", zipfile.ZIP_STORED)
         count += 1
     return count

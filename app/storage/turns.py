@@ -169,7 +169,8 @@ def _own_thread(connection: Connection, request: TurnRequest, at: datetime) -> s
     choices = {"mode": request.options.mode, **request.options.values}
     chosen = storable_json({"chat_settings": choices})
     row |= first | {"metadata": chosen, "created_at": at, "active_at": at}
-    upsert(connection, threads, [row], ["id"], ["active_at"], only_if_same="user_id")
+    row["archived_at"] = None  # what goes on is in the list again
+    upsert(connection, threads, [row], ["id"], ["active_at", "archived_at"], only_if_same="user_id")
     whose = {"thread_id": request.thread_id, "user_id": request.user_id}
     thread = connection.execute(_THREAD, whose).one_or_none()
     if thread is None:

@@ -1,99 +1,159 @@
 """/bin: the conversations that one has deleted, for as long as they are kept, to be taken back or to be
-deleted for good."""
+deleted for good; /archive: those that one has put away from the list."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from html import escape
-from typing import Annotated
+from typing import Annotated, Literal
+from urllib.parse import quote
 
-from fastapi import APIRouter, Form, HTTPException
+from fastapi import APIRouter, Form, HTTPException, Query
 from fastapi.responses import RedirectResponse, Response
 
 from app.core.errors import NotFound
 from app.core.text import Language, Text
-from app.core.threads import ThreadRecord
+from app.core.threads import Page, ThreadRecord
 from app.storage.threads import BIN_DAYS, Threads
 from app.view.chainlit.identity import asking_id, reading_language
 from app.view.sessions import page_of
 
-PATH = "/bin"
+Shelf = Literal["bin", "archive"]
+OF_PAGE = 100
+"""Conversations of the archive on one page."""
 
-TITLE = Text(ru="Корзина", uk="Кошик", en="Bin")
-HINT = Text(
-    ru="Удалённые разговоры лежат здесь {days} дней, потом удаляются навсегда, вместе с файлами.",
-    uk="Видалені розмови лежать тут {days} днів, потім видаляються назавжди, разом із файлами.",
-    en="Deleted conversations are kept here for {days} days, then deleted for good, files and all.",
-)
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    title: Text
+    hint: Text
+    when: Text
+    restore: Text
+
+
+_TEXTS: dict[Shelf, _Texts] = {
+    "bin": _Texts(
+        Text(ru="Корзина", uk="Кошик", en="Bin"),
+        Text(
+            ru=f"Удалённые разговоры лежат здесь {BIN_DAYS} дней, потом удаляются навсегда, вместе с файлами.",
+            uk=f"Видалені розмови лежать тут {BIN_DAYS} днів, потім видаляються назавжди, разом із файлами.",
+            en=f"Deleted conversations are kept here for {BIN_DAYS} days, then deleted for good, files and all.",
+        ),
+        Text(
+            ru="удалён {since}, хранится до {until} (UTC)",
+            uk="видалено {since}, зберігається до {until} (UTC)",
+            en="deleted {since}, kept until {until} (UTC)",
+        ),
+        Text(ru="Вернуть", uk="Повернути", en="Restore"),
+    ),
+    "archive": _Texts(
+        Text(ru="Архив", uk="Архів", en="Archive"),
+        Text(
+            ru="Разговоры, убранные из списка. Поиск их находит; новый вопрос возвращает разговор в список.",
+            uk="Розмови, прибрані зі списку. Пошук їх знаходить; нове запитання повертає розмову до списку.",
+            en="Conversations put away from the list. Search still finds them; a new question brings one back.",
+        ),
+        Text(
+            ru="в архиве с {since} (UTC)",
+            uk="в архіві з {since} (UTC)",
+            en="here since {since} (UTC)",
+        ),
+        Text(ru="Вернуть в список", uk="Повернути до списку", en="Back to the list"),
+    ),
+}
 EMPTY = Text(ru="Здесь пусто.", uk="Тут порожньо.", en="Nothing is here.")
-UNTIL = Text(
-    ru="удалён {deleted}, хранится до {until} (UTC)",
-    uk="видалено {deleted}, зберігається до {until} (UTC)",
-    en="deleted {deleted}, kept until {until} (UTC)",
-)
-RESTORE = Text(ru="Вернуть", uk="Повернути", en="Restore")
 PURGE = Text(ru="Удалить навсегда", uk="Видалити назавжди", en="Delete for good")
 PURGE_ALL = Text(ru="Очистить корзину", uk="Очистити кошик", en="Empty the bin")
+MORE = Text(ru="Дальше", uk="Далі", en="More")
 UNNAMED = Text(ru="Разговор", uk="Розмова", en="Conversation")
 
 
-def bin_router(threads: Threads, root: str = "") -> APIRouter:
+def bin_router(threads: Threads, shelf: Shelf, root: str = "") -> APIRouter:
     """The page, without a script, and its buttons' forms; `root` is the path that the app is served
     under. Forms of other sites are refused with all their requests (`origins.py`)."""
-    router = APIRouter(prefix=f"{root}{PATH}", include_in_schema=False)
-
-    def asking() -> str:
-        user_id = asking_id()
-        if user_id is None:
-            raise HTTPException(401, "Unauthorized")
-        return user_id
+    router = APIRouter(prefix=f"{root}/{shelf}", include_in_schema=False)
 
     @router.get("")
-    async def page() -> Response:
+    async def page(cursor: Annotated[str | None, Query(max_length=200)] = None) -> Response:
         if (user_id := asking_id()) is None:
             return RedirectResponse(f"{root}/login", 303)
         language = reading_language()
-        return page_of(
-            TITLE[language], _body(await threads.bin(user_id), language, root), language, root
-        )
+        if shelf == "bin":
+            held = Page(await threads.bin(user_id))
+        else:
+            held = await threads.page(user_id, limit=OF_PAGE, cursor=cursor, archived=True)
+        body = _body(held, shelf, language, root)
+        return page_of(_TEXTS[shelf].title[language], body, language, root)
 
     @router.post("/restore")
     async def restore(thread: Annotated[str, Form(max_length=100)]) -> Response:
         """Takes it back, and opens it."""
         try:
-            await threads.restore(thread, asking())
+            if shelf == "bin":
+                await threads.restore(thread, _asking())
+            else:
+                await threads.archive(thread, _asking(), False)
         except NotFound:
             raise HTTPException(404, "Not found") from None
         return RedirectResponse(f"{root}/thread/{thread}", 303)
 
+    if shelf == "archive":
+
+        @router.post("/add")
+        async def add(thread: Annotated[str, Form(max_length=100)]) -> Response:
+            """Puts it away."""
+            try:
+                await threads.archive(thread, _asking(), True)
+            except NotFound:
+                raise HTTPException(404, "Not found") from None
+            return RedirectResponse(f"{root}/archive", 303)
+
+        return router
+
     @router.post("/purge")
     async def purge(thread: Annotated[str, Form(max_length=100)] = "") -> Response:
         """Deletes it for good, or without one all that is there."""
-        if not await threads.purge(user_id=asking(), thread_id=thread or None) and thread:
+        if not await threads.purge(user_id=_asking(), thread_id=thread or None) and thread:
             raise HTTPException(404, "Not found")
-        return RedirectResponse(f"{root}{PATH}", 303)
+        return RedirectResponse(f"{root}/bin", 303)
 
     return router
 
 
-def _body(deleted: Sequence[ThreadRecord], language: Language, root: str) -> str:
-    rows = "".join(_row(thread, language, root) for thread in deleted)
-    everything = _form("purge", "", PURGE_ALL[language], root) if deleted else ""
-    hint = HINT.format(days=BIN_DAYS)[language]
-    return f"<p>{hint}</p><ul>{rows}</ul>{everything or f'<p>{EMPTY[language]}</p>'}"
+def _asking() -> str:
+    user_id = asking_id()
+    if user_id is None:
+        raise HTTPException(401, "Unauthorized")
+    return user_id
 
 
-def _row(thread: ThreadRecord, language: Language, root: str) -> str:
-    deleted = thread.deleted_at or thread.active_at
-    until = deleted + timedelta(days=BIN_DAYS)
-    when = UNTIL.format(deleted=f"{deleted:%Y-%m-%d %H:%M}", until=f"{until:%Y-%m-%d}")[language]
+def _body(held: Page[ThreadRecord], shelf: Shelf, language: Language, root: str) -> str:
+    rows = "".join(_row(thread, shelf, language, root) for thread in held.items)
+    below = f"<p>{EMPTY[language]}</p>"
+    if held.next:
+        query = escape(f"{root}/archive?cursor={quote(held.next)}")
+        below = f'<p><a href="{query}">{MORE[language]}</a></p>'
+    elif held.items:
+        below = _form("bin/purge", "", PURGE_ALL[language], root) if shelf == "bin" else ""
+    return f"<p>{_TEXTS[shelf].hint[language]}</p><ul>{rows}</ul>{below}"
+
+
+def _row(thread: ThreadRecord, shelf: Shelf, language: Language, root: str) -> str:
+    texts, since = _TEXTS[shelf], thread.deleted_at or thread.archived_at or thread.active_at
+    until = since + timedelta(days=BIN_DAYS)
+    when = texts.when.format(since=f"{since:%Y-%m-%d %H:%M}", until=f"{until:%Y-%m-%d}")[language]
     title = escape(thread.title or UNNAMED[language])
-    restore = _form("restore", thread.id, RESTORE[language], root)
-    purge = _form("purge", thread.id, PURGE[language], root)
-    return f"<li><span><strong>{title}</strong><small>{when}</small></span><span>{restore} {purge}</span></li>"
+    buttons = _form(f"{shelf}/restore", thread.id, texts.restore[language], root)
+    if shelf == "bin":
+        buttons += f" {_form('bin/purge', thread.id, PURGE[language], root)}"
+    else:
+        title = f'<a href="{root}/thread/{thread.id}">{title}</a>'
+    return (
+        f"<li><span><strong>{title}</strong><small>{when}</small></span><span>{buttons}</span></li>"
+    )
 
 
 def _form(action: str, thread: str, label: str, root: str) -> str:
     return (
-        f'<form method="post" action="{root}{PATH}/{action}" style="display:inline">'
+        f'<form method="post" action="{root}/{action}" style="display:inline">'
         f'<input type="hidden" name="thread" value="{escape(thread)}"><button>{label}</button></form>'
     )

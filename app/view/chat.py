@@ -20,7 +20,7 @@ from app.core.turns import Attachment, Question, StepRecord, TurnRequest, new_id
 from app.core.usage import Outcome
 from app.storage.elements import Elements
 from app.storage.history import Conversations
-from app.view.chainlit.browser import Browser, guarded, open_on
+from app.view.chainlit.browser import TEMPORARY, Browser, guarded, open_on
 from app.view.chainlit.dicts import (
     ElementDict,
     ThreadDict,
@@ -34,6 +34,7 @@ from app.view.guide import Guide
 from app.view.panels import Panel
 from app.view.rendering import Drawing, draw
 from app.view.start_limiter import begun
+from app.view.temporary import say_temporary
 
 log = logging.getLogger(__name__)
 
@@ -137,18 +138,25 @@ class Chat:
     async def _resume(self, browser: Browser, thread: ThreadDict, turn: Turn | None) -> None:
         """A thread opened again, by a new page or by one whose connection broke: its choices, and the
         turn that may still be running in it, laid over what the database has."""
-        browser.begin_thread()
+        known = thread.get("metadata") or {}
+        if thread["steps"]:
+            browser.begin_thread()
+        elif known.get(TEMPORARY) and not known.get("chat_settings"):  # it has only been made
+            await self.panel.take_defaults(browser)
         await browser.emit(
             "first_interaction", {"interaction": "resume", "thread_id": thread["id"]}
         )
         self._background.stop(browser.id)
-        browser.choose((thread.get("metadata") or {}).get("chat_settings") or {})
+        browser.choose(
+            {**(known.get("chat_settings") or {}), TEMPORARY: known.get(TEMPORARY) is True}
+        )
         self.panel.choose_a_model(browser)
         follower = self._lay_over(browser, thread, turn)
         if follower is None and (form := await self.panel.form(browser)):
             _put_into(thread, [form])
         await browser.emit("resume_thread", thread)
         await browser.emit("window_message", {"konsilium_opened": thread["id"]})
+        await say_temporary(browser)
         await self._titled(browser, thread["name"] or "")
         self._background.start(guarded(browser, self.panel.resumed(browser)))
         if follower is not None:

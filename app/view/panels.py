@@ -611,7 +611,8 @@ class Panel:
         ):  # used for want of another, it is nobody's choice for later
             del choices["model"]
         del choices["tools_always"]  # allowed in this thread alone
-        await self._values.put(DEFAULTS, browser.user_id, choices)
+        if not browser.temporary:  # which leaves nothing
+            await self._values.put(DEFAULTS, browser.user_id, choices)
         await self._keep_here(browser)
 
     async def _keep_here(self, browser: Browser) -> None:

@@ -68,6 +68,9 @@ SHUT = [
 SIGNED_IN = [
     "/user",
     "/feedback",
+    "/archive",
+    "/archive/add",
+    "/archive/restore",
     "/bin",
     "/bin/purge",
     "/bin/restore",
@@ -103,6 +106,7 @@ SIGNED_IN = [
     "/project/thread/{thread_id}/versions/{node}",
     "/import",
     "/import/run",
+    "/temporary",
     "/sessions",
     "/sessions/end",
 ]

@@ -25,6 +25,8 @@ from app.view.rendering import Drawing
 log = logging.getLogger(__name__)
 
 LOCAL_USER = "local"
+TEMPORARY = "temporary"
+"""Beside the choices of a thread that is not kept, which is no option and is stored nowhere."""
 
 ADMINS_ONLY = Text(
     ru="Это может только администратор.",
@@ -161,6 +163,11 @@ class Browser:
         taken = {k: v for k, v in choices.items() if not (k == "model" and v == UNSET)}
         self.session.chat_settings.update(taken)
         return before != self.session.chat_settings
+
+    @property
+    def temporary(self) -> bool:
+        """Whether its thread goes with it, when it leaves."""
+        return self.choices.get(TEMPORARY) is True
 
     @property
     def options(self) -> ChatOptions:

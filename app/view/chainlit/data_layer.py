@@ -44,8 +44,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 IN_BRANCH = Text(ru="в другой ветви", uk="в іншій гілці", en="in another branch")
+IN_ARCHIVE = Text(ru="в архиве", uk="в архіві", en="in the archive")
 DISLIKE = 0
-_NOT_THE_SESSIONS = ("is_shared", "shared_at", "chat_settings")
+_NOT_THE_SESSIONS = ("is_shared", "shared_at", "chat_settings", "temporary")
 """A page that closes saves what it last knew, and another may know better: the share route alone
 changes sharing, the panel and each question the settings."""
 
@@ -296,7 +297,7 @@ def _listed(thread: ThreadRecord) -> ThreadDict:
         "userId": thread.user_id,
         "userIdentifier": thread.owner,
         "tags": list(thread.tags),
-        "metadata": {**thread.metadata, **_sharing(thread)},
+        "metadata": {**thread.metadata, **_sharing(thread), "temporary": thread.temporary},
         "steps": [],
         "elements": [],
     }
@@ -308,11 +309,13 @@ def _found(thread: ThreadRecord) -> ThreadDict:
     listed = _listed(thread)
     if thread.excerpt is not None:
         listed["metadata"] = {**(listed["metadata"] or {}), "excerpt": thread.excerpt}
+    if thread.archived_at is not None:
+        listed["name"] = f"{thread.title} ({IN_ARCHIVE[reading_language()]})"
     if thread.found_id is not None:
         where = IN_BRANCH[reading_language()]
         listed |= {
             "id": f"{thread.id}?branch={thread.found_id}",
-            "name": f"{thread.title} ({where})",
+            "name": f"{listed['name']} ({where})",
         }
     return listed
 

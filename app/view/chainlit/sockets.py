@@ -27,6 +27,7 @@ from app.view.commands import CannotCarryOut, Commands
 from app.view.guide import Guide
 from app.view.servers import Servers
 from app.view.start_limiter import StartLimiter
+from app.view.temporary import TemporaryChats
 from app.view.voice import Voice
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Sockets:
         voice: Voice,
         layer: DataLayer,
         commands: Commands,
+        temporary: TemporaryChats,
     ) -> None:
         self._chat = chat
         self._guide = guide
@@ -53,6 +55,7 @@ class Sockets:
         self._voice = voice
         self._layer = layer
         self._commands = commands
+        self._temporary = temporary
         self._limiter = StartLimiter()
         self._background = BackgroundTasks()
 
@@ -172,6 +175,8 @@ class Sockets:
                 await self._chat.show_found(browser, step_id)
             case {"konsilium": {"event": "reopen"}}:
                 await self._chat.show_again(browser)
+            case {"konsilium": {"event": "keep"}}:
+                await self._temporary.keep(browser)
             case {"konsilium": {"event": "models"}}:
                 await self._chat.panel.list_opened(browser)
             case {"konsilium": {"event": "favoured", "model": str(model), "on": bool(on)}}:
@@ -207,5 +212,6 @@ class Sockets:
                 WebsocketSession.get(socket_id) is session
             ):  # else it has come back on another socket
                 self._background.start(session.delete())
+                self._background.start(guarded(browser, self._temporary.left(browser)))
 
         asyncio.get_running_loop().call_later(seconds, forget)

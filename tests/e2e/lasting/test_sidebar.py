@@ -12,6 +12,7 @@ from tests.e2e.lasting.house import (
     menu,
     new_chat,
 )
+from tests.waiting import wait_until
 
 
 def listed(page: Page) -> Locator:
@@ -97,6 +98,55 @@ def test_a_thread_is_deleted_after_it_was_confirmed_and_emptied_from_the_bin_wit
         assert house.rows(f"SELECT id FROM {table} WHERE thread_id = ?", thread) == []  # noqa: S608  # our names
     page.goto(f"{house.app.url}/thread/{thread}")
     expect(page).to_have_url(re.compile(r":\d+/$"), timeout=30_000)
+
+
+def test_a_thread_is_put_away_and_back_by_its_menu_and_on_the_page_of_the_archive(
+    page: Page, house: House
+):
+    pick(page, "model", "echo")
+    thread = answered(page, "Убери меня в архив")
+    row = page.locator(f'[id="thread-{thread}"]')
+    menu(page, thread, "k-archive")
+    expect(page.get_by_role("menu")).to_have_count(0)
+    expect(row).to_be_hidden()
+    expect(page.locator(QUESTION)).to_have_count(0)
+    page.locator("#k-undo").get_by_role("button", name="Вернуть").click()
+    expect(row).to_be_visible()
+    menu(page, thread, "k-archive")
+    expect(row).to_be_hidden()
+    expect(search(page, "убери")).to_have_text(["Убери меня в архив (в архиве)"])
+    page.goto(f"{house.app.url}/archive")
+    picture(page, "archive")
+    held = page.get_by_role("listitem").filter(has_text="Убери меня в архив")
+    held.get_by_role("button", name="Вернуть в список").click()
+    expect(page.locator(QUESTION)).to_have_text("Убери меня в архив")
+    expect(row).to_be_visible()
+
+
+def test_a_temporary_conversation_outlives_a_reload_and_leaves_nothing_when_it_is_left(
+    page: Page, house: House
+):
+    line = page.locator("#k-temporary-line")
+    page.get_by_role("button", name="Временный разговор").click()
+    expect(line).to_be_visible()
+    thread = answered(page, "Никому не говори")
+    page.reload()
+    expect(page.locator(QUESTION)).to_have_text("Никому не говори")
+    expect(line).to_be_visible()
+    picture(page, "temporary")
+    expect(page.locator(f'[id="thread-{thread}"]')).to_have_count(0)
+    new_chat(page)
+    expect(line).to_have_count(0)
+    wait_until(lambda: not house.rows("SELECT id FROM threads WHERE id = ?", thread))
+    assert house.rows("SELECT id FROM steps WHERE thread_id = ?", thread) == []
+    assert len(house.rows("SELECT id FROM usage WHERE thread_id = ?", thread)) == 1
+    page.get_by_role("button", name="Временный разговор").click()
+    kept = answered(page, "А это сохрани")
+    line.get_by_role("button", name="Сохранить").click()
+    expect(line).to_have_count(0)
+    expect(page.locator(f'[id="thread-{kept}"]')).to_be_visible()
+    new_chat(page)
+    expect(page.locator(f'[id="thread-{kept}"]')).to_be_visible()
 
 
 def test_a_starred_question_is_among_the_favourites_after_a_reload(page: Page):

@@ -15,6 +15,7 @@ from app.access.sessions import Sessions
 from app.knowledge.arrivals import Arrivals
 from app.knowledge.library import Library
 from app.storage.storage import Storage
+from app.view.bin import bin_router
 from app.view.chainlit.auth import Tokens, create_token, register
 from app.view.chainlit.data_layer import DataLayer
 from app.view.chainlit.dicts import persisted
@@ -75,6 +76,7 @@ async def _open(tmp_path, local):
     chainlit_app.include_router(files_router(storage.elements))
     chainlit_app.include_router(feedback_router(layer))
     chainlit_app.include_router(closed_router())
+    chainlit_app.include_router(bin_router(storage.threads, "archive"))
     arrivals = Arrivals(Library(storage.knowledge))
     chainlit_app.include_router(knowledge_router(arrivals, storage.knowledge))
     ours = [route for route in chainlit_app.router.routes if route not in before]

@@ -33,12 +33,15 @@ async def test_a_thread_can_be_neither_seen_nor_changed(house, ann, bob, theirs)
             await browser.put("/project/thread", json={**thread, "name": "Mine"}),
             await browser.put("/project/thread/share", json={**thread, "isShared": True}),
             await browser.request("DELETE", "/project/thread", json=thread),
+            await browser.post("/archive/add", data={"thread": "t1"}),
+            await browser.post("/archive/restore", data={"thread": "t1"}),
         ]
         assert [answer.status_code for answer in tries] == [404] * len(tries)
         listed = {"pagination": {"first": 9}, "filter": {"search": "secret", "userId": ann.id}}
         assert (await browser.post("/project/threads", json=listed)).json()["data"] == []
     stored = await house.storage.threads.contents("t1", ann.id)
     assert (stored.thread.title, stored.thread.shared_at) == ("A secret?", None)
+    assert stored.thread.archived_at is None
 
 
 async def test_feedback_is_the_owners_alone(house, ann, bob, theirs):

@@ -138,6 +138,26 @@ async def test_a_migration_that_fails_changes_nothing(empty_url):
     await database.aclose()
 
 
+async def test_an_older_version_lists_what_was_put_away_and_nothing_that_was_not_to_be_kept(
+    url, tmp_path
+):
+    storage = await Storage(url, tmp_path).open()
+    ann = await storage.users.add("ann")
+    await say(storage, ann, "Put away?")
+    await storage.threads.archive("t1", ann.id, True)
+    await say(storage, ann, "A secret?", thread=await storage.threads.begin_temporary(ann.id))
+    await storage.aclose()
+    database = Database(url)
+    await apply.downgrade(database, "0011_pins_of_branches")
+    titles = text("SELECT title FROM threads")
+    assert await database.read(lambda c: c.scalars(titles).all()) == ["Put away?"]
+    await apply.upgrade(database)
+    await database.aclose()
+    again = await Storage(url, tmp_path).open()
+    assert [one.id for one in (await again.threads.page(ann.id, limit=9)).items] == ["t1"]
+    await again.aclose()
+
+
 async def test_threads_outlive_a_restart(url, tmp_path):
     for number in range(2):
         storage = await Storage(url, tmp_path).open()

@@ -13,6 +13,7 @@ from app.core.turns import Attachment, Question, new_id, now
 from app.core.usage import Outcome
 from app.storage.tables import elements, feedback, running_turns, steps, threads, usage
 from app.storage.threads import BIN_DAYS
+from app.storage.transfer import export_to
 from tests.integration.storage.turns import a_call, a_request, begin, said, say
 
 
@@ -84,6 +85,69 @@ async def test_the_bin_forgets_for_good_what_has_been_in_it_for_so_long(storage,
     assert await storage.threads.purge(before=now() - timedelta(days=BIN_DAYS)) == 0
     assert await storage.threads.purge(before=now() + timedelta(seconds=1)) == 2
     assert await count(storage, threads) == 1
+
+
+async def test_what_is_put_away_is_found_but_not_listed_until_something_is_asked_there(
+    storage, ann, bob
+):
+    await say(storage, ann, "A recipe of soup?")
+    page = storage.threads.page
+    with pytest.raises(NotFound):
+        await storage.threads.archive("t1", bob.id, True)
+    await storage.threads.archive("t1", ann.id, True)
+    assert (await page(ann.id, limit=9)).items == ()
+    assert [one.id for one in (await page(ann.id, limit=9, archived=True)).items] == ["t1"]
+    assert (await page(bob.id, limit=9, archived=True)).items == ()
+    [found] = (await page(ann.id, limit=9, search="soup")).items
+    assert found.archived_at is not None
+    await say(storage, ann, "And of bread?")
+    assert [one.id for one in (await page(ann.id, limit=9)).items] == ["t1"]
+    await storage.threads.archive("t1", ann.id, True)
+    await storage.threads.delete("t1", ann.id)
+    assert (await page(ann.id, limit=9, archived=True)).items == ()
+    await storage.threads.restore("t1", ann.id)
+    assert [one.id for one in (await page(ann.id, limit=9)).items] == ["t1"]
+
+
+async def test_of_a_temporary_thread_nothing_is_found_shared_or_left_but_its_figures(
+    storage, ann, bob, tmp_path
+):
+    id = await storage.threads.begin_temporary(ann.id)
+    image = Attachment("e1", "b.png", "image/png", image=ImagePart(b"small", "image/png"))
+    asked = Question(new_id(), "A secret recipe?", (image,))
+    settled = await say(storage, ann, question=asked, thread=id)
+    await storage.threads.mark_favorite(asked.id, ann.id, True)
+    assert (await storage.threads.find(id, ann.id)).temporary
+    page = storage.threads.page
+    for query in ({}, {"search": "secret"}, {"archived": True}):
+        assert (await page(ann.id, limit=9, **query)).items == (), query
+    assert await storage.threads.favorites(ann.id) == ()
+    with pytest.raises(NotFound):
+        await storage.threads.share(id, ann.id, True)
+    with pytest.raises(NotFound):
+        await storage.threads.keep(id, bob.id)
+    fork = await storage.conversations.fork(ann.id, id, settled.request.turn_id)
+    assert await storage.threads.is_temporary(fork)
+    kept = await export_to(storage, tmp_path / "all.zip")
+    assert (kept["threads"], kept["steps"], kept["elements"], kept["files"]) == (0, 0, 0, 0)
+    assert kept["usage"] > 0
+    await storage.threads.delete(id, ann.id)
+    assert await storage.threads.bin(ann.id) == ()
+    assert files_of(storage, id) == []
+    assert await storage.threads.forget_temporary(now() - timedelta(days=1)) == 0
+    assert await storage.threads.forget_temporary(now() + timedelta(seconds=1)) == 1
+    for table in (threads, steps, elements):
+        assert await count(storage, table) == 0
+    assert await count(storage, usage) > 0
+
+
+async def test_a_temporary_thread_that_is_kept_is_one_like_the_others(storage, ann):
+    id = await storage.threads.begin_temporary(ann.id)
+    await say(storage, ann, "Worth keeping?", thread=id)
+    await storage.threads.keep(id, ann.id)
+    await storage.threads.forget_temporary(now() + timedelta(seconds=1))
+    [listed] = (await storage.threads.page(ann.id, limit=9)).items
+    assert (listed.id, listed.temporary) == (id, False)
 
 
 async def test_a_fork_is_a_thread_of_its_own_with_files_of_its_own(storage, ann):

@@ -93,6 +93,26 @@ async def test_the_same_question_is_answered_without_a_call():
     assert answer.note["metrics"]["cache"] == "exact"
 
 
+async def test_in_a_temporary_thread_nothing_is_looked_up_and_nothing_is_kept():
+    house = House()
+
+    async def temporary(thread_id: str) -> bool:
+        return thread_id == "secret"
+
+    house.memory = TurnCache(house.memory.cache, is_temporary=temporary)
+    modes = house.memory.wrap(MODES)
+    house.turns = Turns(
+        house.store, house.models, WholeHistory(), modes, after=[house.memory.after]
+    )
+    await house.ask(WHICH, thread="secret")
+    await house.ask(WHICH, thread="open")
+    assert house.calls == 2
+    await house.ask(WHICH, thread="secret")
+    assert house.calls == 3
+    await house.ask(WHICH, thread="open too")
+    assert house.calls == 3
+
+
 SLOW: Script = [timedelta(seconds=60), "never"]
 
 

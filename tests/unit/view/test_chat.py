@@ -26,6 +26,7 @@ class Page(Screen):
     session = Session()
     wanted_thread = "thread"
     options = ChatOptions.clean({}, "chat")
+    temporary, choices = False, SimpleNamespace(get=lambda name: None)
 
     def enter(self):
         pass

@@ -1,0 +1,65 @@
+"""Conversations that leave nothing: no list shows them, nothing finds, shares or caches them, and they go
+with the page that shows them. What their calls took is counted like that of others."""
+
+import contextlib
+
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import RedirectResponse, Response
+
+from app.conversation.turn import Turns
+from app.core.errors import NotFound
+from app.core.turns import new_id
+from app.storage.threads import Threads
+from app.view.chainlit.browser import TEMPORARY, Browser, open_on
+from app.view.chainlit.identity import asking_id
+
+PATH = "/temporary"
+
+
+async def say_temporary(page: Browser) -> None:
+    """Tells the page whether its thread is one."""
+    shown = page.thread_id if page.temporary else None
+    await page.emit("window_message", {"konsilium_temporary": shown})
+
+
+class TemporaryChats:
+    """What becomes of them."""
+
+    def __init__(self, threads: Threads, turns: Turns) -> None:
+        self._threads = threads
+        self._turns = turns
+
+    async def left(self, page: Browser) -> None:
+        """The page is gone for good; a temporary thread that no other page shows goes with it."""
+        thread_id, user_id = page.thread_id, page.user_id
+        if not page.temporary or open_on(thread_id):
+            return
+        with contextlib.suppress(NotFound):  # deleted already
+            if await self._threads.is_temporary(thread_id):
+                await self._turns.abandon(thread_id)
+                await self._threads.delete(thread_id, user_id)
+
+    async def keep(self, page: Browser) -> None:
+        """The thread is one like the others from now on, on every page that shows it."""
+        await self._threads.keep(page.thread_id, page.user_id)
+        for each in open_on(page.thread_id):
+            each.choose({TEMPORARY: False})
+            await say_temporary(each)
+            news = {"interaction": new_id(), "thread_id": each.thread_id}
+            await each.emit(
+                "first_interaction", news
+            )  # a word not said before: the list is fetched anew
+
+
+def temporary_router(threads: Threads, root: str = "") -> APIRouter:
+    """`POST /temporary`: a new one, and its page."""
+    router = APIRouter(prefix=root, include_in_schema=False)
+
+    @router.post(PATH)
+    async def begin() -> Response:
+        if (user_id := asking_id()) is None:
+            raise HTTPException(401, "Unauthorized")
+        made = await threads.begin_temporary(user_id)
+        return RedirectResponse(f"{root}/thread/{made}", 303)
+
+    return router
