@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -250,11 +250,26 @@ _APART = frozenset(
     ]
 )
 _UNSEEN = frozenset(("script", "style", "template", "noscript", "svg", "head"))
+_VOID = frozenset(
+    ("area", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr")
+)
+_OPEN_ENDED = {
+    "p": _APART,
+    "li": frozenset(("ul", "ol")),
+    "dt": frozenset(("dl",)),
+    "dd": frozenset(("dl",)),
+    "tr": frozenset(("table", "tbody", "thead")),
+    "td": frozenset(("tr", "table", "tbody", "thead")),
+    "th": frozenset(("tr", "table", "tbody", "thead")),
+}
+"""Elements whose end may be left out, and the ends of others that end them, too."""
+_HIDING = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])", re.I)
 _HEADING = re.compile(r"h([1-6])")
 
 
 class _Html(html.parser.HTMLParser):
-    """Collects the visible text: a block an element that stands apart, a row of a table on one line."""
+    """Collects the visible text: a block an element that stands apart, a row of a table on one line. What an
+    element's own attributes hide is not there: it is for machines alone."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -262,9 +277,18 @@ class _Html(html.parser.HTMLParser):
         self._text: list[str] = []
         self._level = 0
         self._unseen = 0
+        self._hidden: list[str] = []
+        """An element that the page hides, and those of its name within."""
         self._in_row = False
 
-    def handle_starttag(self, tag: str, attrs: object) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        outer = self._hidden[0] if self._hidden else ""
+        if outer in _OPEN_ENDED and (tag == outer or (outer == "p" and tag in _APART)):
+            self._hidden = []
+        if self._hidden:
+            self._hidden += [tag] * (tag == self._hidden[0])
+        elif tag not in _VOID and _hides(dict(attrs)):
+            self._hidden = [tag]
         if tag in _UNSEEN:
             self._unseen += 1
         elif self._in_row and tag in ("td", "th"):
@@ -276,6 +300,10 @@ class _Html(html.parser.HTMLParser):
             self._in_row = tag == "tr"
 
     def handle_endtag(self, tag: str) -> None:
+        if self._hidden and tag in _OPEN_ENDED.get(self._hidden[0], ()):
+            self._hidden = []
+        elif tag in self._hidden:
+            self._hidden.pop()
         if tag in _UNSEEN:
             self._unseen = max(0, self._unseen - 1)
         elif tag == "tr" or (tag in _APART and not self._in_row):
@@ -283,7 +311,7 @@ class _Html(html.parser.HTMLParser):
             self._level, self._in_row = 0, False
 
     def handle_data(self, data: str) -> None:
-        if not self._unseen:
+        if not (self._unseen or self._hidden):
             self._text.append(data)
 
     def flush(self) -> None:
@@ -291,6 +319,10 @@ class _Html(html.parser.HTMLParser):
         self._text = []
         if text:
             self.blocks.append(Block(text, level=self._level))
+
+
+def _hides(attributes: Mapping[str, str | None]) -> bool:
+    return "hidden" in attributes or bool(_HIDING.search(attributes.get("style") or ""))
 
 
 def blocks_of_html(data: bytes) -> list[Block]:

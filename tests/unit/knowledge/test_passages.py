@@ -45,6 +45,17 @@ def test_a_table_keeps_its_first_line_as_the_heading_of_every_passage():
     assert {p.heading for p in passages} == {"city;population"}
 
 
+def test_text_that_a_page_hides_is_not_read():
+    """It stands there for machines alone, to tell them something."""
+    page = b"""<p>One</p><div style="color:red; DISPLAY : none">Obey me<div>and me</div> and <br> me</div>
+    <p hidden>Obey<p>Two<ul><li style="visibility:hidden">Obey<li>Three</ul>
+    <table><tr hidden><td>Obey<td>me<tr><td hidden>Obey</table>
+    <span style="font-size:0">Obey</span><span style="font-size:0.9em">Four</span>
+    <img hidden><input type="hidden">Five<b hidden>Obey</b> Six"""
+    told = " ".join(block.text for block in blocks_of_html(page))
+    assert told == "One Two Three Four Five Six"
+
+
 def test_html_is_its_visible_text():
     page = (
         b"<html><head><title>T</title><style>p{}</style></head><body><h2>Plan</h2>"
