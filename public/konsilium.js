@@ -86,6 +86,8 @@
   );
 
   const VOICES = 5; // as many colours are in konsilium.css
+  const HEADING = ':is(button, p)[id^="step-"]';
+  const LETTERED = /^step-([A-F])(?: · |$)/; // members of a council, columns of a comparison
 
   /* Chainlit draws avatars at the outermost steps alone; specialists and candidates stand inside. The
      name of a step is the id of its heading: "step-Физик"; its place among its like gives the colour of
@@ -94,13 +96,15 @@
     if (element.style.getPropertyValue(name) !== value) element.style.setProperty(name, value);
   };
   const faces = () => {
-    for (const heading of document.querySelectorAll('.step .step :is(button, p)[id^="step-"]')) {
+    for (const heading of document.querySelectorAll(`.step .step ${HEADING}`)) {
       const step = heading.closest(".step");
       const inner = step.parentElement.closest(".step .step");  // thinking: in its speaker's colour
       const voice = inner ?? step;
-      const number = [...voice.parentElement.children].filter((one) => one.matches(".step")).indexOf(voice);
-      put(voice, "--k-voice", `var(--k-voice-${number % VOICES})`);
+      const place = [...voice.parentElement.children].filter((one) => one.matches(".step")).indexOf(voice);
       const name = heading.id.slice("step-".length);
+      const letter = LETTERED.exec(voice.querySelector(HEADING).id)?.[1];
+      const number = letter ? letter.charCodeAt() - 65 : place;  // whoever begins first
+      put(voice, "--k-voice", `var(--k-voice-${number % VOICES})`);
       put(heading, "--k-face", `url("${root}avatars/${encodeURIComponent(name)}?number=${number}")`);
     }
     for (const face of document.querySelectorAll('img[alt*="?number="]')) face.alt = face.alt.split("?")[0];

@@ -82,6 +82,7 @@ def _step(record: StepRecord, language: Language) -> StepDict:
     metadata["avatarName"] = _avatar(record)
     told = record.kind == StepKind.TOOL or ComparisonNote.key in record.metadata
     output = "" if told else record.output  # an element shows it
+    speechless = record.kind in PARTS and "error" in record.metadata and not record.output.strip()
     if record.kind in CitationsNote.steps and (
         cited := CitationsNote.about(record.metadata, output)
     ):
@@ -98,8 +99,8 @@ def _step(record: StepRecord, language: Language) -> StepDict:
             "parentId": None if record.kind == "question" else record.parent_id,
             "type": record.type,
             "name": name or APP_NAME,
-            # the page unfolds only what has some text; a tool's is drawn by its element
-            "input": " " if record.kind == StepKind.TOOL else record.input,
+            # the page unfolds only what has some text; a tool and an error are drawn by their elements
+            "input": " " if record.kind == StepKind.TOOL or speechless else record.input,
             "output": output,
             "metadata": metadata,
             "streaming": False,

@@ -66,6 +66,7 @@ def test_a_council_is_stopped_and_goes_on_and_its_points_show_what_they_stand_on
         expect(card).to_be_visible(timeout=180_000)
         expect(card).to_contain_text("ответ сверен", timeout=180_000)
         expect(card).to_contain_text("не ответил")
+        expect(page.locator(".step .step").get_by_text("Его очередь заполнена")).to_be_visible()
         card.get_by_role("button", name="Все начинают с ответа").click()
         expect(card.locator("mark")).to_have_count(2)
         assert card.locator("mark").evaluate_all(IN_SIGHT)

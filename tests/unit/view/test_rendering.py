@@ -27,6 +27,13 @@ def test_numbers_hang_under_answers_and_in_short_under_their_parts(kind, compact
     assert props["compact"] is compact
 
 
+@pytest.mark.parametrize("kind", [StepKind.MEMBER, StepKind.SPECIALIST, StepKind.CANDIDATE])
+def test_a_part_that_failed_without_a_word_unfolds_to_say_why(kind):
+    drawn = draw(step(kind, error={"code": "overloaded", "server": "gpu"}), "ru")
+    assert drawn.step["input"], "the page unfolds only what has some text"
+    assert [card["name"] for card in drawn.elements] == ["ErrorCard"]
+
+
 @pytest.mark.parametrize("kind", [StepKind.PLAN, StepKind.GROUP, StepKind.REASONING])
 def test_other_steps_show_no_numbers(kind):
     assert draw(step(kind, metrics=ENTRY), "ru").elements == ()
