@@ -1,6 +1,7 @@
 """python -m bench [--quick] [--soak] [name ...]: runs the benchmarks and prints one table.
 
 python -m bench council --data DIR --models ...: whether a council helps (bench/evidence.py).
+python -m bench judges --data DIR --models ...: how models judge pairs of answers (bench/judges.py).
 """
 
 import argparse
@@ -11,7 +12,7 @@ import time
 from pathlib import Path
 
 import bench
-from bench import evidence
+from bench import evidence, judges
 from bench.report import Report
 
 
@@ -26,9 +27,10 @@ def main() -> None:
     parser.add_argument("--questions", type=int, help="at most so many of them")
     arguments = parser.parse_args()
     if arguments.data is not None:
-        if arguments.names != ["council"] or not arguments.models:
-            parser.error("--data goes with: council --models ...")
-        evidence.main(arguments.data, arguments.models, arguments.questions)
+        measures = {"council": evidence.main, "judges": judges.main}
+        if len(arguments.names) != 1 or not arguments.models or arguments.names[0] not in measures:
+            parser.error("--data goes with: council --models ..., or judges --models ...")
+        measures[arguments.names[0]](arguments.data, arguments.models, arguments.questions)
         return
     report = Report(quick=arguments.quick, soak=arguments.soak)
     for found in pkgutil.iter_modules(bench.__path__):

@@ -386,7 +386,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 @asynccontextmanager
-async def _configured() -> AsyncGenerator[Models, None]:
+async def configured() -> AsyncGenerator[Models, None]:
     """The models of the settings."""
     app = build(load_settings())
     await app.storage.open()
@@ -424,7 +424,7 @@ async def _rows(models: str, known: Sequence[Known]) -> tuple[list[Row], dict[st
             companies[f"peers: {best} × {TIMES}"] = [best] * TIMES
             theory = {name: in_theory(replay, known, who) for name, who in companies.items()}
     else:
-        async with _configured() as real:
+        async with configured() as real:
             names = [name.strip() for name in models.split(",") if name.strip()]
             rows = await compared(real, names, known)
     return rows, theory

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from bench import choices
+from app.core.models import ModelRef
+from bench import choices, judges
 from bench.evidence import Known, Replay, compared, in_theory, is_right, known_in, run_on
 
 MODELS = ("a", "b", "c")
@@ -114,3 +115,18 @@ def test_points_are_what_a_way_of_choosing_gains_over_a_random_pick():
     assert found["careful"].mean == found["the best of the five"].mean == 20
     assert found["careful"].questions == 4
     assert choices.table(rated).count("\n") == 1 + len(found)
+
+
+async def test_judges_who_go_by_place_decide_nothing_in_two_orders(tmp_path):
+    pairs = [judges.Pair(f"{n} + 1?", f"It is {n + 1}.", f"No, {n}.") for n in range(60)]
+    fakes = judges.scripted(pairs)
+    knows, half, placed = [
+        await judges.judging(fakes, ModelRef("fake", name), pairs) for name in fakes.scripts
+    ]
+    assert (knows.right, knows.first) == (1, 0.5)
+    assert (placed.right, placed.wrong, placed.undecided, placed.first) == (0, 0, 1, 1)
+    assert half.wrong == 0
+    assert half.right + half.undecided == pytest.approx(1)
+    assert 0.3 < half.right < 0.7, "one order of two is by place half of the time"
+    assert judges.table([half]).count("\n") == 2
+    assert judges.pairs_in(tmp_path) == []
