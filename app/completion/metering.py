@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -88,6 +89,8 @@ class Recorder:
         self._name = str(ref)
         self._clock = time.perf_counter
         self._start = self._last = 0.0
+        self._began: datetime | None = None
+        self._parallel: int | None = None
         self._first: float | None = None
         self._gaps = TokenGaps()
         self._finished: Finished | None = None
@@ -114,7 +117,7 @@ class Recorder:
             raise
         traffic = self._accounts.traffic
         traffic.open += 1
-        self.record = replace(self.record, started_at=now(), parallel=traffic.open)
+        self._began, self._parallel = now(), traffic.open
         for observer in self._accounts.observers:
             observer.started(self._request, self._name)
         self._start = self._last = self._clock()
@@ -162,6 +165,8 @@ class Recorder:
             usage = self._estimate(usage)
         self.record = replace(
             self.record,
+            started_at=self._began or self.record.started_at,
+            parallel=self._parallel,
             outcome=outcome,
             error=code,
             usage=usage,

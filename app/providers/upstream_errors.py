@@ -216,7 +216,9 @@ def says_error(chunk: Mapping[str, Any]) -> bool:
 def names_error(chunk: Mapping[str, Any]) -> bool:
     """Whether it calls itself an error, or has one under any of the names for it."""
     named = "error" in (chunk.get("object"), chunk.get("type"))
-    return named or any(is_failure(chunk.get(name)) for name in _ERRORS)
+    return named or (
+        not _ERRORS.isdisjoint(chunk) and any(is_failure(chunk.get(name)) for name in _ERRORS)
+    )
 
 
 def is_failure(error: object) -> bool:
@@ -232,17 +234,19 @@ def is_failure(error: object) -> bool:
     return not _is_fine(error)
 
 
-_ERRORS = (
-    "error",
-    "Error",
-    "ERROR",
-    "err",
-    "exception",
-    "fault",
-    "errorMessage",
-    "error_msg",
-    "error_message",
-    "errors",
+_ERRORS = frozenset(
+    {
+        "error",
+        "Error",
+        "ERROR",
+        "err",
+        "exception",
+        "fault",
+        "errorMessage",
+        "error_msg",
+        "error_message",
+        "errors",
+    }
 )
 """What servers call what went wrong."""
 WRAPPERS = ("data", "result", "response", "output", "body")
