@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import pytest_asyncio
 
-from tests.integration.replicas.pages import MODELS, PASSWORD, SLOW, House
+from tests.integration.replicas.pages import MODELS, PASSWORD, PRICES, SLOW, House
 from tests.nginx import running_nginx
 from tests.postgres import running_postgres
 from tests.processes import gateway, konsilium, simulator
@@ -26,6 +26,8 @@ def starting(*processes):
 @pytest.fixture(scope="package")
 def replicas(tmp_path_factory):
     folder = tmp_path_factory.mktemp("replicas")
+    (folder / "data").mkdir()
+    (folder / "data" / "prices.toml").write_text(PRICES)
     with running_postgres() as postgres, running_redis() as redis:
         models = simulator("ollama", folder, *(name.partition("/")[2] for name in MODELS))
         variables = {

@@ -14,9 +14,18 @@ SLOW = "ollama/len-600+paced-20ms"
 LONG = "ollama/len-1200+paced-20ms"
 LONGER = "ollama/len-3000+paced-20ms"
 SHORT = "ollama/echo"
+PAID = "ollama/len-900+paced-20ms"
+"""5 roubles for 1,000 tokens of an answer."""
+PRICES = f"""
+[[price]]
+model = "{PAID}"
+currency = "RUB"
+input = 0
+output = 5
+"""
 WHOLE = "".join(WORDS[i % len(WORDS)] for i in range(600))
 """What SLOW answers."""
-MODELS = (SLOW, LONG, LONGER, SHORT)
+MODELS = (SLOW, LONG, LONGER, SHORT, PAID)
 PATIENCE = 100
 PASSWORD = "the administrator's"
 
@@ -61,10 +70,10 @@ class House:
         return {"konsilium_replica": "one" if replica is self.one else "two"}
 
 
-async def half_answered(page, text="A slow one?", model="", patience=PATIENCE):
-    """Asks that model, or the usual one, and returns the thread's id once the answer has begun."""
-    if model:
-        await page.socket.emit("chat_settings_change", {"model": model})
+async def half_answered(page, text="A slow one?", model=SLOW, patience=PATIENCE):
+    """Asks that model, since a person's new chats begin with the one chosen last, and returns the thread's
+    id once the answer has begun."""
+    await page.socket.emit("chat_settings_change", {"model": model})
     await page.ask(text)
     first = await page.hear("first_interaction", timeout=patience)
     await page.hear("stream_token", timeout=patience)

@@ -85,8 +85,7 @@ async def test_a_replica_that_is_told_to_end_hands_its_pages_over_and_finishes_i
 async def test_pages_of_a_killed_replica_find_their_answers_unfinished_at_the_other(house):
     for number in range(KILLS):
         page = await visit(house, house.one)
-        await page.socket.emit("chat_settings_change", {"model": LONG})
-        thread = await half_answered(page)
+        thread = await half_answered(page, model=LONG)
         looking = [await visit(house, house.two, thread)] if number % 2 else []
         for watching in looking:
             await watching.hear("resume_thread")

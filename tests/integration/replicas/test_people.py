@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.integration.access.page import Page
-from tests.integration.replicas.pages import LONG, PASSWORD, PATIENCE, SHORT, half_answered
+from tests.integration.replicas.pages import LONG, PAID, PASSWORD, PATIENCE, SHORT, half_answered
 from tests.waiting import until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -57,8 +57,7 @@ async def test_of_a_user_disabled_at_one_replica_the_others_stop_the_answers(hou
     await administer(house, "users", "add", "bob", given=b"a long password\na long password\n")
     page = await signed_in(house, house.two, "bob", "a long password")
     await page.connect()
-    await page.socket.emit("chat_settings_change", {"model": LONG})
-    await half_answered(page)
+    await half_answered(page, model=LONG)
     await administer(house, "users", "disable", "bob")
     await asyncio.wait_for(page.closed.wait(), PATIENCE)
 
@@ -99,3 +98,29 @@ async def test_a_keys_limit_is_counted_over_replicas_and_workers_and_its_end_is_
         return [await ask(number) for number in range(6)] == [401] * 6
 
     await until(refused, within=PATIENCE)
+
+
+async def test_of_a_keys_budget_no_more_is_let_out_than_once_at_all_doors_together(house):
+    secret = await administer(house, "keys", "create", "--name", "poor", "--budget-rub", "1")
+    headers = {"authorization": f"Bearer {secret}"}
+    question = {"model": PAID, "messages": ECHO["messages"], "stream": True, "max_tokens": 100}
+
+    async def ask(number):
+        """Half a rouble each, and no answer is over before all are let in or refused."""
+        page = Page([house.one.url, house.two.url, house.workers.url][number % 3])
+        page.http.timeout = PATIENCE
+        house.closing.push_async_callback(page.close)
+        request = page.http.build_request(
+            "POST", "/v1/chat/completions", json=question, headers=headers
+        )
+        answer = await page.http.send(request, stream=True)
+        house.closing.push_async_callback(answer.aclose)
+        return answer.status_code
+
+    statuses = await asyncio.gather(*(ask(number) for number in range(9)))
+    assert statuses.count(200) <= 2  # of those that meet, all may be refused, never too many let in
+    while statuses.count(200) < 2:
+        statuses.append(await ask(len(statuses)))
+    statuses.append(await ask(len(statuses)))
+    assert statuses.count(200) == 2
+    assert set(statuses) == {200, 429}

@@ -13,6 +13,7 @@ from app.access.limits import Limits, TokenCount
 from app.core.errors import LimitReached
 from app.storage.counters import Counters
 from tests.gateway import admitted
+from tests.waiting import until
 
 MINUTE = 1_800_000_000.0
 """When a window begins."""
@@ -47,6 +48,20 @@ async def test_tokens_of_the_answer_count_too_even_over_the_limit(tmp_path):
     await limits.correct(TokenCount(key, 0, 0), 500)
     with pytest.raises(LimitReached, match="tokens"):
         await admitted(limits, key, 1)
+
+
+async def test_what_an_answer_took_beyond_its_estimate_is_soon_known_to_other_processes(tmp_path):
+    one, other = counting_in(tmp_path), counting_in(tmp_path)
+    key, _ = new_key("ci", "u", tpm=100)
+    await one.correct(TokenCount(key, 0, 0), 500)
+
+    async def refused():
+        try:
+            await admitted(other, key, 1)
+        except LimitReached:
+            return True
+
+    await until(refused)
 
 
 async def test_a_request_larger_than_the_whole_limit_is_refused(tmp_path):
