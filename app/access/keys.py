@@ -40,6 +40,10 @@ def hash_of(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
+MOST = 10**9
+"""Of requests or tokens a minute, of roubles a month: more is a slip of the finger."""
+
+
 def new_key(  # noqa: PLR0913 - the fields of a key
     name: str,
     user_id: str,
@@ -54,10 +58,12 @@ def new_key(  # noqa: PLR0913 - the fields of a key
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """A key and its secret, which nobody can find out later. Raises BadRequest for odd limits."""
-    if not name.strip():
+    name = "".join(filter(str.isprintable, name)).strip()
+    if not name:
         raise BadRequest("A key needs a name.")
-    if any(limit is not None and limit <= 0 for limit in (rpm, tpm, budget_rub)):
-        raise BadRequest("A limit must be more than 0.")
+    limits = [Decimal(limit) for limit in (rpm, tpm, budget_rub) if limit is not None]
+    if not all(limit.is_finite() and 0 < limit <= MOST for limit in limits):
+        raise BadRequest(f"A limit must be more than 0, and {MOST} at most.")
     if expires_at is not None and expires_at.tzinfo is None:
         raise BadRequest("An expiry needs a time zone.")
     if expires_at is not None and not 1970 < expires_at.year < 9999:
@@ -68,7 +74,7 @@ def new_key(  # noqa: PLR0913 - the fields of a key
     secret = PREFIX + secrets.token_urlsafe(32)
     key = ApiKey(
         id=new_id(),
-        name=name.strip(),
+        name=name,
         prefix=secret[:SHOWN],
         hash=hash_of(secret),
         user_id=user_id,

@@ -57,7 +57,7 @@ def register(subparsers: Any) -> None:
     create.add_argument("--rpm", type=int, help="requests a minute")
     create.add_argument("--tpm", type=int, help="tokens a minute, in and out")
     create.add_argument("--budget-rub", type=_money, help="roubles a calendar month")
-    create.add_argument("--expires-days", type=float, help="works for so many days")
+    create.add_argument("--expires-days", type=_days, help="works for so many days")
     create.add_argument("--admin", action="store_true", help="may manage keys")
     create.add_argument("--cache", choices=("off", "exact", "near"), default="off")
     create.add_argument("--user", help="whose threads and usage; unless given, the local user's")
@@ -76,6 +76,19 @@ def _money(text: str) -> Decimal:
         raise argparse.ArgumentTypeError(f"{text!r} is no amount") from None
 
 
+def _days(text: str) -> timedelta:
+    """Raises ArgumentTypeError for less than a moment and for more than the calendar has: a key that was to
+    end is none that lasts for ever."""
+    try:
+        days = timedelta(days=float(text))
+        until = now() + days
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days") from None
+    if until <= now():
+        raise argparse.ArgumentTypeError(f"{text!r} days are over already")
+    return days
+
+
 @asynccontextmanager
 async def storage(terminal: Terminal) -> AsyncIterator[Storage]:
     """The database, migrated, closed in the end."""
@@ -92,9 +105,11 @@ async def create_key(args: argparse.Namespace, terminal: Terminal) -> int:
     async with storage(terminal) as store:
         user_id = await owner_of(args.user, store, terminal)
         if user_id is None:
-            terminal.fail(NO_USER.format(name=args.user or FIRST_ADMIN))
+            terminal.fail(
+                NO_USER.format(name=FIRST_ADMIN if args.user is None else args.user or "''")
+            )
             return 1
-        expires = now() + timedelta(days=args.expires_days) if args.expires_days else None
+        expires = None if args.expires_days is None else now() + args.expires_days
         key, secret = new_key(
             args.name,
             user_id,
@@ -118,7 +133,7 @@ async def owner_of(identifier: str | None, store: Storage, terminal: Terminal) -
     there is none."""
     if identifier is None and terminal.settings.auth_mode == "local":
         return (await store.users.add(LOCAL, role="admin")).id
-    user = await store.users.by_identifier(identifier or FIRST_ADMIN)
+    user = await store.users.by_identifier(FIRST_ADMIN if identifier is None else identifier)
     return user.id if user is not None else None
 
 

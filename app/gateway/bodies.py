@@ -24,6 +24,8 @@ MAX_CONTAINERS = 50_000
 """Objects and arrays in one JSON body: 10,000 messages with parts have about 30,000."""
 MAX_VALUES = 500_000
 """Commas outside of strings; a request for embeddings may have 300,000 token ids (OpenAI's bound)."""
+MAX_NAMES = 150_000
+"""Colons outside of strings: each name is kept apart, and so costs more than a value."""
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
@@ -154,10 +156,15 @@ def check_structure(body: bytes) -> None:
     """Refuses JSON of so many objects, arrays and values that reading it would hold up everybody else:
     Python's reader keeps the interpreter to itself meanwhile. Raises InvalidField. Costs next to
     nothing where the characters are few; strings are looked through only where they are many."""
-    if body.count(b"[") + body.count(b"{") > MAX_CONTAINERS or body.count(b",") > MAX_VALUES:
-        bare = _STRING.sub(b"", body)
-        if bare.count(b"[") + bare.count(b"{") > MAX_CONTAINERS or bare.count(b",") > MAX_VALUES:
-            raise InvalidField("The JSON body has too many values.")
+    if _has_many(body) and _has_many(_STRING.sub(b"", body)):
+        raise InvalidField("The JSON body has too many values.")
+
+
+def _has_many(body: bytes) -> bool:
+    containers = body.count(b"[") + body.count(b"{")
+    return (
+        containers > MAX_CONTAINERS or body.count(b",") > MAX_VALUES or body.count(b":") > MAX_NAMES
+    )
 
 
 def is_deeper(value: object, levels: int) -> bool:

@@ -315,11 +315,12 @@ class Reply(Shape):
 
 
 class NewKey(Shape):
-    """A key to be made."""
+    """A key to be made. What it does not know is refused: a limit with a slip of the pen in its name would
+    make a key without limits."""
 
     model_config = camel(
         {"name": "ci", "models": ["ollama/*"], "rpm": 60, "tpm": 100000, "budgetRub": "500"}
-    )
+    ) | ConfigDict(extra="forbid")
     name: str = Field(min_length=1, max_length=200)
     models: list[str] = Field(
         default=["*"], max_length=200, description="Globs over `server/model`"

@@ -126,9 +126,10 @@ def test_depth_is_counted_exactly() -> None:
         b'{"a":[' + b"[]," * 60_000 + b"[]]}",
         b'{"a":[' + b"{}," * 60_000 + b"{}]}",
         b'{"a":[' + b"1," * 600_000 + b"1]}",
+        b"{" + b",".join(b'"%d":1' % n for n in range(160_000)) + b"}",
         b"[" * 5_000_000,
     ],
-    ids=["arrays", "objects", "numbers", "unclosed"],
+    ids=["arrays", "objects", "numbers", "names", "unclosed"],
 )
 def test_json_of_too_many_values_is_refused_before_it_is_read(body: bytes) -> None:
     with pytest.raises(InvalidField):

@@ -123,6 +123,13 @@ async def test_a_key_cannot_expire_outside_of_history(app_house, moment):  # noq
     assert answer.status_code in (400, 422)
 
 
+@pytest.mark.parametrize("slip", ["budget", "budgetRubles", "rpmLimit", "expires", "model"])
+async def test_a_limit_under_a_misspelled_name_makes_no_key_without_one(app_house, slip):  # noqa: F811
+    answer = await app_house.http.post("/api/keys", json={"name": "ci", slip: 5})
+    assert answer.status_code == 422
+    assert slip in answer.text
+
+
 async def test_a_key_for_no_model_is_refused(app_house):  # noqa: F811
     answer = await app_house.http.post("/api/keys", json={"name": "ci", "models": [""]})
     assert answer.status_code in (400, 422)

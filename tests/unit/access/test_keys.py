@@ -21,10 +21,22 @@ def test_the_secret_is_not_in_what_is_kept():
     assert len(secret) - len(key.prefix) > 30
 
 
-@pytest.mark.parametrize("wrong", [{"rpm": 0}, {"tpm": -1}, {"budget_rub": Decimal(0)}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rpm": 0}, {"tpm": -1}, {"rpm": 10**12},
+        *({"budget_rub": Decimal(text)} for text in ("0", "-0.01", "NaN", "sNaN", "Infinity", "1e999")),
+    ],
+)  # fmt: skip
 def test_a_limit_of_nothing_is_refused(wrong):
     with pytest.raises(BadRequest):
         new_key("ci", "u", **wrong)
+
+
+@pytest.mark.parametrize("name", ["", " ", "\n", "\0", "\u200b"])
+def test_a_name_that_nobody_sees_is_none(name):
+    with pytest.raises(BadRequest):
+        new_key(name, "u")
 
 
 def test_a_key_sees_only_what_its_globs_name():
