@@ -1,20 +1,43 @@
-"""A long thread opened in the running app: by its page's own socket, beside somebody else's requests."""
+"""A long thread opened in the running app: by its page's own socket, beside somebody else's requests; and
+another branch of such a thread shown in a browser."""
 
 import asyncio
+import shutil
 import statistics
 import time
 from pathlib import Path
 
 import httpx
+from playwright.async_api import async_playwright
+from sqlalchemy import Connection, delete, update
 
 from app.access.people import People
 from app.storage.storage import Storage
+from app.storage.tables import steps, threads
 from bench.report import Report
 from bench.storage import FULL, QUICK, Scale, fill
+from tests.e2e.conftest import FLAGS
 from tests.integration.access.page import Page
 from tests.processes import konsilium, running, simulator, temporary_folder
 
 BENCH = "opening"
+SWITCH = """() => new Promise((done) => {
+  const first = () => document.querySelector("[data-step-type]");
+  const arrows = document.querySelector("[data-testid=siblings]");
+  const [before, start] = [first(), performance.now()];
+  const shown = () => {
+    if ((first() ?? before) === before) return;
+    watched.disconnect();
+    requestAnimationFrame(() => setTimeout(() => done(performance.now() - start)));
+  };
+  const watched = new MutationObserver(shown);
+  watched.observe(document.body, { childList: true, subtree: true });
+  [...arrows.querySelectorAll("button")].slice(0, 2).find((button) => !button.disabled).click();
+})"""
+"""Presses the arrow of the first question; milliseconds until the other branch is painted."""
+DRAWN = (
+    """(count) => document.querySelectorAll("[data-step-type=assistant_message]").length >= count"""
+)
 
 
 async def run(report: Report) -> None:
@@ -27,6 +50,7 @@ async def run(report: Report) -> None:
         app = konsilium(folder, OLLAMA_HOST=models.url, MODEL_NAME="ollama/echo")
         with running(models, app):
             figures = [await _open_once(app.url) for _ in range(scale.repeats + 1)][1:]
+            switched = await _switch(app.url, scale.long_thread // 2, min(5, scale.repeats))
     opened, waited = ([figure[i] for figure in figures] for i in (0, 1))
     what = f"thread of {scale.long_thread} messages"
     goal = None if report.quick else 150
@@ -40,13 +64,48 @@ async def run(report: Report) -> None:
     report.add(
         BENCH, f"{what}, longest wait of another meanwhile, median", statistics.median(waited), "ms"
     )
+    report.add(
+        BENCH,
+        f"{what}: another branch from its beginning on shown, median",
+        statistics.median(switched),
+        "ms",
+        None if report.quick else 100,
+    )
 
 
 async def _fill(folder: Path, scale: Scale) -> None:
     storage = await Storage(f"sqlite+aiosqlite:///{folder / 'konsilium.db'}", folder).open()
     me = await People(storage.users).local()
-    await fill(storage, me, "long", 1, scale.long_thread)
+    for name in ("long", "twin", "other"):
+        await fill(storage, me, name, 1, scale.long_thread)
+    await storage.database.exclusive(_join)
     await storage.aclose()
+
+
+def _join(connection: Connection) -> None:
+    """Makes one thread of two, whose first questions are versions of each other."""
+    moved = update(steps).where(steps.c.thread_id == "other-0")
+    connection.execute(moved.values(thread_id="twin-0"))
+    connection.execute(delete(threads).where(threads.c.id == "other-0"))
+
+
+async def _switch(url: str, answers: int, times: int) -> list[float]:
+    """Milliseconds from the press of an arrow to the paint of the branch, each time once all is drawn."""
+    async with async_playwright() as playwright:
+        path = shutil.which("chromium") or shutil.which("google-chrome")
+        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+        page = await browser.new_page()
+        page.set_default_timeout(600_000)
+        await page.goto(url)
+        await page.locator("#chat-input").wait_for()
+        await page.goto(f"{url}/thread/twin-0")
+        took = []
+        for _ in range(times):
+            await page.wait_for_function(DRAWN, arg=answers, polling=250)
+            await page.get_by_test_id("siblings").first.wait_for()
+            took.append(float(await page.evaluate(SWITCH)))
+        await browser.close()
+    return took
 
 
 async def _open_once(url: str) -> tuple[float, float]:

@@ -65,6 +65,12 @@ const TEXTS = {
   },
 };
 
+/* A thousand messages take seconds to draw: a view of them is there at once, and the last one, which may still
+   be written; what is between them comes piece by piece, with pauses in which the page does all else. */
+const AT_ONCE = 4;
+const PIECE = 16;
+const PAUSE_MS = 60;
+
 /** What the page shows is changed from one question on; what stands before it is not drawn again. */
 const follower = () => {
   let show = null;
@@ -74,6 +80,7 @@ const follower = () => {
   };
   return {
     wanted: null, // the version that was asked for by a button, which gets the focus
+    filling: 0, // the timer of the next piece
     follow: (shower) => {
       if (!show) window.addEventListener("message", hear);
       show = shower;
@@ -251,7 +258,22 @@ function Siblings({ data, callAction }) {
     const fresh = new Set(elements.map((element) => element.id));
     const kept = hung.filter((element) => !gone.has(element.forId) && !fresh.has(element.id));
     hung.splice(0, hung.length, ...kept, ...elements);
-    set(messagesState, steps.reduce(addMessage, shown.slice(0, from)));
+    const below = steps.reduce(addMessage, []);
+    const [last] = below.slice(AT_ONCE).slice(-1);
+    set(messagesState, [...shown.slice(0, from), ...below.slice(0, AT_ONCE), ...(last ? [last] : [])]);
+    const fill = (rest) => {
+      if (!rest.length) return;
+      page.filling = setTimeout(() => {
+        set(messagesState, (now) => {
+          const end = now.findIndex(({ id }) => id === last.id);
+          const there = now.some(({ id }) => id === rest[0].id); // all was sent anew meanwhile
+          return end === -1 || there ? now : [...now.slice(0, end), ...rest.slice(0, PIECE), ...now.slice(end)];
+        });
+        fill(rest.slice(PIECE));
+      }, PAUSE_MS);
+    };
+    clearTimeout(page.filling);
+    fill(below.slice(AT_ONCE, -1));
   }, []);
   useEffect(() => page.follow(show), [show]);
 

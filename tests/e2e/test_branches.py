@@ -62,6 +62,12 @@ def test_an_edited_question_keeps_the_first_wording_and_all_that_followed(page: 
     ask(page, "Третий вопрос")
     answered(page, 3)
     expect(page.locator(ANSWER).last).to_contain_text("Третий вопрос")
+    arrows(page).get_by_role("button", name="Следующий вариант").click()
+    expect(page.locator(QUESTION)).to_contain_text(["Иначе сказано"])
+    arrows(page).get_by_role("button", name="Предыдущий вариант").click()
+    asked = ["Первый вопрос", "Второй вопрос", "Третий вопрос"]
+    for said in (QUESTION, ANSWER):  # those in the middle come last
+        expect(page.locator(said)).to_contain_text(asked)
 
 
 def test_another_answer_stands_beside_the_first_and_the_keyboard_reaches_both(page: Page):
