@@ -102,7 +102,7 @@ server.put_around(
     tokens=tokens,
     origins=Origins.of(mode, settings.allowed_hosts),
     root=root,
-    header=settings.auth_header if mode == "header" else None,
+    header=header if mode == "header" else None,
     policy=server.own_policy(),
 )
 server.put_around(InFront, gateway=app.gateway, root=root)
@@ -110,7 +110,8 @@ taking = files.uploads(limits, root) | knowledge.uploads(root) | imports.uploads
 most = body_limits(root, {path: upload.bytes for path, upload in taking.items()})
 too_large = files.too_large(taking, language)
 server.put_around(BodyBounds, limit=most, too_large=too_large)  # the last added is the first asked
-bound_connections(settings.shutdown_grace_seconds, settings.trusted_proxies)
+naming = header if mode == "header" else None
+bound_connections(settings.shutdown_grace_seconds, settings.trusted_proxies, naming)
 who = signed_in(people, local=local)
 buttons = {**answers.actions, **servers.actions, **guide.actions, **server_form.actions}
 server.put_first(

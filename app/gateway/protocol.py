@@ -7,17 +7,44 @@ how an application may cut a connection off.
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 from typing import Any
 
 import uvicorn.config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.core.errors import SettingsInvalid
+
 HEADER_SECONDS = 20.0
 """From a connection's beginning to the end of its first request's headers; the same for later ones
 from their first byte. nginx gives 60, Apache 20 to 40 (mod_reqtimeout)."""
 ABORT = "konsilium.abort"
 """The extension of an ASGI scope that cuts the connection at once: without an argument or a result."""
+
+
+class Peers:
+    """Addresses and networks, comma-separated; `*` is everybody. Raises SettingsInvalid."""
+
+    def __init__(self, listed: str) -> None:
+        names = [name.strip() for name in listed.split(",") if name.strip()]
+        self._all = "*" in names
+        try:
+            self._networks = [
+                ipaddress.ip_network(name, strict=False) for name in names if name != "*"
+            ]
+        except ValueError as error:
+            raise SettingsInvalid("TRUSTED_PROXIES", str(error)) from error
+
+    def __contains__(self, host: object) -> bool:
+        if self._all:
+            return True
+        try:
+            address = ipaddress.ip_address(str(host))
+        except ValueError:
+            return False
+        plain = getattr(address, "ipv4_mapped", None) or address
+        return any(plain in network for network in self._networks)
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -28,12 +55,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     """Seconds that unfinished requests have at a shutdown, where the configuration names none."""
     ending_since: float | None = None
     """By the loop's clock."""
+    proxies = Peers("127.0.0.1")
+    of_proxies: bytes | None = None
+    """The header, in small letters, that a proxy names the user by: from anybody else it is left out."""
 
     def __init__(self, config: uvicorn.Config, *args: Any, **kwargs: Any) -> None:
         if config.timeout_graceful_shutdown is None and self.shutdown_grace_s is not None:
             config.timeout_graceful_shutdown = round(self.shutdown_grace_s)
         super().__init__(config, *args, **kwargs)
         self._headers_due: asyncio.TimerHandle | None = None
+        self._known_proxy = False
 
     def shutdown(self) -> None:
         """The server has been told to end: this connection's request may still be answered."""
@@ -43,12 +74,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         super().connection_made(transport)
+        self._known_proxy = self.client is not None and self.client[0] in self.proxies
         self._expect_headers()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = {ABORT: {"call": self.transport.abort}}
         self._expect_headers()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._known_proxy or name.lower() != self.of_proxies:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._headers_came()
@@ -76,11 +112,16 @@ def grace_left(grace_seconds: float) -> float:
     return max(0.0, grace_seconds - (asyncio.get_running_loop().time() - since))
 
 
-def bound_connections(shutdown_grace_s: float, trusted_proxies: str) -> None:
-    """Makes every uvicorn server of this process use the bounds, believe X-Forwarded-For of those
-    addresses and networks alone (comma-separated), and lets it open as many connections
-    as the system allows: with the usual 1,024 a thousand idle ones would keep everybody else out."""
+def bound_connections(
+    shutdown_grace_s: float, trusted_proxies: str, naming_header: str | None = None
+) -> None:
+    """Makes every uvicorn server of this process use the bounds, believe X-Forwarded-For and the header
+    that names the user of those addresses and networks alone (comma-separated), and lets it open as many
+    connections as the system allows: with the usual 1,024 a thousand idle ones would keep everybody else
+    out. Raises SettingsInvalid."""
     BoundedHttpProtocol.shutdown_grace_s = shutdown_grace_s
+    BoundedHttpProtocol.proxies = Peers(trusted_proxies)
+    BoundedHttpProtocol.of_proxies = naming_header.lower().encode() if naming_header else None
     os.environ["FORWARDED_ALLOW_IPS"] = (
         trusted_proxies  # Chainlit's command line passes no other way
     )

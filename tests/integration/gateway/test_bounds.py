@@ -14,9 +14,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from app.core.errors import SettingsInvalid
 from app.gateway.bodies import BodyBounds, check_structure, is_deeper
 from app.gateway.errors import InvalidField
-from app.gateway.protocol import BoundedHttpProtocol
+from app.gateway.protocol import BoundedHttpProtocol, Peers
 from tests.gateway import served
 
 KILOBYTE = 1024
@@ -139,3 +140,44 @@ def test_json_of_too_many_values_is_refused_before_it_is_read(body: bytes) -> No
 def test_text_full_of_brackets_and_commas_is_text() -> None:
     code = 'f(a, [1, 2], {"k": "\\\\"}); // "quoted\\"' * 40_000
     check_structure(json.dumps({"messages": [{"role": "user", "content": code}]}).encode())
+
+
+class FromProxies(BoundedHttpProtocol):
+    of_proxies = b"x-user"
+
+
+class FromElsewhere(FromProxies):
+    proxies = Peers("10.0.0.1, 192.168.0.0/16")
+
+
+@pytest.mark.parametrize(("http", "named"), [(FromProxies, b"ann"), (FromElsewhere, None)])
+async def test_only_a_known_proxy_names_the_user(http: Any, named: bytes | None) -> None:
+    heard: list[dict[bytes, bytes]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        heard.append(dict(scope["headers"]))
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async with served(app, http=http) as url, httpx.AsyncClient() as client:
+        headers = {"X-User": "ann", "X-Forwarded-For": "10.0.0.1", "X-Other": "kept"}
+        await client.get(url, headers=headers)
+    assert heard[0].get(b"x-user") == named
+    assert heard[0][b"x-other"] == b"kept"
+
+
+@pytest.mark.parametrize(
+    ("listed", "host", "known"),
+    [
+        ("127.0.0.1", "127.0.0.1", True), ("127.0.0.1", "10.0.0.1", False), ("10.0.0.0/8", "10.9.9.9", True),
+        ("10.0.0.0/8", "::ffff:10.9.9.9", True), ("*", "8.8.8.8", True), ("", "127.0.0.1", False),
+        ("fd00::/8", "fd00::1", True), ("127.0.0.1", "", False), ("127.0.0.1", None, False), ("127.0.0.1", "localhost", False),
+    ],
+)  # fmt: skip
+def test_a_proxy_is_known_by_its_address(listed: str, host: str | None, known: bool) -> None:
+    assert (host in Peers(listed)) is known
+
+
+def test_a_list_of_proxies_that_is_none_is_refused() -> None:
+    with pytest.raises(SettingsInvalid, match="TRUSTED_PROXIES"):
+        Peers("10.0.0.O")
