@@ -1,4 +1,4 @@
-/* The list of models behind the composer's picker: found by typing, one group a server, what one likes and
+/* The list of models, wherever one is chosen (the composer, the panel, forms: `select.k-models-choice`): found by typing, one group a server, what one likes and
    used last on top. Chainlit's own holds a few lines and cannot be searched. A star is set by its click or
    by Alt+S; everything else as in any list: arrows, Home, End, Enter, Escape. */
 (() => {
@@ -56,6 +56,31 @@
   const said = make("span", { class: "k-unseen", role: "status" });
   const popup = make("div", { id: "mode-picker-popover-model", class: "k-models-popup", popover: "auto", role: "dialog" }, input, list, make("div", { class: "k-models-foot" }, hint, servers), said);
 
+  /* Where the list is open, what is chosen there, and what is done with a choice. */
+  const COMPOSER = {
+    anchor: () => document.querySelector(TRIGGER),
+    chosen: () => facts.chosen,
+    choose: (model) => {
+      if (model.id !== facts.chosen) K.tell({ event: "picked", picker: "model", name: model.name });
+      facts.chosen = model.id;
+    },
+  };
+  const field = (select) => ({
+    anchor: () => select,
+    chosen: () => select.value,
+    items: [...select.options].map(({ value, textContent }) => ({ value, label: textContent })),
+    choose: ({ id }) => {
+      Object.getOwnPropertyDescriptor(HTMLSelectElement.prototype, "value").set.call(select, id);
+      select.dispatchEvent(new Event("change", { bubbles: true })); // React hears of it so
+    },
+  });
+  const ofPanel = ({ id: field, konsilium: { items } }) => {
+    const button = () => document.querySelector(`#chat-settings button#${field}`);
+    return { anchor: button, items, chosen: () => button()?.konsilium.value, choose: ({ id }) => button()?.konsilium.set(id) };
+  };
+  const isModel = ({ value }) => /^[^/]+\/./.test(value);
+  let target = COMPOSER;
+
   let facts = { models: [], chosen: "", favourites: [], recent: [] };
   let active = null;
 
@@ -74,7 +99,7 @@
   };
 
   const option = (model, group) => {
-    const chosen = model.id === facts.chosen;
+    const chosen = model.id === target.chosen();
     const starred = facts.favourites.includes(model.id);
     const star = icon("star");
     star.classList.add("k-models-star");
@@ -85,7 +110,7 @@
       chosen ? icon("check") : make("span", { class: "k-icon" }),
       make("span", { class: "k-models-text" }, make("span", { class: "font-medium" }, model.name), figures(model)),
       make("span", { class: "k-models-can" }, ...model.can.map((what) => icon(what, text()[what]))),
-      star,
+      model.unset ? null : star,
     );
     row.model = model;
     return row;
@@ -93,13 +118,17 @@
 
   const groups = () => {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const having = (text) => facts.models.filter((model) => words.every((word) => text(model).toLowerCase().includes(word)));
-    const byName = having(({ name }) => name);
     const known = new Map(facts.models.map((model) => [model.id, model]));
-    const named = (ids) => ids.map((id) => known.get(id)).filter(Boolean);
+    /* Elsewhere than in the composer a model may be left unset, and the list may hold others. */
+    const bare = ({ value, label }) => ({ id: value, name: label, server: "", can: [], unset: !isModel({ value }) });
+    const offered = target.items ? target.items.filter(isModel).map((item) => known.get(item.value) ?? bare(item)) : facts.models;
+    const having = (text) => offered.filter((model) => words.every((word) => text(model).toLowerCase().includes(word)));
+    const byName = having(({ name }) => name);
+    const named = (ids) => ids.map((id) => offered.find((model) => model.id === id)).filter(Boolean);
     const made = [];
     if (!words.length) {
-      const recent = facts.models.length < FEW ? [] : facts.recent.filter((id) => !facts.favourites.includes(id));
+      const recent = offered.length < FEW ? [] : facts.recent.filter((id) => !facts.favourites.includes(id));
+      made.push(["", (target.items ?? []).filter((item) => !isModel(item)).map(bare)]);
       made.push([text().favourites, named(facts.favourites)], [text().recent, named(recent)]);
     }
     const byServer = new Map();
@@ -125,21 +154,21 @@
       ...made.map(([name, models], place) =>
         make(
           "div",
-          { role: "group", "aria-label": name },
-          make("div", { class: "k-models-group", "aria-hidden": "true" }, name),
+          { role: "group", "aria-label": name || text().models },
+          name && make("div", { class: "k-models-group", "aria-hidden": "true" }, name),
           ...models.map((model) => option(model, place)),
         ),
       ),
     );
-    if (!made.length) list.append(make("p", { class: "k-models-none", role: "presentation" }, facts.models.length ? text().none : text().empty));
+    if (!made.length) list.append(make("p", { class: "k-models-none", role: "presentation" }, facts.models.length || target.items ? text().none : text().empty));
     said.textContent = input.value ? text().found(rows().length) : "";
     list.scrollTop = top;
     const same = rows().find((row) => row.id === before);
-    activate(same ?? (input.value ? null : rows().find((row) => row.model.id === facts.chosen)) ?? rows()[0], !same);
+    activate(same ?? (input.value ? null : rows().find((row) => row.model.id === target.chosen())) ?? rows()[0], !same);
   };
 
   const place = () => {
-    const trigger = document.querySelector(TRIGGER)?.getBoundingClientRect();
+    const trigger = target.anchor()?.getBoundingClientRect();
     if (!trigger || window.innerWidth < 640) {
       popup.removeAttribute("style");
       return;
@@ -153,9 +182,12 @@
     popup.style.maxHeight = `${Math.min(520, (above ? trigger.top : window.innerHeight - trigger.bottom) - 12)}px`;
   };
 
-  const open = () => {
+  const open = (where = COMPOSER) => {
     if (popup.matches(":popover-open")) return;
-    if (!popup.isConnected) document.body.append(popup);
+    target = where;
+    const home = target.anchor()?.closest('[role="dialog"]') ?? document.body; // a dialog keeps the focus within
+    if (popup.parentElement !== home) home.append(popup);
+    popup.removeAttribute("aria-hidden"); // of a dialog that opened while it was outside
     input.value = "";
     input.placeholder = text().find;
     input.setAttribute("aria-label", text().find);
@@ -170,19 +202,18 @@
     active?.scrollIntoView({ block: "center" });
     /* On a phone the keyboard would cover the list before anything was asked for. */
     (window.matchMedia("(pointer: fine)").matches ? input : list).focus();
-    K.tell({ event: "models" });
+    K.tell({ event: target === COMPOSER ? "models" : "models_elsewhere" });
   };
   const close = () => popup.matches(":popover-open") && popup.hidePopover();
 
   const choose = (model) => {
     close();
-    document.querySelector(TRIGGER)?.focus();
-    if (model.id !== facts.chosen) K.tell({ event: "picked", picker: "model", name: model.name });
-    facts.chosen = model.id;
+    target.anchor()?.focus();
+    target.choose(model);
   };
   const favour = (model) => K.tell({ event: "favoured", model: model.id, on: !facts.favourites.includes(model.id) });
 
-  popup.addEventListener("toggle", ({ newState }) => document.querySelector(TRIGGER)?.setAttribute("aria-expanded", String(newState === "open")));
+  popup.addEventListener("toggle", ({ newState }) => target.anchor()?.setAttribute("aria-expanded", String(newState === "open")));
   input.addEventListener("input", () => {
     active = null;
     list.scrollTop = 0;
@@ -193,7 +224,7 @@
     const at = every.indexOf(active);
     const moves = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: Math.min(at + 8, every.length - 1), PageUp: Math.max(at - 8, 0) };
     if (!input.value || event.target !== input) Object.assign(moves, { Home: 0, End: every.length - 1 });
-    if (event.altKey && event.code === "KeyS" && active) favour(active.model);
+    if (event.altKey && event.code === "KeyS" && active && !active.model.unset) favour(active.model);
     else if (event.key in moves && every.length) activate(every.at(moves[event.key] % every.length));
     else if (event.key === "Enter" && event.target !== servers && active && !event.isComposing) choose(active.model);
     else if (event.target === list && event.key.length === 1 && !event.ctrlKey && !event.metaKey) return input.focus(); // typing searches
@@ -203,6 +234,7 @@
   list.addEventListener("click", (event) => {
     const row = event.target.closest('[role="option"]');
     if (!row) return;
+    event.stopPropagation();
     if (event.target.closest(".k-models-star")) favour(row.model);
     else choose(row.model);
   });
@@ -218,6 +250,31 @@
     facts = data.konsilium_models;
     if (popup.matches(":popover-open")) draw();
   });
+
+  /* The list of a form and that of the panel, by what would open them; and Esc closes the list, not the dialog. */
+  const KEYS = ["Enter", " ", "ArrowDown", "ArrowUp"];
+  const elsewhere = ({ target: place }) => {
+    const select = place.closest?.("select.k-models-choice");
+    if (select) return field(select);
+    const button = place.closest?.('#chat-settings button[role="combobox"]');
+    return button?.konsilium?.items.some(isModel) && !button.disabled ? ofPanel(button) : null;
+  };
+  const instead = (event) => {
+    if (event.type === "keydown" && event.key === "Escape" && popup.matches(":popover-open") && target !== COMPOSER) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      close();
+      target.anchor()?.focus();
+      return;
+    }
+    if (event.type === "keydown" ? !KEYS.includes(event.key) : event.button) return;
+    const where = elsewhere(event);
+    if (!where) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (event.type === "keydown" || event.type === "click") open(where);
+  };
+  for (const type of ["pointerdown", "mousedown", "click", "keydown"]) window.addEventListener(type, instead, true);
 
   /* The trigger is Chainlit's: what would open its own list opens this one. */
   const taken = (event) => {

@@ -525,6 +525,13 @@ class Panel:
         await self.opened(browser)
         await self._send_list(browser)
 
+    async def names_wanted(self, browser: Browser) -> None:
+        """The list of models is open in the panel or in a form: the same, and what the person is changing
+        there stays."""
+        await self._send_list(browser)
+        await self._models.refresh()
+        await self._send_list(browser)
+
     async def favoured(self, browser: Browser, model: str, *, on: bool) -> None:
         """The person starred a model of the list, or no longer."""
         if any(str(one.ref) == model for one in chat_models(self._models.states())):

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.e2e.conftest import ask, metrics, picture, visitor
+from tests.e2e.conftest import ask, metrics, pick, picture, visitor
 from tests.processes import Process, konsilium, running, simulator
 from tests.waiting import wait_until
 
@@ -60,6 +60,29 @@ def test_a_model_among_hundreds_is_found_starred_and_chosen_by_the_keyboard(
         page.keyboard.press("Escape")
         expect(popup).to_be_hidden()
         expect(trigger).to_be_focused()
+        page.locator("#chat-settings-open-modal").click()
+        of_panel = page.locator("#chat-settings button#model")
+        of_panel.click()
+        expect(options.first).to_have_text(re.compile("^qwen/vision-42"))  # a favourite
+        page.keyboard.press("Escape")
+        expect(popup).to_be_hidden()
+        expect(of_panel).to_be_focused()  # and the panel is still there
+        page.keyboard.press("Enter")
+        page.keyboard.type("google 7")
+        picture(page, "models-panel")
+        page.keyboard.press("Enter")
+        expect(of_panel).to_contain_text("google/vision-")
+        page.locator("#chat-settings #confirm").click()
+        expect(trigger).to_contain_text("google/vision-")
+        pick(page, "mode", "Диалог")
+        of_form = page.get_by_test_id("participants").locator("select").last
+        of_form.click()
+        expect(options.first).to_have_text("как в чате")
+        page.keyboard.type("thinking")
+        picture(page, "models-form")
+        page.keyboard.press("Enter")
+        expect(of_form).to_have_value("ollama/thinking")
+        pick(page, "mode", "Чат")
 
 
 def fills_below(popup: Locator) -> bool:

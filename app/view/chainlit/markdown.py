@@ -94,6 +94,30 @@ def with_moments(script: str) -> str:
     return script
 
 
+SELECT = re.compile(
+    rf"(?P<before>value:(?P<value>{_NAME})==null\?void 0:(?P=value)\.toString\(\),"
+    rf"onValueChange:(?P<new>{_NAME})=>\{{(?P<set>{_NAME}\((?P=new)\),(?P<put>{_NAME})==null\|\|(?P=put)\((?P<id>{_NAME}),(?P=new)\))\}},"
+    rf"children:\[{_NAME}\.jsx\({_NAME},\{{id:(?P=id),className:{_NAME},)"
+    rf"(?P<after>children:{_NAME}\.jsx\({_NAME},\{{placeholder:{_NAME}\}}\)\}}\),{_NAME}\.jsx\({_NAME},\{{children:(?P<items>{_NAME})\.map\()"
+)
+"""A list to choose from in the settings panel."""
+
+
+def with_open_selects(script: str) -> str:
+    """The script whose lists of the panel tell what they hold, and are set from outside: models.js opens
+    its own list of models in their place. Raises LookupError where the script is of another Chainlit."""
+    made, count = SELECT.subn(
+        lambda at: (
+            f"{at['before']}ref:k=>{{k&&(k.konsilium={{items:{at['items']},value:{at['value']},"
+            f"set:{at['new']}=>{{{at['set']}}}}})}},{at['after']}"
+        ),
+        script,
+    )
+    if count != 1:
+        raise LookupError("Chainlit's script chooses from lists in another way than is known")
+    return made
+
+
 def with_formulas(script: str, formulas: str) -> str:
     """The script with `formulas` (formulas.js) in the place of remark's own plugin. A single tilde strikes
     nothing out (`5~10`), a colon before a word is no directive (`nginx:latest` lost its second half), a

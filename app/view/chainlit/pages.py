@@ -32,6 +32,7 @@ from app.view.chainlit.markdown import (
     with_formulas,
     with_moments,
     with_named_dialogs,
+    with_open_selects,
 )
 
 _LINK = re.compile(r"<link\b[^>]*>\s*", re.IGNORECASE)
@@ -60,7 +61,7 @@ def _script() -> tuple[bytes, str]:
     """The script, compressed (once: Chainlit does it for each page), and its tag."""
     [path] = (Path(server.build_dir) / "assets").glob("index-*.js")
     text = with_edits_at_any_time(path.read_text(encoding="utf-8"))
-    text = with_moments(with_named_dialogs(with_any_file_at_first(text)))
+    text = with_moments(with_open_selects(with_named_dialogs(with_any_file_at_first(text))))
     text = with_formulas(text, FORMULAS.read_text(encoding="utf-8"))
     packed = gzip.compress(text.encode(), 6, mtime=0)
     return packed, f'"{hashlib.sha256(packed).hexdigest()[:24]}"'

@@ -179,6 +179,8 @@ class Sockets:
                 await self._temporary.keep(browser)
             case {"konsilium": {"event": "models"}}:
                 await self._chat.panel.list_opened(browser)
+            case {"konsilium": {"event": "models_elsewhere"}}:
+                await self._chat.panel.names_wanted(browser)
             case {"konsilium": {"event": "favoured", "model": str(model), "on": bool(on)}}:
                 await self._chat.panel.favoured(browser, model, on=on)
             case {"konsilium": {"event": "servers", "server": str(server)}}:

@@ -21,6 +21,7 @@ from app.view.chainlit.markdown import (
     with_formulas,
     with_moments,
     with_named_dialogs,
+    with_open_selects,
 )
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -277,6 +278,14 @@ def test_the_page_has_the_moments_of_messages_and_of_chats():
     assert page.count('"data-k-time":') == 3
     with pytest.raises(LookupError):
         with_moments("another")
+
+
+def test_the_lists_of_the_panel_tell_what_they_hold():
+    [script] = (chainlit() / "frontend" / "dist" / "assets").glob("index-*.js")
+    page = with_open_selects(script.read_text(encoding="utf-8"))
+    assert page.count("k.konsilium={items:") == 1
+    with pytest.raises(LookupError):
+        with_open_selects("another")
 
 
 def test_nothing_is_left_for_chainlit_to_write_into_the_folder_of_the_app():

@@ -95,7 +95,7 @@ function Participant({ text, number, one, models, removable, change, remove }) {
           <input className="k-field" type="text" maxLength={40} value={one.name} onChange={set("name")} />
         </label>
         <label className="k-label">{text.model}
-          <select className="k-field" value={one.model ?? ""} onChange={set("model")}>
+          <select className="k-field k-models-choice" value={one.model ?? ""} onChange={set("model")}>
             <option value="">{text.same}</option>
             {one.model && !models.some((model) => model.value === one.model) && (
               <option value={one.model}>{one.model}</option>
