@@ -53,7 +53,7 @@ def gateway_process(folder: Path, ollama: Process, openai: Process) -> tuple[Pro
         OPENAI_SERVERS=f"gpu={openai.url}/v1",
         LOG_LEVEL="WARNING",
     )
-    create = ["keys", "create", "--name", "bench", "--rpm", "100000000", "--tpm", "1000000000000"]
+    create = ["keys", "create", "--name", "bench", "--rpm", "100000000", "--tpm", "1000000000"]
     made = subprocess.run(
         [sys.executable, "-m", "app", *create], env=environment, capture_output=True, check=True
     )
