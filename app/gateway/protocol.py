@@ -7,7 +7,9 @@ how an application may cut a connection off.
 
 import asyncio
 import contextlib
+import functools
 import ipaddress
+import logging
 import os
 from typing import Any
 
@@ -15,6 +17,8 @@ import uvicorn.config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.core.errors import SettingsInvalid
+
+log = logging.getLogger(__name__)
 
 HEADER_SECONDS = 20.0
 """From a connection's beginning to the end of its first request's headers; the same for later ones
@@ -85,6 +89,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._known_proxy or name.lower() != self.of_proxies:
             super().on_header(name, value)
+        else:
+            _say_unknown(self.client[0] if self.client else "a socket")
 
     def on_headers_complete(self) -> None:
         self._headers_came()
@@ -102,6 +108,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._headers_due is not None:
             self._headers_due.cancel()
             self._headers_due = None
+
+
+@functools.lru_cache(maxsize=256)
+def _say_unknown(host: str) -> None:
+    """Once an address: a proxy in another container is easily forgotten."""
+    log.warning("%s names a user, but TRUSTED_PROXIES does not name it: nobody is signed in", host)
 
 
 def grace_left(grace_seconds: float) -> float:

@@ -151,7 +151,9 @@ class FromElsewhere(FromProxies):
 
 
 @pytest.mark.parametrize(("http", "named"), [(FromProxies, b"ann"), (FromElsewhere, None)])
-async def test_only_a_known_proxy_names_the_user(http: Any, named: bytes | None) -> None:
+async def test_only_a_known_proxy_names_the_user(
+    http: Any, named: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
     heard: list[dict[bytes, bytes]] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -164,6 +166,7 @@ async def test_only_a_known_proxy_names_the_user(http: Any, named: bytes | None)
         await client.get(url, headers=headers)
     assert heard[0].get(b"x-user") == named
     assert heard[0][b"x-other"] == b"kept"
+    assert ("TRUSTED_PROXIES" in caplog.text) is (named is None)
 
 
 @pytest.mark.parametrize(
