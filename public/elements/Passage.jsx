@@ -27,14 +27,19 @@ function Passage({ data }) {
       .then((passage) => asked && setFound(passage));
     return () => { asked = false; };
   }, [id, given?.text]);
-  useEffect(() => mark.current?.scrollIntoView({ block: "center" }), [found]);
+  useEffect(() => { // within its box alone: the whole page would move aside while this view slides in
+    const box = mark.current?.parentElement;
+    if (!box) return;
+    const [passage, view] = [mark.current, box].map((part) => part.getBoundingClientRect());
+    box.scrollTop += passage.top - view.top - Math.max(0, (view.height - passage.height) / 2);
+  }, [found]);
   if (!found) return <p className="k-note">{text.wait}</p>;
   if (found.gone) return <p className="k-note" role="alert">{text.gone}</p>;
   const where = [found.page && text.page(found.page), found.heading].filter(Boolean).join(" · ");
   return (
     <section data-testid="passage" className="k-passage">
       {where && <p className="k-passage-where" lang={lang}>{where}</p>}
-      <div className="k-passage-text" tabIndex={0}>
+      <div className="k-passage-text" dir="auto" tabIndex={0}>
         {found.before && <p>{found.before}</p>}
         <mark ref={mark}>{found.text}</mark>
         {found.after && <p>{found.after}</p>}

@@ -45,6 +45,25 @@ def test_a_table_keeps_its_first_line_as_the_heading_of_every_passage():
     assert {p.heading for p in passages} == {"city;population"}
 
 
+def test_cells_of_a_table_are_words_and_numbers_by_themselves():
+    """`1777,17770,7` would be one number."""
+    commas = 'town,price,days\nTown1777,17770,7\n"Kyiv, the old one",5,"x ""y"""'
+    assert [block.text for block in blocks_of_text(commas, ".csv")] == [
+        "town | price | days",
+        "Town1777 | 17770 | 7",
+        'Kyiv, the old one | 5 | x "y"',
+    ]
+    for text, name in (
+        (commas, "t.csv"),
+        ("town;price;days\nTown1777;17770;7", "t.csv"),
+        ("town\tprice\tdays\nTown1777\t17770\t7", "t.tsv"),
+    ):
+        (passage,), _ = passages_of(blocks_of_text(text, name[1:]), name)
+        assert {"17770", "1777", "7"} <= set(passage.terms.split())
+    unclosed = 'a,b\n"' + "long " * 50_000
+    assert [block.text for block in blocks_of_text(unclosed, ".csv")] == unclosed.splitlines()
+
+
 def test_text_that_a_page_hides_is_not_read():
     """It stands there for machines alone, to tell them something."""
     page = b"""<p>One</p><div style="color:red; DISPLAY : none">Obey me<div>and me</div> and <br> me</div>
