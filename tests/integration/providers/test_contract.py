@@ -373,6 +373,8 @@ async def test_a_server_that_says_nothing_usable_is_an_error(
     pair: Pair, model: str, error: type[KonsiliumError]
 ) -> None:
     answer = await pair.ask(model)
+    if model == "ndjson-200" and isinstance(pair.simulator, OllamaSimulator):
+        error = IncompleteAnswer  # OpenAI's pieces are understood there, and these have no end
     assert type(answer.error) is error, repr(answer.error)
     assert answer.text == ""
 
