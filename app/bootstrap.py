@@ -29,6 +29,7 @@ from app.conversation.compression.prompt import CompressingPromptBuilder
 from app.conversation.compression.thread import ThreadNotes
 from app.conversation.modes import MODES
 from app.conversation.replicas import Replicas
+from app.conversation.sources import Find
 from app.conversation.tokens import Calibration
 from app.conversation.turn import Turns
 from app.core.concurrency import BackgroundTasks
@@ -85,6 +86,7 @@ class Conversation:
     notes: ThreadNotes
     answers: AnswerCache
     tools: ToolBox
+    find: Find
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +216,14 @@ def build(
         sessions=sessions,
         transcription=Transcription(models, storage.usage),
         gateway=_gateway(
-            settings, storage, models, servers.stores, conversation, metrics, people, identify
+            settings,
+            storage,
+            models,
+            servers.stores,
+            conversation,
+            metrics,
+            people,
+            identify,
         ),
         background=BackgroundTasks(),
         post=post,
@@ -276,7 +285,7 @@ def _conversation(
     find = knowledge.find
     turns = Turns(storage.turns, models, prompts, modes, follow_ups, tools=tools, find=find)
     turns.join(Replicas(post, storage.leases))
-    return Conversation(turns, compressor, notes, answers, tools)
+    return Conversation(turns, compressor, notes, answers, tools, find)
 
 
 def _gateway(
@@ -303,6 +312,8 @@ def _gateway(
         aliases=Aliases(parsed_aliases(settings.model_aliases), storage.key_values),
         documents=storage.key_values,
         answers=conversation.answers,
+        presets=storage.presets,
+        find=conversation.find,
     )
     rest = RestServices(
         services,

@@ -33,6 +33,7 @@ from app.view.commands import Commands
 from app.view.council import SEATS, AnswerActions, DialogueForm
 from app.view.guide import Guide
 from app.view.guide_ways import Ways
+from app.view.library import Shelves, library_router
 from app.view.panels import Panel, PanelFacts, PinnedFacts
 from app.view.server_form import ServerForm
 from app.view.servers import Servers
@@ -60,7 +61,7 @@ local, newcomers = mode == "local", mode in ("header", "oauth")
 # What the page shows
 pinned = PinnedFacts(notes, storage.threads.ensure)
 facts = PanelFacts(storage.usage, notes, pinned)
-form, values = DialogueForm(models, storage.key_values), storage.key_values
+form, values = DialogueForm(models, storage.key_values, storage.presets), storage.key_values
 tool_lists = ToolLists(app.tools, models, storage.knowledge)
 forms = dict.fromkeys(SEATS, form.draw)
 panel = Panel(models, MODES, storage.conversations, values, facts, forms, tool_lists)
@@ -92,7 +93,8 @@ secret, header = settings.auth_secret(), settings.auth_header
 auth.register(people, storage.threads, mode, secret, header, allowed)
 if not local:
     people.on_look(tokens.look)
-commands = Commands(app.mcp)
+shelves = Shelves(storage.presets, storage.threads, values, models, app.tools, storage.knowledge)
+commands = Commands(app.mcp, storage.presets)
 app.mcp.subscribe(commands.changed)
 unkept = TemporaryChats(storage.threads, turns)
 Sockets(chat, guide, servers, voice, layer, commands, unkept).register()
@@ -126,6 +128,7 @@ server.put_first(
     files.files_router(storage.elements),
     *(bin_router(storage.threads, shelf, root) for shelf in ("bin", "archive")),
     temporary_router(storage.threads, root),
+    library_router(shelves, root),
     knowledge.knowledge_router(app.arrivals, storage.knowledge, root),
     *(() if local else (sessions_router(app.sessions, root),)),
     files.exports_router(storage.threads, root),

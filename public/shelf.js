@@ -1,4 +1,5 @@
-/* Where conversations go: "Archive" in the menu of a thread, and conversations that leave nothing. */
+/* Where conversations go ("Archive" in the menu of a thread, conversations that leave nothing), and what they
+   begin with: assistants, and prompts that are filled in beside the composer. */
 (() => {
   "use strict";
 
@@ -6,14 +7,17 @@
     ru: {
       archive: "В архив", archived: "Разговор в архиве", undo: "Вернуть", temporary: "Временный разговор",
       here: "Временный разговор: не хранится и исчезнет, когда вы уйдёте.", keep: "Сохранить",
+      assistants: "Помощники", prompts: "Промпты", fill: "Вставить", drop: "Не надо",
     },
     uk: {
       archive: "До архіву", archived: "Розмова в архіві", undo: "Повернути", temporary: "Тимчасова розмова",
       here: "Тимчасова розмова: не зберігається і зникне, коли ви підете.", keep: "Зберегти",
+      assistants: "Помічники", prompts: "Промпти", fill: "Вставити", drop: "Не треба",
     },
     en: {
       archive: "Archive", archived: "The conversation is in the archive", undo: "Undo", temporary: "Temporary chat",
       here: "Temporary chat: it is not kept, and is gone when you leave.", keep: "Keep it",
+      assistants: "Assistants", prompts: "Prompts", fill: "Insert", drop: "Never mind",
     },
   };
   const K = window.Konsilium;
@@ -102,10 +106,14 @@
   keep.addEventListener("click", () => K.tell({ event: "keep" }));
   const words = make("span", {});
   const line = make("div", { id: "k-temporary-line", role: "note" }, words, keep);
+  const named = make("div", { id: "k-preset-line", role: "note" });
   let temporary = null;
+  let begun = null;
+  let preset = "";
   window.addEventListener("message", ({ data, source }) => {
     if (source !== window || data?.konsilium_temporary === undefined) return;
     temporary = data.konsilium_temporary;
+    [begun, preset] = data.konsilium_preset ?? [null, ""];
     look();
   });
   const offerTemporary = () => {
@@ -126,9 +134,89 @@
     set(keep, text().keep);
   };
 
+  /* -- the shelves, above the list of threads; and who answers in this one -------------------------- */
+
+  const shelves = Object.fromEntries(
+    ["assistants", "prompts"].map((kind) => [kind, make("a", { id: `k-${kind}`, href: here(`library/${kind}`).href })]),
+  );
+  const nav = make("nav", { class: "k-pages k-shelves" }, ...Object.values(shelves));
+  const offerShelves = () => {
+    for (const [kind, link] of Object.entries(shelves)) set(link, text()[kind]);
+    const list = document.querySelector('[data-sidebar="content"]');
+    if (list && nav.nextElementSibling !== list) list.before(nav);
+    const composer = document.querySelector("#message-composer");
+    if (!preset || begun !== openThread()) named.remove();
+    else if (composer && !named.isConnected) composer.before(named);
+    set(named, preset);
+  };
+
+  /* -- prompts: chosen among the composer's commands, and put into its field, filled in --------------- */
+
+  let prompts = {};
+  window.addEventListener("message", ({ data, source }) => {
+    if (source === window && data?.konsilium_prompts) prompts = data.konsilium_prompts;
+  });
+  const field = () => document.querySelector("#chat-input");
+  const write = (said) => {
+    Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(field(), said);
+    field().dispatchEvent(new Event("input", { bubbles: true }));
+    field().focus();
+  };
+  const blanks = make("form", { id: "k-prompt", class: "k-panel" });
+  const ask = ({ text: body, places }) => {
+    if (places.length === 0) return write(body);
+    const inputs = places.map((place) => make("textarea", { class: "k-field", rows: "1", required: "", name: place }));
+    const rows = inputs.map((input) => make("label", { class: "k-label" }, input.name, input));
+    const insert = make("button", { type: "submit", class: "k-button k-primary" }, text().fill);
+    const drop = make("button", { type: "button", class: "k-button k-plain" }, text().drop);
+    drop.addEventListener("click", () => {
+      blanks.remove();
+      field()?.focus();
+    });
+    blanks.onsubmit = (event) => {
+      event.preventDefault();
+      const given = Object.fromEntries(inputs.map((input) => [input.name, input.value]));
+      blanks.remove();
+      write(body.replace(/\{\{\s*([^{}\n]{1,60}?)\s*\}\}/g, (whole, place) => given[place] ?? whole));
+    };
+    blanks.onkeydown = (event) => {
+      if (event.key === "Escape") drop.click();
+      if (event.key === "Enter" && !event.shiftKey && event.target.tagName === "TEXTAREA") {
+        event.preventDefault();
+        const next = inputs[inputs.indexOf(event.target) + 1];
+        if (next) next.focus();
+        else blanks.requestSubmit();
+      }
+    };
+    blanks.replaceChildren(...rows, make("div", { class: "k-actions" }, insert, drop));
+    document.querySelector("#message-composer")?.before(blanks);
+    inputs[0].focus();
+    return undefined;
+  };
+  const take = async (event, item) => {
+    const id = prompts[item?.querySelector(".font-medium")?.textContent];
+    if (!id) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    write("");
+    const answer = await fetch(here(`library/prompts/${id}/text`));
+    if (answer.ok) ask(await answer.json());
+  };
+  document.addEventListener("click", (event) => take(event, event.target.closest?.(".command-item")), true);
+  document.addEventListener(
+    "keydown",
+    (event) => {
+      if (!["Enter", "Tab"].includes(event.key) || event.target !== field()) return;
+      const items = [...document.querySelectorAll(".command-item")];
+      take(event, items.find((one) => one.classList.contains("bg-accent")));
+    },
+    true,
+  );
+
   function look() {
     offerArchive();
     offerTemporary();
+    offerShelves();
   }
   let waiting = false;
   new MutationObserver(() => {

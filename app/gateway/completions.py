@@ -103,11 +103,17 @@ class Completions:
         caller = await self._services.authenticator.caller(x)
         question = await self._face.read(x, caller)
         head = envelope(question.body, legacy=question.legacy)
-        mode = self._modes.mode(head.model) if self._face.councils else None
-        targets = () if mode else self._services.candidates(caller, head.model)
+        councils = self._face.councils
+        assistant = await self._modes.assistant(head.model, caller) if councils else None
+        mode = self._modes.mode(head.model) if councils and assistant is None else None
+        targets: Sequence[ModelRef] = ()
+        if assistant is not None:
+            targets = (self._modes.model_of(assistant, caller),)
+        elif mode is None:
+            targets = self._services.candidates(caller, head.model)
         check_fields(question.body, caller, targets)
         first = self._modes.likely(question.body, caller) if mode else targets[0]
-        tooled = self._modes.with_tools(question.body) if targets and self._face.councils else None
+        tooled = self._modes.with_tools(question.body, assistant) if targets and councils else None
         drops = x.header(DROPS).strip().lower() in ("1", "true")
         asked = CompletionRequest(self._face, question, head, caller, x.request_id, drops)
         tokens = max(1, tokens_of_characters(head.characters))
@@ -117,7 +123,7 @@ class Completions:
             if mode:
                 attempts = [self._modes.responder(mode, asked)]
             elif tooled:
-                attempts = [self._modes.responder(tooled, asked, targets[0])]
+                attempts = [self._modes.responder(tooled, asked, targets[0], assistant)]
             else:
                 kept = await cached(self._services, x, asked, targets[0])
                 attempts = [

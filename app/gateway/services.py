@@ -14,6 +14,7 @@ from app.access.spending import Estimate, Spending
 from app.completion.caching.cache import AnswerCache
 from app.completion.pulls import Stores
 from app.conversation.mode import Mode
+from app.conversation.sources import Find
 from app.core.concurrency import BackgroundTasks
 from app.core.errors import ModelNotFound
 from app.core.keys import paid_by
@@ -26,6 +27,7 @@ from app.gateway.access import Authenticator, Caller
 from app.gateway.aliases import Aliases
 from app.gateway.http import EVENTS, Exchange
 from app.gateway.key_usage import KeyUsageRecorder
+from app.storage.presets import Presets
 
 
 class RequestPacer:
@@ -93,6 +95,10 @@ class GatewayServices:
     aliases: Aliases = field(default_factory=Aliases)
     answers: AnswerCache | None = None
     """Answers of keys that have a cache."""
+    presets: Presets | None = None
+    """Assistants, which may be asked as models."""
+    find: Find | None = None
+    """Finds what the knowledge bases of an assistant have on a question."""
     pace: Pace = Pace()
     pacer: RequestPacer = field(default_factory=RequestPacer)
     background: BackgroundTasks = field(default_factory=BackgroundTasks)

@@ -11,6 +11,7 @@ from app.storage.history import Conversations
 from app.storage.key_value import KeyValues
 from app.storage.knowledge import Knowledge
 from app.storage.migrations import apply
+from app.storage.presets import Presets
 from app.storage.processes import Leases, Process
 from app.storage.threads import Threads
 from app.storage.turns import StoredTurns
@@ -40,6 +41,7 @@ class Storage:
         self.keys = ApiKeys(self.database)
         self.answers = CachedAnswers(self.database)
         self.votes = Votes(self.database)
+        self.presets = Presets(self.database)
         self.knowledge = Knowledge(self.database, self.files)
 
     async def open(self) -> "Storage":

@@ -414,6 +414,21 @@ votes = Table(
     Index("ix_votes_at", "at"),
 )
 
+# What conversations may begin with: assistants and prompts.
+
+presets = Table(
+    "presets",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("user_id", String, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("name", StorableText, nullable=False),
+    Column("content", Json, nullable=False),
+    Column("shared_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_presets_user_id_kind", "user_id", "kind"),
+)
+
 # Knowledge bases: documents cut into passages. What search finds them by is made from `terms`.
 
 knowledge_bases = Table(

@@ -122,11 +122,14 @@ class Threads:
         """Makes an empty thread, which no list shows yet, where there is none."""
         await self._database.write(lambda c: ensure_thread(c, thread_id, user_id))
 
-    async def begin_temporary(self, user_id: str) -> str:
-        """Makes an empty thread that no list ever shows and nothing finds; returns its id."""
+    async def begin(
+        self, user_id: str, *, temporary: bool = False, metadata: Mapping[str, Any] | None = None
+    ) -> str:
+        """Makes an empty thread, which no list shows yet; a temporary one no list ever does, and nothing finds
+        it. Returns its id."""
         at = now()
-        row: Values = {"id": new_id(), "user_id": user_id, "metadata": {}, "tags": []}
-        row |= {"created_at": at, "active_at": at, "temporary": True}
+        row: Values = {"id": new_id(), "user_id": user_id, "tags": [], "temporary": temporary}
+        row |= {"created_at": at, "active_at": at, "metadata": storable_json(metadata or {})}
         await self._database.write(lambda c: c.execute(insert(threads), row).close())
         return str(row["id"])
 

@@ -20,7 +20,7 @@ from app.core.turns import Attachment, Question, StepRecord, TurnRequest, new_id
 from app.core.usage import Outcome
 from app.storage.elements import Elements
 from app.storage.history import Conversations
-from app.view.chainlit.browser import TEMPORARY, Browser, guarded, open_on
+from app.view.chainlit.browser import PRESET, TEMPORARY, Browser, guarded, open_on
 from app.view.chainlit.dicts import (
     ElementDict,
     ThreadDict,
@@ -34,7 +34,7 @@ from app.view.guide import Guide
 from app.view.panels import Panel
 from app.view.rendering import Drawing, draw
 from app.view.start_limiter import begun
-from app.view.temporary import say_temporary
+from app.view.temporary import say_apart
 
 log = logging.getLogger(__name__)
 
@@ -147,16 +147,15 @@ class Chat:
             "first_interaction", {"interaction": "resume", "thread_id": thread["id"]}
         )
         self._background.stop(browser.id)
-        browser.choose(
-            {**(known.get("chat_settings") or {}), TEMPORARY: known.get(TEMPORARY) is True}
-        )
+        apart = {TEMPORARY: known.get(TEMPORARY) is True, PRESET: str(known.get(PRESET) or "")}
+        browser.choose({**(known.get("chat_settings") or {}), **apart})
         self.panel.choose_a_model(browser)
         follower = self._lay_over(browser, thread, turn)
         if follower is None and (form := await self.panel.form(browser)):
             _put_into(thread, [form])
         await browser.emit("resume_thread", thread)
         await browser.emit("window_message", {"konsilium_opened": thread["id"]})
-        await say_temporary(browser)
+        await say_apart(browser)
         await self._titled(browser, thread["name"] or "")
         self._background.start(guarded(browser, self.panel.resumed(browser)))
         if follower is not None:

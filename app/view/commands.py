@@ -1,5 +1,7 @@
-"""Slash commands of the composer: the prompts of MCP servers, and their documents to be attached."""
+"""Slash commands of the composer: one's own prompts, those of MCP servers, and their documents to be
+attached."""
 
+import logging
 import mimetypes
 import re
 from collections.abc import Mapping
@@ -8,11 +10,15 @@ from pathlib import PurePath
 
 from app.attachments import File
 from app.core.concurrency import BackgroundTasks
-from app.core.errors import BadRequest
+from app.core.errors import BadRequest, StorageUnavailable
+from app.core.presets import Preset, filled, places
 from app.core.text import Text
-from app.tools.mcp.content import Prompt, Resource
+from app.storage.presets import Presets
+from app.tools.mcp.content import Prompt, PromptArgument, Resource
 from app.tools.mcp.servers import McpServers
 from app.view.chainlit.browser import Browser, every_browser
+
+log = logging.getLogger(__name__)
 
 MOST_OF_SERVER = 50
 """Commands that one server may add: the list is looked through by a person."""
@@ -28,6 +34,10 @@ GONE = Text(
     en="There is no such command any more: its server does not answer",
 )
 _ENDINGS = {"text/markdown": ".md", "text/plain": ".txt", "application/json": ".json"}
+
+
+Command = Preset | Prompt | Resource
+_ICONS = {Preset: "notebook-pen", Prompt: "square-slash", Resource: "paperclip"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +59,9 @@ class CannotCarryOut(BadRequest):
 class Commands:
     """Tells pages which commands there are, and carries them out."""
 
-    def __init__(self, servers: McpServers) -> None:
+    def __init__(self, servers: McpServers, presets: Presets) -> None:
         self._servers = servers
+        self._presets = presets
         self._background = BackgroundTasks()
 
     def changed(self) -> None:
@@ -63,23 +74,34 @@ class Commands:
             await self.show(page)
 
     async def show(self, browser: Browser) -> None:
-        """Sends the list."""
+        """Sends the list; of one's own prompts, which the page fills in itself, their ids as well."""
+        every = await self._of(browser)
         listed = [
             {
                 "id": name,
                 "description": _about(what, browser),
-                "icon": "paperclip" if isinstance(what, Resource) else "square-slash",
+                "icon": _ICONS[type(what)],
                 "button": False,
                 "persistent": False,
                 "selected": False,
             }
-            for name, what in self._every().items()
+            for name, what in every.items()
         ]
         await browser.emit("set_commands", listed)
+        prompts = {name: what.id for name, what in every.items() if isinstance(what, Preset)}
+        await browser.emit("window_message", {"konsilium_prompts": prompts})
 
     async def made(self, browser: Browser, name: str, text: str) -> Made:
         """What becomes of a message with that command. Raises CannotCarryOut, KonsiliumError."""
-        match self._every().get(name):
+        match (await self._of(browser)).get(name):
+            case Preset() as preset:
+                body = preset.text("text")
+                fields = tuple(
+                    PromptArgument(one, required=True, description="") for one in places(body)
+                )
+                asked = Prompt("", preset.name, preset.name, "", fields)
+                said = filled(body, arguments_of(asked, text))
+                return Made(said if fields else "\n\n".join(filter(None, (said, text.strip()))))
             case Prompt() as prompt:
                 arguments = arguments_of(prompt, text)
                 return Made(await self._servers.prompt(prompt.server, prompt.name, arguments))
@@ -90,7 +112,18 @@ class Commands:
                 return Made(text, (kept,) if kept is not None else ())
         raise CannotCarryOut(GONE)
 
-    def _every(self) -> Mapping[str, Prompt | Resource]:
+    async def _of(self, browser: Browser) -> Mapping[str, Command]:
+        try:
+            prompts = await self._presets.all("prompts", browser.user_id)
+        except StorageUnavailable as error:
+            log.warning("prompts: %s", error.detail)
+            prompts = ()
+        every: dict[str, Command] = {}
+        for preset in prompts:
+            every.setdefault(preset.name, preset)
+        return {**every, **self._of_servers()}
+
+    def _of_servers(self) -> Mapping[str, Prompt | Resource]:
         every: dict[str, Prompt | Resource] = {}
         for state in self._servers.states():
             listed: list[Prompt | Resource] = [*state.prompts, *state.resources]
@@ -99,7 +132,9 @@ class Commands:
         return every
 
 
-def _about(what: Prompt | Resource, browser: Browser) -> str:
+def _about(what: Command, browser: Browser) -> str:
+    if isinstance(what, Preset):
+        return " ".join(what.text("text").split())[:200]
     if isinstance(what, Resource):
         said = what.description or what.uri
         return f"{ATTACHES[browser.language]}: {said}"[:200]

@@ -22,13 +22,16 @@ from app.conversation.modes.dialogue import (
     parse_participants,
     written_participants,
 )
+from app.conversation.modes.dialogue.participants import MAX_NAME_CHARACTERS
 from app.conversation.turn import Turns
 from app.core.events import StepKind
 from app.core.notes import ToolNote
 from app.core.ports import KeyValueStore, Models
+from app.core.presets import Preset
 from app.core.threads import copied
 from app.core.turns import StepRecord, now
 from app.core.votes import VoteStore
+from app.storage.presets import Presets
 from app.storage.threads import Threads
 from app.view.chainlit.browser import ActionHandler, Browser
 from app.view.chat import Chat
@@ -290,9 +293,11 @@ def seats_of(browser: Browser) -> Seats:
 class DialogueForm:
     """The form of who takes part in a dialogue or a council, and companies kept under a name."""
 
-    def __init__(self, models: Models, values: KeyValueStore) -> None:
+    def __init__(self, models: Models, values: KeyValueStore, shelf: Presets | None = None) -> None:
+        """`shelf`: whose assistants may be seated."""
         self._models = models
         self._values = values
+        self._shelf = shelf
 
     async def save_preset(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """A company under a name, to be chosen again."""
@@ -328,10 +333,13 @@ class DialogueForm:
         seats = seats_of(browser)
         presets = await self._values.get(PRESETS, browser.user_id) or {}
         models: Sequence[str] = [str(p.ref) for p in chat_models(self._models.states())]
+        shelf = self._shelf
+        seated = await shelf.all("assistants", browser.user_id) if shelf is not None else ()
         return {
             "lang": browser.language,
             "mode": browser.options.mode,
             "most": seats.most,
+            "assistants": [_seat(one, models) for one in seated],
             "participants": json.loads(written_participants(_present(browser, seats))),
             "models": [{"value": model, "label": model} for model in models],
             "presets": [
@@ -340,6 +348,16 @@ class DialogueForm:
                 if len(who) <= seats.most
             ],
         }
+
+
+def _seat(assistant: Preset, models: Sequence[str]) -> dict[str, str]:
+    """Its seat; the conversation's own model speaks for one whose model is not there."""
+    model = assistant.text("model")
+    return {
+        "name": assistant.title[:MAX_NAME_CHARACTERS],
+        "model": model if model in models else "",
+        "system": assistant.text("system_prompt"),
+    }
 
 
 def _present(browser: Browser, seats: Seats) -> Sequence[Participant]:

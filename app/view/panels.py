@@ -618,7 +618,7 @@ class Panel:
         ):  # used for want of another, it is nobody's choice for later
             del choices["model"]
         del choices["tools_always"]  # allowed in this thread alone
-        if not browser.temporary:  # which leaves nothing
+        if not browser.set_apart:
             await self._values.put(DEFAULTS, browser.user_id, choices)
         await self._keep_here(browser)
 

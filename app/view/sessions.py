@@ -43,6 +43,8 @@ body { max-width: 42rem; margin: 0 auto; padding: 1.5rem }
 ul { list-style: none; padding: 0 }
 li { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; justify-content: space-between;
   padding: .9rem 0; border-top: 1px solid #8885 }
+input, textarea, select { font: inherit; max-width: 100%; padding: .3rem .5rem }
+fieldset { border: 1px solid #8885; border-radius: .5rem }
 small { display: block; opacity: .75; overflow-wrap: anywhere }
 button { font: inherit; padding: .4rem 1rem; border-radius: .5rem; border: 1px solid #888; cursor: pointer }
 """

@@ -10,16 +10,17 @@ from app.conversation.turn import Turns
 from app.core.errors import NotFound
 from app.core.turns import new_id
 from app.storage.threads import Threads
-from app.view.chainlit.browser import TEMPORARY, Browser, open_on
+from app.view.chainlit.browser import PRESET, TEMPORARY, Browser, open_on
 from app.view.chainlit.identity import asking_id
 
 PATH = "/temporary"
 
 
-async def say_temporary(page: Browser) -> None:
-    """Tells the page whether its thread is one."""
+async def say_apart(page: Browser) -> None:
+    """Tells the page whether its thread is one, and what it was begun with."""
     shown = page.thread_id if page.temporary else None
-    await page.emit("window_message", {"konsilium_temporary": shown})
+    begun = [page.thread_id, page.choices.get(PRESET) or ""]
+    await page.emit("window_message", {"konsilium_temporary": shown, "konsilium_preset": begun})
 
 
 class TemporaryChats:
@@ -44,7 +45,7 @@ class TemporaryChats:
         await self._threads.keep(page.thread_id, page.user_id)
         for each in open_on(page.thread_id):
             each.choose({TEMPORARY: False})
-            await say_temporary(each)
+            await say_apart(each)
             news = {"interaction": new_id(), "thread_id": each.thread_id}
             await each.emit(
                 "first_interaction", news
@@ -59,7 +60,7 @@ def temporary_router(threads: Threads, root: str = "") -> APIRouter:
     async def begin() -> Response:
         if (user_id := asking_id()) is None:
             raise HTTPException(401, "Unauthorized")
-        made = await threads.begin_temporary(user_id)
+        made = await threads.begin(user_id, temporary=True)
         return RedirectResponse(f"{root}/thread/{made}", 303)
 
     return router

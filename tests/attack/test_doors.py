@@ -92,6 +92,13 @@ SIGNED_IN = [
     "/knowledge/share",
     "/knowledge/upload",
     "/knowledge/{base_id}",
+    "/library/begin",
+    "/library/prompts/{id}/text",
+    "/library/remove",
+    "/library/save",
+    "/library/share",
+    "/library/{kind}",
+    "/library/{kind}/{id}",
     "/project/action",
     "/project/file",
     "/project/file/{file_id}",
@@ -309,6 +316,32 @@ async def test_a_disabled_user_opens_nothing(app, doors, storage):
         answer = await page.http.request(method, path)
         assert answer.status_code in (303, 401), (method, path, answer.status_code)
     await page.close()
+
+
+async def test_what_others_keep_on_their_shelves_opens_to_nobody_until_it_is_shared(
+    app, bob, storage
+):
+    [admin] = [user for user in await storage.users.all() if user.role == "admin"]
+    id = await storage.presets.put("prompts", admin.id, "Theirs", {"text": "A secret {{word}}"})
+    page, text = f"/library/prompts/{id}", f"/library/prompts/{id}/text"
+    changes = [
+        ("/library/save", {"kind": "prompts", "id": id, "name": "Mine", "text": "x"}),
+        ("/library/share", {"id": id, "shared": "true"}),
+        ("/library/remove", {"id": id}),
+        ("/library/begin", {"id": id}),
+    ]
+    for _ in range(2):
+        assert (await bob.http.get(page)).status_code == 404
+        for path, form in changes:
+            assert (await bob.http.post(path, data=form)).status_code == 404, path
+        if (await bob.http.get(text)).status_code == 200:
+            break
+        assert (await bob.http.get(text)).status_code == 404
+        assert "Theirs" not in (await bob.http.get("/library/prompts")).text
+        await storage.presets.share(id, admin.id, True)
+    assert (await bob.http.get(text)).json()["places"] == ["word"]
+    assert "Theirs" in (await bob.http.get("/library/prompts")).text
+    await storage.presets.remove(id, admin.id)
 
 
 async def _refused(page):

@@ -54,6 +54,7 @@ class Catalogue:
         listed = [_model(profile) for state in states for profile in state.models]
         if listed:
             listed += [_mode(name) for name in self._modes.names]
+            listed += [_mode(name) for name in await self._modes.assistants(caller)]
         allowed = [model for model in listed if caller.may_use(model["id"])]
         return allowed + [_mode(name) for name in self._services.aliases_of(caller)]
 

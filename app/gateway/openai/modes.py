@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from urllib.parse import unquote
 
 from app.conversation.language import language_of_text
 from app.conversation.mode import Mode, WholeHistory
@@ -17,6 +18,7 @@ from app.core.errors import KonsiliumError, ModelNotFound, NotAllowed
 from app.core.events import ModelEvent
 from app.core.models import GATEWAY_SERVER, ModelRef
 from app.core.options import CHAT_OPTIONS, ChatOptions
+from app.core.presets import Preset
 from app.core.turns import (
     Attachment,
     HistoryMessage,
@@ -35,6 +37,9 @@ from app.gateway.responders import EventResponder
 from app.gateway.services import GatewayServices
 from app.gateway.turn_events import TurnEventAdapter
 
+ASSISTANTS = f"{GATEWAY_SERVER}/assistants/"
+KNOWLEDGE = "search_knowledge"
+"""The tool that a key must be allowed for an answer of its to rest on knowledge bases."""
 TURN_TOKENS = "dialogue_tokens"
 """The option of a mode whose participants each have a bound, which `max_tokens` sets."""
 ORDINARY = "chat"
@@ -68,7 +73,12 @@ class ModeModels:
         self._ordinary = next((mode for mode in services.modes if mode.id == ORDINARY), None)
         self._store = Threadless()
         self._turns = Turns(
-            self._store, services.models, WholeHistory(), services.modes, tools=services.tools
+            self._store,
+            services.models,
+            WholeHistory(),
+            services.modes,
+            tools=services.tools,
+            find=services.find,
         )
 
     @property
@@ -83,10 +93,36 @@ class ModeModels:
             raise ModelNotFound(f"no {model}", model=model, near=self.names)
         return mode
 
-    def with_tools(self, body: Json) -> Mode | None:
-        """The mode that answers for a plain model whose request names tools of this server."""
+    async def assistant(self, model: str, caller: Caller) -> Preset | None:
+        """The assistant of that name, the caller's own or a shared one; None for what is no assistant's name.
+        Raises ModelNotFound for one that there is not, or that the key may not use."""
+        if self._services.presets is None or not model.startswith(ASSISTANTS):
+            return None
+        name = unquote(model.removeprefix(ASSISTANTS))
+        found = await self._services.presets.named("assistants", name, caller.user_id)
+        if found is None or not caller.may_use(assistant_name(found)):
+            raise ModelNotFound(f"no {model}", model=model)
+        return found
+
+    async def assistants(self, caller: Caller) -> list[str]:
+        """The names of those that the caller may ask."""
+        if self._services.presets is None:
+            return []
+        every = await self._services.presets.all("assistants", caller.user_id)
+        return list(dict.fromkeys(filter(caller.may_use, map(assistant_name, every))))
+
+    def model_of(self, assistant: Preset, caller: Caller) -> ModelRef:
+        """The model that answers for it: its own, else the default one. Raises ModelNotFound where the
+        caller may not use that."""
+        name = assistant.text("model") or str(self._services.models.resolve(""))
+        return self._services.candidates(caller, name)[0]
+
+    def with_tools(self, body: Json, assistant: Preset | None = None) -> Mode | None:
+        """The mode that answers for an assistant, and for a plain model whose request names tools of this
+        server."""
         chosen = body.get("konsilium")
-        return self._ordinary if isinstance(chosen, dict) and chosen.get("tools") else None
+        wanted = isinstance(chosen, dict) and chosen.get("tools")
+        return self._ordinary if wanted or assistant is not None else None
 
     def likely(self, body: Json, caller: Caller) -> ModelRef | None:
         """The model that a council of that request is likely to ask; None where there is none."""
@@ -100,14 +136,19 @@ class ModeModels:
             return None  # whoever asks hears of it when the council begins
 
     def responder(
-        self, mode: Mode, asked: CompletionRequest, model: ModelRef | None = None
+        self,
+        mode: Mode,
+        asked: CompletionRequest,
+        model: ModelRef | None = None,
+        assistant: Preset | None = None,
     ) -> Responder:
-        """A turn of that mode, or of that model with tools. Raises ModelNotFound where the key may not
-        use the mode, NotAllowed where it may not use a tool."""
+        """A turn of that mode, or of that model with tools, or as the assistant. Raises ModelNotFound where
+        the key may not use the mode, NotAllowed where it may not use a tool."""
         name = str(model) if model else model_name(mode)
+        name = assistant_name(assistant) if assistant else name
         if model is None and not asked.caller.may_use(name):
             raise ModelNotFound("not for this key", model=name)
-        council = _Council(self, self._services, mode, asked, model)
+        council = _Council(self, self._services, mode, asked, model, assistant)
         return EventResponder(asked, name, council.events, council.note)
 
     async def start(self, request: TurnRequest, history: tuple[HistoryMessage, ...]) -> RunningTurn:
@@ -118,6 +159,21 @@ class ModeModels:
     async def drain(self, timeout: float) -> None:
         """Stops what still runs after `timeout` seconds."""
         await self._turns.drain(timeout)
+
+
+def assistant_name(assistant: Preset) -> str:
+    """`konsilium/assistants/strict-editor` for "Strict editor"."""
+    return f"{ASSISTANTS}{assistant.slug}"
+
+
+def as_assistant(request: TurnRequest, assistant: Preset) -> TurnRequest:
+    """The turn with what the assistant says before what the request says, and with its tools and bases."""
+    options = request.options
+    spoken = (assistant.text("system_prompt"), options.text("system_prompt"))
+    values = {**options.values, "system_prompt": "\n\n".join(filter(None, spoken))}
+    for id in ("tools", "knowledge"):
+        values[id] = ", ".join(filter(None, (assistant.text(id), options.text(id))))
+    return replace(request, options=ChatOptions(options.mode, values))
 
 
 def model_name(mode: Mode) -> str:
@@ -135,6 +191,7 @@ class _Council:
         mode: Mode,
         asked: CompletionRequest,
         model: ModelRef | None,
+        assistant: Preset | None,
     ) -> None:
         self._modes = modes
         self._services = services
@@ -144,7 +201,11 @@ class _Council:
         if model is not None:
             values = {**self._request.options.values, "model": str(model)}
             self._request = replace(self._request, options=ChatOptions(mode.id, values))
+        if assistant is not None:
+            self._request = as_assistant(self._request, assistant)
         options = self._request.options
+        if options.names("knowledge") and not asked.caller.may_call(KNOWLEDGE):
+            raise NotAllowed(f"this key may not look into knowledge bases ({KNOWLEDGE})")
         for name in (*options.names("tools"), *options.names("tools_always")):
             if not asked.caller.may_call(name):
                 raise NotAllowed(f"this key may not use the tool {name}")

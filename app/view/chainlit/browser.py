@@ -25,8 +25,8 @@ from app.view.rendering import Drawing
 log = logging.getLogger(__name__)
 
 LOCAL_USER = "local"
-TEMPORARY = "temporary"
-"""Beside the choices of a thread that is not kept, which is no option and is stored nowhere."""
+TEMPORARY, PRESET = "temporary", "preset"
+"""Beside the choices of a thread: that it is not kept, and what it was begun with. They are no options."""
 
 ADMINS_ONLY = Text(
     ru="Это может только администратор.",
@@ -168,6 +168,11 @@ class Browser:
     def temporary(self) -> bool:
         """Whether its thread goes with it, when it leaves."""
         return self.choices.get(TEMPORARY) is True
+
+    @property
+    def set_apart(self) -> bool:
+        """Whether its choices are its own, and never those that new chats begin with."""
+        return self.temporary or bool(self.choices.get(PRESET))
 
     @property
     def options(self) -> ChatOptions:

@@ -46,7 +46,7 @@ R = TypeVar("R")
 IN_BRANCH = Text(ru="в другой ветви", uk="в іншій гілці", en="in another branch")
 IN_ARCHIVE = Text(ru="в архиве", uk="в архіві", en="in the archive")
 DISLIKE = 0
-_NOT_THE_SESSIONS = ("is_shared", "shared_at", "chat_settings", "temporary")
+_NOT_THE_SESSIONS = ("is_shared", "shared_at", "chat_settings", "temporary", "preset")
 """A page that closes saves what it last knew, and another may know better: the share route alone
 changes sharing, the panel and each question the settings."""
 

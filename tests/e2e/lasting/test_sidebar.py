@@ -1,6 +1,8 @@
 """The list of threads: newest first, found by words, renamed, deleted, starred."""
 
+import json
 import re
+import urllib.request
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -26,6 +28,14 @@ def search(page: Page, text: str) -> Locator:
         page.locator("#search-chats-button").click()
     page.get_by_role("dialog").locator("input").fill(text)
     return page.get_by_role("dialog").get_by_role("option")
+
+
+def first_words(house: House) -> dict[str, str]:
+    """What the last request to the model server begins with."""
+    with urllib.request.urlopen(house.models.url + "/_sim", timeout=5) as answer:  # noqa: S310  # loopback
+        received = [r["body"] for r in json.load(answer)["requests"] if r["path"] == "/api/chat"]
+    first: dict[str, str] = [body for body in received if body["messages"]][-1]["messages"][0]
+    return first
 
 
 def test_the_newest_thread_is_on_top_with_its_name_cut_at_a_words_end(page: Page, house: House):
@@ -147,6 +157,44 @@ def test_a_temporary_conversation_outlives_a_reload_and_leaves_nothing_when_it_i
     expect(page.locator(f'[id="thread-{kept}"]')).to_be_visible()
     new_chat(page)
     expect(page.locator(f'[id="thread-{kept}"]')).to_be_visible()
+
+
+def test_a_conversation_begins_with_an_assistant_and_a_prompt_is_filled_in_by_slash(
+    page: Page, house: House
+):
+    page.locator("#k-prompts").click()
+    page.locator("summary").click()
+    page.locator("[name=name]").fill("Перевод")
+    page.locator("[name=text]").fill("Переведи на {{язык}}: {{текст}}")
+    page.get_by_role("button", name="Создать").click()
+    expect(page.get_by_role("listitem")).to_contain_text("поля: язык, текст")
+    page.get_by_role("link", name="Помощники").click()
+    page.locator("summary").click()
+    page.locator("[name=name]").fill("Ночная сова")
+    page.locator("[name=face]").fill("🦉")
+    page.locator("[name=system_prompt]").fill("Ты сова.")
+    page.locator("[name=model]").select_option("ollama/echo")
+    page.get_by_role("button", name="Создать").click()
+    picture(page, "assistants")
+    page.get_by_role("button", name="Начать разговор").click()
+    expect(page.locator("#k-preset-line")).to_have_text("🦉 Ночная сова")
+    page.locator("#chat-input").press_sequentially("/Пер")
+    expect(page.locator(".command-item")).to_have_count(1)
+    page.keyboard.press("Enter")
+    page.locator("#k-prompt [name=язык]").fill("украинский")
+    page.locator("#k-prompt [name=текст]").fill("Доброе утро")
+    picture(page, "prompt")
+    page.locator("#k-prompt").get_by_role("button", name="Вставить").click()
+    said = "Переведи на украинский: Доброе утро"
+    expect(page.locator("#chat-input")).to_have_value(said)
+    thread = answered(page, said)
+    assert first_words(house) == {"role": "system", "content": "Ты сова."}
+    page.reload()
+    expect(page.locator("#k-preset-line")).to_have_text("🦉 Ночная сова")
+    expect(page.locator(f'[id="thread-{thread}"]')).to_be_visible()
+    new_chat(page)
+    answered(page, "Без совы")
+    assert first_words(house) == {"role": "user", "content": "Без совы"}
 
 
 def test_a_starred_question_is_among_the_favourites_after_a_reload(page: Page):

@@ -145,7 +145,7 @@ async def test_an_older_version_lists_what_was_put_away_and_nothing_that_was_not
     ann = await storage.users.add("ann")
     await say(storage, ann, "Put away?")
     await storage.threads.archive("t1", ann.id, True)
-    await say(storage, ann, "A secret?", thread=await storage.threads.begin_temporary(ann.id))
+    await say(storage, ann, "A secret?", thread=await storage.threads.begin(ann.id, temporary=True))
     await storage.aclose()
     database = Database(url)
     await apply.downgrade(database, "0011_pins_of_branches")

@@ -112,7 +112,7 @@ async def test_what_is_put_away_is_found_but_not_listed_until_something_is_asked
 async def test_of_a_temporary_thread_nothing_is_found_shared_or_left_but_its_figures(
     storage, ann, bob, tmp_path
 ):
-    id = await storage.threads.begin_temporary(ann.id)
+    id = await storage.threads.begin(ann.id, temporary=True)
     image = Attachment("e1", "b.png", "image/png", image=ImagePart(b"small", "image/png"))
     asked = Question(new_id(), "A secret recipe?", (image,))
     settled = await say(storage, ann, question=asked, thread=id)
@@ -142,7 +142,7 @@ async def test_of_a_temporary_thread_nothing_is_found_shared_or_left_but_its_fig
 
 
 async def test_a_temporary_thread_that_is_kept_is_one_like_the_others(storage, ann):
-    id = await storage.threads.begin_temporary(ann.id)
+    id = await storage.threads.begin(ann.id, temporary=True)
     await say(storage, ann, "Worth keeping?", thread=id)
     await storage.threads.keep(id, ann.id)
     await storage.threads.forget_temporary(now() + timedelta(seconds=1))

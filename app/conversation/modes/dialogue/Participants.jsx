@@ -18,6 +18,7 @@ const TEXTS = {
     prompt: "Кто это и чего добивается",
     promptHint: "Например: ты физик-скептик, требуешь доказательств",
     add: "Добавить участника",
+    seat: "Посадить помощника",
     remove: (name) => `Убрать: ${name}`,
     participant: (number) => `Участник ${number}`,
     apply: "Применить",
@@ -40,6 +41,7 @@ const TEXTS = {
     prompt: "Хто це й чого прагне",
     promptHint: "Наприклад: ти фізик-скептик, вимагаєш доказів",
     add: "Додати учасника",
+    seat: "Посадити помічника",
     remove: (name) => `Прибрати: ${name}`,
     participant: (number) => `Учасник ${number}`,
     apply: "Застосувати",
@@ -62,6 +64,7 @@ const TEXTS = {
     prompt: "Who they are and what they want",
     promptHint: "For example: you are a sceptical physicist, you ask for proof",
     add: "Add a participant",
+    seat: "Seat an assistant",
     remove: (name) => `Remove: ${name}`,
     participant: (number) => `Participant ${number}`,
     apply: "Apply",
@@ -117,7 +120,7 @@ function Participant({ text, number, one, models, removable, change, remove }) {
 }
 
 function Participants({ data, callAction }) {
-  const { lang, models = [], presets = [], mode, most = 4 } = data;
+  const { lang, models = [], presets = [], assistants = [], mode, most = 4 } = data;
   const texts = words(lang, TEXTS);
   const text = { ...texts, ...texts[mode] };
   const optional = Boolean(texts[mode]); // who takes part may be chosen by itself
@@ -222,6 +225,13 @@ function Participants({ data, callAction }) {
           onClick={() => edit([...participants, blank(participants.length + 1)])}>
           <Plus aria-hidden="true" />{text.add}
         </button>
+        {assistants.length > 0 && (
+          <select className="k-field" value="" disabled={participants.length >= most} aria-label={text.seat}
+            onChange={(event) => edit([...participants, assistants[Number(event.target.value)]])}>
+            <option value="">{text.seat}</option>
+            {assistants.map((one, index) => <option key={index} value={index}>{one.name}</option>)}
+          </select>
+        )}
         {optional && (
           <button type="button" className="k-button k-plain" onClick={automatic}>{text.auto}</button>
         )}

@@ -1,0 +1,143 @@
+"""What conversations may begin with: assistants, prompts to be filled in, and projects. Each belongs to a
+person, who may share assistants and prompts with all who sign in here."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from app.core.text import Text
+
+Kind = Literal["assistants", "prompts"]
+KINDS: tuple[Kind, ...] = ("assistants", "prompts")
+MAX_NAME = 80
+"""Characters of a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class PresetField:
+    """One thing that a preset says: its id, how a form asks for it."""
+
+    id: str
+    kind: Literal["line", "text", "model", "tools", "bases"]
+    label: Text
+    hint: Text | None = None
+    most: int = 8_000
+    """Characters."""
+
+
+_INSTRUCTIONS = PresetField(
+    "system_prompt",
+    "text",
+    Text(ru="Наставление", uk="Настанова", en="Instructions"),
+    Text(
+        ru="Кто это и как отвечает. Кому помощник открыт, тот может это прочесть",
+        uk="Хто це і як відповідає. Кому помічник відкритий, той може це прочитати",
+        en="Who this is and how it answers. Whom you share it with can read this",
+    ),
+)
+_MODEL = PresetField(
+    "model",
+    "model",
+    Text(ru="Модель", uk="Модель", en="Model"),
+    Text(
+        ru="Нет её в эту минуту — ответит выбранная по умолчанию",
+        uk="Немає її цієї миті — відповість вибрана за замовчуванням",
+        en="Where it is not there, the default one answers",
+    ),
+)
+_TOOLS = PresetField("tools", "tools", Text(ru="Инструменты", uk="Інструменти", en="Tools"))
+_BASES = PresetField(
+    "knowledge",
+    "bases",
+    Text(ru="Базы знаний", uk="Бази знань", en="Knowledge bases"),
+    Text(
+        ru="Другие найдут что-то только в тех, которые вы открыли и им",
+        uk="Інші знайдуть щось лише в тих, які ви відкрили і їм",
+        en="Others find something only in those that you have shared with them too",
+    ),
+)
+FIELDS: Mapping[Kind, tuple[PresetField, ...]] = {
+    "assistants": (
+        PresetField(
+            "face",
+            "line",
+            Text(
+                ru="Лицо: эмодзи или буква",
+                uk="Обличчя: емодзі чи літера",
+                en="Face: an emoji or letter",
+            ),
+            most=8,
+        ),
+        PresetField("about", "line", Text(ru="О нём", uk="Про нього", en="About it"), most=200),
+        _INSTRUCTIONS,
+        _MODEL,
+        _TOOLS,
+        _BASES,
+    ),
+    "prompts": (
+        PresetField(
+            "text",
+            "text",
+            Text(ru="Текст", uk="Текст", en="Text"),
+            Text(
+                ru="Поля — в двойных фигурных скобках: «Переведи на {{язык}}: {{текст}}»",
+                uk="Поля — у подвійних фігурних дужках: «Переклади {{мова}}: {{текст}}»",
+                en="Fields stand in double braces: “Translate into {{language}}: {{text}}”",
+            ),
+            most=20_000,
+        ),
+    ),
+}
+"""What each kind says; the first field of prompts must not be empty."""
+
+_PLACE = re.compile(r"\{\{\s*([^{}\n]{1,60}?)\s*\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """One of them; `owner` is whose it is as they are called on screen."""
+
+    id: str
+    kind: Kind
+    user_id: str
+    owner: str
+    name: str
+    content: Mapping[str, str] = field(default_factory=dict)
+    """By the ids of its fields; lists are separated by commas."""
+    shared: bool = False
+
+    def text(self, id: str) -> str:
+        """What it says there, empty where it says nothing."""
+        return self.content.get(id, "")
+
+    @property
+    def slug(self) -> str:
+        """Its name as part of a model's name: lower case, without blanks and signs."""
+        return re.sub(r"[\W_]+", "-", self.name.casefold()).strip("-") or self.id
+
+    @property
+    def title(self) -> str:
+        """Its name with its face."""
+        return f"{self.text('face')} {self.name}".strip()
+
+
+def cleaned(kind: Kind, given: Mapping[str, Any]) -> dict[str, str]:
+    """What of `given` a preset of that kind may say, made to fit."""
+    said: dict[str, str] = {}
+    for one in FIELDS[kind]:
+        value = given.get(one.id)
+        text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+        if isinstance(text, str) and (text := text.strip()):
+            said[one.id] = (" ".join(text.split()) if one.kind == "line" else text)[: one.most]
+    return said
+
+
+def places(text: str) -> tuple[str, ...]:
+    """The fields of a prompt, in order, each once."""
+    return tuple(dict.fromkeys(_PLACE.findall(text)))
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """The prompt with its fields filled in; what a value says in braces is no field."""
+    return _PLACE.sub(lambda place: values.get(place[1], ""), text)

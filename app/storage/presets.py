@@ -1,0 +1,111 @@
+"""Assistants and prompts. Whoever asks is part of every statement."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
+
+from app.core.errors import BadRequest, NotFound
+from app.core.presets import MAX_NAME, Kind, Preset, cleaned
+from app.core.turns import new_id, now
+from app.storage.database import Database
+from app.storage.rows import AnyRow, storable_json
+from app.storage.tables import presets, users
+
+MOST = 500
+"""Of one kind, a user's own: the composer lists all."""
+
+
+class Presets:
+    """Those of the reader, and those that others share. Another's is NotFound, as if it did not exist."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def all(self, kind: Kind, reader: str) -> tuple[Preset, ...]:
+        """One's own first, each by name."""
+        query = _presets().where(presets.c.kind == kind, _readable(reader))
+        ordered = query.order_by(presets.c.user_id != reader, func.lower(presets.c.name))
+        return await self._database.read(lambda c: tuple(map(_preset_from, c.execute(ordered))))
+
+    async def find(self, id: str, reader: str) -> Preset:
+        query = _presets().where(presets.c.id == id, _readable(reader))
+        row = await self._database.read(lambda c: c.execute(query).one_or_none())
+        if row is None:
+            raise NotFound(f"preset {id} for {reader}")
+        return _preset_from(row)
+
+    async def named(self, kind: Kind, slug: str, reader: str) -> Preset | None:
+        """That whose name has this form in a model's name, one's own before those of others."""
+        found = (one for one in await self.all(kind, reader) if slug in (one.slug, one.id))
+        return next(found, None)
+
+    async def put(
+        self, kind: Kind, user_id: str, name: str, content: Mapping[str, Any], id: str | None = None
+    ) -> str:
+        """Keeps it, anew or under its id, which is returned. Raises BadRequest for a name that is empty, too
+        long or taken, for a prompt without a text, and for too many; NotFound for another's."""
+        name, said = " ".join(name.split()), cleaned(kind, content)
+        if not name or len(name) > MAX_NAME or (kind == "prompts" and not said):
+            raise BadRequest(f"a preset named {len(name)} characters, {len(said)} fields")
+        own = (presets.c.user_id == user_id) & (presets.c.kind == kind)
+        row = {"id": id or new_id(), "name": name, "content": storable_json(said)}
+
+        def work(connection: Connection) -> None:
+            others = select(presets.c.id, presets.c.name).where(own, presets.c.id != row["id"])
+            known = connection.execute(others).all()
+            if len(known) >= MOST or any(one.name.casefold() == name.casefold() for one in known):
+                raise BadRequest(f"{len(known)} of {kind} already, or the name {name!r} is taken")
+            if id is None:
+                at = {"kind": kind, "user_id": user_id, "created_at": now()}
+                connection.execute(insert(presets), row | at)
+                return
+            change = (
+                update(presets)
+                .where(own, presets.c.id == id)
+                .values(name=name, content=row["content"])
+            )
+            if not connection.execute(change).rowcount:
+                raise NotFound(f"preset {id} of {user_id}")
+
+        await self._database.write(work)
+        return str(row["id"])
+
+    async def share(self, id: str, user_id: str, shared: bool) -> None:
+        """Opens it to all who may sign in here, or closes it."""
+        change = (
+            update(presets).where(_own(id, user_id)).values(shared_at=now() if shared else None)
+        )
+        if not await self._database.write(lambda c: c.execute(change).rowcount):
+            raise NotFound(f"preset {id} of {user_id}")
+
+    async def remove(self, id: str, user_id: str) -> None:
+        """Conversations that began with it keep what they have of it."""
+        this = delete(presets).where(_own(id, user_id))
+        if not await self._database.write(lambda c: c.execute(this).rowcount):
+            raise NotFound(f"preset {id} of {user_id}")
+
+
+def _presets() -> Any:
+    owner = func.coalesce(users.c.display_name, users.c.identifier).label("owner")
+    return select(*presets.c, owner).join(users, users.c.id == presets.c.user_id)
+
+
+def _readable(reader: str) -> ColumnElement[bool]:
+    return or_(presets.c.user_id == reader, presets.c.shared_at.is_not(None))
+
+
+def _own(id: str, user_id: str) -> ColumnElement[bool]:
+    return (presets.c.id == id) & (presets.c.user_id == user_id)
+
+
+def _preset_from(row: AnyRow) -> Preset:
+    return Preset(
+        id=row.id,
+        kind=row.kind,
+        user_id=row.user_id,
+        owner=row.owner,
+        name=row.name,
+        content=row.content,
+        shared=row.shared_at is not None,
+    )
