@@ -464,8 +464,9 @@ class Panel:
                 await self.show_pickers(page)
 
     async def take_defaults(self, browser: Browser) -> None:
-        """A new chat begins with what the user chose last."""
-        browser.choose(await self._values.get(DEFAULTS, browser.user_id) or {})
+        """A new chat begins with what the user chose last; what is chosen while that is read stays."""
+        defaults = await self._values.get(DEFAULTS, browser.user_id) or {}
+        browser.choose({**defaults, **browser.choices})
 
     async def form(self, browser: Browser) -> Drawing | None:
         """The form of the present mode, folded; None where it has none."""

@@ -286,6 +286,16 @@ async def test_buttons_of_a_dialogue_that_is_over_do_nothing():
     assert house.models.requests == []
 
 
+async def test_what_is_chosen_while_the_defaults_of_a_new_chat_are_read_stays():
+    house = two_talking()
+    own = {"model": "fake/old", "top_p": 0.5}
+    house.values.kept[DEFAULTS, house.browser.user_id] = own
+    house.browser.choose({"model": "fake/new"})
+    await house.chat.panel.take_defaults(house.browser)
+    assert house.browser.choices["model"] == "fake/new"
+    assert house.browser.choices["top_p"] == 0.5
+
+
 async def test_participants_are_kept_with_the_thread_and_for_new_ones():
     house = two_talking()
     await house.press("participants", participants=DUO)
