@@ -119,6 +119,7 @@ buttons = {**answers.actions, **servers.actions, **guide.actions, **server_form.
 server.put_first(
     pages.closed_router(),
     pages.script_router(),
+    pages.offline_router(),
     pages.project_router(language, alone=local),
     pages.feedback_router(layer),
     pages.elements_router(ELEMENTS, root),

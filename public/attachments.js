@@ -65,15 +65,12 @@
     }],
   ];
 
-  const translate = () => {
-    for (const title of document.querySelectorAll("[data-sonner-toast] [data-title]")) {
-      const refusal = REFUSALS.find(([said]) => said.test(title.textContent));
-      if (!refusal) continue;
-      const text = window.Konsilium.words(document.documentElement.lang.slice(0, 2), refusal[1]);
-      title.textContent = title.textContent.replace(refusal[0], text);
-    }
-  };
-  new MutationObserver(translate).observe(document.documentElement, { childList: true, subtree: true });
+  window.Konsilium.whenDrawn("[data-sonner-toast] [data-title]", (title) => {
+    const refusal = REFUSALS.find(([said]) => said.test(title.textContent));
+    if (!refusal) return;
+    const text = window.Konsilium.words(document.documentElement.lang.slice(0, 2), refusal[1]);
+    title.textContent = title.textContent.replace(refusal[0], text);
+  });
 
   const open = XMLHttpRequest.prototype.open;
   XMLHttpRequest.prototype.open = function (method, url, ...rest) {

@@ -98,24 +98,22 @@
   }, true);
 
   /* A button to copy beside the others of a question. */
-  const offer = () => {
-    for (const star of document.querySelectorAll(".favorite-message")) {
-      if (star.parentElement.querySelector(":scope > .k-own")) continue;
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = "k-own";
-      button.title = text().copy;
-      button.setAttribute("aria-label", text().copy);
-      button.innerHTML = `${ICON}<rect width="14" height="14" x="8" y="8" rx="2"/><path d="M4 16c-1.1 0-2-.9-2-2V4c0-1.1.9-2 2-2h10c1.1 0 2 .9 2 2"/></svg>`;
-      button.addEventListener("click", async () => {
-        const words = button.parentElement.querySelector(".message-content")?.innerText ?? "";
-        if (!(await K.copy(words))) return;
-        button.setAttribute("aria-label", text().copied);
-        setTimeout(() => button.setAttribute("aria-label", text().copy), 2000);
-      });
-      star.after(button);
-    }
-  };
+  K.whenDrawn(".favorite-message", (star) => {
+    if (star.parentElement.querySelector(":scope > .k-own")) return;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "k-own";
+    button.title = text().copy;
+    button.setAttribute("aria-label", text().copy);
+    button.innerHTML = `${ICON}<rect width="14" height="14" x="8" y="8" rx="2"/><path d="M4 16c-1.1 0-2-.9-2-2V4c0-1.1.9-2 2-2h10c1.1 0 2 .9 2 2"/></svg>`;
+    button.addEventListener("click", async () => {
+      const words = button.parentElement.querySelector(".message-content")?.innerText ?? "";
+      if (!(await K.copy(words))) return;
+      button.setAttribute("aria-label", text().copied);
+      setTimeout(() => button.setAttribute("aria-label", text().copy), 2000);
+    });
+    star.after(button);
+  });
 
   /* A button beside that of the settings opens these where tools and knowledge bases are chosen. */
   let wanted = false;
@@ -141,15 +139,8 @@
     list.scrollIntoView({ block: "start" });
   };
 
-  let waiting = false;
-  new MutationObserver(() => {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => {
-      waiting = false;
-      offer();
-      lead();
-      next();
-    });
-  }).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["disabled"] });
+  K.eachFrame(() => {
+    lead();
+    next();
+  });
 })();

@@ -29,6 +29,9 @@
       .catch(() => {});
   }
 
+  /* While the app is away a page of its own says so; browsers allow that under HTTPS and on this machine. */
+  if (inChat) navigator.serviceWorker?.register(`${root}offline.js`).catch(() => {});
+
   /* Chainlit asks now and then who one is, and takes a server that restarts for a sign-out: it would leave
      the page for one that nobody serves. Who one is, is asked until somebody answers. */
   const fetchOnce = window.fetch.bind(window);
@@ -95,29 +98,64 @@
   const put = (element, name, value) => {
     if (element.style.getPropertyValue(name) !== value) element.style.setProperty(name, value);
   };
-  const faces = () => {
-    for (const heading of document.querySelectorAll(`.step .step ${HEADING}`)) {
-      const step = heading.closest(".step");
-      const inner = step.parentElement.closest(".step .step");  // thinking: in its speaker's colour
-      const voice = inner ?? step;
-      const place = [...voice.parentElement.children].filter((one) => one.matches(".step")).indexOf(voice);
-      const name = heading.id.slice("step-".length);
-      const letter = LETTERED.exec(voice.querySelector(HEADING).id)?.[1];
-      const number = letter ? letter.charCodeAt() - 65 : place;  // whoever begins first
-      put(voice, "--k-voice", `var(--k-voice-${number % VOICES})`);
-      put(heading, "--k-face", `url("${root}avatars/${encodeURIComponent(name)}?number=${number}")`);
-    }
-    for (const face of document.querySelectorAll('img[alt*="?number="]')) face.alt = face.alt.split("?")[0];
+  const face = (heading) => {
+    const step = heading.closest(".step");
+    const inner = step.parentElement.closest(".step .step");  // thinking: in its speaker's colour
+    const voice = inner ?? step;
+    const place = [...voice.parentElement.children].filter((one) => one.matches(".step")).indexOf(voice);
+    const name = heading.id.slice("step-".length);
+    const letter = LETTERED.exec(voice.querySelector(HEADING).id)?.[1];
+    const number = letter ? letter.charCodeAt() - 65 : place;  // whoever begins first
+    put(voice, "--k-voice", `var(--k-voice-${number % VOICES})`);
+    put(heading, "--k-face", `url("${root}avatars/${encodeURIComponent(name)}?number=${number}")`);
   };
-  let waiting = false;
-  new MutationObserver(() => {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => {
-      waiting = false;
-      faces();
-    });
-  }).observe(document.documentElement, { childList: true, subtree: true });
+
+  /* A conversation that is being written changes its page 25 times a second, and may be long: the page is
+     looked at once a frame, and of it only what is new since the last one. `whenDrawn(selector, act)` acts on
+     each element that is drawn, given an id or words, and on all of them again in another language;
+     `eachFrame(act)` acts once in a frame in which anything changed, and so does no search of the page. */
+  const wanted = [];
+  const frames = [];
+  let drawn = new Set(); // with all that is within them
+  let changed = new Set();
+  let looking = false;
+  const whenDrawn = (selector, act) => {
+    wanted.push([selector, act]);
+    for (const element of document.querySelectorAll(selector)) act(element);
+  };
+  const eachFrame = (act) => {
+    frames.push(act);
+    act();
+  };
+  const look = () => {
+    const [whole, alone] = [drawn, changed];
+    [drawn, changed, looking] = [new Set(), new Set(), false];
+    for (const [selector, act] of wanted) {
+      for (const element of alone) if (!whole.has(element) && element.isConnected && element.matches(selector)) act(element);
+      for (const element of whole) {
+        if (!element.isConnected) continue;
+        if (element.matches(selector)) act(element);
+        for (const one of element.querySelectorAll(selector)) act(one);
+      }
+    }
+    for (const act of frames) act();
+  };
+  new MutationObserver((records) => {
+    for (const { type, target, addedNodes } of records) {
+      if (type === "attributes") (target === document.documentElement ? drawn : changed).add(target);
+      for (const node of addedNodes) {
+        if (node.nodeType === Node.ELEMENT_NODE) drawn.add(node);
+        else changed.add(target);
+      }
+    }
+    if (looking) return;
+    looking = true;
+    requestAnimationFrame(look);
+  }).observe(document.documentElement, {
+    childList: true, subtree: true, attributes: true, attributeFilter: ["lang", "id", "disabled"],
+  });
+  whenDrawn(`.step .step ${HEADING}`, face);
+  whenDrawn('img[alt*="?number="]', (image) => (image.alt = image.alt.split("?")[0]));
 
   /* Lists are made fresh when the panel or a picker is opened. */
   const OPENERS = '#chat-settings-open-modal, #mode-picker-trigger-mode';
@@ -377,7 +415,7 @@
   window.Konsilium = Object.freeze({
     DASH, known, words, number, decimal, plural, seconds, short, windowSize, speed, bytes, money, percent, copy, copySelected,
     reason, stage, pace, progress, modelFile, languages,
-    keep, newest, root, shown, tell,
+    keep, newest, root, shown, tell, whenDrawn, eachFrame,
   });
 
   /* Chainlit loads one script; the composer's part, the threads' and the names have files of their own. */

@@ -1,5 +1,5 @@
 /* Names for the controls that Chainlit (2.12.0) draws as bare icons: what a screen reader says, and what
-   a voice commands. They are marked again when the page changes, a few times a second at most. */
+   a voice commands. */
 (() => {
   "use strict";
 
@@ -26,6 +26,7 @@
     /* The microphone: Chainlit's own drawing while it rests, a cross while it listens. */
     '#message-composer .gap-1 > button:has(> svg > path[d^="M9.5 4C8.67"])': { ru: "Начать запись", uk: "Почати запис", en: "Start recording" },
     "#message-composer .gap-1 > button:has(> .lucide-x)": { ru: "Остановить запись", uk: "Зупинити запис", en: "Stop recording" },
+    "button.-ml-2:has(> .lucide-arrow-left)": { ru: "Закрыть панель", uk: "Закрити панель", en: "Close the panel" },
     "button:has(> .lucide-eye)": { ru: "Показать пароль", uk: "Показати пароль", en: "Show the password" },
     "button:has(> .lucide-eye-off)": { ru: "Скрыть пароль", uk: "Сховати пароль", en: "Hide the password" },
   };
@@ -35,6 +36,7 @@
     "Toggle theme": { ru: "Тема", uk: "Тема", en: "Theme" },
     Close: { ru: "Закрыть", uk: "Закрити", en: "Close" },
   };
+  const CHOICES = { ru: "Варианты", uk: "Варіанти", en: "Choices" };
   const DELETE = { ru: "Удалить", uk: "Видалити", en: "Delete" };
 
   const say = (element, words) => {
@@ -57,54 +59,62 @@
     if (document.title !== title) document.title = title;
   };
 
+  const K = window.Konsilium;
+  K.eachFrame(entitle);
+  const words = (texts) => K.words(document.documentElement.lang.slice(0, 2), texts);
+
+  const NAMED = "button, #thread-options, [data-sidebar]";
+  const name = (control) => {
+    const texts = Object.entries(BUTTONS).find(([selector]) => control.matches(selector))?.[1];
+    if (texts && !control.matches(".k-button")) put(control, "aria-label", words(texts));
+  };
+  K.whenDrawn(NAMED, name);
+  K.whenDrawn("button > svg", (icon) => name(icon.parentElement)); // one icon gives way to another
+
+  /* The page may have been drawn before its language was known. */
+  const said = (text, [english, texts]) => text === english || Object.values(texts).includes(text);
+  K.whenDrawn("span.sr-only", (hidden) => {
+    const known = Object.entries(WORDS).find((one) => said(hidden.textContent, one));
+    if (known) say(hidden, words(known[1]));
+  });
+  K.whenDrawn('[role="alertdialog"][data-state] button:last-child', (sure) => say(sure, words(DELETE)));
+  K.whenDrawn('[data-sidebar="rail"]', (rail) => rail.removeAttribute("title")); // in English
+  K.whenDrawn("div#thread-options", (menu) => put(menu, "role", "button"));
+  K.whenDrawn('#upload-button[role="presentation"]', (upload) => upload.removeAttribute("role"));
+  /* A link within a button, a button within a link: one stop for the keyboard, not two. */
+  K.whenDrawn("#header button > a", (inner) => {
+    put(inner.parentElement, "tabindex", "-1");
+    put(inner.parentElement, "role", "group");
+    put(inner.parentElement, "aria-label", inner.textContent.trim() || inner.querySelector("img")?.alt);
+  });
+  K.whenDrawn("#thread-history a > button", (inner) => put(inner, "tabindex", "-1"));
+  K.whenDrawn('#chat-settings [role="slider"]', (slider) => {
+    put(slider, "aria-label", slider.closest(".flex-col")?.parentElement.querySelector("label")?.textContent);
+  });
+
+  /* A list to choose from can be scrolled by the keyboard, and a field speaks of it while it is there. */
+  K.whenDrawn("[cmdk-list]", (list) => {
+    put(list, "tabindex", "0");
+    put(list, "aria-label", words(CHOICES));
+  });
+  K.eachFrame(() => {
+    for (const field of document.getElementById("chat-settings")?.querySelectorAll("[cmdk-input]") ?? []) {
+      put(field, "aria-expanded", String(document.getElementById(field.getAttribute("aria-controls")) !== null));
+    }
+  });
+  K.whenDrawn("#thread-history", (threads) => put(threads.parentElement, "role", "presentation")); // no list's item
+  K.whenDrawn("[data-panel-id]", (panel) => put(panel, "id", panel.dataset.panelId)); // the grip between them names it
+
   /* What few change stands behind "more". */
   const RARE = ["top_p", "seed"];
   const MORE = { ru: "Ещё: top_p, зерно", uk: "Ще: top_p, зерно", en: "More: top_p, seed" };
-  const fold = (words) => {
-    const panel = document.querySelector("#chat-settings");
-    const last = panel?.querySelector("#max_tokens")?.closest(".space-y-2");
-    if (!last || last.querySelector(".k-more")) return;
-    const more = Object.assign(document.createElement("button"), { type: "button", className: "k-button k-more", textContent: words });
+  K.whenDrawn("#chat-settings #max_tokens", (field) => {
+    const [panel, last] = [field.closest("#chat-settings"), field.closest(".space-y-2")];
+    if (last.querySelector(".k-more")) return;
+    const more = Object.assign(document.createElement("button"), { type: "button", className: "k-button k-more", textContent: words(MORE) });
     more.setAttribute("aria-expanded", "false");
     more.addEventListener("click", () => more.setAttribute("aria-expanded", String(panel.toggleAttribute("data-k-more"))));
     last.append(more);
     for (const id of RARE) panel.querySelector(`#${id}`)?.closest(".space-y-2")?.classList.add("k-rare");
-  };
-
-  const mark = () => {
-    const lang = document.documentElement.lang.slice(0, 2);
-    for (const [selector, texts] of Object.entries(BUTTONS)) {
-      for (const button of document.querySelectorAll(selector)) {
-        if (!button.matches(".k-button")) put(button, "aria-label", window.Konsilium.words(lang, texts));
-      }
-    }
-    const words = (texts) => window.Konsilium.words(lang, texts);
-    for (const hidden of document.querySelectorAll("span.sr-only")) {
-      if (Object.hasOwn(WORDS, hidden.textContent)) say(hidden, words(WORDS[hidden.textContent]));
-    }
-    for (const sure of document.querySelectorAll('[role="alertdialog"][data-state] button:last-child')) say(sure, words(DELETE));
-    entitle();
-    fold(words(MORE));
-    document.querySelector('[data-sidebar="rail"]')?.removeAttribute("title"); // in English
-    for (const menu of document.querySelectorAll("div#thread-options")) put(menu, "role", "button");
-    document.querySelector('#upload-button[role="presentation"]')?.removeAttribute("role");
-    /* A link within a button, a button within a link: one stop for the keyboard, not two. */
-    for (const outer of document.querySelectorAll("#header button:has(> a)")) put(outer, "tabindex", "-1");
-    for (const inner of document.querySelectorAll("#thread-history a > button")) put(inner, "tabindex", "-1");
-    for (const slider of document.querySelectorAll('#chat-settings [role="slider"]')) {
-      put(slider, "aria-label", slider.closest(".flex-col")?.parentElement.querySelector("label")?.textContent);
-    }
-  };
-
-  let waiting = false;
-  new MutationObserver(() => {
-    if (waiting) return;
-    waiting = true;
-    setTimeout(() => {
-      waiting = false;
-      mark();
-    }, 250);
-  }).observe(document.documentElement, {
-    childList: true, subtree: true, attributes: true, attributeFilter: ["lang"],
   });
 })();

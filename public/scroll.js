@@ -30,8 +30,8 @@
     height = view.scrollHeight;
     tellEnd();
   };
-  const watch = () => {
-    const found = document.querySelector("[data-step-type]")?.closest(".overflow-y-auto") ?? null;
+  let first = null; // of the messages; with the last of them goes the view
+  const watch = (found) => {
     if (found === view) return;
     grown.disconnect();
     view?.removeEventListener("scroll", scrolled);
@@ -52,13 +52,14 @@
       if (view?.contains(target)) touched = performance.now();
     }, true);
   }
-  let waiting = false;
-  new MutationObserver(() => {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => {
-      waiting = false;
-      watch();
-    });
-  }).observe(document.documentElement, { childList: true, subtree: true });
+  const MESSAGE = "[data-step-type]";
+  window.Konsilium.eachFrame(() => {
+    if (!first || first.isConnected) return;
+    first = document.querySelector(MESSAGE);
+    watch(first?.closest(".overflow-y-auto") ?? null);
+  });
+  window.Konsilium.whenDrawn(MESSAGE, (message) => {
+    first ??= message;
+    if (first === message) watch(message.closest(".overflow-y-auto"));
+  });
 })();

@@ -62,11 +62,9 @@
   };
 
   /* The button that takes a link back has no translation upstream (ShareDialog of 2.12.0). */
-  const translate = () => {
-    for (const label of document.querySelectorAll('[role="dialog"] button')) {
-      if (label.textContent === "Unshare") label.firstChild.data = text().unshare;
-    }
-  };
+  window.Konsilium.whenDrawn('[role="dialog"] button', (label) => {
+    if (label.textContent === "Unshare") label.firstChild.data = text().unshare;
+  });
 
   /* What was just done can be undone for a while: a deleted thread comes back from the bin, an edit or
      another answer gives way to the version before it. */
@@ -135,10 +133,9 @@
   pages.bin = make("a", { id: "k-bin", href: new URL("bin", root).href });
   pages.bring = make("a", { id: "k-import", href: new URL("import", root).href });
   const nav = make("nav", { class: "k-pages" }, ...Object.values(pages));
-  const offerPages = () => {
-    const sidebar = document.querySelector('[data-sidebar="content"]')?.parentElement;
-    for (const [name, link] of Object.entries(pages)) if (link.textContent !== text()[name]) link.textContent = text()[name];
-    if (sidebar && nav.parentElement !== sidebar) sidebar.append(nav);
+  const offerPages = (content) => {
+    for (const [name, link] of Object.entries(pages)) link.textContent = text()[name];
+    content.after(nav);
   };
 
   /* A link to a thread is followed after signing in too: Chainlit leads everybody home from there. */
@@ -156,21 +153,13 @@
     if (wanted && here === root.pathname) window.location.replace(wanted);
   };
 
-  let waiting = false;
-  const look = () => {
-    waiting = false;
+  window.Konsilium.eachFrame(() => {
     followLink();
     placeNote();
     showFound();
     document.documentElement.toggleAttribute("data-shared", window.location.pathname.includes("/share/"));
     const header = document.querySelector("#header > div:last-child");
     if (header) offer(header);
-    offerPages();
-    translate();
-  };
-  new MutationObserver(() => {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(look);
-  }).observe(document.documentElement, { childList: true, subtree: true });
+  });
+  window.Konsilium.whenDrawn('[data-sidebar="content"]', offerPages);
 })();

@@ -334,7 +334,7 @@ function MetricsCard({ data, callAction }) {
     <section data-testid="metrics" className="k-metrics" lang={lang}>
       <div className="k-line">
         <button type="button" className="k-summary" aria-expanded={open} aria-controls={panel}
-          aria-label={text.details} title={text.details} onClick={() => setOpen(!open)}>
+          title={text.details} onClick={() => setOpen(!open)}>
           <span data-testid="metrics-line">
             <Figure icon={Timer} sign="⏱">{seconds(lang, entry.seconds)}</Figure>{" • "}
             <Figure icon={Text} sign="🔢">{length}</Figure>{" • "}

@@ -32,6 +32,7 @@ OPEN = [
     "/assets/{filename:path}",
     "/favicon",
     "/logo",
+    "/offline.js",
     "/auth/config",
     "/auth/header",
     "/auth/oauth/{provider_id}",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.axe import wait_for_no_violations
 from tests.e2e.conftest import (
     COUNCIL,
     SLOW_JSON,
@@ -42,6 +43,8 @@ def test_a_consultation_shows_its_specialists_at_work_and_its_total(page: Page):
     expect(page.get_by_role("button", name=re.compile("[Ээ]кономист")).first).to_be_visible()
     expect(metrics(page)).to_have_count(3, timeout=30_000)
     picture(page, "consultation")
+    wait_for_no_violations(page)
+    page.evaluate("localStorage.setItem('vite-ui-theme', 'dark')")
     page.reload()
     expect(page.get_by_role("button", name=re.compile("[Ээ]кономист")).first).to_be_visible()
     expect(metrics(page)).to_have_count(3)
@@ -50,6 +53,22 @@ def test_a_consultation_shows_its_specialists_at_work_and_its_total(page: Page):
     expect(card.locator("tfoot")).to_contain_text("Итого")
     expect(card.locator("tbody")).to_contain_text(re.compile("Экономист.*Юрист", re.DOTALL))
     picture(page, "consultation-numbers")
+    wait_for_no_violations(page)
+    for opener, opened in (
+        ("#mode-picker-trigger-model", "#mode-picker-popover-model"),
+        ("#mode-picker-trigger-mode", "#mode-picker-popover-mode"),
+        ("#search-chats-button", '[role="dialog"][data-state="open"]'),
+        ("#chat-settings-open-modal", "#chat-settings"),
+    ):
+        page.locator(opener).click()
+        expect(page.locator(opened)).to_be_visible()
+        wait_for_no_violations(page)
+        page.keyboard.press("Escape")
+        expect(page.locator(opened)).to_be_hidden()
+    page.evaluate("localStorage.setItem('vite-ui-theme', 'light')")
+    page.locator('#header a[href="#servers"]').click()
+    expect(page.get_by_test_id("servers")).to_be_visible()
+    wait_for_no_violations(page)
 
 
 def test_the_best_of_three_is_shown_with_its_rivals_and_another_may_be_promoted(page: Page):
@@ -138,8 +157,13 @@ def test_a_council_stopped_at_work_comes_back_whole_after_the_app_was_killed(
             expect(step(page, role)).to_contain_text("остановлено")
         said = {role: step(page, role).inner_text() for role in ROLES}
         cards = metrics(page).count()
-        app.restart(signal.SIGKILL)
+        page.evaluate("() => navigator.serviceWorker.ready.then(() => true)")
+        app.stop(signal.SIGKILL)
         page.reload()
+        expect(page.get_by_role("status")).to_have_text("Konsilium не отвечает")
+        picture(page, "away")
+        wait_for_no_violations(page)
+        app.start()  # the page comes back by itself
         for role in ROLES:
             expect(step(page, role)).to_contain_text("остановлено")
             assert step(page, role).inner_text() == said[role]

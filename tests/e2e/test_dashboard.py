@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from app.core.votes import Compared, Vote
 from app.gateway.dashboard_texts import TEXTS
+from tests.axe import wait_for_no_violations
 from tests.dashboard_house import dashboard_house
 from tests.e2e.conftest import picture, visitor
 from tests.usage_samples import HITS, usage_rows
@@ -202,6 +203,8 @@ def test_it_reads_well_in_every_language_theme_and_width(look, house, tag, dark,
     assert page.evaluate("document.documentElement.classList.contains('dark')") is dark
     assert "undefined" not in page.locator("body").inner_text()
     assert "NaN" not in page.locator("body").inner_text()
+    if tag == "uk-UA":
+        wait_for_no_violations(page)
 
 
 def test_the_chats_theme_goes_before_the_systems(look, house):

@@ -98,11 +98,17 @@ def test_a_phone_may_install_the_app(page: Page):
     assert address is not None
     manifest = page.evaluate("address => fetch(address).then(answer => answer.json())", address)
     assert manifest["display"] == "standalone"
-    icon = page.evaluate(
-        "src => fetch(new URL(src, new URL('public/', location.origin + '/'))).then(one => one.status)",
-        manifest["icons"][0]["src"],
+    sizes = page.evaluate(
+        """icons => Promise.all(icons.map(async ({ src, sizes, type }) => {
+            const answer = await fetch(new URL(src, new URL("public/", location.origin + "/")))
+            const drawn = type === "image/png" && await createImageBitmap(await answer.blob())
+            return [sizes, answer.ok && (drawn ? `${drawn.width}x${drawn.height}` : sizes)]
+        }))""",
+        manifest["icons"],
     )
-    assert icon == 200
+    assert all(said == drawn for said, drawn in sizes)
+    assert {"192x192", "512x512"} <= {said for said, _ in sizes}
+    assert "maskable" in {one["purpose"] for one in manifest["icons"]}
     expect(page.locator('meta[name="viewport"]')).to_have_attribute(
         "content", re.compile("viewport-fit=cover")
     )

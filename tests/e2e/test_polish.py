@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
+from tests.axe import wait_for_no_violations
 from tests.e2e.conftest import ask, metrics, pick, picture, visitor
 from tests.processes import Process
 
@@ -89,6 +90,8 @@ def test_a_phone_cuts_no_mode_keeps_its_star_and_has_the_panels_buttons_in_a_row
         page.locator(".k-more").click()
         expect(rare).to_be_visible()
         picture(page, f"phone-panel-{language[:2]}")
+        if language == "uk-UA":
+            wait_for_no_violations(page)
 
 
 def test_screen_readers_hear_the_pages_language_and_the_bin_is_in_a_phones_side_bar(

@@ -32,8 +32,35 @@ _DOCS = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Konsilium API</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="docs/swagger-ui.css"></head>
-<body><div id="docs"></div><script src="docs/swagger-ui-bundle.js"></script><script>
+<link rel="stylesheet" href="docs/swagger-ui.css"><style>
+body { margin: 0 }
+nav { padding: 1rem 1.25rem; font: 1rem/1.5 system-ui, sans-serif }
+nav a { color: #1b6158 }
+.swagger-ui .opblock-get .opblock-summary-method { background: #1d63ad }
+.swagger-ui .opblock-post .opblock-summary-method { background: #1e7a4c }
+.swagger-ui .opblock-put .opblock-summary-method { background: #94560a }
+.swagger-ui .opblock-patch .opblock-summary-method { background: #12756a }
+.swagger-ui .opblock-delete .opblock-summary-method { background: #b3261e }
+.swagger-ui .info .title small.version-stamp { background: #466300 }
+.swagger-ui .btn.authorize { color: #1e7a4c; border-color: currentColor }
+.swagger-ui .btn.authorize svg { fill: currentColor }
+html.dark { background: #1c1c1c; color-scheme: dark }
+.dark nav a { color: #7cc4b8 }
+.dark .swagger-ui { filter: invert(.89) hue-rotate(180deg) }
+.dark .swagger-ui .highlight-code, .dark .swagger-ui .microlight { filter: invert(1) hue-rotate(180deg) }
+</style><script>
+/* The chat's theme, where one was chosen; else the system's. */
+const system = matchMedia("(prefers-color-scheme: dark)");
+const apply = () => {
+  let chosen = null;
+  try { chosen = localStorage.getItem("vite-ui-theme"); } catch { /* closed to us: a private window */ }
+  document.documentElement.classList.toggle("dark", chosen === "dark" || (chosen !== "light" && system.matches));
+};
+system.addEventListener("change", apply);
+window.addEventListener("storage", apply);
+apply();
+</script></head>
+<body><nav><a href="../">← Konsilium</a></nav><div id="docs"></div><script src="docs/swagger-ui-bundle.js"></script><script>
 function shown(part) {
   if (part === null || typeof part !== "object") return;
   if (Array.isArray(part.examples)) part.example = part.examples[0];

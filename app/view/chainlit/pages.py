@@ -51,9 +51,27 @@ def clean_index(html: str) -> str:
 
 def installable(html: str) -> str:
     """The page as one that a phone may install, and that fills it to the edges."""
-    manifest = f'<link rel="manifest" href="{config.run.root_path}/public/manifest.webmanifest">'
+    public = f"{config.run.root_path}/public"
+    links = (
+        f'<link rel="manifest" href="{public}/manifest.webmanifest">'
+        f'<link rel="apple-touch-icon" href="{public}/icons/apple-touch-icon.png">'
+    )
     html = html.replace("initial-scale=1.0", "initial-scale=1.0, viewport-fit=cover", 1)
-    return html.replace("</head>", f"{manifest}</head>", 1)
+    return html.replace("</head>", f"{links}</head>", 1)
+
+
+def offline_router() -> APIRouter:
+    """`/offline.js`: what the browser runs beside the page, and what shows that the app is away. It stands
+    at the path that the app is served under, since it rules only what is below its own."""
+    router = APIRouter(prefix=config.run.root_path, include_in_schema=False)
+
+    @router.get("/offline.js")
+    async def offline() -> Response:
+        return FileResponse(
+            OFFLINE, media_type="text/javascript", headers={"cache-control": "no-cache"}
+        )
+
+    return router
 
 
 @cache
@@ -212,6 +230,7 @@ Number = Annotated[int | None, Query(ge=0, le=99)]
 BY_NAME = "application/x-by-name"
 """A type that no file has: the page's library takes only types that may be, and the names decide."""
 
+OFFLINE = Path(__file__).with_name("offline.js")
 SESSION_COOKIE = "X-Chainlit-Session-id"
 
 

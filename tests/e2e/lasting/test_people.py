@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.axe import wait_for_no_violations
 from tests.e2e.conftest import choose, metrics, pick, picture, visitor
 from tests.e2e.lasting.house import (
     ANSWER,
@@ -70,8 +71,13 @@ def test_a_wrong_password_is_refused_and_guessing_slows_down_and_says_so(
     chromium: Browser, house: House
 ):
     for page in visitor(chromium, house.app.url):
-        sign_in(page, "bob", "wrong")
-        expect(page.get_by_role("alert")).to_contain_text("Проверьте имя и пароль")
+        for theme in ("dark", "light"):
+            page.evaluate("theme => localStorage.setItem('vite-ui-theme', theme)", theme)
+            page.reload()
+            sign_in(page, "bob", "wrong")
+            expect(page.get_by_role("alert")).to_contain_text("Проверьте имя и пароль")
+            wait_for_no_violations(page)
+            picture(page, f"sign-in-{theme}")
         status = 401
         while (
             status == 401

@@ -6,6 +6,7 @@ import urllib.request
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.axe import wait_for_no_violations
 from tests.e2e.conftest import pick, picture
 from tests.e2e.lasting.house import (
     QUESTION,
@@ -94,12 +95,15 @@ def test_a_thread_is_deleted_after_it_was_confirmed_and_emptied_from_the_bin_wit
     page.get_by_role("alertdialog").get_by_role("button", name="Отмена").click()
     expect(page.locator(f'[id="thread-{thread}"]')).to_have_count(1)
     menu(page, thread, "delete")
-    page.get_by_role("alertdialog").get_by_role("button", name="Подтвердить").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Удалить").click()
     expect(page.locator(f'[id="thread-{thread}"]')).to_have_count(0)
     expect(page.locator(QUESTION)).to_have_count(0)
     page.goto(f"{house.app.url}/thread/{thread}")
     expect(page).to_have_url(re.compile(r":\d+/$"), timeout=30_000)
     page.goto(f"{house.app.url}/bin")
+    for theme in ("dark", "light"):
+        page.emulate_media(color_scheme=theme)
+        wait_for_no_violations(page)
     page.get_by_role("listitem").filter(has_text="Удали меня").get_by_role(
         "button", name="Удалить навсегда"
     ).click()
