@@ -86,7 +86,11 @@ class WebTools:
                     raise PageRefused("the search does not give JSON: its settings must allow it")
                 if answer.status != 200:
                     raise PageRefused(f"the search answers {answer.status}")
-                listed = json.loads(await answer.content.read(_BYTES))["results"]
+                told = json.loads(await answer.content.read(_BYTES))
+                listed, silent = told["results"], told.get("unresponsive_engines")
+                if silent and not listed:
+                    why = ", ".join(f"{name}: {reason}" for name, reason in silent)
+                    raise PageRefused(f"none of its engines answered the search ({why})")
                 return tuple(_found(one) for one in listed[:RESULTS] if one.get("url"))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise PageRefused(f"the search cannot be reached: {type(error).__name__}") from error

@@ -183,6 +183,16 @@ async def test_what_a_search_finds_is_cited_and_keeps_its_number_when_it_is_read
     assert "95 degrees" in turn.sources.listed[1].text
 
 
+async def test_engines_of_the_search_that_are_all_silent_are_said(site):
+    site.search = {
+        "results": [],
+        "unresponsive_engines": [["bing", "timeout"], ["qwant", "CAPTCHA"]],
+    }
+    result = await Turn(site).call("search_web", query="tea")
+    assert result.failed
+    assert "none of its engines answered the search (bing: timeout, qwant: CAPTCHA)" in result.text
+
+
 @pytest.mark.parametrize("answer", [403, 500, [], {"results": 5}, {}, {"results": ["x"]}])
 async def test_a_search_that_fails_says_so_to_the_model(site, answer):
     turn = Turn(site)
