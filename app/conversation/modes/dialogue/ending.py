@@ -290,6 +290,15 @@ def is_light(text: str) -> bool:
     return 0 < len(_WORDS.findall(text)) <= COURTESY_WORDS and not ("?" in text or _has_digit(text))
 
 
+def may_close(text: str) -> bool:
+    """Whether a light turn has a word of thanks, agreement or parting anywhere: by recall, for a model to
+    judge."""
+    words = [word.casefold().replace("’", "'").replace("ʼ", "'") for word in _WORDS.findall(text)]
+    return bool(_FAREWELL.search(text)) or any(
+        _begins(word, _TALK) and not _begins(word, _SUBJECTS) for word in words
+    )
+
+
 def is_closing(text: str, before: Sequence[str] = ()) -> bool:
     """Whether a turn brings nothing: it thanks, agrees, parts, speaks of the talk itself or says what was
     said in `before`, or ends with a goodbye. One that asks, names a figure or objects is not."""

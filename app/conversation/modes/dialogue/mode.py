@@ -18,6 +18,7 @@ from app.conversation.modes.dialogue.ending import (
     Voice,
     is_closing,
     is_light,
+    may_close,
     repeats,
 )
 from app.conversation.modes.dialogue.notes import DialogueNote, LeftNote, ParticipantNote
@@ -109,7 +110,9 @@ class _Conversation:
         self._light: list[bool] = []
         """The last turns that were short, without a question or a figure; of each, whether it was nothing
         but courtesy or agreement."""
-        self._next_check: float = 2
+        self._hints = 0
+        """How many of them had a word of courtesy or agreement in them."""
+        self._next_check: float = 3
         """How many of them there must be before a model is asked whether it is over."""
         self._repeating = 0
         """Turns in a row that said nothing new."""
@@ -145,6 +148,7 @@ class _Conversation:
             self._transcript.add(self._transcript.person, text)
             self._remaining = max(self._remaining, len(self._present))
             self._light = []
+            self._hints = 0
             self._end = None
 
     async def _speak(self, speaker: int) -> None:
@@ -203,7 +207,9 @@ class _Conversation:
         self._silent = 0
         before = [line.text for line in self._transcript.lines]
         closing = is_closing(text, [self._transcript.topic, *before])
-        self._light = [*self._light, closing] if closing or is_light(text) else []
+        light = closing or is_light(text)
+        self._light = [*self._light, closing] if light else []
+        self._hints = self._hints + may_close(text) if light else 0
         repeated = repeats(text, self._transcript.own(speaker))
         self._repeating = self._repeating + 1 if repeated else 0
         stuck = repeated and (
@@ -226,12 +232,12 @@ class _Conversation:
         )
 
     async def _is_said_to_be_over(self) -> bool:
-        """What the chat's own model says, in one short call, of light turns that follow a courtesy: all
-        the words that people have for it are in no table. After a no it is asked when there are twice as
-        many, after no answer it is asked no more."""
+        """What the chat's own model says, in one short call, of light turns with words of courtesy or
+        agreement among them: all that people have for it is in no table. After a no it is asked when
+        there are twice as many, after no answer it is asked no more."""
         turn, light = self._turn, len(self._light)
         profile = turn.models.profile(turn.model)
-        if light < self._next_check or not any(self._light[-CHECK_LINES:-1]):
+        if light < self._next_check or self._hints < 2 or self._light[-1]:
             return False
         if not self._remaining or profile.tiny:
             return False

@@ -315,10 +315,12 @@ async def test_goodbyes_and_pure_agreement_end_it_within_two_rounds(lines):
 
 ENDINGS = Path(__file__).parents[3] / "data" / "endings"
 """Conversations by a few lines: `tuned` was looked at while the words were chosen, `kept` only before
-the phrases of parting were. Their first line says whether they are over, and in which language."""
+the phrases of parting were, `blind` never. Their first line says whether they are over, and in which language."""
 
 
-@pytest.mark.parametrize(("half", "ended_rightly"), [("tuned", 0.95), ("kept", 0.8)])
+@pytest.mark.parametrize(
+    ("half", "ended_rightly"), [("tuned", 0.95), ("kept", 0.8), ("blind", 0.5)]
+)
 async def test_conversations_end_as_people_end_them_and_no_other_does(half, ended_rightly):
     over: list[bool] = []
     on: list[bool] = []
@@ -343,30 +345,35 @@ def checks(stage):
     return [asked for _, asked in stage.models.requests if asked.purpose is Purpose.CHECK]
 
 
-async def test_a_model_that_judges_rightly_ends_most_of_the_unseen_ones_and_no_other():
-    ended_of = {"over": 0, "on": 0}
-    for block in (ENDINGS / "kept.txt").read_text(encoding="utf-8").strip().split("\n\n"):
+@pytest.mark.parametrize(("half", "ended_rightly"), [("kept", 0.9), ("blind", 0.9)])
+async def test_a_model_that_judges_rightly_ends_nearly_all_of_them_and_no_other(
+    half, ended_rightly
+):
+    over: list[bool] = []
+    on: list[bool] = []
+    asked = 0
+    for block in (ENDINGS / f"{half}.txt").read_text(encoding="utf-8").strip().split("\n\n"):
         head, *lines = block.splitlines()
-        kind = head.split()[0]
-        stage = asked_whether_it_is_over(
-            [*BEGINNING, *lines], "Да, кончена." if kind == "over" else "Нет"
-        )
+        is_over = head.startswith("over")
+        stage = asked_whether_it_is_over([*BEGINNING, *lines], "Да, кончена." if is_over else "Нет")
         await stage.play()
-        ended_of[kind] += ended(stage)["ended"] != "turns"
-    assert ended_of["over"] >= 34
-    assert ended_of["on"] == 0
+        (over if is_over else on).append(ended(stage)["ended"] != "turns")
+        asked += 0 if is_over else len(checks(stage))
+    assert sum(over) >= ended_rightly * len(over)
+    assert not any(on)
+    assert asked < len(on)
 
 
-UNKNOWN_COURTESIES = ["Трамвай шумит.", "Ну что, мир?", "Спасибо тебе.", "Мур-мур, зайка.", "Тю-тю-тю.", "Лапки."]  # fmt: skip
+UNKNOWN_COURTESIES = ["Трамвай шумит.", "Спасибо, усатый полосатый котик.", "Мур-мур, обращайся, зайка лесная.", "Тю-тю-тю.", "Лапки.", "Хвостик."]  # fmt: skip
 
 
 async def test_what_no_table_knows_as_courtesy_a_model_is_asked_about():
     stage = asked_whether_it_is_over(UNKNOWN_COURTESIES, "Да.")
     await stage.play()
     assert ended(stage)["ended"] == "courtesy"
-    assert said(stage)[-1] == (BORIS, "Мур-мур, зайка.")
+    assert said(stage)[-1] == (ANNA, "Мур-мур, обращайся, зайка лесная.")
     (check,) = checks(stage)
-    assert "Борис: Мур-мур, зайка." in check.messages[-1].text
+    assert "Анна: Мур-мур, обращайся, зайка лесная." in check.messages[-1].text
 
 
 async def test_after_a_no_it_is_asked_again_when_there_are_twice_as_many():
@@ -374,7 +381,7 @@ async def test_after_a_no_it_is_asked_again_when_there_are_twice_as_many():
     stage = asked_whether_it_is_over(lines, "Нет, они ещё говорят.")
     await stage.play()
     assert ended(stage)["ended"] == "turns"
-    assert len(checks(stage)) == 3
+    assert len(checks(stage)) == 2
 
 
 async def test_one_that_says_neither_yes_nor_no_is_asked_no_more():
