@@ -419,7 +419,7 @@
   });
 
   /* Chainlit loads one script; the composer's part, the threads' and the names have files of their own. */
-  for (const file of inChat ? ["attachments.js", "threads.js", "shelf.js", "models.js", "composer.js", "scroll.js", "names.js", "pictures.js", "formulas.js", "sources.js", "times.js"] : []) {
+  for (const file of inChat ? ["attachments.js", "threads.js", "shelf.js", "models.js", "composer.js", "scroll.js", "names.js", "pictures.js", "formulas.js", "sources.js", "times.js", "aloud.js"] : []) {
     const beside = new URL(file, document.currentScript.src);
     document.head.append(Object.assign(document.createElement("script"), { src: beside.href }));
   }

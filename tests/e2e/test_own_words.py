@@ -93,6 +93,32 @@ def test_a_question_is_copied_and_edited_by_the_keyboard_alone(page: Page):
     expect(page.locator("#thread-history")).to_contain_text("Иное имя")
 
 
+VOICE = """
+window.SAID = [];
+const voice = { getVoices: () => [{ name: "A voice" }], speak: (one) => SAID.push([one.lang, one.text]),
+  cancel: () => SAID.push("silence"), addEventListener: () => {} };
+Object.defineProperty(window, "speechSynthesis", { value: voice });
+"""
+"""A voice that says nothing: browsers without a screen have none."""
+
+
+def test_an_answer_is_read_aloud_without_its_code_and_stopped(page: Page):
+    page.context.add_init_script(VOICE)
+    page.reload()
+    pick(page, "model", "echo")
+    ask(page, "Це **речення**. І ще одне!\n\n```\ncode\n```")
+    page.get_by_role("button", name="Прочитать вслух").click()
+    page.wait_for_function("() => SAID.length >= 3")
+    assert page.evaluate("SAID.filter(Array.isArray)") == [
+        ["uk-UA", "Це речення."],
+        ["uk-UA", "І ще одне!"],
+    ]
+    picture(page, "aloud")
+    page.get_by_role("button", name="Остановить чтение").click()
+    expect(page.get_by_role("button", name="Прочитать вслух")).to_have_count(1)
+    assert page.evaluate("SAID.at(-1)") == "silence"
+
+
 def test_a_phone_may_install_the_app(page: Page):
     address = page.locator('link[rel="manifest"]').get_attribute("href")
     assert address is not None
