@@ -74,10 +74,11 @@ def test_a_wrong_password_is_refused_and_guessing_slows_down_and_says_so(
         for theme in ("dark", "light"):
             page.evaluate("theme => localStorage.setItem('vite-ui-theme', theme)", theme)
             page.reload()
-            sign_in(page, "bob", "wrong")
-            expect(page.get_by_role("alert")).to_contain_text("Проверьте имя и пароль")
+            expect(page.locator("#password")).to_be_visible()
             wait_for_no_violations(page)
             picture(page, f"sign-in-{theme}")
+        sign_in(page, "bob", "wrong")
+        expect(page.get_by_role("alert")).to_contain_text("Проверьте имя и пароль")
         status = 401
         while (
             status == 401
