@@ -62,7 +62,7 @@ class Page:
             },
             socketio_path="/ws/socket.io",
             transports=["websocket"],
-            wait_timeout=30,
+            wait_timeout=100,
         )
         await self.socket.emit("connection_successful")
 
