@@ -73,10 +73,10 @@
     return null;
   };
   /* Escape closes what is uppermost: a hint that stands over the menu first. */
-  const close = (menu, tries = 5) => {
-    if (!tries || menu.dataset.state !== "open") return;
+  const close = (menu, tries = 100) => {
+    if (!tries || !menu.isConnected || menu.dataset.state !== "open") return;
     document.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true, cancelable: true }));
-    setTimeout(close, 50, menu, tries - 1);
+    setTimeout(close, 100, menu, tries - 1); // a busy page takes its time to close the first
   };
   const offerArchive = () => {
     const last = document.querySelector('[role="menu"] #delete-thread');
