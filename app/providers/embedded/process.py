@@ -11,10 +11,13 @@ import os
 import signal
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
+LOG_SECONDS = 0.5
+"""What llama.cpp's own thread has to write down why it failed, before the process ends and takes that along."""
 WARNINGS = 2
 """llama.cpp's verbosity: warnings and errors, which hold no prompts."""
 
@@ -50,7 +53,11 @@ def main() -> None:
         import xllamacpp  # here: so that the line above can already end a process that loads
     except ImportError as error:
         sys.exit(f"llama.cpp is not installed (xllamacpp): {error}")
-    server = xllamacpp.Server(_parameters(xllamacpp, start))
+    try:
+        server = xllamacpp.Server(_parameters(xllamacpp, start))
+    except RuntimeError:
+        time.sleep(LOG_SECONDS)
+        raise
     print(server.listening_address, flush=True)  # noqa: T201  # the agreed line
     threading.Event().wait()
 
