@@ -72,11 +72,11 @@
     for (let at = button; at; at = at.parentElement) if (THREAD.test(at.id)) return THREAD.exec(at.id)[1];
     return null;
   };
-  /* Escape closes what is uppermost: a hint that stands over the menu first. */
+  /* A press beside it closes a menu; Escape would go to a hint that stands over it. */
   const close = (menu, tries = 100) => {
     if (!tries || !menu.isConnected || menu.dataset.state !== "open") return;
-    document.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true, cancelable: true }));
-    setTimeout(close, 100, menu, tries - 1); // a busy page takes its time to close the first
+    document.body.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true, pointerType: "mouse" }));
+    setTimeout(close, 100, menu, tries - 1); // a busy page may not listen yet
   };
   const offerArchive = () => {
     const last = document.querySelector('[role="menu"] #delete-thread');

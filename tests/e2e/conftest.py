@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.processes import ROOT, Process, browser_path, konsilium, running, simulator
@@ -130,7 +131,13 @@ def picture(page: Page, name: str) -> Path:
     """Keeps a screenshot as test output, to be looked at."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     path = PICTURES / f"{name}.png"
-    page.screenshot(path=path)
+    for attempt in range(3):
+        try:
+            page.screenshot(path=path)
+            break
+        except PlaywrightError as error:  # a busy browser now and then has no frame to show
+            if attempt == 2 or "Unable to capture screenshot" not in error.message:
+                raise
     return path
 
 

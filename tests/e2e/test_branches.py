@@ -236,7 +236,7 @@ def test_a_conversation_goes_on_from_an_answer_in_a_new_one(page: Page):
     answered(page, 2)
     thread = page.url
     first = metrics(page).first
-    first.get_by_role("button", name="Подробности ответа").click()
+    first.get_by_title("Подробности ответа").click()
     picture(page, "branches-fork")
     first.get_by_role("button", name="Продолжить отсюда в новом разговоре").click()
     expect(page).not_to_have_url(thread)

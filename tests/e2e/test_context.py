@@ -323,7 +323,7 @@ def test_the_panel_tells_what_the_conversation_took_and_prices_come_from_the_fil
 
 
 def test_a_price_nobody_knows_is_a_dash(chat: Page):
-    choose(chat, model="novelty · yandex")
+    choose(chat, model="novelty")
     card = asked(chat, "Сколько стоит?")
     card.get_by_role("button").first.click()
     expect(card).to_contain_text(re.compile(r"Стоимость\s*—"))

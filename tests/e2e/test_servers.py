@@ -64,7 +64,7 @@ def test_the_panel_shows_each_server_and_its_models(chromium: Browser, kept: Pro
         offers = ollama.get_by_test_id("recommended").get_by_role("listitem")
         expect(offers).to_have_count(2)
         expect(offers.first).to_contain_text("работает в облаке ollama.com")
-        expect(offers.last).to_contain_text(re.compile(r"gemma4.*нужно 12.* ГБ видеопамяти"))
+        expect(offers.last).to_contain_text(re.compile(r"gemma4.*нужно 12.*\sГБ видеопамяти"))
         picture(page, "servers-panel")
 
 
