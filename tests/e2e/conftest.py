@@ -163,6 +163,15 @@ def asked(page: Page, text: str) -> Locator:
     return card
 
 
+def press(page: Page, button: Locator) -> None:
+    """As a person does, with the mouse and at once: the page moves with every word of an answer, and a
+    click that waits for it to stand still comes when there is nothing left to stop."""
+    expect(button).to_be_visible()
+    box = button.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
 def pick(page: Page, picker: str, option: str) -> None:
     """Chooses in one of the composer's pickers (`model`, `mode`), and opens it again where a busy
     machine closed it, or had not heard from the server yet, as a person would."""

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import ServerLog, ask, choose, pick, picture, visitor
+from tests.e2e.conftest import ServerLog, ask, choose, pick, picture, press, visitor
 from tests.processes import Process, konsilium, running, simulator
 
 SLOW = "paced-100ms+len-250"
@@ -37,15 +37,6 @@ def house(tmp_path_factory: pytest.TempPathFactory, peers: Process) -> Iterator[
     process = konsilium(folder, OLLAMA_HOST=peers.url, MODEL_NAME="ollama/json")
     with running(process):
         yield process
-
-
-def press(page: Page, button: Locator) -> None:
-    """As a person does, with the mouse and at once: the page moves with every word of four answers, and
-    a click that waits for it to stand still comes when there is nothing left to stop."""
-    expect(button).to_be_visible()
-    box = button.bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
 
 def test_a_council_is_stopped_and_goes_on_and_its_points_show_what_they_stand_on(

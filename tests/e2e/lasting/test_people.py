@@ -71,6 +71,7 @@ def test_a_wrong_password_is_refused_and_guessing_slows_down_and_says_so(
     chromium: Browser, house: House
 ):
     for page in visitor(chromium, house.app.url):
+        expect(page.locator("#password")).to_be_visible()
         for theme in ("dark", "light"):
             page.evaluate("theme => localStorage.setItem('vite-ui-theme', theme)", theme)
             page.reload()
