@@ -16,7 +16,7 @@ from app.conversation.replicas import LOOK_SECONDS, Replicas, Turn
 from app.conversation.sources import SEARCHING, Find, Sources
 from app.conversation.state import TurnState
 from app.conversation.tools import TurnTools, say_missing
-from app.core.concurrency import BackgroundTasks
+from app.core.concurrency import BackgroundTasks, ended
 from app.core.errors import ContextTooLong, KonsiliumError, NotFound, StorageUnavailable
 from app.core.events import Progress
 from app.core.ports import Models, TurnStore
@@ -49,6 +49,9 @@ class RunningTurn:
         self._over = asyncio.Event()
         self.prompted = asyncio.Event()
         """The prompt is made and on its way, or the turn is over without one."""
+        self.unstored = asyncio.Event()
+        """The database did not take it; it is tried again, and at once where somebody asks on."""
+        self._hurried = asyncio.Event()
 
     def stop(self) -> None:
         """Cancels the answer: the call upstream is closed, what was written stays and is stored."""
@@ -60,6 +63,28 @@ class RunningTurn:
         """Its state when all is stored. Cancelling the waiter does not cancel the turn."""
         await self._over.wait()
         return self.state
+
+    async def stored_now(self) -> bool:
+        """Stops it and has it stored without a pause; False where the database does not take it."""
+        self.stop()
+        self.unstored.clear()
+        self._hurried.set()
+        waiting = [asyncio.create_task(one.wait()) for one in (self._over, self.unstored)]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await ended(waiting)
+        return self._over.is_set()
+
+    async def hurried_within(self, pause: float) -> bool:
+        """Waits so many seconds, or less where somebody asks on: then True."""
+        try:
+            async with asyncio.timeout(pause):
+                await self._hurried.wait()
+        except TimeoutError:
+            return False
+        self._hurried.clear()
+        return True
 
     async def answer(
         self, answering: Coroutine[Any, Any, None]
@@ -160,7 +185,8 @@ class Turns:
         while current := self._running.get(request.thread_id):
             if current.request.user_id != request.user_id:
                 raise NotFound(f"thread {request.thread_id} is not {request.user_id}'s")
-            await self.abandon(request.thread_id)
+            if not await current.stored_now():
+                raise StorageUnavailable("the answer before this question could not be stored yet")
         turn = RunningTurn(request, self._modes.get(request.options.mode) or self._modes["chat"])
         self._running[request.thread_id] = turn
         beginning = asyncio.create_task(self._begin(turn))
@@ -343,16 +369,22 @@ class Turns:
 
     async def _settle(self, turn: RunningTurn, settled: SettledTurn) -> None:
         for pause in (*self._retry_writes_after, None):
-            try:
-                await self._store.settle(settled)
-            except StorageUnavailable as error:
-                turn.state.storage_trouble(True)
-                log.error("storing turn %s: %s", turn.request.turn_id, error.detail)
-                if pause is not None:
-                    await asyncio.sleep(pause)
+            while not await self._stored(turn, settled):
+                if pause is None or not await turn.hurried_within(pause):
+                    break
             else:
-                turn.state.storage_trouble(False)
                 return
+
+    async def _stored(self, turn: RunningTurn, settled: SettledTurn) -> bool:
+        try:
+            await self._store.settle(settled)
+        except StorageUnavailable as error:
+            turn.state.storage_trouble(True)
+            log.error("storing turn %s: %s", turn.request.turn_id, error.detail)
+            turn.unstored.set()
+            return False
+        turn.state.storage_trouble(False)
+        return True
 
 
 def _log_failure(turn_id: str, error: Exception) -> None:
