@@ -108,7 +108,7 @@ LIBRECHAT: dict[str, Any] = {
 def _step(id: str, parent: str | None, turn: str, kind: str, text: str = "") -> dict[str, Any]:
     return {
         "id": id, "parent_id": parent, "turn_id": turn, "kind": kind, "output": text, "input": "",
-        "name": "gpt-4o" if kind == "answer" else "ann", "metadata": {}, "outcome": "completed",
+        "name": "gpt-4o" if kind in ("answer", "reasoning") else "ann", "metadata": {}, "outcome": "completed",
         "created_at": "2025-06-15T15:06:40+00:00", "ended_at": None,
     }  # fmt: skip
 

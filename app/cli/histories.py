@@ -1,7 +1,9 @@
 """python -m app import FILE: conversations of ChatGPT, Open WebUI, LibreChat or another Konsilium."""
 
 import argparse
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,8 @@ from typing import Any
 from app.access.people import LOCAL
 from app.cli.terminal import Terminal
 from app.conversation.arrivals import MISSING, REFUSED, STATES, Arriving, summed
-from app.conversation.histories import HistoryRefused, arrived, read_histories
+from app.conversation.histories import ArrivingThread, HistoryRefused, arrived
+from app.conversation.history_formats import read_histories
 from app.core.text import Text
 from app.storage.arrivals import MAX_BYTES, Arrivals, read_export
 from app.storage.database import Database
@@ -48,14 +51,43 @@ def register(subparsers: Any) -> None:
     )
     command.add_argument("--json", action="store_true", help="say it as JSON, one line")
     command.add_argument("--most", type=int, default=MAX_BYTES, help="bytes of JSON that are read")
+    command.add_argument("--memory", type=int, help="bytes of memory that reading it may take")
     command.set_defaults(run=run)
+
+
+def _read(file: Path, most: int, memory: int | None) -> tuple[ArrivingThread, ...]:
+    """Raises HistoryRefused, OSError."""
+    try:
+        with _confined(memory):
+            return read_histories(read_export(file, most))
+    except MemoryError as error:
+        raise HistoryRefused("more than the memory holds") from error
+
+
+@contextlib.contextmanager
+def _confined(memory: int | None) -> Iterator[None]:
+    """A small file may be more than the machine holds, once it is read."""
+    try:
+        import resource
+    except ImportError:  # Windows: the bound of bytes must do
+        memory = None
+    if memory is None:
+        yield
+        return
+    usual = resource.getrlimit(resource.RLIMIT_AS)
+    with contextlib.suppress(ValueError, OSError):  # macOS refuses
+        resource.setrlimit(resource.RLIMIT_AS, (memory, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, usual)
 
 
 async def run(args: argparse.Namespace, terminal: Terminal) -> int:
     """Reads the file, says of each conversation what becomes of it, and stores it. Raises
     StorageUnavailable."""
     try:
-        threads = read_histories(read_export(args.file, args.most))
+        threads = _read(args.file, args.most, args.memory)
     except HistoryRefused as error:
         if args.json:
             terminal.say(json.dumps({"refused": error.detail}))

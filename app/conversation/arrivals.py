@@ -58,8 +58,8 @@ class Arriving:
         return cls(
             state,
             f"{thread.created_at:%Y-%m-%d}",
-            " ".join(thread.title.split())[:60],
-            len(said),
+            thread.title[:60],
+            sum(bool(one.whole) for one in said),
             thread.branches,
             tuple(sorted({one.model for one in said if one.model})),
             sum(len(one.attachments) for one in said),

@@ -1,22 +1,20 @@
-"""Conversations of other programs, read from their exports: ChatGPT's, Open WebUI's, LibreChat's, and
-our own JSON. Pure; a file that is none of these, or is damaged, is refused, not guessed at.
+"""Conversations of other programs as values, and as the steps that they become here. Pure; how each
+program writes them is `history_formats`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Literal
+from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
 from app.core.errors import BadRequest
 from app.core.events import StepKind
-from app.core.turns import StepRecord, now
+from app.core.turns import StepRecord
 
 Role = Literal["user", "assistant"]
-MAX_MESSAGES = 100_000
-"""Of one conversation; more is no export of a person's."""
-MAX_CHARACTERS = 4_000_000
-"""Of one message."""
 
 
 class HistoryRefused(BadRequest):
@@ -32,13 +30,21 @@ class ArrivingMessage:
     role: Role | None
     """None: neither a person's nor a model's (system, tools): what follows it follows its parent."""
     text: str = ""
+    thinking: str = ""
+    """What the model thought before it."""
     model: str = ""
     at: datetime | None = None
     attachments: tuple[str, ...] = ()
     """Names of files that are not in the export."""
 
+    @property
+    def whole(self) -> str:
+        """Its words, and the names of its files below them."""
+        files = "\n".join(f"📎 {name}" for name in self.attachments)
+        return "\n\n".join(part for part in (self.text, files) if part)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class ArrivingThread:
     """One conversation as another program kept it."""
 
@@ -49,8 +55,9 @@ class ArrivingThread:
     active_at: datetime
     messages: Mapping[str, ArrivingMessage]
     leaf_id: str | None = None
+    archived: bool = False
 
-    @property
+    @cached_property
     def said(self) -> tuple[ArrivingMessage, ...]:
         """What people and models said, each after what it follows; parents are among these."""
         return _in_order(self.messages)
@@ -60,6 +67,15 @@ class ArrivingThread:
         """How many ends the conversation has."""
         said = self.said
         return len({one.id for one in said} - {one.parent_id for one in said})
+
+    def with_more(self, other: "ArrivingThread") -> "ArrivingThread":
+        """What a file holds of one conversation in two places."""
+        return replace(
+            self,
+            active_at=max(self.active_at, other.active_at),
+            messages={**self.messages, **other.messages},
+            leaf_id=other.leaf_id or self.leaf_id,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,110 +88,144 @@ class ArrivedThread:
     active_at: datetime
     steps: tuple[StepRecord, ...]
     leaf_id: str | None
-    source: str = field(default="")
-
-
-def read_histories(document: Any) -> tuple[ArrivingThread, ...]:
-    """The conversations of an export, already parsed from JSON. Raises HistoryRefused."""
-    entries = document if isinstance(document, list) else [document]
-    if not entries:
-        raise HistoryRefused("the file is empty")
-    threads = []
-    for number, entry in enumerate(entries, 1):
-        try:
-            threads.append(_thread(entry))
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise HistoryRefused(f"conversation {number}: {type(error).__name__}") from error
-    return tuple(threads)
+    source: str
+    source_id: str
+    """Its id there: one of ours may be here under it."""
+    archived: bool = False
 
 
 def arrived(thread: ArrivingThread, user_id: str, author: str) -> ArrivedThread:
     """The conversation as steps of ours. Ids follow from the user's and the source's, so that what comes
     twice is the same."""
-    seed = f"{user_id}/{thread.source}/{thread.id}"
-    thread_id = _id(seed)
-    turns: dict[str, str] = {}  # the turn that holds a message, by the message's id
-    steps: list[StepRecord] = []
-
-    def add(
-        kind: Any, key: str, *, parent: str | None, turn: str, at: datetime, **fields: Any
-    ) -> str:
-        types = {"question": "user_message", "turn": "run"}
-        step_id = _id(f"{seed}/{key}/{kind}")
-        step = StepRecord(
-            step_id,
-            thread_id,
-            types.get(kind, "assistant_message"),
-            fields.pop("name", author),
-            kind,
-            turn_id=turn,
-            parent_id=parent,
-            created_at=at,
-            ended_at=at,
-            **fields,
-        )
-        steps.append(step)
-        return step_id
-
-    def answered(key: str, question: str, at: datetime) -> str:
-        turn = _id(f"{seed}/{key}/turn")
-        add("turn", key, parent=question, turn=turn, at=at, name="on_message")
-        return turn
-
-    questions: dict[str, str] = {}
-    unanswered: dict[str, str] = {}
-    by_id = {one.id: one for one in thread.said}
-    for message in by_id.values():
-        at = message.at or thread.created_at
-        before = by_id.get(message.parent_id or "")
-        if message.role == "user":
-            follows = turns.get(before.id) if before else None
-            if before and before.role == "user":  # two in a row: nobody answered the first
-                if before.id not in unanswered:
-                    unanswered[before.id] = answered(f"{before.id}/none", questions[before.id], at)
-                follows = unanswered[before.id]
-            turn = _id(f"{seed}/{message.id}/turn")
-            questions[message.id] = add(
-                "question", message.id, parent=follows, turn=turn, at=at, output=_text(message)
-            )
-            continue
-        if before and before.role == "assistant":  # it went on
-            turn = turns[before.id]
-        elif before:
-            turn = answered(message.id, questions[before.id], at)
-        else:  # a model began
-            opening = add("question", f"{message.id}/none", parent=None, turn="", at=at, output="…")
-            turn = answered(message.id, opening, at)
-        turns[message.id] = turn
-        name = message.model or thread.source
-        add(
-            StepKind.ANSWER,
-            message.id,
-            parent=turn,
-            turn=turn,
-            at=at,
-            output=_text(message),
-            name=name,
-        )
-    for id, question in questions.items():
-        if not any(s.kind == "turn" and s.parent_id == question for s in steps):
-            unanswered[id] = answered(f"{id}/none", question, by_id[id].at or thread.created_at)
-    nodes = turns | unanswered
-    leaf = next((nodes[id] for id in _upwards(thread, by_id) if id in nodes), None)
-    runs = {step.parent_id: step.id for step in reversed(steps) if step.kind == "turn"}
-    whole = tuple(
-        replace(s, turn_id=runs.get(s.id, s.turn_id)) if s.kind == "question" else s for s in steps
-    )
-    title = " ".join(thread.title.split())[:200]
+    writing = _Writing(thread, user_id, author)
+    for message in thread.said:
+        writing.add(message)
+    writing.end()
     return ArrivedThread(
-        thread_id, title, thread.created_at, thread.active_at, whole, leaf, thread.source
+        writing.thread_id,
+        thread.title,
+        thread.created_at,
+        thread.active_at,
+        writing.finished(),
+        writing.leaf(),
+        thread.source,
+        thread.id,
+        thread.archived,
     )
 
 
-def _upwards(thread: ArrivingThread, said: Mapping[str, ArrivingMessage]) -> Iterator[str]:
-    """The leaf, or the last that was said, and what it follows."""
-    at: str | None = thread.leaf_id if thread.leaf_id in thread.messages else None
-    at = at or next(reversed(list(said)), None)
+class _Writing:
+    """The steps of one conversation, as they are made, parents first."""
+
+    def __init__(self, thread: ArrivingThread, user_id: str, author: str) -> None:
+        self._seed = f"{user_id}/{thread.source}/{_key(thread.id)}"
+        self.thread_id = _id(self._seed)
+        self._thread = thread
+        self._author = author
+        self._said = {one.id: one for one in thread.said}
+        self._steps: list[StepRecord] = []
+        # By the ids of messages:
+        self._questions: dict[str, str] = {}
+        self._answers: dict[str, str] = {}
+        """The turn that an answer is of."""
+        self._unanswered: dict[str, str] = {}
+        """The turn without an answer that follows a question."""
+
+    def add(self, message: ArrivingMessage) -> None:
+        """A message whose parent is there already."""
+        before = self._said.get(message.parent_id or "")
+        key = _key(message.id)
+        if message.role == "user":
+            follows = self._answers.get(before.id) if before else None
+            if before and before.role == "user":  # two in a row: nobody answered the first
+                follows = self._without_answer(before)
+            self._questions[message.id] = self._question(key, follows, message, message.whole)
+            return
+        if before and before.role == "assistant":  # it went on
+            turn = self._answers[before.id]
+        elif before:
+            turn = self._turn(key, self._questions[before.id], message)
+        else:  # a model began
+            opening = self._question(f"{key}/none", None, message, "…")
+            turn = self._turn(key, opening, message)
+        self._answers[message.id] = turn
+        if message.thinking:
+            self._part(StepKind.REASONING, key, turn, message, message.thinking)
+        if message.whole:
+            self._part(StepKind.ANSWER, key, turn, message, message.whole)
+
+    def end(self) -> None:
+        """Questions that nobody answered have a turn, too."""
+        answered = {step.parent_id for step in self._steps if step.kind == "turn"}
+        for id, question in self._questions.items():
+            if question not in answered:
+                self._without_answer(self._said[id])
+
+    def leaf(self) -> str | None:
+        """Through what the branch goes that was shown; the last one where the file does not say."""
+        nodes = self._questions | self._answers | self._unanswered
+        last = next((step.id for step in reversed(self._steps) if step.kind == "turn"), None)
+        return next((nodes[id] for id in _upwards(self._thread) if id in nodes), last)
+
+    def finished(self) -> tuple[StepRecord, ...]:
+        """All of them; a question names the turn that answered it first."""
+        first = {step.parent_id: step.id for step in reversed(self._steps) if step.kind == "turn"}
+        return tuple(
+            replace(step, turn_id=first[step.id]) if step.kind == "question" else step
+            for step in self._steps
+        )
+
+    def _without_answer(self, question: ArrivingMessage) -> str:
+        if question.id not in self._unanswered:
+            key = f"{_key(question.id)}/none"
+            self._unanswered[question.id] = self._turn(key, self._questions[question.id], question)
+        return self._unanswered[question.id]
+
+    def _question(self, key: str, follows: str | None, said: ArrivingMessage, text: str) -> str:
+        return self._step("user_message", "question", key, follows, said, self._author, text)
+
+    def _turn(self, key: str, question: str, said: ArrivingMessage) -> str:
+        turn = _id(f"{self._seed}/{key}/turn")
+        return self._step("run", "turn", key, question, said, "on_message", turn=turn)
+
+    def _part(self, kind: StepKind, key: str, turn: str, said: ArrivingMessage, text: str) -> None:
+        type = "tool" if kind is StepKind.REASONING else "assistant_message"
+        name = said.model or self._thread.source
+        self._step(type, kind, key, turn, said, name, text, turn)
+
+    def _step(
+        self,
+        type: str,
+        kind: StepKind | Literal["question", "turn"],
+        key: str,
+        parent: str | None,
+        said: ArrivingMessage,
+        name: str,
+        text: str = "",
+        turn: str | None = None,
+    ) -> str:
+        id = _id(f"{self._seed}/{key}/{kind}")
+        at = said.at or self._thread.created_at
+        self._steps.append(
+            StepRecord(
+                id,
+                self.thread_id,
+                type,
+                name,
+                kind,
+                turn_id=turn,
+                parent_id=parent,
+                output=text,
+                created_at=at,
+                ended_at=at,
+            )
+        )
+        return id
+
+
+def _upwards(thread: ArrivingThread) -> Iterator[str]:
+    """The leaf that the file names, and what it follows."""
+    at = thread.leaf_id
     seen: set[str] = set()
     while at is not None and at not in seen and (message := thread.messages.get(at)) is not None:
         seen.add(at)
@@ -183,9 +233,9 @@ def _upwards(thread: ArrivingThread, said: Mapping[str, ArrivingMessage]) -> Ite
         at = message.parent_id
 
 
-def _text(message: ArrivingMessage) -> str:
-    files = "\n".join(f"📎 {name}" for name in message.attachments)
-    return "\n\n".join(part for part in (message.text, files) if part)
+def _key(id: str) -> str:
+    """An id as a part of a seed: one that no other parts make together."""
+    return quote(id, safe="", errors="replace")
 
 
 def _id(seed: str) -> str:
@@ -204,230 +254,9 @@ def _in_order(messages: Mapping[str, ArrivingMessage]) -> tuple[ArrivingMessage,
     ]
     while waiting:
         message, parent = waiting.pop()
-        counts = message.role is not None and bool(_text(message))
+        counts = message.role is not None and bool(message.whole or message.thinking)
         if counts:
             said.append(replace(message, parent_id=parent))
         below = message.id if counts else parent
         waiting += [(child, below) for child in reversed(children.get(message.id, []))]
     return tuple(said)
-
-
-# -- formats ---------------------------------------------------------------------------------------
-
-
-def _thread(entry: Mapping[str, Any]) -> ArrivingThread:
-    if "mapping" in entry:
-        return _chatgpt(entry)
-    if "chat" in entry:
-        return _open_webui(entry)
-    if "conversationId" in entry and "messages" in entry:
-        return _librechat(entry)
-    if ("steps" in entry and "leaf_id" in entry) or ("steps" in entry and "active_at" in entry):
-        return _ours(entry)
-    raise KeyError("none of the known formats")
-
-
-def _chatgpt(entry: Mapping[str, Any]) -> ArrivingThread:
-    messages = {}
-    for id, node in _bounded(dict(entry["mapping"]).items()):
-        message = node.get("message") or {}
-        content = message.get("content") or {}
-        role = (message.get("author") or {}).get("role")
-        spoken = content.get("content_type") in ("text", "multimodal_text")
-        facts = message.get("metadata") or {}
-        hidden = facts.get("is_visually_hidden_from_conversation") is True
-        parts = content.get("parts") or []
-        messages[str(id)] = ArrivingMessage(
-            str(id),
-            _optional(node.get("parent")),
-            role if role in ("user", "assistant") and spoken and not hidden else None,
-            _cut("\n".join(part for part in parts if isinstance(part, str))),
-            str(facts.get("model_slug") or ""),
-            _moment(message.get("create_time")),
-            tuple(str(file.get("name", "")) for file in facts.get("attachments") or ()),
-        )
-    id = entry.get("conversation_id") or entry["id"]
-    created = _moment(entry.get("create_time")) or now()
-    return ArrivingThread(
-        "ChatGPT",
-        str(id),
-        str(entry.get("title") or ""),
-        created,
-        _moment(entry.get("update_time")) or created,
-        messages,
-        _optional(entry.get("current_node")),
-    )
-
-
-def _open_webui(entry: Mapping[str, Any]) -> ArrivingThread:
-    chat = entry["chat"]
-    history = chat.get("history") or {}
-    kept = history.get("messages") or {str(m["id"]): m for m in chat.get("messages") or ()}
-    messages = {}
-    for id, message in _bounded(dict(kept).items()):
-        role = message.get("role")
-        messages[str(id)] = ArrivingMessage(
-            str(id),
-            _optional(message.get("parentId")),
-            role if role in ("user", "assistant") else None,
-            _cut(_words(message.get("content"))),
-            str(message.get("model") or ""),
-            _moment(message.get("timestamp")),
-            tuple(_file(file) for file in message.get("files") or ()),
-        )
-    created = _moment(entry.get("created_at") or chat.get("timestamp")) or now()
-    return ArrivingThread(
-        "Open WebUI",
-        str(entry["id"]),
-        str(entry.get("title") or chat.get("title") or ""),
-        created,
-        _moment(entry.get("updated_at")) or created,
-        messages,
-        _optional(history.get("currentId")),
-    )
-
-
-def _librechat(entry: Mapping[str, Any]) -> ArrivingThread:
-    messages: dict[str, ArrivingMessage] = {}
-    waiting: list[tuple[Mapping[str, Any], str | None]] = [
-        (m, None) for m in reversed(entry["messages"])
-    ]
-    while waiting:
-        message, above = waiting.pop()
-        id = str(message["messageId"])
-        parent = _optional(message.get("parentMessageId")) or above
-        if id in messages:
-            continue
-        if len(messages) >= MAX_MESSAGES:
-            raise ValueError("too many messages")
-        messages[id] = ArrivingMessage(
-            id,
-            parent,
-            "user" if message.get("isCreatedByUser") else "assistant",
-            _cut(str(message.get("text") or "") or _words(message.get("content"))),
-            ""
-            if message.get("isCreatedByUser")
-            else str(message.get("model") or message.get("sender") or ""),
-            _moment(message.get("createdAt")),
-            tuple(_file(file) for file in message.get("files") or ()),
-        )
-        waiting += [(child, id) for child in reversed(message.get("children") or ())]
-    times = [one.at for one in messages.values() if one.at]
-    at = _moment(entry.get("exportAt")) or now()
-    return ArrivingThread(
-        "LibreChat",
-        str(entry["conversationId"]),
-        str(entry.get("title") or ""),
-        min(times, default=at),
-        max(times, default=at),
-        messages,
-    )
-
-
-def _ours(entry: Mapping[str, Any]) -> ArrivingThread:
-    steps = {str(step["id"]): step for step in entry["steps"]}
-    files: dict[str, list[str]] = {}
-    for file in entry.get("files") or ():
-        files.setdefault(str(file.get("step_id")), []).append(str(file.get("name", "")))
-    messages: dict[str, ArrivingMessage] = {}
-    last: str | None = None  # of before there were branches, in the order of the file
-    branched = "leaf_id" in entry
-    for id, step in _bounded(steps.items()):
-        kind = step["kind"]
-        role: Role | None = "user" if kind in ("question", "interjection") else None
-        role = "assistant" if kind == "answer" else role
-        parent = _optional(step.get("parent_id"))
-        if not branched and kind == "question":
-            parent = last
-        messages[id] = ArrivingMessage(
-            id,
-            parent,
-            role,
-            _cut(str(step.get("output") or "")) if role else "",
-            str(step.get("name") or "") if role == "assistant" else "",
-            _moment(step.get("created_at")),
-            tuple(files.get(id, ())) if role else (),
-        )
-        last = id if kind in ("question", "answer") else last
-    _follow_answers(messages, steps)
-    leaf = _optional(entry.get("leaf_id"))
-    answers = [
-        id for id, step in steps.items() if step["kind"] == "answer" and step.get("turn_id") == leaf
-    ]
-    created = _moment(entry.get("created_at")) or now()
-    return ArrivingThread(
-        "Konsilium",
-        str(entry["id"]),
-        str(entry.get("title") or ""),
-        created,
-        _moment(entry.get("active_at")) or created,
-        messages,
-        answers[-1] if answers else leaf,
-    )
-
-
-def _follow_answers(
-    messages: dict[str, ArrivingMessage], steps: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """Within a turn the messages follow each other, and a question the last of the turn before it."""
-    last: dict[str, str] = {}
-    for id, message in messages.items():
-        turn = str(steps[id].get("turn_id") or "")
-        if message.role is not None and steps[id]["kind"] != "question":
-            if turn in last:
-                messages[id] = replace(message, parent_id=last[turn])
-            else:
-                messages[id] = replace(message, parent_id=turn)
-            last[turn] = id
-    for id, message in messages.items():
-        if steps[id]["kind"] == "question" and message.parent_id in last:
-            messages[id] = replace(message, parent_id=last[message.parent_id])
-
-
-def _bounded(items: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for number, (id, item) in enumerate(items):
-        if number >= MAX_MESSAGES:
-            raise ValueError("too many messages")
-        yield str(id), item
-
-
-def _words(content: Any) -> str:
-    """A text, or the texts of a list of parts."""
-    if isinstance(content, str):
-        return content
-    parts: Sequence[Any] = content if isinstance(content, list) else ()
-    texts = (p.get("text") for p in parts if isinstance(p, Mapping) and p.get("type") == "text")
-    return "\n".join(
-        text if isinstance(text, str) else str((text or {}).get("value", "")) for text in texts
-    )
-
-
-def _file(file: Any) -> str:
-    known = file if isinstance(file, Mapping) else {}
-    return str(known.get("name") or known.get("filename") or "?")
-
-
-def _cut(text: str) -> str:
-    if len(text) > MAX_CHARACTERS:
-        raise ValueError("a message that is too long")
-    return text
-
-
-def _optional(id: Any) -> str | None:
-    return None if id in (None, "", "00000000-0000-0000-0000-000000000000") else str(id)
-
-
-def _moment(value: Any) -> datetime | None:
-    """Seconds, milliseconds or nanoseconds since 1970, or ISO 8601; None where it is none of these."""
-    if isinstance(value, str):
-        try:
-            at = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-        return at if at.tzinfo else at.replace(tzinfo=UTC)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-        return None
-    seconds = float(value)
-    while seconds > 1e11:
-        seconds /= 1000
-    return datetime.fromtimestamp(seconds, UTC)

@@ -1,10 +1,13 @@
 """Conversations of other programs find their place: the file that holds them, and the threads they become."""
 
 import json
+import lzma
 import re
+import struct
+import sys
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,43 +24,63 @@ from app.storage.tables import steps, threads
 
 MAX_BYTES = 300_000_000
 """Of the JSON in a file, packed or not."""
+MAX_DEPTH = 10_000
+"""Of lists and objects within each other: LibreChat can write each message into the one before it. A thread's
+usual stack of 8 MB bears twice as many."""
+_OF_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError),
+    *(RuntimeError, NotImplementedError, ValueError, OverflowError, LookupError),
+)
+"""What `zipfile` raises for a damaged file, or one packed in a way that it does not know."""
 _MEMBER = re.compile(r"(?:[^/]+/)?conversations(?:-\d+)?\.json")
 _BATCH = 500
 
 
 def read_export(path: Path, most: int = MAX_BYTES) -> Any:
-    """The JSON in a file, or in the ZIP file that ChatGPT sends; no more than `most` bytes of it. Raises HistoryRefused, OSError."""
-    try:
-        if zipfile.is_zipfile(path):
-            return _unpacked(path, most)
-        with path.open("rb") as file:
-            return _parsed(file.read(most + 1), most)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise HistoryRefused(f"a damaged ZIP file: {type(error).__name__}") from error
+    """The JSON in a file, or in the ZIP file that ChatGPT sends; no more than `most` bytes of it. Raises
+    HistoryRefused, OSError."""
+    if zipfile.is_zipfile(path):
+        return _unpacked(path, most)
+    with path.open("rb") as file:
+        return _parsed(file.read(most + 1), most)
 
 
 def _unpacked(path: Path, left: int) -> list[Any]:
     found: list[Any] = []
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if _MEMBER.fullmatch(name)]
-        if not names:
-            raise HistoryRefused("no conversations.json in the ZIP file")
-        for name in sorted(names):
-            with archive.open(name) as file:
-                data = file.read(left + 1)
-            document = _parsed(data, left)
-            left -= len(data)
-            found += document if isinstance(document, list) else [document]
+    for data in _members(path, left):
+        document = _parsed(data, left)
+        left -= len(data)
+        found += document if isinstance(document, list) else [document]
     return found
+
+
+def _members(path: Path, left: int) -> Iterator[bytes]:
+    """Each file with conversations, and no more than `left` bytes and one of all of them."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name for name in archive.namelist() if _MEMBER.fullmatch(name)}
+            if not names:
+                raise HistoryRefused("no conversations.json in the ZIP file")
+            for name in sorted(names):
+                with archive.open(name) as file:
+                    data = file.read(left + 1)
+                left -= len(data)
+                yield data
+    except _OF_DAMAGE as error:
+        raise HistoryRefused(f"a damaged ZIP file: {type(error).__name__}") from error
 
 
 def _parsed(data: bytes, most: int) -> Any:
     if len(data) > most:
         raise HistoryRefused(f"more than {most} bytes")
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(usual, MAX_DEPTH))
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
         raise HistoryRefused(f"no JSON: {type(error).__name__}") from error
+    finally:
+        sys.setrecursionlimit(usual)
 
 
 class Arrivals:
@@ -70,12 +93,19 @@ class Arrivals:
         """Stores what of the thread is not here yet, and says what became of it; `dry`: what would."""
 
         def look(connection: Connection) -> tuple[Arrival, Sequence[StepRecord]]:
-            known = select(threads.c.deleted_at).where(threads.c.id == thread.id)
-            row = connection.execute(known).one_or_none()
-            if row is None:
+            ids = (
+                thread.id,
+                thread.source_id,
+            )  # an export of ours may come back to where it is from
+            known = select(threads.c.id, threads.c.deleted_at)
+            known = known.where(threads.c.user_id == user_id, threads.c.id.in_(ids))
+            here = dict(connection.execute(known).all())
+            if not here:
                 return "new", thread.steps
-            if row.deleted_at is not None:
+            if here.get(thread.source_id, here.get(thread.id)) is not None:
                 return "deleted", ()
+            if thread.source_id in here:
+                return "known", ()
             there = set(
                 connection.scalars(select(steps.c.id).where(steps.c.thread_id == thread.id))
             )
@@ -113,4 +143,5 @@ def _row(thread: ArrivedThread, user_id: str) -> dict[str, Any]:
         "tags": [],
         "created_at": thread.created_at,
         "active_at": thread.active_at,
+        "archived_at": thread.active_at if thread.archived else None,
     }

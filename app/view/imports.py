@@ -32,6 +32,8 @@ from app.view.sessions import page_of
 PATH = "/import"
 MAX_BYTES = 100 * MEGABYTE
 """Of a file, and of the JSON in it; the command line takes more."""
+MAX_MEMORY = 2_000 * MEGABYTE
+"""Of the process that reads it."""
 SECONDS = 600.0
 KEPT_SECONDS = 3600.0
 """Between looking a file through and bringing it in."""
@@ -123,7 +125,8 @@ class Imports:
         self._forget_old()
         if not path.is_file():
             raise Refused(GONE)
-        arguments = ["import", str(path), "--user", identifier, "--json", "--most", str(MAX_BYTES)]
+        arguments = ["import", str(path), "--user", identifier, "--json"]
+        arguments += ["--most", str(MAX_BYTES), "--memory", str(MAX_MEMORY)]
         async with self._free:
             told = await _konsilium(*arguments, *(("--dry-run",) if dry else ()))
         if "refused" in told:

@@ -13,7 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from sqlalchemy import select
 
 from app.conversation.export import as_json, as_markdown
-from app.conversation.histories import arrived, read_histories
+from app.conversation.histories import arrived
+from app.conversation.history_formats import read_histories
 from app.conversation.modes import mode_named
 from app.conversation.modes.best_of.promotion import promoted
 from app.core.errors import MalformedAnswer

@@ -1,17 +1,25 @@
 """Conversations of other programs are stored once, with their branches, and go on here."""
 
+import contextlib
 import json
 import zipfile
 
 import pytest
 
-from app.conversation.histories import HistoryRefused, arrived, read_histories
+from app.conversation.export import as_json
+from app.conversation.histories import HistoryRefused, arrived
+from app.conversation.history_formats import read_histories
 from app.storage.arrivals import Arrivals, read_export
 from tests.histories import CHATGPT, LIBRECHAT, OPEN_WEBUI, OURS
-from tests.integration.storage.turns import said, say
+from tests.integration.storage.turns import say
 
 ALL = (CHATGPT, OPEN_WEBUI, LIBRECHAT, OURS)
 SHOWN = ["Как варить борщ?", "Долго.", "А без мяса?", "Тоже долго."]
+
+
+def said(stored):
+    """The words of a thread, in order."""
+    return [step.output for step in stored.steps if step.kind in ("question", "answer")]
 
 
 async def bring(storage, user, document, *, dry=False):
@@ -57,12 +65,49 @@ async def test_a_conversation_that_has_grown_grows_and_one_in_the_bin_stays_ther
     assert (await storage.threads.page(ann.id, limit=9)).items == ()
 
 
+async def test_a_conversation_of_ours_that_comes_back_is_known(storage, ann, bob):
+    await say(storage, ann, "Как варить борщ?", "Долго.", thread="t1")
+    whole = await storage.threads.contents("t1", ann.id, whole=True)
+    document = json.loads(as_json(whole))
+    assert (await bring(storage, ann, document, dry=True))[1] == ["known"]
+    assert (await bring(storage, ann, document))[1] == ["known"]
+    assert len((await storage.threads.page(ann.id, limit=9)).items) == 1
+    assert (await bring(storage, bob, document))[1] == ["new"]
+    await storage.threads.delete("t1", ann.id)
+    assert (await bring(storage, ann, document))[1] == ["deleted"]
+    await storage.threads.purge(user_id=ann.id)
+    assert (await bring(storage, ann, document))[1] == ["new"]
+
+
+async def test_what_was_put_away_there_is_put_away_here(storage, ann):
+    (thread,), _ = await bring(storage, ann, [{**CHATGPT[0], "is_archived": True}])
+    assert (await storage.threads.page(ann.id, limit=9)).items == ()
+    (away,) = (await storage.threads.page(ann.id, limit=9, archived=True)).items
+    assert away.id == thread.id
+
+
+async def test_odd_letters_and_ids_are_stored(storage, ann):
+    odd = "a\x00b\ud800/\U0001f600"
+    messages = {odd: {"role": "user", "content": odd, "model": odd, "files": [{"name": odd}]}}
+    document = {"id": odd, "title": odd, "chat": {"history": {"messages": messages}}}
+    assert (await bring(storage, ann, document))[1] == ["new"]
+    assert (await bring(storage, ann, document))[1] == ["known"]
+    (listed,) = (await storage.threads.page(ann.id, limit=9)).items
+    assert listed.title == "ab/\U0001f600"
+
+
 def test_chatgpts_archive_is_read_as_it_is_sent(tmp_path):
     path = tmp_path / "export.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("chat.html", "<html>")
         archive.writestr("conversations.json", json.dumps(CHATGPT))
     assert read_export(path) == CHATGPT
+
+
+def test_a_conversation_of_messages_within_each_other_is_read(tmp_path):
+    path = tmp_path / "export.json"
+    path.write_bytes(b'[{"children":' * 4_000 + b"[]" + b"}]" * 4_000)
+    assert read_export(path)[0]["children"]
 
 
 def test_hostile_files_are_refused(tmp_path):
@@ -75,7 +120,14 @@ def test_hostile_files_are_refused(tmp_path):
         archive.writestr("../../conversations.json", "[]")
     with pytest.raises(HistoryRefused):
         read_export(path)
-    for data in (b"", b"\xff\xfe\x00", b"[" * 200_000, b"{", b" " * 1_000_001):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("conversations.json", json.dumps(CHATGPT) * 100)
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 3):
+        path.write_bytes(whole[:at] + b"\xa5\xff" + whole[at + 2 :])
+        with contextlib.suppress(HistoryRefused):
+            read_export(path, 1_000_000)
+    for data in (b"", b"\xff\xfe\x00", b"[" * 200_000, b'{"a":[' * 100_000, b"{", b" " * 1_000_001):
         path.write_bytes(data)
         with pytest.raises(HistoryRefused):
             read_export(path, 1_000_000)

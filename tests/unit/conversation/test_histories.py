@@ -1,13 +1,17 @@
 """Exports of other programs become conversations with their branches; what is no export is refused."""
 
 import json
+import time
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.conversation.histories import HistoryRefused, arrived, read_histories
+from app.conversation.histories import HistoryRefused, arrived
+from app.conversation.history_formats import read_histories
 from app.core.threads import Branches
+from app.core.turns import now
 from tests.histories import CHATGPT, LIBRECHAT, OPEN_WEBUI, OURS
 
 FORMATS = {"ChatGPT": CHATGPT, "Open WebUI": OPEN_WEBUI, "LibreChat": LIBRECHAT, "Konsilium": OURS}
@@ -96,6 +100,170 @@ def test_a_ring_of_messages_is_left_out():
     assert arrived(thread, "u", "x").steps
 
 
+def chatgpt(nodes, **more):
+    """A conversation of (id, parent, role, content, more of the message)."""
+    mapping: dict[str, Any] = {
+        "root": {"id": "root", "parent": None, "children": [], "message": None}
+    }
+    for id, parent, role, content, *facts in nodes:
+        content = (
+            {"content_type": "text", "parts": [content]} if isinstance(content, str) else content
+        )
+        message = {"author": {"role": role}, "content": content, **(facts[0] if facts else {})}
+        mapping[id] = {"id": id, "parent": parent, "children": [], "message": message}
+    return [{"id": "c", "title": "x", "create_time": 1.75e9, "mapping": mapping, **more}]
+
+
+def test_what_chatgpt_writes_beside_the_words_comes_as_what_it_is():
+    picture = {"content_type": "image_asset_pointer", "asset_pointer": "file-service://file-a"}
+    spoken = {"content_type": "audio_transcription", "text": "Вслух."}
+    thoughts = {"content_type": "thoughts", "thoughts": [{"summary": "План", "content": "Думаю."}]}
+    mark = "\ue200cite\ue202turn0search1\ue201"
+    links = [{"matched_text": mark, "alt": "([сайт](https://a.example))"}]
+    (thread,) = read_histories(
+        chatgpt(
+            [
+                ("s", "root", "system", ""),
+                ("i", "s", "user", {"content_type": "user_editable_context", "user_profile": "Я"}),
+                (
+                    "q", "i", "user",
+                    {"content_type": "multimodal_text", "parts": [picture, spoken, "Что это?"]},
+                ),
+                ("call", "q", "assistant", "{}", {"recipient": "dalle.text2im"}),
+                ("image", "call", "tool", {"content_type": "multimodal_text", "parts": [picture]}),
+                ("out", "image", "tool", {"content_type": "execution_output", "text": "1"}),
+                ("t", "out", "assistant", thoughts),
+                (
+                    "a", "t", "assistant", f"Кот {mark}, \ue200entity\ue201да.",
+                    {"metadata": {"content_references": links, "model_slug": "o3"}},
+                ),
+                ("recap", "a", "assistant", {"content_type": "reasoning_recap", "content": "5 s"}),
+                ("other", None, "user", "Иначе"),
+            ],
+            current_node="recap",
+            is_archived=True,
+        )
+    )  # fmt: skip
+    assert thread.archived
+    here = arrived(thread, "u", "x")
+    words = [
+        "Вслух.\nЧто это?\n\n📎 file-a",
+        "📎 file-a",
+        "Кот ([сайт](https://a.example)), да.",
+    ]
+    assert branch(here) == words
+    assert [s.output for s in here.steps if s.kind == "reasoning"] == ["План\nДумаю."]
+    assert branch(here, here.steps[-1].id) == ["Иначе"]
+
+
+@pytest.mark.parametrize("node", [None, "nowhere", "root", "s"])
+def test_where_the_file_does_not_say_what_was_shown_it_is_the_last(node):
+    nodes = [("s", "root", "system", ""), ("q", "s", "user", "Да?"), ("a", "q", "assistant", "Да.")]
+    (thread,) = read_histories(chatgpt(nodes, **({"current_node": node} if node else {})))
+    assert branch(arrived(thread, "u", "x")) == ["Да?", "Да."]
+
+
+def test_a_tree_that_names_children_alone_is_one():
+    entry = chatgpt([("q", None, "user", "Да?"), ("a", None, "assistant", "Да.")])
+    entry[0]["mapping"]["q"]["children"] = ["a"]
+    (thread,) = read_histories(entry)
+    assert branch(arrived(thread, "u", "x")) == ["Да?", "Да."]
+
+
+def test_older_chats_of_open_webui_are_read_and_what_it_folds_into_answers_is_taken_out():
+    thought = (
+        '<details type="reasoning" done="true" duration="5">\n<summary>Thought for 5 seconds</summary>\n'
+        "> Is 1 &lt; 2?\n> Yes.\n</details>\n"
+        '<details type="tool_calls" done="true" name="t"><summary>Tool</summary>\n</details>\nДа.'
+    )
+    picture = {"type": "image", "url": "data:image/png;base64,AAAA"}
+    file = {"type": "file", "file": {"filename": "счёт.pdf"}}
+    messages = [
+        {"role": "user", "content": "1 < 2?", "files": [picture, file]},
+        {"role": "assistant", "content": thought, "model": "qwq"},
+    ]
+    for chat in (
+        {"title": "t", "timestamp": 1_700_000_000_000, "messages": messages, "history": {}},
+        {"chat": {"title": "t", "timestamp": 1_700_000_000_000, "messages": messages}},
+    ):
+        (thread,) = read_histories([chat])
+        assert (thread.title, thread.created_at.year) == ("t", 2023)
+        here = arrived(thread, "u", "x")
+        assert branch(here) == ["1 < 2?\n\n📎 image\n📎 счёт.pdf", "Да."]
+        assert [s.output for s in here.steps if s.kind == "reasoning"] == ["Is 1 < 2?\nYes."]
+        other = (
+            {**chat, "messages": [{"role": "user", "content": "2?"}]} if "history" in chat else None
+        )
+        assert other is None or len(read_histories([chat, other])) == 2
+
+
+def test_librechats_tree_of_messages_within_each_other_is_read_however_deep():
+    tree: list[dict[str, object]] = []
+    for number in range(2000, 0, -1):
+        content = [{"type": "think", "think": "Хм."}, {"type": "text", "text": f"№ {number}"}]
+        words = {"text": "", "content": content} if number % 2 == 0 else {"text": f"№ {number}"}
+        user = number % 2 == 1
+        tree = [{"messageId": str(number), "isCreatedByUser": user, "children": tree, **words}]
+    document = {
+        "conversationId": "c", "title": "t", "exportAt": "17:08:40 GMT+0300", "recursive": True,
+        "messagesTree": tree, "options": {"model": "gpt-4o"},
+    }  # fmt: skip
+    (thread,) = read_histories(document)
+    here = arrived(thread, "u", "x")
+    assert branch(here) == [f"№ {number}" for number in range(1, 2001)]
+    assert {s.name for s in here.steps if s.kind == "answer"} == {"gpt-4o"}
+    assert sum(s.kind == "reasoning" for s in here.steps) == 1000
+    folded = [{"messageId": "1", "isCreatedByUser": False, "text": ":::thinking\nХм.\n:::\n\nДа."}]
+    (thread,) = read_histories({"conversationId": "c", "messages": folded})
+    assert [(m.text, m.thinking) for m in thread.said] == [("Да.", "Хм.")]
+
+
+def test_one_conversation_in_two_places_is_one_and_an_empty_one_none():
+    first = chatgpt([("q", "root", "user", "Да?")])[0]
+    second = chatgpt([("q", "root", "user", "Да?"), ("a", "q", "assistant", "Да.")])[0]
+    empty = {**chatgpt([("s", "root", "system", "")])[0], "id": "empty"}
+    (thread,) = read_histories([first, empty, second])
+    assert branch(arrived(thread, "u", "x")) == ["Да?", "Да."]
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        float("inf"), float("nan"), float("-inf"), -1, 0, 10**30, 1e19, True, [], "soon", "",
+        "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00", "1970-01-01",
+    ],
+)  # fmt: skip
+def test_a_date_that_cannot_be_is_none(moment):
+    message = {"create_time": moment}
+    nodes = [("q", "root", "user", "Да?", message), ("a", "q", "assistant", "Да.", message)]
+    (thread,) = read_histories(chatgpt(nodes, create_time=moment, update_time=moment))
+    for at in (
+        thread.created_at,
+        thread.active_at,
+        *(s.created_at for s in arrived(thread, "u", "x").steps),
+    ):
+        assert abs((at - now()).total_seconds()) < 600
+
+
+@pytest.mark.parametrize("odd", ["a\x00b\ud800", "/", "a/none", "x" + "\udfff" * 300])
+def test_letters_that_no_database_takes_are_left_out_and_ids_are_of_any(odd):
+    nodes = [("a", None, "user", odd), (odd, "a", "user", odd), ("z", odd, "assistant", odd)]
+    (thread,) = read_histories(chatgpt(nodes, title=odd, id=odd))
+    here = arrived(thread, "u", "x")
+    assert len({step.id for step in here.steps}) == len(here.steps)
+    for text in (here.title, here.source_id, *(s.output for s in here.steps)):
+        text.encode()
+        assert "\x00" not in text
+
+
+def test_a_conversation_of_twenty_thousand_questions_is_read_at_once():
+    nodes = [(str(at), str(at - 1), "user", "?") for at in range(20_000)]
+    (thread,) = read_histories(chatgpt(nodes))
+    start = time.process_time()
+    assert len(arrived(thread, "u", "x").steps) == 40_000
+    assert time.process_time() - start < 20
+
+
 @pytest.mark.parametrize(
     "bad",
     [
@@ -138,6 +306,15 @@ JSON = st.recursive(
                     "parentMessageId",
                     "kind",
                     "create_time",
+                    "messagesTree",
+                    "children",
+                    "metadata",
+                    "attachments",
+                    "files",
+                    "thoughts",
+                    "type",
+                    "text",
+                    "turn_id",
                 ]
             ),
             inner,
