@@ -6,17 +6,27 @@ enough of its words and all of its numbers do. Words are compared in dictionary 
 by their value. No model is asked: what holds can be seen by whoever opens the passage.
 """
 
-import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 
+from app.completion.caching.vocabulary import UNITS
 from app.completion.caching.words import folded
 from app.core.notes import Mark
 from app.core.tools import Source
-from app.knowledge.terms import in_dictionary_form, is_telling, number_value, tokens
+from app.knowledge.figures import (
+    Figure,
+    calendar,
+    counted,
+    figures,
+    figures_of,
+    in_figures,
+    measure,
+    units_of,
+)
+from app.knowledge.stance import Clause, axis_of, clauses_of, contradicts, denies
+from app.knowledge.terms import forms_of, is_telling, tokens
 
 ENOUGH = 0.55
 """Share of a claim's words that must stand in the passage. Tuned with tests/data/knowledge."""
@@ -24,6 +34,8 @@ ENOUGH_OF_ONE = 0.3
 """The same of each passage, where several are named together and share the claim."""
 _MISQUOTED = 0.8
 """The same of a claim with a quotation that is not word for word."""
+_PAIR = 1.5
+"""Words that a number is worth besides, which counts the same thing in the passage: `12 dollars`."""
 _FEW = 2
 """A claim of fewer words and numbers (`Yes [1].`) is read together with the question."""
 
@@ -33,13 +45,15 @@ _MARK = re.compile(
     r"|【\s*(\d{1,3})[^】\n]{0,60}】",
     re.IGNORECASE,
 )
-_CODE = re.compile(r"^(```|~~~).*?(?:^\1|\Z)|(?<!`)(`++)[^`].*?\2", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^(```|~~~).*?(?:^\1|\Z)", re.DOTALL | re.MULTILINE)
+_CODE = re.compile(r"(?<!`)(`++)[^`].*?\1", re.DOTALL)
 _ADDRESS = re.compile(r"https?://\S+")
 _FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$|\\\(.*?\\\)|\\\[.*?\\\]", re.DOTALL)
 _ORDINAL = re.compile(r"^(?:[^\S\n]|[>|*_#-])*+\d{1,3}[.)](?=\s)", re.MULTILINE)
 _PAGE = re.compile(
     r"\b(?:pp?\.|pages?|с\.|стр\.?|страниц\w*|сторінк\w*)\s*\d+(?:\s*[–-]\s*\d+)?", re.IGNORECASE
 )
+_SUFFIX = re.compile(r"(?<=\d)-?(?:й|го|му|м|я|е|х|ти|та|ша|ій|ою|st|nd|rd|th)\b")
 _END = re.compile(
     r"[.!?]+…?[\"'»”)*_\]]*(?:\s+(?=[\"'«“„(*_\[]*[A-ZА-ЯЁІЇЄҐ\d\[【])|\s*$)"
     r"|…[\"'»”)*_\]]*\s+(?=[\"«“„(*_]*[A-ZА-ЯЁІЇЄҐ])|\n"
@@ -53,117 +67,11 @@ _BEHIND = re.compile(rf"[ \t]*(?:{_MARK.pattern})[.,;]?[ \t]*", re.IGNORECASE)
 _QUOTED = re.compile(r"«([^«»]+)»|“([^“”]+)”|„([^„“”]+)[“”]|\"([^\"\n]+)\"")
 _QUOTED_WORDS = 3
 _LONG_QUOTED_WORDS = 4
+_NAME = re.compile(r"(?:(?<=[^\W\d_]\s)|(?<=[^\W\d_],\s))[A-ZА-ЯЁІЇЄҐ][a-zа-яёіїєґ']{2,}")
+_OF_TITLE = 4
 _GAP = re.compile(r"(?:(?<!\s)\s++)?(?:\[?…\]?|\[?\.\.\.\]?)\s*")
 _HYPHEN = re.compile(r"[\u00ad\u2010-\u2015-]\s*")
 _UNSPOKEN = re.compile(r"[\W_]+")
-
-_MONTHS = {
-    name: number
-    for number, names in enumerate(
-        (
-            "январь января січень січня january jan",
-            "февраль февраля лютий лютого february feb",
-            "март марта березень березня march mar",
-            "апрель апреля квітень квітня april apr",
-            "май мая травень травня may",
-            "июнь июня червень червня june jun",
-            "июль июля липень липня july jul",
-            "август августа серпень серпня august aug",
-            "сентябрь сентября вересень вересня september sep sept",
-            "октябрь октября жовтень жовтня october oct",
-            "ноябрь ноября листопад листопада november nov",
-            "декабрь декабря грудень грудня december dec",
-        ),
-        start=1,
-    )
-    for name in names.split()
-}
-_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
-_DATE = re.compile(
-    rf"\b(?:(?P<y1>\d{{4}})-(?P<m1>\d{{1,2}})-(?P<d1>\d{{1,2}})"
-    rf"|(?P<d2>\d{{1,2}})[./](?P<m2>\d{{1,2}})[./](?P<y2>\d{{4}})"
-    rf"|(?P<d3>\d{{1,2}})(?:st|nd|rd|th|-?го)?\s+(?:of\s+)?(?P<n3>{_MONTH})\.?,?\s+(?P<y3>\d{{4}})"
-    rf"|(?P<n4>{_MONTH})\.?\s+(?P<d4>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y4>\d{{4}})"
-    rf"|(?P<d5>\d{{1,2}})(?:st|nd|rd|th|-?го)?\s+(?:of\s+)?(?P<n5>{_MONTH})"
-    rf"|(?P<n6>{_MONTH})\s+(?P<d6>\d{{1,2}})(?:st|nd|rd|th)?"
-    r"|(?P<h1>[01]?\d|2[0-4]):(?P<i1>[0-5]\d)(?=\s*(?:[ap]m\b|год\b|час|$|[^\w.,:]|[.,:](?!\d)))(?<=:\d\d))(?!\w)",
-    re.IGNORECASE,
-)
-_NUMBER = re.compile(
-    r"(?P<n>\d{1,3}(?:[\u00a0\u202f\u2009 ]\d{3})+(?:[.,]\d+)?(?!\d)|\d+(?:[.,]\d+)*)"
-    r"(?:[\u00a0\u202f\u2009 ]?(?P<k>тыс|тис|thousand|k\b|к\b|млн|million|mln|m\b|млрд|billion|bn\b))?",
-    re.IGNORECASE,
-)
-_THOUSANDS_OR_FRACTION = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
-_SCALE = {"т": 1_000, "k": 1_000, "к": 1_000, "b": 1_000_000_000}
-
-
-_WORDS = {
-    word: str(number)
-    for number, words in (
-        (2, "two два две двух двум двумя дві двох двом двома"),
-        (3, "three три трех трем тремя трьох трьом трьома"),
-        (4, "four четыре четырех четырем чотири чотирьох чотирьом"),
-        (5, "five пять пяти п'ять п'яти"),
-        (6, "six шесть шести шість шести"),
-        (7, "seven семь семи сім семи"),
-        (8, "eight восемь восьми вісім восьми"),
-        (9, "nine девять девяти дев'ять дев'яти"),
-        (10, "ten десять десяти"),
-        (11, "eleven одиннадцать одиннадцати одинадцять"),
-        (12, "twelve двенадцать двенадцати дванадцять дванадцяти"),
-        (14, "fourteen четырнадцать четырнадцати чотирнадцять чотирнадцяти"),
-        (15, "fifteen пятнадцать пятнадцати п'ятнадцять"),
-        (20, "twenty двадцать двадцати двадцять"),
-        (30, "thirty тридцать тридцати тридцять"),
-        (100, "hundred сто"),
-    )
-    for word in words.replace("'", "").split()
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A number or a date in a text, from `start` to `end`: any of these values is meant by it."""
-
-    start: int
-    end: int
-    values: frozenset[str]
-
-
-def figures(text: str) -> list[Figure]:
-    """The numbers and dates of a text."""
-    found: list[Figure] = []
-    at = 0
-    for date in _DATE.finditer(text):
-        found += _numbers(text, at, date.start())
-        found.append(Figure(date.start(), date.end(), frozenset({_moment(date)})))
-        at = date.end()
-    return [*found, *_numbers(text, at, len(text))]
-
-
-def _moment(date: re.Match[str]) -> str:
-    """A date as `2024-03-15`, without its year `-03-15`; a time as `16:48`."""
-    parts = {name[0]: value for name, value in date.groupdict().items() if value}
-    if "h" in parts:
-        return f"{int(parts['h'])}:{parts['i']}"
-    month = int(parts["m"]) if "m" in parts else _MONTHS[parts["n"].casefold()]
-    return f"{parts.get('y', '')}-{month:02}-{int(parts['d']):02}"
-
-
-def _numbers(text: str, start: int, end: int) -> Iterator[Figure]:
-    for one in _NUMBER.finditer(text, start, end):
-        values = {number_value(one["n"])}
-        if _THOUSANDS_OR_FRACTION.fullmatch(one["n"]):
-            values.add(re.sub(r"\D", "", one["n"]))
-        if one["k"]:
-            kind = one["k"].casefold()
-            scale = _SCALE.get(kind[0], 1_000_000)
-            scale = 1_000 if kind in ("thousand", "тыс", "тис") else scale
-            scale = 1_000_000_000 if kind == "млрд" else scale
-            with contextlib.suppress(ValueError):  # a version, `1.2.3`
-                values.add(f"{float(number_value(one['n'])) * scale:.6f}".rstrip("0").rstrip("."))
-        yield Figure(one.start("n"), one.end("n"), frozenset(values))
 
 
 @dataclass(frozen=True)
@@ -179,24 +87,34 @@ class _Passage:
 
     @cached_property
     def figures(self) -> frozenset[str]:
-        values: set[str] = set()
-        for one in figures(self.whole):
-            values |= one.values
-            for value in one.values:
-                year, _, rest = value.partition("-")
-                if rest:  # of a date its parts may be told alone
-                    values |= {year, f"-{rest}", *(part.lstrip("0") for part in rest.split("-"))}
-                hour, _, minutes = value.partition(":")
-                values |= {hour} if minutes == "00" else set()
-        return frozenset(values | {value for value, _ in self.counted})
+        """Of a title only what may be a year or an article: a `3` of its name proves nothing."""
+        named = {value for value in figures_of(self.source.title) if len(value) >= _OF_TITLE}
+        one = self.source
+        return figures_of(f"{one.heading}\n{one.date}\n{one.text}") | named
 
     @cached_property
     def counted(self) -> frozenset[tuple[str, str]]:
-        return frozenset(_counted(self.whole))
+        return frozenset(counted(self.whole))
+
+    @cached_property
+    def calendar(self) -> tuple[frozenset[str], frozenset[str]]:
+        return calendar(f"{self.source.heading}\n{self.source.text}")
+
+    @cached_property
+    def clauses(self) -> list[Clause]:
+        return clauses_of(f"{self.source.heading}\n{self.source.text}")
 
     @cached_property
     def words(self) -> frozenset[str]:
-        return frozenset(form for word in set(tokens(self.whole)) for form in _forms(word))
+        return frozenset(form for word in set(tokens(self.whole)) for form in forms_of(word))
+
+    @cached_property
+    def units(self) -> frozenset[str]:
+        return units_of(self.whole)
+
+    @cached_property
+    def axes(self) -> frozenset[int]:
+        return frozenset(axis for clause in self.clauses for axis in clause.sides)
 
     @cached_property
     def beginnings(self) -> frozenset[str]:
@@ -207,32 +125,21 @@ class _Passage:
         return _spoken(self.whole)
 
     def has(self, word: str) -> bool:
-        return not self.words.isdisjoint(_forms(word)) or any(
-            begun in self.beginnings for begun in map(_beginning, _forms(word)) if begun
+        """In any form, as a derivation, a unit's other name, a number, or one of two opposites: which of
+        the two, is looked at by itself."""
+        forms = forms_of(word)
+        return (
+            not self.words.isdisjoint(forms)
+            or any(begun in self.beginnings for begun in map(_beginning, forms) if begun)
+            or any(UNITS[form] in self.units for form in forms if form in UNITS)
+            or in_figures(word) in self.figures
+            or axis_of(word) in self.axes
         )
-
-
-def _counted(text: str) -> Iterator[tuple[str, str]]:
-    """Each number, in figures or in a word, and the word behind it: `7`, `year` of `seven years`."""
-    words = tokens(text)
-    for word, behind in pairwise([*words, ""]):
-        value = word if word[0].isdigit() else _number_word(word)
-        if value:
-            yield value, min(_forms(behind), default="") if behind else ""
-
-
-def _number_word(word: str) -> str:
-    return next((_WORDS[form] for form in _forms(word) if form in _WORDS), "")
-
-
-def _forms(word: str) -> set[str]:
-    languages = ("en",) if word.isascii() else ("ru", "uk")
-    return {word, *(in_dictionary_form(word, one) for one in languages)}
 
 
 def _beginning(word: str) -> str:
     """By which a word is known in all its derivations: `гарант` of `гарантийный`; empty for short ones."""
-    return word[: max(5, len(word) * 6 // 10)][:8] if len(word) >= 6 and word[0].isalpha() else ""
+    return word[: max(5, len(word) * 6 // 10)][:8] if len(word) >= 5 and word[0].isalpha() else ""
 
 
 def _spoken(text: str) -> str:
@@ -261,11 +168,11 @@ def check(
     passages = [_Passage(source) for source in sources]
     marks: list[Mark] = []
     unsourced: list[tuple[int, int]] = []
-    plain = _blanked(text, _CODE, _ADDRESS)
-    found = list(_MARK.finditer(plain))
-    for start, end in _sentences(plain) if found else ():
+    said = _blanked(text, _BLOCK, _ADDRESS)
+    found = list(_MARK.finditer(_blanked(said, _CODE)))
+    for start, end in _sentences(said) if found else ():
         here = [mark for mark in found if start <= mark.start() < end]
-        claims = list(_claims(plain, start, end, here))
+        claims = list(_claims(said, start, end, here))
         for claim in claims:
             named = {n: passages[n - 1] for n in claim.numbers if 1 <= n <= len(passages)}
             holding = _holding(claim.text, named, question)
@@ -273,10 +180,10 @@ def check(
                 marks += (Mark(first, last, number, number in holding) for number in numbers)
         if claims:
             cited = [passages[n - 1] for c in claims for n in c.numbers if 1 <= n <= len(passages)]
-            said = _blanked(plain[start:end], _MARK, _FORMULA, _ORDINAL, _PAGE)
+            told = _blanked(said[start:end], _MARK, _FORMULA, _ORDINAL, _PAGE)
             unsourced += (
                 (start + one.start, start + one.end)
-                for one in figures(said)
+                for one in figures(told)
                 if all(one.values.isdisjoint(passage.figures) for passage in cited)
             )
     return tuple(marks), tuple(unsourced)
@@ -332,13 +239,15 @@ def _named(written: str) -> tuple[int, ...]:
 
 
 def _telling(text: str) -> list[str]:
-    """The words that say something, each once."""
-    return list(dict.fromkeys(w for w in tokens(text) if not w[0].isdigit() and is_telling(w)))
+    """The words that say something, each once; what is denied is looked at by itself."""
+    said = (word for word in tokens(text) if not word[0].isdigit())
+    telling = (word for word in said if is_telling(word) or axis_of(word) is not None)
+    return list(dict.fromkeys(word for word in telling if not denies(word)))
 
 
 def _holding(claim: str, named: dict[int, _Passage], question: str) -> set[int]:
     """The numbers of those passages in which the claim stands."""
-    claim = _blanked(claim, _ORDINAL, _PAGE)
+    claim = _blanked(claim, _MARK, _ORDINAL, _PAGE, _SUFFIX)
     quotations = list(_quotations(claim))
     quoted = {n for n, one in named.items() if any(_stands(q, one) for q in quotations)}
     if quoted and (len(named) == 1 or len(quoted) == len(named)):
@@ -347,26 +256,61 @@ def _holding(claim: str, named: dict[int, _Passage], question: str) -> set[int]:
     words = _telling(claim)
     if len(words) + len(said) < _FEW:
         words = list(dict.fromkeys((*words, *_telling(question))))
+    names = {word for name in _NAME.findall(folded(claim)) for word in tokens(name)}
     misquoted = not quoted and any(len(q.split()) >= _LONG_QUOTED_WORDS for q in quotations)
     enough = _MISQUOTED if misquoted else ENOUGH
     if not (words or said) or not named:
         return quoted
     has = {n: {word for word in words if one.has(word)} for n, one in named.items()}
-    together = set().union(*has.values())
-    numbers = frozenset().union(*(one.figures for one in named.values()))
-    if words and len(together) < enough * len(words):
+    pairs = {pair for pair in counted(claim) if pair[1]}
+    alike = {n: _PAIR * len(pairs & one.counted) for n, one in named.items()}
+    weight = {
+        n: _worth(has[n], names)
+        + alike[n]
+        + sum(f.weight for f in said if not f.values.isdisjoint(one.figures))
+        for n, one in named.items()
+    }
+    figured = sum(figure.weight for figure in said) + max(alike.values())
+    whole = _worth(words, names) + figured
+    if _worth(set().union(*has.values()), names) + figured < enough * whole:
         return quoted
-    if any(one.values.isdisjoint(numbers) for one in said):
-        return quoted
-    counted = {(n, noun) for one in named.values() for n, noun in one.counted}
-    nouns = {noun for _, noun in counted}
-    words_for_numbers = [w for w in words if _number_word(w)]
-    if words_for_numbers and any(
-        noun in nouns and (value, noun) not in counted for value, noun in _counted(claim) if noun
-    ):
+    if _speaks_against(claim, said, words, list(named.values())):
         return quoted
     each = enough if len(named) == 1 else ENOUGH_OF_ONE
-    return quoted | {n for n in named if len(has[n]) >= each * len(words)}
+    alone = {n: has[n] - set().union(*(has[m] for m in named if m != n)) for n in named}
+    return quoted | {n for n in named if weight[n] >= each * whole or len(alone[n]) >= _FEW}
+
+
+def _worth(words: Collection[str], names: set[str]) -> int:
+    """Words as evidence: a name counts twice."""
+    return len(words) + sum(word in names for word in words)
+
+
+def _speaks_against(
+    claim: str, said: Sequence[Figure], words: Sequence[str], named: Sequence[_Passage]
+) -> bool:
+    """Whether something in the claim is other than in all passages that it names: a number, what is
+    counted, a month, a day, or what is denied."""
+    numbers = frozenset[str]().union(*(one.figures for one in named))
+    if any(one.values.isdisjoint(numbers) for one in said):
+        return True
+    there: dict[str, set[str]] = {}
+    for one in named:
+        for value, noun in one.counted:
+            there.setdefault(value, set()).add(noun)
+    nouns = set[str]().union(*there.values()) - {""}
+    in_words = set(map(in_figures, words))
+    for value, noun in counted(claim):
+        if value in in_words and noun in nouns and value not in numbers:  # `seven layers`
+            return True
+        units = set(map(measure, there.get(value, ())))
+        if measure(noun) and units and not {measure(noun), ""} & units and len(value) < _OF_TITLE:
+            return True
+    for kind, names in enumerate(calendar(claim)):
+        theirs = frozenset[str]().union(*(one.calendar[kind] for one in named))
+        if theirs and names - theirs:
+            return True
+    return contradicts(claim, [clause for one in named for clause in one.clauses])
 
 
 def _quotations(claim: str) -> Iterator[str]:

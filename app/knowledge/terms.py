@@ -1,6 +1,7 @@
 """The words of a text as search and citations compare them: dictionary forms, and numbers by their value."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from app.completion.caching.vocabulary import CLASSES
@@ -41,9 +42,10 @@ def number_value(written: str) -> str:
     keep their points."""
     plain = _SPACES.sub("", written)
     if _THOUSANDS.fullmatch(plain):
-        fraction = "." if plain.count(".") == 1 and "," in plain else ","
-        whole = plain.replace("," if fraction == "." else ".", "")
-        plain = whole.replace(",", ".")
+        marks = [one for one in plain if one in ",."]
+        fraction = marks[-1] if len(marks) == 1 or len(set(marks)) > 1 else ""
+        whole, _, rest = plain.rpartition(fraction) if fraction else (plain, "", "")
+        plain = re.sub("[,.]", "", whole) + (f".{rest}" if rest else "")
     elif plain.count(",") == 1 and "." not in plain:
         plain = plain.replace(",", ".")
     else:
@@ -93,6 +95,18 @@ def query_terms(text: str) -> tuple[Term, ...]:
     return tuple(found.values())
 
 
+@lru_cache(maxsize=20_000)
+def forms_of(word: str) -> frozenset[str]:
+    """The word and its dictionary forms, in each language that it may be of."""
+    languages = ("en",) if word.isascii() else ("ru", "uk")
+    return frozenset((word, *(in_dictionary_form(word, one) for one in languages)))
+
+
+def classes_of(word: str) -> Sequence[str]:
+    """The closed classes of words that it belongs to, as tokens give it: `doesnt`."""
+    return CLASSES.get(word, CLASSES.get(f"{word[:-1]}'t", ()) if word.endswith("nt") else ())
+
+
 def is_telling(word: str) -> bool:
     """Whether a word says what a text is about: no article, no preposition, no word of asking."""
-    return not any(name in _QUERY_ONLY for name in CLASSES.get(word, ()))
+    return not any(name in _QUERY_ONLY for name in classes_of(word))

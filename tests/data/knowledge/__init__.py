@@ -7,6 +7,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from app.core.tools import Source
+
 FOLDER = Path(__file__).parent
 DOCUMENTS = sorted((FOLDER / "documents").iterdir())
 
@@ -29,6 +31,35 @@ def questions() -> list[Asked]:
             Asked(row["document"].strip("-"), row["passage"], row["question"], row["answer"])
             for row in rows
         ]
+
+
+@dataclass(frozen=True)
+class Cited:
+    """An answer with its citations: of each number in it, whether it is right."""
+
+    text: str
+    right: tuple[bool, ...]
+    sources: tuple[Source, ...]
+    question: str
+
+
+def cited() -> list[Cited]:
+    """All answers of `citations.txt`."""
+    found: list[Cited] = []
+    sources: list[Source] = []
+    question = ""
+    for line in (FOLDER / "citations.txt").read_text("utf-8").splitlines():
+        signs, _, text = line.replace("⏎", "\n").partition(" ")
+        if signs == "=":
+            sources, question = [], ""
+        elif signs[:-1].isdigit():
+            sources.append(Source("Document.pdf", text=text, id=f"d/{len(sources)}"))
+        elif signs == "?":
+            question = text
+        elif signs and not signs.strip("+-"):
+            right = tuple(sign == "+" for sign in signs)
+            found.append(Cited(text, right, tuple(sources), question))
+    return found
 
 
 def a_scan() -> bytes:

@@ -4,6 +4,7 @@ import pytest
 
 from app.core.tools import Source
 from app.knowledge.citations import check
+from tests.data.knowledge import cited
 
 KETTLE = Source(
     "Гарантия.pdf",
@@ -117,3 +118,18 @@ def test_without_sources_every_mark_is_struck():
 
 def test_every_mark_of_a_long_answer_is_compared():
     assert len(check("Гарантия на чайник — 24 месяца [1]. " * 2_000, PASSAGES)[0]) == 2_000
+
+
+def test_of_answers_as_models_write_them_wrong_citations_are_struck_and_right_ones_are_not():
+    found: dict[bool, list[tuple[bool, str]]] = {True: [], False: []}
+    for one in cited():
+        marks, _ = check(one.text, one.sources, one.question)
+        assert len(marks) == len(one.right), one.text
+        for mark, right in zip(marks, one.right, strict=True):
+            found[right].append((mark.holds, one.text))
+    struck = [text for holds, text in found[True] if not holds]
+    held = [text for holds, text in found[False] if holds]
+    assert len(found[True]) > 300
+    assert len(found[False]) > 250
+    assert len(struck) <= 0.02 * len(found[True]), struck
+    assert len(held) <= 0.02 * len(found[False]), held
