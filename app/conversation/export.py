@@ -43,6 +43,7 @@ def as_markdown(stored: StoredThread, language: Language) -> str:
     files = _files_by_step(stored)
     children = _children(stored.steps)
     shown = {step.id for step in stored.steps if step.kind in _SAID}
+    folded = {step.id for step in stored.steps if step.kind not in (*_SAID, *_HIDDEN)}
     nodes = {step.id: step for step in stored.steps if step.kind in ("question", "turn")}
     end: str | None = None
     for step in stored.steps:
@@ -52,7 +53,7 @@ def as_markdown(stored: StoredThread, language: Language) -> str:
             end = step.id
         if step.kind in _SAID:
             parts += _message(step, files.get(step.id, ()), language)
-        elif step.kind not in _HIDDEN and _is_root(step, stored.steps):
+        elif step.id in folded and step.parent_id not in folded:
             parts.append(_folded(step, children, shown, language))
     return "\n\n".join(parts) + "\n"
 
@@ -193,12 +194,6 @@ def _folded(
     ]
     body = "\n\n".join(inner)
     return f"<details>\n<summary>{_escaped(name)}</summary>\n\n{body}\n\n</details>"
-
-
-def _is_root(step: StepRecord, steps: Sequence[StepRecord]) -> bool:
-    """Whether it hangs below no step that is folded itself."""
-    folded = {s.id for s in steps if s.kind not in (*_SAID, *_HIDDEN)}
-    return step.parent_id not in folded
 
 
 def _children(steps: Sequence[StepRecord]) -> dict[str | None, list[StepRecord]]:

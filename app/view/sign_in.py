@@ -86,7 +86,9 @@ class AuthMiddleware:
         if user is not None and not user.enabled and not _stays_open(scope, headers):
             await _refuse(401, "This user is disabled", scope, receive, send)
             return
-        enabled = user if user is not None and user.enabled else None
+        opens = self._origins.local and _opens_page(scope, headers)
+        local = await self._people.local() if opens else None
+        enabled = user if user is not None and user.enabled else local
         if enabled is not None and token is not None and not self._origins.local:
             await self._remember(enabled, token, headers, address)
         identity.set(
@@ -98,8 +100,8 @@ class AuthMiddleware:
                 token.text if enabled is not None and token is not None else "",
             )
         )
-        if self._origins.local and _opens_page(scope, headers):
-            await self._open_page(scope, receive, _secured(scope, headers, send))
+        if local is not None:
+            await self._open_page(local, scope, receive, _secured(scope, headers, send))
         else:
             await self._app(scope, receive, _secured(scope, headers, send))
 
@@ -126,9 +128,9 @@ class AuthMiddleware:
         except StorageUnavailable as error:
             log.error("cannot list a sign-in: %s", error.detail)
 
-    async def _open_page(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _open_page(self, user: User, scope: Scope, receive: Receive, send: Send) -> None:
         """The page with the local user's cookie; the sign-in page is the first page instead."""
-        cookies = cookies_for(await self._people.local(), scope)
+        cookies = cookies_for(user, scope)
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -2,7 +2,6 @@
 and the model's prompt show the same branch."""
 
 import asyncio
-import contextlib
 import json
 from typing import Any
 
@@ -17,7 +16,6 @@ from app.conversation.histories import arrived
 from app.conversation.history_formats import read_histories
 from app.conversation.modes import mode_named
 from app.conversation.modes.best_of.promotion import promoted
-from app.core.errors import MalformedAnswer
 from app.core.options import ChatOptions
 from app.core.threads import copied
 from app.core.turns import Question, TurnRequest, new_id
@@ -28,10 +26,15 @@ from app.view.chainlit.identity import Identity, identity
 from tests.integration.gateway.test_rest import open_house
 from tests.waiting import until
 
+NOTES = "json"
+"""A model that writes the notes of a compression as they are asked for."""
 SLOW = "gpu/len-3000+paced-10ms"
 BREAKS = "gpu/error-after-3+len-20"
 HOUSE: dict[str, Any] = {}
 ANY = st.integers(0, 1000)
+FILLER = " word" * 150
+"""So many that a compression is worth its while."""
+COMPRESSED = {"compress_context": True, "summary_model": f"gpu/{NOTES}"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,12 +42,20 @@ def house(tmp_path_factory):
     with asyncio.Runner() as runner:
         opening = open_house(tmp_path_factory.mktemp("branches"))
         house = runner.run(opening.__aenter__())
+        house.simulator.set_models([*house.simulator.models, NOTES])
+        runner.run(house.application.servers.catalogue.refresh())
         user = runner.run(house.application.people.local())
         bob = runner.run(house.application.storage.users.add("bob"))
-        HOUSE.update(run=runner.run, house=house, user=user, bob=bob)
+        HOUSE.update(run=runner.run, house=house, user=user, bob=bob, noted=0)
         yield
+        assert HOUSE["noted"], "no prompt had notes in the place of messages"
         runner.run(opening.__aexit__(None, None, None))
         HOUSE.clear()
+
+
+def words_of(stored):
+    spoken = (s for s in stored.steps if s.kind in ("question", "answer"))
+    return [s.output for s in spoken if s.output]
 
 
 class Conversation(RuleBasedStateMachine):
@@ -72,8 +83,7 @@ class Conversation(RuleBasedStateMachine):
         served=False,
         **fields,
     ):
-        text = f"question {len(self.turns)}"
-        question = question or Question(new_id(), text)
+        question = question or Question(new_id(), f"question <{len(self.turns)}>{FILLER}")
         chosen = {"model": model, "answer_cache": "off", "mode": "chat", **(choices or {})}
         mode = mode_named(chosen["mode"])
         options = ChatOptions.clean(chosen, mode.id, mode.options)
@@ -88,15 +98,29 @@ class Conversation(RuleBasedStateMachine):
             await running.wait()
 
         self.run(turn())
+        self.run(self.app.conversation.compressor.idle())
         self.turns[request.turn_id] = (question.id, question.text, parent)
         before = self.path[: self.path.index(parent) + 1] if parent else []
-        asked = self.house.simulator.bodies("/v1/chat/completions")
+        bodies = self.house.simulator.bodies("/v1/chat/completions")
+        asked = [body["messages"] for body in bodies if body["model"] != NOTES]
         assert bool(asked) is not served
-        for body in asked:
-            said = [m["content"] for m in body["messages"] if m["role"] == "user"]
-            assert said == [self.turns[one][1] for one in before] + [question.text]
+        said = [self.turns[one][1] for one in before] + [question.text]
+        for messages in asked:
+            self.check_prompt(messages, said, whole=not options.on("compress_context"))
         self.path = [*before, request.turn_id]
         return request.turn_id
+
+    def check_prompt(self, messages, said, *, whole):
+        """The questions of the branch and of no other; of a compressed one the last, and notes of the rest."""
+        questions = [m["content"] for m in messages if m["role"] == "user"]
+        asked = [text for text in questions if text in said]
+        assert asked == said[len(said) - len(asked) :]
+        assert questions == asked or not whole
+        assert len(asked) == len(said) or not whole
+        elsewhere = {text for _, text, _ in self.turns.values()} - set(said)
+        told = "\n".join(m["content"] for m in messages)
+        assert not [text for text in elsewhere if text.removesuffix(FILLER) in told]
+        HOUSE["noted"] += len(asked) < len(said)
 
     def any_turn(self, number, of=None):
         among = list(of if of is not None else self.path)
@@ -107,9 +131,9 @@ class Conversation(RuleBasedStateMachine):
         self.ask()
         self.check()
 
-    @rule(model=st.sampled_from(["gpu/echo", "gpu/echo", BREAKS]))
-    def asked(self, model):
-        self.ask(parent=self.path[-1], model=model)
+    @rule(model=st.sampled_from(["gpu/echo", "gpu/echo", BREAKS]), compresses=st.booleans())
+    def asked(self, model, compresses):
+        self.ask(parent=self.path[-1], model=model, choices=COMPRESSED if compresses else None)
         self.check()
 
     @rule()
@@ -143,8 +167,13 @@ class Conversation(RuleBasedStateMachine):
     @rule(number=ANY)
     def switched(self, number):
         turn = self.any_turn(number, self.turns)
+        before = [step["id"] for step in self.run(self.screen())["steps"]]
         conversations = self.app.storage.conversations
-        self.run(conversations.switch(self.thread, self.user.id, turn))
+        switched = self.run(conversations.switch(self.thread, self.user.id, turn))
+        part = self.run(self.screen(switched.first))["steps"]
+        kept = before[: before.index(switched.cut)]
+        after = [step["id"] for step in self.run(self.screen())["steps"]]
+        assert kept + [step["id"] for step in part] == after, "not what the page makes of it"
         stored = self.run(self.app.storage.threads.contents(self.thread, self.user.id))
         self.path = [id for id in stored.path if id in self.turns]
         assert turn in self.path
@@ -156,14 +185,8 @@ class Conversation(RuleBasedStateMachine):
 
     @rule()
     def compressed(self):
-        options = ChatOptions.clean({"model": "gpu/echo", "compress_context": True}, "chat")
-        notes = self.app.conversation.notes
-
-        async def compress():
-            with contextlib.suppress(MalformedAnswer):  # an echo writes no notes
-                await notes.compress(self.thread, self.user.id, options)
-
-        self.run(compress())
+        options = ChatOptions.clean({"model": "gpu/echo", **COMPRESSED}, "chat")
+        self.run(self.app.conversation.notes.compress(self.thread, self.user.id, options))
         self.check()
 
     @rule()
@@ -229,10 +252,12 @@ class Conversation(RuleBasedStateMachine):
         arrivals = Arrivals(self.app.storage.database)
         self.run(arrivals.keep(bob.id, brought))
         assert self.run(arrivals.keep(bob.id, brought)) == "known"
-        theirs = self.run(threads.contents(brought.id, bob.id, whole=True))
-        assert sorted(s.output for s in theirs.steps if s.kind == "question") == sorted(
-            text for _, text in {self.turns[one][:2] for one in self.turns}
-        )
+        for branch, all_branches in ((shown, False), (whole, True)):
+            theirs = self.run(threads.contents(brought.id, bob.id, whole=all_branches))
+            assert sorted(words_of(theirs)) == sorted(words_of(branch))
+            assert all_branches or words_of(theirs) == words_of(branch)
+        own = arrived(arriving, self.user.id, "")
+        assert self.run(arrivals.keep(self.user.id, own)) == "known"
         self.check()
 
     @rule()
@@ -253,9 +278,9 @@ class Conversation(RuleBasedStateMachine):
         assert [m.text for m in copied] == [m.text for m in here][: len(copied)]
         self.check()
 
-    async def screen(self):
+    async def screen(self, first=None):
         identity.set(Identity(self.user.id, self.user.identifier))
-        thread = await self.layer.get_thread(self.thread)
+        thread = await self.layer.get_thread(self.thread, first)
         assert thread is not None
         return thread
 
