@@ -57,6 +57,8 @@ log = logging.getLogger(__name__)
 BIN_DAYS = 30
 """So long a deleted thread is kept."""
 BIN_SECONDS = 3600.0
+LEFT_FILES = "left_files"
+"""Documents by the ids of threads that are no more, while there may be files of theirs."""
 TEMPORARY_AGE = timedelta(days=1)
 """So long after its last word a temporary thread stays at most, whatever became of its page."""
 MAX_PAGE = 1_000
@@ -236,7 +238,8 @@ class Threads:
         before: datetime | None = None,
     ) -> int:
         """Deletes for good what is in the bin, with everything in it, files too, or those of it that match
-        all that is given; returns how many. Their usage stays."""
+        all that is given; returns how many. Their usage stays. Raises StorageUnavailable where files cannot
+        be deleted, which is tried again later."""
         gone = select(threads.c.id).where(threads.c.deleted_at.is_not(None))
         if user_id is not None:
             gone = gone.where(threads.c.user_id == user_id)
@@ -251,12 +254,37 @@ class Threads:
                 connection.execute(delete(threads).where(threads.c.id == id))
                 costs = (documents.c.scope == COSTS_SCOPE) & (documents.c.key == id)
                 connection.execute(delete(documents).where(costs))
+                left: Values = {"scope": LEFT_FILES, "key": id, "value": {}}
+                upsert(connection, documents, [left], ["scope", "key"], ["value"])
             return ids
 
         ids = await self._database.write(work)
-        for id in ids:
-            await self._files.delete(id)
+        await self._delete_files(ids)
         return len(ids)
+
+    async def _delete_files(self, ids: Sequence[str]) -> None:
+        """Of threads that are no more; until it is done, that is known to whoever tries again."""
+        done, stuck = list[Values](), list[StorageUnavailable]()
+        for id in ids:
+            try:
+                await self._files.delete(id)
+            except StorageUnavailable as error:
+                stuck.append(error)
+            else:
+                done.append({"thread": id})
+        row = (documents.c.scope == LEFT_FILES) & (documents.c.key == bindparam("thread"))
+        if done:
+            await self._database.write(
+                lambda c: c.execute(delete(documents).where(row), done).close()
+            )
+        if stuck:
+            raise stuck[0]
+
+    async def delete_left_files(self) -> None:
+        """Deletes the files of threads that are no more: of a process that was killed, or of a disk that
+        did not answer. Raises StorageUnavailable."""
+        left = select(documents.c.key).where(documents.c.scope == LEFT_FILES)
+        await self._delete_files(await self._database.read(lambda c: list(c.scalars(left))))
 
     async def keep_bin_short(self) -> None:
         """Deletes for good, once an hour, what has been in the bin for BIN_DAYS, and temporary threads that
@@ -266,6 +294,7 @@ class Threads:
                 await self.forget_temporary(now() - TEMPORARY_AGE)
                 if count := await self.purge(before=now() - timedelta(days=BIN_DAYS)):
                     log.info("%d conversations left the bin for good", count)
+                await self.delete_left_files()
             except StorageUnavailable as error:
                 log.warning("the bin could not be emptied: %s", error.detail)
             await asyncio.sleep(BIN_SECONDS)

@@ -26,6 +26,7 @@ Names made of no such words (`gemma2:2b`) behave as `echo`.
 | `say-WORD` | says WORD; underscores are spaces; `say-` says nothing at all |
 | `exotic` | U+0085, U+2028, NUL, joined emoji, combining accents, quotes, backslashes |
 | `json` | JSON that fits the schema asked for, or {"answer": ...} |
+| `notes` | asked for notes of a conversation, how each message of the person begins; in all else as `echo` |
 | `council-N` | asked for a council's plan, calls N specialists (0: none is needed), two of whom are asked to contradict each other; in all else as its other words say |
 | `tools` | calls the first tool offered, with {"echo": last user message}, or those that lines `call NAME {...}` of that message name; without tools, and once they have returned, as `echo` |
 | `thinking` | thinks (12 tokens) before it answers |

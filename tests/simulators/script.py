@@ -52,7 +52,7 @@ class Script:
     """What one request to a model of that name will see."""
 
     name: str
-    text: Literal["echo", "last", "words", "chars", "say", "exotic", "json"] = "echo"
+    text: Literal["echo", "last", "words", "chars", "say", "exotic", "json", "notes"] = "echo"
     amount: int = 0
     council: int | None = None
     said: str = ""
@@ -92,6 +92,7 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "last": {"text": "last"},
     "exotic": {"text": "exotic"},
     "json": {"text": "json"},
+    "notes": {"text": "notes"},
     "tools": {"tools": True},
     "thinking": {"thinking": True},
     "comments": {"comments": True},
@@ -211,6 +212,9 @@ def _answer_of(script: Script, last_user: str, schema: Mapping[str, Any] | None)
         case "json":
             value = instance(schema, last_user) if schema else {"answer": last_user}
             return _json_tokens(value)
+        case "notes" if last_user.startswith("<messages>"):
+            beginnings = re.findall(r"^\[user\] (\S+ \S+)", last_user, re.MULTILINE)
+            return _json_tokens({"goal": beginnings[0], "facts": beginnings})
         case _:
             return split_words(last_user)
 

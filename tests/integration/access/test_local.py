@@ -12,6 +12,14 @@ async def test_a_deep_link_opens_signed_in(home):
         assert (me.status_code, me.json()["identifier"]) == (200, "local")
 
 
+async def test_the_first_page_of_a_fresh_browser_is_the_one_it_asked_for(home):
+    for path in ("/import", "/bin", "/archive", "/sessions", "/knowledge", "/assistants"):
+        async with home.visit() as browser:
+            page = await browser.get(path, headers=PAGE)
+            assert page.status_code == 200, path
+            assert (await browser.get("/user")).json()["identifier"] == "local"
+
+
 async def test_the_sign_in_page_leads_home(home):
     async with home.visit() as browser:
         page = await browser.get("/login", headers=PAGE)

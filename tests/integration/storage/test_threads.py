@@ -6,13 +6,22 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from app.core.errors import BadRequest, NotFound
+from app.core.errors import BadRequest, NotFound, StorageUnavailable
 from app.core.messages import ImagePart
 from app.core.threads import ElementRecord, FeedbackRecord
 from app.core.turns import Attachment, Question, new_id, now
 from app.core.usage import Outcome
-from app.storage.tables import elements, feedback, running_turns, steps, threads, usage
-from app.storage.threads import BIN_DAYS
+from app.storage.files import LocalFiles
+from app.storage.tables import (
+    documents,
+    elements,
+    feedback,
+    running_turns,
+    steps,
+    threads,
+    usage,
+)
+from app.storage.threads import BIN_DAYS, Threads
 from app.storage.transfer import export_to
 from tests.integration.storage.turns import a_call, a_request, begin, said, say
 
@@ -179,6 +188,29 @@ async def test_the_bin_emptied_takes_everything_but_the_usage(storage, ann):
         assert await count(storage, table) == 0
     assert await count(storage, usage) == 1
     assert files_of(storage, "t1") == []
+
+
+class Stuck(LocalFiles):
+    """A disk that deletes nothing."""
+
+    async def delete(self, thread_id, *names):
+        raise StorageUnavailable("stuck")
+
+
+async def test_files_that_could_not_be_deleted_with_their_threads_are_deleted_later(storage, ann):
+    await a_full_thread(storage, ann)
+    await say(storage, ann, thread="t2")
+    for thread in ("t1", "t2"):
+        await storage.threads.delete(thread, ann.id)
+    stuck = Threads(storage.database, Stuck(storage.data_dir / "files"))
+    for failing in (stuck.purge(user_id=ann.id), stuck.delete_left_files()):
+        with pytest.raises(StorageUnavailable):
+            await failing
+    assert await count(storage, threads) == 0
+    assert files_of(storage, "t1") == ["e1", "e2", "e2.image"]
+    await storage.threads.delete_left_files()
+    assert files_of(storage, "t1") == []
+    assert await count(storage, documents) == 0
 
 
 async def test_a_turn_that_ends_after_its_thread_is_gone_leaves_its_usage_alone(storage, ann):
