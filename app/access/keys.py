@@ -55,6 +55,7 @@ def new_key(  # noqa: PLR0913 - the fields of a key
     budget_rub: Decimal | None = None,
     admin: bool = False,
     cache: KeyCache = "off",
+    drop_params: bool = False,
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """A key and its secret, which nobody can find out later. Raises BadRequest for odd limits."""
@@ -86,6 +87,7 @@ def new_key(  # noqa: PLR0913 - the fields of a key
         budget_rub=budget_rub,
         admin=admin,
         cache=cache,
+        drop_params=drop_params,
         expires_at=expires_at,
     )
     return key, secret

@@ -60,6 +60,11 @@ def register(subparsers: Any) -> None:
     create.add_argument("--expires-days", type=_days, help="works for so many days")
     create.add_argument("--admin", action="store_true", help="may manage keys")
     create.add_argument("--cache", choices=("off", "exact", "near"), default="off")
+    create.add_argument(
+        "--drop-params",
+        action="store_true",
+        help="leave out what a model does not take, instead of refusing it",
+    )
     create.add_argument("--user", help="whose threads and usage; unless given, the local user's")
     create.set_defaults(run=create_key)
     listing = commands.add_parser("list", help="every key, without the keys themselves")
@@ -120,6 +125,7 @@ async def create_key(args: argparse.Namespace, terminal: Terminal) -> int:
             budget_rub=args.budget_rub,
             admin=args.admin,
             cache=args.cache,
+            drop_params=args.drop_params,
             expires_at=expires,
         )
         await store.keys.add(key)

@@ -39,6 +39,8 @@ class ApiKey:
     """Roubles a calendar month (UTC)."""
     admin: bool = False
     """Whether it may manage keys and servers."""
+    drop_params: bool = False
+    """Whether what a model does not take is left out of its requests, instead of having them refused."""
     cache: KeyCache = "off"
     expires_at: datetime | None = None
     revoked_at: datetime | None = None

@@ -71,6 +71,8 @@ class ModelRequest:
     """What stands behind the place that is to be filled in after `prompt`."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the wire format that we do not model; passed on as they are."""
+    drops: bool = False
+    """What the model does not take, tools and formats too, is left out, instead of having it refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,5 +89,7 @@ class RawRequest:
     """Whoever asks is to see the usage of a stream."""
     characters: int = 0
     """Of the prompt: for an estimate where the server counts nothing."""
+    drops: bool = False
+    """As of a `ModelRequest`."""
     purpose: Purpose = Purpose.ANSWER
     request_id: str | None = None

@@ -9,6 +9,9 @@ from app.core.keys import ApiKey
 from app.gateway.errors import NotSignedIn
 from app.gateway.http import Exchange
 
+DROPS = b"x-konsilium-drop-params"
+"""In a request, `true`: what a model or a council does not take is left out, instead of refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -27,6 +30,14 @@ class Caller:
     def may_call(self, tool: str) -> bool:
         """Whether that tool, or all of a server by its name, may be called for them."""
         return self.key is None or self.key.allows_tool(tool)
+
+    def drops(self, x: Exchange) -> bool:
+        """Whether what a model does not take is left out, instead of refused: as the request says, else as
+        the key does."""
+        said = x.header(DROPS).strip().lower()
+        if said in ("1", "true", "0", "false"):
+            return said in ("1", "true")
+        return self.key is not None and self.key.drop_params
 
 
 SignedIn = Callable[[Mapping[str, str]], Awaitable[Caller | None]]

@@ -28,8 +28,6 @@ log = logging.getLogger(__name__)
 HEADER = b"x-konsilium-cache"
 """In a request, `bypass`: ask the model and replace. In an answer: hit-exact, hit-near or miss."""
 MISS = (HEADER, b"miss")
-DROPS = b"x-konsilium-drop-params"
-"""In a request, `true`: what a model or a council cannot keep is left out, instead of refused."""
 COUNCIL_CALLS = 5
 """How many calls of its model a council is taken to make, until it is known."""
 
@@ -114,8 +112,7 @@ class Completions:
         check_fields(question.body, caller, targets)
         first = self._modes.likely(question.body, caller) if mode else targets[0]
         tooled = self._modes.with_tools(question.body, assistant) if targets and councils else None
-        drops = x.header(DROPS).strip().lower() in ("1", "true")
-        asked = CompletionRequest(self._face, question, head, caller, x.request_id, drops)
+        asked = CompletionRequest(self._face, question, head, caller, x.request_id, caller.drops(x))
         tokens = max(1, tokens_of_characters(head.characters))
         calls = COUNCIL_CALLS if mode or tooled else 1
         async with self._services.admitted(x, caller, tokens, head.max_tokens, first, calls=calls):

@@ -123,7 +123,7 @@ class CompletionRequest:
     caller: Caller
     request_id: str
     drops: bool = False
-    """Leaves out what a model or a council cannot keep, instead of having it refused."""
+    """Leaves out what a model or a council does not take, instead of having it refused."""
 
     @property
     def body(self) -> Json:

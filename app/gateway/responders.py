@@ -24,6 +24,7 @@ def raw_request(asked: CompletionRequest, path: str) -> RawRequest:
         wants_usage=asked.envelope.wants_usage,
         characters=asked.envelope.characters,
         request_id=asked.request_id,
+        drops=asked.drops,
     )
 
 
@@ -106,8 +107,12 @@ def model_request(
     is known not to take: how hard it should think where it does not, and a bound of the answer that is
     more than its window, the widest that it may get. Raises InvalidField."""
     build = legacy_request if asked.question.legacy else chat_request
-    body = without_parameters(asked.body, mode=False) if asked.drops else asked.body
+    body = asked.body
+    if asked.drops:
+        body = without_parameters(body, legacy=asked.question.legacy)
     request = build(body, asked.request_id)
+    if asked.drops:
+        request = replace(request, drops=True)
     profile = services.models.profile(ref)
     if request.extra.get("reasoning_effort") and _known_not_to_think(services, profile):
         extra = {name: value for name, value in request.extra.items() if name != "reasoning_effort"}

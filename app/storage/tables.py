@@ -342,6 +342,7 @@ api_keys = Table(
     Column("budget_rub", Money),
     Column("admin", Boolean, nullable=False),
     Column("cache", String, nullable=False),
+    Column("drop_params", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),

@@ -124,6 +124,7 @@ def query_of_call(
             "think": request.think,
             "form": type(form).__name__ if form else None,
             "schema": repr(form.schema) if isinstance(form, JsonSchema) else None,
+            **({"drops": True} if form and request.drops else {}),  # it may have no form then
         },
     )
     return query_of(request.messages, scope, request.request_id)

@@ -41,7 +41,11 @@ class Embeddings:
         targets = self._services.candidates(caller, model)
         check_fields(body, caller, targets)
         request = RawRequest(
-            "/embeddings", body, purpose=Purpose.EMBEDDING, request_id=x.request_id
+            "/embeddings",
+            body,
+            purpose=Purpose.EMBEDDING,
+            request_id=x.request_id,
+            drops=caller.drops(x),
         )
         tokens = max(1, tokens_of_characters(size))
         async with (

@@ -56,7 +56,12 @@ class Passed:
         if isinstance(body, Mapping):
             check_fields(body, caller, targets)
         request = RawRequest(
-            self._path, body, content_type=kind, purpose=self._purpose, request_id=x.request_id
+            self._path,
+            body,
+            content_type=kind,
+            purpose=self._purpose,
+            request_id=x.request_id,
+            drops=caller.drops(x),
         )
         size = len(json.dumps(body)) if isinstance(body, Mapping) else 0
         tokens = max(1, tokens_of_characters(size))

@@ -338,6 +338,10 @@ class NewKey(Shape):
     expires_at: datetime | None = None
     admin: bool = False
     cache: str = Field(default="off", pattern="^(off|exact|near)$")
+    drop_params: bool = Field(
+        default=False,
+        description="Leave out of its requests what a model does not take, instead of refusing it",
+    )
     user: str | None = Field(default=None, description="Identifier of its user; none: who makes it")
 
 
@@ -355,6 +359,7 @@ class Key(Shape):
     spent_rub: Decimal = Field(description="In the present calendar month")
     admin: bool
     cache: str
+    drop_params: bool
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None

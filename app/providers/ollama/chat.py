@@ -90,6 +90,8 @@ class OllamaModel:
     ) -> tuple[UpstreamAnswer, int | None, int | None]:
         """The beginning of the answer, the num_ctx that it took and the window it has. A prompt that
         is refused as too long is sent once more for each wider window that the machine can give."""
+        if request.drops:
+            request = self._inventory.fitted(self._name, request)
         if refused := self._inventory.refused(self._name, request):
             raise Unsupported(
                 f"{self._name} does not support {refused}", server=self._server, model=self._name

@@ -128,6 +128,17 @@ class Inventory:
             return "tools"
         return None
 
+    def fitted(self, model: str, request: ModelRequest) -> ModelRequest:
+        """The request without those parameters that its server says the model does not take."""
+        known = self.profile(model)
+        if known.ref.name not in self._described:
+            return request
+        if request.tools and not known.can(Capability.TOOLS):
+            request = replace(request, tools=(), tool_choice=None)
+        if request.think and not known.can(Capability.THINKING):
+            request = replace(request, think=None)
+        return request
+
     def profile(self, model: str) -> ModelProfile:
         """The model as last seen; what may be taken for granted where it was not."""
         known = self._known.get(model) or self._known.get(f"{model}:latest")

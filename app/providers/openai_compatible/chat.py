@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +27,12 @@ from app.providers.openai_compatible.answers import AnswerReader
 from app.providers.openai_compatible.client import OpenAIClient
 from app.providers.openai_compatible.functions import with_functions
 from app.providers.openai_compatible.passing import StreamMender
-from app.providers.openai_compatible.refused import RefusedParameters
+from app.providers.openai_compatible.refused import (
+    DROPPED,
+    OPTIONAL,
+    WITH_FORMAT,
+    RefusedParameters,
+)
 from app.providers.openai_compatible.usage import usage_of
 from app.providers.openai_compatible.whole_answers import mended_answer
 from app.providers.openai_compatible.wire import chat_body, prompt_body
@@ -77,7 +82,9 @@ class OpenAICompatibleModel:
         try:
             with deadline:
                 answer = await deadline.wait(
-                    self._accepted(body, self._posting(request), described=True)
+                    self._accepted(
+                        body, self._posting(request), DROPPED if request.drops else WITH_FORMAT
+                    )
                 )
                 while not whole:
                     piece = await deadline.wait(answer.next())
@@ -233,15 +240,15 @@ class OpenAICompatibleModel:
         )
 
     async def _accepted(
-        self, body: dict[str, Any], post: Post, *, described: bool = False
+        self, body: dict[str, Any], post: Post, optional: Sequence[str]
     ) -> UpstreamAnswer:
-        """The answer to that body, without what the model refuses: tried once more for each parameter
-        that is found to be refused."""
+        """The answer to that body, without what the model refuses of those parameters: tried once more
+        for each that is found to be refused."""
         while True:
-            sent = self._refused.apply(self._ref, body, described=described)
+            sent = self._refused.apply(self._ref, body, optional)
             answer, refusal = await self._tried(post, _dumped(sent))
             if refusal is not None:
-                if self._refused.learn(self._ref, sent, refusal, described=described):
+                if self._refused.learn(self._ref, sent, refusal, optional):
                     log.info("%s: %s", self._ref, refusal.detail)
                     if answer is not None:
                         await answer.close()
@@ -300,7 +307,7 @@ class OpenAICompatibleModel:
             fields["stream_options"] = {**options, "include_usage": True}
         if preset.functions and request.path in COMPLETIONS:
             fields = with_functions(fields)
-        return self._accepted(fields, post)
+        return self._accepted(fields, post, DROPPED if request.drops else OPTIONAL)
 
     def _mender(self, request: RawRequest) -> StreamMender:
         several = request.body.get("n") if isinstance(request.body, Mapping) else None

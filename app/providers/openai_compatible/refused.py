@@ -5,7 +5,7 @@ Rows of the table of families say what is known beforehand; everything else show
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol
 
@@ -43,6 +43,35 @@ OPTIONAL = (
 """Without these an answer is still an answer to the question."""
 FORMAT = "response_format"
 """Without this an answer to a prompt that describes its form, too, is one; to others it is not."""
+WITH_FORMAT = (*OPTIONAL, FORMAT)
+DROPPED = (
+    *WITH_FORMAT,
+    "tools",
+    "tool_choice",
+    "functions",
+    "function_call",
+    "n",
+    "best_of",
+    "echo",
+    "user",
+    "store",
+    "metadata",
+    "modalities",
+    "prediction",
+    "web_search_options",
+    "encoding_format",
+    "quality",
+    "style",
+    "speed",
+    "instructions",
+)
+"""Without these an answer may be another one: they are left out for those alone who say that they may be."""
+_GOES_ALONG = {
+    "stream": ("stream_options",),
+    "tools": ("tool_choice", "parallel_tool_calls"),
+    "functions": ("function_call",),
+}
+"""What means nothing without the parameter that was refused."""
 RENAMED = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 
 _SAID = {
@@ -96,17 +125,17 @@ class RefusedParameters:
         since = self._clock() - REMEMBERED_SECONDS
         return {name: new for name, (new, at) in found.items() if at > since}
 
-    def apply(self, model: str, body: dict[str, Any], *, described: bool = False) -> dict[str, Any]:
-        """The body without what the model refused; without a format only where the prompt, too, has
-        `described` it."""
-        found = self.of(model)
-        if not described:
-            found.pop(FORMAT, None)
+    def apply(
+        self, model: str, body: dict[str, Any], optional: Sequence[str] = OPTIONAL
+    ) -> dict[str, Any]:
+        """The body without what the model refused of those parameters."""
+        found = {name: new for name, new in self.of(model).items() if name in optional}
         if not found:
             return body
         sent = _renamed(body, found)
-        if "stream" in found:
-            sent.pop("stream_options", None)
+        for name in found:
+            for other in _GOES_ALONG.get(name, ()):
+                sent.pop(other, None)
         return sent
 
     def learn(
@@ -114,12 +143,10 @@ class RefusedParameters:
         model: str,
         body: Mapping[str, Any],
         error: KonsiliumError,
-        *,
-        described: bool = False,
+        optional: Sequence[str] = OPTIONAL,
     ) -> bool:
-        """Whether that refusal was of a parameter which the body has and can do without (`described` as in
-        `apply`); it is remembered then."""
-        name = refused_parameter(body, error, OPTIONAL + ((FORMAT,) if described else ()))
+        """Whether that refusal was of one of those parameters, and the body has it; it is remembered then."""
+        name = refused_parameter(body, error, optional)
         if name is None:
             return False
         other = RENAMED.get(name, "")
@@ -138,7 +165,7 @@ class RefusedParameters:
 
 
 def refused_parameter(
-    body: Mapping[str, Any], error: KonsiliumError, optional: tuple[str, ...] = OPTIONAL
+    body: Mapping[str, Any], error: KonsiliumError, optional: Sequence[str] = OPTIONAL
 ) -> str | None:
     """The parameter of the body that the server does not take at all, by the words of its refusal: of
     two that exclude each other the later of OPTIONAL's order; None where it is about anything else."""

@@ -8,6 +8,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from app.gateway.aliases import Alias, Aliases, Member
+from tests.gateway import make_key
 from tests.integration.gateway.conftest import House, open_house
 from tests.simulators.openai import SPOKEN
 
@@ -152,6 +153,36 @@ async def test_what_a_council_cannot_keep_is_left_out_for_those_who_say_so(house
     assert (await post(house, "/v1/chat/completions", several)).status_code == 400
     one = await post(house, "/v1/chat/completions", several, x_konsilium_drop_params="true")
     assert len(one.json()["choices"]) == 1
+    _, secret = await make_key(house.services, drop_params=True)
+    key = {"authorization": f"Bearer {secret}"}
+    one = await post(house, "/v1/chat/completions", several, **key)
+    assert len(one.json()["choices"]) == 1
+    said_otherwise = key | {"x_konsilium_drop_params": "false"}
+    assert (await post(house, "/v1/chat/completions", several, **said_otherwise)).status_code == 400
+
+
+FACES: list[tuple[str, Json]] = [
+    ("/v1/chat/completions", {"messages": ASK}),
+    ("/v1/messages", {"messages": ASK, "max_tokens": 9}),
+    ("/v1/responses", {"input": "hi"}),
+    ("/ollama/api/chat", {"messages": ASK, "stream": False}),
+]
+
+
+@pytest.mark.parametrize(("path", "fields"), FACES, ids=[path for path, _ in FACES])
+async def test_tools_that_a_model_does_not_take_are_left_out_for_those_who_say_so(
+    house, path, fields
+):
+    function = {"name": "say", "parameters": {"type": "object", "properties": {}}}
+    tools: dict[str, Json] = {
+        "/v1/messages": {"name": "say", "input_schema": function["parameters"]},
+        "/v1/responses": {"type": "function", **function},
+    }
+    tool = tools.get(path, {"type": "function", "function": function})
+    body = fields | {"model": "ollama/echo", "tools": [tool]}
+    assert (await post(house, path, body)).status_code == 400
+    kept = await post(house, path, body, x_konsilium_drop_params="1")
+    assert kept.status_code == 200, kept.text
 
 
 async def test_a_bound_that_the_model_can_have_is_kept_while_its_window_is_only_presumed(house):

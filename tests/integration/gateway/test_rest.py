@@ -258,14 +258,14 @@ async def test_servers_and_their_models_are_told(house):
 
 
 async def test_keys_are_made_shown_once_and_revoked_by_administrators_alone(house):
-    made = await house.http.post(
-        "/api/keys", json={"name": "ci", "models": ["gpu/echo"], "rpm": 5, "budgetRub": "12.50"}
-    )
+    new = {"name": "ci", "models": ["gpu/echo"], "rpm": 5, "budgetRub": "12.50", "dropParams": True}
+    made = await house.http.post("/api/keys", json=new)
     assert made.status_code == 201
     secret = made.json()["key"]
     listed = await house.http.get("/api/keys")
     assert secret not in listed.text
     assert float(listed.json()["keys"][0]["budgetRub"]) == 12.5
+    assert listed.json()["keys"][0]["dropParams"] is True
     headers = {"authorization": f"Bearer {secret}"}
     assert (await house.http.get("/api/keys", headers=headers)).status_code == 403
     answer = await house.http.post("/api/chat", json={"message": "hi"}, headers=headers)

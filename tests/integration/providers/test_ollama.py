@@ -5,6 +5,7 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -496,6 +497,13 @@ async def test_what_a_model_is_known_not_to_do_is_not_asked_of_it(
     chosen_none = ModelRequest((Message.user("hi"),), tools=(tool,), tool_choice="none")
     async for _ in server.model("gemma2:2b").stream(chosen_none):
         pass
+    lenient = ModelRequest((Message.user("hi"),), tools=(tool,), think=True, drops=True)
+    async for _ in server.model("gemma2:2b").stream(lenient):
+        pass
+    assert not {"tools", "think"} & simulator.bodies("/api/chat")[-1].keys()
+    with pytest.raises(Unsupported):  # what a picture shows is the question itself
+        async for _ in server.model("gemma2:2b").stream(replace(requests[0], drops=True)):
+            pass
 
 
 async def _first_of(call: Call) -> None:

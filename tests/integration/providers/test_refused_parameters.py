@@ -3,12 +3,13 @@
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from app.core.errors import BadRequest, KonsiliumError
+from app.core.errors import BadRequest, KonsiliumError, Unsupported
 from app.core.events import TextDelta
 from app.core.messages import Message, alternating
 from app.core.requests import JsonSchema, ModelRequest, RawRequest, Sampling
@@ -49,7 +50,7 @@ async def strict(
         bodies.append(body)
         for name in refuses:
             if name in body:
-                error = {"error": {"message": REFUSALS[name]}}
+                error = {"error": {"message": REFUSALS.get(name, f"odd does not support {name}")}}
                 if late:
                     return web.Response(text=f": hi\n\ndata: {json.dumps(error)}\n\n")
                 return web.json_response(error, status=400)
@@ -120,6 +121,28 @@ async def test_a_refusal_that_comes_with_status_200_is_learned_as_well() -> None
         assert len(bodies) == 4
 
 
+async def test_tools_are_left_out_for_those_alone_who_say_that_they_may_be() -> None:
+    async with (
+        strict(("tools", "response_format")) as (url, bodies),
+        aclosing(OpenAICompatibleServer(any_server("lab", url))) as server,
+    ):
+        fields = {"messages": [], "stream": True, "tools": [{}], "tool_choice": "auto"}
+        strictly = RawRequest("/chat/completions", fields, stream=True)
+        leniently = replace(strictly, drops=True, body=fields | {"response_format": {}})
+        with pytest.raises((BadRequest, Unsupported)):
+            await anext(server.raw("odd").raw_stream(strictly))
+        for _ in range(2):
+            async with aclosing(server.raw("odd").raw_stream(leniently)) as pieces:
+                assert b"ok" in b"".join([piece.data async for piece in pieces])
+        assert len(bodies) == 1 + 3 + 1, "it is known the second time"
+        assert not {"tools", "tool_choice", "response_format"} & bodies[-1].keys()
+        with pytest.raises((BadRequest, Unsupported)):
+            await anext(server.raw("odd").raw_stream(strictly))
+        asked = replace(ASKED, tools=({"type": "function"},), drops=True)
+        async with aclosing(server.model("odd").stream(asked)) as events:
+            assert [event async for event in events]
+
+
 async def test_a_parameter_that_is_refused_under_both_names_is_left_out() -> None:
     refused = RefusedParameters()
     for name in ("max_tokens", "max_completion_tokens"):
@@ -162,7 +185,7 @@ async def test_a_format_is_left_out_for_the_chat_whose_prompt_describes_it_and_f
         ) as server:
             assert await say(server) == "ok"
             wanted = {"messages": [], "response_format": {"type": "json_object"}}
-            with pytest.raises(BadRequest):
+            with pytest.raises((BadRequest, Unsupported)):
                 await server.raw("odd").raw_answer(RawRequest("/chat/completions", wanted))
             assert "response_format" in bodies[-1]
 
