@@ -33,10 +33,18 @@ _ANY = 10**12
 SOON_SECONDS = 0.02
 SETTLED_SECONDS = 1
 """So long after its end the count of a window is taken to change no more."""
+AHEAD_SECONDS = 0.1
+"""A count that was read no longer ago is known."""
+AHEAD_PARTS = 256
+"""Of what is left of a limit each process counts one part by itself, and writes it soon: the processes of
+one machine stay within it together, and a limit of fewer is always asked for in the file."""
 
 Wanted = tuple[str, int, int]
 """A name, its limit, and how many are to be counted."""
 Taken = tuple[bool, tuple[int, float, int, float]]
+Known = tuple[float, int, int, int]
+"""When a count was read, when its window ends, the count of the window before, and it."""
+_UNKNOWN: Known = (0.0, 0, 0, 0)
 
 
 class Counters(Storage, SlidingWindowCounterSupport):
@@ -56,6 +64,7 @@ class Counters(Storage, SlidingWindowCounterSupport):
         self._due: asyncio.TimerHandle | None = None
         self._before: dict[str, tuple[int, int]] = {}
         """Of each name the end of the window before this one, and its count, where that is settled."""
+        self._known: dict[str, Known] = {}
 
     @property
     def base_exceptions(self) -> type[Exception] | tuple[type[Exception], ...]:
@@ -65,12 +74,33 @@ class Counters(Storage, SlidingWindowCounterSupport):
         self, key: str, limit: int, expiry: int, amount: int = 1
     ) -> bool:
         """Counts `amount` where it still fits."""
-        ((admitted, _),) = await self.take([(key, limit, amount)], expiry)
+        ((admitted, _),) = self._taken_now([(key, limit, amount)], expiry)
         return admitted
 
     async def take(self, wanted: Sequence[Wanted], expiry: int) -> list[Taken]:
-        """Counts one after the other until one does not fit, in one transaction: that is what costs, some
-        0.1 ms. Tells of each, the refused one too, whether it fitted and how its window stands."""
+        """Counts one after the other until one does not fit. Tells of each, the refused one too, whether it
+        fitted and how its window stands. Where a limit is far, it is counted here at once, and in the file
+        within `SOON_SECONDS`, with others: a transaction for each would be a fifth of a request."""
+        return self._taken_ahead(wanted, expiry) or self._taken_now(wanted, expiry)
+
+    def _taken_ahead(self, wanted: Sequence[Wanted], expiry: int) -> list[Taken]:
+        """The same from what is known; nothing, and nothing is counted, where the file has to be asked."""
+        ends, at = self._end(expiry), self._clock()
+        taken: list[Taken] = []
+        for key, limit, amount in wanted:
+            read_at, known_ends, previous, count = self._known.get(key, _UNKNOWN)
+            if known_ends != ends or at - read_at > AHEAD_SECONDS:
+                return []
+            ahead = self._waiting.get((key, expiry), 0) + amount
+            rest = limit - floor(previous * (ends - at) / expiry) - count
+            if ahead * AHEAD_PARTS > rest:
+                return []
+            taken.append((True, (previous, ends - at, count + ahead, ends + expiry - at)))
+        for key, _, amount in wanted:
+            self._count_soon(key, expiry, amount)
+        return taken
+
+    def _taken_now(self, wanted: Sequence[Wanted], expiry: int) -> list[Taken]:
         with self._writing() as file:
             taken: list[Taken] = []
             for key, limit, amount in wanted:
@@ -81,6 +111,9 @@ class Counters(Storage, SlidingWindowCounterSupport):
 
     async def add(self, key: str, expiry: int, amount: int) -> None:
         """Counts it, whatever the limit, with the next that are counted, within `SOON_SECONDS`."""
+        self._count_soon(key, expiry, amount)
+
+    def _count_soon(self, key: str, expiry: int, amount: int) -> None:
         self._waiting[key, expiry] = self._waiting.get((key, expiry), 0) + amount
         if self._due is None:
             self._due = asyncio.get_running_loop().call_later(SOON_SECONDS, self._add_now)
@@ -105,7 +138,9 @@ class Counters(Storage, SlidingWindowCounterSupport):
         if not counted:
             return False, self._window(file, key, expiry)
         self._sweep(file, ends, expiry)
-        return True, (previous, left, int(counted[0][0]), left + expiry)
+        count = int(counted[0][0])
+        self._known[key] = (at, ends, previous, count)
+        return True, (previous, left, count, left + expiry)
 
     def _previous(self, file: sqlite3.Connection, key: str, ended: int, at: float) -> int:
         """The count of the window that ended then."""
@@ -126,7 +161,7 @@ class Counters(Storage, SlidingWindowCounterSupport):
         await self.clear(key)
 
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        await self.take([(key, _ANY, amount)], expiry)
+        self._taken_now([(key, _ANY, amount)], expiry)
         return await self.get(key)
 
     async def get(self, key: str) -> int:
@@ -143,10 +178,12 @@ class Counters(Storage, SlidingWindowCounterSupport):
 
     async def reset(self) -> int:
         self._before.clear()
+        self._known.clear()
         return self._file().execute("DELETE FROM counters").rowcount
 
     async def clear(self, key: str) -> None:
         self._before.pop(key, None)
+        self._known.pop(key, None)
         self._file().execute("DELETE FROM counters WHERE name = ?", (key,))
 
     @contextmanager
@@ -176,7 +213,7 @@ class Counters(Storage, SlidingWindowCounterSupport):
         """Forgets what is over for long, once a window."""
         if ends > self._swept:
             file.execute("DELETE FROM counters WHERE ends < ?", (ends - 2 * expiry,))
-            self._before = {}
+            self._before, self._known = {}, {}
             self._swept = ends
 
     def _end(self, expiry: int) -> int:

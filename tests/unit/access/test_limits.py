@@ -1,9 +1,11 @@
 """What a key has used of its limits, counted where all processes of the machine count."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -100,6 +102,33 @@ async def test_a_minute_slides_and_is_forgotten(tmp_path):
     headers = await admitted(limits, key, 1)
     assert headers[b"x-ratelimit-remaining-requests"] == b"9"
     assert await counters.reset() == 1, "what is over was swept out"
+
+
+async def test_requests_far_from_a_limit_are_written_together(tmp_path):
+    one, two = counting_in(tmp_path), counting_in(tmp_path)
+    key, _ = new_key("ci", "u", rpm=10_000)
+    told = [(await admitted(one, key, 1))[b"x-ratelimit-remaining-requests"] for _ in range(5)]
+    assert told == [b"9999", b"9998", b"9997", b"9996", b"9995"]
+    headers = await admitted(two, key, 1)
+    assert headers[b"x-ratelimit-remaining-requests"] == b"9998", "one of them is written"
+    with closing(sqlite3.connect(tmp_path / "limits.db")) as file:
+        counted = "SELECT sum(count) FROM counters"
+        await until(lambda: file.execute(counted).fetchone() == (6,))
+
+
+async def test_processes_that_count_ahead_stay_within_a_limit_together(tmp_path):
+    processes = [counting_in(tmp_path) for _ in range(8)]
+    key, _ = new_key("ci", "u", rpm=2_000)
+    let_in = refused = 0
+    while refused < len(processes):
+        refused = 0
+        for limits in processes:
+            try:
+                await admitted(limits, key, 1)
+                let_in += 1
+            except LimitReached:
+                refused += 1
+    assert let_in == 2_000
 
 
 async def test_a_file_torn_by_a_power_cut_is_made_anew(tmp_path):
