@@ -138,9 +138,9 @@ async def served(
 
 
 @contextlib.asynccontextmanager
-async def gateway(services: GatewayServices) -> AsyncGenerator[str, None]:
+async def gateway(services: GatewayServices, **options: Any) -> AsyncGenerator[str, None]:
     """A served gateway; yields its URL without /v1."""
     app = Gateway(services)
-    async with served(app) as url:
+    async with served(app, **options) as url:
         yield url
     await app.drain(1.0)

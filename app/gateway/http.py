@@ -15,7 +15,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.gateway.bodies import MAX_DEPTH, check_structure, is_deeper
 from app.gateway.errors import Answer, BodyTooLarge, InvalidField, WrongCoding, answer_to
-from app.gateway.protocol import ABORT
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class ClientGone(Exception):
-    """The client closed its connection, or reads nothing any more."""
+    """The client closed its connection, or was dropped since it reads nothing any more."""
 
 
 class Exchange:
@@ -52,8 +51,8 @@ class Exchange:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = request_id_of(self.headers)
         self.started = False
-        self.writing_since: float | None = None
-        """Loop time at which a write began that has not ended: the client reads too slowly."""
+        self.writing = False
+        """A write has begun that has not ended: the client reads slowly."""
         self.written_at = asyncio.get_running_loop().time()
         self.extra: list[Header] = [(b"x-request-id", self.request_id.encode())]
         """Headers that any answer to this request carries."""
@@ -172,18 +171,17 @@ class Exchange:
 
     async def write(self, data: bytes) -> None:
         """Sends a piece of a stream; returns once the socket's bounded buffer has room."""
-        self.writing_since = self.written_at = asyncio.get_running_loop().time()
+        self.writing, self.written_at = True, asyncio.get_running_loop().time()
         body = one_line(data)
         await self._send({"type": "http.response.body", "body": body, "more_body": True})
-        self.writing_since = None
+        self.writing = False
 
     async def end_stream(self, data: bytes = b"") -> None:
         """The last piece: the answer is over."""
-        self.writing_since = asyncio.get_running_loop().time()
-        self.finished = True
+        self.writing = self.finished = True
         body = one_line(data)
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
-        self.writing_since = None
+        self.writing = False
 
     # -- the other side leaving -----------------------------------------------------------------
 
@@ -215,15 +213,6 @@ class Exchange:
             raise
         finally:
             watcher.cancel()
-
-    def abort(self) -> None:
-        """Cuts the connection, so that the client sees a broken body, not a complete one.
-
-        ASGI has no word for it: a server closes politely, waiting for a reader that reads nothing.
-        `BoundedHttpProtocol` offers it as an extension of the scope.
-        """
-        if ABORT in (extensions := self.scope.get("extensions", {})):
-            extensions[ABORT]["call"]()
 
 
 def openai_error(answer: Answer) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """uvicorn's HTTP protocol with the bounds that it lacks.
 
 Chainlit's command line and our own gateway both run uvicorn; this class is how either is told that a
-connection which never finishes its request is closed, that a shutdown does not wait for ever, and
-how an application may cut a connection off.
+connection which never finishes its request, or reads nothing of its answer, is closed, that no headers
+or packets fill the memory before anybody knows whose they are, and that a shutdown does not wait for
+ever.
 """
 
 import asyncio
@@ -23,8 +24,14 @@ log = logging.getLogger(__name__)
 HEADER_SECONDS = 20.0
 """From a connection's beginning to the end of its first request's headers; the same for later ones
 from their first byte. nginx gives 60, Apache 20 to 40 (mod_reqtimeout)."""
-ABORT = "konsilium.abort"
-"""The extension of an ASGI scope that cuts the connection at once: without an argument or a result."""
+HEAD_BYTES = 64 * 1024
+"""Of a request's line and headers, or of what comes behind a body in pieces. nginx takes 32 KB, Node 16."""
+STALLED_SECONDS = 60.0
+"""A client that takes nothing of its answer for so long is dropped, as nginx does (send_timeout)."""
+LEAST_BYTES = 4096
+"""What counts as something, where there is as much."""
+PACKET_BYTES = 4_000_000
+"""Of a socket's packet: a million characters, which is what Chainlit's page may send, in UTF-8."""
 
 
 class Peers:
@@ -55,6 +62,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     """A connection that has to say what it wants within `HEADER_SECONDS`."""
 
     header_seconds = HEADER_SECONDS
+    stalled_seconds = STALLED_SECONDS
     shutdown_grace_s: float | None = None
     """Seconds that unfinished requests have at a shutdown, where the configuration names none."""
     ending_since: float | None = None
@@ -66,9 +74,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def __init__(self, config: uvicorn.Config, *args: Any, **kwargs: Any) -> None:
         if config.timeout_graceful_shutdown is None and self.shutdown_grace_s is not None:
             config.timeout_graceful_shutdown = round(self.shutdown_grace_s)
+        config.ws_max_size = min(config.ws_max_size, PACKET_BYTES)
         super().__init__(config, *args, **kwargs)
         self._headers_due: asyncio.TimerHandle | None = None
+        self._stalled_due: asyncio.TimerHandle | None = None
         self._known_proxy = False
+        self._head_bytes = 0
+        """Of the request's line and headers, as far as they were told of."""
+        self._unread_bytes = 0
+        """What came since the parser last told of anything: it keeps a value until that is whole."""
 
     def shutdown(self) -> None:
         """The server has been told to end: this connection's request may still be answered."""
@@ -81,12 +95,33 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._known_proxy = self.client is not None and self.client[0] in self.proxies
         self._expect_headers()
 
+    def data_received(self, data: bytes) -> None:
+        self._unread_bytes += len(data)
+        super().data_received(data)
+        if self._head_bytes + self._unread_bytes > HEAD_BYTES and not self.transport.is_closing():
+            self._refuse_head()
+
+    def _refuse_head(self) -> None:
+        if self._headers_due is None:  # behind a body, to which an answer may be under way
+            self.transport.abort()
+            return
+        self.transport.write(
+            b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+            b"content-length: 0\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.close()
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {ABORT: {"call": self.transport.abort}}
+        self._head_bytes = self._unread_bytes = 0
         self._expect_headers()
 
+    def on_url(self, url: bytes) -> None:
+        self._head_came(len(url))
+        super().on_url(url)
+
     def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_came(len(name) + len(value))
         if self._known_proxy or name.lower() != self.of_proxies:
             super().on_header(name, value)
         else:
@@ -96,9 +131,46 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._headers_came()
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        self._unread_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._unread_bytes = 0
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_reader()
+
+    def resume_writing(self) -> None:
+        self._reader_came()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._headers_came()
+        self._reader_came()
         super().connection_lost(exc)
+
+    def _await_reader(self) -> None:
+        left = self.transport.get_write_buffer_size()
+        self._stalled_due = self.loop.call_later(self.stalled_seconds, self._look_at_reader, left)
+
+    def _look_at_reader(self, left: int) -> None:
+        if left - self.transport.get_write_buffer_size() >= min(LEAST_BYTES, left):
+            self._await_reader()
+        else:
+            log.info("a client reads nothing of its answer: dropped")
+            self.transport.abort()
+
+    def _reader_came(self) -> None:
+        if self._stalled_due is not None:
+            self._stalled_due.cancel()
+            self._stalled_due = None
+
+    def _head_came(self, count: int) -> None:
+        self._head_bytes += count
+        self._unread_bytes = 0
 
     def _expect_headers(self) -> None:
         if self._headers_due is None:

@@ -67,11 +67,9 @@ class RequestPacer:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds: how streams are kept alive, and how long a slow reader is waited for."""
+    """Seconds: how streams are kept alive."""
 
     heartbeat: float = 10.0
-    slow_reader: float = 60.0
-    """A client that takes nothing for so long is dropped."""
     tick: float = 1.0
 
 
@@ -201,7 +199,7 @@ class GatewayServices:
     async def kept_alive(
         self, x: Exchange, ping: bytes = PING, content_type: bytes = EVENTS
     ) -> AsyncGenerator[None, None]:
-        """Sends a `ping` into a stream that is silent, and drops a client that reads nothing."""
+        """Sends a `ping` into a stream that is silent."""
         pulse = asyncio.create_task(_pulse(x, self.pace, ping, content_type))
         try:
             yield
@@ -213,10 +211,6 @@ async def _pulse(x: Exchange, pace: Pace, ping: bytes, content_type: bytes) -> N
     clock = asyncio.get_running_loop().time
     while True:
         await asyncio.sleep(min(pace.tick, pace.heartbeat))
-        if x.writing_since is not None:
-            if clock() - x.writing_since > pace.slow_reader:
-                x.abort()
-                return
-        elif clock() - x.written_at >= pace.heartbeat:
+        if not x.writing and clock() - x.written_at >= pace.heartbeat:
             await x.begin_stream(content_type)
             await x.write(ping)

@@ -39,7 +39,10 @@ _OPEN = (
     "/project/translations",
     "/project/language",
 )
-"""Paths that a disabled user's token does not close: to sign in as someone else, on a page with words."""
+"""Paths that are not closed to those who are not signed in, or disabled: they sign in there, on a page
+with words."""
+_TO_STRANGERS = ("/set-session-cookie", *_OPEN)
+_CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 
 class AuthMiddleware:
@@ -61,7 +64,7 @@ class AuthMiddleware:
         self._people = people
         self._tokens = tokens
         self._origins = origins
-        self._logout = f"{root}/logout"
+        self._root = root
         self._header = header
         self._policy = policy
 
@@ -81,14 +84,20 @@ class AuthMiddleware:
         token = token_in(headers)
         user = await self._user(token, headers)
         scope = with_token_alone(scope, token if user is not None else None)
-        if token is not None and method == "POST" and scope["path"] == self._logout:
+        path = scope["path"].removeprefix(self._root)
+        if token is not None and method == "POST" and path == "/logout":
             await self._tokens.end(token)
-        if user is not None and not user.enabled and not _stays_open(scope, headers):
+        if user is not None and not user.enabled and not _stays_open(path, scope, headers):
             await _refuse(401, "This user is disabled", scope, receive, send)
             return
         opens = self._origins.local and _opens_page(scope, headers)
         local = await self._people.local() if opens else None
         enabled = user if user is not None and user.enabled else local
+        does = socket or method in _CHANGING
+        if enabled is None and does and not path.startswith(_TO_STRANGERS):
+            # nothing is read of what they send
+            await _refuse(401, "Unauthorized", scope, receive, send)
+            return
         if enabled is not None and token is not None and not self._origins.local:
             await self._remember(enabled, token, headers, address)
         identity.set(
@@ -107,9 +116,9 @@ class AuthMiddleware:
 
     async def _user(self, token: Token | None, headers: Headers) -> User | None:
         """Whose token it is, disabled or not; None without one that still holds. Where a proxy names
-        another user than the token does, the proxy is right."""
-        named = named_by_proxy(headers, self._header) if self._header else ""
-        if token is None or (named and named != token.identifier):
+        another user than the token does, or nobody, the proxy is right."""
+        named = named_by_proxy(headers, self._header) if self._header else None
+        if token is None or (named is not None and named != token.identifier):
             return None
         try:
             return await self._tokens.user(token)
@@ -169,8 +178,7 @@ def _opens_page(scope: Scope, headers: Headers) -> bool:
     return scope.get("method") == "GET" and "text/html" in headers.get("accept", "")
 
 
-def _stays_open(scope: Scope, headers: Headers) -> bool:
-    path: str = scope["path"]
+def _stays_open(path: str, scope: Scope, headers: Headers) -> bool:
     return path.startswith(_OPEN) or _opens_page(scope, headers)
 
 

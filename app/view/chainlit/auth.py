@@ -177,21 +177,21 @@ def _header(people: People, header: str) -> Callable[[Headers], Awaitable[Chainl
     return check
 
 
-def named_by_proxy(headers: Headers, header: str) -> str:
-    """The name in the proxy's header: UTF-8, as it is or percent-encoded. Empty where there is none, or
-    several of which nobody knows the right one."""
+def named_by_proxy(headers: Headers, header: str) -> str | None:
+    """The name in the proxy's header: UTF-8, as it is or percent-encoded. None where there is no such
+    header; empty where it names nobody for certain: several names, of which nobody knows the right one
+    (a comma in a name comes as %2C), or bytes that are no UTF-8, in which two names might be one."""
     values = headers.getlist(header)
-    if len(values) != 1:
-        if values:
-            log.warning(
-                "the header %s came %d times: nobody is signed in by it", header, len(values)
-            )
+    if not values:
+        return None
+    if len(values) > 1 or "," in values[0]:
+        log.warning("the header %s names several: nobody is signed in by it", header)
         return ""
-    raw = values[0].encode("latin-1")
     try:
-        return unquote(raw.decode(), errors="strict").strip()
-    except UnicodeDecodeError:  # a proxy that does speak Latin-1
-        return values[0].strip()
+        return unquote(values[0].encode("latin-1").decode(), errors="strict").strip()
+    except UnicodeDecodeError:
+        log.warning("the name in the header %s is no UTF-8: nobody is signed in by it", header)
+        return ""
 
 
 def _oauth(

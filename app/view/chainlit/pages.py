@@ -85,6 +85,12 @@ def _script() -> tuple[bytes, str]:
     return packed, f'"{hashlib.sha256(packed).hexdigest()[:24]}"'
 
 
+@cache
+def _plain_script() -> bytes:
+    """The same for whoever takes nothing compressed: one for all, however slowly they read."""
+    return gzip.decompress(_script()[0])
+
+
 def script_router() -> APIRouter:
     """The script in the place of Chainlit's, under the same address: its other parts import it by that."""
     router = APIRouter(include_in_schema=False)
@@ -98,7 +104,7 @@ def script_router() -> APIRouter:
         if "gzip" in request.headers.get("accept-encoding", ""):
             headers["content-encoding"] = "gzip"
             return Response(packed, media_type="text/javascript", headers=headers)
-        return Response(gzip.decompress(packed), media_type="text/javascript", headers=headers)
+        return Response(_plain_script(), media_type="text/javascript", headers=headers)
 
     for address in dict.fromkeys(
         (f"/assets/{path.name}", f"{config.run.root_path}/assets/{path.name}")

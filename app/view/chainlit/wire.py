@@ -30,8 +30,19 @@ class Json:
             return json.dumps(value, **formatting)
 
 
+MAX_ATTACHMENTS = 1
+"""Of a packet with bytes; the page's only one is a piece of speech. They are kept until the last has come."""
+
+
 class _Packet(Packet):  # type: ignore[misc]  # python-socketio has no types
     json = Json
+
+    def decode(self, encoded_packet: Any) -> int:
+        """How many attachments follow. Raises ValueError where they are too many."""
+        count: int = super().decode(encoded_packet)
+        if count > MAX_ATTACHMENTS:
+            raise ValueError("too many attachments")
+        return count
 
 
 class Direct(AsyncManager):  # type: ignore[misc]  # as above

@@ -57,10 +57,36 @@ async def test_a_name_in_any_script_is_read_as_it_is_written(proxied, sent):
         assert (await browser.get("/user")).json()["identifier"] == "Иванов Пётр"
 
 
-async def test_two_names_at_once_sign_nobody_in(proxied):
+NOBODY = {
+    "two": [("Remote-User", "carol"), ("Remote-User", "ann")],
+    "two in one": [("Remote-User", "carol,ann")],
+    "one and nothing": [("Remote-User", "carol"), ("Remote-User", "")],
+    "one and a comma": [("Remote-User", "carol,")],
+    "Latin-1": [(b"Remote-User", "Zo\u00eb".encode("latin-1"))],
+    "cp1251": [(b"Remote-User", "\u0418\u0432\u0430\u043d".encode("cp1251"))],
+    "cp1251 in percents": [("Remote-User", "%C8%E2%E0%ED")],
+    "half a pair": [(b"Remote-User", b"\xed\xa0\x80")],
+    "an overlong slash": [("Remote-User", "%c0%af")],
+    "a line": [("Remote-User", "carol%0d%0aann")],
+    "a NUL": [("Remote-User", "carol%00")],
+    "nothing": [("Remote-User", "")],
+    "blanks": [("Remote-User", "%20%20")],
+}
+
+
+@pytest.mark.parametrize("kind", NOBODY)
+async def test_a_header_that_names_nobody_for_certain_signs_nobody_in(proxied, ann, kind):
     async with proxied.visit() as browser:
-        both = [("Remote-User", "carol"), ("Remote-User", "ann")]
-        assert (await browser.post("/auth/header", headers=both)).status_code == 401
+        assert (await browser.post("/auth/header", headers=NOBODY[kind])).status_code == 401
+    async with proxied.visit(ann) as browser:  # nor does a cookie beside it
+        assert (await browser.get("/user", headers=NOBODY[kind])).status_code == 401
+
+
+async def test_a_comma_in_a_name_comes_encoded(proxied):
+    async with proxied.visit() as browser:
+        named = {"Remote-User": "Smith%2C Ann"}
+        assert (await browser.post("/auth/header", headers=named)).status_code == 200
+        assert (await browser.get("/user")).json()["identifier"] == "Smith, Ann"
 
 
 async def test_the_proxys_name_outranks_the_cookie(proxied, ann, bob):

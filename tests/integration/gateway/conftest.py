@@ -15,6 +15,7 @@ from app.completion.routing import MAX_PARALLEL, MAX_WAITING
 from app.conversation.modes import MODES
 from app.core.ports import ModelServer
 from app.core.providers import any_server
+from app.gateway.protocol import BoundedHttpProtocol
 from app.gateway.services import GatewayServices, Pace
 from app.providers.deadline import Timeouts
 from app.providers.ollama import OllamaServer
@@ -23,7 +24,12 @@ from tests.gateway import MemoryKeys, gateway, make_services
 from tests.simulators import OllamaSimulator, OpenAISimulator
 from tests.simulators.base import Simulator
 
-BRISK = Pace(heartbeat=0.2, slow_reader=1.0, tick=0.1)
+BRISK = Pace(heartbeat=0.2, tick=0.1)
+
+
+class Brisk(BoundedHttpProtocol):
+    stalled_seconds = 1.0
+
 
 IMPATIENT = Timeouts(
     connect=1.0, first_token=1.5, silence=1.0, listing=0.5, ending=0.3, whole=1.5, unused=4.0
@@ -82,7 +88,7 @@ async def open_house(
             stores=Stores(catalogue),
             **({"pace": BRISK} | fields),
         )
-        async with gateway(services) as url:
+        async with gateway(services, http=Brisk) as url:
             yield House(url, services, models, store, ollama, openai, servers)
         await catalogue.aclose()
 

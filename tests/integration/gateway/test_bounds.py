@@ -19,6 +19,7 @@ from app.gateway.bodies import BodyBounds, check_structure, is_deeper
 from app.gateway.errors import InvalidField
 from app.gateway.protocol import BoundedHttpProtocol, Peers
 from tests.gateway import served
+from tests.waiting import until
 
 KILOBYTE = 1024
 
@@ -105,6 +106,79 @@ async def test_a_connection_that_never_says_what_it_wants_is_closed() -> None:
                     assert await reader.read() == b""
                 writer.close()
         assert (await client.get("/small")).status_code == 200
+
+
+async def _answer_to(url: str, *pieces: bytes) -> bytes:
+    """What a connection is answered that sends these and reads then; empty where it is cut."""
+    reader, writer = await _connect(url)
+    try:
+        async with asyncio.timeout(10):
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+            return await reader.read(64)
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+HEAD = b"GET /small HTTP/1.1\r\nHost: x\r\n"
+BEHIND = b"POST /small HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
+LONG = [b"x" * (32 * KILOBYTE)] * 400
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (HEAD, b"X-Long: ", *LONG),
+        (HEAD, b"x", *LONG),
+        (HEAD, *[b"X-A: 1\r\nX-B: 2\r\n" * 1000] * 400),
+        (b"GET /", *LONG),
+        (*LONG,),
+        (BEHIND, b"0\r\nX-Long: ", *LONG),
+        (BEHIND, b"0\r\n", *[b"X-A: 1\r\nX-B: 2\r\n" * 1000] * 400),
+        (BEHIND, b"1;", *LONG),
+    ],
+    ids=["a value", "a name", "many", "an address", "a method", "a trailer", "trailers", "a chunk's word"],
+)  # fmt: skip
+async def test_headers_are_cut_off_at_their_bound(pieces: tuple[bytes, ...]) -> None:
+    async with bounded() as url:
+        answer = await _answer_to(url, *pieces)
+        assert answer == b"" or answer.split()[1] in (b"431", b"400", b"408")
+        fits = HEAD + b"X-Long: " + b"x" * (32 * KILOBYTE) + b"\r\n\r\n"
+        assert b" 200 " in await _answer_to(
+            url, *(fits[n : n + 999] for n in range(0, len(fits), 999))
+        )
+
+
+class Brief(BoundedHttpProtocol):
+    stalled_seconds = 1.0
+
+
+async def test_who_reads_nothing_of_an_answer_is_dropped_and_who_reads_slowly_is_not() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(24):
+            body = b"x" * (KILOBYTE * KILOBYTE)
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body"})
+        ended.append(scope["path"])
+
+    ended: list[str] = []
+    async with served(app, http=Brief) as url:
+        reader, writer = await _connect(url)
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        _, stalled = await _connect(url)
+        stalled.write(b"GET /never HTTP/1.1\r\nHost: x\r\n\r\n")
+        size = 0
+        while piece := await reader.read(4 * KILOBYTE * KILOBYTE):
+            size += len(piece)
+            await asyncio.sleep(0.01)
+        assert size > 24 * KILOBYTE * KILOBYTE
+        await until(lambda: set(ended) == {"/slow", "/never"}, within=20)  # the one was cut
+        writer.close()
+        stalled.close()
 
 
 def _nested(depth: int) -> Any:

@@ -10,6 +10,7 @@ import pytest
 
 from app.conversation.modes import MODES
 from app.core.options import CHAT_OPTIONS
+from app.gateway.aliases import Alias, Member
 from app.knowledge.library import Library
 from tests.integration.gateway.test_rest import House, open_house
 from tests.integration.gateway.test_spending import a_key, booked
@@ -17,6 +18,7 @@ from tests.waiting import until
 
 MINE, SECRET = "gpu/echo", "gpu/len-6"
 MODELS = (MINE, "konsilium/*")
+HIDDEN = Alias("hidden", (Member(SECRET),))
 QUESTION = "Is a monolith better than microservices for a team of three? Weigh money, time and law."
 OPTIONS = [
     (mode.id, option)
@@ -36,11 +38,17 @@ async def house(tmp_path: Path) -> AsyncGenerator[House, None]:
         yield house
 
 
-def value_of(option: Any) -> Any:
-    """The forbidden model, as that option names one."""
+def values_of(option: Any) -> list[Any]:
+    """The forbidden model, as that option names one, alone and among the key's own."""
     if option.kind == "model":
-        return SECRET
-    return json.dumps([{"name": name, "model": SECRET, "system": "x"} for name in "AB"])
+        return [SECRET, "len-6", f" {SECRET}\n", f"{SECRET}:latest"]
+    casts = [(SECRET, SECRET), (MINE, SECRET), ("len-6", MINE), ("", SECRET), ("hidden", MINE)]
+    return [
+        json.dumps(
+            [{"name": n, "model": m, "system": "x"} for n, m in zip("AB", cast, strict=True)]
+        )
+        for cast in casts
+    ]
 
 
 def asked_models(house: House) -> set[str]:
@@ -62,25 +70,71 @@ async def checked(house: House, key_id: str) -> None:
 
 @pytest.mark.parametrize(("mode", "option"), OPTIONS, ids=lambda it: getattr(it, "id", it))
 async def test_no_option_leads_past_a_keys_models(house, mode, option):
+    await house.application.gateway.services.aliases.put(HIDDEN)
     key, headers = await a_key(house, models=MODELS)
-    chosen = {"model": MINE, option.id: value_of(option)}
-    if option.id == "summary_model":
-        chosen["compress_context"] = True
-    asks = [
-        (
-            "/api/chat",
-            {"message": QUESTION, "mode": mode, "model": chosen["model"], "options": chosen},
-        )
-    ]
-    if mode != "chat":
-        body = {"model": f"konsilium/{mode.replace('_', '-')}", "konsilium": chosen}
-        body["messages"] = [{"role": "user", "content": QUESTION}]
-        asks.append(("/v1/chat/completions", body))
-    for path, body in asks:
+    for value in values_of(option):
+        chosen = {"model": MINE, option.id: value}
+        if option.id == "summary_model":
+            chosen["compress_context"] = True
+        asks = [
+            (
+                "/api/chat",
+                {"message": QUESTION, "mode": mode, "model": chosen["model"], "options": chosen},
+            )
+        ]
+        if mode != "chat":
+            body = {"model": f"konsilium/{mode.replace('_', '-')}", "konsilium": chosen}
+            body["messages"] = [{"role": "user", "content": QUESTION}]
+            asks.append(("/v1/chat/completions", body))
+        for path, body in asks:
+            answer = await house.http.post(path, json=body, headers=headers, timeout=60)
+            assert answer.status_code < 500, answer.text
+            assert asked_models(house) <= {"echo"}, (path, answer.text)
+    await checked(house, key.id)
+
+
+@pytest.mark.parametrize(("mode", "option"), OPTIONS, ids=lambda it: getattr(it, "id", it))
+async def test_what_a_person_chose_for_a_thread_leads_no_key_past_its_models(house, mode, option):
+    """A key of theirs asks there, and has an answer of theirs made anew."""
+    kept = {"model": MINE, option.id: values_of(option)[0], "compress_context": True}
+    first = await house.say("Hello", mode=mode, model=MINE, options={"compress_context": True})
+    chat = first.json()["chatId"]
+    user = (await house.application.people.local()).id
+    conversations = house.application.storage.conversations
+    await conversations.keep_settings(user, chat, kept | {"mode": mode})
+    said = (await house.http.get(f"/api/chats/{chat}/messages")).json()["messages"]
+    await house.application.conversation.compressor.idle()
+    house.simulator.forget()
+    _, headers = await a_key(house, models=MODELS)
+    again = {"messageId": said[0]["id"], "options": kept}
+    for path, body in (
+        ("/api/chat", {"message": QUESTION, "chatId": chat}),
+        ("/api/chat/stream", {"message": QUESTION, "chatId": chat}),
+        (f"/api/chat/regenerate/{chat}", again),
+    ):
         answer = await house.http.post(path, json=body, headers=headers, timeout=60)
         assert answer.status_code < 500, answer.text
-        assert asked_models(house) <= {"echo"}, (path, answer.text)
-    await checked(house, key.id)
+    await house.application.conversation.compressor.idle()
+    assert asked_models(house) <= {"echo"}
+
+
+TWICE = '{"model": "gpu/echo", "model": "%s", "messages": [{"role": "user", "content": "hi"}]}'
+
+
+@pytest.mark.parametrize(
+    "model", [SECRET, "hidden", "gpu\\/len-6", "\\u0067pu/len-6", "gpu/len-6\\u0000"]
+)
+async def test_a_model_that_is_named_twice_or_in_disguise_is_not_the_keys_either(house, model):
+    await house.application.gateway.services.aliases.put(HIDDEN)
+    _, headers = await a_key(house, models=MODELS)
+    headers["content-type"] = "application/json"
+    for path in ("/v1/chat/completions", "/ollama/api/chat", "/api/chat"):
+        answer = await house.http.post(path, content=TWICE % model, headers=headers)
+        assert answer.status_code in (400, 404, 422), (path, answer.text)
+    turned = TWICE.replace('"gpu/echo", "model": "%s"', '"%s", "model": "gpu/echo"')
+    await house.http.post("/v1/chat/completions", content=turned % model, headers=headers)
+    assert asked_models(house) <= {"echo"}
+    assert not any(b"len-6" in str(one.body).encode() for one in house.simulator.requests)
 
 
 async def a_base(library: Library, house: House, folder: Path) -> str:
