@@ -499,6 +499,7 @@ PROVIDERS: tuple[Provider, ...] = (
         keys_at="https://openrouter.ai/settings/keys",
         prices_at="https://openrouter.ai/models",
         quirks=("prices, windows and abilities come from its own list",),
+        as_of=date(2026, 11, 29),
         headers={"X-Title": "Konsilium"},
         key_path="/key",
     ),
@@ -510,6 +511,7 @@ PROVIDERS: tuple[Provider, ...] = (
         keys_at="https://console.proxyapi.ru/keys",
         prices_at="https://proxyapi.ru/pricing",
         quirks=("OpenAI's models under their own names",),
+        as_of=date(2026, 11, 29),
     ),
     _cloud(
         "vsegpt",
@@ -521,15 +523,17 @@ PROVIDERS: tuple[Provider, ...] = (
         quirks=(
             "models are named with their vendor, `openai/gpt-4o-mini`; about one request a second",
         ),
+        as_of=date(2026, 11, 29),
     ),
     _cloud(
         "polza",
         "Polza.ai",
-        "https://api.polza.ai/api/v1",
+        "https://polza.ai/api/v1",
         "POLZA_API_KEY",
         keys_at="https://polza.ai/dashboard/api-keys",
         prices_at="https://polza.ai/models",
-        quirks=("models are named with their vendor",),
+        quirks=("models are named with their vendor; GigaChat's, too, without its certificate",),
+        as_of=date(2026, 11, 29),
     ),
     _cloud(
         "aitunnel",
@@ -548,8 +552,9 @@ PROVIDERS: tuple[Provider, ...] = (
         keys_at="https://console.anthropic.com/settings/keys",
         prices_at="https://www.anthropic.com/pricing",
         quirks=(
-            "the OpenAI form; the list of models wants the key in a header of its own; newer models take a temperature or a top_p, not both",
+            "the OpenAI form; the list of models wants the key in a header of its own; newer models take a temperature or a top_p, not both; a temperature of at most 1; one answer at a time",
         ),
+        as_of=date(2026, 11, 29),
         headers={"x-api-key": "{key}", "anthropic-version": "2023-06-01"},
     ),
     _cloud(
@@ -568,7 +573,10 @@ PROVIDERS: tuple[Provider, ...] = (
         "MISTRAL_API_KEY",
         keys_at="https://console.mistral.ai/api-keys",
         prices_at="https://mistral.ai/pricing",
-        quirks=("unknown fields are refused with 422; user and assistant alternate",),
+        quirks=(
+            "unknown fields are refused with 422, those of messages (`name`, `reasoning_content`), too; user and assistant alternate",
+        ),
+        as_of=date(2026, 11, 29),
     ),
     _cloud(
         "groq",
@@ -577,7 +585,10 @@ PROVIDERS: tuple[Provider, ...] = (
         "GROQ_API_KEY",
         keys_at="https://console.groq.com/keys",
         prices_at="https://groq.com/pricing",
-        quirks=("usage of a stream may come in `x_groq`",),
+        quirks=(
+            "usage of a stream may come in `x_groq`; names of messages, `logprobs`, `logit_bias` are refused",
+        ),
+        as_of=date(2026, 11, 29),
     ),
     _cloud(
         "xai",
@@ -586,16 +597,20 @@ PROVIDERS: tuple[Provider, ...] = (
         "XAI_API_KEY",
         keys_at="https://console.x.ai",
         prices_at="https://docs.x.ai/docs/models",
-        quirks=("tokens of thinking stand beside the completion tokens",),
+        quirks=(
+            "tokens of thinking stand beside the completion tokens; models that think take no `stop` and no penalties",
+        ),
+        as_of=date(2026, 11, 29),
     ),
     _cloud(
         "together",
         "Together",
-        "https://api.together.xyz/v1",
+        "https://api.together.ai/v1",
         "TOGETHER_API_KEY",
         keys_at="https://api.together.ai/settings/api-keys",
         prices_at="https://www.together.ai/pricing",
         quirks=("the list of models is a bare list",),
+        as_of=date(2026, 11, 29),
     ),
     _own(
         "lmstudio",

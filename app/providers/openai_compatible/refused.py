@@ -5,7 +5,7 @@ Rows of the table of families say what is known beforehand; everything else show
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol
 
@@ -41,6 +41,17 @@ OPTIONAL = (
     "service_tier",
 )
 """Without these an answer is still an answer to the question."""
+OF_MESSAGES = (
+    "name",
+    "reasoning_content",
+    "reasoning",
+    "reasoning_details",
+    "refusal",
+    "annotations",
+)
+"""Without these a message is still what was said: clients send back what they were told."""
+_IN_MESSAGES = "messages."
+"""How the name of such a field begins here."""
 FORMAT = "response_format"
 """Without this an answer to a prompt that describes its form, too, is one; to others it is not."""
 WITH_FORMAT = (*OPTIONAL, FORMAT)
@@ -90,6 +101,9 @@ _REFUSING = re.compile(
     re.IGNORECASE,
 )
 """That the parameter is not taken at all; `must be at most 4096` is another matter."""
+_WORD = re.compile(r"\w+")
+_NEAR_THE_PLACE = 300
+"""Characters behind the word `messages` in which a refusal names the field."""
 
 
 class Store(Protocol):
@@ -128,14 +142,20 @@ class RefusedParameters:
     def apply(
         self, model: str, body: dict[str, Any], optional: Sequence[str] = OPTIONAL
     ) -> dict[str, Any]:
-        """The body without what the model refused of those parameters."""
-        found = {name: new for name, new in self.of(model).items() if name in optional}
+        """The body without what the model refused of those parameters, and of the fields of messages."""
+        found = {
+            name: new
+            for name, new in self.of(model).items()
+            if name in optional or name.startswith(_IN_MESSAGES)
+        }
         if not found:
             return body
         sent = _renamed(body, found)
         for name in found:
             for other in _GOES_ALONG.get(name, ()):
                 sent.pop(other, None)
+        if fields := {name.removeprefix(_IN_MESSAGES) for name in found if _IN_MESSAGES in name}:
+            sent["messages"] = [_without(message, fields) for message in sent.get("messages", [])]
         return sent
 
     def learn(
@@ -145,8 +165,9 @@ class RefusedParameters:
         error: KonsiliumError,
         optional: Sequence[str] = OPTIONAL,
     ) -> bool:
-        """Whether that refusal was of one of those parameters, and the body has it; it is remembered then."""
-        name = refused_parameter(body, error, optional)
+        """Whether that refusal was of one of those parameters, and the body has it, or of a field of its
+        messages; it is remembered then."""
+        name = refused_parameter(body, error, optional) or _refused_of_messages(body, error)
         if name is None:
             return False
         other = RENAMED.get(name, "")
@@ -178,6 +199,23 @@ def refused_parameter(
     if named == ["temperature", "top_p"]:
         return "top_p"
     return named[0] if named else None
+
+
+def _refused_of_messages(body: Mapping[str, Any], error: KonsiliumError) -> str | None:
+    """The field of the body's messages that the server does not take, as `messages.<field>`."""
+    if not isinstance(error, BadRequest | Unsupported) or not _REFUSING.search(error.detail):
+        return None
+    _, messages, said = error.detail.partition("messages")
+    listed = body.get("messages")
+    sent = (
+        {field for one in listed for field in one} if messages and isinstance(listed, list) else ()
+    )
+    words = set(_WORD.findall(said[:_NEAR_THE_PLACE]))
+    return next((_IN_MESSAGES + one for one in OF_MESSAGES if one in sent and one in words), None)
+
+
+def _without(message: Mapping[str, Any], fields: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in message.items() if name not in fields}
 
 
 @cache

@@ -143,6 +143,49 @@ async def test_tools_are_left_out_for_those_alone_who_say_that_they_may_be() -> 
             assert [event async for event in events]
 
 
+SAID = [
+    {"role": "user", "name": "ann", "content": "hi"},
+    {"role": "assistant", "content": "ho", "reasoning_content": "hm", "refusal": None},
+    {"role": "user", "content": "and?"},
+]
+
+
+@pytest.mark.parametrize(
+    ("field", "detail"),
+    [
+        ("name", "body.messages.0.user.name: Extra inputs are not permitted"),
+        ("name", "messages[0].name is not supported"),
+        ("reasoning_content", "body.messages.1.assistant.reasoning_content: Extra inputs are not permitted"),
+        ("reasoning_content", "'messages.1' : for 'role:assistant' the following must be satisfied"
+         "[('messages.1' : property 'reasoning_content' is unsupported)]"),
+        ("refusal", "Unrecognized request argument supplied: messages[1].refusal"),
+    ],
+)  # fmt: skip
+def test_a_field_of_messages_that_is_refused_is_left_out_of_all_of_them(field, detail) -> None:
+    refused = RefusedParameters()
+    body = {"model": "m", "messages": SAID, "temperature": 1}
+    assert refused.learn("lab/m", body, BadRequest(detail))
+    sent = refused.apply("lab/m", body)
+    assert not any(field in message for message in sent["messages"])
+    assert [one["content"] for one in sent["messages"]] == ["hi", "ho", "and?"]
+    assert sent["temperature"] == 1
+    assert not refused.learn("lab/m", sent, BadRequest(detail)), "it is not tried for ever"
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        "messages.1.content: Input should be a valid string",
+        "messages: roles must alternate, name is a required property",
+        "messages.0.name: String should match pattern '^[a-z]+$'",
+        "Unknown model name; see messages",
+    ],
+)
+def test_what_is_wrong_with_messages_otherwise_is_said(detail: str) -> None:
+    body = {"model": "m", "messages": SAID}
+    assert not RefusedParameters().learn("lab/m", body, BadRequest(detail))
+
+
 async def test_a_parameter_that_is_refused_under_both_names_is_left_out() -> None:
     refused = RefusedParameters()
     for name in ("max_tokens", "max_completion_tokens"):

@@ -36,6 +36,18 @@ def test_each_text_is_read_in_each_encoding_that_has_its_letters(text: str, enco
     assert decoded.unreadable == 0
 
 
+SHORT = "Нет,Список,Отчет,купить хлеб,Счета за май,ключ,Пароль: qwerty,Телефон,руб,кг,файл,ВЫХОД,объем,Щука,Київ,рахунок"
+SHORT += ",Спасибо,город Тула,дом,кот,лес,мир,API ключ,user: админ,Прайс-лист,ООО Ромашка,Сегодня,Глава 1"
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "cp866", "koi8-u", "mac_cyrillic"])
+@pytest.mark.parametrize("text", SHORT.split(","))
+def test_a_word_or_two_are_enough(text: str, encoding: str) -> None:
+    decoded = decode(text.encode(encoding))
+    assert decoded is not None
+    assert decoded.text == text
+
+
 def test_western_european_text_is_read() -> None:
     text = "Le café fut servi à l’été; Müller zahlte 3 €"
     decoded = decode(text.encode("cp1252"))
