@@ -139,6 +139,13 @@ SHAPES = {
     "a message that is the text": whole({"choices": [{"message": ANSWER, "finish_reason": "stop"}]}),
     "a message without more": whole({"choices": [{"message": {"content": ANSWER}}]}),
     "a message in one choice": whole({"choices": {"message": {"content": ANSWER}}}),
+    "all of it once more at the end": Odd(
+        sse(SAID, {"choices": [{"index": 0, "delta": {}, "message": {"content": ANSWER}, "finish_reason": "stop"}]})
+    ),
+    "all of it so far beside each piece": said(
+        {"choices": [{"index": 0, "delta": {"content": ANSWER}, "message": {"content": ANSWER}}]},
+        {"choices": [{"index": 0, "delta": {"content": ""}, "message": {"content": ANSWER}}]},
+    ),
     "an empty reason": said(chunk({"content": ANSWER}, "")),
     "a reason named null": said(chunk({"content": ANSWER}, "null")),
     "an unspecified reason": said(chunk({"content": ANSWER}, "FINISH_REASON_UNSPECIFIED")),
@@ -161,8 +168,8 @@ REASONS = {
     word if isinstance(word, str) else json.dumps(word): Odd(sse(SAID, chunk({}, word)), reason=ours)
     for ours, words in {
         "stop": ("STOP", "eos_token", "end_turn", "stop_sequence", 1, {"type": "stop"}),
-        "length": ("length", "LENGTH", "MAX_TOKENS", "max_output_tokens", "model_length", {"type": "length"}, {"reason": "max_tokens"}),
-        "content_filter": ("content_filter", "SAFETY", "RECITATION", "blacklist", "sensitive", "refusal"),
+        "length": ("length", "LENGTH", "MAX_TOKENS", "max_output_tokens", "model_length", "max_output_reached", "too_long", "context_length_exceeded", ["length"], {"type": "length"}, {"reason": "max_tokens"}),
+        "content_filter": ("content_filter", "contentFilter", "content-filter", "filtered", "IMAGE_SAFETY", "SAFETY", "RECITATION", "blacklist", "sensitive", "refusal"),
     }.items()
     for word in words
 } | {
@@ -261,6 +268,7 @@ USAGES = {
         "as text": {"prompt_tokens": "5", "completion_tokens": "7"},
         "as text and fractions": {"prompt_tokens": " 5.0 ", "completion_tokens": 7.0},
         "in a list": [COUNTED],
+        "the answer's in the total alone": {"prompt_tokens": 5, "total_tokens": 12},
         "in camels": {"promptTokens": 5, "completionTokens": 7},
         "Yandex' own": {"inputTextTokens": "5", "completionTokens": "7", "totalTokens": "12"},
         "Responses'": {"input_tokens": 5, "output_tokens": 7},
@@ -308,6 +316,9 @@ TAGGED = (
     "< think >мысль</ think >Ответ",
     "<think>мысль</think></think>Ответ",
     "<think>мы</think>\n<think>сль</think>Ответ",
+    "<think>мысль</thinking>Ответ",
+    "<thinking>мысль</think>\nОтвет",
+    "<think>мысль</think><|begin_of_box|>Ответ<|end_of_box|>",
     "<think>\n\n</think>\n\n<think>мысль</think>Ответ",
     "<think>мысль</think><answer>Ответ</answer>",
     "<think>мысль</think>\n<answer>\nОтвет</answer>\n",
@@ -320,6 +331,7 @@ TAGGED = (
     "<|begin_of_thought|>мысль<|end_of_thought|>\n\n<|begin_of_solution|>Ответ<|end_of_solution|>",
     "<|channel>thought\nмысль<channel|>Ответ",
     "<|channel|>analysis<|message|>мысль<|end|><|start|>assistant<|channel|>final<|message|>Ответ<|return|>",
+    "<|channel|>analysis<|message|>мысль<|end|><|start|>assistant<|channel|>final <|constrain|>json<|message|>Ответ<|return|>",
     "<|start|>assistant<|channel|>analysis<|message|>мысль<|end|><|channel|>final<|message|>Ответ",
 )  # fmt: skip
 CLOSED_ALONE = (
@@ -408,6 +420,7 @@ BROKEN_OFF: dict[str, bytes] = {
         {"errors": "boom"},
         {"errors": {"field": ["boom"]}},
         {"errorMessage": "boom"},
+        {"__type": "ThrottlingException", "Message": "boom"},
         {"exception": "boom"},
         {"fault": {"faultstring": "boom"}},
         {"detail": "boom"},

@@ -1,5 +1,6 @@
 """Values in answers, in whatever shape servers give them: texts, thinking, counts, ends. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,6 +17,10 @@ FINISH_REASONS: Mapping[str, FinishReason] = {
     "model_length": "length",
     "token_limit": "length",
     "incomplete": "length",
+    "too_long": "length",
+    "context_length_exceeded": "length",
+    "max_output_reached": "length",
+    "max_tokens_reached": "length",
     "model_context_window_exceeded": "length",
     "tool_calls": "tool_calls",
     "tool_call": "tool_calls",
@@ -23,6 +28,8 @@ FINISH_REASONS: Mapping[str, FinishReason] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
     "content_filtered": "content_filter",
+    "filtered": "content_filter",
+    "image_safety": "content_filter",
     "blacklist": "content_filter",
     "blocklist": "content_filter",
     "guardrail_intervened": "content_filter",
@@ -35,6 +42,7 @@ FINISH_REASONS: Mapping[str, FinishReason] = {
     "spii": "content_filter",
 }
 """Their words and ours; any other word (eos, end_turn) is a plain end."""
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NO_REASON = ("", "null", "none", "finish_reason_unspecified")
 """What some servers write as long as the answer goes on."""
 THINKING_NAMES = (
@@ -110,8 +118,8 @@ def _thought(value: object) -> str:
 
 
 def reason_of(value: object) -> str | None:
-    """The word for how an answer ended, in small letters, out of a word or an object; None as long as it
-    goes on."""
+    """The word for how an answer ended, in small letters (`contentFilter` and `content-filter` are
+    `content_filter`), out of a word or an object; None as long as it goes on."""
     if isinstance(value, Mapping):
         value = next(
             (said for name in ("type", "reason", "value", "name") if (said := value.get(name))),
@@ -119,7 +127,7 @@ def reason_of(value: object) -> str | None:
         )
     if isinstance(value, list):
         value = value[0] if value else None
-    word = str(value or "").strip().lower()
+    word = _HUMP.sub("_", str(value or "").strip()).replace("-", "_").lower()
     return None if word in _NO_REASON else word
 
 

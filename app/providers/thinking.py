@@ -31,10 +31,15 @@ TAGS = {
 """The opening tags, in lower case, and what closes each. In upper case they count, too."""
 BARE_CHANNEL, BARE_FINAL = "analysis", "assistantfinal"
 """Harmony whose marks were dropped: `analysisThe person asks…assistantfinalYes`."""
-SPEAKER, FINAL = "<|start|>assistant", "<|channel|>final<|message|>"
+SPEAKER = "<|start|>assistant"
+FINALS = tuple(
+    f"<|channel|>final{of}<|message|>" for of in ("", " <|constrain|>json", "<|constrain|>json")
+)
 """What stands before the answer itself in Harmony, and is no part of it."""
 LONE = ("</think>", "</thinking>", "</thought>", "</reasoning>", "[/think]", "[/thinking]")
 """Closing tags that may come without their opening one."""
+_MIXED = ("</think>", "</thinking>")
+"""Models that were trained on both close the one with the other."""
 _LONE = re.compile("|".join(map(re.escape, LONE)), re.IGNORECASE)
 _OPENING = re.compile("|".join(re.escape(tag) for tag in TAGS), re.IGNORECASE)
 _MARKS = (*LONE, *(tag for tag in TAGS if TAGS[tag] in LONE))
@@ -44,6 +49,7 @@ WRAPPERS = {
     "<solution>": "</solution>",
     "<|begin_of_solution|>": "<|end_of_solution|>",
     "<|start_response|>": "<|end_response|>",
+    "<|begin_of_box|>": "<|end_of_box|>",
 }
 """What models put around the answer that follows their thinking."""
 _ODD = re.compile(
@@ -59,7 +65,7 @@ _LEFT = tuple(tag for tag in _CLOSINGS if tag.startswith("</"))
 _LEADING = re.compile(r"[\s\u200b\ufeff]*")
 _CHANNEL_END = re.compile(r"<\|(?:end|return|call)\|>")
 _CHANNEL_ENDS = ("<|end|>", "<|return|>", "<|call|>")
-_BEGINNINGS = (*TAGS, *_CLOSINGS, SPEAKER, FINAL)
+_BEGINNINGS = (*TAGS, *_CLOSINGS, SPEAKER, *FINALS)
 _AFTER = (*TAGS, *TAGS.values(), *WRAPPERS)
 _THINKER = re.compile(
     r"(?:^|[-_/:.])(?:r1|qwq|think|thinking|reasoner|reasoning|deepthink|z1)(?:$|[-_/:.])",
@@ -165,7 +171,7 @@ class ThinkTags:
             self._channels = closings[0] == "<|end|>"
             self._opened = True
             return self._think(closings[0], begun[length:], closings)
-        for mark in (SPEAKER, FINAL):
+        for mark in (SPEAKER, *FINALS):
             if low.startswith(mark):
                 self._channels = True
                 self._held = begun[len(mark) :]
@@ -305,8 +311,10 @@ def _opening(low: str) -> tuple[int, tuple[str, ...]] | None:
     """Of a text in small letters that begins with an opening tag: its length, and what may close it."""
     for opening, closing in TAGS.items():
         if low.startswith(opening):
+            if opening[1:-1] not in _NAMES:
+                return len(opening), (closing,)
             spaced = (closing.replace("</", "</ "), closing.replace(">", " >"))
-            return len(opening), (closing, *(spaced if opening[1:-1] in _NAMES else ()))
+            return len(opening), (closing, *spaced, *(_MIXED if closing in _MIXED else ()))
     odd = _ODD.match(low)
     if odd is None:
         return None

@@ -266,6 +266,7 @@ def words_of(value: object) -> str:
 
 _WORDS = (
     "message",
+    "Message",
     "msg",
     "detail",
     "error_description",

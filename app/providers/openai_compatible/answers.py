@@ -78,7 +78,9 @@ class AnswerReader:
         if not choice:
             return []
         events: list[ModelEvent] = []
-        said = choice.get("delta") or choice.get("message")
+        said = choice.get("delta")
+        if not said and not (self.tags.before and isinstance(said, dict)):
+            said = choice.get("message")  # else it is all that was said, once more
         if said:
             if thinking := said.get("reasoning_content") or said.get("reasoning"):
                 events += self._thought(thinking, odd)

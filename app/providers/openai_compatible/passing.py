@@ -261,7 +261,9 @@ class StreamMender:
             known = self._choices[index] = _Choice(thinks=self._thinks)
         changed = False
         if isinstance(choice.get("message"), dict) and not choice.get("delta"):
-            choice["delta"] = choice.pop("message")
+            told = choice.pop("message")
+            if not (self.spoken and isinstance(choice.get("delta"), dict)):
+                choice["delta"] = told  # else it is all that was said, once more
             choice["finish_reason"] = choice.get("finish_reason") or "stop"
             changed = True
         delta = choice.get("delta")

@@ -64,8 +64,8 @@ def merged(before: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]
 def counted(usage: Mapping[str, Any]) -> dict[str, Any]:
     """The same counts as numbers, and by OpenAI's names, too, where they had none of them."""
     numbers: dict[str, Any] = {name: _number(value) for name, value in usage.items()}
-    if usage and not (PROMPT[0] in usage or OUTPUT[0] in usage):
-        found = usage_of(usage)
+    found = usage_of(usage)
+    if usage and not (OUTPUT[0] in usage or (PROMPT[0] in usage and not found.output_tokens)):
         prompt, output = found.input_tokens or 0, found.output_tokens or 0
         total = {PROMPT[0]: prompt, OUTPUT[0]: output, TOTAL[0]: prompt + output}
         numbers = {**total, **numbers}
@@ -93,6 +93,8 @@ def usage_of(usage: Mapping[str, Any], timings: object = None) -> Usage:
         PROMPT[0] not in known and prompt is not None
     ):  # Anthropic counts the kept ones beside the others
         prompt += sum(count(known.get(name)) or 0 for name in ANTHROPIC_CACHE)
+    if output is None and prompt is not None and total is not None and total > prompt:
+        output = total - prompt
     if total is None and output is not None and "candidates_token_count" in known:
         output += thought or 0
     if total is not None and prompt is not None and output is not None:

@@ -127,7 +127,10 @@ class _Joining:
 
     def add(self, piece: Chunk) -> None:
         """More of it, straight."""
-        said: Chunk = piece.get("delta") or piece.get("message") or {}
+        told = piece.get("delta")
+        if not told and not (self.message["content"] and isinstance(told, dict)):
+            told = piece.get("message")  # else it is all that was said, once more
+        said: Chunk = told or {}
         ended = piece.get("finish_reason") or ("stop" if piece.get("message") else None)
         self.choice["finish_reason"] = ended or self.choice["finish_reason"]
         if isinstance(bare := piece.get("text"), str) and not said:

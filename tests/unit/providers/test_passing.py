@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.core.errors import IncompleteAnswer, MalformedAnswer, ServerFault
 from app.core.sse import DONE, EventSplitter, encode, payload
 from app.providers.openai_compatible.passing import StreamMender
-from app.providers.thinking import BARE_CHANNEL, FINAL, LONE, SPEAKER, TAGS
+from app.providers.thinking import BARE_CHANNEL, FINALS, LONE, SPEAKER, TAGS
 
 ROLE = {"role": "assistant"}
 
@@ -57,7 +57,7 @@ bodies = st.builds(
 def test_any_split_of_any_stream_arrives_as_the_same_events(body, cuts, ascii):
     words, eol, comments = body
     text = "".join(words).lower()  # without thinking, which is told apart
-    assume(not any(mark in text for mark in (*TAGS, *LONE, BARE_CHANNEL, SPEAKER, FINAL)))
+    assume(not any(mark in text for mark in (*TAGS, *LONE, BARE_CHANNEL, SPEAKER, *FINALS)))
     chunks = [chunk(ROLE), *(chunk({"content": word}) for word in words), chunk({}, "stop")]
     sent: list[object] = [*chunks, "[DONE]"]
     lines = [e if isinstance(e, str) else json.dumps(e, ensure_ascii=ascii) for e in sent]
