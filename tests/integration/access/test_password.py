@@ -2,11 +2,17 @@
 
 import asyncio
 
+import httpx
 import pytest
+from starlette.responses import Response
 
+from app.access.origins import Origins
 from app.access.people import FREE_TRIES_BY_NAME, MAX_WAIT_BY_NAME
 from app.core.errors import LimitReached
 from app.core.turns import now
+from app.view.chainlit.auth import Tokens, create_token
+from app.view.chainlit.dicts import persisted
+from app.view.sign_in import AuthMiddleware
 
 
 async def sign_in(browser, name, password, **headers):
@@ -64,6 +70,26 @@ async def test_a_disabled_user_is_out_at_once(house, ann):
         assert (await sign_in(browser, "ann", "ann's password")).status_code == 401
         await house.people.set_enabled(ann, enabled=True)
         assert (await browser.get("/user")).status_code == 200
+
+
+async def test_below_a_path_the_same_is_open_and_shut(house, ann):
+    async def behind(scope, receive, send):
+        await Response(status_code=204)(scope, receive, send)
+
+    tokens = Tokens(house.people, house.sessions)
+    below = AuthMiddleware(behind, house.people, tokens, Origins(local=False), root="/below")
+    await house.people.set_enabled(ann, enabled=False)
+    transport = httpx.ASGITransport(below)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as browser:
+        for cookies in ({}, {"access_token": create_token(persisted(ann))}):
+            browser.cookies = cookies
+            for path, status in (
+                ("/below/login", 204),
+                ("/below/auth/header", 204),
+                ("/below/project/threads", 401),
+                ("/below/ws/socket.io/", 401),
+            ):
+                assert (await browser.post(path)).status_code == status, (path, cookies)
 
 
 async def test_a_user_disabled_elsewhere_is_noticed(house, ann):
