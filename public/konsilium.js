@@ -88,7 +88,7 @@
     true,
   );
 
-  const VOICES = 5; // as many colours are in konsilium.css
+  const VOICES = 6; // as many colours are in konsilium.css
   const HEADING = ':is(button, p)[id^="step-"]';
   const LETTERED = /^step-([A-F])(?: · |$)/; // members of a council, columns of a comparison
 
@@ -98,15 +98,19 @@
   const put = (element, name, value) => {
     if (element.style.getPropertyValue(name) !== value) element.style.setProperty(name, value);
   };
+  const colour = (number) => `var(--k-voice-${number % VOICES})`;
+  const numberOf = (letter) => letter.charCodeAt() - 65;
+  /** The colour of who is known by a letter, as a style. */
+  const voice = (letter) => ({ "--k-voice": colour(numberOf(letter)) });
   const face = (heading) => {
     const step = heading.closest(".step");
     const inner = step.parentElement.closest(".step .step");  // thinking: in its speaker's colour
-    const voice = inner ?? step;
-    const place = [...voice.parentElement.children].filter((one) => one.matches(".step")).indexOf(voice);
+    const speaker = inner ?? step;
+    const place = [...speaker.parentElement.children].filter((one) => one.matches(".step")).indexOf(speaker);
     const name = heading.id.slice("step-".length);
-    const letter = LETTERED.exec(voice.querySelector(HEADING).id)?.[1];
-    const number = letter ? letter.charCodeAt() - 65 : place;  // whoever begins first
-    put(voice, "--k-voice", `var(--k-voice-${number % VOICES})`);
+    const letter = LETTERED.exec(speaker.querySelector(HEADING).id)?.[1];
+    const number = letter ? numberOf(letter) : place; // whoever begins first
+    put(speaker, "--k-voice", colour(number));
     put(heading, "--k-face", `url("${root}avatars/${encodeURIComponent(name)}?number=${number}")`);
   };
 
@@ -415,7 +419,7 @@
   window.Konsilium = Object.freeze({
     DASH, known, words, number, decimal, plural, seconds, short, windowSize, speed, bytes, money, percent, copy, copySelected,
     reason, stage, pace, progress, modelFile, languages,
-    keep, newest, root, shown, tell, whenDrawn, eachFrame,
+    keep, newest, root, shown, tell, voice, whenDrawn, eachFrame,
   });
 
   /* Chainlit loads one script; the composer's part, the threads' and the names have files of their own. */

@@ -193,8 +193,8 @@ class HeldWriting:
             self._emit(event)
 
 
-COLOURS = ("#2d6fd2", "#b45309", "#0f7f63", "#a03fcf", "#be3a6e")
-"""Blue, amber, green, violet, rose. White reads on each (4.5:1), and each is told from a dark ground
+COLOURS = ("#2d6fd2", "#b45309", "#0f7f63", "#a03fcf", "#be3a6e", "#5f6b7a")
+"""Blue, amber, green, violet, rose, slate: one for each member of the largest council. White reads on each (4.5:1), and each is told from a dark ground
 (3:1). The page has them as --k-voice-0 and so on in konsilium.css."""
 
 

@@ -126,6 +126,17 @@ async def test_a_tool_is_called_and_its_result_is_in_the_next_prompt_and_in_a_st
     assert (stored.type, stored.parent_id, stored.output) == ("tool", turn.request.turn_id, "42")
 
 
+@pytest.mark.parametrize(("mode", "who"), [("council", "members"), ("compare", "models")])
+async def test_members_of_a_council_and_columns_of_a_comparison_call_tools_of_their_own(mode, who):
+    house = House(once(a_call("calculator", {"expression": "6*7"}), then="42"))
+    seats = json.dumps([{"name": name, "model": "fake/model"} for name in ("one", "two")])
+    turn = await house.run(mode=mode, **{f"{mode}_{who}": seats})
+    members = [s.id for s in turn.state.steps.values() if s.kind is StepKind.MEMBER]
+    assert [step.parent_id for step in tool_steps(turn)] == members
+    assert len(members) == 2
+    assert answer_of(turn).endswith("42")
+
+
 async def test_without_tools_switched_on_none_are_sent():
     house = House("Hello")
     await house.run(tools="")

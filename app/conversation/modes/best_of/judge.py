@@ -3,6 +3,7 @@ list, by one call."""
 
 import asyncio
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
@@ -14,6 +15,7 @@ from app.conversation.modes.best_of.selection import Score
 from app.conversation.modes.council.blind import LETTERS, names_of, neutral, quoted
 from app.conversation.modes.council.prompts import RANK
 from app.conversation.modes.council.ranking import ranking_of
+from app.conversation.modes.council.steering import without_steering
 from app.conversation.structured import Structure, ask
 from app.core.errors import KonsiliumError
 from app.core.messages import Message
@@ -225,5 +227,6 @@ async def both_orders(judge: Judge, first: str, second: str) -> list[tuple[int |
 
 
 def _inert(text: str) -> str:
-    """A candidate cannot close its own quotes."""
-    return text.replace("</A>", "<A>").replace("</B>", "<B>").strip()
+    """A candidate cannot close its own quotes, nor speak to its judge."""
+    said = without_steering(text)[0]
+    return re.sub(r"</\s*([AB])\s*>", r"<\1>", said, flags=re.IGNORECASE)

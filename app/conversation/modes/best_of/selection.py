@@ -17,6 +17,7 @@ from typing import Literal
 from app.conversation.language import language_of_text, words_of
 from app.conversation.modes.best_of.candidates import Candidate
 from app.conversation.modes.best_of.notes import CandidateNote, CandidateScore
+from app.conversation.modes.council.agreement import NUMBER, figure_of
 from app.core.text import Language
 
 Veto = Literal["failed", "empty", "cut", "language", "forbidden", "structure"]
@@ -37,7 +38,6 @@ SHOWS_CARE = 300
 
 REFUSAL_CHARACTERS = 160
 _WORD = re.compile(r"\w+")
-_FIGURE = re.compile(r"-?\d{1,3}(?:[ \u00a0,]\d{3})+(?:[.,]\d+)?(?!\d)|-?\d+(?:[.,]\d+)?")
 _REFUSAL = re.compile(
     r"не могу (?:\w+ )?(?:помочь|ответить|выполнить|предоставить|обсуждать|дать|с этим)|не в состоянии|"
     r"не имею возможности|вынужден\w* отказать|не можу (?:\w+ )?(?:допомогти|відповісти|виконати|надати|обговорювати|дати)|"
@@ -230,11 +230,8 @@ def is_refusal(text: str) -> bool:
 
 def last_figure(text: str) -> str | None:
     """The last number in the text, its thousands joined; None where there is none."""
-    found = _FIGURE.findall(text)
-    if not found:
-        return None
-    figure = re.sub(r"[\s,](?=\d{3}(?:\D|\Z))", "", found[-1]).replace(",", ".")
-    return figure.rstrip("0").rstrip(".") if "." in figure else figure
+    found = NUMBER.findall(text)
+    return figure_of(found[-1]) if found else None
 
 
 def _grams(words: list[str], n: int) -> set[tuple[str, ...]]:

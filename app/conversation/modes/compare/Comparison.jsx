@@ -2,12 +2,12 @@ import { useState } from "react";
 import { Check, ThumbsDown, ThumbsUp } from "lucide-react";
 import { useChatData } from "@chainlit/react-client";
 
-const { keep, words } = window.Konsilium;
+const { keep, voice, words } = window.Konsilium;
 
 const TEXTS = {
   ru: {
     ask: "Чей ответ лучше?",
-    better: (letter) => `${letter} лучше`,
+    better: "лучше",
     good: { 2: "Оба хороши", more: "Все хороши" },
     bad: { 2: "Оба плохи", more: "Все плохи" },
     goesOn: (letter) => `Пока вы не выбрали, разговор продолжает ${letter}.`,
@@ -19,7 +19,7 @@ const TEXTS = {
   },
   uk: {
     ask: "Чия відповідь краща?",
-    better: (letter) => `${letter} краща`,
+    better: "краща",
     good: { 2: "Обидві добрі", more: "Усі добрі" },
     bad: { 2: "Обидві погані", more: "Усі погані" },
     goesOn: (letter) => `Поки ви не обрали, розмову продовжує ${letter}.`,
@@ -31,7 +31,7 @@ const TEXTS = {
   },
   en: {
     ask: "Whose answer is better?",
-    better: (letter) => `${letter} is better`,
+    better: "is better",
     good: { 2: "Both are good", more: "All are good" },
     bad: { 2: "Both are bad", more: "All are bad" },
     goesOn: (letter) => `Until you choose, the conversation goes on from ${letter}.`,
@@ -81,7 +81,7 @@ function Comparison({ data, callAction }) {
             {heard.map((side) => (
               <button key={side.step_id} type="button" className="k-button" disabled={busy} title={name(side)}
                 onClick={() => vote(side.step_id)}>
-                {text.better(side.letter)}
+                <span className="k-letter" style={voice(side.letter)}>{side.letter}</span> {text.better}
               </button>
             ))}
             <button type="button" className="k-button" disabled={busy} onClick={() => vote("good")}>

@@ -3,6 +3,7 @@
 Until then the conversation goes on from the first of them; the others become its siblings with the vote.
 """
 
+import asyncio
 import random
 from dataclasses import dataclass, field, replace
 
@@ -22,7 +23,7 @@ from app.core.notes import ErrorNote, Note
 from app.core.options import Option
 from app.core.text import Text
 from app.core.turns import new_id
-from app.core.usage import CallRecord, Purpose
+from app.core.usage import CallRecord, Outcome, Purpose
 
 COLUMNS = Text(ru="Ответы рядом", uk="Відповіді поруч", en="Side by side")
 NOTHING_TO_COMPARE = Text(
@@ -55,20 +56,15 @@ class Compare:
             return
         blind = turn.request.options.on("compare_hidden")
         layout = ColumnsNote(len(columns), blind)
-        with turn.step(StepKind.GROUP, COLUMNS[language], open=True, notes=(layout,)) as group:
-            await at_once(*(_write(turn, column, group, blind) for column in columns))
-            heard = [column for column in columns if column.text.strip()]
-            if not heard:
-                raise next(column.error for column in columns if column.error)
-            hidden = blind and len(heard) >= LEAST
-            if blind and not hidden:  # no vote will tell the names
-                group.note(replace(layout, hidden=False))
-                turn.emit(StepNoted(heard[0].step_id, heard[0].note(hidden=False)))
-        first = heard[0]
-        note = ComparisonNote(tuple(column.told for column in columns), blind, hidden)
-        with turn.step(StepKind.ANSWER, first.label(hidden), notes=(note,)) as step:
-            step.write(first.text)
-            step.record, step.finish_reason = first.record, first.finish_reason
+        try:
+            with turn.step(StepKind.GROUP, COLUMNS[language], open=True, notes=(layout,)) as group:
+                await at_once(*(_write(turn, column, group, blind) for column in columns))
+                if not any(column.text.strip() for column in columns):
+                    raise next(column.error for column in columns if column.error)
+        except asyncio.CancelledError:
+            _go_on(turn, columns, layout, group, Outcome.STOPPED)
+            raise
+        _go_on(turn, columns, layout, group, Outcome.COMPLETED)
 
 
 @dataclass(slots=True, eq=False)
@@ -94,9 +90,33 @@ class _Column:
 
     @property
     def told(self) -> Side:
-        cut = self.error is not None or self.finish_reason == "length"
+        cut = self.error is not None or self.finish_reason in ("length", None)
         state = "silent" if not self.text.strip() else "cut" if cut else "heard"
         return Side(self.step_id, self.letter, self.name, str(self.model), state)
+
+
+def _go_on(
+    turn: TurnContext,
+    columns: "list[_Column]",
+    layout: ColumnsNote,
+    group: StepWriter,
+    outcome: Outcome,
+) -> None:
+    """The conversation goes on from the first who said a word, until the person votes; what Stop left may
+    be voted on, too."""
+    heard = [column for column in columns if column.text.strip()]
+    if not heard:
+        return
+    first, blind = heard[0], layout.hidden
+    hidden = blind and len(heard) >= LEAST
+    if blind and not hidden:  # no vote will tell the names
+        group.note(replace(layout, hidden=False))
+        turn.emit(StepNoted(first.step_id, first.note(hidden=False)))
+    note = ComparisonNote(tuple(column.told for column in columns), blind, hidden)
+    with turn.step(StepKind.ANSWER, first.label(hidden), notes=(note,)) as step:
+        step.write(first.text)
+        step.record, step.finish_reason = first.record, first.finish_reason
+        step.end(outcome)
 
 
 def _columns(turn: TurnContext) -> list[_Column]:
@@ -144,7 +164,7 @@ async def _write(turn: TurnContext, column: _Column, group: StepWriter, hidden: 
                 purpose=Purpose.MEMBER,
                 step_id=step.id,
             )
-            await step.stream(turn.models.call(column.model, request))
+            await step.stream(turn.call(column.model, request, step))
             if not step.text.strip():
                 ref = column.model
                 raise EmptyAnswer("not a word", server=ref.server, model=ref.name)
@@ -152,5 +172,6 @@ async def _write(turn: TurnContext, column: _Column, group: StepWriter, hidden: 
         column.error = error
         step.note(ErrorNote.about(error))
         step.note(column.note(hidden=False))  # its card names it
-    column.text = step.text
-    column.finish_reason, column.record = step.finish_reason, step.record
+    finally:  # stopped, too
+        column.text = step.text
+        column.finish_reason, column.record = step.finish_reason, step.record

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "react";
 import { Award, Check, ChevronDown, ChevronUp, CircleX, Play, Undo2 } from "lucide-react";
 import { useChatData, useChatMessages } from "@chainlit/react-client";
 
-const { decimal, keep, known, plural, words } = window.Konsilium;
+const { decimal, keep, known, plural, voice, words } = window.Konsilium;
 
 const TEXTS = {
   ru: {
@@ -24,6 +24,7 @@ const TEXTS = {
     show: "показать в ответах",
     dropped: (count) => `Цитат, которых нет в ответах, отброшено: ${count}`,
     judges: (names) => `Не смогли оценить: ${names}`,
+    steering: (names) => `Указывал судьям, что ставить; судьи этого не видели: ${names}`,
     checks: { passed: "ответ сверен", found: "проверка нашла расхождения", failed: "сверить не удалось" },
     unreported: "Отчёт составить не удалось",
     gone: "Ответ не загружен: откройте беседу заново",
@@ -47,6 +48,7 @@ const TEXTS = {
     show: "показати у відповідях",
     dropped: (count) => `Цитат, яких немає у відповідях, відкинуто: ${count}`,
     judges: (names) => `Не змогли оцінити: ${names}`,
+    steering: (names) => `Указував суддям, що ставити; судді цього не бачили: ${names}`,
     checks: { passed: "відповідь звірено", found: "перевірка знайшла розбіжності", failed: "звірити не вдалося" },
     unreported: "Звіт скласти не вдалося",
     gone: "Відповідь не завантажено: відкрийте розмову знову",
@@ -70,6 +72,7 @@ const TEXTS = {
     show: "show in the answers",
     dropped: (count) => `Quotes found in no answer, dropped: ${count}`,
     judges: (names) => `Could not rank: ${names}`,
+    steering: (names) => `Told the judges how to rank, which they were not shown: ${names}`,
     checks: { passed: "the answer is checked", found: "the check found differences", failed: "could not be checked" },
     unreported: "No report could be made",
     gone: "The answer is not loaded: open the conversation again",
@@ -109,6 +112,12 @@ function Marked({ answer, quotes }) {
   return <div ref={box} className="k-quoted">{parts}</div>;
 }
 
+/** A member, by its letter and its name. */
+function Name({ member }) {
+  if (!member) return null;
+  return <><span className="k-letter" style={voice(member.letter)}>{member.letter}</span>{member.name}</>;
+}
+
 function Evidence({ text, members, quotes }) {
   const { messages } = useChatMessages();
   const numbers = [...new Set(quotes.map((quote) => quote.member))];
@@ -120,7 +129,7 @@ function Evidence({ text, members, quotes }) {
         const own = quotes.filter((quote) => quote.member === number).map((quote) => quote.text);
         return (
           <article key={number}>
-            <div className="k-strong k-small">{member?.letter} · {member?.name}</div>
+            <div className="k-strong k-small"><Name member={member} /></div>
             {answer === undefined ? <p className="k-muted">{text.gone}</p> : <Marked answer={answer} quotes={own} />}
           </article>
         );
@@ -166,10 +175,7 @@ function CouncilReport({ data, callAction }) {
   const { loading } = useChatData();
   const [asked, setAsked] = useState(false);
   const busy = loading || asked;
-  const name = (number) => {
-    const member = members.find((one) => one.number === number);
-    return member ? `${member.letter} · ${member.name}` : number;
-  };
+  const named = (number) => <Name key={number} member={members.find((one) => one.number === number)} />;
   const act = async (action, payload) => {
     setAsked(true);
     try {
@@ -179,7 +185,9 @@ function CouncilReport({ data, callAction }) {
     }
   };
   const prefer = (stepId) => act("council_prefer", { answer_id: answerId, step_id: stepId });
-  const who = (numbers) => <span className="k-muted k-small">{numbers.map(name).join(", ")}</span>;
+  const who = (numbers) => (
+    <span className="k-muted k-small k-names">{numbers.map((number) => <span key={number}>{named(number)}</span>)}</span>
+  );
   const listed = (kind) =>
     (data[kind] ?? []).map((one, index) => (
       <Point key={index} text={text} members={members} title={one.point} quotes={one.quotes ?? []}
@@ -189,7 +197,7 @@ function CouncilReport({ data, callAction }) {
     <Point key={index} text={text} members={members} title={one.point}
       quotes={one.sides.filter((side) => side.quote).map((side) => ({ member: side.member, text: side.quote }))}
       detail={one.sides.map((side, at) => (
-        <span key={at} className="k-small"><span className="k-muted">{name(side.member)}:</span> {side.claim}</span>
+        <span key={at} className="k-small"><span className="k-muted">{named(side.member)}:</span> {side.claim}</span>
       ))} />
   ));
   const spots = (data.blind_spots ?? []).map((spot, index) => <li key={index} className="k-point">{spot}</li>);
@@ -197,6 +205,7 @@ function CouncilReport({ data, callAction }) {
   const footnotes = [
     data.dropped_quotes > 0 && text.dropped(data.dropped_quotes),
     data.dropped_judges?.length > 0 && text.judges(data.dropped_judges.join(", ")),
+    data.steering?.length > 0 && text.steering(data.steering.join(", ")),
     data.check && text.checks[data.check],
     !data.reported && !data.agreed && data.chairman && text.unreported,
   ].filter(Boolean);
@@ -211,7 +220,7 @@ function CouncilReport({ data, callAction }) {
           <li key={one.step_id} className={`k-candidate ${one.step_id === chosen ? "k-chosen" : ""}`}>
             <div className="k-model-text">
               <span>
-                <span className="k-strong">{one.letter} · {one.name}</span>
+                <span className="k-strong"><Name member={one} /></span>
                 {one.step_id === chosen && (
                   <span className="k-badge k-good"><Check aria-hidden="true" />{text.preferred}</span>
                 )}

@@ -11,11 +11,11 @@ const TEXTS = {
 };
 
 function CouncilState({ data, callAction }) {
-  const { lang, turn_id: turnId, outcome } = data;
+  const { lang, turn_id: turnId, outcome, done } = data;
   const text = words(lang, TEXTS);
   const { loading } = useChatData();
   const [asked, setAsked] = useState(false);
-  if (!["stopped", "interrupted", "failed"].includes(outcome)) return null;
+  if (!["stopped", "interrupted", "failed"].includes(outcome) || done === 0) return null;
   const resume = async () => {
     setAsked(true);
     try {

@@ -1,11 +1,17 @@
 """Answers as judges are shown them: by letters, without the names of models, and unable to command."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
+
+from app.conversation.modes.council.steering import without_steering
 
 LETTERS = "ABCDEF"
 LEAST_QUOTED = 6
 """Letters and digits that a quotation must have to show anything."""
+
+LONG_QUOTE = 30
+"""Characters of a quotation whose last word may be cut."""
 
 _LOOK_ALIKE = str.maketrans("АВСЕ", "ABCE")
 """Cyrillic letters that models write for Latin ones."""
@@ -21,30 +27,13 @@ _INTRODUCTION = re.compile(
     r"\b(?:навчен|створен|розроблен)\w* (?:компані\w+ )?(?:openai|anthropic|google|meta|alibaba|mistral|deepseek)",
     re.IGNORECASE,
 )
-_TO_JUDGES = re.compile(
-    r"\b(?:rank|rate|score|place|put|grade|vote for|choose|pick|prefer|select)\b[^.!?\n]{0,40}\b(?:this|my|me|answer|response)\b"
-    r"[^.!?\n]{0,40}\b(?:first|top|best|highest|above|10|winner)\b|"
-    r"\b(?:ignore|disregard|forget)\b[^.!?\n]{0,30}\b(?:instructions?|answers?|rules?|prompts?)\b|"
-    r"\b(?:judges?|rankers?|evaluators?|graders?|reviewers?)\b[^.!?\n]{0,60}\b(?:first|best|highest|must|should)\b|"
-    r"(?:постав|помест|оцени|выбери|ранжируй|назови|счита|предпочт|присуди)\w*[^.!?\n]{0,40}(?:этот|мой|меня|ответ)"
-    r"[^.!?\n]{0,40}(?:перв|лучш|высш|выше|10)|"
-    r"(?:постав|перв\w+ мест)[^.!?\n]{0,40}(?:этот|мой|этому|моему) ответ|"
-    r"(?:игнорируй|забудь|не обращай внимания)[^.!?\n]{0,40}(?:инструкци|указани|ответ|правил|остальн)|"
-    r"(?:постав|оціни|обери|вибери|вважай|признач)\w*[^.!?\n]{0,40}(?:цю|мою|мене|відповідь)[^.!?\n]{0,40}(?:перш|найкращ|найвищ|вище|10)|"
-    r"(?:ігноруй|забудь|не зважай)[^.!?\n]{0,40}(?:інструкці|вказівк|відповід|правил|решт)|"
-    r"(?:судь|судді|оценщик|жюри|журі)\w*[^.!?\n]{0,60}(?:перв|лучш|перш|найкращ|высш|найвищ)",
-    re.IGNORECASE,
-)
 
 
 def neutral(text: str, question: str, names: Iterable[str]) -> str:
     """The answer for its judges: sentences by which a model introduces itself, and those that tell the
     judges what to do, are cut; `names` of models read "…", unless the question speaks of them."""
-    kept = [
-        sentence
-        for sentence in _SENTENCE.findall(text)
-        if not _INTRODUCTION.search(sentence) and not _TO_JUDGES.search(sentence)
-    ]
+    said = without_steering(text)[0]
+    kept = [one for one in _SENTENCE.findall(said) if not _INTRODUCTION.search(one)]
     plain = "".join(kept).strip()
     for name in sorted({*names}, key=len, reverse=True):
         if len(name) > 2 and name.casefold() not in question.casefold():
@@ -84,42 +73,77 @@ def letter_in(value: object, letters: Sequence[str]) -> str:
 
 def find_quote(quote: str, text: str) -> str | None:
     """The words of `text` that `quote` repeats, as they stand there; None where it does not. Space,
-    letters' case, kinds of quotation marks and dashes and Markdown's marks make no difference."""
-    wanted = max(
-        (_plain(part)[0] for part in re.split(r"\[?(?:\.\.\.|…)\]?", quote)), key=len, default=""
-    ).strip(" .,;:!?-\"'")
-    if sum(map(str.isalnum, wanted)) < min(LEAST_QUOTED, sum(map(str.isalnum, text)) or 1):
-        return None
+    letters' case, kinds of quotation marks and dashes and Markdown's marks make no difference; half a word
+    or half a number is another one, but the last word of a long quote may be cut, and is given whole. Of a
+    quote with gaps ("… and …") every part must be there, and the longest is given."""
+    parts = [_plain(part)[0].strip(' .,;:!?-"') for part in _GAP.split(quote)]
+    least = min(LEAST_QUOTED, sum(map(str.isalnum, text)) or 1)
+    wanted = [part for part in parts if sum(map(str.isalnum, part)) >= least]
     plain, places = _plain(text)
-    at = plain.find(wanted)
-    while at > 0 and plain[at - 1].isalnum() and wanted[0].isalnum():
-        at = plain.find(wanted, at + 1)  # it began within a word
-    if at < 0:
+    found = [(_whole(part, plain), len(part)) for part in wanted]
+    if not found or any(at < 0 for at, _ in found):
         return None
-    end = places[at + len(wanted) - 1] + 1
-    while end < len(text) and text[end] in ".!?…":
-        end += 1  # the sentence's own end
+    at, length = max(found, key=lambda one: one[1])
+    end = places[at + length - 1] + 1
+    while end < len(text) and (
+        text[end] in ".!?…" or (text[end].isalpha() and text[end - 1].isalpha())
+    ):
+        end += 1  # the sentence's own end, or that of a word
     return text[places[at] : end]
+
+
+_GAP = re.compile(r"\[?(?:\.\.\.|…)\]?")
+_BEFORE = re.compile(r"\w\Z|\d[.,]\Z|(?:\A|\s)-\Z")
+_AFTER = re.compile(r"\w|[.,]\d")
+
+
+def _whole(wanted: str, plain: str) -> int:
+    """Where the words stand as words and the numbers as numbers, in `plain`; -1 where they do not."""
+    at = plain.find(wanted)
+    while at >= 0:
+        before, after = plain[max(0, at - 2) : at], plain[at + len(wanted) : at + len(wanted) + 2]
+        begins, ends = wanted[0], wanted[-1]
+        cut_before = begins.isalnum() and _BEFORE.search(before)
+        if cut_before and not before[-1].isalnum() and not begins.isdigit():
+            cut_before = None  # a stop or a dash before a word is no part of it
+        cut_after = ends.isalnum() and _AFTER.match(after)
+        if cut_after and not after[0].isalnum() and not ends.isdigit():
+            cut_after = None
+        if cut_after and ends.isalpha() and len(wanted) >= LONG_QUOTE:
+            cut_after = None
+        if not cut_before and not cut_after:
+            return at
+        at = plain.find(wanted, at + 1)
+    return -1
 
 
 _SAME = str.maketrans(
     {
-        **dict.fromkeys("«»„“”‟″", '"'),
-        **dict.fromkeys("’‘ʼ`´", "'"),
-        **dict.fromkeys("—–−‑", "-"),
+        **dict.fromkeys("«»“”„‟″’‘‚‹›ʼ`´'", '"'),
+        **dict.fromkeys("—–−‑‐―", "-"),
         "ё": "е",
     }
 )
-_MARKS = frozenset("*_#>|\u00ad\u200b")
+_MARKS = frozenset("*_#>|")
+_LINK = re.compile(r"!?\[([^\[\]\n]{1,200})\]\([^()\s]{1,500}\)")
+_CODE_MARK = re.compile(r"(?<![^\W\d_])`+|`+(?![^\W\d_])")
 
 
 def _plain(text: str) -> tuple[str, list[int]]:
     """The text with what makes no difference made alike, and where each of its characters stood."""
+    left_out = {place for mark in _CODE_MARK.finditer(text) for place in range(*mark.span())}
+    for link in _LINK.finditer(text):
+        left_out |= {*range(link.start(), link.start(1)), *range(link.end(1), link.end())}
     plain: list[str] = []
     places: list[int] = []
     for place, character in enumerate(text):
-        if character in _MARKS:
+        if place in left_out or character in _MARKS or unicodedata.category(character) == "Cf":
             continue
+        if plain and unicodedata.combining(character):
+            joined = unicodedata.normalize("NFC", plain[-1] + character)
+            if len(joined) == 1:
+                plain[-1] = joined.translate(_SAME)
+                continue
         same = " " if character.isspace() else character.lower().translate(_SAME)
         if same == " " and (not plain or plain[-1] == " "):
             continue

@@ -46,6 +46,8 @@ class Member:
     error: KonsiliumError | None = None
     kept: bool = False
     """Taken over from an earlier try."""
+    for_judges: str | None = None
+    """Its words as judges are shown them, once they are needed."""
 
     @property
     def model(self) -> ModelRef:
@@ -65,6 +67,11 @@ class Member:
     def heard(self) -> bool:
         """Whether its answer counts."""
         return len(self.text.strip()) >= (ENOUGH if self.error else 1)
+
+    @property
+    def whole(self) -> bool:
+        """Its answer is complete, and need not be asked for again."""
+        return bool(self.text.strip()) and self.error is None
 
     @property
     def cut(self) -> bool:

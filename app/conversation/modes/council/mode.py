@@ -35,6 +35,7 @@ from app.conversation.modes.council.notes import (
 )
 from app.conversation.modes.council.options import OPTIONS
 from app.conversation.modes.council.report import Checked, Report, check_of, report_of
+from app.conversation.modes.council.steering import without_steering
 from app.conversation.modes.council.texts import findings, table
 from app.conversation.steps import StepWriter
 from app.conversation.structured import Structure, ask
@@ -98,8 +99,7 @@ class _Council:
         self._members = gathered(turn)
         self._most_calls = int(options.number("council_calls"))
         self._deadline = deadline_in(options.number("council_seconds"))
-        count = len(self._members)
-        self._orders = next((n for n in (2, 1) if count * (1 + n) + 3 <= self._most_calls), 0)
+        self._orders = 0
         self._chairman: ModelProfile | None = None
         if named := options.text("council_chairman"):
             self._chairman = turn.models.profile(turn.models.resolve(named))
@@ -124,18 +124,24 @@ class _Council:
         turn = self._turn
         seats = (Peer(one.name, str(one.model), one.system) for one in self._members)
         text, estimated = self.plan()
-        about = PeersNote(tuple(seats), estimated.calls, estimated.tokens)
+        about = PeersNote(tuple(seats), estimated.calls, estimated.tokens, done=0)
         with turn.step(
             StepKind.GROUP, prompts.COUNCIL[self._language], open=True, notes=(about,)
         ) as group:
             group.write(text)
             turn.progress(prompts.ANSWERING)
-            await in_order(self._members, lambda member: self._speak(member, group))
+
+            async def speak(member: Member) -> None:
+                await self._speak(member, group)
+                group.note(replace(about, done=sum(one.whole for one in self._members)))
+
+            await in_order(self._members, speak)
             heard = self._heard
+            self._orders = self._orders_within(self._left, len(heard))
             same = agreed([member.text for member in heard]) and len(heard) == len(self._members)
             if len(heard) > 2 and not same and self._orders:
                 await self._rank(group)
-            if len(heard) > 1 and not same and len(self._members) + 2 <= self._most_calls:
+            if len(heard) > 1 and not same and self._left > 1:
                 await self._compare(group)
             if not heard:
                 group.end(Outcome.FAILED)
@@ -158,7 +164,7 @@ class _Council:
         calls = [cost.PlannedCall(m.profile, own, TYPICAL_ANSWER) for m in members if not m.kept]
         if len(members) > 2:
             rankings = [cost.PlannedCall(m.profile, judged, TYPICAL_RANKING) for m in members]
-            calls += rankings * self._orders
+            calls += rankings * self._orders_within(self._most_calls - len(calls), len(members))
         left = self._most_calls - len(calls)
         if left > 1:
             calls.append(cost.PlannedCall(chairman, judged, TYPICAL_REPORT))
@@ -174,13 +180,22 @@ class _Council:
         line = cost.said(estimated, self._language, minutes=True)
         return "\n".join(rows) + f"\n\n{line}", estimated
 
+    @property
+    def _left(self) -> int:
+        """Calls that are still allowed."""
+        return self._most_calls - len(self._turn.models.records)
+
+    def _orders_within(self, left: int, count: int) -> int:
+        """In how many orders so many members may rank, if report, answer and check are to have a call."""
+        return next((orders for orders in (2, 1) if count * orders + 3 <= left), 0)
+
     def _call(
         self, profile: ModelProfile, deadline: float | None, kept_back: int
     ) -> Callable[[ModelRequest], Call]:
         """Makes the calls of one role, as long as `kept_back` of those allowed are left after it."""
 
         def call(request: ModelRequest) -> Call:
-            if len(self._turn.models.records) + kept_back >= self._most_calls:
+            if self._left <= kept_back:
                 ref = profile.ref
                 raise LimitReached("no calls are left", server=ref.server, model=ref.name)
             return timed(self._turn.models.call(profile.ref, request), deadline)
@@ -213,7 +228,7 @@ class _Council:
                     purpose=Purpose.MEMBER,
                     step_id=step.id,
                 )
-                await step.stream(timed(turn.models.call(member.model, request), self._deadline))
+                await step.stream(timed(turn.call(member.model, request, step), self._deadline))
                 if not step.text.strip():
                     ref = member.model
                     raise EmptyAnswer("not a word", server=ref.server, model=ref.name)
@@ -414,7 +429,7 @@ class _Council:
         system = prompts.ANSWER[language]
         if turn.prompt.system:
             system += "\n\n" + prompts.WISHES[language].format(system=turn.prompt.system)
-        answers = [(member.letter, member.text) for member in self._heard]
+        answers = [(one.letter, without_steering(one.text)[0]) for one in self._heard]
         parts = [turn.prompt.question.text, self._answers(answers, profile, question=False)]
         if self._points:
             order = ", ".join(member.letter for member in self._best_first)
@@ -512,14 +527,17 @@ class _Council:
             blind_spots=report.blind_spots,
             dropped_quotes=report.dropped,
             dropped_judges=tuple(member.label for member in self._no_judges),
+            steering=tuple(m.label for m in self._heard if without_steering(m.text)[1]),
             reported=self._report is not None,
         )
 
     # -- asking judges ----------------------------------------------------------------------------
 
     def _neutral(self, member: Member) -> str:
-        names = [name for one in self._members for name in (*names_of(one.model.name), one.name)]
-        return neutral(member.text, self._question, names)
+        if member.for_judges is None:
+            names = [n for one in self._members for n in (*names_of(one.model.name), one.name)]
+            member.for_judges = neutral(member.text, self._question, names)
+        return member.for_judges
 
     def _answers(
         self, answers: Sequence[tuple[str, str]], profile: ModelProfile, *, question: bool = True

@@ -28,6 +28,8 @@ class PeersNote(Note):
     calls: int
     """As planned."""
     tokens: int
+    done: int | None = None
+    """Answers that are complete, from which it can go on; None in what older versions wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,8 @@ class CouncilReportNote(Note):
     blind_spots: tuple[str, ...] = ()
     dropped_quotes: int = 0
     dropped_judges: tuple[str, ...] = ()
+    steering: tuple[str, ...] = ()
+    """Who told the judges what to do, in words that they were not shown."""
     reported: bool = False
     """There is a report; without it its lists are empty."""
     check: str = ""

@@ -189,7 +189,11 @@ def _items(value: Mapping[str, Any], kind: str) -> list[Any]:
 
 
 def _words(value: object) -> str:
-    return " ".join(value.split())[:MOST_CHARACTERS] if isinstance(value, str) else ""
+    """In one line; a long one ends with a whole word."""
+    text = " ".join(value.split()) if isinstance(value, str) else ""
+    if len(text) <= MOST_CHARACTERS:
+        return text
+    return text[: MOST_CHARACTERS + 1].rpartition(" ")[0] or text[:MOST_CHARACTERS]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Compare: answers side by side, blind where the person wants it, and what a vote leads to."""
 
+import asyncio
 import json
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ from app.conversation.modes.compare.notes import ComparisonNote, SideNote
 from app.conversation.modes.compare.voting import topic_of
 from app.core.errors import BadRequest, ConnectionLost, NotFound
 from app.core.events import StepKind
-from app.core.usage import Purpose
+from app.core.usage import Outcome, Purpose
 from app.view.rendering import draw
 from tests.clock import in_virtual_time
 from tests.fakes import ScriptedModels
@@ -197,6 +198,33 @@ async def test_a_list_that_cannot_be_read_is_refused_before_any_call():
     with pytest.raises(BadRequest):
         await stage.play()
     assert not stage.asked
+
+
+async def test_what_stop_left_is_kept_and_may_be_voted_on():
+    waiting = asyncio.Event()
+    stage = a_stage({name: [said[:9], waiting] for name, said in SAID.items()}, compare_hidden=True)
+    playing = asyncio.create_task(stage.play())
+    while len([s for s in stage.steps(StepKind.MEMBER) if s.text]) < 2:
+        await asyncio.sleep(0)
+    playing.cancel()
+    await asyncio.wait([playing])
+    note = noted(ComparisonNote, stage.answer.note)
+    assert ([side.state for side in note.sides], note.hidden) == (["cut", "cut"], True)
+    assert stage.answer.outcome is Outcome.STOPPED
+    assert stage.answer.text in {said[:9] for said in SAID.values()}
+    decision = vote(stage, step_of(stage, "llama").id)
+    assert decision.steps[0].output == SAID["llama"][:9]
+
+
+async def test_stop_before_the_first_word_leaves_nothing_to_vote_on():
+    waiting = asyncio.Event()
+    stage = a_stage({name: [waiting] for name in SAID})
+    playing = asyncio.create_task(stage.play())
+    while stage.models.open < 2:
+        await asyncio.sleep(0)
+    playing.cancel()
+    await asyncio.wait([playing])
+    assert not stage.steps(StepKind.ANSWER)
 
 
 async def test_stop_at_any_moment_leaves_nothing_running():
