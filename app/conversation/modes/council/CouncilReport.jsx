@@ -197,23 +197,23 @@ function CouncilReport({ data, callAction }) {
     <Point key={index} text={text} members={members} title={one.point}
       quotes={one.sides.filter((side) => side.quote).map((side) => ({ member: side.member, text: side.quote }))}
       detail={one.sides.map((side, at) => (
-        <span key={at} className="k-small"><span className="k-muted">{named(side.member)}:</span> {side.claim}</span>
+        <span key={at} className="k-small k-side"><span className="k-muted">{named(side.member)}:</span> {side.claim}</span>
       ))} />
   ));
   const spots = (data.blind_spots ?? []).map((spot, index) => <li key={index} className="k-point">{spot}</li>);
   const ranked = [...members].sort((one, other) => (one.place ?? 99) - (other.place ?? 99) || one.number - other.number);
+  const verdicts = [data.agreed ? text.agreed : text.levels[data.level], text.checks[data.check]].filter(Boolean);
   const footnotes = [
     data.dropped_quotes > 0 && text.dropped(data.dropped_quotes),
     data.dropped_judges?.length > 0 && text.judges(data.dropped_judges.join(", ")),
     data.steering?.length > 0 && text.steering(data.steering.join(", ")),
-    data.check && text.checks[data.check],
     !data.reported && !data.agreed && data.chairman && text.unreported,
   ].filter(Boolean);
   return (
     <section data-testid="council-report" className="k-panel" lang={lang} aria-label={text.title(members.length)}>
       <div className="k-row-between">
         <span className="k-strong">{text.title(members.length)}</span>
-        <span className="k-muted">{data.agreed ? text.agreed : text.levels[data.level] ?? ""}</span>
+        <span className="k-muted">{verdicts.join(" · ")}</span>
       </div>
       <ol className="k-candidates">
         {ranked.map((one) => (
@@ -251,7 +251,9 @@ function CouncilReport({ data, callAction }) {
       <Points text={text} kind="partial" points={listed("partial")} />
       <Points text={text} kind="unique" points={listed("unique")} />
       <Points text={text} kind="blind_spots" points={spots} />
-      {footnotes.map((line) => <p key={line} className="k-muted k-small">{line}</p>)}
+      {footnotes.length > 0 && (
+        <ul className="k-footnotes k-muted k-small">{footnotes.map((line) => <li key={line}>{line}</li>)}</ul>
+      )}
       <div className="k-actions">
         {chosen && (
           <button type="button" className="k-button" disabled={busy} onClick={() => prefer("")}>

@@ -26,7 +26,7 @@ function CouncilState({ data, callAction }) {
   };
   return (
     <div data-testid="council-state" className="k-panel" lang={lang}>
-      <div className="k-row-between">
+      <div className="k-row-between k-middle">
         <span className="k-muted">{text.broken}</span>
         <button type="button" className="k-button" disabled={loading || asked} onClick={resume}>
           <Play aria-hidden="true" />{text.resume}
