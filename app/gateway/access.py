@@ -1,5 +1,8 @@
 """Who is asking, and whether they may: a key, a signed-in browser, or the one user of this machine."""
 
+import base64
+import contextlib
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -120,11 +123,24 @@ def has_secret(x: Exchange) -> bool:
     return bool(_bearer(x))
 
 
+_OURS = re.compile(rf"{PREFIX}[\w-]*", re.ASCII)
+
+
 def _bearer(x: Exchange) -> str:
-    scheme, _, secret = x.header(b"authorization").partition(" ")
+    """The secret that a request brings. One of ours counts wherever it stands, beside another one, in quotes,
+    without `Bearer`, as a password: whoever sends it means its limits."""
+    header = x.header(b"authorization")
+    scheme, _, secret = header.partition(" ")
+    if scheme.lower() == "basic":
+        with contextlib.suppress(ValueError):
+            header = base64.b64decode(secret).decode("latin-1")
+    others = [x.header(name) for name in (b"x-api-key", b"api-key")]
+    for sent in (header, *others):
+        if PREFIX in sent and (ours := _OURS.search(sent)):
+            return ours[0]
     if scheme.lower() == "bearer":
         return secret.strip()
-    return x.header(b"x-api-key") or x.header(b"api-key")
+    return next(filter(None, others), "")
 
 
 def _cookies(header: str) -> dict[str, str]:

@@ -62,8 +62,9 @@ _CHOOSE_MODELS = (
     "fallbacks",
     "context_window_fallbacks",
     "content_policy_fallbacks",
+    "providerOptions",
 )
-"""Of OpenRouter (2026) and of LiteLLM's proxy."""
+"""Of OpenRouter (2026), of LiteLLM's proxy and of Vercel's AI Gateway."""
 
 
 def envelope(body: Json, *, legacy: bool = False) -> Envelope:

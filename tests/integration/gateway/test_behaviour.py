@@ -2,6 +2,7 @@
 models, failing servers, spent keys, foreign pages."""
 
 import asyncio
+import base64
 import json
 import time
 from datetime import timedelta
@@ -167,6 +168,26 @@ async def test_a_revoked_or_expired_key_opens_nothing():
             assert await status("sk-guess") == 401
             await services.keys.revoke(key.id)
             assert await status(secret) == 401
+
+
+async def test_a_secret_of_ours_counts_however_a_program_sends_it():
+    async with open_house() as house:
+        key, secret = await make_key(house.services)
+        basic = base64.b64encode(f"anybody:{secret}".encode()).decode()
+        ways = [
+            {"authorization": secret},
+            {"authorization": f'Bearer "{secret}"'},
+            {"authorization": f"Bearer Bearer {secret}"},
+            {"authorization": f"Basic {basic}"},
+            {"authorization": "Bearer none", "x-api-key": secret},
+            {"x-api-key": "none", "api-key": secret},
+        ]
+        async with httpx.AsyncClient(base_url=house.base) as http:
+            assert {(await http.get("/models", headers=way)).status_code for way in ways} == {200}
+            await house.services.keys.revoke(key.id)
+            assert {(await http.get("/models", headers=way)).status_code for way in ways} == {401}
+            for nothing in ({"authorization": "Basic %"}, {"authorization": "Basic bm9uZTpub25l"}):
+                assert (await http.get("/models", headers=nothing)).status_code == 200
 
 
 async def test_a_spent_budget_is_no_quota_left_and_not_worth_a_retry():

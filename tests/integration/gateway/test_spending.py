@@ -126,6 +126,7 @@ async def test_a_prompt_larger_than_the_limit_is_not_worth_a_retry():
         ({"plugins": [{"id": "auto-router"}]}, 400),
         ({"provider": {"order": ["other"]}}, 400),
         ({"fallbacks": ["secret"]}, 400),
+        ({"providerOptions": {"gateway": {"models": ["secret"]}}}, 400),
         ({"models": ["echo"]}, 200),
     ],
 )
