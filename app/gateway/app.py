@@ -21,6 +21,7 @@ from app.gateway.http import (
     Receive,
     Scope,
     Send,
+    meant,
 )
 from app.gateway.ollama.face import error_body as ollama_error
 from app.gateway.ollama.routes import OllamaApi
@@ -39,11 +40,6 @@ Route = Callable[[Exchange], Awaitable[None]]
 _OURS = ("/v1", "/api", "/ollama", "/metrics")
 _OLLAMAS_CHAT = "/api/chat"
 """Both Ollama and we have such a path."""
-_MEANT = re.compile(
-    r"/(chat/completions|completions|embeddings|models|messages|responses|audio/transcriptions"
-    r"|audio/translations|audio/speech|images/generations|moderations|rerank)$"
-)
-"""Paths that a client asks for whose base address is wrong: without /v1, or with it twice."""
 _ROUTES_OF_ONE = re.compile(r"(/v1/[a-z]+)/.+")
 """The path of one object, whose id may itself hold slashes."""
 _ALLOWED = (
@@ -156,9 +152,7 @@ class Gateway:
             if x.method == "HEAD":
                 return methods.get("GET", _head)
             raise WrongMethod(f"{x.method} is not allowed on {path}.")
-        meant = _MEANT.search(path)
-        hint = f" Did you mean /v1/{meant[1]}?" if meant else ""
-        raise NoSuchPath(f"Unknown path: {x.method} {x.path}.{hint}")
+        raise NoSuchPath(f"Unknown path: {x.method} {x.path}.{meant(path)}")
 
     async def drain(self, timeout: float) -> None:
         """Lets what runs end within `timeout` seconds, and writes what is left of their usage."""
@@ -195,7 +189,7 @@ class InFront:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope.get("path", "").removeprefix(self._root)
         ours = any(is_under(path, root) for root in _OURS)
-        astray = path.startswith("//v1") or (scope.get("method") == "POST" and _MEANT.match(path))
+        astray = path.startswith("//v1") or (scope.get("method") == "POST" and meant(path))
         alive = path in ("", "/") and scope.get("method") == "HEAD"
         if scope["type"] == "http" and (ours or astray or alive):
             await self._gateway({**scope, "path": path}, receive, send)

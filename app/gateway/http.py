@@ -34,6 +34,10 @@ CORS: tuple[Header, ...] = (
 _REQUEST_ID = re.compile(rb"[\w.:-]{1,128}", re.ASCII)
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _TRACESTATE = re.compile(r"[ -~]{1,512}")
+_MEANT = re.compile(
+    r"/(chat/completions|completions|embeddings|models|messages|responses|audio/transcriptions"
+    r"|audio/translations|audio/speech|images/generations|moderations|rerank)$"
+)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -239,6 +243,13 @@ def _unpacked(body: bytes, limit: int) -> bytes:
     if not unpacking.eof:
         raise InvalidField("The body is not valid gzip.")
     return whole
+
+
+def meant(path: str) -> str:
+    """What to say to a client whose base address is wrong, without /v1, with it twice or behind something
+    else; nothing where the path is like none of ours."""
+    found = _MEANT.search(path)
+    return f" Did you mean /v1/{found[1]}?" if found else ""
 
 
 def request_id_of(headers: dict[bytes, bytes]) -> str:

@@ -12,13 +12,14 @@ from starlette.responses import FileResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from swagger_ui_bundle import swagger_ui_path
 
+from app.access.limits import Headers
 from app.access.origins import page_policy
 from app.core.errors import KonsiliumError
 from app.gateway.bodies import check_structure
 from app.gateway.errors import Answer, HttpError, answer_to
-from app.gateway.http import ClientGone, Exchange
+from app.gateway.http import ClientGone, Exchange, meant
 from app.gateway.rest import aliases, answers, chat, chats, keys, models
-from app.gateway.rest.services import CALLER, RestServices
+from app.gateway.rest.services import CALLER, LIMITS, RestServices
 from app.gateway.rest.shapes import Refusal
 
 log = logging.getLogger(__name__)
@@ -130,7 +131,15 @@ class _AuthenticatedFirst:
         async def replay() -> Message:
             return waiting.pop() if waiting else await receive()
 
-        await self._app(scope, replay, send)
+        limits: Headers = []
+        scope[LIMITS] = limits
+
+        async def telling(message: Message) -> None:
+            if limits and message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *limits]}
+            await send(message)
+
+        await self._app(scope, replay, telling)
 
 
 async def _docs() -> HTMLResponse:
@@ -166,9 +175,11 @@ async def _refuse_shape(_request: Request, error: Exception) -> JSONResponse:
     return _json(Answer(422, "invalid_request_error", said or "Invalid request.", "invalid_value"))
 
 
-async def _refuse_path(_request: Request, error: Exception) -> JSONResponse:
+async def _refuse_path(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    said = {404: "Unknown path.", 405: "The method is not allowed here."}.get(status, str(error))
+    hint = meant(request.url.path) if "/v1/" in request.url.path else ""
+    unknown, other_method = f"Unknown path.{hint}", "The method is not allowed here."
+    said = {404: unknown, 405: other_method}.get(status, str(error))
     code = {404: "unknown_url", 405: "method_not_allowed"}.get(status, "invalid_request")
     response = _json(Answer(status, "invalid_request_error", said, code))
     if isinstance(error, HTTPException) and error.headers:

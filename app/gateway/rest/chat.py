@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from app.access.limits import Headers
@@ -30,7 +30,7 @@ from app.gateway.access import Caller
 from app.gateway.errors import answer_to
 from app.gateway.openai.modes import ORDINARY, model_name
 from app.gateway.rest.chats import make_thread, own_thread
-from app.gateway.rest.services import RestServices, TheCaller, TheServices
+from app.gateway.rest.services import RestServices, TheCaller, TheLimits, TheServices
 from app.gateway.rest.shapes import (
     Again,
     Agent,
@@ -50,11 +50,11 @@ _CHOICES = {"model", "options"}
 
 @router.post("")
 async def chat(
-    services: TheServices, caller: TheCaller, response: Response, question: Question
+    services: TheServices, caller: TheCaller, limits: TheLimits, question: Question
 ) -> Reply:
     """Asks, and waits for the whole answer."""
     wish = await _wish(services, caller, question)
-    return await _answer(await _start(services, caller, response, wish))
+    return await _answer(await _start(services, caller, limits, wish))
 
 
 @router.post(
@@ -63,12 +63,12 @@ async def chat(
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
 async def chat_stream(
-    services: TheServices, caller: TheCaller, response: Response, question: Question
+    services: TheServices, caller: TheCaller, limits: TheLimits, question: Question
 ) -> StreamingResponse:
     """Asks, and sends the answer as it is written: `{"taskId", "chatId"}`, then `{"chunk"}` and
     `{"progress"}`, at last `{"done": true, "taskId", …}` with all of `Reply`, or `{"error"}`."""
-    turn = await _start(services, caller, response, await _wish(services, caller, question))
-    headers = {**response.headers, "cache-control": "no-cache", "x-accel-buffering": "no"}
+    turn = await _start(services, caller, limits, await _wish(services, caller, question))
+    headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
     heartbeat = services.gateway.pace.heartbeat
     return StreamingResponse(
         _events(turn, heartbeat), media_type="text/event-stream", headers=headers
@@ -77,7 +77,7 @@ async def chat_stream(
 
 @router.post("/regenerate/{chat_id}")
 async def regenerate(
-    services: TheServices, caller: TheCaller, response: Response, chat_id: str, again: Again
+    services: TheServices, caller: TheCaller, limits: TheLimits, chat_id: str, again: Again
 ) -> Reply:
     """Has a question answered anew, and waits for the answer; the earlier ones stay beside it."""
     stored = await services.conversations.question(caller.user_id, chat_id, again.message_id)
@@ -85,7 +85,7 @@ async def regenerate(
         message=stored.text or " ", chat_id=chat_id, **again.model_dump(include=_CHOICES)
     )
     wish = replace(await _wish(services, caller, asked), again=stored)
-    return await _answer(await _start(services, caller, response, wish))
+    return await _answer(await _start(services, caller, limits, wish))
 
 
 @router.post("/cancel/{task_id}")
@@ -97,7 +97,7 @@ async def cancel(services: TheServices, caller: TheCaller, task_id: str) -> Done
 
 @router.post("/multi-model")
 async def multi_model(
-    services: TheServices, caller: TheCaller, response: Response, dialogue: Dialogue
+    services: TheServices, caller: TheCaller, limits: TheLimits, dialogue: Dialogue
 ) -> Reply:
     """Lets two to four models talk, each with its system prompt."""
     names = [speaker.name or f"{n}" for n, speaker in enumerate(dialogue.models, 1)]
@@ -118,7 +118,7 @@ async def multi_model(
             "dialogue_turns": dialogue.turns,
         },
     )
-    return await _answer(await _start(services, caller, response, wish))
+    return await _answer(await _start(services, caller, limits, wish))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ async def _thread(services: RestServices, caller: Caller, chat_id: str | None) -
 
 
 async def _start(
-    services: RestServices, caller: Caller, response: Response, wish: _Wish
+    services: RestServices, caller: Caller, limits: Headers, wish: _Wish
 ) -> RunningTurn:
     mode = next((mode for mode in services.modes if mode.id == wish.mode), None)
     if mode is None:
@@ -202,7 +202,7 @@ async def _start(
         author=caller.name,
         unattended=True,
     )
-    spending = await _admitted(services, caller, response, wish, options, ref)
+    spending = await _admitted(services, caller, limits, wish, options, ref)
     try:
         with paid_by(spending):
             turn = await services.turns.start(request)
@@ -217,20 +217,16 @@ async def _start(
 async def _admitted(
     services: RestServices,
     caller: Caller,
-    response: Response,
+    limits: Headers,
     wish: _Wish,
     options: ChatOptions,
     ref: ModelRef,
 ) -> Spending | None:
     """Counts the question against the key's limits and puts the usual headers on the answer."""
     tokens = max(1, tokens_of_characters(len(wish.text) + len(options.text("system_prompt"))))
-    headers: Headers = []
-    spending = await services.gateway.admit(
-        caller, headers, tokens, int(options.number("max_tokens")) or None, ref
+    return await services.gateway.admit(
+        caller, limits, tokens, int(options.number("max_tokens")) or None, ref
     )
-    for name, value in headers:
-        response.headers[name.decode()] = value.decode()
-    return spending
 
 
 def _check_models(services: RestServices, caller: Caller, mode: Mode, options: ChatOptions) -> None:

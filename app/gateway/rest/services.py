@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.access.limits import Headers
 from app.access.spending import Spending
 from app.conversation.mode import Mode
 from app.conversation.turn import RunningTurn, Turns
@@ -18,6 +19,8 @@ from app.storage.threads import Threads
 
 CALLER = "konsilium.caller"
 """The key of a request's scope under which the middleware leaves who asks."""
+LIMITS = "konsilium.limits"
+"""That of the headers which tell how a key's limits stand."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,12 @@ def services_of(request: Request) -> RestServices:
     return services
 
 
+def limits_of(request: Request) -> Headers:
+    """The headers that tell how a key's limits stand: what is put here goes with the answer, a refusal too."""
+    limits: Headers = request.scope[LIMITS]
+    return limits
+
+
 async def caller_of(request: Request) -> Caller:
     """Who asks: a key, the browser's cookie, or the one user of this machine. The middleware knows."""
     caller = request.scope[CALLER]
@@ -73,3 +82,4 @@ async def administrator(request: Request) -> Caller:
 
 TheServices = Annotated[RestServices, Depends(services_of)]
 TheCaller = Annotated[Caller, Depends(caller_of)]
+TheLimits = Annotated[Headers, Depends(limits_of)]

@@ -184,7 +184,7 @@ class OpenAICompatibleModel:
                 raise not_the_protocol(self._server, self._name, answer.body) from error
             tokens += answer.finished.usage.input_tokens or 0
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-        whole = {"object": "list", "data": rows, "model": self._name, "usage": usage}
+        whole = {"object": "list", "data": rows, "model": self._ref, "usage": usage}
         return RawAnswer(
             _dumped(whole),
             answer.content_type,
@@ -213,6 +213,8 @@ class OpenAICompatibleModel:
                 return RawAnswer(named(body, self._ref), "application/json", finished)
             if (error := _error_in(self._server, self._name, body)) is not None:
                 raise error
+            if request.path == EMBEDDINGS:
+                body = named(body, self._ref)
             return RawAnswer(body, kind, Finished("stop", _usage_at_the_end(body)))
         except KonsiliumError as error:
             self._place(error)
@@ -355,11 +357,13 @@ def named(body: bytes, name: str) -> bytes:
     """An answer under the name that the model has here; where it is written is found, not parsed: in a
     JSON text quotes are escaped, so that no text of a model reads like it."""
     ours = b'"model":' + json.dumps(name, ensure_ascii=False).encode("utf-8", "replace")
-    head, tail = body[:_NEAR_THE_END], body[_NEAR_THE_END:]
-    if _MODEL.search(head):
-        return _MODEL.sub(lambda _: ours, head, count=1) + tail
-    near = len(body) - _NEAR_THE_END
-    return body[:near] + _MODEL.sub(lambda _: ours, body[near:], count=1) if near > 0 else body
+    found = _MODEL.search(body, 0, _NEAR_THE_END)
+    if found is None and len(body) > _NEAR_THE_END:
+        found = _MODEL.search(body, len(body) - _NEAR_THE_END)
+    if found is None:
+        return body
+    whole = memoryview(body)  # many vectors are many megabytes: they are copied once
+    return b"".join((whole[: found.start()], ours, whole[found.end() :]))
 
 
 _USAGE = re.compile(rb'"usage"\s*:\s*(\{[^{}]*\})')

@@ -319,4 +319,5 @@ async def test_the_application_behind_keeps_its_own_paths():
     ):
         assert (await http.get(url + "/")).status_code == 418
         assert (await http.get(url + "/v1beta")).status_code == 418
+        assert (await http.post(url + "/openai/v1/chat/completions")).status_code == 404
         assert (await http.get(url + "/v1/models")).status_code == 200

@@ -34,9 +34,13 @@ async def test_what_is_asked_reaches_a_server_that_is_passed_through(house, fiel
     assert record is None or (record.purpose, record.outcome) == ("embedding", "completed")
 
 
-async def test_the_answer_of_such_a_server_is_not_written_anew(house):
+async def test_of_the_answer_of_such_a_server_only_the_models_name_is_written_anew(house):
     direct = await embed_directly(house.openai, ["a", "b"])
-    assert (await embed(house, "gpu", input=["a", "b"])).content == direct
+    theirs, ours = b'"model": "embed-m3"', b'"model":"gpu/embed-m3"'
+    assert direct.count(theirs) == 1
+    answer = await embed(house, "gpu", input=["a", "b"])
+    assert answer.content == direct.replace(theirs, ours)
+    assert (await embed(house, "ollama", input="a")).json()["model"] == "ollama/embed-m3"
 
 
 async def embed_directly(simulator: OpenAISimulator, texts: list[str]) -> bytes:

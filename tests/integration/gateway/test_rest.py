@@ -278,8 +278,18 @@ async def test_keys_are_made_shown_once_and_revoked_by_administrators_alone(hous
     assert (await house.http.post("/api/chat", json=council, headers=headers)).status_code == 404
     chats = (await house.http.get("/v1/models", headers=headers)).json()["data"]
     assert [model["id"] for model in chats] == ["gpu/echo"]
+    while answer.status_code == 200:
+        answer = await house.http.post("/api/chat", json={"message": "hi"}, headers=headers)
+    assert answer.status_code == 429
+    assert answer.headers["x-ratelimit-remaining-requests"] == "0"
     revoked = await house.http.delete(f"/api/keys/{made.json()['id']}")
     assert revoked.json() == {"success": True}
+
+
+async def test_a_base_address_below_api_is_told(house):
+    answer = await house.http.post("/api/v1/chat/completions", json={})
+    assert answer.status_code == 404
+    assert "Did you mean /v1/chat/completions?" in answer.json()["error"]
 
 
 async def test_the_rules_of_the_answer_cache_are_for_administrators_alone(house):
