@@ -28,8 +28,8 @@ def marked(text: str, cited: CitationsNote, language: Language) -> str:
     return with_marks(text, cited, mark, figure)
 
 
-def listed(cited: CitationsNote) -> dict[str, Any]:
-    """What the element under the answer shows. The text of a document is not in it: whoever opens a
-    passage is asked at the door of its base."""
+def listed(cited: CitationsNote, own: bool) -> dict[str, Any]:
+    """What the element under the answer shows. Of a document, the text that the model was given is kept for
+    whose conversation it is: others are asked at the door of its base, as everybody is for all around it."""
     sources = [asdict(source) for source in cited.sources]
-    return {"sources": [one | {"text": ""} if one["id"] else one for one in sources]}
+    return {"sources": [one | {"text": ""} if one["id"] and not own else one for one in sources]}

@@ -25,6 +25,13 @@ from app.view.errors import advice_for
 APP_NAME = "Konsilium"
 
 REASONING = Text(ru="размышления", uk="роздуми", en="thinking")
+WITHHELD = Text(
+    ru="Найденное видит только тот, чей это разговор.",
+    uk="Знайдене бачить лише той, чия це розмова.",
+    en="What was found is shown to whose conversation this is alone.",
+)
+_PRIVATE = ("search_knowledge", "search_chats")
+"""Tools whose results may come from what only the asking person may read."""
 
 
 _MEASURED = (StepKind.ANSWER, *PARTS)
@@ -40,16 +47,21 @@ class Drawing:
 
 
 def draw(
-    record: StepRecord, language: Language, *, ollama: frozenset[str] = frozenset()
+    record: StepRecord,
+    language: Language,
+    *,
+    own: bool = True,
+    ollama: frozenset[str] = frozenset(),
 ) -> Drawing:
-    """The step in `language`. `ollama` names the servers whose start command we know."""
+    """The step in `language`, for whose conversation it is or for who reads a shared one. `ollama` names
+    the servers whose start command we know."""
     step = _step(record, language)
     if facts := record.metadata.get("error"):
         return Drawing(step, (_error_card(record, facts, language, ollama),))
-    return Drawing(step, tuple(_notes(record, language)))
+    return Drawing(step, tuple(_notes(record, language, own)))
 
 
-def _notes(record: StepRecord, language: Language) -> Iterator[ElementDict]:
+def _notes(record: StepRecord, language: Language, own: bool) -> Iterator[ElementDict]:
     """What hangs on a step: each kind of note of `metadata` has its element."""
 
     def card(name: str, props: Mapping[str, Any]) -> ElementDict:
@@ -67,10 +79,13 @@ def _notes(record: StepRecord, language: Language) -> Iterator[ElementDict]:
             yield card(note.element, {**note.drawn(facts), **note.props, **ended})
     cited = CitationsNote.about(notes, record.output)
     if cited is not None and record.kind in cited.steps:
-        yield card("Sources", citations.listed(cited))
+        yield card("Sources", citations.listed(cited, own))
     if record.kind == StepKind.TOOL:  # as text: what a tool says is never read as Markdown
-        told = {"input": record.input, "output": record.output, "outcome": record.outcome}
-        yield card("ToolCall", {**notes.get("tool", {}), **told})
+        note = notes.get("tool", {})
+        hidden = not own and note.get("id") in _PRIVATE
+        output = WITHHELD[language] if hidden else record.output
+        told = {"input": record.input, "output": output, "outcome": record.outcome}
+        yield card("ToolCall", {**note, **told})
     if record.kind in _MEASURED and not names_hidden(notes) and (entry := notes.get("metrics")):
         yield card("MetricsCard", {"entry": entry, "compact": record.kind != StepKind.ANSWER})
 

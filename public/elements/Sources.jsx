@@ -10,34 +10,24 @@ const TEXTS = {
   en: { sources: "Sources", page: (page) => `p. ${page}`, open: (name) => `Open: ${name}` },
 };
 
-/** A passage of a file of this conversation, and the file where it is a PDF. */
-function attached(source, lang) {
+/** What the side view is given: the passage, and the document itself at its page where it is a PDF. Files of
+    this conversation are there; a document of a base may be gone, or closed to who reads. */
+async function opened(source, lang) {
+  const { number, title, page, heading, text, id: passage, file } = source;
+  const [document, place] = passage.split("/");
+  const url = passage ? `${root}knowledge/documents/${document}` : `${root}files/${file}`;
+  let found = { page, heading, text };
+  if (passage) {
+    const answer = await fetch(`${url}/passages/${place}`).catch(() => null);
+    found = answer?.ok ? await answer.json() : { ...found, gone: true };
+  }
   const common = { display: "side", threadId: "", forId: "" };
-  const id = `${source.file}-${source.number}`;
-  const passage = {
-    ...common, type: "custom", name: "Passage", id: `passage-${id}`,
-    props: { lang, found: { heading: source.heading, text: source.text } },
-  };
-  const file = {
-    ...common, type: "pdf", name: source.title, id: `file-${id}`, mime: "application/pdf",
-    url: `${root}files/${source.file}`, page: source.page ?? 1,
-  };
-  return /\.pdf$/i.test(source.title) ? [passage, file] : [passage];
-}
-
-/** What the side view is given: the passage, and the document itself at its page where it is a PDF. */
-function opened(source, lang) {
-  if (!source.id) return attached(source, lang);
-  const [id] = source.id.split("/");
-  const common = { display: "side", threadId: "", forId: "" };
-  const passage = {
-    ...common, type: "custom", name: "Passage", id: `passage-${source.id}`, props: { lang, id: source.id },
-  };
-  const file = {
-    ...common, type: "pdf", name: source.title, id: `file-${source.id}`, mime: "application/pdf",
-    url: `${root}knowledge/documents/${id}`, page: source.page ?? 1,
-  };
-  return /\.pdf$/i.test(source.title) ? [passage, file] : [passage];
+  const id = `${passage || file}-${number}`;
+  const shown = [{ ...common, type: "custom", name: "Passage", id: `passage-${id}`, props: { lang, found } }];
+  if (/\.pdf$/i.test(title) && !found.gone) {
+    shown.push({ ...common, type: "pdf", name: title, id: `file-${id}`, mime: "application/pdf", url, page: page ?? 1 });
+  }
+  return shown;
 }
 
 function Source({ source, lang }) {
@@ -62,7 +52,7 @@ function Source({ source, lang }) {
       {...named}
       type="button"
       title={text.open(source.title)}
-      onClick={() => show({ title: source.title, elements: opened(source, lang) })}
+      onClick={async () => show({ title: source.title, elements: await opened(source, lang) })}
     >
       {inner}
     </button>

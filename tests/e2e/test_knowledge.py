@@ -138,6 +138,17 @@ def test_a_citation_opens_its_passage_and_a_false_one_is_struck(chromium: Browse
             picture(page, "citation-opened")
             expect(page).to_have_url(re.compile(r"/thread/"))
             page.reload()
+        page.get_by_role("link", name="Базы знаний").click()
+        page.get_by_role("link", name="Руководства").click()
+        page.get_by_role("button", name="Удалить", exact=True).click()
+        expect(page.get_by_role("link", name="manual.pdf")).to_have_count(0)
+        page.get_by_role("link", name="К разговорам").click()
+        page.get_by_role("link", name=re.compile("Warranty")).first.click()
+        answer.locator('a[href="#k-source-1"]').click()
+        expect(passage.get_by_role("alert")).to_contain_text("Этого документа больше нет")
+        expect(passage.locator("mark")).to_have_text("Warranty of the kettle lasts 24 months.")
+        expect(page.locator(".side-pdf")).to_have_count(0)
+        picture(page, "citation-of-what-is-gone")
 
 
 def test_an_attachment_that_is_too_long_is_searched(chromium: Browser, app: Process):

@@ -33,6 +33,11 @@ _HEADERS = {
 }
 _CARRYING = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")))  # fmt: skip
 """IPv6 networks whose addresses lead to others, of IPv4."""
+_OF_CLOUDS = frozenset(map(ipaddress.ip_address, ("168.63.129.16",)))
+"""Public by their form, but machines of Azure ask it for what is theirs."""
+_PORTS = frozenset((80, 443))
+_PORTS_FROM = 1024
+"""Sites have these ports; below are mail, files and the like, which a request must not be made for."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -65,10 +70,14 @@ class Allowed:
             except ValueError:
                 self._hosts.append(name)
 
+    def host(self, host: str) -> bool:
+        """Whether it was named, or is below a domain that was."""
+        host = host.casefold().rstrip(".")
+        return any(host == one or (one[0] == "." and host.endswith(one)) for one in self._hosts)
+
     def address(self, host: str, written: str) -> bool:
         """Whether a host may be asked at that address."""
-        host = host.casefold().rstrip(".")
-        if any(host == one or (one[0] == "." and host.endswith(one)) for one in self._hosts):
+        if self.host(host):
             return True
         try:
             address = ipaddress.ip_address(written.partition("%")[0])
@@ -82,7 +91,8 @@ class Allowed:
 def _is_public(address: Address) -> bool:
     if not address.is_global or address.is_multicast or address.is_reserved:
         return False
-    return not any(address.version == 6 and address in network for network in _CARRYING)
+    carried = any(address.version == 6 and address in network for network in _CARRYING)
+    return not carried and address not in _OF_CLOUDS
 
 
 class _Resolver(AbstractResolver):
@@ -144,7 +154,7 @@ class Fetcher:
                         url = self._checked(str(url.join(URL(where))))
         except TimeoutError:
             raise PageRefused(f"no answer within {self._seconds:.0f} seconds") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError, zlib.error) as error:
             if isinstance(cause := error.__cause__ or error.__context__, PageRefused):
                 raise cause from None
             raise PageRefused(f"the page cannot be fetched: {type(error).__name__}") from error
@@ -170,6 +180,10 @@ class Fetcher:
             raise PageRefused("only addresses that begin with http:// or https:// can be read")
         if url.user is not None or url.password is not None:
             raise PageRefused("an address with a user or a password is not read")
+        if not (
+            url.port in _PORTS or (url.port or 0) >= _PORTS_FROM or self._allowed.host(url.host)
+        ):
+            raise PageRefused("pages are not read at that port")
         try:
             ipaddress.ip_address(url.host.partition("%")[0])
         except ValueError:

@@ -86,7 +86,12 @@ class WebTools:
                     raise PageRefused("the search does not give JSON: its settings must allow it")
                 if answer.status != 200:
                     raise PageRefused(f"the search answers {answer.status}")
-                told = json.loads(await answer.content.read(_BYTES))
+                written = bytearray()
+                async for chunk in answer.content.iter_chunked(65_536):
+                    written += chunk
+                    if len(written) > _BYTES:
+                        raise PageRefused("the search gave an answer that is too long")
+                told = json.loads(written)
                 listed, silent = told["results"], told.get("unresponsive_engines")
                 if silent and not listed:
                     why = ", ".join(f"{name}: {reason}" for name, reason in silent)

@@ -12,6 +12,7 @@ from typing import Any
 
 import trafilatura
 
+from app.attachments.blocks import blocks_of_html
 from app.attachments.limits import AttachmentLimits
 from app.attachments.worker import main
 from app.core.errors import AttachmentRefused
@@ -21,8 +22,9 @@ def read(
     path: Path, _claimed: str, limits: AttachmentLimits, url: str
 ) -> tuple[dict[str, Any], bytes]:
     """The page's own text. Raises AttachmentRefused."""
+    page = path.read_bytes()
     extracted = trafilatura.extract(
-        path.read_bytes(),
+        page,
         url=url,
         output_format="json",
         with_metadata=True,
@@ -31,6 +33,8 @@ def read(
     )
     found = json.loads(extracted) if extracted else {}
     text = str(found.get("text") or "").strip()
+    if not text:  # a page without a body, to the extractor
+        text = "\n".join(block.text for block in blocks_of_html(page)).strip()
     if not text:
         raise AttachmentRefused(reason="no_text")
     about = {"title": found.get("title") or "", "date": found.get("date") or ""}

@@ -222,11 +222,12 @@ class DataLayer(BaseDataLayer):
         known = {step.id for step in stored.steps}
         thread = _listed(stored.thread)
         thread["createdAt"] = stamp(stored.thread.created_at)
-        if stored.thread.user_id != asking_id():
+        own = stored.thread.user_id == asking_id()
+        if not own:
             thread["metadata"] = _sharing(stored.thread)
         elements = {e.id: element_dict(e) for e in stored.elements if may_be_drawn(e)}
         for record in stored.steps:
-            drawing = draw(record, language)
+            drawing = draw(record, language, own=own)
             step = drawing.step
             if step["parentId"] not in known:
                 step["parentId"] = None

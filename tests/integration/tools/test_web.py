@@ -33,6 +33,7 @@ class Site:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.search: Any = {"results": []}
+        self.in_pieces = False
         self.url = ""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -40,6 +41,9 @@ class Site:
         match request.path:
             case "/tea":
                 return web.Response(text=ARTICLE, content_type="text/html")
+            case "/fragment":
+                part = "<title>Tea</title><article><p>Twelve minutes at 95 degrees.</p></article>"
+                return web.Response(text=part, content_type="text/html")
             case "/plain":
                 return web.Response(text="Просто текст", content_type="text/plain")
             case "/cp1251":
@@ -69,6 +73,9 @@ class Site:
                     "Content-Encoding": "deflate",
                 }
                 return web.Response(body=body, headers=headers)
+            case "/spoilt":
+                headers = {"Content-Type": "text/plain", "Content-Encoding": "gzip"}
+                return web.Response(body=b"no gzip at all", headers=headers)
             case "/slow":
                 await asyncio.sleep(30)
                 return web.Response()
@@ -79,6 +86,14 @@ class Site:
             case "/search":
                 if isinstance(self.search, int):
                     return web.Response(status=self.search)
+                if self.in_pieces:
+                    told = json.dumps(self.search).encode()
+                    pieces = web.StreamResponse()
+                    await pieces.prepare(request)
+                    for at in range(0, len(told), 20):
+                        await pieces.write(told[at : at + 20])
+                        await asyncio.sleep(0)
+                    return pieces
                 return web.Response(text=json.dumps(self.search), content_type="application/json")
             case _:
                 raise web.HTTPNotFound
@@ -136,6 +151,7 @@ async def test_pages_of_other_letters_pdf_and_plain_text_are_read(site):
     assert "Harvest of 2023" in (await turn.call("read_page", url=f"{site.url}/pdf")).text
     assert "Просто текст" in (await turn.call("read_page", url=f"{site.url}/plain")).text
     assert "Просто текст" in (await turn.call("read_page", url=f"{site.url}/packed")).text
+    assert "Twelve minutes" in (await turn.call("read_page", url=f"{site.url}/fragment")).text
 
 
 async def test_a_long_page_comes_in_parts_under_one_number(site):
@@ -171,6 +187,7 @@ async def test_what_a_search_finds_is_cited_and_keeps_its_number_when_it_is_read
     site.search = {
         "results": [{"url": "http://a.example/", "title": "A"}, found, {"title": "no address"}]
     }
+    site.in_pieces = True
     result = await turn.call("search_web", query="larch tea")
     assert 'number="2" document="Larch tea"' in result.text
     assert [(one.title, one.date) for one in turn.sources.listed] == [
@@ -209,7 +226,16 @@ async def test_without_a_search_pages_alone_are_read():
 
 @pytest.mark.parametrize(
     "path",
-    ["/picture", "/big", "/bomb", "/slow", "/missing", "/empty-redirect", "/to?url=/to?url=/tea"],
+    [
+        "/picture",
+        "/big",
+        "/bomb",
+        "/spoilt",
+        "/slow",
+        "/missing",
+        "/empty-redirect",
+        "/to?url=/to?url=/tea",
+    ],
 )
 async def test_what_is_too_large_too_slow_or_no_text_is_refused(site, path):
     fetcher = opened(max_bytes=100_000, seconds=1.0)
@@ -250,6 +276,9 @@ async def test_a_page_of_no_words_is_a_result_that_says_so(site):
         "http://169.254.169.254/latest/meta-data/",
         "http://224.0.0.1/",
         "http://255.255.255.255/",
+        "http://168.63.129.16/machine?comp=goalstate",
+        "http://93.184.216.34:22/",
+        "http://93.184.216.34:25/",
         "http://localhost./",
         "http://LOCALHOST/",
         "http://１２７.０.０.１/",

@@ -1,10 +1,12 @@
 """What hangs on a step in the browser."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from app.core.events import StepKind
+from app.core.notes import CitationsNote, CitedSource, ToolNote
 from app.core.turns import StepRecord
 from app.view.rendering import draw
 
@@ -44,3 +46,17 @@ def test_an_answer_from_the_cache_says_so():
     note, _ = draw(step(StepKind.ANSWER, cache=cached, metrics=ENTRY), "uk").elements
     assert note["name"] == "CacheNote"
     assert note["props"] == {"lang": "uk", "turn_id": "turn", "step_id": "1", **cached}
+
+
+def test_who_reads_a_shared_conversation_is_given_no_text_of_a_base_or_of_other_conversations():
+    """Whose conversation it is has the cited text, also when its document is gone."""
+    source = CitedSource(1, "Manual.pdf", "The key hangs behind the clock.", id="d/0")
+    answer = step(StepKind.ANSWER, **CitationsNote((source,)).as_json())
+    tool = step(StepKind.TOOL, **ToolNote("search_knowledge").as_json())
+    tool = replace(tool, output="The key hangs behind the clock.")
+    for own in (True, False):
+        drawn = [draw(one, "en", own=own) for one in (answer, tool)]
+        assert ("behind the clock" in str(drawn)) is own
+        assert "Manual.pdf" in str(drawn)
+    elsewhere = replace(step(StepKind.TOOL, **ToolNote("search_web").as_json()), output="Larches")
+    assert "Larches" in str(draw(elsewhere, "en", own=False))
