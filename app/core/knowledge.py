@@ -142,6 +142,10 @@ class KnowledgeStore(Protocol):
         """Keeps them, in place of the document's others; nothing for a document that is gone."""
         ...
 
+    async def drop_vectors(self, document_ids: Sequence[str]) -> None:
+        """Forgets those of the documents, which are `unembedded` then."""
+        ...
+
     async def vectors(
         self, base_id: str, reader: str, known: Mapping[str, str]
     ) -> tuple[dict[str, str], tuple[Vectors, ...]]:

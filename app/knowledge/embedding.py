@@ -9,7 +9,7 @@ import contextlib
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -187,8 +187,23 @@ class Embeddings:
         for model in dict.fromkeys(model for model, *_ in joined):
             if (vector := await self._question(model, question)) is not None:
                 parts = [(keys, matrix) for of, keys, matrix in joined if of == model]
-                rankings.append(await asyncio.to_thread(_nearest, parts, vector, limit))
+                fitting = [part for part in parts if part[1].shape[1] == len(vector)]
+                if fitting:
+                    rankings.append(await asyncio.to_thread(_nearest, fitting, vector, limit))
+                if model == self.model and len(fitting) < len(parts):
+                    await self._renew(
+                        keys for keys, matrix in parts if len(vector) != matrix.shape[1]
+                    )
         return rankings
+
+    async def _renew(self, parts: Iterable[Sequence[Key]]) -> None:
+        """The server has another model by that name now: what the former made is made anew."""
+        documents = list(dict.fromkeys(document for keys in parts for document, _ in keys))
+        log.info(
+            "vectors of %d documents are made anew: %s has changed", len(documents), self.model
+        )
+        await self._store.drop_vectors(documents)
+        self.added()
 
     async def _question(self, model: str, question: str) -> Matrix | None:
         forms = Forms.of(model)
@@ -245,8 +260,6 @@ def _unit(vectors: Sequence[Sequence[float]]) -> Matrix:
 def _nearest(parts: Sequence[tuple[list[Key], Matrix]], vector: Matrix, limit: int) -> list[Key]:
     found: list[tuple[float, Key]] = []
     for keys, matrix in parts:
-        if matrix.shape[1] != len(vector):
-            continue  # the server has another model by that name now
         scores = np.vecdot(
             matrix, vector
         )  # `@` would set all cores spinning, and wait for the slowest

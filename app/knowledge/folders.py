@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.attachments.kinds import READABLE
-from app.core.errors import KonsiliumError
+from app.core.errors import AttachmentRefused, KonsiliumError
 from app.core.knowledge import KnowledgeBase
 from app.core.ports import KeyValueStore
 from app.knowledge.library import Library
@@ -23,16 +23,31 @@ Stamp = tuple[int, int]
 
 
 def files_in(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
-    """Files with their names as documents: below a folder, the path from it. What is of no kind that is
-    read, is not looked at in a folder."""
-    for path in paths:
-        if not path.is_dir():
-            yield path, path.name
-            continue
-        for file in sorted(path.rglob("*")):
-            hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-            if file.is_file() and not hidden and file.name.lower().endswith(READABLE):
-                yield file, file.relative_to(path).as_posix()
+    """Files with their names as documents: below a folder, the path from it. Where two would have one name,
+    each begins with the folder that it was found in, and as many of those above as it takes. What is of no
+    kind that is read, is not looked at in a folder."""
+    found = [(file, root) for path in paths for file, root in _below(path)]
+    named: dict[str, list[tuple[Path, Path]]] = {}
+    for file, root in dict.fromkeys(found):
+        named.setdefault(file.relative_to(root).as_posix(), []).append((file, root))
+    for name, alike in named.items():
+        parts = [(*root.absolute().parts, name) for _, root in alike]
+        depth = 1
+        while len({one[-depth:] for one in parts}) < len({file.absolute() for file, _ in alike}):
+            depth += 1
+        for (file, _), one in zip(alike, parts, strict=True):
+            yield file, "/".join(one[-depth:])
+
+
+def _below(path: Path) -> Iterator[tuple[Path, Path]]:
+    """A file with the folder it is in, or those of a folder, with that."""
+    if not path.is_dir():
+        yield path, path.parent
+        return
+    for file in sorted(path.rglob("*")):
+        hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+        if file.is_file() and not hidden and file.name.lower().endswith(READABLE):
+            yield file, path
 
 
 def parsed_folders(written: str) -> dict[str, Path]:
@@ -90,18 +105,22 @@ class WatchedFolders:
             return
         base = await self._base(name, owner)
         ours = set((await self._values.get(_SCOPE, base.id) or {}).get("names", []))
+        failed = set()
         for one, seen in found.items():
             if known.get(one) != seen.stamp:
-                known[one] = seen.stamp
                 try:
                     await self._library.add(base.id, owner, seen.path, one)
-                except KonsiliumError as error:
+                except AttachmentRefused as error:
                     log.warning("%s of folder %s: %s", one, folder, error)
+                except KonsiliumError as error:  # the database is away, say: at the next look
+                    log.warning("%s of folder %s: %s", one, folder, error)
+                    failed.add(one)
                 else:
                     ours.add(one)
                     await self._values.put(_SCOPE, base.id, {"names": sorted(ours)})
         await self._forget(base, owner, ours, found.keys())
-        self._known[name] = {one: seen.stamp for one, seen in found.items()}
+        stamps = {one: seen.stamp for one, seen in found.items()}
+        self._known[name] = {one: stamp for one, stamp in stamps.items() if one not in failed}
 
     async def _forget(
         self, base: KnowledgeBase, owner: str, ours: set[str], there: Iterable[str]

@@ -245,6 +245,10 @@ class Knowledge:
 
         await self._database.write(work)
 
+    async def drop_vectors(self, document_ids: Sequence[str]) -> None:
+        these = knowledge_vectors.c.document_id.in_(document_ids)
+        await self._database.write(lambda c: c.execute(delete(knowledge_vectors).where(these)))
+
     async def vectors(
         self, base_id: str, reader: str, known: Mapping[str, str]
     ) -> tuple[dict[str, str], tuple[Vectors, ...]]:

@@ -53,9 +53,9 @@ OF_OWNER = Text(ru="общая, от {owner}", uk="спільна, від {owner
 SHARED = Text(ru="общая", uk="спільна", en="shared")
 ALL_BASES = Text(ru="Все базы", uk="Усі бази", en="All bases")
 FILES = Text(
-    ru="PDF, DOCX, PPTX, XLSX, EPUB, HTML, Markdown, текст, CSV; до 50 МБ каждый, до 200 МБ вместе",
-    uk="PDF, DOCX, PPTX, XLSX, EPUB, HTML, Markdown, текст, CSV; до 50 МБ кожен, до 200 МБ разом",
-    en="PDF, DOCX, PPTX, XLSX, EPUB, HTML, Markdown, text, CSV; up to 50 MB each, 200 MB together",
+    ru="PDF, DOCX, PPTX, XLSX, EPUB, HTML, Markdown, текст, CSV; до 50 МБ каждый, до 200 МБ вместе. Файл с тем же именем заменяет прежний",
+    uk="PDF, DOCX, PPTX, XLSX, EPUB, HTML, Markdown, текст, CSV; до 50 МБ кожен, до 200 МБ разом. Файл із тим самим іменем замінює попередній",
+    en="PDF, DOCX, PPTX, XLSX, EPUB, HTML, Markdown, text, CSV; up to 50 MB each, 200 MB together. A file takes the place of one with its name",
 )
 TOO_LARGE = Text(
     ru="Файлы вместе больше {limit} МБ: ничего не добавлено. Добавьте их по частям.",

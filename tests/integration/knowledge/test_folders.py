@@ -4,7 +4,7 @@ import os
 
 import pytest_asyncio
 
-from app.knowledge.folders import WatchedFolders, parsed_folders
+from app.knowledge.folders import WatchedFolders, files_in, parsed_folders
 from app.knowledge.library import Library
 from app.storage.storage import Storage
 
@@ -71,6 +71,37 @@ async def test_a_folder_that_is_away_and_what_was_uploaded_change_nothing(house,
     (folder / "a.txt").unlink()
     await watching().look("Papers", folder)
     assert await names() == ["b.txt", "mine.txt"]
+
+
+async def test_what_could_not_be_kept_is_tried_at_the_next_look(house):
+    storage, user, folder, watching, names = house
+    (folder / "a.txt").write_text("harvest")
+    watched = watching()
+    await watched.look("Papers", folder)
+    (folder / "b.txt").write_text("vintage")
+    here = folder.parent / "data" / "files" / (await storage.knowledge.bases(user))[0].id
+    here.rename(here.with_suffix(".away"))
+    here.write_text("in the way")
+    await watched.look("Papers", folder)
+    assert await names() == ["a.txt"]
+    here.unlink()
+    here.with_suffix(".away").rename(here)
+    await watched.look("Papers", folder)
+    assert await names() == ["a.txt", "b.txt"]
+
+
+def test_files_of_one_name_stay_apart(tmp_path):
+    for name in ("x/a/report.txt", "y/a/report.txt", "y/b/report.txt", "y/b/other.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+
+    def names(*paths):
+        return sorted(name for _, name in files_in(tmp_path / path for path in paths))
+
+    assert names("y/b") == ["other.txt", "report.txt"]
+    assert names("y/a", "y/b") == ["a/report.txt", "b/report.txt", "other.txt"]
+    assert names("x/a", "y/a/report.txt") == ["x/a/report.txt", "y/a/report.txt"]
+    assert names("y/b", "y/b/report.txt") == ["other.txt", "report.txt"]
 
 
 def test_folders_are_written_by_name():

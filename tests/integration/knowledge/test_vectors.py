@@ -144,6 +144,8 @@ async def test_another_model_by_the_same_name_makes_wider_vectors_and_breaks_no_
     await asyncio.wait_for(finished(storage, "s/plain"), 30)
     assert (await names(library, base, user, "cats"))[0] == "c.txt"
     assert await names(library, base, user, "sofa") != []
+    await asyncio.wait_for(finished(storage, "s/plain"), 30)  # those of the old width, too
+    assert set((await names(library, base, user, "cats"))[:2]) == {"a.txt", "c.txt"}
     making.cancel()
 
 
