@@ -283,7 +283,16 @@ def _conversation(
     follow_ups = (prompts.after_turn, compressor.after_turn, turn_cache.after)
     modes = turn_cache.wrap(MODES)
     find = knowledge.find
-    turns = Turns(storage.turns, models, prompts, modes, follow_ups, tools=tools, find=find)
+    turns = Turns(
+        storage.turns,
+        models,
+        prompts,
+        modes,
+        follow_ups,
+        tools=tools,
+        find=find,
+        project_of=storage.presets.project_of,
+    )
     turns.join(Replicas(post, storage.leases))
     return Conversation(turns, compressor, notes, answers, tools, find)
 
@@ -319,6 +328,7 @@ def _gateway(
         services,
         conversation.turns,
         storage.threads,
+        storage.presets,
         storage.conversations,
         storage.users,
         storage.key_values,

@@ -35,6 +35,7 @@ from app.view.guide import Guide
 from app.view.guide_ways import Ways
 from app.view.library import Shelves, library_router
 from app.view.panels import Panel, PanelFacts, PinnedFacts
+from app.view.projects import projects_router
 from app.view.server_form import ServerForm
 from app.view.servers import Servers
 from app.view.sessions import sessions_router
@@ -129,6 +130,7 @@ server.put_first(
     files.files_router(storage.elements),
     *(bin_router(storage.threads, shelf, root) for shelf in ("bin", "archive")),
     temporary_router(storage.threads, root),
+    projects_router(storage.presets, storage.threads, root),
     library_router(shelves, root),
     knowledge.knowledge_router(app.arrivals, storage.knowledge, root),
     *(() if local else (sessions_router(app.sessions, root),)),

@@ -67,11 +67,22 @@
     return response;
   };
 
+  /* The list of threads is of the open project, or of none (projects.js); a search is of all, or of that one. */
+  const fetchListed = (address, init) => {
+    const search = "search" in (JSON.parse(init.body).filter ?? {});
+    const headers = new Headers(init.headers);
+    if (!search || document.querySelector("#k-only-project:checked")) {
+      headers.set("x-konsilium-project", sessionStorage.getItem("konsilium-project") ?? "");
+    }
+    return fetchOnce(address, { ...init, headers });
+  };
+
   const pathOf = (request) => new URL(request.url ?? request, window.location.href).pathname;
   const fetchForChat = (...request) => {
     const path = pathOf(request[0]);
     if (path.endsWith("/user")) return fetchUntilAnswered(...request);
     if (path.endsWith("/project/thread") && request[1]?.method === "DELETE") return fetchDeleting(...request);
+    if (path.endsWith("/project/threads")) return fetchListed(...request);
     return path.endsWith("/set-session-cookie") ? fetchInTurn(...request) : fetchOnce(...request);
   };
   if (inChat) window.fetch = fetchForChat;
@@ -423,7 +434,7 @@
   });
 
   /* Chainlit loads one script; the composer's part, the threads' and the names have files of their own. */
-  for (const file of inChat ? ["attachments.js", "threads.js", "shelf.js", "models.js", "composer.js", "scroll.js", "names.js", "pictures.js", "formulas.js", "sources.js", "times.js", "aloud.js"] : []) {
+  for (const file of inChat ? ["attachments.js", "threads.js", "shelf.js", "projects.js", "models.js", "composer.js", "scroll.js", "names.js", "pictures.js", "formulas.js", "sources.js", "times.js", "aloud.js"] : []) {
     const beside = new URL(file, document.currentScript.src);
     document.head.append(Object.assign(document.createElement("script"), { src: beside.href }));
   }

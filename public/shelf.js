@@ -5,19 +5,19 @@
 
   const TEXTS = {
     ru: {
-      archive: "В архив", archived: "Разговор в архиве", undo: "Вернуть", temporary: "Временный разговор",
+      move: "В проект…", archive: "В архив", archived: "Разговор в архиве", undo: "Вернуть", temporary: "Временный разговор",
       here: "Временный разговор: не хранится и исчезнет, когда вы уйдёте.", keep: "Сохранить",
-      assistants: "Помощники", prompts: "Промпты", fill: "Вставить", drop: "Не надо",
+      shelves: "Библиотека", assistants: "Помощники", prompts: "Промпты", fill: "Вставить", drop: "Не надо",
     },
     uk: {
-      archive: "До архіву", archived: "Розмова в архіві", undo: "Повернути", temporary: "Тимчасова розмова",
+      move: "До проєкту…", archive: "До архіву", archived: "Розмова в архіві", undo: "Повернути", temporary: "Тимчасова розмова",
       here: "Тимчасова розмова: не зберігається і зникне, коли ви підете.", keep: "Зберегти",
-      assistants: "Помічники", prompts: "Промпти", fill: "Вставити", drop: "Не треба",
+      shelves: "Бібліотека", assistants: "Помічники", prompts: "Промпти", fill: "Вставити", drop: "Не треба",
     },
     en: {
-      archive: "Archive", archived: "The conversation is in the archive", undo: "Undo", temporary: "Temporary chat",
+      move: "Move to project…", archive: "Archive", archived: "The conversation is in the archive", undo: "Undo", temporary: "Temporary chat",
       here: "Temporary chat: it is not kept, and is gone when you leave.", keep: "Keep it",
-      assistants: "Assistants", prompts: "Prompts", fill: "Insert", drop: "Never mind",
+      shelves: "Library", assistants: "Assistants", prompts: "Prompts", fill: "Insert", drop: "Never mind",
     },
   };
   const K = window.Konsilium;
@@ -28,6 +28,7 @@
     '<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16" viewBox="0 0 24 24" fill="none" stroke="currentColor" ' +
     `stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">${paths}</svg>`;
   const BOX = svg('<rect width="20" height="5" x="2" y="3" rx="1"/><path d="M4 8v11a2 2 0 0 0 2 2h12a2 2 0 0 0 2-2V8M10 12h4"/>');
+  const FOLDER = svg('<path d="M20 20a2 2 0 0 0 2-2V8a2 2 0 0 0-2-2h-7.9a2 2 0 0 1-1.69-.9L9.6 3.9A2 2 0 0 0 7.93 3H4a2 2 0 0 0-2 2v13a2 2 0 0 0 2 2Z"/>');
   const DASHED = svg('<path stroke-dasharray="4 3" d="M7.9 20A9 9 0 1 0 4 16.1L2 22Z"/>');
 
   const make = (tag, attributes, ...children) => {
@@ -40,7 +41,7 @@
     if (element.textContent !== words) element.textContent = words;
   };
 
-  /* -- the archive: an entry of Chainlit's menu of a thread, above "Delete" ------------------------ */
+  /* -- the archive and the projects: entries of Chainlit's menu of a thread, above "Delete" --------- */
 
   const away = new Set();
   const hiding = document.head.appendChild(make("style", {}));
@@ -78,18 +79,23 @@
     document.body.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true, pointerType: "mouse" }));
     setTimeout(close, 100, menu, tries - 1); // a busy page may not listen yet
   };
-  const offerArchive = () => {
+  const move = (thread) => window.postMessage({ konsilium_move: thread }, window.location.origin);
+  const offerEntries = () => {
     const last = document.querySelector('[role="menu"] #delete-thread');
     const menu = last?.closest('[role="menu"]');
     if (!menu || menu.querySelector("#k-archive-thread")) return;
-    const entry = make("div", { id: "k-archive-thread", role: "menuitem", tabindex: "-1", class: last.className.replace(/text-red-500|focus:text-red-500/g, "") });
-    entry.append(text().archive);
-    entry.insertAdjacentHTML("beforeend", BOX);
+    offerEntry(menu, last, "k-move-thread", text().move, FOLDER, move);
+    offerEntry(menu, last, "k-archive-thread", text().archive, BOX, archive);
+  };
+  const offerEntry = (menu, last, id, label, icon, act) => {
+    const entry = make("div", { id, role: "menuitem", tabindex: "-1", class: last.className.replace(/text-red-500|focus:text-red-500/g, "") });
+    entry.append(label);
+    entry.insertAdjacentHTML("beforeend", icon);
     const chosen = (event) => {
       event.stopPropagation();
       const thread = threadOf(openMenu());
       close(menu);
-      if (thread) archive(thread);
+      if (thread) act(thread);
     };
     entry.addEventListener("click", chosen);
     entry.addEventListener("keydown", (event) => ["Enter", " "].includes(event.key) && chosen(event));
@@ -142,8 +148,9 @@
   const nav = make("nav", { class: "k-pages k-shelves" }, ...Object.values(shelves));
   const offerShelves = () => {
     for (const [kind, link] of Object.entries(shelves)) set(link, text()[kind]);
+    if (nav.ariaLabel !== text().shelves) nav.ariaLabel = text().shelves;
     const list = document.querySelector('[data-sidebar="content"]');
-    if (list && nav.nextElementSibling !== list) list.before(nav);
+    if (list && !nav.isConnected) (document.querySelector("#k-projects") ?? list).before(nav);
     const composer = document.querySelector("#message-composer");
     if (!preset || begun !== openThread()) named.remove();
     else if (composer && !named.isConnected) composer.before(named);
@@ -214,7 +221,7 @@
   );
 
   function look() {
-    offerArchive();
+    offerEntries();
     offerTemporary();
     offerShelves();
   }

@@ -4,9 +4,9 @@
   "use strict";
 
   const TEXTS = {
-    ru: { take: "Скачать разговор", markdown: "Markdown, чтобы читать", all: "Markdown со всеми ветвями", json: "JSON, чтобы обработать", unshare: "Закрыть доступ", bin: "Корзина", archive: "Архив", bring: "Импорт", deleted: "Разговор в корзине", versions: "Прежний вариант сохранён", undo: "Вернуть" },
-    uk: { take: "Завантажити розмову", markdown: "Markdown, щоб читати", all: "Markdown з усіма гілками", json: "JSON, щоб обробити", unshare: "Закрити доступ", bin: "Кошик", archive: "Архів", bring: "Імпорт", deleted: "Розмова в кошику", versions: "Попередній варіант збережено", undo: "Повернути" },
-    en: { take: "Download the conversation", markdown: "Markdown, to read", all: "Markdown with all branches", json: "JSON, to work with", unshare: "Stop sharing", bin: "Bin", archive: "Archive", bring: "Import", deleted: "The conversation is in the bin", versions: "The earlier version is kept", undo: "Undo" },
+    ru: { take: "Скачать разговор", markdown: "Markdown, чтобы читать", all: "Markdown со всеми ветвями", json: "JSON, чтобы обработать", unshare: "Закрыть доступ", bin: "Корзина", archive: "Архив", bring: "Импорт", elsewhere: "Другие разговоры", deleted: "Разговор в корзине", versions: "Прежний вариант сохранён", undo: "Вернуть" },
+    uk: { take: "Завантажити розмову", markdown: "Markdown, щоб читати", all: "Markdown з усіма гілками", json: "JSON, щоб обробити", unshare: "Закрити доступ", bin: "Кошик", archive: "Архів", bring: "Імпорт", elsewhere: "Інші розмови", deleted: "Розмова в кошику", versions: "Попередній варіант збережено", undo: "Повернути" },
+    en: { take: "Download the conversation", markdown: "Markdown, to read", all: "Markdown with all branches", json: "JSON, to work with", unshare: "Stop sharing", bin: "Bin", archive: "Archive", bring: "Import", elsewhere: "Other conversations", deleted: "The conversation is in the bin", versions: "The earlier version is kept", undo: "Undo" },
   };
   const root = new URL("..", document.currentScript.src);
   const text = () => window.Konsilium.words(document.documentElement.lang.slice(0, 2), TEXTS);
@@ -77,11 +77,12 @@
     if (composer) composer.before(note);
     else document.body.append(note);
   };
-  const undo = ({ thread, step, archived, said }) => {
+  const undo = ({ thread, step, archived, moved, said }) => {
     const back = make("button", { type: "button", class: "k-button" }, text().undo);
     back.addEventListener("click", async () => {
       note.hidden = true;
       if (archived) return window.postMessage({ konsilium_unarchive: archived }, window.location.origin);
+      if (moved) return window.postMessage({ konsilium_move_back: moved }, window.location.origin);
       if (step) return window.Konsilium.tell({ event: "branch", step });
       await fetch(new URL("bin/restore", root), { method: "POST", body: new URLSearchParams({ thread }) });
       window.location.assign(new URL(`thread/${thread}`, root));
@@ -135,6 +136,7 @@
   const nav = make("nav", { class: "k-pages" }, ...Object.values(pages));
   const offerPages = (content) => {
     for (const [name, link] of Object.entries(pages)) link.textContent = text()[name];
+    nav.setAttribute("aria-label", text().elsewhere);
     content.after(nav);
   };
 

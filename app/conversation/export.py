@@ -68,6 +68,7 @@ def as_json(stored: StoredThread) -> str:
         "active_at": thread.active_at.isoformat(),
         "leaf_id": thread.leaf_id,
         "settings": thread.metadata.get("chat_settings"),
+        "project": thread.project,
         "steps": [_step(step) for step in stored.steps],
         "files": [
             {"id": e.id, "step_id": e.step_id, "name": e.name, "mime": e.mime, "url": e.url}

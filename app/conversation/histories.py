@@ -56,6 +56,8 @@ class ArrivingThread:
     messages: Mapping[str, ArrivingMessage]
     leaf_id: str | None = None
     archived: bool = False
+    project: str = ""
+    """How the project is called that it was in."""
 
     @cached_property
     def said(self) -> tuple[ArrivingMessage, ...]:
@@ -92,6 +94,7 @@ class ArrivedThread:
     source_id: str
     """Its id there: one of ours may be here under it."""
     archived: bool = False
+    project: str = ""
 
 
 def arrived(thread: ArrivingThread, user_id: str, author: str) -> ArrivedThread:
@@ -111,6 +114,7 @@ def arrived(thread: ArrivingThread, user_id: str, author: str) -> ArrivedThread:
         thread.source,
         thread.id,
         thread.archived,
+        thread.project,
     )
 
 

@@ -11,6 +11,7 @@ from html import unescape
 from typing import Any
 
 from app.conversation.histories import ArrivingMessage, ArrivingThread, HistoryRefused, Role
+from app.core.presets import MAX_NAME
 from app.core.turns import now
 
 MAX_MESSAGES = 100_000
@@ -263,7 +264,8 @@ def _ours(entry: Mapping[str, Any]) -> ArrivingThread:
     ]
     dates = (_moment(entry.get("created_at")), _moment(entry.get("active_at")))
     shown = answers[-1] if answers else leaf
-    return _thread_of("Konsilium", entry["id"], entry.get("title"), dates, messages, shown)
+    thread = _thread_of("Konsilium", entry["id"], entry.get("title"), dates, messages, shown)
+    return replace(thread, project=_name(entry.get("project"))[:MAX_NAME].strip())
 
 
 def _follow_answers(

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
+from app.conversation.compression.layout import with_pinned
 from app.conversation.steps import Emit, HeldWriting, StepWriter
 from app.conversation.tools import TurnTools
+from app.core.compression import PinnedFact
 from app.core.errors import KonsiliumError
 from app.core.events import Progress, StepKind, StepStarted
 from app.core.messages import Message
@@ -247,7 +249,8 @@ class WholeHistory:
         profile: ModelProfile,
     ) -> Prompt:
         """The prompt with the full history."""
-        system = request.options.text("system_prompt").strip()
+        pinned = tuple(map(PinnedFact, request.facts))
+        system = with_pinned(request.options.text("system_prompt").strip(), pinned)
         messages = (
             *((Message.system(system),) if system else ()),
             *(message.as_message() for message in history if message.text),

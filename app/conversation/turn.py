@@ -20,6 +20,7 @@ from app.core.concurrency import BackgroundTasks, ended
 from app.core.errors import ContextTooLong, KonsiliumError, NotFound, StorageUnavailable
 from app.core.events import Progress
 from app.core.ports import Models, TurnStore
+from app.core.presets import Preset, within
 from app.core.requests import request_id
 from app.core.tools import ToolBox
 from app.core.turns import HistoryMessage, SettledTurn, ThreadBusy, TurnRequest, TurnTaken
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 2.0
 RETRY_WRITES_AFTER = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """Seconds between tries to store a finished turn: a locked or restarting database comes back."""
+
+ProjectOf = Callable[[str], Awaitable[Preset | None]]
+"""The project that a thread is in, by the thread's id."""
 
 AfterTurn = Callable[[SettledTurn], Awaitable[None]]
 """What happens once a turn is stored: titles, compression, the answer cache. In the background."""
@@ -127,6 +131,7 @@ class Turns:
         *,
         tools: ToolBox | None = None,
         find: Find | None = None,
+        project_of: ProjectOf | None = None,
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
         retry_writes_after: Sequence[float] = RETRY_WRITES_AFTER,
     ) -> None:
@@ -137,6 +142,7 @@ class Turns:
         self._after = after
         self._tools = tools or ToolBox()
         self._find = find
+        self._project_of = project_of
         self._checkpoint_seconds = checkpoint_seconds
         self._retry_writes_after = retry_writes_after
         self._begun: list[Callable[[str], None]] = []
@@ -320,6 +326,10 @@ class Turns:
     ) -> None:
         if refused is not None:
             raise refused
+        if self._project_of is not None and (
+            project := await self._project_of(turn.request.thread_id)
+        ):
+            turn.request = turn.state.request = within(turn.request, project)
         request = turn.request
         model = models.resolve(request.options.text("model"))
         if self._find is not None and request.options.names("knowledge"):

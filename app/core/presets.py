@@ -3,13 +3,17 @@ person, who may share assistants and prompts with all who sign in here."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from app.core.errors import KonsiliumError
+from app.core.options import ChatOptions
+from app.core.ports import Models
 from app.core.text import Text
+from app.core.turns import TurnRequest
 
-Kind = Literal["assistants", "prompts"]
-KINDS: tuple[Kind, ...] = ("assistants", "prompts")
+Kind = Literal["projects", "assistants", "prompts"]
+KINDS: tuple[Kind, ...] = ("projects", "assistants", "prompts")
 MAX_NAME = 80
 """Characters of a name."""
 
@@ -19,7 +23,7 @@ class PresetField:
     """One thing that a preset says: its id, how a form asks for it."""
 
     id: str
-    kind: Literal["line", "text", "model", "tools", "bases"]
+    kind: Literal["line", "text", "model", "mode", "tools", "bases"]
     label: Text
     hint: Text | None = None
     most: int = 8_000
@@ -58,6 +62,49 @@ _BASES = PresetField(
     ),
 )
 FIELDS: Mapping[Kind, tuple[PresetField, ...]] = {
+    "projects": (
+        PresetField(
+            "system_prompt",
+            "text",
+            Text(ru="Наставление", uk="Настанова", en="Instructions"),
+            Text(
+                ru="С него начинается наставление каждого разговора здесь, во всех режимах",
+                uk="З неї починається настанова кожної розмови тут, в усіх режимах",
+                en="Each conversation here begins its instructions with them, in every mode",
+            ),
+        ),
+        PresetField(
+            "facts",
+            "text",
+            Text(ru="Закреплённые факты", uk="Закріплені факти", en="Pinned facts"),
+            Text(
+                ru="По одному в строке. Модель получает их с каждым вопросом",
+                uk="По одному в рядку. Модель отримує їх із кожним запитанням",
+                en="One a line. The model is told them with every question",
+            ),
+        ),
+        PresetField(
+            "model",
+            "model",
+            Text(ru="Модель", uk="Модель", en="Model"),
+            Text(
+                ru="С ней начинаются новые разговоры; в каждом можно выбрать другую",
+                uk="З нею починаються нові розмови; у кожній можна вибрати іншу",
+                en="New conversations begin with it; any of them may choose another",
+            ),
+        ),
+        PresetField("mode", "mode", Text(ru="Режим", uk="Режим", en="Mode")),
+        PresetField(
+            "knowledge",
+            "bases",
+            Text(ru="Базы знаний", uk="Бази знань", en="Knowledge bases"),
+            Text(
+                ru="Ответы опираются на их документы и ссылаются на них",
+                uk="Відповіді спираються на їхні документи й посилаються на них",
+                en="Answers rest on their documents and cite them",
+            ),
+        ),
+    ),
     "assistants": (
         PresetField(
             "face",
@@ -112,6 +159,12 @@ class Preset:
         return self.content.get(id, "")
 
     @property
+    def facts(self) -> tuple[str, ...]:
+        """The pinned facts of a project, each once."""
+        lines = (" ".join(line.split()) for line in self.text("facts").split("\n"))
+        return tuple(dict.fromkeys(filter(None, lines)))
+
+    @property
     def slug(self) -> str:
         """Its name as part of a model's name: lower case, without blanks and signs."""
         return re.sub(r"[\W_]+", "-", self.name.casefold()).strip("-") or self.id
@@ -120,6 +173,30 @@ class Preset:
     def title(self) -> str:
         """Its name with its face."""
         return f"{self.text('face')} {self.name}".strip()
+
+
+def within(request: TurnRequest, project: Preset) -> TurnRequest:
+    """The turn as one of that project: its instructions stand before the conversation's own, its facts are
+    told, its knowledge bases searched. A key opens models alone: what it asks is not looked up there."""
+    options = request.options
+    spoken = (project.text("system_prompt"), options.text("system_prompt").strip())
+    values = {**options.values, "system_prompt": "\n\n".join(filter(None, spoken))}
+    if request.key_id is None:
+        bases = (project.text("knowledge"), options.text("knowledge"))
+        values["knowledge"] = ", ".join(filter(None, bases))
+    facts = (*project.facts, *request.facts)
+    return replace(request, options=ChatOptions(options.mode, values), facts=facts)
+
+
+def beginning(project: Preset, models: Models) -> dict[str, str]:
+    """What a conversation of that project begins with: its mode, and its model where that is there."""
+    model = project.text("model")
+    try:
+        models.resolve(model)
+    except KonsiliumError:
+        model = ""
+    chosen = {"mode": project.text("mode"), "model": model}
+    return {id: value for id, value in chosen.items() if value}
 
 
 def cleaned(kind: Kind, given: Mapping[str, Any]) -> dict[str, str]:

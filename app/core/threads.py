@@ -39,6 +39,10 @@ class ThreadRecord:
     """Since when it is in the archive: out of the list, and found by a search."""
     temporary: bool = False
     """In no list and found by nothing; gone with the page that shows it."""
+    project_id: str | None = None
+    """The project that it is in."""
+    project: str | None = None
+    """How that is called."""
     found_id: str | None = None
     """Of a search: the latest message with its words, where only other branches than the active have any."""
     excerpt: str | None = None

@@ -89,6 +89,8 @@ class TurnRequest:
     """A program asks: there is nobody who could allow a tool what it asks for."""
     author: str = ""
     """The user's display name, kept as the name of the question's step."""
+    facts: tuple[str, ...] = ()
+    """What is pinned for all the conversations of its project."""
     parts: "tuple[StepRecord, ...]" = ()
     """What an earlier try at this question came to: a mode may take over what is complete in it."""
 

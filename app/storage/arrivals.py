@@ -16,11 +16,11 @@ from sqlalchemy import Connection, insert, select, update
 from app.conversation.arrivals import Arrival
 from app.conversation.histories import ArrivedThread, HistoryRefused
 from app.core.threads import title_of
-from app.core.turns import StepRecord
+from app.core.turns import StepRecord, new_id, now
 from app.storage.branches import activate, write_steps
 from app.storage.database import Database
 from app.storage.rows import fold
-from app.storage.tables import steps, threads
+from app.storage.tables import presets, steps, threads
 
 MAX_BYTES = 300_000_000
 """Of the JSON in a file, packed or not."""
@@ -115,7 +115,9 @@ class Arrivals:
         def work(connection: Connection) -> Arrival:
             arrival, missing = look(connection)
             if arrival == "new":
-                connection.execute(insert(threads), _row(thread, user_id))
+                inside = _project(connection, user_id, thread.project)
+                row = _row(thread, user_id) | {"project_id": inside}
+                connection.execute(insert(threads), row)
             for start in range(0, len(missing), _BATCH):
                 write_steps(connection, missing[start : start + _BATCH], user_id)
             if missing and thread.leaf_id is not None:
@@ -128,6 +130,20 @@ class Arrivals:
         if dry:
             return (await self._database.read(look))[0]
         return await self._database.exclusive(work)
+
+
+def _project(connection: Connection, user_id: str, name: str) -> str | None:
+    """The user's project of that name, made where there is none; None for no name."""
+    if not name:
+        return None
+    own = (presets.c.user_id == user_id) & (presets.c.kind == "projects")
+    known = connection.execute(select(presets.c.id, presets.c.name).where(own))
+    for one in known:
+        if one.name.casefold() == name.casefold():
+            return str(one.id)
+    row = {"id": new_id(), "kind": "projects", "user_id": user_id, "name": name}
+    connection.execute(insert(presets), row | {"content": {}, "created_at": now()})
+    return row["id"]
 
 
 def _row(thread: ArrivedThread, user_id: str) -> dict[str, Any]:

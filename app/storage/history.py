@@ -133,6 +133,7 @@ class Conversations:
                 "metadata",
                 "tags",
                 "temporary",
+                "project_id",
             )
             row = {name: source._mapping[name] for name in kept} | {"id": made, "leaf_id": leaf}
             connection.execute(insert(threads), row | {"created_at": at, "active_at": at})

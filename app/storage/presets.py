@@ -1,16 +1,26 @@
-"""Assistants and prompts. Whoever asks is part of every statement."""
+"""Assistants, prompts and projects. Whoever asks is part of every statement."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from app.core.errors import BadRequest, NotFound
 from app.core.presets import MAX_NAME, Kind, Preset, cleaned
 from app.core.turns import new_id, now
 from app.storage.database import Database
 from app.storage.rows import AnyRow, storable_json
-from app.storage.tables import presets, users
+from app.storage.tables import presets, threads, users
 
 MOST = 500
 """Of one kind, a user's own: the composer lists all."""
@@ -39,6 +49,13 @@ class Presets:
         """That whose name has this form in a model's name, one's own before those of others."""
         found = (one for one in await self.all(kind, reader) if slug in (one.slug, one.id))
         return next(found, None)
+
+    async def project_of(self, thread_id: str) -> Preset | None:
+        """The project that a thread is in; None where it is in none. Whoever asks knows whose it is."""
+        row = await self._database.read(
+            lambda c: c.execute(_PROJECT, {"thread": thread_id}).first()
+        )
+        return _preset_from(row) if row is not None else None
 
     async def put(
         self, kind: Kind, user_id: str, name: str, content: Mapping[str, Any], id: str | None = None
@@ -72,18 +89,23 @@ class Presets:
         return str(row["id"])
 
     async def share(self, id: str, user_id: str, shared: bool) -> None:
-        """Opens it to all who may sign in here, or closes it."""
-        change = (
-            update(presets).where(_own(id, user_id)).values(shared_at=now() if shared else None)
-        )
+        """Opens it to all who may sign in here, or closes it. NotFound for a project: it is its owner's."""
+        own = _own(id, user_id) & (presets.c.kind != "projects")
+        change = update(presets).where(own).values(shared_at=now() if shared else None)
         if not await self._database.write(lambda c: c.execute(change).rowcount):
             raise NotFound(f"preset {id} of {user_id}")
 
     async def remove(self, id: str, user_id: str) -> None:
-        """Conversations that began with it keep what they have of it."""
+        """Conversations that began with it keep what they have of it; those in a project are in none."""
         this = delete(presets).where(_own(id, user_id))
-        if not await self._database.write(lambda c: c.execute(this).rowcount):
-            raise NotFound(f"preset {id} of {user_id}")
+        out = update(threads).where(threads.c.project_id == id).values(project_id=None)
+
+        def work(connection: Connection) -> None:
+            if not connection.execute(this).rowcount:
+                raise NotFound(f"preset {id} of {user_id}")
+            connection.execute(out)
+
+        await self._database.write(work)
 
 
 def _presets() -> Any:
@@ -93,6 +115,14 @@ def _presets() -> Any:
 
 def _readable(reader: str) -> ColumnElement[bool]:
     return or_(presets.c.user_id == reader, presets.c.shared_at.is_not(None))
+
+
+_PROJECT = (
+    _presets()
+    .join(threads, threads.c.project_id == presets.c.id)
+    .where(threads.c.id == bindparam("thread"))
+)
+"""Made once: it is asked with every question."""
 
 
 def _own(id: str, user_id: str) -> ColumnElement[bool]:

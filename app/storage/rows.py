@@ -48,6 +48,8 @@ def thread_from(row: AnyRow) -> ThreadRecord:
         shared_at=row.shared_at,
         archived_at=row.archived_at,
         temporary=row.temporary,
+        project_id=row.project_id,
+        project=row.project,
     )
 
 

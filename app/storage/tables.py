@@ -153,7 +153,9 @@ threads = Table(
         "temporary", Boolean, nullable=False, server_default=text("false")
     ),  # in no list, kept nowhere
     Column("chosen", Json),  # which way was taken last at each fork: {parent or "": child}
+    Column("project_id", String),  # of presets; whoever deletes a project takes its threads out
     Index("ix_threads_user_id_active_at", "user_id", "active_at", "id"),
+    Index("ix_threads_project_id_active_at", "project_id", "active_at", "id"),
     Index("ix_threads_deleted_at", "deleted_at"),
 )
 
@@ -415,7 +417,7 @@ votes = Table(
     Index("ix_votes_at", "at"),
 )
 
-# What conversations may begin with: assistants and prompts.
+# What conversations may begin with: assistants, prompts, and the projects that they are in.
 
 presets = Table(
     "presets",

@@ -12,7 +12,7 @@ from app.core.threads import Page, ThreadRecord
 from app.storage.branches import on_path
 from app.storage.rows import AnyRow, fold, thread_from
 from app.storage.tables import feedback as verdicts
-from app.storage.tables import steps, threads, users
+from app.storage.tables import presets, steps, threads, users
 
 _OFFSET = re.compile(r"[0-9]{1,6}")
 _SCAN = 1_000
@@ -29,15 +29,19 @@ def page_of(
     search: str | None,
     feedback: int | None,
     archived: bool,
+    project: str | None,
 ) -> Page[ThreadRecord]:
     """See `Threads.page`. What a page costs does not depend on how many threads there are."""
     words = words_of(search or "")
     if words:
-        return _found(connection, user_id, words, limit, cursor)
+        return _found(connection, user_id, words, limit, cursor, project)
     if search and search.strip():
         return Page(())
     away = threads.c.archived_at
     listed = _listed(user_id).where(away.is_not(None) if archived else away.is_(None))
+    if project is not None:
+        inside = threads.c.project_id
+        listed = listed.where(inside == project if project else inside.is_(None))
     if feedback is not None:
         listed = listed.where(_has_feedback(feedback))
     if cursor and (after := _parse_cursor(cursor)):
@@ -49,22 +53,31 @@ def page_of(
 
 
 def with_owner() -> Select[Any]:
-    """Threads with their owners' identifiers, as `rows.thread_from` takes them."""
-    return select(*threads.c, users.c.identifier).join(users, users.c.id == threads.c.user_id)
+    """Threads with their owners' identifiers and the names of their projects, as `rows.thread_from` takes
+    them."""
+    whose = select(*threads.c, users.c.identifier, presets.c.name.label("project"))
+    of_user = whose.join(users, users.c.id == threads.c.user_id)
+    return of_user.outerjoin(presets, presets.c.id == threads.c.project_id)
 
 
 def _found(
-    connection: Connection, user_id: str, words: list[str], limit: int, cursor: str | None
+    connection: Connection,
+    user_id: str,
+    words: list[str],
+    limit: int,
+    cursor: str | None,
+    project: str | None,
 ) -> Page[ThreadRecord]:
-    """Threads whose title matches, then those in which it was said, latest first."""
+    """Threads whose title matches, then those in which it was said, latest first; of one project, if any
+    is given."""
     skip = int(cursor) if cursor and _OFFSET.fullmatch(cursor) else 0
     wanted = skip + limit + 1
-    seen = dict.fromkeys(_titled(connection, user_id, words, wanted))
+    seen = dict.fromkeys(_titled(connection, user_id, words, wanted, project))
     titled = set(seen)
     hits: dict[str, list[int]] = {}
     before: int | None = None
     while len(seen) < wanted:
-        said = _said(connection, user_id, words, before)
+        said = _said(connection, user_id, words, before, project)
         seen |= dict.fromkeys(row.thread_id for row in said)
         for row in said:
             hits.setdefault(row.thread_id, []).append(row.seq)
@@ -137,9 +150,13 @@ def _parse_cursor(cursor: str) -> tuple[datetime, str] | None:
     return (at, id) if bar and at.tzinfo else None
 
 
-def _titled(connection: Connection, user_id: str, words: list[str], limit: int) -> Sequence[str]:
+def _titled(
+    connection: Connection, user_id: str, words: list[str], limit: int, project: str | None
+) -> Sequence[str]:
     """Ids of the user's threads with every word in the title, most recently active first."""
     matching = [threads.c.folded_title.contains(word, autoescape=True) for word in words]
+    if project:
+        matching.append(threads.c.project_id == project)
     found = connection.execute(
         select(threads.c.id)
         .where(threads.c.user_id == user_id, *matching)
@@ -150,24 +167,28 @@ def _titled(connection: Connection, user_id: str, words: list[str], limit: int) 
 
 
 def _said(
-    connection: Connection, user_id: str, words: list[str], before: int | None
+    connection: Connection, user_id: str, words: list[str], before: int | None, project: str | None
 ) -> Sequence[AnyRow]:
     """The next messages with every word, latest first: rows of (seq, thread_id)."""
     if connection.dialect.name == "sqlite":
         statement = text(
             "SELECT s.seq, s.thread_id FROM spoken_index JOIN steps s ON s.seq = spoken_index.rowid"
-            " WHERE spoken_index MATCH :query AND spoken_index.rowid < :before"
+            " WHERE spoken_index MATCH :query AND spoken_index.rowid < :before AND (:project = ''"
+            "  OR s.thread_id IN (SELECT id FROM threads WHERE project_id = :project))"
             " ORDER BY spoken_index.rowid DESC LIMIT :scan"
         )
         values = {"query": fts5_query(user_id, words)}
     else:
         statement = text(
             "SELECT seq, thread_id FROM steps WHERE user_id = :user_id AND seq < :before"
-            " AND said @@ to_tsquery('simple', :query) ORDER BY seq DESC LIMIT :scan"
+            " AND said @@ to_tsquery('simple', :query) AND (:project = ''"
+            "  OR thread_id IN (SELECT id FROM threads WHERE project_id = :project))"
+            " ORDER BY seq DESC LIMIT :scan"
         )
         values = {"user_id": user_id, "query": tsquery(words)}
     ceiling = before if before is not None else 2**62
-    found = connection.execute(statement, {**values, "before": ceiling, "scan": _SCAN})
+    limits = {"before": ceiling, "scan": _SCAN, "project": project or ""}
+    found = connection.execute(statement, {**values, **limits})
     return found.all()
 
 

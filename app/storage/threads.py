@@ -49,7 +49,7 @@ from app.storage.rows import (
     storable_json,
     thread_from,
 )
-from app.storage.tables import documents, elements, feedback, steps, threads
+from app.storage.tables import documents, elements, feedback, presets, steps, threads
 from app.storage.thread_pages import page_of, with_owner
 
 log = logging.getLogger(__name__)
@@ -82,15 +82,17 @@ class Threads:
         search: str | None = None,
         feedback: int | None = None,
         archived: bool = False,
+        project: str | None = None,
     ) -> Page[ThreadRecord]:
-        """The user's threads, newest activity first, or those in the archive. `search` finds words by
+        """The user's threads, newest activity first, or those in the archive; of one `project`, or of none
+        where that is empty. `search` finds words by
         their beginnings, in any case, in the archive too: threads whose title has them all, then those
         with a message that does, latest first."""
         if limit < 1:
             raise BadRequest(f"a page of {limit} threads")
         limit = min(limit, MAX_PAGE)
         return await self._database.read(
-            lambda c: page_of(c, user_id, limit, cursor, search, feedback, archived)
+            lambda c: page_of(c, user_id, limit, cursor, search, feedback, archived, project)
         )
 
     async def find(self, thread_id: str, reader: str | None) -> ThreadRecord:
@@ -125,15 +127,39 @@ class Threads:
         await self._database.write(lambda c: ensure_thread(c, thread_id, user_id))
 
     async def begin(
-        self, user_id: str, *, temporary: bool = False, metadata: Mapping[str, Any] | None = None
+        self,
+        user_id: str,
+        *,
+        temporary: bool = False,
+        project_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> str:
         """Makes an empty thread, which no list shows yet; a temporary one no list ever does, and nothing finds
-        it. Returns its id."""
+        it. Returns its id. Raises NotFound for a project that is not the user's."""
         at = now()
         row: Values = {"id": new_id(), "user_id": user_id, "tags": [], "temporary": temporary}
         row |= {"created_at": at, "active_at": at, "metadata": storable_json(metadata or {})}
-        await self._database.write(lambda c: c.execute(insert(threads), row).close())
+
+        def work(connection: Connection) -> None:
+            if project_id is not None:
+                row["project_id"] = _own_project(connection, project_id, user_id)
+            connection.execute(insert(threads), row)
+
+        await self._database.write(work)
         return str(row["id"])
+
+    async def move(self, thread_id: str, user_id: str, project_id: str | None) -> None:
+        """Puts it into a project of the user's, or into none. NotFound for a temporary one."""
+
+        def work(connection: Connection) -> None:
+            if project_id is not None:
+                _own_project(connection, project_id, user_id)
+            own = (threads.c.id == thread_id) & (threads.c.user_id == user_id)
+            moved = update(threads).where(own, threads.c.deleted_at.is_(None), ~threads.c.temporary)
+            if not connection.execute(moved.values(project_id=project_id)).rowcount:
+                raise NotFound(f"thread {thread_id} of {user_id}")
+
+        await self._database.write(work)
 
     async def is_temporary(self, thread_id: str) -> bool:
         """Whether nothing of it may be kept."""
@@ -393,6 +419,15 @@ def ensure_thread(connection: Connection, thread_id: str, user_id: str) -> None:
     owner = connection.scalar(select(threads.c.user_id).where(there))
     if owner != user_id:
         raise NotFound(f"thread {thread_id} of {user_id}")
+
+
+def _own_project(connection: Connection, project_id: str, user_id: str) -> str:
+    """The id of that project; it cannot be deleted before this transaction ends."""
+    own = (presets.c.id == project_id) & (presets.c.user_id == user_id)
+    query = select(presets.c.id).where(own, presets.c.kind == "projects")
+    if connection.scalar(query.with_for_update(read=True)) is None:
+        raise NotFound(f"project {project_id} of {user_id}")
+    return project_id
 
 
 def _readable(connection: Connection, thread_id: str, reader: str | None) -> ThreadRecord:

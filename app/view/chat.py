@@ -20,7 +20,7 @@ from app.core.turns import Attachment, Question, StepRecord, TurnRequest, new_id
 from app.core.usage import Outcome
 from app.storage.elements import Elements
 from app.storage.history import Conversations
-from app.view.chainlit.browser import PRESET, TEMPORARY, Browser, guarded, open_on
+from app.view.chainlit.browser import PRESET, PROJECT, TEMPORARY, Browser, guarded, open_on
 from app.view.chainlit.dicts import (
     ElementDict,
     ThreadDict,
@@ -147,7 +147,11 @@ class Chat:
             "first_interaction", {"interaction": "resume", "thread_id": thread["id"]}
         )
         self._background.stop(browser.id)
-        apart = {TEMPORARY: known.get(TEMPORARY) is True, PRESET: str(known.get(PRESET) or "")}
+        apart = {
+            TEMPORARY: known.get(TEMPORARY) is True,
+            PRESET: str(known.get(PRESET) or ""),
+            PROJECT: known.get(PROJECT),
+        }
         browser.choose({**(known.get("chat_settings") or {}), **apart})
         self.panel.choose_a_model(browser)
         follower = self._lay_over(browser, thread, turn)

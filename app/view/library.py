@@ -1,19 +1,20 @@
-"""/library: one's assistants and prompts, and those that others share, on pages without a script; and what
-begins a conversation with an assistant."""
+"""/library: one's projects, assistants and prompts, and what of these others share, on pages without a
+script; and what begins a conversation with an assistant or in a project."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, HTTPException, Request
+from fastapi import APIRouter, Form, HTTPException, Query, Request
 from fastapi import Path as PathParam
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from app.conversation.modes import MODES
 from app.core.errors import BadRequest, KonsiliumError, NotFound
 from app.core.knowledge import KnowledgeStore
 from app.core.ports import KeyValueStore, Models
-from app.core.presets import FIELDS, KINDS, MAX_NAME, Kind, Preset, PresetField, places
+from app.core.presets import FIELDS, KINDS, MAX_NAME, Kind, Preset, PresetField, beginning, places
 from app.core.text import Language, Text
 from app.core.tools import ToolBox
 from app.storage.presets import Presets
@@ -21,15 +22,25 @@ from app.storage.threads import Threads
 from app.view.chainlit.identity import asking_id, reading_language
 from app.view.model_labels import chat_models
 from app.view.panels import DEFAULTS
+from app.view.projects import LISTED, conversations, tell_of_projects
 from app.view.sessions import page_of
 
 PATH = "/library"
 
 TITLES: Mapping[Kind, Text] = {
+    "projects": Text(ru="Проекты", uk="Проєкти", en="Projects"),
     "assistants": Text(ru="Помощники", uk="Помічники", en="Assistants"),
     "prompts": Text(ru="Промпты", uk="Промпти", en="Prompts"),
 }
 HINTS: Mapping[Kind, Text] = {
+    "projects": Text(
+        ru="Проект — папка разговоров с общими наставлением, фактами и базами знаний, с моделью и режимом для "
+        "новых разговоров. Видите его только вы. Удалите проект — разговоры останутся в общем списке.",
+        uk="Проєкт — тека розмов зі спільними настановою, фактами й базами знань, з моделлю та режимом для "
+        "нових розмов. Бачите його лише ви. Видалите проєкт — розмови залишаться в загальному списку.",
+        en="A project is a folder of conversations with instructions, facts and knowledge bases of its own, and a "
+        "model and a mode for new ones. Only you see it. Delete it, and its conversations stay in the list.",
+    ),
     "assistants": Text(
         ru="Помощник — имя, наставление, модель, инструменты и базы знаний, с которыми начинается разговор. "
         "Его можно посадить в совет и в диалог, а программы зовут его моделью konsilium/assistants/имя.",
@@ -59,6 +70,7 @@ GONE = Text(
     uk="моделі {model} зараз немає: відповість вибрана за замовчуванням",
     en="the model {model} is not there now: the default one answers",
 )
+AS_LAST = Text(ru="как в последний раз", uk="як востаннє", en="as chosen last")
 DEFAULT = Text(ru="по умолчанию", uk="за замовчуванням", en="the default one")
 FILL_IN = Text(ru="поля: {places}", uk="поля: {places}", en="fields: {places}")
 REFUSED = Text(
@@ -68,6 +80,7 @@ REFUSED = Text(
 )
 
 _Id = Annotated[str, Form(pattern="^[0-9a-f-]{1,64}$")]
+_Words = Annotated[str, Query(max_length=200)]
 _Key = Annotated[str, PathParam(pattern="^[0-9a-f-]{1,64}$")]
 _ROWS = 8
 
@@ -97,13 +110,13 @@ def library_router(shelves: Shelves, root: str = "") -> APIRouter:
         return await _Page(shelves, reader, kind, root).listed()
 
     @router.get("/{kind}/{id}")
-    async def one(kind: Kind, id: _Key) -> Response:
+    async def one(kind: Kind, id: _Key, q: _Words = "") -> Response:
         if (reader := asking_id()) is None:
             return RedirectResponse(f"{root}/login", 303)
         preset = await _found(presets, id, reader)
         if preset.kind != kind or preset.user_id != reader:
             raise _missing()
-        return await _Page(shelves, reader, kind, root).edited(preset)
+        return await _Page(shelves, reader, kind, root).edited(preset, looked_for=q)
 
     @router.get("/prompts/{id}/text")
     async def text(id: _Key) -> JSONResponse:
@@ -124,13 +137,17 @@ def library_router(shelves: Shelves, root: str = "") -> APIRouter:
         said = {one.id: _said(one, given.get(one.id, [])) for one in FIELDS[kind]}
         name, id = "".join(given.get("name", [])[:1]), "".join(given.get("id", [])[:1])
         try:
-            await presets.put(kind, user, name, said, id or None)
+            kept = await presets.put(kind, user, name, said, id or None)
         except BadRequest:
             draft = Preset(id, kind, user, "", name, {k: str(v) for k, v in said.items() if v})
             return await _Page(shelves, user, kind, root).edited(draft, REFUSED)
         except NotFound:
             raise _missing() from None
-        return RedirectResponse(f"{root}{PATH}/{kind}", 303)
+        here = f"{PATH}/{kind}"
+        if kind == "projects":
+            here = f"{here}/{kept}"
+            await tell_of_projects(user)
+        return RedirectResponse(f"{root}{here}", 303)
 
     @router.post("/share")
     async def share(id: _Id, shared: Annotated[bool, Form()] = False) -> Response:
@@ -150,22 +167,29 @@ def library_router(shelves: Shelves, root: str = "") -> APIRouter:
             await presets.remove(id, _asking())
         except NotFound:
             raise _missing() from None
+        if kind == "projects":
+            await tell_of_projects(_asking())
         return RedirectResponse(f"{root}{PATH}/{kind}", 303)
 
     @router.post("/begin")
     async def begin(id: _Id) -> Response:
-        """A conversation with that assistant, and its page."""
+        """A conversation with that assistant or in that project, and its page."""
         user = _asking()
         preset = await _found(presets, id, user)
-        if preset.kind != "assistants":
+        if preset.kind == "prompts":
             raise _missing()
         settings = dict(await shelves.values.get(DEFAULTS, user) or {})
-        settings |= {one.id: preset.text(one.id) for one in FIELDS["assistants"]}
-        if not preset.text("model") or _gone(shelves.models, preset):
-            del settings["model"]
-        settings |= {"mode": "chat"}
-        metadata = {"chat_settings": settings, "preset": preset.title}
-        made = await shelves.threads.begin(user, metadata=metadata)
+        if preset.kind == "projects":
+            metadata: dict[str, Any] = {
+                "chat_settings": settings | beginning(preset, shelves.models)
+            }
+        else:
+            settings |= {one.id: preset.text(one.id) for one in FIELDS["assistants"]}
+            if not preset.text("model") or _gone(shelves.models, preset):
+                del settings["model"]
+            metadata = {"chat_settings": settings | {"mode": "chat"}, "preset": preset.title}
+        project = preset.id if preset.kind == "projects" else None
+        made = await shelves.threads.begin(user, project_id=project, metadata=metadata)
         return RedirectResponse(f"{root}/thread/{made}", 303)
 
     return router
@@ -226,17 +250,34 @@ class _Page:
         hint = HINTS[self._kind][language]
         return self._page(f"<p>{tabs}</p><p>{hint}</p>{new}<ul>{rows}</ul>")
 
-    async def edited(self, preset: Preset, problem: Text | None = None) -> Response:
-        """The form of one; with a problem what was typed is there still."""
+    async def edited(
+        self, preset: Preset, problem: Text | None = None, looked_for: str = ""
+    ) -> Response:
+        """The form of one; with a problem what was typed is there still. Below that of a project its
+        conversations, or those in which `looked_for` was said."""
         back = f"{self._root}{PATH}/{self._kind}"
         said = f'<p role="alert"><strong>{problem[self._language]}</strong></p>' if problem else ""
         link = f'<p><a href="{back}">← {TITLES[self._kind][self._language]}</a></p>'
-        page = self._page(f"{link}{said}{await self._form(preset, SAVE)}")
+        below = ""
+        if preset.kind == "projects" and preset.id:
+            begin, remove = (
+                self._button(*one, preset) for one in (("begin", BEGIN), ("remove", REMOVE))
+            )
+            link = f"{link}<p>{begin}</p>"
+            held = await self._shelves.threads.page(
+                self._reader, limit=LISTED, search=looked_for or None, project=preset.id
+            )
+            here = f"{self._root}{PATH}/projects/{preset.id}"
+            listed = conversations(held.items, looked_for, here, self._language, self._root)
+            below = f"<p>{remove}</p>{listed}"
+        body = f"{link}{said}{await self._form(preset, SAVE)}{below}"
+        page = self._page(body, escape(preset.title) if preset.id else "")
         page.status_code = 400 if problem else 200
         return page
 
-    def _page(self, body: str) -> Response:
-        return page_of(TITLES[self._kind][self._language], body, self._language, self._root)
+    def _page(self, body: str, title: str = "") -> Response:
+        title = title or TITLES[self._kind][self._language]
+        return page_of(title, body, self._language, self._root)
 
     def _row(self, preset: Preset) -> str:
         language, own = self._language, preset.user_id == self._reader
@@ -252,15 +293,17 @@ class _Page:
         buttons = []
         if preset.kind == "assistants":
             about.append(f"<code>konsilium/assistants/{escape(preset.slug)}</code>")
+        if preset.kind != "prompts":
             buttons.append(self._button("begin", BEGIN, preset))
         if own:
             address = f"{self._root}{PATH}/{preset.kind}/{preset.id}"
             buttons.append(f'<a href="{address}">{EDIT[language]}</a>')
-            buttons.append(
-                self._button("share", UNSHARE, preset)
-                if preset.shared
-                else self._button("share", SHARE, preset, shared="true")
-            )
+            if preset.kind != "projects":
+                buttons.append(
+                    self._button("share", UNSHARE, preset)
+                    if preset.shared
+                    else self._button("share", SHARE, preset, shared="true")
+                )
             buttons.append(self._button("remove", REMOVE, preset))
         said = " · ".join(filter(None, about))
         return (
@@ -313,6 +356,14 @@ class _Page:
                     for name in listed
                 )
                 return f'<label>{label}<br><select name="{one.id}">{choices}</select></label>'
+            case "mode":
+                ways = "".join(
+                    f'<option value="{mode.id}"{" selected" if mode.id == value else ""}>'
+                    f"{mode.name[self._language]}</option>"
+                    for mode in MODES
+                )
+                none = f'<option value="">{AS_LAST[self._language]}</option>'
+                return f'<label>{label}<br><select name="{one.id}">{none}{ways}</select></label>'
             case "tools":
                 every = await self._shelves.tools.every(self._reader)
                 listed = {t.id: t.title[self._language] if t.title else t.id for t in every}

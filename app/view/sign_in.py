@@ -107,6 +107,7 @@ class AuthMiddleware:
                 headers.get("accept-language", ""),
                 address or "",
                 token.text if enabled is not None and token is not None else "",
+                headers.get("x-konsilium-project"),
             )
         )
         if local is not None:

@@ -8,19 +8,20 @@ from fastapi.responses import RedirectResponse, Response
 
 from app.conversation.turn import Turns
 from app.core.errors import NotFound
-from app.core.turns import new_id
 from app.storage.threads import Threads
-from app.view.chainlit.browser import PRESET, TEMPORARY, Browser, open_on
+from app.view.chainlit.browser import PRESET, PROJECT, TEMPORARY, Browser, open_on
 from app.view.chainlit.identity import asking_id
 
 PATH = "/temporary"
 
 
 async def say_apart(page: Browser) -> None:
-    """Tells the page whether its thread is one, and what it was begun with."""
+    """Tells the page whether its thread is one, what it was begun with, and the project that it is in."""
     shown = page.thread_id if page.temporary else None
     begun = [page.thread_id, page.choices.get(PRESET) or ""]
-    await page.emit("window_message", {"konsilium_temporary": shown, "konsilium_preset": begun})
+    inside = [page.thread_id, *(page.choices.get(PROJECT) or ("", ""))]
+    told = {"konsilium_temporary": shown, "konsilium_preset": begun, "konsilium_project": inside}
+    await page.emit("window_message", told)
 
 
 class TemporaryChats:
@@ -46,10 +47,7 @@ class TemporaryChats:
         for each in open_on(page.thread_id):
             each.choose({TEMPORARY: False})
             await say_apart(each)
-            news = {"interaction": new_id(), "thread_id": each.thread_id}
-            await each.emit(
-                "first_interaction", news
-            )  # a word not said before: the list is fetched anew
+            await each.list_anew(each.thread_id)
 
 
 def temporary_router(threads: Threads, root: str = "") -> APIRouter:

@@ -101,6 +101,8 @@ SIGNED_IN = [
     "/library/share",
     "/library/{kind}",
     "/library/{kind}/{id}",
+    "/projects",
+    "/projects/move",
     "/project/action",
     "/project/file",
     "/project/file/{file_id}",
@@ -139,6 +141,8 @@ BY_KEY = [
     "/api/keys/{key_id}",
     "/api/models/server/models",
     "/api/models/servers",
+    "/api/projects",
+    "/api/projects/{project_id}",
     "/api/ps",
     "/api/tags",
     "/api/embed",
@@ -368,6 +372,49 @@ async def test_what_others_keep_on_their_shelves_opens_to_nobody_until_it_is_sha
     assert (await bob.http.get(text)).json()["places"] == ["word"]
     assert "Theirs" in (await bob.http.get("/library/prompts")).text
     await storage.presets.remove(id, admin.id)
+
+
+async def test_a_project_is_its_owners_and_takes_and_gives_no_threads_of_others(app, bob, storage):
+    [admin] = [user for user in await storage.users.all() if user.role == "admin"]
+    [bobs] = [user for user in await storage.users.all() if user.identifier == "bob"]
+    secret = {"system_prompt": "A secret"}
+    theirs = await storage.presets.put("projects", admin.id, "Theirs", secret)
+    thread = await storage.threads.begin(admin.id, project_id=theirs)
+    own = await storage.presets.put("projects", bobs.id, "Own", {})
+    mine = await storage.threads.begin(bobs.id)
+    refused = [
+        ("/library/save", {"kind": "projects", "id": theirs, "name": "Mine"}),
+        ("/library/share", {"id": theirs, "shared": "true"}),
+        ("/library/share", {"id": own, "shared": "true"}),
+        ("/library/remove", {"id": theirs}),
+        ("/library/begin", {"id": theirs}),
+        ("/projects/move", {"thread": thread, "project": own}),
+        ("/projects/move", {"thread": thread}),
+        ("/projects/move", {"thread": mine, "project": theirs}),
+    ]
+    for path, form in refused:
+        assert (await bob.http.post(path, data=form)).status_code == 404, (path, form)
+    assert (await bob.http.get(f"/library/projects/{theirs}")).status_code == 404
+    assert [one["name"] for one in (await bob.http.get("/projects")).json()["projects"]] == ["Own"]
+    assert "Theirs" not in (await bob.http.get("/library/projects")).text
+    listed = {"pagination": {"first": 20}, "filter": {}}
+    for project in (theirs, "", "' OR 1=1 --"):
+        headers = {"x-konsilium-project": project}
+        found = await bob.http.post("/project/threads", json=listed, headers=headers)
+        assert found.json()["data"] == [], project
+    for project in (theirs, own):
+        for method, path, body in (
+            ("PATCH", f"/api/chats/{thread}", {"projectId": project}),
+            ("PATCH", f"/api/projects/{theirs}", {"name": "Mine"}),
+            ("DELETE", f"/api/projects/{theirs}", None),
+            ("POST", "/api/chats", {"projectId": theirs}),
+        ):
+            assert (await bob.http.request(method, path, json=body)).status_code == 404, path
+    assert (await storage.threads.find(thread, admin.id)).project == "Theirs"
+    await bob.http.post("/projects/move", data={"thread": mine, "project": own})
+    assert (await storage.threads.find(mine, bobs.id)).project == "Own"
+    for id, user in ((theirs, admin.id), (own, bobs.id)):
+        await storage.presets.remove(id, user)
 
 
 async def _refused(page):

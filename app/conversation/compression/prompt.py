@@ -18,7 +18,7 @@ from app.completion.tokens import (
 from app.conversation.compression.compressor import Compressor
 from app.conversation.compression.layout import Layout, lay_out, said
 from app.conversation.tokens import Calibration, Scale, cut_by_server, window_of
-from app.core.compression import CompressionState
+from app.core.compression import CompressionState, PinnedFact
 from app.core.errors import ContextTooLong, StorageUnavailable
 from app.core.messages import Message
 from app.core.models import ModelProfile
@@ -57,14 +57,16 @@ class CompressingPromptBuilder:
         state = await self._state(request)
         written = options.text("system_prompt").strip()
         system = await self._system(request, written)
-        whole = lay_out(system, state, said(history), request.question)
+        told_of = (*map(PinnedFact, request.facts), *state.pinned)
+        head = replace(state, pinned=told_of)
+        whole = lay_out(system, head, said(history), request.question)
         scale = await self._calibration.measured(profile.ref, _texts(whole.messages))
         window = window_of(profile, options)
         most = int(options.number("max_tokens")) or None
         needs = scale.tokens(prompt_tokens(whole.messages)) + answer_reserve(most, window or 0)
         window = window_of(profile, options, needs)
         room = window - answer_reserve(most, window) if window else None
-        layout, dropped = _fit(request, state, said(history), system, scale, room)
+        layout, dropped = _fit(request, head, said(history), system, scale, room)
         if room is not None and _too_long(layout, scale, room):
             raise ContextTooLong(
                 f"about {scale.tokens(prompt_tokens(layout.messages))} tokens, room for {room}",

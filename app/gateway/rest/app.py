@@ -18,7 +18,7 @@ from app.core.errors import KonsiliumError
 from app.gateway.bodies import check_structure
 from app.gateway.errors import Answer, HttpError, answer_to
 from app.gateway.http import ClientGone, Exchange, meant
-from app.gateway.rest import aliases, answers, chat, chats, keys, models
+from app.gateway.rest import aliases, answers, chat, chats, keys, models, projects
 from app.gateway.rest.services import CALLER, LIMITS, RestServices
 from app.gateway.rest.shapes import Refusal
 
@@ -94,7 +94,7 @@ def build_rest(services: RestServices) -> FastAPI:
     )
     app.state.services = services
     app.add_middleware(_AuthenticatedFirst, services=services)
-    for each in (models, chats, chat, keys, aliases, answers):
+    for each in (models, chats, projects, chat, keys, aliases, answers):
         app.include_router(each.router)
     for kind in (KonsiliumError, HttpError, Exception):
         app.add_exception_handler(kind, _refuse)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 
 from app.core.errors import NotFound
 from app.core.events import StepKind
+from app.core.presets import beginning
 from app.core.threads import StoredThread, ThreadRecord
 from app.core.turns import StepRecord, new_id
 from app.gateway.access import Caller
@@ -14,12 +15,12 @@ from app.gateway.rest.services import RestServices, TheCaller, TheServices
 from app.gateway.rest.shapes import (
     Branch,
     Chat,
+    ChatChange,
     ChatMade,
     Chats,
     Done,
     Messages,
     NewChat,
-    Renamed,
     Said,
     Session,
     SessionMade,
@@ -36,22 +37,31 @@ async def chats(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
     search: Annotated[str | None, Query(max_length=500)] = None,
+    project: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Chats:
-    """Your threads, those with the latest words first."""
-    page = await services.threads.page(caller.user_id, limit=limit, cursor=cursor, search=search)
+    """Your threads, those with the latest words first; of one project, if its id is given."""
+    page = await services.threads.page(
+        caller.user_id, limit=limit, cursor=cursor, search=search, project=project or None
+    )
     return Chats(chats=[_chat(thread) for thread in page.items], next=page.next)
 
 
 @router.post("/chats", status_code=201)
 async def make_chat(services: TheServices, caller: TheCaller, new: NewChat) -> ChatMade:
     """A new thread. Without a title it is listed once something was said in it."""
-    return ChatMade(chat_id=await make_thread(services, caller, new.title), title=new.title)
+    made = await make_thread(services, caller, new.title, new.project_id)
+    return ChatMade(chat_id=made, title=new.title)
 
 
 @router.patch("/chats/{chat_id}")
-async def rename_chat(services: TheServices, caller: TheCaller, chat_id: str, new: Renamed) -> Chat:
-    """Names a thread."""
-    await services.threads.rename(chat_id, caller.user_id, new.title)
+async def change_chat(
+    services: TheServices, caller: TheCaller, chat_id: str, new: ChatChange
+) -> Chat:
+    """Names a thread, puts it into a project or takes it out."""
+    if "project_id" in new.model_fields_set:
+        await services.threads.move(chat_id, caller.user_id, new.project_id)
+    if new.title is not None:
+        await services.threads.rename(chat_id, caller.user_id, new.title)
     return _chat(await services.threads.find(chat_id, caller.user_id))
 
 
@@ -109,13 +119,22 @@ async def session(services: TheServices, caller: TheCaller, session_id: str) -> 
     )
 
 
-async def make_thread(services: RestServices, caller: Caller, title: str) -> str:
-    """The id of a new thread of the caller's."""
-    thread_id = new_id()
+async def make_thread(
+    services: RestServices, caller: Caller, title: str, project_id: str | None = None
+) -> str:
+    """The id of a new thread of the caller's, in a project if one is given. Raises NotFound for another's."""
+    if project_id is not None:
+        project = await services.presets.find(project_id, caller.user_id)
+        begins = {"chat_settings": beginning(project, services.gateway.models)}
+        thread_id = await services.threads.begin(
+            caller.user_id, project_id=project_id, metadata=begins
+        )
+    else:
+        thread_id = new_id()
     if title.strip():
         await services.threads.suggest_title(thread_id, caller.user_id, title)
         await services.threads.rename(thread_id, caller.user_id, title)
-    else:
+    elif project_id is None:
         await services.threads.ensure(thread_id, caller.user_id)
     return thread_id
 
@@ -137,6 +156,7 @@ def _chat(thread: ThreadRecord) -> Chat:
         title=thread.title or UNTITLED,
         created_at=_ms(thread.created_at),
         updated_at=_ms(thread.active_at),
+        project_id=thread.project_id,
     )
 
 

@@ -15,6 +15,7 @@ from app.core.ports import KeyValueStore, UserStore
 from app.gateway.access import Caller
 from app.gateway.services import GatewayServices
 from app.storage.history import Conversations
+from app.storage.presets import Presets
 from app.storage.threads import Threads
 
 CALLER = "konsilium.caller"
@@ -30,6 +31,7 @@ class RestServices:
     gateway: GatewayServices
     turns: Turns
     threads: Threads
+    presets: Presets
     conversations: Conversations
     users: UserStore
     documents: KeyValueStore

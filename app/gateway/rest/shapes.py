@@ -8,6 +8,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
 
+from app.core.presets import MAX_NAME
+
 Id = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)]
 """An id; a whole number is taken for its digits, as older clients send it."""
 
@@ -24,6 +26,16 @@ _CHAT = {
     "title": "Квантовая физика",
     "createdAt": 1765000000000,
     "updatedAt": 1765000600000,
+    "projectId": None,
+}
+_PROJECT = {
+    "id": "01975a3e-0b51-7000-8000-6f1f0d3c2a94",
+    "name": "Роман",
+    "instructions": "Пиши как редактор.",
+    "facts": ["Героиню зовут Олена"],
+    "model": "ollama/gemma2:2b",
+    "mode": "chat",
+    "knowledge": [],
 }
 _SAID = {
     "id": "01975a3e-2a7d-7000-8000-51c0e7a9b812",
@@ -104,6 +116,7 @@ class Chat(Shape):
     title: str
     created_at: int
     updated_at: int
+    project_id: str | None = None
 
 
 class Chats(Shape):
@@ -117,6 +130,10 @@ class NewChat(Shape):
     title: str = Field(
         default="", max_length=500, description="Empty: named after its first message"
     )
+    project_id: Id | None = Field(
+        default=None,
+        description="The project that it is in; it begins with that one's model and mode",
+    )
 
 
 class ChatMade(Shape):
@@ -125,8 +142,44 @@ class ChatMade(Shape):
     title: str
 
 
-class Renamed(Shape):
-    title: str = Field(min_length=1, max_length=500)
+class ChatChange(Shape):
+    """What is not given stays."""
+
+    model_config = camel({"title": "Запутанность"}, {"projectId": _PROJECT["id"]})
+    title: str | None = Field(default=None, min_length=1, max_length=500)
+    project_id: Id | None = Field(default=None, description="null: in none")
+
+
+class Project(Shape):
+    """A folder of threads, and what holds for all of them."""
+
+    model_config = camel(_PROJECT)
+    id: str
+    name: str
+    instructions: str = Field(description="Stand before those of each thread, in every mode")
+    facts: list[str] = Field(description="Told with every question")
+    model: str = Field(description="New threads begin with it; empty: the default one")
+    mode: str
+    knowledge: list[str] = Field(
+        description="Ids of bases that answers rest on: for people, a key looks nothing up"
+    )
+
+
+class Projects(Shape):
+    model_config = camel({"projects": [_PROJECT]})
+    projects: list[Project]
+
+
+class ProjectChange(Shape):
+    """What is not given stays, or is empty in a new one."""
+
+    model_config = camel({"name": "Роман", "facts": ["Героиню зовут Олена"]})
+    name: str | None = Field(default=None, min_length=1, max_length=MAX_NAME)
+    instructions: str | None = Field(default=None, max_length=8_000)
+    facts: list[str] | None = Field(default=None, max_length=200)
+    model: str | None = Field(default=None, max_length=500)
+    mode: str | None = Field(default=None, max_length=100)
+    knowledge: list[Id] | None = Field(default=None, max_length=100)
 
 
 class Done(Shape):

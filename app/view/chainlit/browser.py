@@ -25,8 +25,9 @@ from app.view.rendering import Drawing
 log = logging.getLogger(__name__)
 
 LOCAL_USER = "local"
-TEMPORARY, PRESET = "temporary", "preset"
-"""Beside the choices of a thread: that it is not kept, and what it was begun with. They are no options."""
+TEMPORARY, PRESET, PROJECT = "temporary", "preset", "project"
+"""Beside the choices of a thread: that it is not kept, what it was begun with, and the id and the name of
+the project that it is in. They are no options."""
 
 ADMINS_ONLY = Text(
     ru="Это может только администратор.",
@@ -172,7 +173,7 @@ class Browser:
     @property
     def set_apart(self) -> bool:
         """Whether its choices are its own, and never those that new chats begin with."""
-        return self.temporary or bool(self.choices.get(PRESET))
+        return self.temporary or bool(self.choices.get(PRESET) or self.choices.get(PROJECT))
 
     @property
     def options(self) -> ChatOptions:
@@ -193,6 +194,11 @@ class Browser:
     async def emit(self, event: str, data: Any) -> None:
         """Sends an event to this browser; lost without harm if it has gone away."""
         await self.session.emit(event, data)  # type: ignore[misc]  # annotated as returning None upstream
+
+    async def list_anew(self, thread_id: str) -> None:
+        """The page fetches its list of threads once more: it does with each word that it has not heard.
+        `thread_id`: the thread that it shows, empty for none."""
+        await self.emit("first_interaction", {"interaction": new_id(), "thread_id": thread_id})
 
     async def toast(self, message: str, kind: str = "error") -> None:
         """Says something beside the conversation: `error`, `warning` or `success`."""

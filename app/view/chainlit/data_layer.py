@@ -34,7 +34,7 @@ from app.storage.elements import Elements
 from app.storage.threads import Threads
 from app.view.chainlit.browser import Browser, every_browser, open_on
 from app.view.chainlit.dicts import element_dict, may_be_drawn, persisted, stamp
-from app.view.chainlit.identity import asking_id, reading_language, socket_session
+from app.view.chainlit.identity import asking_id, identity, reading_language, socket_session
 from app.view.errors import advice_for
 from app.view.rendering import arrows, draw
 
@@ -44,9 +44,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 IN_BRANCH = Text(ru="в другой ветви", uk="в іншій гілці", en="in another branch")
+IN_PROJECT = Text(
+    ru="в проекте «{project}»", uk="у проєкті «{project}»", en="in the project “{project}”"
+)
 IN_ARCHIVE = Text(ru="в архиве", uk="в архіві", en="in the archive")
 DISLIKE = 0
-_NOT_THE_SESSIONS = ("is_shared", "shared_at", "chat_settings", "temporary", "preset")
+_NOT_THE_SESSIONS = ("is_shared", "shared_at", "chat_settings", "temporary", "preset", "project")
 """A page that closes saves what it last knew, and another may know better: the share route alone
 changes sharing, the panel and each question the settings."""
 
@@ -179,10 +182,11 @@ class DataLayer(BaseDataLayer):
             cursor=pagination.cursor,
             search=filters.search,
             feedback=filters.feedback,
+            project=identity.get().project,
         )
         first = page.items[0].id if page.items else None
         return PaginatedResponse(
-            data=[_found(thread) for thread in page.items],
+            data=[_found(thread, named=bool(filters.search)) for thread in page.items],
             pageInfo=PageInfo(page.next is not None, first, page.next),
         )
 
@@ -298,20 +302,28 @@ def _listed(thread: ThreadRecord) -> ThreadDict:
         "userId": thread.user_id,
         "userIdentifier": thread.owner,
         "tags": list(thread.tags),
-        "metadata": {**thread.metadata, **_sharing(thread), "temporary": thread.temporary},
+        "metadata": {
+            **thread.metadata,
+            **_sharing(thread),
+            "temporary": thread.temporary,
+            "project": [thread.project_id, thread.project] if thread.project_id else None,
+        },
         "steps": [],
         "elements": [],
     }
 
 
-def _found(thread: ThreadRecord) -> ThreadDict:
-    """The same in what a search finds: words that only another branch has are said to be there, and the
-    link, which Chainlit makes of the id, leads to them."""
+def _found(thread: ThreadRecord, *, named: bool) -> ThreadDict:
+    """The same in a list, and, `named` with its project, in what a search finds: words that only another
+    branch has are said to be there, and the link, which Chainlit makes of the id, leads to them."""
     listed = _listed(thread)
     if thread.excerpt is not None:
         listed["metadata"] = {**(listed["metadata"] or {}), "excerpt": thread.excerpt}
     if thread.archived_at is not None:
         listed["name"] = f"{thread.title} ({IN_ARCHIVE[reading_language()]})"
+    elif named and thread.project is not None:
+        where = IN_PROJECT.format(project=thread.project)[reading_language()]
+        listed["name"] = f"{thread.title} ({where})"
     if thread.found_id is not None:
         where = IN_BRANCH[reading_language()]
         listed |= {

@@ -27,6 +27,8 @@ class Identity:
     address: str = ""
     token: str = field(default="", repr=False)
     """The text of the token that signs them in."""
+    project: str | None = None
+    """The project whose threads a page lists or searches; empty: those of none, None: all."""
 
 
 @dataclass(frozen=True, slots=True)

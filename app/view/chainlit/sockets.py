@@ -175,6 +175,8 @@ class Sockets:
                 await self._chat.show_found(browser, step_id)
             case {"konsilium": {"event": "reopen"}}:
                 await self._chat.show_again(browser)
+            case {"konsilium": {"event": "list", "thread": str(thread_id)}}:
+                await browser.list_anew(thread_id)
             case {"konsilium": {"event": "keep"}}:
                 await self._temporary.keep(browser)
             case {"konsilium": {"event": "models"}}:

@@ -94,6 +94,52 @@ async def test_a_chat_is_made_named_listed_read_and_deleted(house):
     assert (await house.http.get(f"/api/chats/{chat_id}/messages")).status_code == 404
 
 
+async def test_threads_are_put_into_projects_whose_instructions_and_facts_models_are_told(house):
+    wanted = {"name": "Novel", "instructions": "Edit.", "facts": ["Olena ", "Olena", "the sea"]}
+    made = (await house.http.post("/api/projects", json=wanted | {"model": "gpu/echo"})).json()
+    assert made["facts"] == ["Olena", "the sea"]
+    assert (await house.http.post("/api/projects", json={"name": "NOVEL"})).status_code == 400
+    assert (await house.http.post("/api/projects", json={})).status_code == 400
+    odd = {"name": "Odd", "mode": "nonsense"}
+    assert (await house.http.post("/api/projects", json=odd)).status_code == 400
+    project = made["id"]
+    inside = {"projectId": project, "title": "Chapter one"}
+    chat = (await house.http.post("/api/chats", json=inside)).json()["chatId"]
+    outside = (await house.say("Elsewhere")).json()["chatId"]
+
+    async def system() -> str:
+        await house.say("Go on", chatId=chat, systemPrompt="Be short.")
+        bodies = [one.body for one in house.simulator.requests if isinstance(one.body, dict)]
+        told = [body["messages"] for body in bodies if "messages" in body][-1]
+        return str(told[0]["content"])
+
+    assert (await system()).startswith("Edit.\n\nBe short.")
+    assert (await system()).endswith("- Olena\n- the sea")
+    changed = await house.http.patch(f"/api/projects/{project}", json={"facts": []})
+    assert (changed.json()["instructions"], changed.json()["facts"]) == ("Edit.", [])
+    assert await system() == "Edit.\n\nBe short."
+
+    async def of(**query: str) -> set[str]:
+        answer = await house.http.get("/api/chats", params=query)
+        return {one["id"] for one in answer.json()["chats"]}
+
+    assert await of() == {chat, outside}
+    assert await of(project=project) == {chat}
+    assert await of(project=project, search="elsewhere") == set()
+    moved = await house.http.patch(f"/api/chats/{outside}", json={"projectId": project})
+    assert moved.json()["projectId"] == project
+    out = await house.http.patch(f"/api/chats/{chat}", json={"projectId": None, "title": "Out"})
+    assert (out.json()["projectId"], out.json()["title"]) == (None, "Out")
+    assert await system() == "Be short."
+    for nobody in ("00000000-0000-4000-8000-000000000000", outside):
+        gone = await house.http.patch(f"/api/chats/{chat}", json={"projectId": nobody})
+        assert gone.status_code == 404
+        assert (await house.http.delete(f"/api/projects/{nobody}")).status_code == 404
+    assert (await house.http.delete(f"/api/projects/{project}")).json() == {"success": True}
+    assert (await house.http.get("/api/projects")).json() == {"projects": []}
+    assert await of() == {chat, outside}
+
+
 async def test_versions_of_questions_and_answers_stand_beside_each_other(house):
     chat = (await house.say("One")).json()["chatId"]
 

@@ -74,6 +74,20 @@ async def storage(url, tmp_path):
     await opened.aclose()
 
 
+@pytest_asyncio.fixture(params=BOTH)
+async def elsewhere(request, tmp_path):
+    """An empty storage of either kind."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres").database()
+    else:
+        url = sqlite_url(folder)
+    opened = await Storage(url, folder).open()
+    yield opened
+    await opened.aclose()
+
+
 @pytest_asyncio.fixture
 async def ann(storage):
     return await storage.users.add("ann")

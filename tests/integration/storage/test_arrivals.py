@@ -50,6 +50,18 @@ async def test_a_conversation_comes_once_and_goes_on_here(storage, ann, bob, doc
     assert found.user_id == bob.id
 
 
+async def test_a_conversation_of_ours_is_in_a_project_of_the_same_name_again(storage, ann, bob):
+    inside = OURS | {"project": "  Кухня\nбабушки "}
+    (thread,), _ = await bring(storage, ann, inside)
+    (other,), _ = await bring(storage, ann, inside | {"id": "other", "project": "КУХНЯ БАБУШКИ"})
+    for id in (thread.id, other.id):
+        assert (await storage.threads.find(id, ann.id)).project == "Кухня бабушки"
+    await storage.threads.move(thread.id, ann.id, None)
+    assert (await bring(storage, ann, inside))[1] == ["known"]
+    assert (await storage.threads.find(thread.id, ann.id)).project is None
+    assert await storage.presets.all("projects", bob.id) == ()
+
+
 async def test_a_conversation_that_has_grown_grows_and_one_in_the_bin_stays_there(storage, ann):
     shorter = json.loads(json.dumps(OPEN_WEBUI))
     messages = shorter[0]["chat"]["history"]["messages"]

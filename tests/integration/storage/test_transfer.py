@@ -25,20 +25,6 @@ from tests.integration.storage.conftest import sqlite_url
 from tests.integration.storage.turns import a_request, begin, say
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def elsewhere(request, tmp_path):
-    """An empty storage of either kind."""
-    folder = tmp_path / "elsewhere"
-    folder.mkdir()
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres").database()
-    else:
-        url = sqlite_url(folder)
-    opened = await Storage(url, folder).open()
-    yield opened
-    await opened.aclose()
-
-
 async def live_in(storage, ann):
     await say(storage, ann, "Перший?", "Так.", "t1", title="Назва")
     settled = await say(storage, ann, "Другий?", "Ні.", "t1")

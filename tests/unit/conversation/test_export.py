@@ -75,6 +75,7 @@ def test_json_holds_everything():
     document = json.loads(as_json(THREAD))
     assert document["title"] == "Борщ"
     assert document["settings"] == {"mode": "consultation"}
+    assert document["project"] is None
     assert [s["id"] for s in document["steps"]] == [s.id for s in THREAD.steps]
     assert document["steps"][4]["parent_id"] == "group"
     assert document["steps"][-1]["outcome"] == "stopped"

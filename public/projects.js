@@ -1,0 +1,201 @@
+/* Projects: folders above the list of threads, which shows what is in the open one; a thread is moved by its
+   menu; and the line that says in which project the open thread is. */
+(() => {
+  "use strict";
+
+  const TEXTS = {
+    ru: {
+      projects: "Проекты", outside: "Вне проектов", create: "Новый проект", name: "Название проекта", add: "Создать",
+      begin: "Новый разговор в проекте «{name}»", settings: "Настройки проекта «{name}»", move: "Проект разговора",
+      drop: "Отмена", taken: "Такое название не подходит, или оно уже есть.", failed: "Не получилось. Попробуйте ещё раз.",
+      moved: "Разговор в проекте «{name}»", out: "Разговор вне проектов", only: "Только в проекте «{name}»",
+    },
+    uk: {
+      projects: "Проєкти", outside: "Поза проєктами", create: "Новий проєкт", name: "Назва проєкту", add: "Створити",
+      begin: "Нова розмова в проєкті «{name}»", settings: "Налаштування проєкту «{name}»", move: "Проєкт розмови",
+      drop: "Скасувати", taken: "Така назва не підходить, або вона вже є.", failed: "Не вийшло. Спробуйте ще раз.",
+      moved: "Розмова в проєкті «{name}»", out: "Розмова поза проєктами", only: "Лише в проєкті «{name}»",
+    },
+    en: {
+      projects: "Projects", outside: "Outside projects", create: "New project", name: "The project's name", add: "Create",
+      begin: "New conversation in “{name}”", settings: "Settings of “{name}”", move: "Project of the conversation",
+      drop: "Cancel", taken: "This name will not do, or you have it already.", failed: "It did not work. Try again.",
+      moved: "The conversation is in “{name}”", out: "The conversation is in no project", only: "Only in “{name}”",
+    },
+  };
+  const K = window.Konsilium;
+  const text = () => K.words(document.documentElement.lang.slice(0, 2), TEXTS);
+  const about = (words, name) => words.replace("{name}", name);
+  const here = (path) => new URL(`${K.root}${path}`, window.location.origin).href;
+  const openThread = () => /\/thread\/([0-9a-f-]{36})\/?$/.exec(window.location.pathname)?.[1];
+  const svg = (paths) =>
+    '<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16" viewBox="0 0 24 24" fill="none" stroke="currentColor" ' +
+    `stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">${paths}</svg>`;
+  const ICONS = {
+    shut: svg('<path d="M20 20a2 2 0 0 0 2-2V8a2 2 0 0 0-2-2h-7.9a2 2 0 0 1-1.69-.9L9.6 3.9A2 2 0 0 0 7.93 3H4a2 2 0 0 0-2 2v13a2 2 0 0 0 2 2Z"/>'),
+    open: svg('<path d="m6 14 1.5-2.9A2 2 0 0 1 9.24 10H20a2 2 0 0 1 1.94 2.5l-1.54 6a2 2 0 0 1-1.95 1.5H4a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2h3.9a2 2 0 0 1 1.69.9l.81 1.2a2 2 0 0 0 1.67.9H18a2 2 0 0 1 2 2v2"/>'),
+    outside: svg('<path d="M21 15a2 2 0 0 1-2 2H7l-4 4V5a2 2 0 0 1 2-2h14a2 2 0 0 1 2 2z"/>'),
+    create: svg('<path d="M5 12h14M12 5v14"/>'),
+    begin: svg('<path d="M12 3H5a2 2 0 0 0-2 2v14a2 2 0 0 0 2 2h14a2 2 0 0 0 2-2v-7"/><path d="M18.4 2.6a2.1 2.1 0 0 1 3 3L12 15l-4 1 1-4Z"/>'),
+    settings: svg('<path d="M20 7h-9M14 17H5"/><circle cx="17" cy="17" r="3"/><circle cx="7" cy="7" r="3"/>'),
+  };
+  const make = (tag, attributes, ...children) => {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) if (value !== null) made.setAttribute(name, value);
+    made.append(...children);
+    return made;
+  };
+  const iconed = (tag, attributes, icon, ...children) => {
+    const made = make(tag, attributes);
+    made.innerHTML = ICONS[icon];
+    made.append(...children);
+    return made;
+  };
+  const post = (path, fields) => fetch(here(path), { method: "POST", body: new URLSearchParams(fields), redirect: "manual" });
+  const done = (answer) => answer.ok || answer.type === "opaqueredirect";
+
+  /* -- the folders: what they hold is in the list of threads, which is fetched for the open one (konsilium.js) -- */
+
+  const FOLDER = "konsilium-project"; // of this tab, and after a reload of it
+  const folder = () => sessionStorage.getItem(FOLDER) ?? "";
+  let projects = [];
+  const nav = make("nav", { id: "k-projects" });
+  const row = ({ id, name }) => {
+    const open = id === folder();
+    const choose = iconed("button", { type: "button", class: "k-project", "aria-current": open ? "true" : null }, open ? "open" : "shut", make("span", {}, name));
+    choose.addEventListener("click", () => show(open ? "" : id));
+    const begin = iconed("button", { title: about(text().begin, name), "aria-label": about(text().begin, name) }, "begin");
+    const form = make("form", { method: "post", action: here("library/begin") }, make("input", { type: "hidden", name: "id", value: id }), begin);
+    const named = about(text().settings, name);
+    const settings = iconed("a", { href: here(`library/projects/${id}`), title: named, "aria-label": named }, "settings");
+    return make("li", { "data-k-project": id }, choose, form, settings);
+  };
+  const draw = () => {
+    const create = iconed("button", { type: "button", title: text().create, "aria-label": text().create }, "create");
+    create.addEventListener("click", () => ask());
+    const head = make("div", { class: "k-projects-head" }, make("a", { href: here("library/projects") }, text().projects), create);
+    const outside = iconed("button", { type: "button", class: "k-project", "aria-current": folder() ? null : "true" }, "outside", make("span", {}, text().outside));
+    outside.addEventListener("click", () => show(""));
+    const rows = projects.length ? [...projects.map(row), make("li", {}, outside)] : [];
+    nav.setAttribute("aria-label", text().projects);
+    nav.replaceChildren(head, make("ul", {}, ...rows));
+  };
+  const show = (id) => {
+    sessionStorage.setItem(FOLDER, id);
+    draw();
+    K.tell({ event: "list", thread: openThread() ?? "" });
+  };
+  const read = async () => {
+    const answer = await fetch(here("projects"));
+    if (!answer.ok) return;
+    ({ projects } = await answer.json());
+    if (folder() && !projects.some((one) => one.id === folder())) sessionStorage.setItem(FOLDER, "");
+    draw();
+  };
+
+  /* -- moving a thread: its menu (shelf.js) opens a dialog of all projects ------------------------------------- */
+
+  const dialog = make("dialog", { id: "k-project-dialog", class: "k-dialog" });
+  const moveTo = async (thread, project, undone = false) => {
+    const before = folder(); // the list shows what is in it
+    dialog.close();
+    if (!done(await post("projects/move", { thread, project }))) return false;
+    const name = projects.find((one) => one.id === project)?.name;
+    const said = name ? about(text().moved, name) : text().out;
+    if (!undone) window.postMessage({ konsilium_undo: { moved: { thread, project: before }, said } }, window.location.origin);
+    return true;
+  };
+  const created = async (name) => {
+    if (!done(await post("library/save", { kind: "projects", name }))) return null;
+    await read();
+    const wanted = name.trim().split(/\s+/).join(" ").toLocaleLowerCase();
+    return projects.find((one) => one.name.toLocaleLowerCase() === wanted)?.id ?? null;
+  };
+  const ask = (thread = null) => {
+    const title = make("h2", { id: "k-project-title" }, thread ? text().move : text().create);
+    const problem = make("p", { role: "alert" });
+    const choices = [...projects, { id: "", name: text().outside }].map(({ id, name }) => {
+      const current = id === folder();
+      const choice = iconed("button", { type: "button", class: "k-project", "aria-current": current ? "true" : null }, id ? "shut" : "outside", make("span", {}, name));
+      choice.addEventListener("click", async () => {
+        if (current) dialog.close();
+        else await moveTo(thread, id);
+      });
+      return choice;
+    });
+    const name = make("input", { class: "k-field", required: "", maxlength: "80", "aria-label": text().name, placeholder: text().name });
+    const add = make("button", { class: "k-button k-primary" }, text().add);
+    const form = make("form", { class: "k-project-form" }, name, add);
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const id = await created(name.value).catch(() => null);
+      if (!id) problem.textContent = text().taken;
+      else if (!thread) window.location.assign(here(`library/projects/${id}`));
+      else await moveTo(thread, id);
+    });
+    const drop = make("button", { type: "button", class: "k-button k-plain" }, text().drop);
+    drop.addEventListener("click", () => dialog.close());
+    dialog.setAttribute("aria-labelledby", title.id);
+    dialog.replaceChildren(title, ...(thread && projects.length ? choices : []), form, problem, drop);
+    if (!dialog.isConnected) document.body.append(dialog);
+    dialog.showModal();
+    if (!thread || !projects.length) name.focus();
+  };
+
+  /* -- the open thread's project: a line above the composer, and its folder is opened -------------------------- */
+
+  const line = iconed("a", { id: "k-project-line" }, "shut", make("span", {}));
+  let inside = ["", "", ""];
+  const placeLine = () => {
+    const [thread, id, name] = inside;
+    const composer = document.querySelector("#message-composer");
+    if (!id || thread !== openThread()) line.remove();
+    else if (composer && !line.isConnected) composer.before(line);
+    if (line.lastChild.textContent === name) return;
+    line.lastChild.textContent = name;
+    line.href = here(`library/projects/${id}`);
+  };
+  const follow = (told) => {
+    const news = told.join() !== inside.join();
+    inside = told.map((one) => one ?? "");
+    placeLine();
+    if (news && inside[1] !== folder()) show(inside[1]);
+  };
+
+  /* -- the search: in the open project alone, if one likes ------------------------------------------------------ */
+
+  const only = make("input", { type: "checkbox", id: "k-only-project" });
+  const onlyWords = make("span", {});
+  const filter = make("label", { class: "k-only-project" }, only, onlyWords);
+  only.addEventListener("change", () => {
+    const field = document.querySelector("[cmdk-input]");
+    if (!field) return;
+    for (const value of [`${field.value} `, field.value]) { // what it looks for is looked for again
+      Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set.call(field, value);
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+  });
+  const offerFilter = (field) => {
+    const name = projects.find((one) => one.id === folder())?.name;
+    if (!name || filter.previousElementSibling === field.parentElement) return;
+    only.checked = false;
+    onlyWords.textContent = about(text().only, name);
+    field.parentElement.after(filter);
+  };
+
+  window.addEventListener("message", ({ data, source }) => {
+    if (source !== window) return;
+    if (data?.konsilium_project) follow(data.konsilium_project);
+    if (data?.konsilium_move) ask(data.konsilium_move);
+    if (data?.konsilium_move_back) moveTo(data.konsilium_move_back.thread, data.konsilium_move_back.project, true);
+    if (data?.konsilium_projects) read().then(() => K.tell({ event: "list", thread: openThread() ?? "" }));
+  });
+  K.whenDrawn('[data-sidebar="content"]', (content) => {
+    if (nav.nextElementSibling !== content) content.before(nav);
+    draw();
+  });
+  K.whenDrawn("[cmdk-input]", offerFilter);
+  K.eachFrame(placeLine);
+  draw();
+  read();
+})();
