@@ -1,7 +1,13 @@
 """Files that come with a question: read in a process of their own, within limits, or refused."""
 
 from app.attachments.limits import AttachmentLimits
-from app.attachments.reading import File, attachment_tokens, read_attachment, read_attachments
+from app.attachments.reading import (
+    File,
+    attachment_tokens,
+    read_attachment,
+    read_attachments,
+    unseen,
+)
 from app.attachments.refusals import refusal_text
 
 __all__ = [
@@ -11,4 +17,5 @@ __all__ = [
     "read_attachment",
     "read_attachments",
     "refusal_text",
+    "unseen",
 ]

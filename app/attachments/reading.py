@@ -36,21 +36,17 @@ async def read_attachment(
     name: str,
     mime: str,
     limits: AttachmentLimits,
-    profile: ModelProfile,
     *,
     element_id: str | None = None,
 ) -> Attachment:
-    """The file's text, or its image made fit to send to the model of `profile`.
+    """The file's text, or its image made fit to be sent to a model.
 
     Raises AttachmentRefused with a reason, StorageUnavailable where the bytes cannot be read.
     """
     kind = admit(path, name, mime, limits)
-    if kind == "image":
-        _must_see(name, profile)
     header, payload = await in_own_process("app.attachments.worker", path, name, kind, limits)
     identity = element_id or new_id()
     if header["kind"] == "image":
-        _must_see(name, profile)
         image = ImagePart(payload, header["mime"])
         return Attachment(identity, name, header["mime"], image=image)
     return Attachment(
@@ -63,7 +59,7 @@ async def read_attachment(
 
 
 async def read_attachments(
-    files: Sequence[File], limits: AttachmentLimits, profile: ModelProfile
+    files: Sequence[File], limits: AttachmentLimits
 ) -> tuple[list[Attachment], list[AttachmentRefused]]:
     """Those that could be read, in order, and why the others could not."""
     if len(files) > limits.files:
@@ -74,7 +70,7 @@ async def read_attachments(
         async with free:
             try:
                 return await read_attachment(
-                    file.path, file.name, file.mime, limits, profile, element_id=file.element_id
+                    file.path, file.name, file.mime, limits, element_id=file.element_id
                 )
             except AttachmentRefused as refused:
                 return refused
@@ -108,9 +104,12 @@ def admit(path: Path, name: str, mime: str, limits: AttachmentLimits) -> Kind | 
     return kind
 
 
-def _must_see(name: str, profile: ModelProfile) -> None:
-    if not profile.can(Capability.VISION):
-        raise AttachmentRefused(reason="no_vision", name=name, model=profile.ref.name)
+def unseen(attachments: Sequence[Attachment], profile: ModelProfile) -> AttachmentRefused | None:
+    """Why that model cannot be shown them: it sees no pictures. None where it can."""
+    image = next((each for each in attachments if each.image is not None), None)
+    if image is None or profile.can(Capability.VISION):
+        return None
+    return AttachmentRefused(reason="no_vision", name=image.name, model=profile.ref.name)
 
 
 def _described(path: Path, kind: Kind | None, limits: AttachmentLimits) -> tuple[str, ...]:

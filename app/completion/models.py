@@ -160,7 +160,7 @@ class Models:
         raise self._nothing()
 
     def _nothing(self) -> Exception:
-        states = self.states()
+        states = [state for state in self.states() if not state.assumed]
         down = [state.error for state in states if state.error is not None]
         if down and len(down) == len(states):
             return down[0]

@@ -172,6 +172,8 @@ class ServerState:
     """Whether `models` is all there is: where not, an unlisted name may still be asked for."""
     recommended: tuple[Recommendation, ...] = ()
     """What it says is worth fetching, in its order."""
+    assumed: bool = False
+    """Nobody named it: it is looked for where one usually is, and was never there."""
 
     @property
     def reachable(self) -> bool:

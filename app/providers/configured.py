@@ -62,6 +62,7 @@ def servers_from(
             keep_alive=kept.get(name, kept.get("")),
             timeouts=timeouts_for(local=True, first_token=settings.first_token_seconds),
             num_ctx=settings.ollama_num_ctx,
+            assumed="ollama_host" not in settings.model_fields_set,
         )
         for name, url in ollama_hosts(settings.ollama_host)
     ]

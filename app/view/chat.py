@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
-from app.attachments import AttachmentLimits, File, read_attachments
+from app.attachments import AttachmentLimits, File, read_attachments, unseen
 from app.conversation.modes.consultation.requested_roles import requested_roles
 from app.conversation.replicas import Turn
 from app.conversation.turn import Turns
@@ -16,7 +16,7 @@ from app.core.events import StepKind
 from app.core.options import ChatOptions
 from app.core.ports import Models
 from app.core.text import Text
-from app.core.turns import Attachment, Question, StepRecord, TurnRequest, new_id, now
+from app.core.turns import Question, StepRecord, TurnRequest, new_id, now
 from app.core.usage import Outcome
 from app.storage.elements import Elements
 from app.storage.history import Conversations
@@ -252,12 +252,12 @@ class Chat:
         changed = browser.choose(message.picked)
         for file in message.files:  # shown from the upload until it is stored
             await browser.emit("element", upload_dict(file, browser.thread_id, message.id))
-        attachments, refused = await self._read(browser, message)
-        question = Question(message.id, message.text, attachments)
+        read, refused = await read_attachments(message.files, self._limits)
+        question = Question(message.id, message.text, tuple(read))
         request = self._request(browser, question)
         if request.options.mode == "chat" and requested_roles(question.text):
             request = replace(request, options=browser.options_of("consultation"))
-        await self._answer(browser, request, refused, message.files)
+        await self._answer(browser, request, next(iter(refused), None), message.files)
         if changed:
             await self.panel.show(browser)
             await self.panel.keep(browser)
@@ -270,18 +270,16 @@ class Chat:
             del self._received[next(iter(self._received))]
         return True
 
-    async def _read(
-        self, browser: Browser, message: ComposerMessage
-    ) -> tuple[tuple[Attachment, ...], KonsiliumError | None]:
-        """The files of the message, read; and why one could not be."""
-        if not message.files:
-            return (), None
+    def _unseen(self, request: TurnRequest) -> KonsiliumError | None:
+        """Why the chosen model cannot be shown the question's pictures. They are kept with it, so that
+        another model may be asked."""
+        if not request.question.attachments:
+            return None
         try:
-            profile = self._models.profile(self._models.resolve(browser.options.text("model")))
+            profile = self._models.profile(self._models.resolve(request.options.text("model")))
         except KonsiliumError as error:
-            return (), error
-        attachments, refused = await read_attachments(message.files, self._limits, profile)
-        return tuple(attachments), next(iter(refused), None)
+            return error
+        return unseen(request.question.attachments, profile)
 
     async def _keep(self, browser: Browser, files: Sequence[File], request: TurnRequest) -> None:
         """Stores the files of a question, and shows them from there; no copy of an upload stays, which
@@ -368,7 +366,7 @@ class Chat:
         branched = request.again or request.instead_of is not None
         async with self._alone(browser):
             try:
-                turn = await self._turns.start(request, refused)
+                turn = await self._turns.start(request, refused or self._unseen(request))
             except StorageUnavailable as error:
                 log.error("question %s could not be stored: %s", request.question.id, error.detail)
                 await self._say_unstored(browser, request, error)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -363,11 +363,10 @@ HERE: Mapping[str, Advice] = {
             en="📦 There are no models",
         ),
         Text(
-            ru="Установите модель, и она появится в списке сама.",
-            uk="Установіть модель, і вона сама з'явиться у списку.",
-            en="Install one; it will appear in the list by itself.",
+            ru="Скачайте встроенную модель или подключите сервер либо облако с ключом: модели появятся в списке сами.",
+            uk="Завантажте вбудовану модель або під'єднайте сервер чи хмару з ключем: моделі з'являться у списку самі.",
+            en="Fetch the embedded model, or connect a server or a cloud with a key: models will appear in the list by themselves.",
         ),
-        command="ollama pull gemma2:2b",
     ),
     "limit_reached": Advice(
         Text(
@@ -483,6 +482,14 @@ HERE: Mapping[str, Advice] = {
 
 
 ADVICE: Mapping[str, Advice] = {**UPSTREAM, **HERE}
+LEAD_TO_SERVERS = (
+    "wrong_key",
+    "server_unavailable",
+    "malformed_answer",
+    "server_moved",
+    "no_models",
+)
+"""What is mended in the panel of servers."""
 
 WAYS_OUT = {
     "compress_now": Text(ru="Сжать сейчас", uk="Стиснути зараз", en="Compress now"),
@@ -497,7 +504,8 @@ WAYS_OUT = {
         en="Try again with another model",
     ),
 }
-"""What may be done where a conversation does not fit the window: buttons of the error card."""
+"""What may be done where a conversation does not fit the window: buttons of the error card. The last of
+them is all that helps a picture before a model that sees none."""
 
 _LATER = Text(
     ru="Повторите чуть позже.", uk="Повторіть трохи згодом.", en="Try again a little later."
@@ -517,12 +525,15 @@ def advice_for(
     `language`; `servers`: whether the panel of servers is where it is mended.
 
     `facts` is what the turn kept of the error (`code`, `server`, `model`, `retry_after`, ...);
-    `ollama` says that the server is an Ollama, whose start command we know.
+    `ollama` says that the server is an Ollama, whose start command we know; or, where no server is
+    named, that there is one.
     """
     code = str(facts.get("code", "internal_error"))
     advice = ADVICE.get(code, ADVICE["internal_error"])
     if code == "server_unavailable" and ollama:
         advice = OLLAMA_DOWN
+    if code == "no_models" and ollama:
+        advice = replace(advice, command="ollama pull gemma2:2b")
     words = {"server": facts.get("server") or "—", "model": facts.get("model") or "—"}
     text = advice.text.format(**words)[language]
     if seconds := facts.get("retry_after"):
@@ -533,17 +544,19 @@ def advice_for(
         text += " " + _NEAR.format(names=", ".join(map(str, near[:3])))[language]
     if code == "attachment_refused" and "reason" in facts:
         text = refusal_text(facts["reason"], facts.get("facts", {}))[language]
+    unseen = code == "attachment_refused" and facts.get("reason") == "no_vision"
+    ways = list(WAYS_OUT) if code == "context_too_long" else ["retry"] if unseen else []
     return {
         "title": advice.title.format(**words)[language],
         "text": text,
         "command": advice.command,
         "link": url if (url := str(facts.get("url", ""))).startswith("https://") else None,
-        "retry": advice.retry,
+        "retry": advice.retry or unseen,
         "actions": [
-            {"name": name, "label": label[language], "other_model": name == "retry"}
-            for name, label in (WAYS_OUT if code == "context_too_long" else {}).items()
+            {"name": name, "label": WAYS_OUT[name][language], "other_model": name == "retry"}
+            for name in ways
         ],
-        "servers": code in ("wrong_key", "server_unavailable", "malformed_answer", "server_moved"),
+        "servers": code in LEAD_TO_SERVERS,
     }
 
 

@@ -11,7 +11,13 @@ from fastapi import APIRouter, HTTPException, Response, UploadFile
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.types import Scope
 
-from app.attachments import AttachmentLimits, attachment_tokens, read_attachment, refusal_text
+from app.attachments import (
+    AttachmentLimits,
+    attachment_tokens,
+    read_attachment,
+    refusal_text,
+    unseen,
+)
 from app.attachments.limits import MEGABYTE
 from app.completion.tokens import text_tokens
 from app.conversation.export import UNNAMED, as_json, as_markdown
@@ -108,10 +114,12 @@ def attachment_costs_router(models: Models, limits: AttachmentLimits, root: str 
         try:
             profile = models.profile(models.resolve(browser.options.text("model")))
             async with free:
-                read = await read_attachment(uploaded.path, name, uploaded.mime, limits, profile)
-        except AttachmentRefused as refused:
+                read = await read_attachment(uploaded.path, name, uploaded.mime, limits)
+            if (refused := unseen([read], profile)) is not None:
+                raise refused
+        except AttachmentRefused as error:
             return _said(
-                name, refusal_text(refused.reason, refused.facts)[browser.language], refused=True
+                name, refusal_text(error.reason, error.facts)[browser.language], refused=True
             )
         except KonsiliumError:  # no model, no disk: the question will say it better
             return _said(name, "", refused=False)

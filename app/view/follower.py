@@ -213,7 +213,8 @@ class Follower:
             await self._screen.emit("element", card)
 
     def _drawing(self, step: LiveStep) -> Drawing:
-        ollama = frozenset(s.name for s in self._models.states() if s.kind == "ollama")
+        states = self._models.states()
+        ollama = frozenset(s.name for s in states if s.kind == "ollama" and not s.assumed)
         drawing = draw(self._state.record(step), self._screen.language, ollama=ollama)
         written = step.kind in (StepKind.PLAN, StepKind.GROUP)  # at once; then it waits for others
         running = step.outcome is Outcome.RUNNING

@@ -195,10 +195,12 @@ def element(
 def _error_card(
     record: StepRecord, facts: Mapping[str, Any], language: Language, ollama: frozenset[str]
 ) -> ElementDict:
-    props = advice_for(facts, language, ollama=facts.get("server") in ollama)
+    named = facts.get("server")
+    props = advice_for(facts, language, ollama=named in ollama if named else bool(ollama))
     again = (
         {"retry": False, "actions": []} if record.kind in PARTS else {}
     )  # only the whole question is asked again
     about = {name: facts.get(name) for name in ("code", "server", "model")}
+    about["model"] = about["model"] or facts.get("facts", {}).get("model")
     common = {"lang": language, "turn_id": record.turn_id}
     return element(record.id, record.thread_id, "ErrorCard", common | about | props | again)

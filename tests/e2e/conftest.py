@@ -40,6 +40,7 @@ MODELS = (
     STORY,
     ENDLESS,
     *COUNCIL,
+    "vision",
     SLOW_JSON,
     "thinking+json",
     "thinking",

@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect
 
 from tests.attachment_files import a_docx, a_pdf, a_png
-from tests.e2e.conftest import ask, metrics, picture, visitor
+from tests.e2e.conftest import ask, metrics, pick, picture, visitor
 from tests.processes import Process, konsilium, running
 
 ANSWER = '[data-step-type="assistant_message"]'
@@ -59,8 +59,22 @@ def test_an_image_for_a_model_without_vision_is_refused_in_words(page: Page):
     attach(page, ("photo.png", "image/png", a_png(40, 40)))
     expect(page.locator("#attachment-costs")).to_contain_text("не видит изображений")
     ask(page, "Что на фото?")
-    expect(page.get_by_text("не видит изображений").first).to_be_visible()
+    card = page.get_by_test_id("error")
+    expect(card).to_contain_text("не видит изображений")
     picture(page, "attachment-image-refused")
+    card.get_by_role("button", name="Повторить с другой моделью").click()
+    expect(
+        page.locator("#mode-picker-popover-model")
+    ).to_be_visible()  # the same would say the same
+    page.keyboard.press("Escape")
+    pick(page, "model", "vision")
+    card.get_by_role("button", name="Повторить с другой моделью").click()
+    expect(page.locator(ANSWER).last).to_contain_text("Что на фото?")
+    expect(metrics(page)).to_have_count(1)
+    pick(page, "model", "echo")  # it may go on with the conversation, without the picture
+    ask(page, "А теперь без картинки")
+    expect(page.locator(ANSWER).last).to_contain_text("А теперь без картинки")
+    picture(page, "attachment-image-seen-by-another")
 
 
 def test_a_file_that_lies_is_refused_in_words(page: Page):

@@ -65,6 +65,8 @@ class SimModel:
             able.add("thinking")
         if script.tools:
             able.add("tools")
+        if script.vision:
+            able.add("vision")
         if "embed" in self.name:
             able = {"embedding"}
         if "vision" in self.name or "llava" in self.name:

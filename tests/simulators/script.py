@@ -57,6 +57,7 @@ class Script:
     council: int | None = None
     said: str = ""
     tools: bool = False
+    vision: bool = False
     thinking: bool = False
     tags: str | None = None
     thought_field: str = "reasoning_content"
@@ -94,6 +95,7 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "json": {"text": "json"},
     "notes": {"text": "notes"},
     "tools": {"tools": True},
+    "vision": {"vision": True},
     "thinking": {"thinking": True},
     "comments": {"comments": True},
     "empty-data": {"comments": True, "empty": True},

@@ -20,10 +20,11 @@ from app.conversation.compression.layout import Layout, lay_out, said
 from app.conversation.tokens import Calibration, Scale, cut_by_server, window_of
 from app.core.compression import CompressionState, PinnedFact
 from app.core.errors import ContextTooLong, StorageUnavailable
-from app.core.messages import Message
-from app.core.models import ModelProfile
+from app.core.messages import Message, TextPart
+from app.core.models import Capability, ModelProfile
 from app.core.notes import CompressionNote, SystemTokens
 from app.core.ports import CompressionStore
+from app.core.text import Language, Text
 from app.core.turns import HistoryMessage, Prompt, SettledTurn, TurnRequest
 from app.core.usage import Outcome, Purpose
 
@@ -67,6 +68,8 @@ class CompressingPromptBuilder:
         window = window_of(profile, options, needs)
         room = window - answer_reserve(most, window) if window else None
         layout, dropped = _fit(request, head, said(history), system, scale, room)
+        if not profile.can(Capability.VISION):
+            layout = _without_earlier_pictures(layout, request.language)
         if room is not None and _too_long(layout, scale, room):
             raise ContextTooLong(
                 f"about {scale.tokens(prompt_tokens(layout.messages))} tokens, room for {room}",
@@ -132,6 +135,25 @@ class CompressingPromptBuilder:
         if not (written and both and self._compressor is not None):
             return written
         return await self._compressor.system_prompt(written)
+
+
+UNSEEN = Text(
+    ru="[картинка, которой эта модель не видит]",
+    uk="[зображення, якого ця модель не бачить]",
+    en="[a picture, which this model does not see]",
+)
+
+
+def _without_earlier_pictures(layout: Layout, language: Language) -> Layout:
+    """What was said, for a model that sees no pictures: with one among it, such a model is not asked at
+    all by Ollama, whatever the question."""
+    before = [
+        replace(message, parts=(TextPart(f"{UNSEEN[language]}\n{message.text}"),))
+        if message.images
+        else message
+        for message in layout.messages[:-1]
+    ]
+    return replace(layout, messages=(*before, *layout.messages[-1:]))
 
 
 def _texts(messages: Sequence[Message]) -> list[str]:

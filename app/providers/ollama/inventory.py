@@ -56,8 +56,11 @@ class Inventory:
         num_ctx: int | None,
         listing_seconds: float,
         memory: Callable[[], int | None] = memory_bytes,
+        *,
+        assumed: bool = False,
     ) -> None:
-        """`num_ctx` for every model; `memory` in bytes, of this machine."""
+        """`num_ctx` for every model; `memory` in bytes, of this machine; `assumed`: nobody named it."""
+        self._assumed = assumed
         self._client = client
         self._configured = num_ctx
         self._listing_seconds = listing_seconds
@@ -95,6 +98,7 @@ class Inventory:
         except KonsiliumError as error:
             return self._state(error=error)
         latency = time.perf_counter() - start
+        self._assumed = False
         models = listing.entries(tags)
         with contextlib.suppress(TimeoutError, *WRONG_SHAPE):
             async with asyncio.timeout(max(0.1, self._listing_seconds - latency)):
@@ -325,6 +329,7 @@ class Inventory:
             models,
             checked_at=now(),
             provider="ollama",
+            assumed=self._assumed,
             **facts,
         )
 

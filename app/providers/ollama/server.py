@@ -33,13 +33,15 @@ class OllamaServer:
         timeouts: Timeouts = LOCAL,
         num_ctx: int | None = None,
         keep_alive: str | int | None = None,
+        assumed: bool = False,
     ) -> None:
-        """`num_ctx` for every model here; None: what each has by itself, wider where a call needs it."""
+        """`num_ctx` for every model here; None: what each has by itself, wider where a call needs it.
+        `assumed`: nobody named it, it is only looked for."""
         self._name = name
         self._timeouts = timeouts
         self._keep_alive = keep_alive
         self._client = OllamaClient(name, url, timeouts)
-        self._inventory = Inventory(self._client, num_ctx, timeouts.listing)
+        self._inventory = Inventory(self._client, num_ctx, timeouts.listing, assumed=assumed)
         preset = Preset(name, f"{url.rstrip('/')}/v1", local=True)
         self._openai = OpenAICompatibleServer(preset, timeouts=timeouts)
 

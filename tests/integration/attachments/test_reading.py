@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from pypdf import PdfWriter
 
-from app.attachments import AttachmentLimits, File, read_attachment, read_attachments
+from app.attachments import AttachmentLimits, File, read_attachment, read_attachments, unseen
 from app.core.errors import AttachmentRefused
 from app.core.models import Capability, ModelProfile, ModelRef
 from tests.attachment_files import MEGABYTE, a_bomb, a_docx, a_huge_png, a_pdf, a_png, a_raw_pdf
@@ -35,14 +35,14 @@ def peak_of_children():
 
 @pytest.fixture
 def read(tmp_path):
-    async def read(name, content, mime="", profile=SEES, limits=LIMITS):
+    async def read(name, content, mime="", limits=LIMITS):
         path = tmp_path / "upload"
         if isinstance(content, int):
             with path.open("wb") as file:
                 file.truncate(content)
         else:
             path.write_bytes(content)
-        return await read_attachment(path, name, mime, limits, profile)
+        return await read_attachment(path, name, mime, limits)
 
     return read
 
@@ -85,12 +85,12 @@ async def test_texts_of_every_encoding_are_read(read, name, content):
 
 
 async def test_a_pdf_is_read_page_by_page(read):
-    attachment = await read("a.pdf", a_pdf("First page", "Second page"), profile=BLIND)
+    attachment = await read("a.pdf", a_pdf("First page", "Second page"))
     assert attachment.text == "First page\n\nSecond page"
 
 
 async def test_a_docx_keeps_headings_and_tables(read):
-    attachment = await read("a.docx", a_docx(), mime=DOCX, profile=BLIND)
+    attachment = await read("a.docx", a_docx(), mime=DOCX)
     assert attachment.text == "# Plan\nПривет from Word\nprice | 42"
 
 
@@ -113,10 +113,13 @@ async def test_a_photograph_is_turned_upright(read):
     assert attachment.image.mime == "image/jpeg"
 
 
-async def test_an_image_for_a_blind_model_is_refused_by_name(refuse):
-    refused = await refuse("a.png", a_png(10, 10), profile=BLIND)
-    assert (refused.reason, refused.facts["model"]) == ("no_vision", "gemma2:2b")
-    assert (await refuse("nameless", a_png(10, 10), profile=BLIND)).reason == "no_vision"
+async def test_an_image_is_read_whoever_is_asked_and_a_model_that_sees_none_is_told_by_name(read):
+    pictured = [await read("a.png", a_png(10, 10)), await read("nameless", a_png(10, 10))]
+    assert unseen(pictured, SEES) is None
+    refused = unseen(pictured, BLIND)
+    assert refused is not None
+    assert (refused.reason, refused.facts) == ("no_vision", {"name": "a.png", "model": "gemma2:2b"})
+    assert unseen([await read("a.txt", b"words")], BLIND) is None
 
 
 async def test_200_megabytes_are_refused_unopened(refuse):
@@ -227,7 +230,7 @@ async def test_leaving_in_the_middle_ends_the_reader(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes(b"x" * MEGABYTE)
     others = set(psutil.Process().children())
-    task = asyncio.create_task(read_attachment(path, "a.txt", "", LIMITS, SEES))
+    task = asyncio.create_task(read_attachment(path, "a.txt", "", LIMITS))
     children = await until(lambda: set(psutil.Process().children()) - others)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -240,8 +243,8 @@ async def test_of_several_files_the_good_ones_are_read_and_the_bad_ones_named(tm
     for name, content in (("a.md", b"one"), ("b.pdf", b"not"), ("c.csv", b"1,2")):
         (tmp_path / name).write_bytes(content)
         files.append(File(tmp_path / name, name, ""))
-    read, refused = await read_attachments(files, LIMITS, BLIND)
+    read, refused = await read_attachments(files, LIMITS)
     assert [(a.name, a.text) for a in read] == [("a.md", "one"), ("c.csv", "1,2")]
     assert [(r.reason, r.facts["name"]) for r in refused] == [("type_mismatch", "b.pdf")]
-    read, refused = await read_attachments(files * 4, LIMITS, BLIND)
+    read, refused = await read_attachments(files * 4, LIMITS)
     assert (read, refused[0].reason) == ([], "too_many")

@@ -42,6 +42,25 @@ def test_an_ollama_that_is_down_says_how_to_start_it():
     assert (words["title"], words["command"]) == ("❌ Ollama не запущена", "ollama serve")
 
 
+def test_who_never_had_an_ollama_is_not_told_of_it():
+    for language in LANGUAGES:
+        words = advice_for({"code": "no_models"}, language)
+        assert words["servers"]
+        assert words["command"] is None
+        assert "ollama" not in (words["title"] + words["text"]).lower()
+    assert advice_for({"code": "no_models"}, "en", ollama=True)["command"].startswith("ollama pull")
+
+
+def test_a_picture_before_a_model_that_sees_none_may_be_shown_to_another():
+    blind = {"reason": "no_vision", "facts": {"name": "a.png", "model": "gemma2:2b"}}
+    [way] = advice_for({"code": "attachment_refused", **blind}, "en")["actions"]
+    assert (way["name"], way["other_model"]) == ("retry", True)
+    empty = advice_for(
+        {"code": "attachment_refused", "reason": "empty", "facts": {"name": "a"}}, "en"
+    )
+    assert (empty["text"], empty["retry"]) == ("“a” is empty.", False)
+
+
 def test_a_cloud_model_shows_where_to_sign_in_and_only_a_web_address_is_a_link():
     words = advice_for({"code": "sign_in_needed", "url": "https://ollama.com/connect?key=x"}, "uk")
     assert (words["command"], words["link"]) == (
