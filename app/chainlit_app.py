@@ -31,6 +31,7 @@ from app.view.chainlit.sockets import Sockets
 from app.view.chat import Chat
 from app.view.commands import Commands
 from app.view.council import SEATS, AnswerActions, DialogueForm
+from app.view.diagrams import diagrams_router
 from app.view.guide import Guide
 from app.view.guide_ways import Ways
 from app.view.library import Shelves, library_router
@@ -136,6 +137,7 @@ server.put_first(
     *(() if local else (sessions_router(app.sessions, root),)),
     files.exports_router(storage.threads, root),
     versions_router(storage.threads, root),
+    diagrams_router(root),
     imports.imports_router(imports.Imports(settings.data_dir / "imports"), root),
     files.attachment_costs_router(models, limits, root),
     dashboard_router(storage.usage, storage.votes, who, PAGE / "public", language, root),

@@ -13,9 +13,6 @@
   const text = () => K.words(document.documentElement.lang.slice(0, 2), TEXTS);
   const field = () => document.querySelector("#chat-input");
   const running = () => document.querySelector("#stop-button") !== null;
-  const ICON =
-    '<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16" viewBox="0 0 24 24" fill="none" stroke="currentColor" ' +
-    'stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">';
 
   /* React hears of a value only by the setter of the element's own kind. */
   const write = (words) => {
@@ -25,18 +22,15 @@
 
   /* One question waits; more words join it. It is asked once the answer has ended by itself, and is given
      back into the field where the person stopped that or went to another conversation. */
-  const note = document.createElement("div");
-  note.id = "k-queue";
-  note.setAttribute("role", "status");
+  const note = K.make("div", { id: "k-queue", role: "status" });
   let queued = null;
 
   const show = () => {
     if (!queued) return note.remove();
-    const back = Object.assign(document.createElement("button"), { type: "button", className: "k-button k-plain", textContent: "✕", title: text().back });
-    back.setAttribute("aria-label", text().back);
+    const back = K.make("button", { type: "button", class: "k-button k-plain" }, "✕");
+    K.label(back, text().back);
     back.addEventListener("click", give);
-    const words = Object.assign(document.createElement("span"), { className: "k-queued", textContent: queued.words });
-    note.replaceChildren(Object.assign(document.createElement("span"), { className: "k-muted", textContent: text().waiting }), words, back);
+    note.replaceChildren(K.make("span", { class: "k-muted" }, text().waiting), K.make("span", { class: "k-queued" }, queued.words), back);
     document.querySelector("#message-composer")?.before(note);
     return undefined;
   };
@@ -100,12 +94,8 @@
   /* A button to copy beside the others of a question. */
   K.whenDrawn(".favorite-message", (star) => {
     if (star.parentElement.querySelector(":scope > .k-own")) return;
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "k-own";
-    button.title = text().copy;
-    button.setAttribute("aria-label", text().copy);
-    button.innerHTML = `${ICON}<rect width="14" height="14" x="8" y="8" rx="2"/><path d="M4 16c-1.1 0-2-.9-2-2V4c0-1.1.9-2 2-2h10c1.1 0 2 .9 2 2"/></svg>`;
+    const button = K.make("button", { type: "button", class: "k-own" }, K.icon("copy"));
+    K.label(button, text().copy);
     button.addEventListener("click", async () => {
       const words = button.parentElement.querySelector(".message-content")?.innerText ?? "";
       if (!(await K.copy(words))) return;
@@ -120,8 +110,7 @@
   const lead = () => {
     const settings = document.querySelector("#chat-settings-open-modal");
     if (settings && !document.querySelector("#k-tools")) {
-      const button = Object.assign(document.createElement("button"), { type: "button", id: "k-tools", className: settings.className });
-      button.innerHTML = `${ICON.replace("<svg", '<svg class="!size-5"')}<path d="M14.7 6.3a1 1 0 0 0 0 1.4l1.6 1.6a1 1 0 0 0 1.4 0l3.77-3.77a6 6 0 0 1-7.94 7.94l-6.91 6.91a2.12 2.12 0 0 1-3-3l6.91-6.91a6 6 0 0 1 7.94-7.94l-3.76 3.76z"/></svg>`;
+      const button = K.make("button", { type: "button", id: "k-tools", class: settings.className }, K.icon("tools"));
       button.addEventListener("click", () => {
         wanted = !document.querySelector("#chat-settings-open-modal").disabled;
         document.querySelector("#chat-settings-open-modal").click();
@@ -129,10 +118,7 @@
       settings.after(button);
     }
     const button = document.querySelector("#k-tools");
-    if (button && button.title !== text().tools) {
-      button.title = text().tools;
-      button.setAttribute("aria-label", text().tools);
-    }
+    if (button) K.label(button, text().tools);
     const list = wanted && document.querySelector('#chat-settings :is(label[for="knowledge"], label[for^="tools_of:"])');
     if (!list) return;
     wanted = false;

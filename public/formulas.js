@@ -11,6 +11,7 @@
     if (first) range.setStartBefore(first);
     if (last) range.setEndAfter(last);
     const copied = range.cloneContents();
+    for (const ours of copied.querySelectorAll(".k-code-tools, .k-table-tools, .k-preview")) ours.remove();
     const formulas = copied.querySelectorAll(".katex");
     if (!formulas.length) return;
     for (const formula of formulas) {

@@ -127,7 +127,7 @@
 
   /* A conversation that is being written changes its page 25 times a second, and may be long: the page is
      looked at once a frame, and of it only what is new since the last one. `whenDrawn(selector, act)` acts on
-     each element that is drawn, given an id or words, and on all of them again in another language;
+     each element that is drawn, given an id, a moment or words, and on all of them again in another language;
      `eachFrame(act)` acts once in a frame in which anything changed, and so does no search of the page. */
   const wanted = [];
   const frames = [];
@@ -167,10 +167,52 @@
     looking = true;
     requestAnimationFrame(look);
   }).observe(document.documentElement, {
-    childList: true, subtree: true, attributes: true, attributeFilter: ["lang", "id", "disabled"],
+    childList: true, subtree: true, attributes: true, attributeFilter: ["lang", "id", "disabled", "data-k-time", "data-k-lines"],
   });
   whenDrawn(`.step .step ${HEADING}`, face);
   whenDrawn('img[alt*="?number="]', (image) => (image.alt = image.alt.split("?")[0]));
+
+  /** An element with its attributes and children; false and null stand for no child. */
+  const make = (tag, attributes = {}, ...children) => {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    made.append(...children.filter(Boolean));
+    return made;
+  };
+
+  const ICONS = {
+    archive: '<rect width="20" height="5" x="2" y="3" rx="1"/><path d="M4 8v11a2 2 0 0 0 2 2h12a2 2 0 0 0 2-2V8M10 12h4"/>',
+    bin: '<path d="M3 6h18M8 6V4h8v2M19 6l-1 14H6L5 6M10 11v5M14 11v5"/>',
+    check: '<path d="m5 12 5 5L19 7"/>',
+    copy: '<rect width="14" height="14" x="8" y="8" rx="2"/><path d="M4 16c-1.1 0-2-.9-2-2V4c0-1.1.9-2 2-2h10c1.1 0 2 .9 2 2"/>',
+    download: '<path d="M12 15V3M21 15v4a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2v-4M7 10l5 5 5-5"/>',
+    folder: '<path d="M20 20a2 2 0 0 0 2-2V8a2 2 0 0 0-2-2h-7.9a2 2 0 0 1-1.69-.9L9.6 3.9A2 2 0 0 0 7.93 3H4a2 2 0 0 0-2 2v13a2 2 0 0 0 2 2Z"/>',
+    pencil: '<path d="M12 20h9"/><path d="M16.5 3.5a2.1 2.1 0 0 1 3 3L7 19l-4 1 1-4Z"/>',
+    speaker: '<path d="M11 5 6 9H3v6h3l5 4Z"/><path d="M15.5 8.5a5 5 0 0 1 0 7M18.5 5.5a9 9 0 0 1 0 13"/>',
+    table: '<rect x="3" y="4" width="18" height="16" rx="2"/><path d="M3 10h18M9 4v16"/>',
+    wrap: '<path d="M3 6h18M3 12h14a3 3 0 0 1 0 6h-4M3 18h6"/><path d="m15 16-2 2 2 2"/>',
+    star: '<path d="m12 3 2.8 5.7 6.2.9-4.5 4.4 1.1 6.2-5.6-2.9-5.6 2.9 1.1-6.2L3 9.6l6.2-.9Z"/>',
+    stop: '<rect x="6" y="6" width="12" height="12" rx="1.5"/>',
+    temporary: '<path stroke-dasharray="4 3" d="M7.9 20A9 9 0 1 0 4 16.1L2 22Z"/>',
+    thinking: '<path d="M9 18h6M10 21h4M12 3a6 6 0 0 0-3.5 10.9c.6.5 1 1.2 1 2.1h5c0-.9.4-1.6 1-2.1A6 6 0 0 0 12 3Z"/>',
+    tools: '<path d="M14.7 6.3a4 4 0 0 0-5.4 5L3 17.6 6.4 21l6.3-6.3a4 4 0 0 0 5-5.4l-2.6 2.6-2.9-.7-.7-2.9Z"/>',
+    vision: '<path d="M2 12s4-7 10-7 10 7 10 7-4 7-10 7S2 12 2 12Z"/><circle cx="12" cy="12" r="3"/>',
+  };
+
+  /** One of ICONS; with a label it says something, without one it is there for the eye alone. */
+  const icon = (name, label) => {
+    const said = label ? { role: "img", "aria-label": label, title: label } : { "aria-hidden": "true" };
+    const place = make("span", { class: "k-icon", ...said });
+    place.innerHTML = `<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">${ICONS[name]}</svg>`;
+    return place;
+  };
+
+  /** Says what a button with an icon alone does: where it is pointed at, and to screen readers. */
+  const label = (button, words) => {
+    if (button.title === words) return;
+    button.title = words;
+    button.setAttribute("aria-label", words);
+  };
 
   /* Lists are made fresh when the panel or a picker is opened. */
   const OPENERS = '#chat-settings-open-modal, #mode-picker-trigger-mode';
@@ -430,11 +472,11 @@
   window.Konsilium = Object.freeze({
     DASH, known, words, number, decimal, plural, seconds, short, windowSize, speed, bytes, money, percent, copy, copySelected,
     reason, stage, pace, progress, modelFile, languages,
-    keep, newest, root, shown, tell, voice, whenDrawn, eachFrame,
+    keep, newest, root, shown, tell, voice, whenDrawn, eachFrame, make, icon, label,
   });
 
   /* Chainlit loads one script; the composer's part, the threads' and the names have files of their own. */
-  for (const file of inChat ? ["attachments.js", "threads.js", "shelf.js", "projects.js", "models.js", "composer.js", "scroll.js", "names.js", "pictures.js", "formulas.js", "sources.js", "times.js", "aloud.js"] : []) {
+  for (const file of inChat ? ["attachments.js", "threads.js", "shelf.js", "projects.js", "models.js", "composer.js", "scroll.js", "names.js", "pictures.js", "formulas.js", "sources.js", "times.js", "aloud.js", "code.js"] : []) {
     const beside = new URL(file, document.currentScript.src);
     document.head.append(Object.assign(document.createElement("script"), { src: beside.href }));
   }

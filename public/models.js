@@ -22,29 +22,11 @@
     },
   };
   const K = window.Konsilium;
+  const { make, icon } = K;
   const lang = () => document.documentElement.lang.slice(0, 2);
   const text = () => K.words(lang(), TEXTS);
   const TRIGGER = "#mode-picker-trigger-model";
   const FEW = 8; // with fewer, a group of the recent ones says nothing new
-
-  const ICONS = {
-    vision: '<path d="M2 12s4-7 10-7 10 7 10 7-4 7-10 7S2 12 2 12Z"/><circle cx="12" cy="12" r="3"/>',
-    tools: '<path d="M14.7 6.3a4 4 0 0 0-5.4 5L3 17.6 6.4 21l6.3-6.3a4 4 0 0 0 5-5.4l-2.6 2.6-2.9-.7-.7-2.9Z"/>',
-    thinking: '<path d="M9 18h6M10 21h4M12 3a6 6 0 0 0-3.5 10.9c.6.5 1 1.2 1 2.1h5c0-.9.4-1.6 1-2.1A6 6 0 0 0 12 3Z"/>',
-    star: '<path d="m12 3 2.8 5.7 6.2.9-4.5 4.4 1.1 6.2-5.6-2.9-5.6 2.9 1.1-6.2L3 9.6l6.2-.9Z"/>',
-    check: '<path d="m5 12 5 5L19 7"/>',
-  };
-  const make = (tag, attributes = {}, ...children) => {
-    const made = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    made.append(...children.filter(Boolean));
-    return made;
-  };
-  const icon = (name, label) => {
-    const place = make("span", label ? { class: "k-icon", role: "img", "aria-label": label, title: label } : { class: "k-icon", "aria-hidden": "true" });
-    place.innerHTML = `<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">${ICONS[name]}</svg>`;
-    return place;
-  };
 
   const input = make("input", {
     class: "k-field", type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", enterkeyhint: "done",

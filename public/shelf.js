@@ -21,22 +21,10 @@
     },
   };
   const K = window.Konsilium;
+  const { make } = K;
   const text = () => K.words(document.documentElement.lang.slice(0, 2), TEXTS);
   const here = (path) => new URL(`${K.root}${path}`, window.location.origin);
   const openThread = () => /\/thread\/([0-9a-f-]{36})\/?$/.exec(window.location.pathname)?.[1];
-  const svg = (paths) =>
-    '<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16" viewBox="0 0 24 24" fill="none" stroke="currentColor" ' +
-    `stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">${paths}</svg>`;
-  const BOX = svg('<rect width="20" height="5" x="2" y="3" rx="1"/><path d="M4 8v11a2 2 0 0 0 2 2h12a2 2 0 0 0 2-2V8M10 12h4"/>');
-  const FOLDER = svg('<path d="M20 20a2 2 0 0 0 2-2V8a2 2 0 0 0-2-2h-7.9a2 2 0 0 1-1.69-.9L9.6 3.9A2 2 0 0 0 7.93 3H4a2 2 0 0 0-2 2v13a2 2 0 0 0 2 2Z"/>');
-  const DASHED = svg('<path stroke-dasharray="4 3" d="M7.9 20A9 9 0 1 0 4 16.1L2 22Z"/>');
-
-  const make = (tag, attributes, ...children) => {
-    const made = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    made.append(...children);
-    return made;
-  };
   const set = (element, words) => {
     if (element.textContent !== words) element.textContent = words;
   };
@@ -80,17 +68,8 @@
     setTimeout(close, 100, menu, tries - 1); // a busy page may not listen yet
   };
   const move = (thread) => window.postMessage({ konsilium_move: thread }, window.location.origin);
-  const offerEntries = () => {
-    const last = document.querySelector('[role="menu"] #delete-thread');
-    const menu = last?.closest('[role="menu"]');
-    if (!menu || menu.querySelector("#k-archive-thread")) return;
-    offerEntry(menu, last, "k-move-thread", text().move, FOLDER, move);
-    offerEntry(menu, last, "k-archive-thread", text().archive, BOX, archive);
-  };
   const offerEntry = (menu, last, id, label, icon, act) => {
-    const entry = make("div", { id, role: "menuitem", tabindex: "-1", class: last.className.replace(/text-red-500|focus:text-red-500/g, "") });
-    entry.append(label);
-    entry.insertAdjacentHTML("beforeend", icon);
+    const entry = make("div", { id, role: "menuitem", tabindex: "-1", class: last.className.replace(/text-red-500|focus:text-red-500/g, "") }, label, K.icon(icon));
     const chosen = (event) => {
       event.stopPropagation();
       const thread = threadOf(openMenu());
@@ -102,11 +81,16 @@
     entry.addEventListener("pointermove", () => entry.focus());
     last.before(entry);
   };
+  K.whenDrawn('[role="menu"] #delete-thread', (last) => {
+    const menu = last.closest('[role="menu"]');
+    if (menu.querySelector("#k-archive-thread")) return;
+    offerEntry(menu, last, "k-move-thread", text().move, "folder", move);
+    offerEntry(menu, last, "k-archive-thread", text().archive, "archive", archive);
+  });
 
   /* -- temporary conversations: a button of a new chat, and a line above the composer --------------- */
 
-  const button = make("button", { id: "k-temporary", class: "k-icon-button" });
-  button.innerHTML = DASHED;
+  const button = make("button", { id: "k-temporary", class: "k-icon-button" }, K.icon("temporary"));
   const form = make("form", { method: "post", action: here("temporary").href }, button);
   const keep = make("button", { type: "button", class: "k-button" });
   keep.addEventListener("click", () => K.tell({ event: "keep" }));
@@ -127,10 +111,7 @@
     const isNew = window.location.pathname === K.root;
     if (!isNew) form.remove();
     else if (header && form.parentElement !== header) header.prepend(form);
-    if (button.title !== text().temporary) {
-      button.title = text().temporary;
-      button.setAttribute("aria-label", text().temporary);
-    }
+    K.label(button, text().temporary);
     const shown = temporary !== null && temporary === openThread();
     document.documentElement.toggleAttribute("data-k-temporary", shown);
     const composer = document.querySelector("#message-composer");
@@ -221,17 +202,8 @@
   );
 
   function look() {
-    offerEntries();
     offerTemporary();
     offerShelves();
   }
-  let waiting = false;
-  new MutationObserver(() => {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => {
-      waiting = false;
-      look();
-    });
-  }).observe(document.documentElement, { childList: true, subtree: true });
+  K.eachFrame(look);
 })();

@@ -46,6 +46,7 @@
 
   const rich = (html) => {
     const copied = Object.assign(document.createElement("template"), { innerHTML: html }).content;
+    for (const ours of copied.querySelectorAll(".k-code-tools, .k-table-tools, .k-preview")) ours.remove();
     for (const link of copied.querySelectorAll('a[href^="#k-"]')) link.replaceWith(...link.childNodes);
     const listed = sources();
     if (listed) {

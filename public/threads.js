@@ -8,29 +8,18 @@
     uk: { take: "Завантажити розмову", markdown: "Markdown, щоб читати", all: "Markdown з усіма гілками", json: "JSON, щоб обробити", unshare: "Закрити доступ", bin: "Кошик", archive: "Архів", bring: "Імпорт", elsewhere: "Інші розмови", deleted: "Розмова в кошику", versions: "Попередній варіант збережено", undo: "Повернути" },
     en: { take: "Download the conversation", markdown: "Markdown, to read", all: "Markdown with all branches", json: "JSON, to work with", unshare: "Stop sharing", bin: "Bin", archive: "Archive", bring: "Import", elsewhere: "Other conversations", deleted: "The conversation is in the bin", versions: "The earlier version is kept", undo: "Undo" },
   };
+  const K = window.Konsilium;
+  const { make } = K;
   const root = new URL("..", document.currentScript.src);
-  const text = () => window.Konsilium.words(document.documentElement.lang.slice(0, 2), TEXTS);
+  const text = () => K.words(document.documentElement.lang.slice(0, 2), TEXTS);
   const openThread = () => /\/thread\/([0-9a-f-]{36})\/?$/.exec(window.location.pathname)?.[1];
-
-  const ICON =
-    '<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16" viewBox="0 0 24 24" fill="none" stroke="currentColor" ' +
-    'stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">' +
-    '<path d="M12 15V3M21 15v4a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2v-4M7 10l5 5 5-5"/></svg>';
-
-  const make = (tag, attributes, ...children) => {
-    const made = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    made.append(...children);
-    return made;
-  };
 
   const QUERIES = { markdown: "format=markdown", all: "format=markdown&branches=all", json: "format=json" };
   const links = Object.fromEntries(Object.keys(QUERIES).map((kind) => [kind, make("a", { download: "" })]));
   const menu = make("div", { id: "take-along-menu", class: "k-menu", popover: "" }, ...Object.values(links));
   const button = make("button", {
     id: "take-along", type: "button", class: "k-icon-button", popovertarget: menu.id, "aria-expanded": "false",
-  });
-  button.innerHTML = ICON;
+  }, K.icon("download"));
   const place = make("span", {}, button, menu);
 
   menu.addEventListener("toggle", (event) => {
@@ -50,8 +39,7 @@
       return;
     }
     if (button.title !== text().take) {
-      button.title = text().take;
-      button.setAttribute("aria-label", text().take);
+      K.label(button, text().take);
       for (const [kind, link] of Object.entries(links)) link.textContent = text()[kind];
     }
     for (const [kind, link] of Object.entries(links)) {
@@ -62,7 +50,7 @@
   };
 
   /* The button that takes a link back has no translation upstream (ShareDialog of 2.12.0). */
-  window.Konsilium.whenDrawn('[role="dialog"] button', (label) => {
+  K.whenDrawn('[role="dialog"] button', (label) => {
     if (label.textContent === "Unshare") label.firstChild.data = text().unshare;
   });
 
@@ -83,7 +71,7 @@
       note.hidden = true;
       if (archived) return window.postMessage({ konsilium_unarchive: archived }, window.location.origin);
       if (moved) return window.postMessage({ konsilium_move_back: moved }, window.location.origin);
-      if (step) return window.Konsilium.tell({ event: "branch", step });
+      if (step) return K.tell({ event: "branch", step });
       await fetch(new URL("bin/restore", root), { method: "POST", body: new URLSearchParams({ thread }) });
       window.location.assign(new URL(`thread/${thread}`, root));
     });
@@ -112,7 +100,7 @@
     if (!step || thread !== openThread()) return;
     window.history.replaceState(window.history.state, "", window.location.pathname);
     found = step;
-    window.Konsilium.tell({ event: "found", step });
+    K.tell({ event: "found", step });
   };
   const showFound = () => {
     const message = found && document.getElementById(`step-${found}`);
@@ -155,7 +143,7 @@
     if (wanted && here === root.pathname) window.location.replace(wanted);
   };
 
-  window.Konsilium.eachFrame(() => {
+  K.eachFrame(() => {
     followLink();
     placeNote();
     showFound();
@@ -163,5 +151,5 @@
     const header = document.querySelector("#header > div:last-child");
     if (header) offer(header);
   });
-  window.Konsilium.whenDrawn('[data-sidebar="content"]', offerPages);
+  K.whenDrawn('[data-sidebar="content"]', offerPages);
 })();

@@ -12,12 +12,8 @@
   const K = window.Konsilium;
   const lang = () => document.documentElement.lang.slice(0, 2) || "en";
   const text = () => K.words(lang(), TEXTS);
-  const ICONS = {
-    rename: '<path d="M12 20h9"/><path d="M16.5 3.5a2.1 2.1 0 0 1 3 3L7 19l-4 1 1-4Z"/>',
-    remove: '<path d="M3 6h18M8 6V4h8v2M19 6l-1 14H6L5 6M10 11v5M14 11v5"/>',
-  };
-
-  const ENTRIES = { rename: "#rename-thread", remove: "#delete-thread" }; // of Chainlit's menu of a chat
+  /* Entries of Chainlit's menu of a chat. */
+  const ENTRIES = { rename: ["#rename-thread", "pencil"], remove: ["#delete-thread", "bin"] };
 
   const STEPS = [["second", 60], ["minute", 60], ["hour", 24], ["day", 7]];
   const ago = (moment) => {
@@ -37,7 +33,7 @@
     if (Number.isNaN(moment.getTime())) return;
     let time = place.querySelector(":scope > time.k-time");
     if (!time) {
-      time = Object.assign(document.createElement("time"), { className: "k-time" });
+      time = K.make("time", { class: "k-time" });
       place.append(time);
     }
     const said = ago(moment);
@@ -52,7 +48,7 @@
     const options = row.querySelector("#thread-options");
     options.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true, cancelable: true, button: 0, ctrlKey: false, pointerType: "mouse" }));
     const look = (again) => {
-      const entry = document.querySelector(ENTRIES[name]);
+      const entry = document.querySelector(ENTRIES[name][0]);
       if (entry) entry.click();
       else if (again) requestAnimationFrame(() => look(again - 1));
     };
@@ -60,16 +56,13 @@
   };
   const offer = (row) => {
     if (row.querySelector(":scope > .k-chat-buttons") || !row.querySelector("#thread-options")) return;
-    const buttons = Object.keys(ENTRIES).map((name) => {
-      const button = Object.assign(document.createElement("button"), { type: "button", title: text()[name] });
-      button.setAttribute("aria-label", text()[name]);
-      button.innerHTML = `<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">${ICONS[name]}</svg>`;
+    const buttons = Object.entries(ENTRIES).map(([name, [, icon]]) => {
+      const button = K.make("button", { type: "button" }, K.icon(icon));
+      K.label(button, text()[name]);
       button.addEventListener("click", () => press(row, name));
       return button;
     });
-    const place = Object.assign(document.createElement("span"), { className: "k-chat-buttons" });
-    place.append(...buttons);
-    row.append(place);
+    row.append(K.make("span", { class: "k-chat-buttons" }, ...buttons));
   };
 
   /* The words that were looked for, in titles and in what was said, whatever their ending and their ё. */
@@ -77,16 +70,19 @@
     const words = (document.querySelector("[cmdk-input]")?.value ?? "").match(/[\p{L}\p{N}]+/gu) ?? [];
     return words.length ? new RegExp(`(?<![\\p{L}\\p{N}])(?:${words.map((word) => word.replace(/[её]/gi, "[её]")).join("|")})`, "giu") : null;
   };
-  const marked = new Map();
+  const found = new Set();
   const mark = () => {
-    const found = document.querySelectorAll("[cmdk-item] [data-k-time]");
-    if (!found.length && !marked.size) return;
-    marked.clear();
+    if (!found.size) return;
+    const ranges = [];
     const words = wanted();
     for (const title of found) {
+      if (!title.isConnected) {
+        found.delete(title);
+        continue;
+      }
       const excerpt = title.dataset.kExcerpt;
       if (excerpt && !title.parentElement.querySelector(":scope > .k-excerpt")) {
-        title.after(Object.assign(document.createElement("div"), { className: "k-excerpt", textContent: excerpt }));
+        title.after(K.make("div", { class: "k-excerpt" }, excerpt));
         title.parentElement.classList.add("k-found");
       }
       for (const place of words ? title.parentElement.querySelectorAll(":scope > div") : []) {
@@ -95,36 +91,42 @@
           const range = new Range();
           range.setStart(said, index);
           range.setEnd(said, index + word.length);
-          marked.set(range, word);
+          ranges.push(range);
         }
       }
     }
-    window.CSS.highlights?.set("k-found", new window.Highlight(...marked.keys()));
+    window.CSS.highlights?.set("k-found", new window.Highlight(...ranges));
   };
 
-  const look = () => {
-    for (const step of document.querySelectorAll("[data-step-type][data-k-time]")) {
-      if (!step.matches(".step .step") && step.dataset.stepType.endsWith("_message") && step.firstElementChild) put(step.firstElementChild, step.dataset.kTime);
-    }
-    const said = [...document.querySelectorAll('[data-step-type="user_message"]')].at(-1);
-    const open = /\/thread\/([0-9a-f-]{36})/.exec(window.location.pathname)?.[1];
-    for (const row of document.querySelectorAll("#thread-history li[data-k-time]")) {
-      const latest = said && row.id === `thread-${open}` && said.dataset.kTime > row.dataset.kTime ? said.dataset.kTime : row.dataset.kTime;
-      if (row.firstElementChild) put(row.firstElementChild, latest);
-      offer(row);
-    }
-    mark();
+  const MESSAGE = '[data-step-type$="_message"][data-k-time]';
+  const CHAT = "#thread-history li[data-k-time]";
+  const stampMessage = (step) => {
+    if (!step.matches(".step .step") && step.firstElementChild) put(step.firstElementChild, step.dataset.kTime);
+  };
+  /* The list of chats is asked for when the page opens: what was said since then is newer. */
+  const stampChat = (row) => {
+    const said = row.id === `thread-${openThread()}` ? [...document.querySelectorAll('[data-step-type="user_message"]')].at(-1) : null;
+    const latest = said && said.dataset.kTime > row.dataset.kTime ? said.dataset.kTime : row.dataset.kTime;
+    if (row.firstElementChild) put(row.firstElementChild, latest);
+    offer(row);
+  };
+  const openThread = () => /\/thread\/([0-9a-f-]{36})/.exec(window.location.pathname)?.[1];
+  const stampOpen = () => {
+    const row = document.getElementById(`thread-${openThread()}`);
+    if (row?.matches(CHAT)) stampChat(row);
   };
 
-  let waiting = false;
-  const soon = () => {
-    if (waiting) return;
-    waiting = true;
-    setTimeout(() => {
-      waiting = false;
-      look();
-    }, 250);
-  };
-  new MutationObserver(soon).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["lang", "data-k-time"] });
-  setInterval(() => document.hidden || look(), 30_000);
+  K.whenDrawn(MESSAGE, stampMessage);
+  K.whenDrawn(`${MESSAGE} > :first-child`, ({ parentElement }) => stampMessage(parentElement));
+  K.whenDrawn('[data-step-type="user_message"]', stampOpen);
+  K.whenDrawn(CHAT, stampChat);
+  K.whenDrawn(`${CHAT} > :first-child`, ({ parentElement }) => stampChat(parentElement));
+  K.whenDrawn("[cmdk-item] [data-k-time]", (title) => found.add(title));
+  K.eachFrame(mark);
+  document.addEventListener("input", ({ target }) => target.matches?.("[cmdk-input]") && mark());
+  setInterval(() => {
+    if (document.hidden) return;
+    for (const step of document.querySelectorAll(MESSAGE)) stampMessage(step);
+    for (const row of document.querySelectorAll(CHAT)) stampChat(row);
+  }, 30_000);
 })();

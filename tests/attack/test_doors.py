@@ -40,6 +40,7 @@ OPEN = [
     "/auth/oauth/{provider_id}/callback",
     "/avatars/{avatar_id:str}",
     "/avatars/{name:path}",
+    "/diagrams",
     "/login",
     "/logout",
     "/set-session-cookie",

@@ -33,6 +33,8 @@ PICTURES = ROOT / "test-output" / "screenshots"
 STORY = "paced-30ms+len-400"
 ENDLESS = "paced-30ms+len-4000"
 COUNCIL = ("council-0", "council-3", "council-3+paced-100ms+len-400")
+FLOOD = "len-10600+paced-1ms"
+"""60,000 characters, as quickly as a small model writes noise."""
 SLOW_JSON = "json+paced-200ms"
 MODELS = (
     "echo",
@@ -40,6 +42,7 @@ MODELS = (
     STORY,
     ENDLESS,
     *COUNCIL,
+    FLOOD,
     "vision",
     SLOW_JSON,
     "thinking+json",

