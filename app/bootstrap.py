@@ -22,6 +22,7 @@ from app.completion.models import Models
 from app.completion.pricing import Prices
 from app.completion.pulls import Pulls, Stores
 from app.completion.registration import ModelServers, ServerRegistration
+from app.completion.speech import Speech
 from app.completion.transcription import Transcription
 from app.conversation.cached import TurnCache
 from app.conversation.compression.compressor import Compressor
@@ -106,6 +107,7 @@ class Application:
     people: People
     sessions: Sessions
     transcription: Transcription
+    speech: Speech
     gateway: Gateway
     background: BackgroundTasks
     post: Post
@@ -215,6 +217,9 @@ def build(
         people=people,
         sessions=sessions,
         transcription=Transcription(models, storage.usage),
+        speech=Speech(
+            models, storage.usage, named=settings.speech_model, voice=settings.speech_voice
+        ),
         gateway=_gateway(
             settings,
             storage,

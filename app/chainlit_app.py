@@ -45,7 +45,7 @@ from app.view.temporary import TemporaryChats, temporary_router
 from app.view.tool_lists import ToolLists
 from app.view.tool_servers import ToolServers
 from app.view.versions import versions_router
-from app.view.voice import Voice
+from app.view.voice import Voice, speech_router
 
 sys.excepthook = end_in_words
 settings = load_settings()
@@ -84,9 +84,8 @@ limits = AttachmentLimits()
 stores = (storage.conversations, storage.elements, layer.get_thread)
 chat = Chat(turns, models, panel, guide, limits, *stores)
 answers = AnswerActions(chat, turns, storage.threads, notes, form, storage.votes)
-voice = Voice(chat, app.transcription)
-for changed in (panel.models_changed, voice.models_changed):
-    catalogue.subscribe(changed)
+voice = Voice(chat, app.transcription, app.speech)
+catalogue.subscribe(panel.models_changed)
 
 # How Chainlit serves it
 server.prepare(app.start, app.stop, layer, language, loopback_only=local)
@@ -140,6 +139,7 @@ server.put_first(
     diagrams_router(root),
     imports.imports_router(imports.Imports(settings.data_dir / "imports"), root),
     files.attachment_costs_router(models, limits, root),
+    speech_router(app.speech, root),
     dashboard_router(storage.usage, storage.votes, who, PAGE / "public", language, root),
 )
 app.metrics.watch(

@@ -66,6 +66,9 @@ class CommonSettings(BaseSettings):
     embedding_model: str | None = None
     cache_check_model: str | None = None
     summary_model: str | None = None
+    speech_model: str = ""
+    """`server/model` that reads answers aloud, `off`, or empty: a local one where there is any."""
+    speech_voice: str = "alloy"
 
     # Knowledge
     knowledge_folders: str = ""

@@ -1,30 +1,28 @@
-/* An answer is read aloud by the browser's own voice: a button beside its copying, which also ends that. Code,
-   numbers and buttons are not read. A browser without a voice has no such button. */
+/* An answer is read aloud by a button beside its copying, which also ends that: by a server where one does
+   (the app said so), else by the browser's own voice. Code, numbers and buttons are not read. Where there is no
+   voice at all, there is no button. */
 (() => {
   "use strict";
 
   const TEXTS = {
-    ru: { read: "Прочитать вслух", stop: "Остановить чтение" },
-    uk: { read: "Прочитати вголос", stop: "Зупинити читання" },
-    en: { read: "Read aloud", stop: "Stop reading" },
+    ru: { speaker: "Прочитать вслух", stop: "Остановить чтение" },
+    uk: { speaker: "Прочитати вголос", stop: "Зупинити читання" },
+    en: { speaker: "Read aloud", stop: "Stop reading" },
   };
   const K = window.Konsilium;
-  const text = () => K.words(document.documentElement.lang.slice(0, 2), TEXTS);
   const speech = window.speechSynthesis;
-  if (!speech) return;
+  let served = false;
+  const offered = () => served || Boolean(speech?.getVoices().length);
 
-  const ICONS = {
-    read: '<path d="M11 5 6 9H3v6h3l5 4Z"/><path d="M15.5 8.5a5 5 0 0 1 0 7M18.5 5.5a9 9 0 0 1 0 13"/>',
-    stop: '<rect x="6" y="6" width="12" height="12" rx="1.5"/>',
-  };
-  const LONGEST = 220; // characters: some voices fall silent in a longer piece
+  const SHORT = 220; // characters: some of the browsers' voices fall silent in a longer piece
+  const LONG = 1200; // a server's sound of so much is there before the one before it ends
 
   const languageOf = (words) => (/[іїєґ]/i.test(words) ? "uk-UA" : /[а-яё]/i.test(words) ? "ru-RU" : "en-US");
   const wordsOf = (answer) =>
     [...answer.querySelectorAll(".message-content .prose")]
       .map((prose) => {
         const said = prose.cloneNode(true);
-        for (const silent of said.querySelectorAll(".bg-card:has(code), pre, .katex-mathml, button, sup")) silent.remove();
+        for (const silent of said.querySelectorAll(".k-code-tools, .k-preview, .bg-card:has(code), pre, .katex-mathml, button, sup")) silent.remove();
         for (const block of said.querySelectorAll("p, li, h1, h2, h3, h4, td, th, [role=article]")) block.append("\n");
         return said.textContent;
       })
@@ -33,58 +31,106 @@
   const pieces = (words) =>
     words
       .split(/(?<=[.!?…])\s+|\n+/)
-      .flatMap((sentence) => sentence.match(new RegExp(`.{1,${LONGEST}}(?:\\s|$)|\\S+`, "g")) ?? [])
+      .flatMap((sentence) => sentence.match(new RegExp(`.{1,${SHORT}}(?:\\s|$)|\\S{1,${SHORT}}`, "g")) ?? [])
       .map((piece) => piece.trim())
       .filter(Boolean);
+  /* A server is asked for few pieces; the first is one sentence, so that it is heard soon. */
+  const joined = (all) => {
+    const made = all.slice(0, 1);
+    for (const piece of all.slice(1)) {
+      if (made.length > 1 && made.at(-1).length + piece.length < LONG) made[made.length - 1] += `\n${piece}`;
+      else made.push(piece);
+    }
+    return made;
+  };
 
-  let reading = null;
+  let reading = null; // { button, end }: the answer that is being read
   const face = (button, name) => {
-    button.title = text()[name];
-    button.setAttribute("aria-label", text()[name]);
-    button.innerHTML = `<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">${ICONS[name]}</svg>`;
+    button.replaceChildren(K.icon(name));
+    K.label(button, K.words(document.documentElement.lang.slice(0, 2), TEXTS)[name]);
   };
   const stop = () => {
-    if (reading) face(reading, "read");
+    const { button, end } = reading ?? {};
     reading = null;
-    speech.cancel();
+    if (button) face(button, "speaker");
+    end?.();
+    speech?.cancel();
   };
-  const read = (button) => {
-    stop();
-    const words = wordsOf(button.closest("[data-step-type]"));
-    const all = pieces(words);
-    if (!all.length) return;
-    reading = button;
-    face(button, "stop");
+
+  const fetched = async (text) => {
+    const body = JSON.stringify({ text });
+    const answer = await fetch(`${K.root}chat/speech`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+    if (!answer.ok) throw new Error(`no sound: ${answer.status}`);
+    return answer.blob();
+  };
+  const played = (sound, mine) =>
+    new Promise((done, failed) => {
+      const audio = new Audio(URL.createObjectURL(sound));
+      audio.onended = mine.end = () => {
+        audio.pause();
+        URL.revokeObjectURL(audio.src);
+        done();
+      };
+      audio.onerror = () => failed(new Error("the sound cannot be played"));
+      audio.play().catch(failed);
+    });
+  const speak = (all, language, mine) => {
     all.forEach((piece, place) => {
-      const said = Object.assign(new SpeechSynthesisUtterance(piece), { lang: languageOf(words) });
-      if (place === all.length - 1) said.onend = () => reading === button && stop();
+      const said = Object.assign(new SpeechSynthesisUtterance(piece), { lang: language });
+      if (place === all.length - 1) said.onend = () => reading === mine && stop();
       speech.speak(said);
     });
   };
 
-  const offer = () => {
-    if (reading && !reading.isConnected) stop(); // the conversation was left
-    if (!speech.getVoices().length) return;
-    for (const copy of document.querySelectorAll('[data-step-type="assistant_message"] button:has(> .lucide-copy)')) {
-      const row = copy.parentElement;
-      if (copy.matches(".k-button, pre *") || row.querySelector(":scope > .k-aloud") || copy.closest(".message-content")) continue;
-      const button = Object.assign(document.createElement("button"), { type: "button", className: "k-aloud" });
-      face(button, "read");
-      button.addEventListener("click", () => (reading === button ? stop() : read(button)));
-      row.append(button);
+  const read = async (button) => {
+    stop();
+    const words = wordsOf(button.closest("[data-step-type]"));
+    let left = pieces(words);
+    if (!left.length) return;
+    const mine = { button, end: () => {} };
+    reading = mine;
+    face(button, "stop");
+    if (served) {
+      left = joined(left);
+      let next = fetched(left[0]);
+      try {
+        while (left.length && reading === mine) {
+          const sound = await next;
+          next = left.length > 1 ? fetched(left[1]) : null;
+          next?.catch(() => {}); // said when its turn comes
+          if (reading === mine) await played(sound, mine);
+          left.shift();
+        }
+      } catch (error) {
+        console.warn("the server does not read on, the browser does", error);
+        left = left.flatMap(pieces);
+      }
     }
+    if (reading !== mine) return;
+    if (left.length && speech?.getVoices().length) speak(left, languageOf(words), mine);
+    else stop();
   };
 
-  let waiting = false;
-  const soon = () => {
-    if (waiting) return;
-    waiting = true;
-    setTimeout(() => {
-      waiting = false;
-      offer();
-    }, 250);
+  const ANSWER = '[data-step-type="assistant_message"]';
+  const offer = (icon) => {
+    const copy = icon.parentElement;
+    const row = copy.parentElement;
+    if (!offered() || row.querySelector(":scope > .k-aloud") || copy.matches(".k-button, .message-content *")) return;
+    const button = K.make("button", { type: "button", class: "k-aloud" });
+    button.addEventListener("click", () => (reading?.button === button ? stop() : read(button)));
+    row.append(button);
   };
-  new MutationObserver(soon).observe(document.documentElement, { childList: true, subtree: true });
-  speech.addEventListener?.("voiceschanged", soon);
+  const offerAll = () => {
+    for (const icon of document.querySelectorAll(`${ANSWER} button > .lucide-copy`)) offer(icon);
+  };
+  K.whenDrawn(`${ANSWER} button > .lucide-copy`, offer);
+  K.whenDrawn(".k-aloud", (button) => face(button, reading?.button === button ? "stop" : "speaker")); // in the page's language
+  K.eachFrame(() => reading?.button.isConnected === false && stop()); // the conversation was left
+  window.addEventListener("message", ({ data, source }) => {
+    if (source !== window || data?.konsilium_speech === undefined) return;
+    served = data.konsilium_speech;
+    offerAll();
+  });
+  speech?.addEventListener?.("voiceschanged", offerAll);
   window.addEventListener("pagehide", stop);
 })();

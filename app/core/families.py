@@ -22,6 +22,7 @@ _ABLE: Mapping[str, frozenset[Capability]] = {
     "thinking": frozenset({Capability.THINKING}),
     "embedding": frozenset({Capability.EMBEDDING}),
     "transcription": frozenset({Capability.TRANSCRIPTION}),
+    "speech": frozenset({Capability.SPEECH}),
 }
 
 

@@ -44,6 +44,7 @@ class Capability(StrEnum):
     JSON_MODE = "json_mode"
     JSON_SCHEMA = "json_schema"
     TRANSCRIPTION = "transcription"
+    SPEECH = "speech"
 
 
 Currency = Literal["RUB", "USD"]

@@ -30,6 +30,7 @@ class Purpose(StrEnum):
     CACHE_CHECK = "cache_check"
     EMBEDDING = "embedding"
     TRANSCRIPTION = "transcription"
+    SPEECH = "speech"
 
 
 class Outcome(StrEnum):

@@ -1,16 +1,20 @@
-"""The microphone: speech becomes the question."""
+"""The microphone, by which speech becomes the question, and answers that are read aloud."""
 
 import io
 import logging
 import wave
-from collections.abc import Sequence
+from typing import Annotated
 
+from fastapi import APIRouter, Body, HTTPException
+from fastapi.responses import Response
+
+from app.completion.speech import LONGEST, Speech
 from app.completion.transcription import Transcription
-from app.core.errors import EmptyAnswer
-from app.core.models import ServerState
+from app.core.errors import EmptyAnswer, KonsiliumError
 from app.core.text import Text
 from app.view.chainlit.browser import Browser
-from app.view.chainlit.pages import sample_rate, show_microphone
+from app.view.chainlit.identity import asking_id
+from app.view.chainlit.pages import sample_rate
 from app.view.chat import Chat
 
 log = logging.getLogger(__name__)
@@ -19,9 +23,9 @@ MAX_SECONDS = 120
 SAMPLE_BYTES = 2
 
 NO_MODEL = Text(
-    ru="Сейчас ни один сервер не распознаёт речь.",
-    uk="Зараз жоден сервер не розпізнає мовлення.",
-    en="No server can transcribe speech just now.",
+    ru="Сейчас ни один сервер не распознаёт речь. Добавьте сервер с моделью Whisper.",
+    uk="Зараз жоден сервер не розпізнає мовлення. Додайте сервер з моделлю Whisper.",
+    en="No server can transcribe speech just now. Add one that has a Whisper model.",
 )
 NOT_HEARD = Text(
     ru="Ничего не слышно. Проверьте микрофон и повторите.",
@@ -38,23 +42,20 @@ TOO_LONG = Text(
 class Voice:
     """Gathers what a browser's microphone sends, in memory and bounded."""
 
-    def __init__(self, chat: Chat, transcription: Transcription) -> None:
+    def __init__(self, chat: Chat, transcription: Transcription, speech: Speech) -> None:
         self._chat = chat
         self._transcription = transcription
+        self._speech = speech
         self._heard: dict[str, bytearray] = {}
 
-    @property
-    def offered(self) -> bool:
-        """Whether there is a model that transcribes."""
-        return self._transcription.model is not None
-
-    def models_changed(self, _states: Sequence[ServerState]) -> None:
-        """The page has its microphone button while a server transcribes."""
-        show_microphone(self.offered)
+    async def tell(self, browser: Browser) -> None:
+        """Tells the page whether a server reads aloud: where none does, the browser has its own voice."""
+        offered = self._speech.model is not None
+        await browser.emit("window_message", {"konsilium_speech": offered})
 
     async def started(self, browser: Browser) -> None:
         """The button was pressed: says whether to record."""
-        if not self.offered:
+        if self._transcription.model is None:
             await browser.toast(NO_MODEL[browser.language], "warning")
             await browser.emit("audio_connection", "off")
             return
@@ -94,6 +95,26 @@ class Voice:
     def left(self, browser: Browser) -> None:
         """The page is gone, and what it had recorded."""
         self._heard.pop(browser.id, None)
+
+
+def speech_router(speech: Speech, root: str = "") -> APIRouter:
+    """`POST /chat/speech {"text"}`: the text as sound, for a signed-in user; 404 where no server reads."""
+    router = APIRouter(prefix=root, include_in_schema=False)
+
+    @router.post("/chat/speech")
+    async def read(text: Annotated[str, Body(embed=True, max_length=LONGEST)]) -> Response:
+        if (user_id := asking_id()) is None:
+            raise HTTPException(401, "Unauthorized")
+        if speech.model is None or not text.strip():
+            raise HTTPException(404, "Not found")
+        try:
+            sound = await speech.sound(text, user_id)
+        except KonsiliumError as error:  # the page goes on with the browser's own voice
+            log.warning("cannot read aloud: %s: %s", error.code, error.detail)
+            raise HTTPException(503, error.code) from error
+        return Response(sound.body, media_type=sound.content_type)
+
+    return router
 
 
 def _max_bytes() -> int:

@@ -55,7 +55,7 @@ const TEXTS = {
       answer: "Ответ", gate: "Выбор специалистов", specialist: "Специалист", synthesis: "Итог",
       dialogue: "Реплика", candidate: "Вариант", judge: "Судья", summary: "Сжатие", member: "Участник", ranking: "Оценка", report: "Отчёт", check: "Сверка",
       title: "Заголовок", repair: "Исправление", cache_check: "Проверка кеша",
-      embedding: "Эмбеддинг", transcription: "Распознавание речи",
+      embedding: "Эмбеддинг", transcription: "Распознавание речи", speech: "Чтение вслух",
     },
   },
   uk: {
@@ -106,7 +106,7 @@ const TEXTS = {
       answer: "Відповідь", gate: "Вибір спеціалістів", specialist: "Спеціаліст", synthesis: "Підсумок",
       dialogue: "Репліка", candidate: "Варіант", judge: "Суддя", summary: "Стиснення", member: "Учасник", ranking: "Оцінка", report: "Звіт", check: "Звірка",
       title: "Заголовок", repair: "Виправлення", cache_check: "Перевірка кешу",
-      embedding: "Ембединг", transcription: "Розпізнавання мовлення",
+      embedding: "Ембединг", transcription: "Розпізнавання мовлення", speech: "Читання вголос",
     },
   },
   en: {
@@ -157,7 +157,7 @@ const TEXTS = {
       answer: "Answer", gate: "Choosing specialists", specialist: "Specialist", synthesis: "Synthesis",
       dialogue: "Line", candidate: "Candidate", judge: "Judge", summary: "Compression", member: "Member", ranking: "Ranking", report: "Report", check: "Check",
       title: "Title", repair: "Repair", cache_check: "Cache check",
-      embedding: "Embedding", transcription: "Speech to text",
+      embedding: "Embedding", transcription: "Speech to text", speech: "Reading aloud",
     },
   },
 };

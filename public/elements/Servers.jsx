@@ -57,7 +57,7 @@ const TEXTS = {
     licence: "Лицензия",
     capabilities: {
       vision: "зрение", tools: "инструменты", thinking: "размышления", embedding: "эмбеддинги",
-      json_schema: "схема JSON", transcription: "речь в текст",
+      json_schema: "схема JSON", transcription: "речь в текст", speech: "текст в речь",
     },
   },
   uk: {
@@ -110,7 +110,7 @@ const TEXTS = {
     licence: "Ліцензія",
     capabilities: {
       vision: "зір", tools: "інструменти", thinking: "роздуми", embedding: "ембединги",
-      json_schema: "схема JSON", transcription: "мовлення в текст",
+      json_schema: "схема JSON", transcription: "мовлення в текст", speech: "текст у мовлення",
     },
   },
   en: {
@@ -163,7 +163,7 @@ const TEXTS = {
     licence: "Licence",
     capabilities: {
       vision: "vision", tools: "tools", thinking: "thinking", embedding: "embeddings",
-      json_schema: "JSON schema", transcription: "speech to text",
+      json_schema: "JSON schema", transcription: "speech to text", speech: "text to speech",
     },
   },
 };

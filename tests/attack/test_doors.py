@@ -78,6 +78,7 @@ SIGNED_IN = [
     "/bin/purge",
     "/bin/restore",
     "/chat/attachment",
+    "/chat/speech",
     "/dashboard",
     "/dashboard/api/days",
     "/dashboard/api/groups/{dimension}",

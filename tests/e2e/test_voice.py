@@ -4,12 +4,24 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import metrics, picture, visitor
-from tests.processes import Process, konsilium, running, simulator
+from tests.processes import konsilium, running, simulator
+
+SOUND = """() => {
+  window.HEARD = [];
+  window.Audio = class {
+    constructor(src) { this.src = src; }
+    async play() { HEARD.push(this.src); }
+    pause() { HEARD.push("silence"); }
+  };
+}"""
+"""A player without a loudspeaker: what is played never ends."""
 
 
-def test_speech_becomes_the_question(chromium: Browser, tmp_path_factory: pytest.TempPathFactory):
+def test_speech_becomes_the_question_and_a_server_reads_the_answer(
+    chromium: Browser, tmp_path_factory: pytest.TempPathFactory
+):
     folder = tmp_path_factory.mktemp("voice")
-    cloud = simulator("openai", folder, "echo", "whisper-1")
+    cloud = simulator("openai", folder, "echo", "whisper-1", "tts-1")
     nobody = "http://127.0.0.1:9"
     app = konsilium(folder, OPENAI_SERVERS=f"cloud={cloud.url}/v1", OLLAMA_HOST=nobody)
     with running(cloud, app):
@@ -29,10 +41,27 @@ def test_speech_becomes_the_question(chromium: Browser, tmp_path_factory: pytest
             expect(page.locator("#thread-history")).to_contain_text("сказанное вслух")
             expect(page.locator("#thread-history li")).to_have_count(1)
             picture(page, "voice-asked")
+            page.evaluate(SOUND)
+            with page.expect_response("**/chat/speech") as spoken:
+                page.get_by_role("button", name="Прочитать вслух").click()
+            assert spoken.value.headers["content-type"] == "audio/mpeg"
+            stop = page.get_by_role("button", name="Остановить чтение")
+            expect(stop).to_be_visible()
+            page.wait_for_function("() => HEARD[0]?.startsWith('blob:')")
+            stop.click()
+            expect(page.get_by_role("button", name="Прочитать вслух")).to_be_visible()
+            assert page.evaluate("HEARD.at(-1)") == "silence"
 
 
-def test_without_such_a_server_there_is_no_microphone(page: Page, app: Process):
+def test_where_no_server_hears_or_reads_that_is_said(page: Page):
     expect(page.locator("#mode-picker-trigger-model")).to_contain_text("echo")
-    features = page.request.get(f"{app.url}/project/settings?language=ru-RU").json()["features"]
-    assert features["audio"]["enabled"] is False
-    expect(page.locator("#message-composer button").first).to_have_attribute("id", "upload-button")
+    page.get_by_role("button", name="Начать запись").click()
+    said = page.locator("[data-sonner-toast]").filter(has_text="ни один сервер не распознаёт речь")
+    expect(said).to_be_visible()
+    expect(page.get_by_role("button", name="Начать запись")).to_be_visible()
+    picture(page, "voice-nobody-hears")
+    status = page.evaluate(
+        "() => fetch('/chat/speech', { method: 'POST', headers: { 'Content-Type': 'application/json' },"
+        " body: JSON.stringify({ text: 'Hi' }) }).then((answer) => answer.status)"
+    )
+    assert status == 404

@@ -81,6 +81,8 @@ def kind_of(profile: ModelProfile) -> str:
         return "chat"
     if profile.can(Capability.EMBEDDING):
         return "embedding"
+    if profile.can(Capability.SPEECH):
+        return "speech"
     return "transcription" if profile.can(Capability.TRANSCRIPTION) else "other"
 
 

@@ -26,7 +26,7 @@ FORMS = (TRANSCRIPTIONS, "/audio/translations")
 PASSED = {
     TRANSCRIPTIONS: Purpose.TRANSCRIPTION,
     "/audio/translations": Purpose.TRANSCRIPTION,
-    "/audio/speech": Purpose.ANSWER,
+    "/audio/speech": Purpose.SPEECH,
     "/images/generations": Purpose.ANSWER,
     "/moderations": Purpose.ANSWER,
     "/rerank": Purpose.ANSWER,

@@ -192,7 +192,7 @@ class OpenAICompatibleModel:
         )
 
     async def _raw_answer(self, request: RawRequest) -> RawAnswer:
-        spoken = request.purpose is Purpose.TRANSCRIPTION
+        spoken = request.purpose in (Purpose.TRANSCRIPTION, Purpose.SPEECH)
         seconds = self._timeouts.transcription if spoken else self._timeouts.whole
         timeouts = replace(self._timeouts, first_token=seconds)
         deadline = StreamDeadline(timeouts, self._server, self._name)

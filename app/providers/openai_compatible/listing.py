@@ -104,7 +104,7 @@ def _entry(row: object) -> Mapping[str, Any]:
 
 
 def profile(preset: Preset, entry: Mapping[str, Any], window: int | None) -> ModelProfile | None:
-    """The model, or None where it is nothing a chat, a search or a transcription could use.
+    """The model, or None where it is nothing a chat, a search or a voice could use.
 
     `window` is what the server said elsewhere; an entry's own word goes first (WINDOWS, llama.cpp's
     `meta.n_ctx`); a table of families last.

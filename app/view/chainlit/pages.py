@@ -310,12 +310,6 @@ def _in_words(settings: dict[str, Any], language: Language, *, alone: bool) -> d
     return settings
 
 
-def show_microphone(shown: bool) -> None:
-    """Whether pages have a microphone button from their next opening on."""
-    if config.features.audio is not None:
-        config.features.audio.enabled = shown
-
-
 def sample_rate() -> int:
     """Samples a second of what a page's microphone sends."""
     return config.features.audio.sample_rate if config.features.audio else 24_000

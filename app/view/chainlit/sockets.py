@@ -95,6 +95,7 @@ class Sockets:
     async def _connected(self, browser: Browser) -> None:
         await self._chat.open(browser)
         await self._commands.show(browser)
+        await self._voice.tell(browser)
 
     # -- the composer -----------------------------------------------------------------------------
 

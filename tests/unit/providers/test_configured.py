@@ -4,6 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.errors import SettingsInvalid
+from app.core.models import Capability
 from app.core.providers import PRESETS, FolderNames, any_server, base_of, is_local
 from app.providers.configured import keep_alive, ollama_hosts, openai_servers, servers_from
 from app.providers.openai_compatible.listing import profile
@@ -162,9 +163,16 @@ def test_windows_and_prices_come_from_whoever_knows_them() -> None:
     assert vllm.local
 
 
-@pytest.mark.parametrize("id", ["dall-e-3", "tts-1", "omni-moderation-latest", "gpt-realtime"])
+@pytest.mark.parametrize("id", ["dall-e-3", "omni-moderation-latest", "gpt-realtime"])
 def test_what_nobody_can_talk_to_is_not_listed(id: str) -> None:
     assert profile(PRESETS["openai"], {"id": id}, None) is None
+
+
+@pytest.mark.parametrize("id", ["tts-1", "gpt-4o-mini-tts", "kokoro"])
+def test_a_model_of_speech_reads_aloud_and_does_nothing_else(id: str) -> None:
+    found = profile(PRESETS["openai"], {"id": id}, None)
+    assert found is not None
+    assert found.capabilities == {Capability.SPEECH}
 
 
 def test_how_long_models_stay_in_memory_is_said_for_all_servers_or_for_one() -> None:

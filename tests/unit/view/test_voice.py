@@ -50,7 +50,7 @@ def listening(ear: Ear) -> tuple[Voice, Browser, Any, Asked]:
     anything: Any = asked
     heard: Any = ear
     page: Any = session
-    return Voice(anything, heard), Browser(page), session, asked
+    return Voice(anything, heard, anything), Browser(page), session, asked
 
 
 async def test_what_was_said_is_asked_once():
