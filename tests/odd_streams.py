@@ -269,6 +269,10 @@ USAGES = {
         "as text and fractions": {"prompt_tokens": " 5.0 ", "completion_tokens": 7.0},
         "in a list": [COUNTED],
         "the answer's in the total alone": {"prompt_tokens": 5, "total_tokens": 12},
+        "beside others that no server counts": COUNTED | {
+            "total_tokens": 10**40, "prompt_tokens_details": {"cached_tokens": "9" * 5000},
+            "completion_tokens_details": {"reasoning_tokens": 1e300},
+        },
         "in camels": {"promptTokens": 5, "completionTokens": 7},
         "Yandex' own": {"inputTextTokens": "5", "completionTokens": "7", "totalTokens": "12"},
         "Responses'": {"input_tokens": 5, "output_tokens": 7},

@@ -142,7 +142,7 @@ def _heading_level(paragraph: Any) -> int:
     """2 for what is styled Heading 2."""
     style = (paragraph.style.name if paragraph.style is not None else None) or ""
     level = style.removeprefix("Heading ")
-    return int(level) if level != style and level.isdigit() else 0
+    return int(level) if level != style and level.isdecimal() and len(level) < 3 else 0
 
 
 def _pptx(path: Path) -> Iterator[Block]:

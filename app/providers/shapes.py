@@ -60,6 +60,8 @@ THINKING_NAMES = (
 )
 """What servers call the thinking in a delta or a message, the most usual first."""
 _THOUGHTS = ("thinking", "reasoning", "thought", "reasoning_text", "reasoning_summary")
+MOST, MOST_TOKENS = 10**15, 500_000_000
+"""Bytes or anything else, and tokens: more of them are a slip of the server."""
 _TEXTS = ("text", "output_text", "refusal", None, "")
 
 
@@ -131,13 +133,22 @@ def reason_of(value: object) -> str | None:
     return None if word in _NO_REASON else word
 
 
-def count(value: object) -> int | None:
-    """A count of tokens; some servers write it as text (Yandex), as 10.0, or both."""
-    if isinstance(value, str) and (digits := value.strip().removesuffix(".0")).isdecimal():
-        return int(digits)
+def count(value: object, most: int = MOST) -> int | None:
+    """A count; some servers write it as text (Yandex), as 10.0, or both. None for what is none, as for more
+    than `most`: no database would take it, and with it nothing that stands beside it."""
+    if isinstance(value, str):
+        digits = value.strip().removesuffix(".0")
+        value = int(digits) if digits.isdecimal() and len(digits) <= len(str(most)) else None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= most else None
+
+
+def tokens(value: object) -> int | None:
+    """A count of tokens."""
+    return count(value, MOST_TOKENS)
 
 
 def objects_in(value: object) -> Iterable[dict[str, Any]]:

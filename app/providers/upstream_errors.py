@@ -33,6 +33,7 @@ SHORTEST_SECRET = 8
 WRONG_SHAPE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What reading JSON of another shape than the protocol's raises: translate it, never let it rise."""
 
+_LONGEST_WAIT_S = 31 * 86_400.0
 _TOO_LONG = re.compile(
     r"context.{0,20}(length|window|size)|maximum context|too many tokens|prompt is too long"
     r"|exceeds the available context|input length exceeds|number of input tokens",
@@ -362,19 +363,22 @@ def not_the_protocol(server: str, model: str | None, sample: bytes) -> Malformed
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from a Retry-After header: a number of them, or a date."""
+    """Seconds from a Retry-After header: a number of them, or a date; None for what is neither, and for
+    what nobody would wait for."""
     value = headers.get("retry-after")
     if value is None:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds()) if moment.tzinfo else None
+        try:
+            moment = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        if moment.tzinfo is None:
+            return None
+        seconds = (moment - datetime.now(UTC)).total_seconds()
+    return max(0.0, seconds) if seconds < _LONGEST_WAIT_S else None
 
 
 def _short(value: object) -> str:
@@ -383,7 +387,7 @@ def _short(value: object) -> str:
 
 
 def _status(value: object) -> int | None:
-    if isinstance(value, str) and value.isdecimal():
+    if isinstance(value, str) and value.isdecimal() and len(value) == 3:
         value = int(value)
     return value if isinstance(value, int) and 300 <= value < 600 else None
 

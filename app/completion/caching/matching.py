@@ -173,7 +173,7 @@ def _shortened(said: str, word: Word) -> bool:
     if len(full) < len(short) + 3 or not short or short[0] != full[0]:
         return False
     if short[1:-1].isdigit():
-        return int(short[1:-1]) == len(full) - 2 and short[-1] == full[-1]
+        return short[1:-1] == str(len(full) - 2) and short[-1] == full[-1]
     if len(short) > 2 and full.startswith(short):
         return True
     if not 2 <= len(short) <= 3 or not _VOWELS.isdisjoint(short):

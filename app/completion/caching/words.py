@@ -346,7 +346,7 @@ class _Reader:
 
     def _number(self, value: str, *, joins: bool) -> None:
         last = self._numbers[-1][0] if self._numbers else ""
-        if joins and last.isdigit() and value.isdigit():
+        if joins and last.isdecimal() and value.isdecimal():
             joined = _joined(int(last), int(value))
             if joined is not None:  # twenty five, two hundred
                 self._numbers[-1] = (str(joined), "")

@@ -145,7 +145,7 @@ def own_num_ctx(shown: ShowResponse | None) -> int | None:
     """The `num_ctx` of the Modelfile, from the lines of `parameters`."""
     for line in ((shown.parameters if shown else None) or "").splitlines():
         name, _, value = line.strip().partition(" ")
-        if name == "num_ctx" and value.strip().isdigit():
+        if name == "num_ctx" and value.strip().isdecimal():
             return int(value)
     return None
 

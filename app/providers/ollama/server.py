@@ -15,7 +15,7 @@ from app.providers.ollama.client import OllamaClient
 from app.providers.ollama.inventory import Inventory
 from app.providers.ollama.pulling import pull
 from app.providers.openai_compatible.server import OpenAICompatibleServer
-from app.providers.shapes import count
+from app.providers.shapes import tokens
 from app.providers.tokenizing import question, tokens_in
 from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
 
@@ -84,7 +84,7 @@ class OllamaServer:
             vectors = [list(map(float, vector)) async for vector in unhurried(rows)]
         except WRONG_SHAPE as error:
             raise not_the_protocol(self.name, model, repr(answer).encode()) from error
-        return vectors, Usage(input_tokens=count(answer.get("prompt_eval_count")))
+        return vectors, Usage(input_tokens=tokens(answer.get("prompt_eval_count")))
 
     async def count_tokens(self, model: str, text: str) -> int:
         """By `/api/tokenize`, which is proposed for Ollama and in some builds of it; raises the server's

@@ -23,7 +23,7 @@ from app.core.requests import JsonSchema, ModelRequest
 from app.core.usage import Usage
 from app.providers.ollama.straight import COUNTS, straighten
 from app.providers.openai_compatible.tool_calls import ToolCallDeltas
-from app.providers.shapes import FINISH_REASONS, count, objects_in
+from app.providers.shapes import FINISH_REASONS, objects_in, tokens
 from app.providers.thinking import ThinkTags
 
 OPTIONS = frozenset(
@@ -265,8 +265,8 @@ def usage(chunk: Mapping[str, Any]) -> Usage:
     """The counts of a last chunk. Zeros are omitted on the wire: no eval_count beside a duration is 0."""
     timed = "total_duration" in chunk
     return Usage(
-        input_tokens=count(chunk.get("prompt_eval_count")),
-        output_tokens=count(chunk.get("eval_count", 0 if timed else None)),
+        input_tokens=tokens(chunk.get("prompt_eval_count")),
+        output_tokens=tokens(chunk.get("eval_count", 0 if timed else None)),
         load_s=_seconds(chunk.get("load_duration")),
         prompt_s=_seconds(chunk.get("prompt_eval_duration")),
         generation_s=_seconds(chunk.get("eval_duration")),

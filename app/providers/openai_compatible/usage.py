@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.core.usage import Usage
-from app.providers.shapes import count, objects_in
+from app.providers.shapes import objects_in, tokens
 
 PROMPT = ("prompt_tokens", "input_tokens", "prompt_token_count", "input_token_count", "input_text_tokens", "prompt_eval_count", "tokens_prompt")  # fmt: skip
 OUTPUT = ("completion_tokens", "output_tokens", "completion_token_count", "output_token_count", "generated_tokens", "candidates_token_count", "eval_count", "tokens_completion")  # fmt: skip
@@ -19,6 +19,7 @@ FREE = "precached_prompt_tokens"
 the total. Source: developers.sber.ru/docs/ru/gigachat/guides/counting-tokens, read 2026-11-29."""
 ANTHROPIC_CACHE = ("cache_read_input_tokens", "cache_creation_input_tokens")
 _PLACES = ("usage", "usageMetadata", "usage_metadata", "token_usage")
+_MOST_MS = 1e9
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -34,20 +35,20 @@ def usage_in(chunk: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, A
                         return _with_free(said)
     timings = chunk.get("timings")
     if isinstance(timings, Mapping) and "predicted_n" in timings:
-        cached = count(timings.get("cache_n")) or 0
-        read = count(timings.get("prompt_n"))
+        cached = tokens(timings.get("cache_n")) or 0
+        read = tokens(timings.get("prompt_n"))
         prompt = None if read is None else read + cached
-        return {"prompt_tokens": prompt, "completion_tokens": count(timings["predicted_n"])}
+        return {"prompt_tokens": prompt, "completion_tokens": tokens(timings["predicted_n"])}
     return {}
 
 
 def _with_free(usage: dict[str, Any]) -> dict[str, Any]:
     """The same where all tokens of the prompt are counted together."""
-    free = count(usage.get(FREE))
-    prompt = count(usage.get(PROMPT[0]))
+    free = tokens(usage.get(FREE))
+    prompt = tokens(usage.get(PROMPT[0]))
     if free is None or prompt is None:
         return usage
-    total = count(usage.get(TOTAL[0]))
+    total = tokens(usage.get(TOTAL[0]))
     whole = {} if total is None else {TOTAL[0]: total + free}
     details = {"prompt_tokens_details": {"cached_tokens": free}}
     rest = {name: value for name, value in usage.items() if name != FREE}
@@ -81,18 +82,18 @@ def usage_of(usage: Mapping[str, Any], timings: object = None) -> Usage:
     known = usage if PROMPT[0] in usage or OUTPUT[0] in usage else _plain_names(usage)
     prompt, output = _first(known, PROMPT), _first(known, OUTPUT)
     details = _details(known, "prompt_tokens_details", "input_tokens_details")
-    cached = count(details.get("cached_tokens"))
+    cached = tokens(details.get("cached_tokens"))
     if cached is None:
         cached = _first(known, CACHED)
     details = _details(known, "completion_tokens_details", "output_tokens_details")
-    thought = count(details.get("reasoning_tokens"))
+    thought = tokens(details.get("reasoning_tokens"))
     if thought is None:
         thought = _first(known, THOUGHT)
     total = _first(known, TOTAL)
     if (
         PROMPT[0] not in known and prompt is not None
     ):  # Anthropic counts the kept ones beside the others
-        prompt += sum(count(known.get(name)) or 0 for name in ANTHROPIC_CACHE)
+        prompt += sum(tokens(known.get(name)) or 0 for name in ANTHROPIC_CACHE)
     if output is None and prompt is not None and total is not None and total > prompt:
         output = total - prompt
     if total is None and output is not None and "candidates_token_count" in known:
@@ -118,13 +119,13 @@ def _plain_names(usage: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _first(usage: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
-    return next((found for name in names if (found := count(usage.get(name))) is not None), None)
+    return next((found for name in names if (found := tokens(usage.get(name))) is not None), None)
 
 
 def _number(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _number(inner) for name, inner in value.items()}
-    known = count(value) if isinstance(value, str) else None
+    known = tokens(value) if isinstance(value, str) else None
     return value if known is None else known
 
 
@@ -134,4 +135,6 @@ def _details(usage: Mapping[str, Any], name: str, other: str) -> Mapping[str, An
 
 
 def _seconds(milliseconds: object) -> float | None:
-    return milliseconds / 1000 if isinstance(milliseconds, int | float) else None
+    if not isinstance(milliseconds, int | float):
+        return None
+    return milliseconds / 1000 if 0 <= milliseconds < _MOST_MS else None

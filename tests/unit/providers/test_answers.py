@@ -93,6 +93,9 @@ USAGES = [
     ),
     ({"prompt_tokens": " 10 ", "completion_tokens": "9.0"}, (10, 9, None, None)),
     ({"prompt_tokens": "-1", "completion_tokens": "9.5"}, (None, None, None, None)),
+    ({"prompt_tokens": 10**10, "completion_tokens": "9" * 5000}, (None, None, None, None)),
+    ({"prompt_tokens": "²", "completion_tokens": float("inf")}, (None, None, None, None)),
+    ({"prompt_tokens": 10, "total_tokens": 14}, (10, 4, None, None)),
     ({"prompt_tokens": 10, "completion_tokens_details": None, "total_tokens": 4}, (10, None, None, None)),
 ]  # fmt: skip
 

@@ -117,7 +117,9 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
     assert retry_after({"retry-after": "7"}) == 7
     assert 20 < (retry_after({"retry-after": later}) or 0) <= 30
-    assert retry_after({"retry-after": "soon"}) is None
+    for odd in ("soon", "inf", "nan", "1e999", "9" * 5000, "²", "Fri, 31 Dec 9999 23:59:59 GMT"):
+        assert retry_after({"retry-after": odd}) is None
+    assert retry_after({"retry-after": "-5"}) == 0
     assert retry_after({}) is None
 
 

@@ -56,6 +56,11 @@ def test_the_same_words_in_another_order_lack_only_a_models_word(one, other):
     assert verdict(one, other) == "same"
 
 
+def test_figures_that_are_no_numbers_are_compared_like_words():
+    for odd in ("i²n", "i١n", "i" + "9" * 5000 + "n", "² ½", "1² 000"):
+        assert verdict(f"how to switch on {odd}", "how to switch on internationalization")
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
