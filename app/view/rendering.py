@@ -78,7 +78,7 @@ def _notes(record: StepRecord, language: Language, own: bool) -> Iterator[Elemen
             ended = {"outcome": record.outcome.value} if note.resumable else {}
             yield card(note.element, {**note.drawn(facts), **note.props, **ended})
     cited = CitationsNote.about(notes, record.output)
-    if cited is not None and record.kind in cited.steps:
+    if cited is not None and record.kind in cited.steps and not _compares(record):
         yield card("Sources", citations.listed(cited, own))
     if record.kind == StepKind.TOOL:  # as text: what a tool says is never read as Markdown
         note = notes.get("tool", {})
@@ -95,7 +95,7 @@ def _step(record: StepRecord, language: Language) -> StepDict:
     name = REASONING[language] if record.kind == StepKind.REASONING else record.name
     metadata = {key: record.metadata[key] for key in ("favorite", "icon") if key in record.metadata}
     metadata["avatarName"] = _avatar(record)
-    told = record.kind == StepKind.TOOL or ComparisonNote.key in record.metadata
+    told = record.kind == StepKind.TOOL or _compares(record)
     output = "" if told else record.output  # an element shows it
     speechless = record.kind in PARTS and "error" in record.metadata and not record.output.strip()
     if record.kind in CitationsNote.steps and (
@@ -136,12 +136,17 @@ def _step(record: StepRecord, language: Language) -> StepDict:
     )
 
 
+def _compares(record: StepRecord) -> bool:
+    """Whether its words stand in columns, and what belongs to them there too."""
+    return ComparisonNote.key in record.metadata
+
+
 def _avatar(record: StepRecord) -> str:
     if record.kind == StepKind.REASONING:
         return "thinking"
     if record.kind in (StepKind.PLAN, StepKind.GROUP, StepKind.TOOL):  # of the council as a whole
         return APP_NAME
-    if ComparisonNote.key in record.metadata:
+    if _compares(record):
         return APP_NAME
     named = record.metadata.get("avatar")
     speaker = record.metadata.get("participant") or {}

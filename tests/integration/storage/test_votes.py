@@ -82,6 +82,35 @@ async def test_the_next_turn_remembers_the_winner_and_the_other_can_be_gone_on_f
     assert [s.output for s in again.steps if s.kind == "question"] == ["Who?", "Sure?"]
 
 
+async def test_a_comparison_on_a_branch_that_is_not_shown_is_voted_on_there(storage, ann):
+    models = ScriptedModels({"gemma": "From gemma.", "llama": "From llama."})
+    turns = Turns(storage.turns, models, WholeHistory(), MODES)
+    thread, question = new_id(), Question(new_id(), "Who?")
+    both = json.dumps([{"name": name, "model": f"fake/{name}"} for name in models.scripts])
+    clean = ChatOptions.clean({"compare_models": both}, "compare", mode_named("compare").options)
+
+    async def compare():
+        turn = await turns.start(TurnRequest(thread, ann.id, question, clean))
+        state = await turn.wait()
+        [answer] = [step for step in state.steps.values() if step.kind == "answer"]
+        return turn.request.turn_id, answer.id
+
+    first, answer = await compare()
+    second, _ = await compare()
+    stored = await storage.threads.contents(thread, ann.id, through=answer)
+    llama = next(s for s in stored.steps if s.name == "B · llama")
+    decision = decided(stored.steps, answer, llama.id, ann.id, files=False)
+    assert decision is not None
+    await storage.votes.add(decision.vote)
+    await storage.conversations.add_turn(ann.id, decision.steps, decision.turn_id)
+    shown = await storage.threads.contents(thread, ann.id)
+    assert [s.output for s in shown.steps if s.kind == "answer"] == ["From llama."]
+    assert set(shown.forks[first]) >= {first, second}
+    assert len(shown.forks[first]) == 3
+    other = await storage.threads.contents(thread, ann.id, through=second)
+    assert not any(s.metadata.get("comparison", {}).get("verdict") for s in other.steps)
+
+
 async def test_past_questions_are_ones_own_asked_in_plain_chat_once_each(storage, ann, bob):
     models = ScriptedModels({"gemma": "From gemma.", "llama": "From llama."})
     turns = Turns(storage.turns, models, WholeHistory(), MODES)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from app.conversation.modes.compare.notes import ComparisonNote, SideNote
 from app.conversation.modes.compare.voting import topic_of
 from app.core.errors import BadRequest, ConnectionLost, NotFound
 from app.core.events import StepKind
+from app.core.notes import CitationsNote, CitedSource
 from app.core.usage import Outcome, Purpose
 from app.view.rendering import draw
 from tests.clock import in_virtual_time
@@ -80,6 +82,20 @@ async def test_hidden_names_are_in_nothing_that_the_page_is_sent():
         seen = json.dumps([sent.step, sent.elements], ensure_ascii=False, default=str)
         assert "gemma" not in seen
         assert "llama" not in seen
+
+
+async def test_sources_are_listed_in_the_columns_and_not_again_under_the_vote():
+    stage = a_stage()
+    await stage.play()
+    cited = CitationsNote((CitedSource(1, "Физика"),)).as_json()
+    records = [replace(one, metadata={**one.metadata, **cited}) for one in stored(stage)[2:]]
+    listed = [
+        (one.kind, element["name"])
+        for one in records
+        for element in draw(one, "ru").elements
+        if element["name"] == "Sources"
+    ]
+    assert listed == [("member", "Sources")] * 2
 
 
 async def test_the_order_of_hidden_answers_is_as_good_as_chance():
