@@ -170,6 +170,8 @@
     childList: true, subtree: true, attributes: true, attributeFilter: ["lang", "id", "disabled", "data-k-time", "data-k-lines"],
   });
   whenDrawn(`.step .step ${HEADING}`, face);
+  /* Looked for once: a style that asks what stands within (":has") is asked again with every word. */
+  whenDrawn(".k-columns", (line) => line.closest(".border-primary")?.setAttribute("data-k-columns", ""));
   whenDrawn('img[alt*="?number="]', (image) => (image.alt = image.alt.split("?")[0]));
 
   /** An element with its attributes and children; false and null stand for no child. */
