@@ -6,6 +6,7 @@ of what each judge gave, and Kendall's W is taken in the form for incomplete blo
 
 import itertools
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -89,17 +90,40 @@ def lettered(judge: int, others: Sequence[int], turn_id: str) -> list[int]:
     return shuffled
 
 
+_PLACES = ("rank", "place", "position")
+
+
+def _listed(given: object) -> list[Any]:
+    """A ranking as a list, best first, in whatever form it was written: places beside the letters count
+    before the order in which they stand. Raises ValueError where it is none."""
+    if isinstance(given, str):
+        return [part for part in re.split(r"[>,;\n]", given) if part.strip()]
+    if isinstance(given, dict):
+        given = [{"letter": letter, "rank": place} for letter, place in given.items()]
+    if not isinstance(given, list):
+        raise ValueError('"ranking" is missing')
+    placed = [
+        (one[key], one)
+        for one in given
+        if isinstance(one, dict)
+        for key in _PLACES
+        if isinstance(one.get(key), int | float)
+    ]
+    if not placed:
+        return given
+    places = [place for place, _ in placed]
+    if len(placed) != len(given) or len(set(places)) != len(places):
+        raise ValueError("every place must be given once")
+    return [one for _, one in sorted(placed, key=lambda pair: pair[0])]
+
+
 def ranking_of(count: int) -> Structure[tuple[int, ...]]:
     """The form of a ranking of so many answers; read as their places, 0 for A, best first."""
     letters = LETTERS[:count]
 
     def read(value: Mapping[str, Any]) -> tuple[int, ...]:
-        given = value.get("ranking")
-        if isinstance(given, str):
-            given = [part for part in given.replace(">", ",").split(",") if part.strip()]
-        if not isinstance(given, list):
-            raise ValueError('"ranking" is missing')
-        order = tuple(letters.index(letter_in(one, letters)) for one in given)
+        listed = _listed(value.get("ranking"))
+        order = tuple(letters.index(letter_in(one, letters)) for one in listed)
         if sorted(order) != list(range(count)):
             raise ValueError(f'"ranking" must name each of {", ".join(letters)} once')
         return order

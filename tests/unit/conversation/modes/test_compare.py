@@ -10,7 +10,16 @@ import pytest
 from app.conversation.modes.compare import Compare, decided
 from app.conversation.modes.compare.notes import ComparisonNote, SideNote
 from app.conversation.modes.compare.voting import topic_of
-from app.core.errors import BadRequest, ConnectionLost, NotFound
+from app.core.errors import (
+    BadRequest,
+    ConnectionLost,
+    ContentFiltered,
+    FirstTokenTimeout,
+    NotFound,
+    RateLimited,
+    ServerUnavailable,
+    WrongKey,
+)
 from app.core.events import StepKind
 from app.core.notes import CitationsNote, CitedSource
 from app.core.usage import Outcome, Purpose
@@ -19,6 +28,15 @@ from tests.clock import in_virtual_time
 from tests.fakes import ScriptedModels
 from tests.unit.conversation.modes.stage import Stage, cancelled_everywhere, closed_everywhere
 
+KINDS = (
+    BadRequest,
+    ConnectionLost,
+    ContentFiltered,
+    FirstTokenTimeout,
+    RateLimited,
+    ServerUnavailable,
+    WrongKey,
+)
 SAID = {"gemma": "Небо рассеивает синий свет.", "llama": "Из-за рассеяния Рэлея."}
 
 
@@ -183,10 +201,20 @@ async def test_where_one_answer_is_left_there_is_nothing_hidden_and_that_one_goe
     assert not any(noted(SideNote, step.note).hidden for step in stage.steps(StepKind.MEMBER))
 
 
-async def test_where_all_die_the_first_error_is_said():
-    stage = a_stage({name: ConnectionLost("gone", server="fake", model=name) for name in SAID})
-    with pytest.raises(ConnectionLost):
-        await stage.play()
+@pytest.mark.parametrize("failure", KINDS, ids=lambda kind: kind.code)
+@pytest.mark.parametrize("words", [[], ["Небо рас"]], ids=["at once", "in the middle"])
+async def test_however_a_model_fails_the_others_go_on_and_where_all_do_the_first_error_is_said(
+    failure, words
+):
+    dies = [*words, failure("gone", server="fake", model="llama")]
+    stage = a_stage({**SAID, "llama": dies})
+    await stage.play()
+    note = noted(ComparisonNote, stage.answer.note)
+    assert [side.state for side in note.sides] == ["heard", "cut" if words else "silent"]
+    assert step_of(stage, "llama").note["error"]["code"] == failure.code
+    if not words:
+        with pytest.raises(failure):
+            await a_stage(dict.fromkeys(SAID, failure("gone", server="fake", model="x"))).play()
 
 
 async def test_one_model_alone_answers_and_says_that_there_is_nothing_to_compare():

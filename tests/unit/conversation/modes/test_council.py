@@ -846,7 +846,12 @@ def test_every_judge_is_shown_the_others_in_an_order_of_its_own():
         ["В", "А"],
         "B > A",
         "B, A",
+        "B; A",
+        "B\nA",
         [{"letter": "B"}, {"letter": "A"}],
+        [{"letter": "A", "rank": 2}, {"letter": "B", "rank": 1}],
+        [{"answer": "A", "place": 2.0}, {"answer": "B", "place": 1}],
+        {"A": 2, "B": 1},
     ],
 )
 def test_rankings_are_understood_in_the_forms_that_models_give_them(ranking):
@@ -854,7 +859,13 @@ def test_rankings_are_understood_in_the_forms_that_models_give_them(ranking):
 
 
 @given(
-    st.recursive(st.none() | st.text(max_size=5) | st.integers(), lambda x: st.lists(x, max_size=4))
+    st.recursive(
+        st.none() | st.text(max_size=5) | st.integers() | st.sampled_from("ABC"),
+        lambda x: (
+            st.lists(x, max_size=4)
+            | st.dictionaries(st.sampled_from(["letter", "rank", "A", "B", "C"]), x, max_size=3)
+        ),
+    )
 )
 def test_a_broken_ranking_is_a_value_error(ranking):
     with contextlib.suppress(ValueError):
@@ -884,6 +895,12 @@ def test_an_odd_report_is_read_as_far_as_it_can_be(value):
         check_of(found.consensus, "x").read({"missing": value, "unsupported": value})
     except ValueError:
         assert not isinstance(value, list)
+
+
+@pytest.mark.parametrize("odd", [{"A": 1, "B": 1}, {"A": "first", "B": 2}, [{"rank": 1}, "A"], {}])
+def test_places_that_are_given_twice_or_not_at_all_are_no_ranking(odd):
+    with pytest.raises(ValueError, match=r"."):
+        ranking_of(2).read({"ranking": odd})
 
 
 def test_letters_are_understood():
