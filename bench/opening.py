@@ -1,5 +1,5 @@
-"""A long thread opened in the running app: by its page's own socket, beside somebody else's requests; and
-another branch of such a thread shown in a browser."""
+"""A long thread opened in the running app: by its page's own socket, beside somebody else's requests, and
+once more with three versions of each question and answer; and another branch of that one shown in a browser."""
 
 import asyncio
 import shutil
@@ -49,7 +49,8 @@ async def run(report: Report) -> None:
         models = simulator("ollama", folder)
         app = konsilium(folder, OLLAMA_HOST=models.url, MODEL_NAME="ollama/echo")
         with running(models, app):
-            figures = [await _open_once(app.url) for _ in range(scale.repeats + 1)][1:]
+            figures = [await _open_once(app.url, "long-0") for _ in range(scale.repeats + 1)][1:]
+            branched = [await _open_once(app.url, "branched-0") for _ in range(scale.repeats + 1)][1:]
             switched = await _switch(app.url, scale.long_thread // 2, min(5, scale.repeats))
     opened, waited = ([figure[i] for figure in figures] for i in (0, 1))
     what = f"thread of {scale.long_thread} messages"
@@ -66,7 +67,14 @@ async def run(report: Report) -> None:
     )
     report.add(
         BENCH,
-        f"{what}: another branch from its beginning on shown, median",
+        f"{what} in 3 versions, from connecting to all of it, of one without",
+        statistics.median(figure[0] for figure in branched) / statistics.median(opened),
+        "times",
+        None if report.quick else 1.2,
+    )
+    report.add(
+        BENCH,
+        f"{what} in 3 versions: another branch from its beginning on shown, median",
         statistics.median(switched),
         "ms",
         None if report.quick else 100,
@@ -76,8 +84,9 @@ async def run(report: Report) -> None:
 async def _fill(folder: Path, scale: Scale) -> None:
     storage = await Storage(f"sqlite+aiosqlite:///{folder / 'konsilium.db'}", folder).open()
     me = await People(storage.users).local()
-    for name in ("long", "twin", "other"):
-        await fill(storage, me, name, 1, scale.long_thread)
+    await fill(storage, me, "long", 1, scale.long_thread)
+    for name in ("branched", "twin", "other"):
+        await fill(storage, me, name, 1, scale.long_thread, versions=3)
     await storage.database.exclusive(_join)
     await storage.aclose()
 
@@ -108,7 +117,7 @@ async def _switch(url: str, answers: int, times: int) -> list[float]:
     return took
 
 
-async def _open_once(url: str) -> tuple[float, float]:
+async def _open_once(url: str, thread: str) -> tuple[float, float]:
     """Milliseconds until the page was sent the thread, and the longest another request took."""
     page = Page(url)
     await page.http.get("/", headers={"accept": "text/html"})
@@ -117,7 +126,7 @@ async def _open_once(url: str) -> tuple[float, float]:
         enough = asyncio.Event()
         asking = asyncio.create_task(_ask_on(other, waits, enough))
         start = time.perf_counter()
-        await page.connect("long-0")
+        await page.connect(thread)
         await page.hear("resume_thread")
         took = time.perf_counter() - start
         enough.set()

@@ -215,8 +215,8 @@ def _texts(count: int, seed: int) -> Iterator[str]:
 def _records(
     prefix: str, threads_count: int, messages: int, seed: int, versions: int = 1
 ) -> Iterator[StepRecord]:
-    """Questions, turns and answers, thread by thread, a second apart; each question and each answer in
-    so many versions, of which the last goes on."""
+    """Questions, turns and answers, thread by thread, a second apart; each question but the first and each
+    answer in so many versions, of which the last goes on."""
     at = now() - timedelta(days=400)
     said = _texts(threads_count * messages, seed)
     for number in range(threads_count):
@@ -226,7 +226,7 @@ def _records(
             at += timedelta(seconds=1)
             words, answer = next(said), next(said)
             kept: Any = {"thread_id": thread_id, "created_at": at, "ended_at": at}
-            for _ in range(versions):
+            for _ in range(versions if before else 1):
                 question = new_id()
                 asked: Any = {"type": "user_message", "name": "ann", "kind": "question"}
                 yield StepRecord(

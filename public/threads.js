@@ -4,9 +4,9 @@
   "use strict";
 
   const TEXTS = {
-    ru: { take: "Скачать разговор", markdown: "Markdown, чтобы читать", all: "Markdown со всеми ветвями", json: "JSON, чтобы обработать", unshare: "Закрыть доступ", bin: "Корзина", archive: "Архив", bring: "Импорт", elsewhere: "Другие разговоры", deleted: "Разговор в корзине", versions: "Прежний вариант сохранён", undo: "Вернуть" },
-    uk: { take: "Завантажити розмову", markdown: "Markdown, щоб читати", all: "Markdown з усіма гілками", json: "JSON, щоб обробити", unshare: "Закрити доступ", bin: "Кошик", archive: "Архів", bring: "Імпорт", elsewhere: "Інші розмови", deleted: "Розмова в кошику", versions: "Попередній варіант збережено", undo: "Повернути" },
-    en: { take: "Download the conversation", markdown: "Markdown, to read", all: "Markdown with all branches", json: "JSON, to work with", unshare: "Stop sharing", bin: "Bin", archive: "Archive", bring: "Import", elsewhere: "Other conversations", deleted: "The conversation is in the bin", versions: "The earlier version is kept", undo: "Undo" },
+    ru: { take: "Скачать разговор", markdown: "Markdown, чтобы читать", all: "Markdown со всеми ветвями", json: "JSON, чтобы обработать", unshare: "Закрыть доступ", bin: "Корзина", archive: "Архив", bring: "Импорт", elsewhere: "Другие разговоры", deleted: "Разговор в корзине", versions: "Прежний вариант сохранён", undo: "Вернуть", close: "Закрыть" },
+    uk: { take: "Завантажити розмову", markdown: "Markdown, щоб читати", all: "Markdown з усіма гілками", json: "JSON, щоб обробити", unshare: "Закрити доступ", bin: "Кошик", archive: "Архів", bring: "Імпорт", elsewhere: "Інші розмови", deleted: "Розмова в кошику", versions: "Попередній варіант збережено", undo: "Повернути", close: "Закрити" },
+    en: { take: "Download the conversation", markdown: "Markdown, to read", all: "Markdown with all branches", json: "JSON, to work with", unshare: "Stop sharing", bin: "Bin", archive: "Archive", bring: "Import", elsewhere: "Other conversations", deleted: "The conversation is in the bin", versions: "The earlier version is kept", undo: "Undo", close: "Close" },
   };
   const K = window.Konsilium;
   const { make } = K;
@@ -55,10 +55,29 @@
   });
 
   /* What was just done can be undone for a while: a deleted thread comes back from the bin, an edit or
-     another answer gives way to the version before it. */
+     another answer gives way to the version before it, which its arrows lead to later, too. Time stands still
+     under the pointer and the focus; who writes on, or steps to another version, needs it no more. */
+  const CLOSE =
+    '<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16" viewBox="0 0 24 24" fill="none" stroke="currentColor" ' +
+    'stroke-width="2" stroke-linecap="round" aria-hidden="true"><path d="M18 6 6 18M6 6l12 12"/></svg>';
   const UNDO_MS = 12_000;
+  const VERSION_MS = 6_000;
   const note = make("div", { id: "k-undo", role: "status", hidden: "" });
   let ending = 0;
+  let lasts = UNDO_MS;
+  const hideNote = () => {
+    note.hidden = true;
+    clearTimeout(ending);
+  };
+  const endLater = () => {
+    clearTimeout(ending);
+    if (!note.matches(":hover, :focus-within")) ending = setTimeout(hideNote, lasts);
+  };
+  for (const act of ["pointerenter", "pointerleave", "focusin", "focusout"]) {
+    note.addEventListener(act, () => setTimeout(endLater));
+  }
+  const hideVersion = () => lasts === VERSION_MS && hideNote();
+  document.addEventListener("input", ({ target }) => target.closest?.("#message-composer") && hideVersion());
   const placeNote = () => {
     const composer = document.querySelector("#message-composer"); // above it nothing is covered
     if (note.hidden || (composer ? composer.previousElementSibling === note : note.isConnected)) return;
@@ -68,18 +87,21 @@
   const undo = ({ thread, step, archived, moved, said }) => {
     const back = make("button", { type: "button", class: "k-button" }, text().undo);
     back.addEventListener("click", async () => {
-      note.hidden = true;
+      hideNote();
       if (archived) return window.postMessage({ konsilium_unarchive: archived }, window.location.origin);
       if (moved) return window.postMessage({ konsilium_move_back: moved }, window.location.origin);
       if (step) return K.tell({ event: "branch", step });
       await fetch(new URL("bin/restore", root), { method: "POST", body: new URLSearchParams({ thread }) });
       window.location.assign(new URL(`thread/${thread}`, root));
     });
-    note.replaceChildren(make("span", {}, said ?? (thread ? text().deleted : text().versions)), back);
+    const close = make("button", { type: "button", class: "k-button k-plain", "aria-label": text().close, title: text().close });
+    close.innerHTML = CLOSE;
+    close.addEventListener("click", hideNote);
+    note.replaceChildren(make("span", {}, said ?? (thread ? text().deleted : text().versions)), back, close);
     note.hidden = false;
+    lasts = step ? VERSION_MS : UNDO_MS;
     placeNote();
-    clearTimeout(ending);
-    ending = setTimeout(() => (note.hidden = true), UNDO_MS);
+    endLater();
   };
 
   /* A thread deleted here or in another tab is left: Chainlit opens it once more while it deletes it. */
@@ -87,6 +109,7 @@
     if (source !== window) return;
     if (data?.konsilium_deleted) document.querySelector("#new-chat-button")?.click();
     if (data?.konsilium_undo) undo(data.konsilium_undo);
+    if (data?.konsilium_branch) hideVersion();
     if (data?.konsilium_open) window.location.assign(new URL(`thread/${data.konsilium_open}`, root));
     if (data?.konsilium_opened) find(data.konsilium_opened);
     if (data?.konsilium_thread) address(data.konsilium_thread);

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "react";
-import { ChevronLeft, ChevronRight, Columns2, X } from "lucide-react";
+import { ChevronLeft, ChevronRight, Columns2, Gauge, Text, Timer, X } from "lucide-react";
 import { useRecoilCallback } from "recoil";
 import { addMessage, elementState, messagesState } from "@chainlit/react-client";
 
@@ -171,14 +171,23 @@ function Numbers({ lang, version }) {
   const entry = version.entry ?? {};
   const whole = { ...entry, ...entry.total, seconds: entry.total?.seconds ?? entry.seconds };
   const sign = whole.estimated ? "≈" : "";
+  const tokens = () => `${sign}${short(whole.input_tokens)}\u2009→\u2009${sign}${short(whole.output_tokens)}`;
   const facts = [
-    entry.model ?? version.by,
-    known(whole.seconds) && `⏱ ${seconds(lang, whole.seconds)}`,
-    known(whole.output_tokens) && `🔢 ${sign}${short(whole.input_tokens)}\u2009→\u2009${sign}${short(whole.output_tokens)}`,
-    known(entry.tokens_per_second) && `📊 ${sign}${speed(lang, entry.tokens_per_second)}`,
-    known(whole.cost_rub) && money(lang, whole.cost_rub),
-  ].filter(Boolean);
-  return <p className="k-muted k-small" data-testid="version-numbers">{facts.join(" • ")}</p>;
+    [null, "", entry.model ?? version.by],
+    [Timer, "⏱", known(whole.seconds) && seconds(lang, whole.seconds)],
+    [Text, "🔢", known(whole.output_tokens) && tokens()],
+    [Gauge, "📊", known(entry.tokens_per_second) && `${sign}${speed(lang, entry.tokens_per_second)}`],
+    [null, "", known(whole.cost_rub) && money(lang, whole.cost_rub)],
+  ].filter(([, , said]) => said);
+  return (
+    <p className="k-muted k-small k-figures" data-testid="version-numbers">
+      {facts.map(([Icon, mark, said], at) => (
+        <span key={at} className="k-figure">
+          {at > 0 && "• "}{Icon && <Icon aria-hidden="true" />}{Icon && <span className="k-unseen">{mark} </span>}{said}
+        </span>
+      ))}
+    </p>
+  );
 }
 
 /** Two of the versions side by side, with their numbers and the words that differ. */

@@ -2,11 +2,14 @@
 
 import contextlib
 import re
+from typing import Any
 
+import httpx
 from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.e2e.conftest import STORY, ask, metrics, pick, picture, visitor
+from tests.processes import Process
 
 QUESTION = '[data-step-type="user_message"]'
 ANSWER = '[data-step-type="assistant_message"]'
@@ -33,19 +36,46 @@ def answered(page: Page, count: int) -> None:
     expect(page.locator("#stop-button")).to_have_count(0)
 
 
-def a_conversation(page: Page) -> None:
-    """Two questions, and the first of them asked in another way, too."""
-    pick(page, "model", "echo")
-    ask(page, "Первый вопрос")
-    answered(page, 1)
-    ask(page, "Второй вопрос")
+def told(app: Process, text: str, **where: Any) -> Any:
+    """A question that a program asks in the name of the one person here."""
+    body = {"message": text, "model": "ollama/echo", **where}
+    answer = httpx.post(f"{app.url}/api/chat", json=body, timeout=60)
+    return answer.raise_for_status().json()
+
+
+def asked_anew(app: Process, chat: str, text: str) -> None:
+    """The first question of a conversation, in other words."""
+    said = httpx.get(f"{app.url}/api/chats/{chat}/messages", timeout=60).json()["messages"]
+    told(app, text, chatId=chat, insteadOf=said[0]["id"])
+
+
+def versions(app: Process, first: str, *others: str) -> str:
+    """A conversation that begins in so many ways; its address."""
+    chat = told(app, first)["chatId"]
+    for text in others:
+        asked_anew(app, chat, text)
+    return f"{app.url}/thread/{chat}"
+
+
+def two_questions(app: Process, first: str = "Первый вопрос", second: str = "Второй вопрос") -> str:
+    """A conversation of two questions; its id."""
+    chat = str(told(app, first)["chatId"])
+    told(app, second, chatId=chat)
+    return chat
+
+
+def a_conversation(app: Process) -> str:
+    """The same, and the first of them asked in another way, too; its address."""
+    chat = two_questions(app)
+    asked_anew(app, chat, "Иначе сказано")
+    return f"{app.url}/thread/{chat}"
+
+
+def test_an_edited_question_keeps_the_first_wording_and_all_that_followed(page: Page, app: Process):
+    page.goto(f"{app.url}/thread/{two_questions(app)}")
     answered(page, 2)
     edit(page, "Первый вопрос", "Иначе сказано")
     answered(page, 1)
-
-
-def test_an_edited_question_keeps_the_first_wording_and_all_that_followed(page: Page):
-    a_conversation(page)
     expect(page.locator(QUESTION)).to_have_count(1)
     expect(arrows(page)).to_have_text("2/2")
     picture(page, "branches-edited")
@@ -96,14 +126,11 @@ def test_another_answer_stands_beside_the_first_and_the_keyboard_reaches_both(pa
     expect(page.locator(QUESTION)).to_have_count(1)
 
 
-def test_two_versions_stand_side_by_side_with_their_numbers_and_the_words_that_differ(page: Page):
-    pick(page, "model", "echo")
-    ask(page, "Назови столицу Франции одним словом")
-    answered(page, 1)
-    edit(page, "Назови столицу", "Назови столицу Италии одним словом")
-    answered(page, 1)
-    edit(page, "Назови столицу", "Скажи столицу Италии")
-    answered(page, 1)
+def test_two_versions_stand_side_by_side_with_their_numbers_and_the_words_that_differ(
+    page: Page, app: Process
+):
+    said = [f"Назови столицу {country} одним словом" for country in ("Франции", "Италии")]
+    page.goto(versions(app, *said, "Скажи столицу Италии"))
     expect(arrows(page)).to_have_text("3/3")
     arrows(page).get_by_role("button", name="Сравнить варианты").click()
     dialog = page.get_by_test_id("comparison")
@@ -125,15 +152,8 @@ def test_two_versions_stand_side_by_side_with_their_numbers_and_the_words_that_d
     expect(arrows(page)).to_have_text("2/3")
 
 
-def test_a_search_says_that_words_are_in_another_branch_and_opens_it(page: Page):
-    pick(page, "model", "echo")
-    ask(page, "Рассказ о жирафах")
-    answered(page, 1)
-    edit(page, "Рассказ о жирафах", "Рассказ о бегемотах")
-    answered(page, 1)
-    thread = page.url
-    page.locator("#new-chat-button").click()
-    expect(page.locator(QUESTION)).to_have_count(0)
+def test_a_search_says_that_words_are_in_another_branch_and_opens_it(page: Page, app: Process):
+    thread = versions(app, "Рассказ о жирафах", "Рассказ о бегемотах")
     page.locator("#search-chats-button").click()
     page.get_by_role("combobox").fill("жирафах")
     hit = page.get_by_role("option").filter(has_text="Рассказ о бегемотах (в другой ветви)")
@@ -147,11 +167,12 @@ def test_a_search_says_that_words_are_in_another_branch_and_opens_it(page: Page)
     expect(page.locator(QUESTION)).to_contain_text(["Рассказ о жирафах"])
 
 
-def test_other_tabs_follow(page: Page):
-    a_conversation(page)
+def test_other_tabs_follow(page: Page, app: Process):
+    address = a_conversation(app)
     other = page.context.new_page()
-    other.goto(page.url)
-    expect(arrows(other)).to_have_text("2/2")
+    for tab in (page, other):
+        tab.goto(address)
+        expect(arrows(tab)).to_have_text("2/2")
     arrows(page).get_by_role("button", name="Предыдущий вариант").click()
     for tab in (page, other):
         expect(arrows(tab)).to_have_text("1/2")
@@ -189,24 +210,27 @@ def test_a_question_is_edited_while_its_answer_is_written(page: Page):
     expect(metrics(page)).to_contain_text("остановлено")
 
 
-def test_it_looks_the_same_in_every_theme_and_on_a_phone(chromium: Browser, app):
+def test_it_looks_the_same_in_every_theme_and_on_a_phone(chromium: Browser, app: Process):
+    """A link to the conversation is the first page of a fresh browser, too."""
+    address = a_conversation(app)
     cases = (("uk-UA", True, 1280), ("en-US", False, 390), ("ru-RU", True, 390))
     for language, dark, width in cases:
-        for page in visitor(chromium, app.url, language=language, dark=dark, width=width):
-            a_conversation(page)
+        for page in visitor(chromium, address, language=language, dark=dark, width=width):
             expect(arrows(page)).to_have_text("2/2")
+            expect(page).to_have_url(address)
+            answered(page, 1)
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
             picture(page, f"branches-{language[:2]}-{'dark' if dark else 'light'}-{width}")
 
 
-def test_what_was_just_done_can_be_undone(page: Page):
-    pick(page, "model", "echo")
-    ask(page, "Верный вопрос")
+def test_what_was_just_done_can_be_undone(page: Page, app: Process):
+    page.goto(versions(app, "Верный вопрос"))
     answered(page, 1)
     edit(page, "Верный вопрос", "Лишняя правка")
-    answered(page, 1)
     undo = page.locator("#k-undo")
     expect(undo).to_contain_text("Прежний вариант сохранён")
+    undo.hover()  # so it waits
+    answered(page, 1)
     picture(page, "branches-undo")
     undo.get_by_role("button", name="Вернуть").click()
     expect(page.locator(QUESTION)).to_contain_text(["Верный вопрос"])
@@ -228,13 +252,10 @@ def test_what_was_just_done_can_be_undone(page: Page):
     expect(page.locator(QUESTION)).to_contain_text(["Верный вопрос"])
 
 
-def test_a_conversation_goes_on_from_an_answer_in_a_new_one(page: Page):
-    pick(page, "model", "echo")
-    ask(page, "Начало")
-    answered(page, 1)
-    ask(page, "Продолжение")
+def test_a_conversation_goes_on_from_an_answer_in_a_new_one(page: Page, app: Process):
+    thread = f"{app.url}/thread/{two_questions(app, 'Начало', 'Продолжение')}"
+    page.goto(thread)
     answered(page, 2)
-    thread = page.url
     first = metrics(page).first
     first.get_by_title("Подробности ответа").click()
     picture(page, "branches-fork")
