@@ -10,7 +10,7 @@ from typing import Any
 
 from app.access.people import LOCAL
 from app.cli.terminal import Terminal
-from app.conversation.arrivals import MISSING, REFUSED, STATES, Arriving, summed
+from app.conversation.arrivals import MISSING, STATES, Arriving, refused, summed
 from app.conversation.histories import ArrivingThread, HistoryRefused, arrived
 from app.conversation.history_formats import read_histories
 from app.core.text import Text
@@ -61,7 +61,7 @@ def _read(file: Path, most: int, memory: int | None) -> tuple[ArrivingThread, ..
         with _confined(memory):
             return read_histories(read_export(file, most))
     except MemoryError as error:
-        raise HistoryRefused("more than the memory holds") from error
+        raise HistoryRefused("memory") from error
 
 
 @contextlib.contextmanager
@@ -90,8 +90,8 @@ async def run(args: argparse.Namespace, terminal: Terminal) -> int:
         threads = _read(args.file, args.most, args.memory)
     except HistoryRefused as error:
         if args.json:
-            terminal.say(json.dumps({"refused": error.detail}))
-        terminal.fail(REFUSED.format(why=error.detail))
+            terminal.say(json.dumps({"refused": error.reason, "place": error.place}))
+        terminal.fail(refused(error.reason, error.place))
         return 1
     except OSError as error:
         terminal.fail(NO_FILE.format(file=args.file, why=error.strerror))

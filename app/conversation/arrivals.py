@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from app.conversation.histories import ArrivingThread
+from app.conversation.histories import ArrivingThread, Refusal
 from app.core.text import Text
 
 Arrival = Literal["new", "grown", "known", "deleted"]
@@ -16,6 +16,34 @@ REFUSED = Text(
     uk="Це не експорт ChatGPT, Open WebUI, LibreChat чи Konsilium, або його пошкоджено ({why}).",
     en="This is no export of ChatGPT, Open WebUI, LibreChat or Konsilium, or it is damaged ({why}).",
 )
+_REASONS: dict[Refusal, Text] = {
+    "empty": Text(ru="файл пуст", uk="файл порожній", en="the file is empty"),
+    "format": Text(
+        ru="разговор {place} не похож ни на один из них",
+        uk="розмова {place} не схожа на жодну з них",
+        en="conversation {place} is like none of theirs",
+    ),
+    "damaged": Text(
+        ru="разговор {place} не прочитать",
+        uk="розмову {place} не прочитати",
+        en="conversation {place} cannot be read",
+    ),
+    "json": Text(ru="это не JSON", uk="це не JSON", en="it is no JSON"),
+    "zip": Text(
+        ru="ZIP-файл не прочитать", uk="ZIP-файл не прочитати", en="the ZIP file cannot be read"
+    ),
+    "member": Text(
+        ru="в ZIP-файле нет conversations.json",
+        uk="у ZIP-файлі немає conversations.json",
+        en="there is no conversations.json in the ZIP file",
+    ),
+    "bytes": Text(ru="больше {place} МБ", uk="понад {place} МБ", en="more than {place} MB"),
+    "memory": Text(
+        ru="ему нужно слишком много памяти",
+        uk="йому треба забагато пам'яті",
+        en="it needs too much memory",
+    ),
+}
 STATES: dict[Arrival, Text] = {
     "new": Text(ru="новый", uk="новий", en="new"),
     "grown": Text(ru="дополнен", uk="доповнено", en="grown"),
@@ -69,6 +97,16 @@ class Arriving:
     def about(self) -> Text:
         models = ", ".join(self.models) or "—"
         return ABOUT.format(messages=self.messages, branches=self.branches, models=models)
+
+
+def refused(reason: Refusal, place: str) -> Text:
+    """Why a file is refused."""
+    why = _REASONS[reason].format(place=place)
+    return Text(
+        ru=REFUSED.ru.format(why=why.ru),
+        uk=REFUSED.uk.format(why=why.uk),
+        en=REFUSED.en.format(why=why.en),
+    )
 
 
 def summed(arriving: Iterable[Arriving]) -> Text:

@@ -17,8 +17,17 @@ from app.core.turns import StepRecord
 Role = Literal["user", "assistant"]
 
 
+Refusal = Literal["empty", "format", "damaged", "json", "zip", "member", "bytes", "memory"]
+
+
 class HistoryRefused(BadRequest):
-    """A file that holds no conversations that can be read; the detail says where."""
+    """A file that holds no conversations that can be read; `place`: the number of the first of which that
+    is so, or the megabytes that it may have."""
+
+    def __init__(self, reason: Refusal, place: object = "") -> None:
+        super().__init__(f"{reason} {place}".rstrip())
+        self.reason: Refusal = reason
+        self.place = str(place)
 
 
 @dataclass(frozen=True, slots=True)

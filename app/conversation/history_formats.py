@@ -29,13 +29,15 @@ def read_histories(document: Any) -> tuple[ArrivingThread, ...]:
     HistoryRefused."""
     entries = document if isinstance(document, list) else [document]
     if not entries:
-        raise HistoryRefused("the file is empty")
+        raise HistoryRefused("empty")
     threads: dict[tuple[str, str], ArrivingThread] = {}
     for number, entry in enumerate(entries, 1):
         try:
             thread = _thread(entry)
         except _OF_DAMAGE as error:
-            raise HistoryRefused(f"conversation {number}: {type(error).__name__}") from error
+            raise HistoryRefused("damaged", number) from error
+        if thread is None:
+            raise HistoryRefused("format", number)
         known = threads.get((thread.source, thread.id))
         threads[thread.source, thread.id] = known.with_more(thread) if known else thread
     return tuple(thread for thread in threads.values() if thread.said)
@@ -45,7 +47,8 @@ _OF_DAMAGE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, Re
 """What reading raises where values are not what they should be."""
 
 
-def _thread(entry: Mapping[str, Any]) -> ArrivingThread:
+def _thread(entry: Mapping[str, Any]) -> ArrivingThread | None:
+    """None for what is none of the known formats."""
     if "mapping" in entry:
         return _chatgpt(entry)
     if "chat" in entry or "history" in entry:
@@ -54,7 +57,7 @@ def _thread(entry: Mapping[str, Any]) -> ArrivingThread:
         return _librechat(entry)
     if "steps" in entry and ("leaf_id" in entry or "active_at" in entry):
         return _ours(entry)
-    raise KeyError("none of the known formats")
+    return None
 
 
 # -- ChatGPT ---------------------------------------------------------------------------------------

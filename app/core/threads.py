@@ -10,6 +10,8 @@ from app.core.turns import StepRecord, new_id
 
 T = TypeVar("T")
 
+NEAR = 4
+"""Questions and turns that a screen shows at once of another branch, before all else of it."""
 TITLE_LENGTH = 50
 """Characters of a thread's first name."""
 _MARKS = re.compile(r"^(?:(?:#{1,6}|>) )+")
@@ -136,11 +138,14 @@ class Branches:
 @dataclass(frozen=True, slots=True)
 class Switched:
     """What changes on a screen when another branch is shown: from the question `cut` on, the branch
-    from the question `first` on stands there."""
+    from the question `first` on stands there; it begins with the questions and turns `near`."""
 
     leaf: str
     cut: str | None
     first: str
+    near: tuple[str, ...]
+    whole: bool
+    """Whether those are all."""
 
 
 @dataclass(frozen=True, slots=True)

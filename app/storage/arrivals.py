@@ -60,25 +60,25 @@ def _members(path: Path, left: int) -> Iterator[bytes]:
         with zipfile.ZipFile(path) as archive:
             names = {name for name in archive.namelist() if _MEMBER.fullmatch(name)}
             if not names:
-                raise HistoryRefused("no conversations.json in the ZIP file")
+                raise HistoryRefused("member")
             for name in sorted(names):
                 with archive.open(name) as file:
                     data = file.read(left + 1)
                 left -= len(data)
                 yield data
     except _OF_DAMAGE as error:
-        raise HistoryRefused(f"a damaged ZIP file: {type(error).__name__}") from error
+        raise HistoryRefused("zip") from error
 
 
 def _parsed(data: bytes, most: int) -> Any:
     if len(data) > most:
-        raise HistoryRefused(f"more than {most} bytes")
+        raise HistoryRefused("bytes", most // 1_000_000)
     usual = sys.getrecursionlimit()
     sys.setrecursionlimit(max(usual, MAX_DEPTH))
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise HistoryRefused(f"no JSON: {type(error).__name__}") from error
+        raise HistoryRefused("json") from error
     finally:
         sys.setrecursionlimit(usual)
 

@@ -4,7 +4,7 @@ A question's `parent_id` is the turn that it follows, a turn's its question, so 
 active leaf (`threads.leaf_id`) to the root is what the model, the screen and the API are given.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import (
     ColumnElement,
@@ -12,6 +12,7 @@ from sqlalchemy import (
     Select,
     String,
     bindparam,
+    cast,
     func,
     or_,
     select,
@@ -20,7 +21,7 @@ from sqlalchemy import (
 )
 
 from app.core.errors import NotFound
-from app.core.threads import Branches, Switched, title_of
+from app.core.threads import NEAR, Branches, Switched, title_of
 from app.core.turns import StepRecord
 from app.storage.database import upsert
 from app.storage.rows import fold, step_values
@@ -47,6 +48,11 @@ _NODES = (
 )
 _NODE = select(steps.c.id, steps.c.kind, steps.c.turn_id).where(
     steps.c.thread_id == bindparam("thread_id"), steps.c.id == bindparam("step_id")
+)
+_CHILDREN = select(steps.c.id, steps.c.parent_id).where(
+    steps.c.thread_id == bindparam("thread_id"),
+    _IS_NODE,
+    func.coalesce(steps.c.parent_id, "").in_(bindparam("parents", expanding=True)),
 )
 _LEAF = select(threads.c.leaf_id).where(threads.c.id == bindparam("thread_id")).scalar_subquery()
 _CHOOSE = (
@@ -93,6 +99,17 @@ def branches_of(connection: Connection, thread_id: str) -> Branches:
     return Branches(dict(rows.all()), chosen)
 
 
+def forks_near(
+    connection: Connection, thread_id: str, parents: Mapping[str, str | None]
+) -> dict[str, tuple[str, ...]]:
+    """Of those questions and turns, given with their parents, that have siblings: all of these."""
+    above = [parent or "" for parent in dict.fromkeys(parents.values())]
+    rows = connection.execute(
+        _CHILDREN.order_by(steps.c.seq), {"thread_id": thread_id, "parents": above}
+    )
+    return Branches(dict(rows.all())).forks(tuple(parents))
+
+
 def node_of(connection: Connection, thread_id: str, step_id: str) -> str:
     """The question or turn that a step of the thread is, or is part of. Raises NotFound."""
     row = connection.execute(_NODE, {"thread_id": thread_id, "step_id": step_id}).one_or_none()
@@ -113,31 +130,34 @@ def activate(connection: Connection, thread_id: str, node: str) -> Switched:
     before, path = branches.path(present), branches.path(leaf)
     chosen = branches.choosing(path)
     connection.execute(_CHOOSE, {"thread": thread_id, "leaf": leaf, "chosen": chosen})
-    _entitle(connection, thread_id)
+    _entitle(connection, thread_id, path)
     pairs = enumerate(zip(before, path, strict=False))
     fork = next((at for at, (old, new) in pairs if old != new), len(path) - 1)
     at = fork - fork % 2  # questions and turns take turns, a question first
-    return Switched(leaf, before[at] if at < len(before) else None, path[at])
+    near = path[at : at + NEAR]
+    cut = before[at] if at < len(before) else None
+    return Switched(leaf, cut, path[at], near, at + NEAR >= len(path))
 
 
-_SPOKEN: Select[tuple[str, str, dict[str, object]]] = (
-    select(steps.c.kind, steps.c.output, steps.c.metadata)
-    .where(steps.c.thread_id == bindparam("thread_id"), steps.c.kind.in_(("question", "answer")))
-    .where(on_path())
+_TITLED = (
+    select(steps.c.turn_id, steps.c.metadata)
+    .where(steps.c.thread_id == bindparam("thread_id"), steps.c.kind == "answer")
+    .where(cast(steps.c.metadata, String).like('%"title"%'))
     .order_by(steps.c.seq)
 )
 
 
-def _entitle(connection: Connection, thread_id: str) -> None:
+def _entitle(connection: Connection, thread_id: str, path: Sequence[str]) -> None:
     """The name of the active branch: its first answer's that brought one, else its first question.
     A person's name for the thread stays."""
     by = connection.scalar(select(threads.c.titled_by).where(threads.c.id == thread_id))
     if by == "person":
         return
-    said = connection.execute(_SPOKEN, {"thread_id": thread_id, "leaf": None}).all()
-    titles = [row._mapping["metadata"].get("title") for row in said if row.kind == "answer"]
+    shown = set(path)
+    rows = connection.execute(_TITLED, {"thread_id": thread_id})
+    titles = (row._mapping["metadata"].get("title") for row in rows if row.turn_id in shown)
     named = next((title for title in titles if isinstance(title, str) and title), None)
-    first = next((row.output for row in said if row.kind == "question"), "")
+    first = connection.scalar(select(steps.c.output).where(steps.c.id == path[0])) or ""
     title = title_of(named or first)
     if title:
         by = "answer" if named else "question"

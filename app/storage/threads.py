@@ -35,7 +35,7 @@ from app.core.threads import (
 )
 from app.core.turns import StepRecord, new_id, now
 from app.storage.answers import drop_disliked, drop_of_thread
-from app.storage.branches import branches_of, node_of, on_path, write_steps
+from app.storage.branches import branches_of, forks_near, node_of, on_path, write_steps
 from app.storage.database import Database, upsert
 from app.storage.files import LocalFiles
 from app.storage.rows import (
@@ -114,6 +114,10 @@ class Threads:
         return await self._database.read(
             lambda c: _contents(c, thread_id, reader, through=through, first=first, whole=whole)
         )
+
+    async def near(self, thread_id: str, user_id: str, nodes: Sequence[str]) -> StoredThread:
+        """The same of those questions and turns alone, which follow each other. Raises NotFound."""
+        return await self._database.read(lambda c: _near(c, thread_id, user_id, nodes))
 
     async def versions(
         self, thread_id: str, user_id: str, node: str
@@ -475,11 +479,34 @@ def _contents(
     else:
         end = {"leaf": path[-1] if path else None, "first": first}
         rows = connection.execute(_OF_BRANCH, of_thread | end)
-    found = tuple(map(step_from, rows))
+    forks = branches.forks(path) if thread.user_id == reader else {}
+    return _with_what_hangs(connection, thread, tuple(map(step_from, rows)), path, forks)
+
+
+def _near(
+    connection: Connection, thread_id: str, user_id: str, nodes: Sequence[str]
+) -> StoredThread:
+    thread = _readable(connection, thread_id, user_id)
+    if thread.user_id != user_id:
+        raise NotFound(f"branches of thread {thread_id} for {user_id}")
+    near = or_(steps.c.id.in_(nodes), steps.c.turn_id.in_(nodes))
+    found = tuple(map(step_from, connection.execute(_STEPS.where(near), {"thread_id": thread_id})))
+    parents = {step.id: step.parent_id for step in found if step.id in nodes}
+    forks = forks_near(connection, thread_id, parents)
+    return _with_what_hangs(connection, thread, found, tuple(nodes), forks)
+
+
+def _with_what_hangs(
+    connection: Connection,
+    thread: ThreadRecord,
+    found: tuple[StepRecord, ...],
+    path: tuple[str, ...],
+    forks: Mapping[str, tuple[str, ...]],
+) -> StoredThread:
     shown = {step.id for step in found}
 
     def hanging(table: Table, order: str) -> Iterable[AnyRow]:
-        query = select(table).where(table.c.thread_id == thread_id).order_by(table.c[order])
+        query = select(table).where(table.c.thread_id == thread.id).order_by(table.c[order])
         rows = connection.execute(query)
         return (row for row in rows if row.step_id is None or row.step_id in shown)
 
@@ -489,7 +516,7 @@ def _contents(
         tuple(map(element_from, hanging(elements, "seq"))),
         tuple(map(feedback_from, hanging(feedback, "created_at"))),
         path,
-        branches.forks(path) if thread.user_id == reader else {},
+        forks,
     )
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from app.attachments import AttachmentLimits, File, read_attachments, unseen
@@ -45,9 +46,13 @@ CONTINUE = Text(
 )
 
 
-ReadThread = Callable[[str, str | None], Awaitable[ThreadDict | None]]
-"""What the page is sent of a thread's active branch, by the thread's id, as whoever asks may read it;
-from a question on, or all of it."""
+class ReadThread(Protocol):
+    """What the page is sent of a thread's active branch, by the thread's id, as whoever asks may read it;
+    from a question on, the questions and turns that are near, or all of it."""
+
+    async def __call__(
+        self, thread_id: str, first: str | None = None, near: Sequence[str] = ()
+    ) -> ThreadDict | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +131,13 @@ class Chat:
     ) -> tuple[ThreadDict, Turn | None] | None:
         """The thread, if it is the person's own, and the turn that runs in it. One whose turn ended while
         it was being read was read unfinished, and is read again."""
-        thread = await self._read_thread(thread_id, None)
+        thread = await self._read_thread(thread_id)
         if thread is None or thread["userId"] != browser.user_id:
             return None
         running = any(s["type"] == "run" and s.get("end") is None for s in thread["steps"])
         turn = await self._turns.find(thread_id)
         if running and turn is None:
-            thread = await self._read_thread(thread_id, None)
+            thread = await self._read_thread(thread_id)
         return (thread, turn) if thread is not None else None
 
     async def _resume(self, browser: Browser, thread: ThreadDict, turn: Turn | None) -> None:
@@ -180,16 +185,18 @@ class Chat:
     async def switch(self, browser: Browser, step_id: str) -> None:
         """Shows the branch through that step, here and in the other tabs. A turn that runs in the branch
         left goes on there."""
-        switched = await self._conversations.switch(browser.thread_id, browser.user_id, step_id)
         async with self._alone(browser):
+            switched = await self._conversations.switch(browser.thread_id, browser.user_id, step_id)
             self._background.stop(browser.id)
+            if not switched.whole:  # what fits a screen need not wait for a thousand messages
+                near = await self._read_thread(browser.thread_id, near=switched.near)
+                await _put_below(browser, switched.cut, near)
             thread = await self._read_thread(browser.thread_id, switched.first)
             if thread is None:  # deleted meanwhile: whoever did it has told the page
                 return
             turn = await self._turns.find(browser.thread_id)
             follower = self._lay_over(browser, thread, turn)
-            part = {"cut": switched.cut, "steps": thread["steps"], "elements": thread["elements"]}
-            await browser.emit("window_message", {"konsilium_branch": part})
+            await _put_below(browser, switched.cut if switched.whole else switched.first, thread)
             await browser.emit("task_end", {})
             if follower is not None:
                 self._background.start(self._catch_up(browser, follower), browser.id)
@@ -450,6 +457,13 @@ def _arrows(thread: ThreadDict, node: str) -> ElementDict | None:
     """The arrows to the siblings of that question or turn, where it has any."""
     cards = (e for e in thread["elements"] or [] if e["name"] == "Siblings")
     return next((card for card in cards if (card.get("props") or {}).get("node") == node), None)
+
+
+async def _put_below(browser: Browser, cut: str | None, thread: ThreadDict | None) -> None:
+    """On the page that part of a thread stands in place of all from the question `cut` on."""
+    if thread is not None:
+        part = {"cut": cut, "steps": thread["steps"], "elements": thread["elements"]}
+        await browser.emit("window_message", {"konsilium_branch": part})
 
 
 def question_drawing(browser: Browser, question_id: str, text: str) -> Drawing:

@@ -21,7 +21,7 @@ from fastapi import APIRouter, Form, HTTPException, UploadFile
 from fastapi.responses import RedirectResponse, Response
 
 from app.attachments.limits import MEGABYTE
-from app.conversation.arrivals import MISSING, REFUSED, STATES, Arriving, summed
+from app.conversation.arrivals import MISSING, STATES, Arriving, refused, summed
 from app.core.errors import StorageUnavailable
 from app.core.text import Language, Text
 from app.core.turns import new_id
@@ -130,7 +130,7 @@ class Imports:
         async with self._free:
             told = await _konsilium(*arguments, *(("--dry-run",) if dry else ()))
         if "refused" in told:
-            raise Refused(REFUSED.format(why=told["refused"]))
+            raise Refused(refused(told["refused"], told["place"]))
         if "conversations" not in told:
             raise Refused(FAILED)
         if not dry:
@@ -247,4 +247,5 @@ def _row(one: Arriving, language: Language) -> str:
     title = escape(one.title or UNNAMED[language])
     about = escape(f"{one.day} · {one.about[language]}")
     mark = STATES[one.state][language]
-    return f"<li><span><strong>{title}</strong><small>{about}</small></span><em>{mark}</em></li>"
+    named = f"<span><strong>{title}</strong><small>{about}</small></span>"
+    return f'<li style="flex-wrap: nowrap">{named}<em>{mark}</em></li>'

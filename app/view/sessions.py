@@ -38,16 +38,27 @@ _SYSTEMS = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows":
 _SYSTEMS |= {"Mac OS X": "macOS", "CrOS": "ChromeOS", "Linux": "Linux"}
 
 _STYLE = """
-:root { color-scheme: light dark; background: Canvas; font: 16px/1.5 system-ui, sans-serif }
+:root { color-scheme: light dark; --paper: hsl(43 38% 97%); --card: hsl(45 50% 99%); --ink: hsl(30 14% 13%);
+  --faint: hsl(32 9% 36%); --line: hsl(40 18% 80%); --accent: hsl(173 58% 24%);
+  background: var(--paper); color: var(--ink); accent-color: var(--accent); font: 16px/1.5 system-ui, sans-serif }
+@media (prefers-color-scheme: dark) { :root { --paper: hsl(180 6% 10%); --card: hsl(180 5% 14%);
+  --ink: hsl(42 22% 89%); --faint: hsl(42 9% 67%); --line: hsl(180 5% 30%); --accent: hsl(169 44% 62%) } }
 body { max-width: 42rem; margin: 0 auto; padding: 1.5rem }
+a { color: var(--accent) }
 ul { list-style: none; padding: 0 }
 li { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; justify-content: space-between;
-  padding: .9rem 0; border-top: 1px solid #8885 }
+  padding: .9rem 0; border-top: 1px solid var(--line) }
 input, textarea, select { font: inherit; max-width: 100%; padding: .3rem .5rem }
-fieldset { border: 1px solid #8885; border-radius: .5rem }
-small { display: block; opacity: .75; overflow-wrap: anywhere }
-button { font: inherit; padding: .4rem 1rem; border-radius: .5rem; border: 1px solid #888; cursor: pointer }
+input:not([type=file]), textarea, select { background: var(--card); color: inherit; border: 1px solid var(--line);
+  border-radius: .5rem }
+fieldset { border: 1px solid var(--line); border-radius: .5rem }
+small { display: block; color: var(--faint); overflow-wrap: anywhere }
+button, ::file-selector-button { font: inherit; padding: .4rem 1rem; border-radius: .75rem; cursor: pointer;
+  border: 1px solid var(--line); background: var(--card); color: inherit }
+button:hover, ::file-selector-button:hover { border-color: var(--accent) }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
 """
+"""The chat's own colours (public/theme.json)."""
 
 
 def sessions_router(sessions: Sessions, root: str = "") -> APIRouter:

@@ -18,7 +18,7 @@ def test_a_history_is_looked_through_and_then_brought_in(page: Page):
     page.locator("#k-import").click()
     expect(page.get_by_role("heading", name="Импорт разговоров")).to_be_visible()
     choose(page, "conversations.json", b"{}")
-    expect(page.get_by_role("alert")).to_contain_text("Это не экспорт")
+    expect(page.get_by_role("alert")).to_contain_text("разговор 1 не похож ни на один из них")
     picture(page, "import-refused")
     choose(page, "conversations.json", json.dumps(CHATGPT).encode())
     expect(page.get_by_role("status")).to_contain_text("Новых разговоров: 1")

@@ -6,7 +6,7 @@ and a write that fails is logged, said on screen and raised.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -190,10 +190,15 @@ class DataLayer(BaseDataLayer):
             pageInfo=PageInfo(page.next is not None, first, page.next),
         )
 
-    async def get_thread(self, thread_id: str, first: str | None = None) -> ThreadDict | None:
-        """Its active branch; only from the question `first` on, if given."""
+    async def get_thread(
+        self, thread_id: str, first: str | None = None, near: Sequence[str] = ()
+    ) -> ThreadDict | None:
+        """Its active branch; only from the question `first` on, or only the questions and turns `near`."""
         try:
-            stored = await self._threads.contents(thread_id, asking_id(), first=first)
+            if near:
+                stored = await self._threads.near(thread_id, _asking(), near)
+            else:
+                stored = await self._threads.contents(thread_id, asking_id(), first=first)
         except NotFound:
             return None
         return self._whole(stored)

@@ -186,8 +186,8 @@ async def test_conversations_of_other_programs_come_once(shell: Shell, tmp_path:
     assert "conversation 1" in err
     file.write_text("[" + "{}," * 10_000_000 + "{}]")
     code, out, err = await shell.run("import", str(file), "--json", "--memory", "700000000")
-    assert (code, json.loads(out)) == (1, {"refused": "more than the memory holds"})
-    assert "more than the memory holds" in err
+    assert (code, json.loads(out)) == (1, {"refused": "memory", "place": ""})
+    assert "too much memory" in err
     file.write_text(json.dumps(CHATGPT))
     assert (await shell.run("import", str(file), "--user", "nobody"))[0] == 1
     assert (await shell.run("import", str(tmp_path / "none.json")))[0] == 1

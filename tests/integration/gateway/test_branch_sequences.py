@@ -173,10 +173,20 @@ class Conversation(RuleBasedStateMachine):
         before = [step["id"] for step in self.run(self.screen())["steps"]]
         conversations = self.app.storage.conversations
         switched = self.run(conversations.switch(self.thread, self.user.id, turn))
-        part = self.run(self.screen(switched.first))["steps"]
+        part = self.run(self.screen(switched.first))
         kept = before[: before.index(switched.cut)]
         after = [step["id"] for step in self.run(self.screen())["steps"]]
-        assert kept + [step["id"] for step in part] == after, "not what the page makes of it"
+        assert kept + [step["id"] for step in part["steps"]] == after, (
+            "not what the page makes of it"
+        )
+        near = self.run(
+            self.screen(near=switched.near)
+        )  # what it shows before all of that is there
+        assert near["steps"] == part["steps"][: len(near["steps"])]
+        assert (near["steps"] == part["steps"]) is switched.whole
+        assert all(card in part["elements"] for card in near["elements"])
+        of_near = {step["id"] for step in near["steps"]}
+        assert len(near["elements"]) == sum(e["forId"] in of_near for e in part["elements"])
         stored = self.run(self.app.storage.threads.contents(self.thread, self.user.id))
         self.path = [id for id in stored.path if id in self.turns]
         assert turn in self.path
@@ -291,9 +301,9 @@ class Conversation(RuleBasedStateMachine):
         assert [m.text for m in copied] == [m.text for m in here][: len(copied)]
         self.check()
 
-    async def screen(self, first=None):
+    async def screen(self, first=None, near=()):
         identity.set(Identity(self.user.id, self.user.identifier))
-        thread = await self.layer.get_thread(self.thread, first)
+        thread = await self.layer.get_thread(self.thread, first, near)
         assert thread is not None
         return thread
 

@@ -49,7 +49,8 @@ async def test_switching_goes_back_to_where_one_was_in_that_branch(storage, ann)
     assert await shown(storage, ann) == ["One?", "uno"]
     switched = await storage.conversations.switch("t1", ann.id, first.request.turn_id)
     asked = first.request.question.id
-    assert switched == Switched(two.request.turn_id, cut=asked, first=asked)
+    path = (asked, first.request.turn_id, two.request.question.id, two.request.turn_id)
+    assert switched == Switched(path[-1], cut=asked, first=asked, near=path, whole=True)
     assert await shown(storage, ann) == await prompt(storage) == ["One?", "1", "Two?", "2"]
     await storage.conversations.switch("t1", ann.id, other.steps[-1].id)
     assert await prompt(storage) == ["One?", "uno"]

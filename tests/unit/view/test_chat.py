@@ -60,7 +60,7 @@ async def test_a_thread_that_was_read_before_a_question_does_not_wipe_the_answer
     turns = Turns(MemoryStore(), models, WholeHistory(), MODES)
     reading, go_on = asyncio.Event(), asyncio.Event()
 
-    async def read(thread_id, since):
+    async def read(thread_id, first=None, near=()):
         thread = {"id": thread_id, "userId": "ann", "name": "", "steps": [], "elements": []}
         reading.set()
         await go_on.wait()

@@ -73,7 +73,7 @@ class Threads:
         self.settings = dict(settings)
 
 
-async def read_thread(thread_id: str, first: str | None) -> Any:
+async def read_thread(thread_id: str, first: str | None = None, near: Any = ()) -> Any:
     return {
         "id": thread_id,
         "name": "",
