@@ -49,10 +49,14 @@ async def run(report: Report) -> None:
         models = simulator("ollama", folder)
         app = konsilium(folder, OLLAMA_HOST=models.url, MODEL_NAME="ollama/echo")
         with running(models, app):
-            figures = [await _open_once(app.url, "long-0") for _ in range(scale.repeats + 1)][1:]
-            branched = [await _open_once(app.url, "branched-0") for _ in range(scale.repeats + 1)][1:]
-            switched = await _switch(app.url, scale.long_thread // 2, min(5, scale.repeats))
-    opened, waited = ([figure[i] for figure in figures] for i in (0, 1))
+            pairs = [
+                [await _open_once(app.url, thread) for thread in ("long-0", "branched-0")]
+                for _ in range(scale.repeats + 1)
+            ][1:]
+            times = min(3, scale.repeats)
+            switched = await _switch(app.url, "twin-0", scale.long_thread // 2, times)
+            brief = await _switch(app.url, "brief-0", 2, times)
+    opened, waited = ([figures[0][i] for figures in pairs] for i in (0, 1))
     what = f"thread of {scale.long_thread} messages"
     goal = None if report.quick else 150
     report.add(
@@ -68,7 +72,7 @@ async def run(report: Report) -> None:
     report.add(
         BENCH,
         f"{what} in 3 versions, from connecting to all of it, of one without",
-        statistics.median(figure[0] for figure in branched) / statistics.median(opened),
+        statistics.median(branched[0] / plain[0] for plain, branched in pairs),
         "times",
         None if report.quick else 1.2,
     )
@@ -79,6 +83,12 @@ async def run(report: Report) -> None:
         "ms",
         None if report.quick else 100,
     )
+    report.add(
+        BENCH,
+        f"{what} in 3 versions: the same, of one of 4 messages",
+        statistics.median(switched) / statistics.median(brief),
+        "times",
+    )
 
 
 async def _fill(folder: Path, scale: Scale) -> None:
@@ -87,18 +97,21 @@ async def _fill(folder: Path, scale: Scale) -> None:
     await fill(storage, me, "long", 1, scale.long_thread)
     for name in ("branched", "twin", "other"):
         await fill(storage, me, name, 1, scale.long_thread, versions=3)
+    for name in ("brief", "curt"):
+        await fill(storage, me, name, 1, 4, versions=3)
     await storage.database.exclusive(_join)
     await storage.aclose()
 
 
 def _join(connection: Connection) -> None:
     """Makes one thread of two, whose first questions are versions of each other."""
-    moved = update(steps).where(steps.c.thread_id == "other-0")
-    connection.execute(moved.values(thread_id="twin-0"))
-    connection.execute(delete(threads).where(threads.c.id == "other-0"))
+    for thread, other in (("twin-0", "other-0"), ("brief-0", "curt-0")):
+        moved = update(steps).where(steps.c.thread_id == other)
+        connection.execute(moved.values(thread_id=thread))
+        connection.execute(delete(threads).where(threads.c.id == other))
 
 
-async def _switch(url: str, answers: int, times: int) -> list[float]:
+async def _switch(url: str, thread: str, answers: int, times: int) -> list[float]:
     """Milliseconds from the press of an arrow to the paint of the branch, each time once all is drawn."""
     async with async_playwright() as playwright:
         path = shutil.which("chromium") or shutil.which("google-chrome")
@@ -107,7 +120,7 @@ async def _switch(url: str, answers: int, times: int) -> list[float]:
         page.set_default_timeout(600_000)
         await page.goto(url)
         await page.locator("#chat-input").wait_for()
-        await page.goto(f"{url}/thread/twin-0")
+        await page.goto(f"{url}/thread/{thread}")
         took = []
         for _ in range(times):
             await page.wait_for_function(DRAWN, arg=answers, polling=250)
