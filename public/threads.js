@@ -57,9 +57,6 @@
   /* What was just done can be undone for a while: a deleted thread comes back from the bin, an edit or
      another answer gives way to the version before it, which its arrows lead to later, too. Time stands still
      under the pointer and the focus; who writes on, or steps to another version, needs it no more. */
-  const CLOSE =
-    '<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16" viewBox="0 0 24 24" fill="none" stroke="currentColor" ' +
-    'stroke-width="2" stroke-linecap="round" aria-hidden="true"><path d="M18 6 6 18M6 6l12 12"/></svg>';
   const UNDO_MS = 12_000;
   const VERSION_MS = 6_000;
   const note = make("div", { id: "k-undo", role: "status", hidden: "" });
@@ -94,8 +91,8 @@
       await fetch(new URL("bin/restore", root), { method: "POST", body: new URLSearchParams({ thread }) });
       window.location.assign(new URL(`thread/${thread}`, root));
     });
-    const close = make("button", { type: "button", class: "k-button k-plain", "aria-label": text().close, title: text().close });
-    close.innerHTML = CLOSE;
+    const close = make("button", { type: "button", class: "k-button k-plain" }, K.icon("close"));
+    K.label(close, text().close);
     close.addEventListener("click", hideNote);
     note.replaceChildren(make("span", {}, said ?? (thread ? text().deleted : text().versions)), back, close);
     note.hidden = false;
