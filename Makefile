@@ -11,16 +11,21 @@ run: .venv/.runtime .venv/.model  ## the app on http://127.0.0.1:8000; BROWSER_O
 	@$(BIN)/python -m app run --host $(HOST) --port $(PORT) \
 		$(if $(filter no,$(BROWSER_OPENS)),--no-browser)
 
-# Most of a test is waiting, so there are more of them at once than cores. Those that measure a time
-# come first, one by one; then the long ones, so that no worker is left with them at the end. Browsers
-# take a core each, so two of them are as many as help.
-WORKERS ?= 3
+# Those that measure a time come first, one by one. Most of the others is waiting: those with a browser run
+# beside those without, and of both the long ones first, so that no worker is left with them at the end.
+WORKERS ?= 2
 test: .venv/.tests  ## everything: format, lint, types, unit, integration and browser tests
 	@sh tests/system-packages.sh
 	@$(MAKE) -s lint
 	@$(BIN)/python -m pytest -m timing
+	@$(MAKE) -s -k -j2 --output-sync=target .plain .browser
+
+.PHONY: .plain .browser
+.plain:
 	@$(BIN)/python -m pytest tests/attack tests/integration tests/unit -m "not timing" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
-	@$(BIN)/python -m pytest tests/e2e -m "not timing" -n 2 --dist loadfile
+
+.browser:
+	@$(BIN)/python -m pytest tests/e2e -m "not timing" -n $(WORKERS) --dist loadfile
 
 check: .venv/.tests  ## the fast part of it
 	@$(MAKE) -s -j2 lint unit

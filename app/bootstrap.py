@@ -135,6 +135,7 @@ class Application:
             watched = WatchedFolders(library, values, folders, self._first_person)
             self.background.start(watched.run())
         gc.freeze()  # what is loaded by now stays: to look it through again takes a third of a second
+        gc.enable()  # the imports were spared it
 
     async def _first_person(self) -> str | None:
         """Whose what belongs to the house is: the local user, else the first administrator."""

@@ -30,15 +30,17 @@ FLAGS = [
 ]
 PICTURES = ROOT / "test-output" / "screenshots"
 
-STORY = "paced-30ms+len-400"
-ENDLESS = "paced-30ms+len-4000"
-COUNCIL = ("council-0", "council-3", "council-3+paced-100ms+len-400")
+LONG = "len-400"
+STORY = "paced-200ms+len-400"  # nobody is to wait for its end: see ServerLog.hurry
+ENDLESS = "paced-10ms+len-4000"
+COUNCIL = ("council-0", "council-3", "council-3+paced-200ms+len-400")
 FLOOD = "len-10600+paced-1ms"
 """60,000 characters, as quickly as a small model writes noise."""
 SLOW_JSON = "json+paced-200ms"
 MODELS = (
     "echo",
     "json",
+    LONG,
     STORY,
     ENDLESS,
     *COUNCIL,
@@ -204,6 +206,11 @@ class ServerLog:
     def look(self) -> dict[str, Any]:
         with urllib.request.urlopen(self._server.url + "/_sim", timeout=5) as response:  # noqa: S310  # loopback
             return dict(json.load(response))
+
+    def hurry(self, seconds: float = 0) -> None:
+        """Lets the answers that are being given come to their end at once; those of the next `seconds`, too."""
+        body = json.dumps({"hurry": seconds}).encode()
+        urllib.request.urlopen(self._server.url + "/_sim", body, timeout=5).close()  # noqa: S310  # loopback
 
     def open_generations_within(self, seconds: float) -> int:
         """How many answers are still being generated, once that has settled or the time is up."""

@@ -8,7 +8,7 @@ import httpx
 from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from tests.e2e.conftest import STORY, ask, metrics, pick, picture, visitor
+from tests.e2e.conftest import LONG, STORY, ServerLog, ask, metrics, pick, picture, visitor
 from tests.processes import Process
 
 QUESTION = '[data-step-type="user_message"]'
@@ -101,7 +101,7 @@ def test_an_edited_question_keeps_the_first_wording_and_all_that_followed(page: 
 
 
 def test_another_answer_stands_beside_the_first_and_the_keyboard_reaches_both(page: Page):
-    pick(page, "model", STORY)
+    pick(page, "model", LONG)
     ask(page, "Расскажи")
     answered(page, 1)
     metrics(page).get_by_role("button", name="Другой ответ").click()
@@ -180,7 +180,9 @@ def test_other_tabs_follow(page: Page, app: Process):
     other.close()
 
 
-def test_an_answer_goes_on_in_the_branch_that_was_left_and_is_found_there(page: Page):
+def test_an_answer_goes_on_in_the_branch_that_was_left_and_is_found_there(
+    page: Page, ollama_log: ServerLog
+):
     pick(page, "model", "echo")
     ask(page, "Быстрый ответ")
     answered(page, 1)
@@ -192,6 +194,7 @@ def test_an_answer_goes_on_in_the_branch_that_was_left_and_is_found_there(page: 
     expect(page.locator("#stop-button")).to_have_count(0)
     arrows(page).first.get_by_role("button", name="Следующий вариант").click()
     expect(page.locator(QUESTION)).to_contain_text(["Долгий ответ"])
+    ollama_log.hurry()
     answered(page, 1)
     expect(page.locator(ANSWER)).to_have_count(1)
 

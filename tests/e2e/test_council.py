@@ -279,6 +279,7 @@ def test_a_paused_dialogue_waits_and_goes_on(page: Page, ollama_log: ServerLog):
     controls = page.get_by_test_id("dialogue")
     controls.get_by_role("button", name="Пауза").click()
     expect(controls).to_contain_text("Диалог на паузе")
+    ollama_log.hurry()
     assert ollama_log.open_generations_within(30) == 0
     picture(page, "dialogue-paused")
     controls.get_by_role("button", name="Продолжить").click()
@@ -289,7 +290,9 @@ def test_a_paused_dialogue_waits_and_goes_on(page: Page, ollama_log: ServerLog):
     choose(page, dialogue_tokens=500)
 
 
-def test_the_title_and_the_text_are_read_before_the_json_is_complete(page: Page):
+def test_the_title_and_the_text_are_read_before_the_json_is_complete(
+    page: Page, ollama_log: ServerLog
+):
     pick(page, "mode", "Чат")
     choose(page, structured=True)
     pick(page, "model", SLOW_JSON)
@@ -300,6 +303,7 @@ def test_the_title_and_the_text_are_read_before_the_json_is_complete(page: Page)
     expect(page.locator("#stop-button")).to_be_visible()
     expect(metrics(page)).to_have_count(0)
     picture(page, "structured-midway")
+    ollama_log.hurry()
     expect(metrics(page)).to_have_count(1, timeout=30_000)
     pick(page, "model", "thinking+json")
     ask(page, "А о реке?")

@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import STORY, ask, metrics, pick, picture, take, visitor
 from tests.processes import Process
+from tests.waiting import wait_until
 
 ANSWER = '[data-step-type="assistant_message"]'
 ALL_NAMED = """() => [...document.querySelectorAll("button")].every(
@@ -40,8 +41,7 @@ def test_the_answer_grows_while_it_is_read_and_stop_keeps_what_was_written(page:
     answer = page.locator(ANSWER).last
     expect(answer).to_contain_text(re.compile(r"\w+"))
     first = len(answer.inner_text())
-    page.wait_for_timeout(500)
-    assert len(answer.inner_text()) > first
+    wait_until(lambda: len(answer.inner_text()) > first)
     page.locator("#stop-button").click()
     expect(metrics(page).last).to_contain_text("остановлено")
     expect(page.get_by_text("Task manually stopped")).to_have_count(0)

@@ -5,12 +5,14 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import ENDLESS, STORY, ask, metrics, pick, picture
+from tests.e2e.conftest import ENDLESS, STORY, ServerLog, ask, metrics, pick, picture
 
 QUESTIONS = '[data-step-type="user_message"]'
 
 
-def test_the_next_question_waits_until_the_answer_has_ended_and_is_asked_then(page: Page):
+def test_the_next_question_waits_until_the_answer_has_ended_and_is_asked_then(
+    page: Page, ollama_log: ServerLog
+):
     pick(page, "model", STORY)
     ask(page, "Расскажи длинную историю")
     expect(page.locator("#stop-button")).to_be_visible()
@@ -25,6 +27,7 @@ def test_the_next_question_waits_until_the_answer_has_ended_and_is_asked_then(pa
     picture(page, "queued")
     expect(page.locator(QUESTIONS)).to_have_count(1)
     page.locator("#chat-input").fill("черновик")
+    ollama_log.hurry()
     expect(page.locator(QUESTIONS)).to_have_count(2, timeout=60_000)
     expect(page.locator(QUESTIONS).last).to_contain_text("А теперь вторую")
     expect(waiting).to_have_count(0)

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.conftest import ServerLog, ask, choose, pick, picture, press, visitor
 from tests.processes import Process, konsilium, running, simulator
 
-SLOW = "paced-100ms+len-250"
+SLOW = "paced-500ms+len-250"
 MEMBERS = ("json", SLOW, "error-503")
 QUESTION = "Стоит ли городу менять автобусы на трамваи и почему?"
 
@@ -52,6 +52,7 @@ def test_a_council_is_stopped_and_goes_on_and_its_points_show_what_they_stand_on
         state = page.get_by_test_id("council-state")
         expect(state.get_by_role("button")).to_be_visible(timeout=60_000)
         picture(page, "peers-stopped")
+        ServerLog(peers).hurry(600)
         state.get_by_role("button").click()
         card = page.get_by_test_id("council-report")
         expect(card).to_be_visible(timeout=180_000)
@@ -77,8 +78,15 @@ def test_a_council_is_stopped_and_goes_on_and_its_points_show_what_they_stand_on
     [("uk-UA", 390, "Рада", "Згодні всі"), ("en-US", 1280, "Council", "All agree")],
 )
 def test_the_report_reads_in_the_readers_language_on_a_phone_and_in_the_dark(
-    chromium: Browser, house: Process, language: str, width: int, mode: str, all_agree: str
+    chromium: Browser,
+    house: Process,
+    peers: Process,
+    language: str,
+    width: int,
+    mode: str,
+    all_agree: str,
 ) -> None:
+    ServerLog(peers).hurry(600)
     with browsing(chromium, house.url, language=language, dark=True, width=width) as page:
         pick(page, "mode", mode)
         ask(page, QUESTION)

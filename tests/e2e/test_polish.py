@@ -83,8 +83,8 @@ def test_a_phone_cuts_no_mode_keeps_its_star_and_has_the_panels_buttons_in_a_row
         page.locator("#chat-settings-open-modal").click()
         buttons = page.locator("div:has(> #confirm) > button")
         expect(buttons).to_have_count(3)
-        tops = {round(box["y"]) for one in buttons.all() if (box := one.bounding_box())}
-        assert len(tops) == 1
+        tops = [box["y"] for one in buttons.all() if (box := one.bounding_box())]
+        assert max(tops) - min(tops) < 2
         rare = page.locator("#chat-settings #seed")
         expect(rare).to_be_hidden()
         page.locator(".k-more").click()

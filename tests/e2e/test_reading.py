@@ -2,10 +2,24 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from app.view.chainlit.markdown import PACE
-from tests.e2e.conftest import COUNCIL, FLOOD, STORY, ask, choose, metrics, pick, picture, press
+from tests.e2e.conftest import (
+    COUNCIL,
+    ENDLESS,
+    FLOOD,
+    LONG,
+    STORY,
+    ServerLog,
+    ask,
+    choose,
+    metrics,
+    pick,
+    picture,
+    press,
+)
 
 VIEW = '[data-step-type="user_message"]'
 LEFT_BELOW = """(question) => {
@@ -31,7 +45,7 @@ def steps_of_council(page: Page) -> Locator:
 
 
 def test_the_view_ends_where_the_answer_ends_and_the_numbers_unfold_into_it(page: Page):
-    pick(page, "model", STORY)
+    pick(page, "model", LONG)
     ask(page, "Расскажи длинную историю")
     expect(metrics(page)).to_have_count(1, timeout=60_000)
     ends_at_its_end(page)
@@ -42,8 +56,8 @@ def test_the_view_ends_where_the_answer_ends_and_the_numbers_unfold_into_it(page
     picture(page, "numbers-unfolded")
 
 
-def test_a_reader_who_scrolled_up_stays_there(page: Page):
-    pick(page, "model", STORY)
+def test_a_reader_who_scrolled_up_stays_there(page: Page, ollama_log: ServerLog):
+    pick(page, "model", ENDLESS)
     ask(page, "Расскажи длинную историю")
     page.wait_for_function(
         "() => { const view = document.querySelector('[data-step-type]')?.closest('.overflow-y-auto');"
@@ -55,6 +69,7 @@ def test_a_reader_who_scrolled_up_stays_there(page: Page):
     page.wait_for_function(
         "() => document.querySelector('[data-step-type]').closest('.overflow-y-auto').scrollTop < 20"
     )
+    ollama_log.hurry()
     expect(metrics(page)).to_have_count(1, timeout=60_000)
     card = metrics(page).element_handle()
     assert card is not None
@@ -116,6 +131,7 @@ WATCH = """() => {
 WRITTEN = "() => document.querySelector('.ai-message .prose')?.textContent.length"
 
 
+@pytest.mark.timing
 def test_a_page_has_time_for_its_person_while_a_long_answer_floods_it(page: Page):
     """Of an answer of 60,000 characters what is new alone is drawn, and at least a quarter of the time the
     page does nothing that could keep it from hearing Stop."""

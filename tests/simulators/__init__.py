@@ -11,6 +11,7 @@ As a process of its own (e2e, bench), which prints its URL:
     python -m tests.simulators openai --port 0
 
 At run time `POST /_sim` with any of {"models": [...], "down": bool, "latency": seconds} changes it,
+`{"hurry": seconds}` sends at once what is left of the answers begun until so many seconds from now,
 and `GET /_sim` tells {"requests", "generations", "open_connections", "open_generations", ...}.
 
 **What a model does is said by its name**: words joined by `+`, after which any `:tag` is ignored.

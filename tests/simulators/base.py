@@ -89,6 +89,8 @@ class Simulator(HttpServer):
         """While True every request is answered by breaking the connection."""
         self.latency = 0.0
         """Seconds before anything is answered."""
+        self.hurried = 0.0
+        """Answers begun before that moment come at once, whatever their pace."""
         self.loaded: set[str] = set()
         self._tries: Counter[str] = Counter()
 
@@ -153,6 +155,8 @@ class Simulator(HttpServer):
                 self.set_models(change["models"])
             self.down = change.get("down", self.down)
             self.latency = change.get("latency", self.latency)
+            if "hurry" in change:
+                self.hurried = time.time() + change["hurry"]
             if change.get("forget"):
                 self.forget()
         await exchange.respond(
@@ -302,7 +306,8 @@ class Answer:
                     await self._send(framing.comment())
                 await self._send(framing.token(text))
                 generation.tokens += 1
-                await self._exchange.pause(script.pace)
+                hurried = generation.started < self._simulator.hurried
+                await self._exchange.pause(0 if hurried else script.pace)
             return
         encode, size = framing.token, len(tokens)
         for start in range(0, size, BATCH):

@@ -98,7 +98,6 @@ def test_an_answer_that_ended_while_the_connection_was_broken_is_there_when_it_i
     ask(page, "А дальше?")
     expect(page.locator(ANSWER)).to_have_count(2)
     assert [m["content"] for m in house.asked()[::2]] == ["Расскажи другую историю", "А дальше?"]
-    page.locator("#stop-button").click()
 
 
 def test_a_killed_app_leaves_the_question_and_the_partial_answer_and_retry_works(
