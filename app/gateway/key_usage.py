@@ -63,10 +63,14 @@ class KeyUsageRecorder:
                 async with asyncio.timeout(BATCH_SECONDS):
                     await self._closing.wait()
             await self._write()
+        while (self._calls or self._used) and await self._write_some():
+            pass
 
     async def _write(self) -> None:
-        while self._calls or self._used:
-            if not await self._write_some():
+        """What there is by now. What comes meanwhile is written with the next: under load it would be a
+        transaction for every few calls, each of which takes the interpreter from the loop for a moment."""
+        for _ in range(len(self._calls) // MAX_BATCH + 1):
+            if not (self._calls or self._used) or not await self._write_some():
                 return
 
     async def _write_some(self) -> bool:

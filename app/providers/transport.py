@@ -48,8 +48,8 @@ _sent: ContextVar[_Sent] = ContextVar("sent")
 
 
 def _open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """As aiohttp does, and marks the request for which it is done. Its own way to tell so, tracing, costs
-    a tenth of a request."""
+    """As aiohttp does, and marks the request for which it is done: its own way to tell so, tracing, runs
+    through every step of every request (some 3 µs of its 60 on one machine) for what is rare."""
     if (sent := _sent.get(None)) is not None:
         sent.anew = True
     family, kind, protocol, *_ = address

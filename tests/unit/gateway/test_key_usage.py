@@ -1,0 +1,55 @@
+"""What calls took is written in batches, all of it, and nobody waits for it."""
+
+import asyncio
+import time
+
+from app.core.models import ModelRef
+from app.core.turns import new_id, now
+from app.core.usage import CallRecord, Outcome, Purpose
+from app.gateway.key_usage import BATCH_SECONDS, KeyUsageRecorder
+from tests.gateway import LOCAL, MemoryKeys
+from tests.waiting import until
+
+
+class Counting(MemoryKeys):
+    def __init__(self):
+        super().__init__()
+        self.transactions = 0
+
+    async def record(self, calls, used):
+        self.transactions += 1
+        await asyncio.sleep(0)  # as a database does, it lets others on meanwhile
+        await super().record(calls, used)
+
+
+def a_call():
+    return CallRecord(
+        new_id(), Purpose.ANSWER, ModelRef("gpu", "echo"), now(), Outcome.COMPLETED, total_s=0.1
+    )
+
+
+async def test_calls_that_come_without_a_pause_are_written_together():
+    store = Counting()
+    recorder = KeyUsageRecorder(store)
+    begun = time.monotonic()
+    for _ in range(100):
+        recorder.note(LOCAL, a_call())
+        await asyncio.sleep(0.005)
+    most = (time.monotonic() - begun) / BATCH_SECONDS + 1
+    assert store.transactions <= most
+    await recorder.aclose()
+    assert len(store.calls) == 100
+
+
+async def test_more_than_one_batch_holds_is_written_at_once_and_outages_lose_nothing():
+    store = Counting()
+    recorder = KeyUsageRecorder(store)
+    store.failing = True
+    for _ in range(1_200):
+        recorder.note(LOCAL, a_call())
+    await until(lambda: store.transactions == 1)
+    store.failing = False
+    recorder.note(LOCAL, a_call())
+    await until(lambda: len(store.calls) == 1_201)
+    assert len({each.call.id for each in store.calls}) == 1_201
+    await recorder.aclose()
