@@ -30,6 +30,8 @@ DRAWN = {
     "\\[\n\nx = 1\n\n\\].": ["x = 1."],
     r"\(f(x) = \{1, 2\}\) и \(a \\ b\)": [r"f(x) = \{1, 2\}", r"a \\ b"],
     "Ответ: \\[ 42 \\]": ["42"],
+    "$a\n= b$": ["a\n= b"],
+    "вот \\[a_1\n= b\nили c\\] и \\(d\n= e\\)": ["a_1\n= b\nили c", "d\n= e"],
     r"$\frac{1}{\неизвестно}$": [r"\frac{1}{\неизвестно}"],
 }
 KEPT = {
@@ -97,6 +99,13 @@ def test_formulas_are_drawn_and_prices_paths_and_code_are_not(chromium: Browser,
             assert " ".join(words(page, number).inner_text().split()) == kept, said
         expect(words(page, len(DRAWN) + len(KEPT)).locator("del")).to_have_count(2)
         assert not [text for text in warnings if "katex" in text.lower()]
+
+
+def test_marks_that_nobody_closes_keep_no_page_busy(chromium: Browser, app: Process):
+    """Each of them was looked for to the end of the answer: with so many, for a minute and more."""
+    thread = answers(app, "\\(a_1 " * 10_000)
+    for page in visitor(chromium, f"{app.url}/thread/{thread}"):
+        expect(words(page, 0)).to_contain_text("\\(a_1 \\(a_1", timeout=60_000)
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -9,6 +9,7 @@ const konsiliumFormulas = (() => {
   const ENVIRONMENTS =
     /\\begin\{((?:equation|align|gather|alignat|CD|aligned|alignedat|gathered|split|cases|array|[pbBvV]?matrix)\*?)\}/y;
 
+  const GAP = /\n[ \t>]*\r?\n/g;
   const SIGN = /[\\^_={}]/;
   const PROSE = /\p{L}{2,}[.,:;!?]*\s+\p{L}{2,}/u;
   const PRICE = /^\d[\d.,]*\s[\d\s.,(–—-]*\p{L}{2,}/u; // `$5 to 10$`
@@ -40,9 +41,21 @@ const konsiliumFormulas = (() => {
     return -1;
   }
 
+  /* The same for places that follow each other: what is not closed is looked for once, not from each mark. */
+  function finder(source) {
+    const known = new Map();
+    return (mark, from) => {
+      const before = known.get(mark);
+      if (before && from >= before.from && (before.at < 0 || from <= before.at)) return before.at;
+      const at = find(source, mark, from);
+      known.set(mark, { from, at });
+      return at;
+    };
+  }
+
   /* What begins at this place of the source, at the beginning of a line, and takes lines for itself: where it
      ends, and whether that is still on its way (`\[` of an answer that is being written). */
-  function block(source, from, indent) {
+  function block({ source, next }, from, indent) {
     ENVIRONMENTS.lastIndex = from;
     const environment = ENVIRONMENTS.exec(source);
     const opening = environment?.[0] ?? source.slice(from, from + 2);
@@ -50,14 +63,18 @@ const konsiliumFormulas = (() => {
     if (opening === "$$" && source[from + 2] === "$") return null;
     const closing = environment ? `\\end{${environment[1]}}` : opening === "$$" ? "$$" : "\\]";
     const start = from + opening.length;
-    const at = find(source, closing, start);
-    const text = source.slice(start, at < 0 ? undefined : at);
-    const lines = text.split("\n");
-    const gap = /\n[ \t>]*\r?\n/.test(text);
+    const at = next(closing, start);
     if (at < 0) {
-      const begun = environment || !lines[0].trim() || SIGN.test(lines[0]);
-      return begun && !gap && lines.length > 1 ? { end: source.length, pending: true } : null;
+      const line = source.indexOf("\n", start);
+      const first = source.slice(start, Math.max(line, start));
+      const begun = line >= 0 && (environment || !first.trim() || SIGN.test(first));
+      GAP.lastIndex = start;
+      return begun && !GAP.test(source) ? { end: source.length, pending: true } : null;
     }
+    const text = source.slice(start, at);
+    const lines = text.split("\n");
+    GAP.lastIndex = 0;
+    const gap = GAP.test(text);
     if (lines.length === 1 && !environment) return null; // the text of a paragraph: read as such
     const alone = !lines[0].trim() && !lines.at(-1).replaceAll(">", "").trim();
     if (gap && !(alone || environment)) return null;
@@ -69,11 +86,26 @@ const konsiliumFormulas = (() => {
     return { end: /^[.,;:]\s*$/.test(rest) ? end + 1 : end, pending: false };
   }
 
+  /* Within a line a formula has a token of its own: by them the parser shares a text out to its lines, and
+     where there was none it went round for ever. */
+  const PIECE = "formulaPiece";
+  const acrossLine = (effects, then) => (code) => {
+    effects.exit(PIECE);
+    effects.enter("lineEnding");
+    effects.consume(code);
+    effects.exit("lineEnding");
+    return (next) => {
+      effects.enter(PIECE);
+      return then(next);
+    };
+  };
+
   function dollars(effects, ok, nok) {
     const self = this;
     let size = 0, closed = 0, from, to;
     return (code) => {
       effects.enter("formula");
+      effects.enter(PIECE);
       return opening(code);
     };
     function opening(code) {
@@ -92,6 +124,7 @@ const konsiliumFormulas = (() => {
         to = self.now();
         return closing(code);
       }
+      if (ENDS_LINE(code)) return acrossLine(effects, inside)(code);
       effects.consume(code);
       return code === BACKSLASH ? escaped : inside;
     }
@@ -109,6 +142,7 @@ const konsiliumFormulas = (() => {
       const text = self.sliceSerialize({ start: from, end: to });
       const next = code > 0 ? String.fromCharCode(code) : "";
       if (closed !== size || !isFormula("$".repeat(size), text, next)) return nok(code);
+      effects.exit(PIECE);
       effects.exit("formula");
       return ok(code);
     }
@@ -122,6 +156,7 @@ const konsiliumFormulas = (() => {
     let square = false, from, to;
     return (code) => {
       effects.enter("formula");
+      effects.enter(PIECE);
       effects.consume(code);
       return opening;
     };
@@ -134,6 +169,7 @@ const konsiliumFormulas = (() => {
     }
     function inside(code) {
       if (code === null) return nok(code);
+      if (ENDS_LINE(code)) return acrossLine(effects, inside)(code);
       if (code === BACKSLASH) to = self.now();
       effects.consume(code);
       return code === BACKSLASH ? escaped : inside;
@@ -148,13 +184,15 @@ const konsiliumFormulas = (() => {
       const text = self.sliceSerialize({ start: from, end: to });
       const next = code > 0 ? String.fromCharCode(code) : "";
       if (!isFormula(square ? "\\[" : "\\(", text, next)) return nok(code);
+      effects.exit(PIECE);
       effects.exit("formula");
       return ok(code);
     }
   }
 
   /* `\(` and `\[` whose end has not come (yet) stay as they are: as escapes they would lose their backslash. */
-  function unclosed(effects, ok, nok) {
+  const unclosed = (state) => function (effects, ok, nok) {
+    const self = this;
     let opened;
     return (code) => {
       effects.enter("formulaMark");
@@ -167,29 +205,35 @@ const konsiliumFormulas = (() => {
         return effects.check({ tokenize: closes, partial: true }, nok, ok);
       };
     };
+    /* How far the text goes is seen but once: `reach` is what was seen of it, up to its end or to a mark. */
     function closes(effects, ok, nok) {
+      const from = self.now().offset;
+      const at = state.next(opened === OPEN ? "\\)" : "\\]", from);
       return (code) => {
+        const { start, end, whole } = state.reach;
+        if (at < 0) return nok(code);
+        if (from >= start && from <= end && (at < end || whole)) return at < end ? ok(code) : nok(code);
         effects.enter("formulaMark");
         return inside(code);
       };
+      function seen(whole) {
+        state.reach = { start: from, end: self.now().offset, whole };
+      }
       function inside(code) {
         if (code === null) {
+          seen(true);
           return nok(code);
         }
+        if (self.now().offset > at) {
+          seen(false);
+          effects.exit("formulaMark");
+          return ok(code);
+        }
         effects.consume(code);
-        return code === BACKSLASH ? escaped : inside;
-      }
-      function escaped(code) {
-        if (ENDS_LINE(code)) return inside(code);
-        effects.consume(code);
-        return code === (opened === OPEN ? CLOSE : CLOSE_SQUARE) ? closed : inside;
-      }
-      function closed(code) {
-        effects.exit("formulaMark");
-        return ok(code);
+        return inside;
       }
     }
-  }
+  };
 
   const sameContainer = {
     partial: true,
@@ -215,7 +259,7 @@ const konsiliumFormulas = (() => {
         const tail = self.events.at(-1);
         const prefix = tail?.[1].type === "linePrefix" ? tail[2].sliceSerialize(tail[1], true).length : 0;
         const { offset, column } = self.now();
-        found = block(state.source, offset, column - 1 - prefix);
+        found = block(state, offset, column - 1 - prefix);
         if (found === null) return nok(code);
         effects.enter(found.pending ? "formulaPending" : "formulaBlock");
         return self.interrupt ? ok(code) : line(code);
@@ -276,7 +320,7 @@ const konsiliumFormulas = (() => {
         [DOLLAR]: { name: "formula", tokenize: dollars, previous: afterNoWord },
         [BACKSLASH]: [
           { name: "formula", tokenize: brackets },
-          { name: "formulaMark", tokenize: unclosed },
+          { name: "formulaMark", tokenize: unclosed(state) },
         ],
       },
     };
@@ -339,10 +383,11 @@ const konsiliumFormulas = (() => {
 
   return function formulas() {
     const data = this.data();
-    const state = { source: "" };
+    const state = {};
     const parse = this.parser;
     this.parser = (document, file) => {
-      state.source = String(document);
+      const source = String(document);
+      Object.assign(state, { source, next: finder(source), reach: { start: 0, end: -1, whole: false } });
       return parse(document, file);
     };
     (data.micromarkExtensions ??= []).push(syntax(state));
