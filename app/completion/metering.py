@@ -16,7 +16,14 @@ from app.completion.tokens import (
     tokens_of_characters,
 )
 from app.core.errors import KonsiliumError, MalformedAnswer, ModelNotFound
-from app.core.events import Finished, ModelEvent, ReasoningDelta, TextDelta, TextWasThinking
+from app.core.events import (
+    Finished,
+    ModelEvent,
+    ReasoningDelta,
+    TextDelta,
+    TextWasThinking,
+    ToolCallDelta,
+)
 from app.core.keys import payer
 from app.core.models import ModelRef
 from app.core.ports import CallObserver, ChatModel, ModelServer, RawAnswer, RawModel
@@ -25,7 +32,9 @@ from app.core.turns import new_id, now
 from app.core.usage import CallRecord, Cost, Outcome, Purpose, TokenGaps, Usage
 
 MAX_ANSWER_CHARACTERS = 16_000_000
-"""A model that writes more than this in one answer never stops."""
+"""A model that writes more than this in one answer, or thinks it, never stops."""
+MAX_CALLED_CHARACTERS = 1_000_000
+"""The same of what it calls tools with: twice what the longest answers have."""
 
 TOKEN_CHARACTERS = 8
 """Pieces of more letters than this on average are of several tokens each."""
@@ -197,7 +206,7 @@ class MeteredCall:
         self._model = model
         self._request = request
         self._answer, self._thinking = _Written(), _Written()
-        self._thought = 0
+        self._thought = self._called = 0
         self._recorder = Recorder(
             accounts,
             ref,
@@ -227,6 +236,12 @@ class MeteredCall:
                         raise self._endless()
                 elif kind is ReasoningDelta:
                     thinking.add(event.text)  # type: ignore[union-attr]  # as above
+                    if thinking.characters > MAX_ANSWER_CHARACTERS:
+                        raise self._endless()
+                elif kind is ToolCallDelta:
+                    self._called += len(event.arguments)  # type: ignore[union-attr]  # as above
+                    if self._called > MAX_CALLED_CHARACTERS:
+                        raise self._endless()
                 elif kind is TextWasThinking:
                     self._thought = answer.characters
                 elif kind is Finished:
@@ -239,7 +254,8 @@ class MeteredCall:
     def _endless(self) -> MalformedAnswer:
         ref = self.record.model
         return MalformedAnswer(
-            f"an answer of more than {MAX_ANSWER_CHARACTERS:,} characters",
+            f"an answer of more than {MAX_ANSWER_CHARACTERS:,} characters, or calls of more than"
+            f" {MAX_CALLED_CHARACTERS:,}",
             server=ref.server,
             model=ref.name,
         )

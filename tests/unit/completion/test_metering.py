@@ -6,7 +6,14 @@ import pytest
 
 from app.completion.metering import MAX_ANSWER_CHARACTERS, Accounts, MeteredCall
 from app.core.errors import MalformedAnswer, ModelNotFound, ServerFault
-from app.core.events import Finished, ReasoningDelta, TextDelta, TextWasThinking
+from app.core.events import (
+    Finished,
+    ModelEvent,
+    ReasoningDelta,
+    TextDelta,
+    TextWasThinking,
+    ToolCallDelta,
+)
 from app.core.messages import Message
 from app.core.models import ModelRef
 from app.core.requests import ModelRequest
@@ -172,8 +179,15 @@ async def test_text_that_turns_out_to_be_thinking_is_paid_for_and_no_part_of_the
     assert (call.record.usage.output_tokens or 0) > 80
 
 
-async def test_an_answer_without_end_is_broken_off() -> None:
-    piece = TextDelta("x" * 1_000_000)
+@pytest.mark.parametrize(
+    "piece",
+    [
+        TextDelta("x" * 1_000_000),
+        ReasoningDelta("x" * 1_000_000),
+        ToolCallDelta(0, "1", "f", "x" * 1_000_000),
+    ],
+)
+async def test_an_answer_without_end_is_broken_off(piece: ModelEvent) -> None:
     call = metered(FakeModel([piece] * 40))
     with pytest.raises(MalformedAnswer):
         await read(call)
