@@ -437,7 +437,8 @@
     const area = document.createElement("textarea");
     area.value = text;
     area.style.cssText = "position:fixed;opacity:0";
-    document.body.append(area);
+    const within = document.querySelector('[role="dialog"][data-state="open"]') ?? document.body; // it keeps the focus
+    within.append(area);
     area.select();
     const copied = document.execCommand("copy");
     area.remove();

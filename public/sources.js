@@ -69,6 +69,10 @@
       ]))));
       return write(clean);
     };
+    const writeText = clipboard.writeText.bind(clipboard);
+    clipboard.writeText = (text) => writeText(text).catch((refused) => {
+      if (!window.Konsilium.copySelected(text)) throw refused;
+    });
   } else {
     window.ClipboardItem ??= class {};
     const writeText = async (text) => {

@@ -173,7 +173,8 @@ class CachedMode:
         lookup = Lookup(
             lambda: memory.find(turn, query),
             memory.cache.confirmer(query, asker),
-            expected=request.take_cached is not None or memory.cache.expects(query),
+            expected=memory.cache.expects(query),
+            taken=request.take_cached is not None,
         )
         async with contextlib.aclosing(lookup):
             await self._beside(turn, lookup)

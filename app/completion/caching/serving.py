@@ -34,12 +34,15 @@ class Lookup:
         confirm: Callable[[Suggestion], Coroutine[Any, Any, Outcome]] | None,
         *,
         expected: bool,
+        taken: bool = False,
     ) -> None:
-        """`expected`: a hit is likely, and worth waiting for before a model is asked. `confirm` turns
-        a suggestion into a hit by a model's word; None where no model is to be asked."""
+        """`expected`: a hit is likely, and worth waiting for before a model is asked; `taken`: a person has
+        chosen it, so that it is waited for however long it takes. `confirm` turns a suggestion into a hit
+        by a model's word; None where no model is to be asked."""
         self._look = look
         self._confirm = confirm
-        self._expected = expected
+        self._expected = expected or taken
+        self._patience = None if taken else PATIENCE_S
         self._looking = asyncio.create_task(self._looked())
         self._tasks: list[asyncio.Task[Any]] = [self._looking]
 
@@ -49,9 +52,10 @@ class Lookup:
         return await self._look()
 
     async def before(self) -> Hit | None:
-        """The hit that was expected, if it comes within PATIENCE_S: then nothing need be begun."""
+        """The hit that was expected, if it comes within PATIENCE_S, or was chosen: then nothing need be
+        begun."""
         if self._expected:
-            await asyncio.wait([self._looking], timeout=PATIENCE_S)
+            await asyncio.wait([self._looking], timeout=self._patience)
         found = self._looking.result() if self._looking.done() else None
         return found if isinstance(found, Hit) else None
 

@@ -8,6 +8,7 @@ import pytest
 
 from app.completion.caching.cache import AnswerCache
 from app.completion.caching.policy import Policies, Policy
+from app.completion.caching.serving import PATIENCE_S
 from app.conversation.cached import TurnCache
 from app.conversation.mode import WholeHistory
 from app.conversation.modes import MODES
@@ -180,6 +181,23 @@ async def test_a_suggestion_taken_replaces_the_models_answer():
     assert house.calls == 2
     assert answer_of(state).note["cache"]["kind"] == "taken"
     assert house.store.settled[-1].calls[0].cache == "taken"
+
+
+class BusyAnswers(MemoryAnswers):
+    """A database that is busy, longer than a question waits for a hit."""
+
+    async def find(self, entry_id):
+        await asyncio.sleep(10 * PATIENCE_S)
+        return await super().find(entry_id)
+
+
+async def test_an_answer_that_a_person_took_is_waited_for_and_no_model_is_asked():
+    house = House(answers=BusyAnswers())
+    await house.ask(WHICH)
+    (entry,) = house.answers.entries.values()
+    state = await house.ask(HOW_MANY, fields={"take_cached": entry.id})
+    assert house.calls == 1
+    assert answer_of(state).note["cache"]["kind"] == "taken"
 
 
 async def test_anothers_entry_cannot_be_taken():
