@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from app.conversation.modes.council.steering import without_steering
 
@@ -79,7 +80,7 @@ def find_quote(quote: str, text: str) -> str | None:
     parts = [_plain(part)[0].strip(' .,;:!?-"') for part in _GAP.split(quote)]
     least = min(LEAST_QUOTED, sum(map(str.isalnum, text)) or 1)
     wanted = [part for part in parts if sum(map(str.isalnum, part)) >= least]
-    plain, places = _plain(text)
+    plain, places = _read(text)
     found = [(_whole(part, plain), len(part)) for part in wanted]
     if not found or any(at < 0 for at, _ in found):
         return None
@@ -95,6 +96,12 @@ def find_quote(quote: str, text: str) -> str | None:
 _GAP = re.compile(r"\[?(?:\.\.\.|…)\]?")
 _BEFORE = re.compile(r"\w\Z|\d[.,]\Z|(?:\A|\s)-\Z")
 _AFTER = re.compile(r"\w|[.,]\d")
+
+
+@lru_cache(maxsize=8)
+def _read(text: str) -> tuple[str, list[int]]:
+    """`_plain` of an answer, in which many quotes are looked for."""
+    return _plain(text)
 
 
 def _whole(wanted: str, plain: str) -> int:

@@ -12,6 +12,7 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 MOST_TIMES = 10
 """How often such sentences are cut out of what is left; an answer that has some still is nothing else."""
@@ -78,6 +79,7 @@ _SCORE = re.compile(
 )
 
 
+@lru_cache(maxsize=32)  # a turn asks for the same few answers again and again
 def without_steering(text: str) -> tuple[str, bool]:
     """What of the text is not said to judges, without letters that nobody sees; and whether some was."""
     left = "".join(c for c in text.translate(_EMPTY) if unicodedata.category(c) != "Cf").strip()
