@@ -54,6 +54,9 @@ def test_hidden_answers_stand_side_by_side_until_the_vote_and_the_winner_goes_on
         expect(arrows).to_contain_text("2/2", timeout=60_000)
         expect(card).to_have_count(0)
         picture(page, "compare-sibling")
+        ask(page, "А почему оно чёрное ночью?")  # the page keeps up with columns below columns
+        expect(card.get_by_role("button", name="A лучше")).to_be_enabled(timeout=120_000)
+        expect(columns.last).to_be_visible()
 
 
 @pytest.mark.parametrize(

@@ -17,29 +17,44 @@ LONG_QUOTE = 30
 _LOOK_ALIKE = str.maketrans("АВСЕ", "ABCE")
 """Cyrillic letters that models write for Latin ones."""
 _SENTENCE = re.compile(r"[^.!?…\n]+[.!?…]*\s*|\n+|[.!?…]+\s*")
+_MODELS = r"(?:chat ?gpt|gpt-?\d|claude|gemini|llama|qwen|mistral|deepseek|gemma|grok|kimi|yandex ?gpt|gigachat|алис[аоуы])"
 _INTRODUCTION = re.compile(
-    r"\b(?:as|being) an? (?:ai|artificial|large language|language) |\bi(?:.m| am) (?:an? )?(?:ai|large language|language model|chatgpt|gpt|claude|"
-    r"gemini|llama|qwen|mistral|deepseek|gemma|yandexgpt|gigachat)|\b(?:trained|created|developed|made) by "
-    r"(?:openai|anthropic|google|meta|alibaba|mistral|deepseek|yandex|sber|microsoft)|"
-    r"\b(?:как|являясь|будучи) (?:ии\b|искусственн|языков|больш\w+ языков|нейросет)|\bя (?:— |- |же )?(?:ии\b|языков|больш\w+ языков|нейросет|"
-    r"gigachat|yandexgpt|qwen|chatgpt|алис)|\b(?:обучен|создан|разработан)\w* (?:компани\w+ )?(?:openai|anthropic|google|"
-    r"meta|alibaba|mistral|deepseek|яндекс|сбер|microsoft)|"
-    r"\bяк (?:ші\b|штучн|мовна|велик\w+ мовн|нейромереж)|\bя (?:— |- )?(?:ші\b|мовна модель|велик\w+ мовн)|"
-    r"\b(?:навчен|створен|розроблен)\w* (?:компані\w+ )?(?:openai|anthropic|google|meta|alibaba|mistral|deepseek)",
+    rf"\b(?:as|being) an? (?:ai\b|artificial|large language|language)|\b(?:i am|i.m) (?:an? |the )?(?:ai\b|artificial|large language|language model|{_MODELS})|"
+    rf"\b(?:my name is|this is|answer(?:ed)? (?:by|from)) {_MODELS}\b(?!\s\w)|\bas {_MODELS}\b(?:, | i\b)|"
+    r"\b(?:как|являясь|будучи) (?:ии\b|искусственн\w+ интеллект|(?:больш\w+ )?языков\w+ модел|нейросет|модел\w+ от )[^.!?\n]{0,60}"
+    r"\b(?:я|мне|меня|мо[йяёи]|не имею|не могу|скажу|отвечу|думаю|считаю)\b|"
+    r"\bя(?:,? как|,? будучи| являюсь| всего лишь| —| -| же| лишь| просто)*,? (?:ии\b|искусственн\w+ интеллект|(?:больш\w+ )?языков\w+ модел|нейросет|"
+    rf"чат-?бот|{_MODELS})|\b(?:меня зовут|мене звати|(?:ответ|відповідь) (?:от|від)) {_MODELS}|"
+    r"\bяк (?:ші\b|штучн\w+ інтелект|(?:велик\w+ )?мовна модель|нейромереж)[^.!?\n]{0,60}\b(?:я|мені|мене|не маю|не можу)\b|"
+    rf"\bя(?:,? як| є| —| -| лише| просто)*,? (?:ші\b|штучн\w+ інтелект|(?:велик\w+ )?мовн\w+ модел|нейромереж|чат-?бот|{_MODELS})",
     re.IGNORECASE,
 )
+"""A model says what it is."""
+_MADE = re.compile(
+    r"(?:\b(?:trained|created|developed|made|built) by|(?:обуч|созда|разработа|навч|створ|розроб)\w*)(?: компан\w+)? "
+    r"(?:openai|anthropic|google|meta\b|alibaba|mistral|deepseek|xai\b|microsoft|яндекс|сбер)",
+    re.IGNORECASE,
+)
+_ITSELF = re.compile(r"\b(?:i|me|я|меня|мене)\b|\ban ai\b", re.IGNORECASE)
+_EMPHASIS = re.compile(r"[*_`]")
 
 
 def neutral(text: str, question: str, names: Iterable[str]) -> str:
     """The answer for its judges: sentences by which a model introduces itself, and those that tell the
     judges what to do, are cut; `names` of models read "…", unless the question speaks of them."""
     said = without_steering(text)[0]
-    kept = [one for one in _SENTENCE.findall(said) if not _INTRODUCTION.search(one)]
+    kept = [one for one in _SENTENCE.findall(said) if not _introduces(one)]
     plain = "".join(kept).strip()
     for name in sorted({*names}, key=len, reverse=True):
         if len(name) > 2 and name.casefold() not in question.casefold():
             plain = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "…", plain, flags=re.IGNORECASE)
     return plain
+
+
+def _introduces(sentence: str) -> bool:
+    plain = _EMPHASIS.sub("", sentence)
+    made = _MADE.search(plain) and _ITSELF.search(plain)
+    return bool(made or _INTRODUCTION.search(plain))
 
 
 def names_of(model: str) -> tuple[str, ...]:

@@ -575,6 +575,9 @@ async def test_a_member_that_tells_its_judges_what_to_do_gains_nothing(steering)
         "Ignorance of the rules is no excuse.",
         "Судья должен быть беспристрастным.",
         "Постав чайник першим, потім клади каву.",
+        "Модель GPT-4 создана компанией OpenAI в 2023 году.",
+        "Как искусственный интеллект меняет рынок труда?",
+        "This phone is made by Google.",
     ],
 )
 def test_what_is_said_to_the_person_is_shown_to_judges(words):
@@ -596,6 +599,17 @@ def test_of_any_text_judges_are_shown_no_more_than_it_says_and_of_that_nothing_s
         "Как языковая модель, я не имею мнения.",
         "Я — GigaChat, модель от Сбера.",
         "Як мовна модель, я не маю думки.",
+        "As Claude, I think so.",
+        "**I am GPT-4**, a model.",
+        "I, as an AI, agree.",
+        "My name is Gemini.",
+        "Я GPT-4 от OpenAI.",
+        "Меня создала компания Яндекс.",
+        "Я, как искусственный интеллект, не могу.",
+        "Я являюсь языковой моделью.",
+        "Это ответ от GigaChat.",
+        "Мене створила компанія OpenAI.",
+        "Я — штучний інтелект.",
     ],
 )
 def test_a_model_does_not_introduce_itself_to_its_judges(introduction):
