@@ -121,7 +121,9 @@
     const name = heading.id.slice("step-".length);
     const letter = LETTERED.exec(speaker.querySelector(HEADING).id)?.[1];
     const number = letter ? numberOf(letter) : place; // whoever begins first
-    put(speaker, "--k-voice", colour(number));
+    const first = speaker.parentElement.querySelector(`:scope > .step ${HEADING}`);
+    const ours = !letter && LETTERED.test(first.id); // a council's ranking and report
+    put(speaker, "--k-voice", ours ? "hsl(var(--primary))" : colour(number));
     put(heading, "--k-face", `url("${root}avatars/${encodeURIComponent(name)}?number=${number}")`);
   };
 

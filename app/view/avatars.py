@@ -28,6 +28,7 @@ _OURS = {
     "konsilium": (
         *("", "default", "konsilium", "council", "консилиум", "консиліум"),
         *("coordinator", "координатор"),
+        *("ranking", "оценка", "оцінка", "report", "отчёт", "звіт"),
     ),
     "thinking": ("thinking", "размышления", "роздуми"),
 }
