@@ -115,6 +115,24 @@ def with_code_facts(script: str) -> str:
     return made.replace('||"Raw code"', '||""')
 
 
+MICROPHONE = re.compile(
+    rf"\}}else (?P<end>await {_NAME}\.end\(\)),(?P<quiet>await {_NAME}\.interrupt\(\));"
+)
+"""What the page does where it is told not to record."""
+HOTKEY = re.compile(r'\("p",(?=\(\)=>\{if\(!)')
+
+
+def with_resting_microphone(script: str) -> str:
+    """The script whose button rests again where nothing was recorded: it stayed at "connecting", since a
+    recording that had not begun could not end. And a letter alone records nobody. Raises LookupError
+    where the script is of another Chainlit."""
+    script, ends = MICROPHONE.subn(r"}else{try{\g<end>}catch{}\g<quiet>}", script)
+    script, keys = HOTKEY.subn('("alt+shift+p",', script)
+    if (ends, keys) != (1, 1):
+        raise LookupError("Chainlit's script records in another way than is known")
+    return script
+
+
 SELECT = re.compile(
     rf"(?P<before>value:(?P<value>{_NAME})==null\?void 0:(?P=value)\.toString\(\),"
     rf"onValueChange:(?P<new>{_NAME})=>\{{(?P<set>{_NAME}\((?P=new)\),(?P<put>{_NAME})==null\|\|(?P=put)\((?P<id>{_NAME}),(?P=new)\))\}},"

@@ -35,6 +35,7 @@ from app.view.chainlit.markdown import (
     with_moments,
     with_named_dialogs,
     with_open_selects,
+    with_resting_microphone,
     with_steady_answers,
 )
 
@@ -83,7 +84,9 @@ def _script() -> tuple[bytes, str]:
     [path] = (Path(server.build_dir) / "assets").glob("index-*.js")
     text = with_edits_at_any_time(path.read_text(encoding="utf-8"))
     text = with_moments(with_open_selects(with_named_dialogs(with_any_file_at_first(text))))
-    text = with_steady_answers(with_code_facts(text), PACE.read_text(encoding="utf-8"))
+    text = with_steady_answers(
+        with_code_facts(with_resting_microphone(text)), PACE.read_text(encoding="utf-8")
+    )
     text = with_formulas(text, FORMULAS.read_text(encoding="utf-8"))
     packed = gzip.compress(text.encode(), 6, mtime=0)
     return packed, f'"{hashlib.sha256(packed).hexdigest()[:24]}"'

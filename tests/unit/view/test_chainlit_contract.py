@@ -24,6 +24,7 @@ from app.view.chainlit.markdown import (
     with_moments,
     with_named_dialogs,
     with_open_selects,
+    with_resting_microphone,
     with_steady_answers,
 )
 
@@ -300,6 +301,13 @@ def test_the_page_draws_of_an_answer_what_is_new_at_its_own_pace():
     assert page.count('.on("stream_token",konsiliumPaced(') == 1
     with pytest.raises(LookupError):
         with_steady_answers("another", "")
+
+
+def test_the_microphone_rests_again_where_nothing_was_recorded():
+    [script] = (chainlit() / "frontend" / "dist" / "assets").glob("index-*.js")
+    assert with_resting_microphone(script.read_text(encoding="utf-8")).count("}else{try{await") >= 1
+    with pytest.raises(LookupError):
+        with_resting_microphone("another")
 
 
 def test_the_page_tells_what_code_it_shows():
