@@ -34,8 +34,8 @@ LONG = "len-400"
 STORY = "paced-200ms+len-400"  # nobody is to wait for its end: see ServerLog.hurry
 ENDLESS = "paced-10ms+len-4000"
 COUNCIL = ("council-0", "council-3", "council-3+paced-200ms+len-400")
-FLOOD = "len-10600+paced-1ms"
-"""60,000 characters, as quickly as a small model writes noise."""
+FLOOD = "len-16000+paced-1ms"
+"""80,000 characters, as quickly as a small model writes noise."""
 SLOW_JSON = "json+paced-200ms"
 MODELS = (
     "echo",

@@ -133,21 +133,21 @@ WRITTEN = "() => document.querySelector('.ai-message .prose')?.textContent.lengt
 
 @pytest.mark.timing
 def test_a_page_has_time_for_its_person_while_a_long_answer_floods_it(page: Page):
-    """Of an answer of 60,000 characters what is new alone is drawn, and at least a quarter of the time the
-    page does nothing that could keep it from hearing Stop."""
+    """Of an answer of 60,000 characters and more what is new alone is drawn, and at least a quarter of the
+    time the page does nothing that could keep it from hearing Stop."""
     pick(page, "model", FLOOD)
     ask(page, "Пиши без остановки")
     page.wait_for_function(f"() => ({WRITTEN})() > 1000", timeout=60_000)
     drawn = page.locator(".ai-message .prose > *").first.element_handle()
     assert drawn is not None
     page.evaluate(WATCH)
-    page.wait_for_function(f"() => ({WRITTEN})() > 45_000", timeout=110_000)
+    page.wait_for_function(f"() => ({WRITTEN})() > 50_000", timeout=100_000)
     busy = page.evaluate("() => window.busy / (performance.now() - window.watched)")
     assert busy < 0.75, f"the page was busy for {busy:.0%} of the time"
     assert drawn.evaluate("(element) => element.isConnected"), "it was taken away and made anew"
     press(page, page.locator("#stop-button"))
     expect(page.locator("#stop-button")).to_be_hidden()
-    assert page.evaluate(WRITTEN) < 65_000
+    assert page.evaluate(WRITTEN) < 80_000
 
 
 PACED = """(pace) => {
