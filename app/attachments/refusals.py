@@ -13,6 +13,7 @@ Reason = Literal[
     "type_mismatch",
     "encrypted",
     "no_text",
+    "scan",
     "damaged",
     "unpacks_too_large",
     "too_many_pages",
@@ -65,6 +66,14 @@ TEXTS: dict[str, Text] = {
         "їх бачить, або розпізнаний документ.",
         en="There is no text in “{name}”: it looks like a scan. Attach the pages as images for a "
         "model that can see, or a recognised document.",
+    ),
+    "scan": Text(
+        ru="В «{name}» только картинки страниц, а программы Tesseract, которая читает их, здесь нет. "
+        "Приложите распознанный документ или страницы картинками для модели, которая их видит.",
+        uk="У «{name}» лише зображення сторінок, а програми Tesseract, яка читає їх, тут немає. "
+        "Додайте розпізнаний документ або сторінки зображеннями для моделі, яка їх бачить.",
+        en="“{name}” holds only pictures of its pages, and Tesseract, which reads them, is not installed "
+        "here. Attach a recognised document, or the pages as images for a model that can see.",
     ),
     "damaged": Text(
         ru="Файл «{name}» повреждён и не читается.",

