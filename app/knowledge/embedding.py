@@ -9,7 +9,7 @@ import contextlib
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -238,12 +238,15 @@ class Embeddings:
         return index
 
 
-def fused(rankings: Sequence[Sequence[Key]]) -> list[Key]:
-    """One ranking of several: by the sum of 1 / (60 + place), as reciprocal rank fusion has it."""
+def fused(rankings: Sequence[Sequence[Key]], wordless: Collection[Key] = ()) -> list[Key]:
+    """One ranking of several, the first of which is by words: by the sum of 1 / (60 + place), as reciprocal
+    rank fusion has it. The `wordless` are in another language than the question, so that the first cannot
+    have them: the others count twice for these."""
     scores: dict[Key, float] = {}
-    for ranking in rankings:
+    for number, ranking in enumerate(rankings):
         for place, key in enumerate(ranking, start=1):
-            scores[key] = scores.get(key, 0.0) + 1 / (60 + place)
+            times = 2 if number and key in wordless else 1
+            scores[key] = scores.get(key, 0.0) + times / (60 + place)
     return sorted(scores, key=lambda key: -scores[key])
 
 

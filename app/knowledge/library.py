@@ -15,7 +15,7 @@ from app.core.knowledge import Document, FoundPassage, KnowledgeBase, KnowledgeS
 from app.core.tools import Source
 from app.core.turns import HistoryMessage, TurnRequest, new_id, now
 from app.knowledge.embedding import Embeddings, fused
-from app.knowledge.terms import query_terms
+from app.knowledge.terms import languages_of, query_terms
 
 LIMITS = AttachmentLimits(
     bytes=50 * MEGABYTE, unpacked_bytes=300 * MEGABYTE, characters=5_000_000, seconds=300.0
@@ -109,10 +109,15 @@ class Library:
             self.embeddings.find(base_ids, reader, question, _OF_EACH),
         )
         found = {one.key: one for one in by_words}
-        best = fused([list(found), *by_meaning])[:limit]
-        others = await self.store.load([key for key in best if key not in found], reader)
+        near = list(dict.fromkeys(key for ranking in by_meaning for key in ranking))
+        others = await self.store.load([key for key in near if key not in found], reader)
         found |= {one.key: one for one in others}
-        return tuple(found[key] for key in best if key in found)
+        asked = languages_of(question)
+        wordless = {
+            key for key, one in found.items() if asked.isdisjoint(languages_of(one.passage.text))
+        }
+        best = fused([[one.key for one in by_words], *by_meaning], wordless)
+        return tuple(found[key] for key in best if key in found)[:limit]
 
     async def find(
         self, request: TurnRequest, history: Sequence[HistoryMessage]

@@ -65,6 +65,17 @@ def language_of(text: str, otherwise: str = "ru") -> str:
     return otherwise
 
 
+def languages_of(text: str) -> frozenset[str]:
+    """The languages that a text may be in, by its letters: of Cyrillic ones `ru` and `uk`, unless some stand in
+    one of the two alone."""
+    letters = text.casefold()
+    latin = sum("a" <= one <= "z" for one in letters)
+    if latin > sum("а" <= one <= "є" for one in letters):
+        return frozenset(["en"])
+    known = language_of(text, otherwise="")
+    return frozenset([known] if known else ["ru", "uk"])
+
+
 def in_dictionary_form(word: str, language: str) -> str:
     """`word` as tokens give it; a number stays as it is."""
     if word[0].isdigit():

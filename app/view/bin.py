@@ -7,7 +7,7 @@ from html import escape
 from typing import Annotated, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Form, HTTPException, Query
+from fastapi import APIRouter, Form, Query
 from fastapi.responses import RedirectResponse, Response
 
 from app.core.errors import NotFound
@@ -15,7 +15,7 @@ from app.core.text import Language, Text
 from app.core.threads import Page, ThreadRecord
 from app.storage.threads import BIN_DAYS, Threads
 from app.view.chainlit.identity import asking_id, reading_language
-from app.view.sessions import page_of
+from app.view.own_pages import asking, button, missing, page_of
 
 Shelf = Literal["bin", "archive"]
 OF_PAGE = 100
@@ -89,11 +89,11 @@ def bin_router(threads: Threads, shelf: Shelf, root: str = "") -> APIRouter:
         """Takes it back, and opens it."""
         try:
             if shelf == "bin":
-                await threads.restore(thread, _asking())
+                await threads.restore(thread, asking())
             else:
-                await threads.archive(thread, _asking(), False)
+                await threads.archive(thread, asking(), False)
         except NotFound:
-            raise HTTPException(404, "Not found") from None
+            raise missing() from None
         return RedirectResponse(f"{root}/thread/{thread}", 303)
 
     if shelf == "archive":
@@ -102,9 +102,9 @@ def bin_router(threads: Threads, shelf: Shelf, root: str = "") -> APIRouter:
         async def add(thread: Annotated[str, Form(max_length=100)]) -> Response:
             """Puts it away."""
             try:
-                await threads.archive(thread, _asking(), True)
+                await threads.archive(thread, asking(), True)
             except NotFound:
-                raise HTTPException(404, "Not found") from None
+                raise missing() from None
             return RedirectResponse(f"{root}/archive", 303)
 
         return router
@@ -112,18 +112,11 @@ def bin_router(threads: Threads, shelf: Shelf, root: str = "") -> APIRouter:
     @router.post("/purge")
     async def purge(thread: Annotated[str, Form(max_length=100)] = "") -> Response:
         """Deletes it for good, or without one all that is there."""
-        if not await threads.purge(user_id=_asking(), thread_id=thread or None) and thread:
-            raise HTTPException(404, "Not found")
+        if not await threads.purge(user_id=asking(), thread_id=thread or None) and thread:
+            raise missing()
         return RedirectResponse(f"{root}/bin", 303)
 
     return router
-
-
-def _asking() -> str:
-    user_id = asking_id()
-    if user_id is None:
-        raise HTTPException(401, "Unauthorized")
-    return user_id
 
 
 def _body(held: Page[ThreadRecord], shelf: Shelf, language: Language, root: str) -> str:
@@ -133,7 +126,7 @@ def _body(held: Page[ThreadRecord], shelf: Shelf, language: Language, root: str)
         query = escape(f"{root}/archive?cursor={quote(held.next)}")
         below = f'<p><a href="{query}">{MORE[language]}</a></p>'
     elif held.items:
-        below = _form("bin/purge", "", PURGE_ALL[language], root) if shelf == "bin" else ""
+        below = button(f"{root}/bin/purge", PURGE_ALL[language]) if shelf == "bin" else ""
     return f"<p>{_TEXTS[shelf].hint[language]}</p><ul>{rows}</ul>{below}"
 
 
@@ -142,18 +135,12 @@ def _row(thread: ThreadRecord, shelf: Shelf, language: Language, root: str) -> s
     until = since + timedelta(days=BIN_DAYS)
     when = texts.when.format(since=f"{since:%Y-%m-%d %H:%M}", until=f"{until:%Y-%m-%d}")[language]
     title = escape(thread.title or UNNAMED[language])
-    buttons = _form(f"{shelf}/restore", thread.id, texts.restore[language], root)
+    buttons = button(f"{root}/{shelf}/restore", texts.restore[language], thread=thread.id)
     if shelf == "bin":
-        buttons += f" {_form('bin/purge', thread.id, PURGE[language], root)}"
+        purge = button(f"{root}/bin/purge", PURGE[language], thread=thread.id)
+        buttons += f" {purge}"
     else:
         title = f'<a href="{root}/thread/{thread.id}">{title}</a>'
     return (
         f"<li><span><strong>{title}</strong><small>{when}</small></span><span>{buttons}</span></li>"
-    )
-
-
-def _form(action: str, thread: str, label: str, root: str) -> str:
-    return (
-        f'<form method="post" action="{root}/{action}" style="display:inline">'
-        f'<input type="hidden" name="thread" value="{escape(thread)}"><button>{label}</button></form>'
     )

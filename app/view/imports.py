@@ -27,7 +27,7 @@ from app.core.text import Language, Text
 from app.core.turns import new_id
 from app.view.chainlit.identity import identity, reading_language
 from app.view.files import AROUND_BYTES, Upload
-from app.view.sessions import page_of
+from app.view.own_pages import page_of
 
 PATH = "/import"
 MAX_BYTES = 100 * MEGABYTE

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import IO, Annotated
 
-from fastapi import APIRouter, File, Form, HTTPException, UploadFile
+from fastapi import APIRouter, File, Form, UploadFile
 from fastapi import Path as PathParam
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
@@ -22,7 +22,7 @@ from app.knowledge.arrivals import Arrival, Arrivals
 from app.storage.knowledge import MAX_NAME, Knowledge
 from app.view.chainlit.identity import asking_id, reading_language
 from app.view.files import AROUND_BYTES, Upload, file_headers
-from app.view.sessions import page_of
+from app.view.own_pages import NAME, REMOVE, SHARE, UNSHARE, asking, button, missing, page_of
 
 PATH = "/knowledge"
 UPLOAD_BYTES = 200 * MEGABYTE
@@ -37,7 +37,6 @@ HINT = Text(
     en="A knowledge base is a folder of documents. Choose it in the settings of a conversation, and answers "
     "will rest on it and cite their places in it.",
 )
-NAME = Text(ru="Название", uk="Назва", en="Name")
 CREATE = Text(ru="Создать", uk="Створити", en="Create")
 NO_NAME = Text(
     ru="Такая база у вас уже есть, или название не подходит.",
@@ -74,14 +73,11 @@ ABOUT = Text(
 )
 READING = Text(ru="читается…", uk="читається…", en="being read…")
 UNREAD = Text(ru="не прочитан", uk="не прочитано", en="not read")
-REMOVE = Text(ru="Удалить", uk="Видалити", en="Delete")
 REMOVE_BASE = Text(
     ru="Удалить базу со всеми документами",
     uk="Видалити базу з усіма документами",
     en="Delete the base with all documents",
 )
-SHARE = Text(ru="Открыть для всех здесь", uk="Відкрити для всіх тут", en="Share with everyone here")
-UNSHARE = Text(ru="Закрыть для других", uk="Закрити для інших", en="Close to others")
 
 _Id = Annotated[str, Form(pattern="^[0-9a-f-]{0,64}$")]
 _Key = Annotated[str, PathParam(pattern="^[0-9a-f-]{1,64}$")]
@@ -114,7 +110,7 @@ def knowledge_router(arrivals: Arrivals, store: Knowledge, root: str = "") -> AP
     @router.post("/create")
     async def create(name: Annotated[str, Form(max_length=2 * MAX_NAME)] = "") -> Response:
         """Makes a base and opens it."""
-        user = _asking()
+        user = asking()
         try:
             made = await store.create(user, name)
         except BadRequest:
@@ -129,7 +125,7 @@ def knowledge_router(arrivals: Arrivals, store: Knowledge, root: str = "") -> AP
             base = await store.base(base_id, reader)
             held = await store.documents(base_id, reader)
         except NotFound:
-            raise _missing() from None
+            raise missing() from None
         own = base.user_id == reader
         coming = arrivals.of(base_id) if own else ()
         language = reading_language()
@@ -141,12 +137,12 @@ def knowledge_router(arrivals: Arrivals, store: Knowledge, root: str = "") -> AP
         base: _Id, files: Annotated[list[UploadFile], File(max_length=1000)]
     ) -> Response:
         """Takes files in; they are read one after another."""
-        user = _asking()
+        user = asking()
         try:
             if (await store.base(base, user)).user_id != user:
-                raise _missing()
+                raise missing()
         except NotFound:
-            raise _missing() from None
+            raise missing() from None
         for file in files:
             name = Path((file.filename or "").replace("\\", "/")).name.strip()
             if name:
@@ -157,49 +153,49 @@ def knowledge_router(arrivals: Arrivals, store: Knowledge, root: str = "") -> AP
     @router.post("/remove")
     async def remove(base: _Id, document: _Id = "") -> Response:
         """A document, or without one the whole base."""
-        user = _asking()
+        user = asking()
         try:
             if document:
                 await store.remove_document(document, user)
                 return RedirectResponse(f"{root}{PATH}/{base}", 303)
             await store.remove(base, user)
         except NotFound:
-            raise _missing() from None
+            raise missing() from None
         return RedirectResponse(f"{root}{PATH}", 303)
 
     @router.post("/share")
     async def share(base: _Id, shared: Annotated[bool, Form()] = False) -> Response:
         """Opens it to all who may sign in here, to be searched and read; or closes it."""
         try:
-            await store.share(base, _asking(), shared)
+            await store.share(base, asking(), shared)
         except NotFound:
-            raise _missing() from None
+            raise missing() from None
         return RedirectResponse(f"{root}{PATH}/{base}", 303)
 
     @router.get("/documents/{document_id}", response_class=FileResponse)
     async def file(document_id: _Key) -> FileResponse:
         """A document as it was added."""
         try:
-            document = await store.document(document_id, _asking())
+            document = await store.document(document_id, asking())
             path = store.path(document)
         except NotFound:
-            raise _missing() from None
+            raise missing() from None
         if not path.is_file():
-            raise _missing()
+            raise missing()
         return FileResponse(path, headers=file_headers(document.name, document.mime))
 
     @router.get("/documents/{document_id}/passages/{number}")
     async def passage(document_id: _Key, number: _Number) -> JSONResponse:
         """A passage with those around it."""
-        reader = _asking()
+        reader = asking()
         try:
             document = await store.document(document_id, reader)
             near = await store.passages(document_id, reader, max(0, number - 1), number + 1)
         except NotFound:
-            raise _missing() from None
+            raise missing() from None
         this = next((one for one in near if one.number == number), None)
         if this is None:
-            raise _missing()
+            raise missing()
         told = {
             "name": document.name,
             "mime": document.mime,
@@ -212,17 +208,6 @@ def knowledge_router(arrivals: Arrivals, store: Knowledge, root: str = "") -> AP
         return JSONResponse(told, headers={"Cache-Control": "private, no-store"})
 
     return router
-
-
-def _asking() -> str:
-    user = asking_id()
-    if user is None:
-        raise HTTPException(401, "Unauthorized")
-    return user
-
-
-def _missing() -> HTTPException:
-    return HTTPException(404, "Not found")
 
 
 def _kept(file: IO[bytes]) -> Path:
@@ -267,14 +252,7 @@ def _documents(
     root: str,
 ) -> str:
     def form(action: str, label: str, **fields: str) -> str:
-        hidden = "".join(
-            f'<input type="hidden" name="{name}" value="{escape(value)}">'
-            for name, value in {"base": base.id, **fields}.items()
-        )
-        return (
-            f'<form method="post" action="{root}{PATH}/{action}" style="display:inline">'
-            f"{hidden}<button>{label}</button></form>"
-        )
+        return button(f"{root}{PATH}/{action}", label, base=base.id, **fields)
 
     back = f'<p><a href="{root}{PATH}">← {ALL_BASES[language]}</a></p>'
     reading = any(one.refused is None for one in coming)
@@ -283,8 +261,8 @@ def _documents(
         pages = one.pages if one.pages is not None else "—"
         about = ABOUT.format(pages=pages, passages=one.passages)[language]
         link = f'<a href="{root}{PATH}/documents/{one.id}">{escape(one.name)}</a>'
-        button = form("remove", REMOVE[language], document=one.id) if own else ""
-        rows += f"<li><span><strong>{link}</strong><small>{about}</small></span>{button}</li>"
+        remove = form("remove", REMOVE[language], document=one.id) if own else ""
+        rows += f"<li><span><strong>{link}</strong><small>{about}</small></span>{remove}</li>"
     if not own:
         return f"{back}<ul>{rows}</ul>"
     add = (

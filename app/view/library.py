@@ -21,9 +21,9 @@ from app.storage.presets import Presets
 from app.storage.threads import Threads
 from app.view.chainlit.identity import asking_id, reading_language
 from app.view.model_labels import chat_models
+from app.view.own_pages import NAME, REMOVE, SHARE, UNSHARE, asking, button, missing, page_of
 from app.view.panels import DEFAULTS
 from app.view.projects import LISTED, conversations, tell_of_projects
-from app.view.sessions import page_of
 
 PATH = "/library"
 
@@ -55,14 +55,10 @@ HINTS: Mapping[Kind, Text] = {
         en="Type “/” where you ask, and choose a prompt; its fields are filled in there.",
     ),
 }
-NAME = Text(ru="Название", uk="Назва", en="Name")
 NEW = Text(ru="Создать", uk="Створити", en="Create")
 EDIT = Text(ru="Изменить", uk="Змінити", en="Edit")
 SAVE = Text(ru="Сохранить", uk="Зберегти", en="Save")
 BEGIN = Text(ru="Начать разговор", uk="Почати розмову", en="Begin a conversation")
-REMOVE = Text(ru="Удалить", uk="Видалити", en="Delete")
-SHARE = Text(ru="Открыть для всех здесь", uk="Відкрити для всіх тут", en="Share with everyone here")
-UNSHARE = Text(ru="Закрыть для других", uk="Закрити для інших", en="Close to others")
 OF_OWNER = Text(ru="от {owner}", uk="від {owner}", en="by {owner}")
 SHARED = Text(ru="открыт для всех", uk="відкритий для всіх", en="shared")
 GONE = Text(
@@ -115,20 +111,20 @@ def library_router(shelves: Shelves, root: str = "") -> APIRouter:
             return RedirectResponse(f"{root}/login", 303)
         preset = await _found(presets, id, reader)
         if preset.kind != kind or preset.user_id != reader:
-            raise _missing()
+            raise missing()
         return await _Page(shelves, reader, kind, root).edited(preset, looked_for=q)
 
     @router.get("/prompts/{id}/text")
     async def text(id: _Key) -> JSONResponse:
         """The prompt's text and its fields, for the composer."""
-        preset = await _found(presets, id, _asking())
+        preset = await _found(presets, id, asking())
         told = {"text": preset.text("text"), "places": places(preset.text("text"))}
         return JSONResponse(told, headers={"Cache-Control": "private, no-store"})
 
     @router.post("/save")
     async def save(request: Request) -> Response:
         """A new one, or with an `id` a changed one."""
-        user = _asking()
+        user = asking()
         async with request.form(max_files=0) as form:
             given = {key: [v for v in form.getlist(key) if isinstance(v, str)] for key in form}
         kind = next((one for one in KINDS if given.get("kind") == [one]), None)
@@ -142,7 +138,7 @@ def library_router(shelves: Shelves, root: str = "") -> APIRouter:
             draft = Preset(id, kind, user, "", name, {k: str(v) for k, v in said.items() if v})
             return await _Page(shelves, user, kind, root).edited(draft, REFUSED)
         except NotFound:
-            raise _missing() from None
+            raise missing() from None
         here = f"{PATH}/{kind}"
         if kind == "projects":
             here = f"{here}/{kept}"
@@ -152,32 +148,32 @@ def library_router(shelves: Shelves, root: str = "") -> APIRouter:
     @router.post("/share")
     async def share(id: _Id, shared: Annotated[bool, Form()] = False) -> Response:
         """Opens it to all who may sign in here; or closes it."""
-        kind = (await _found(presets, id, _asking())).kind
+        kind = (await _found(presets, id, asking())).kind
         try:
-            await presets.share(id, _asking(), shared)
+            await presets.share(id, asking(), shared)
         except NotFound:
-            raise _missing() from None
+            raise missing() from None
         return RedirectResponse(f"{root}{PATH}/{kind}", 303)
 
     @router.post("/remove")
     async def remove(id: _Id) -> Response:
         """Deletes it; conversations that began with it go on as they are."""
-        kind = (await _found(presets, id, _asking())).kind
+        kind = (await _found(presets, id, asking())).kind
         try:
-            await presets.remove(id, _asking())
+            await presets.remove(id, asking())
         except NotFound:
-            raise _missing() from None
+            raise missing() from None
         if kind == "projects":
-            await tell_of_projects(_asking())
+            await tell_of_projects(asking())
         return RedirectResponse(f"{root}{PATH}/{kind}", 303)
 
     @router.post("/begin")
     async def begin(id: _Id) -> Response:
         """A conversation with that assistant or in that project, and its page."""
-        user = _asking()
+        user = asking()
         preset = await _found(presets, id, user)
         if preset.kind == "prompts":
-            raise _missing()
+            raise missing()
         settings = dict(await shelves.values.get(DEFAULTS, user) or {})
         if preset.kind == "projects":
             metadata: dict[str, Any] = {
@@ -195,22 +191,11 @@ def library_router(shelves: Shelves, root: str = "") -> APIRouter:
     return router
 
 
-def _asking() -> str:
-    user = asking_id()
-    if user is None:
-        raise HTTPException(401, "Unauthorized")
-    return user
-
-
-def _missing() -> HTTPException:
-    return HTTPException(404, "Not found")
-
-
 async def _found(presets: Presets, id: str, reader: str) -> Preset:
     try:
         return await presets.find(id, reader)
     except NotFound:
-        raise _missing() from None
+        raise missing() from None
 
 
 def _said(one: PresetField, given: Sequence[str]) -> str | list[str]:
@@ -312,14 +297,8 @@ class _Page:
         )
 
     def _button(self, action: str, label: Text, preset: Preset, **fields: str) -> str:
-        hidden = "".join(
-            f'<input type="hidden" name="{name}" value="{escape(value)}">'
-            for name, value in {"id": preset.id, **fields}.items()
-        )
-        return (
-            f'<form method="post" action="{self._root}{PATH}/{action}" style="display:inline">'
-            f"{hidden}<button>{label[self._language]}</button></form>"
-        )
+        address = f"{self._root}{PATH}/{action}"
+        return button(address, label[self._language], id=preset.id, **fields)
 
     async def _form(self, preset: Preset, label: Text) -> str:
         language, fields = self._language, []

@@ -219,3 +219,6 @@ def test_what_two_rankings_have_in_common_comes_first():
     a, b, c = ("a", 0), ("b", 0), ("c", 0)
     assert fused([[a, b], [c, b]]) == [b, a, c]
     assert fused([[], []]) == []
+    foreign = ("d", 0)
+    assert fused([[a, b, c], [foreign, a, b]])[0] == a
+    assert fused([[c, b], [foreign, b]], [foreign])[0] == foreign

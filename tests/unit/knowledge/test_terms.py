@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.knowledge.terms import number_value, numbers, query_terms, terms_of
+from app.knowledge.terms import languages_of, number_value, numbers, query_terms, terms_of
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,18 @@ def test_a_word_that_no_dictionary_has_is_found_by_its_beginning():
 
 def test_a_question_of_small_words_alone_is_all_of_them():
     assert query_terms("что это") != ()
+
+
+@pytest.mark.parametrize(
+    ("text", "languages"),
+    [
+        ("How long is it?", {"en"}),
+        ("Сколько дней?", {"ru", "uk"}),
+        ("Который из объявленных?", {"ru"}),
+        ("Скільки це коштує?", {"uk"}),
+        ("Ціна нового iPhone — 100", {"uk"}),
+        ("12 %", {"ru", "uk"}),
+    ],
+)
+def test_letters_tell_the_languages_that_a_text_may_be_in(text, languages):
+    assert languages_of(text) == languages
