@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from app.completion.caching.vocabulary import UNITS
-from app.completion.caching.words import folded
+from app.completion.caching.words import DICTIONARIES, folded, is_known
 from app.core.notes import Mark
 from app.core.tools import Source
 from app.knowledge.figures import (
@@ -22,7 +22,6 @@ from app.knowledge.figures import (
     figures,
     figures_of,
     in_figures,
-    measure,
     units_of,
 )
 from app.knowledge.stance import Clause, axis_of, clauses_of, contradicts, denies
@@ -67,7 +66,9 @@ _BEHIND = re.compile(rf"[ \t]*(?:{_MARK.pattern})[.,;]?[ \t]*", re.IGNORECASE)
 _QUOTED = re.compile(r"«([^«»]+)»|“([^“”]+)”|„([^„“”]+)[“”]|\"([^\"\n]+)\"")
 _QUOTED_WORDS = 3
 _LONG_QUOTED_WORDS = 4
-_NAME = re.compile(r"(?:(?<=[^\W\d_]\s)|(?<=[^\W\d_],\s))[A-ZА-ЯЁІЇЄҐ][a-zа-яёіїєґ']{2,}")
+_NAME = re.compile(
+    r"(?:(?<=[^\W\d_]\s)|(?<=[^\W\d_],\s))(?:[A-ZА-ЯЁІЇЄҐ][a-zа-яёіїєґ']{2,}|[a-z]+[A-Z]\w+)"
+)
 _OF_TITLE = 4
 _GAP = re.compile(r"(?:(?<!\s)\s++)?(?:\[?…\]?|\[?\.\.\.\]?)\s*")
 _HYPHEN = re.compile(r"[\u00ad\u2010-\u2015-]\s*")
@@ -93,8 +94,12 @@ class _Passage:
         return figures_of(f"{one.heading}\n{one.date}\n{one.text}") | named
 
     @cached_property
-    def counted(self) -> frozenset[tuple[str, str]]:
-        return frozenset(counted(self.whole))
+    def counted(self) -> dict[str, set[str]]:
+        """By number, what it counts: two words behind it, for the first may be a mere `full`."""
+        found: dict[str, set[str]] = {}
+        for value, nouns in counted(self.whole, 2):
+            found.setdefault(value, set()).update(nouns or [""])
+        return found
 
     @cached_property
     def calendar(self) -> tuple[frozenset[str], frozenset[str]]:
@@ -262,8 +267,11 @@ def _holding(claim: str, named: dict[int, _Passage], question: str) -> set[int]:
     if not (words or said) or not named:
         return quoted
     has = {n: {word for word in words if one.has(word)} for n, one in named.items()}
-    pairs = {pair for pair in counted(claim) if pair[1]}
-    alike = {n: _PAIR * len(pairs & one.counted) for n, one in named.items()}
+    pairs = {(value, noun) for value, nouns in counted(claim) for noun in nouns}
+    alike = {
+        n: _PAIR * sum(noun in one.counted.get(value, ()) for value, noun in pairs)
+        for n, one in named.items()
+    }
     weight = {
         n: _worth(has[n], names)
         + alike[n]
@@ -274,6 +282,9 @@ def _holding(claim: str, named: dict[int, _Passage], question: str) -> set[int]:
     whole = _worth(words, names) + figured
     if _worth(set().union(*has.values()), names) + figured < enough * whole:
         return quoted
+    strange = names.difference(*has.values(), tokens(question))
+    if any(not any(is_known(name, one) for one in DICTIONARIES) for name in strange):
+        return quoted  # a name that no dictionary has is no other word for something
     if _speaks_against(claim, said, words, list(named.values())):
         return quoted
     each = enough if len(named) == 1 else ENOUGH_OF_ONE
@@ -296,16 +307,18 @@ def _speaks_against(
         return True
     there: dict[str, set[str]] = {}
     for one in named:
-        for value, noun in one.counted:
-            there.setdefault(value, set()).add(noun)
-    nouns = set[str]().union(*there.values()) - {""}
+        for value, counts in one.counted.items():
+            there.setdefault(value, set()).update(counts)
+    every = set[str]().union(*there.values())
     in_words = set(map(in_figures, words))
-    for value, noun in counted(claim):
-        if value in in_words and noun in nouns and value not in numbers:  # `seven layers`
-            return True
-        units = set(map(measure, there.get(value, ())))
-        if measure(noun) and units and not {measure(noun), ""} & units and len(value) < _OF_TITLE:
-            return True
+    for value, things in counted(claim):
+        if things & every:
+            others = there.get(value, set())
+            small = value.isdigit() and len(value) < _OF_TITLE
+            if value in in_words and value not in numbers:  # `seven layers`
+                return True
+            if small and others and others.isdisjoint({*things, ""}):  # two lemons, three cloves
+                return True
     for kind, names in enumerate(calendar(claim)):
         theirs = frozenset[str]().union(*(one.calendar[kind] for one in named))
         if theirs and names - theirs:

@@ -4,11 +4,11 @@ import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, zip_longest
+from itertools import zip_longest
 
 from app.completion.caching.vocabulary import UNITS
 from app.completion.caching.words import folded
-from app.knowledge.terms import forms_of, number_value, tokens
+from app.knowledge.terms import forms_of, is_telling, number_value, tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +128,20 @@ _TIMES = {
 }  # fmt: skip
 """Words that say how many times, some without their endings: as exact as figures."""
 _TIMES_WORD = re.compile(
-    rf"\b(?P<w>{'|'.join(_TIMES)})(?:(?<=[нв])[а-яії]{{1,3}})?\b(?!-)", re.IGNORECASE
+    rf"\b(?P<w>(?<!and a )(?:{'|'.join(_TIMES)})(?! an? ))(?:(?<=[нв])[а-яії]{{1,3}})?\b(?!-)",
+    re.IGNORECASE,
 )
 _SPANS = {
     word: words.split()[0]
     for words in (
-        "year годы год лет рік",
+        "year годы год лет рік роки років",
         "month месяц місяць",
         "week неделя тиждень",
-        "day день сутки доба",
+        "day день дні дня днів дней сутки доба",
         "kw квт kilowatt киловатт",
         "gb гб гигабайт гігабайт gigabyte",
         "mb мб мегабайт megabyte",
+        "г g",
         "mg мг миллиграмм міліграм milligram",
     )
     for word in words.split()
@@ -155,6 +157,7 @@ _SIGN_WORDS = {
 }
 _SIGNS = frozenset(_SIGN_WORDS)
 _PRICE = re.compile(rf"([$€£₽₴])[\u00a0\u202f ]?({_NUMBER.pattern})", re.IGNORECASE)
+_PARTS = re.compile(r"[.!?;:,|\n]+(?!\d)|\s[—–-]\s")
 _UNIT = re.compile(r"(?P<before>[$€£₽₴])|[\u00a0\u202f\u2009 ]?(?P<after>[%°$€£₽₴]|[^\W\d_]+)")
 
 
@@ -240,16 +243,23 @@ def _weight(written: str) -> float:
     return 1.0 if digits > 1 else 0.5
 
 
-def counted(text: str) -> Iterator[tuple[str, str]]:
-    """Each number, in figures or in a word, and what it counts: `7`, `year` of `seven years`; units in one
-    spelling."""
+def counted(text: str, reach: int = 1) -> Iterator[tuple[str, frozenset[str]]]:
+    """Each number, in figures or in a word, and what it counts, by the telling ones of so many words behind
+    it: `7`, `year` of `seven years`; units in one spelling."""
     text = _PRICE.sub(r" \2 \1 ", text)
     for sign in _SIGNS & set(text):
         text = text.replace(sign, f" {_SIGN_WORDS[sign]} ")
-    for word, behind in pairwise([*tokens(text), ""]):
-        value = word if word[0].isdigit() else in_figures(word)
-        if value:
-            yield value, measure(behind) or min(forms_of(behind)) if behind else ""
+    for part in _PARTS.split(text):
+        words = tokens(part)
+        for place, word in enumerate(words):
+            if value := word if word[0].isdigit() else in_figures(word):
+                behind = words[place + 1 : place + 1 + reach]
+                yield value, frozenset(filter(None, map(_noun, behind)))
+
+
+def _noun(word: str) -> str:
+    telling = len(word) > 2 and not word[0].isdigit() and is_telling(word)
+    return measure(word) or (min(forms_of(word)) if telling else "")
 
 
 def measure(word: str) -> str:

@@ -23,8 +23,8 @@ _WORDS_OF_NO = (
     "не ни ні нет нема немає без вместо замість not no never without cannot cant non instead"
 )
 _NOT = frozenset(_WORDS_OF_NO.split())
-_CONDITIONS = """если иначе кроме только лишь исключение якщо інакше крім тільки лише хіба разве
-if unless otherwise except only exception"""
+_CONDITIONS = """если иначе кроме только лишь исключение якщо інакше крім тільки лише хіба разве прекратить перестать отменить отмена отсутствовать припинити скасувати
+if unless otherwise except only exception stop cease cancel lack"""
 _HEDGES = frozenset(_CONDITIONS.split())
 """Words of conditions and exceptions."""
 _OPPOSITES = """
@@ -40,6 +40,14 @@ _OPPOSITES = """
 одобрить утвердить принять схвалити ухвалити затвердити approve approved accept accepted : отклонить отвергнуть відхилити reject rejected refuse refused
 положительный позитивний positive : отрицательный негативний negative
 обязательно обязательный обов'язково обов'язковий mandatory compulsory : необязательно необязательный необов'язковий добровольный добровільний optional voluntary
+теплый тепло теплее теплий тепліший теплішим найтепліший найтеплішим warm warmer warmest hot : холодный холод холоднее холодний холодніший холоднішим найхолодніший найхолоднішим cold colder coldest
+быстрый быстро быстрее швидкий швидко швидше fast faster quick quicker : медленный медленно медленнее повільний повільно повільніше slow slower
+добавить добавлять добавлен додати додавати додано add added : удалить удалять удален убрать видалити видаляти видалено remove removed
+работать работает працювати work works : сломаться отказать зламатися fail fails failed
+мужской чоловічий male men : женский жіночий female women
+правый правий : левый лівий
+покупать купить купувати купити buy bought : продать продавать продати продавати sell sold
+public публичный публічний : private частный приватний
 первый перший first : последний останній last
 восток восточный схід східний east eastern : запад западный захід західний west western : север северный північ північний north northern : юг южный південь південний south southern
 весна весенний весняний spring : лето летний літо літній summer : осень осенний осінь осінній autumn : зима зимний зимовий winter
@@ -163,9 +171,12 @@ def _denied(claim: Clause, passage: Sequence[Clause]) -> bool:
         if one == best or (clause.sentence in sentences and told <= clause.figures)
     ]
     verdicts: dict[object, bool] = {}
-    for clause in beside:
-        for thing, agree in _compared(claim, clause, beside):
-            verdicts[thing] = verdicts.get(thing, False) or agree
+    for some in (nearest, [clause for clause in beside if clause not in nearest]):
+        found: dict[object, bool] = {}
+        for clause in some:
+            for thing, agree in _compared(claim, clause, beside):
+                found[thing] = found.get(thing, False) or agree
+        verdicts = found | verdicts  # what the nearest say counts
     return not all(verdicts.values())
 
 

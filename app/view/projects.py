@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Annotated
 
-from fastapi import APIRouter, Form, HTTPException
+from fastapi import APIRouter, Form
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from app.core.errors import NotFound
@@ -13,7 +13,7 @@ from app.core.threads import ThreadRecord
 from app.storage.presets import Presets
 from app.storage.threads import Threads
 from app.view.chainlit.browser import PROJECT, every_browser, open_on
-from app.view.chainlit.identity import asking_id
+from app.view.own_pages import asking, missing
 from app.view.temporary import say_apart
 
 LISTED = 100
@@ -34,17 +34,17 @@ def projects_router(presets: Presets, threads: Threads, root: str = "") -> APIRo
 
     @router.get("")
     async def listed() -> JSONResponse:
-        own = await presets.all("projects", _asking())
+        own = await presets.all("projects", asking())
         told = {"projects": [{"id": one.id, "name": one.name} for one in own]}
         return JSONResponse(told, headers={"Cache-Control": "private, no-store"})
 
     @router.post("/move")
     async def move(thread: _Thread, project: _Project = "") -> Response:
-        user = _asking()
+        user = asking()
         try:
             await threads.move(thread, user, project or None)
         except NotFound:
-            raise HTTPException(404, "Not found") from None
+            raise missing() from None
         found = await presets.project_of(thread) if open_on(thread) else None
         for page in open_on(thread):
             page.choose({PROJECT: [found.id, found.name] if found else None})
@@ -53,13 +53,6 @@ def projects_router(presets: Presets, threads: Threads, root: str = "") -> APIRo
         return RedirectResponse(f"{root}/thread/{thread}", 303)
 
     return router
-
-
-def _asking() -> str:
-    user = asking_id()
-    if user is None:
-        raise HTTPException(401, "Unauthorized")
-    return user
 
 
 async def tell_of_projects(user_id: str) -> None:
