@@ -36,8 +36,14 @@ class FakeModel:
 
 class FakeServer:
     def __init__(
-        self, name: str, *models: str | ModelProfile, local: bool = True, delay: float = 0.0
+        self,
+        name: str,
+        *models: str | ModelProfile,
+        local: bool = True,
+        delay: float = 0.0,
+        assumed: bool = False,
     ) -> None:
+        self.assumed = assumed
         self.name, self.local, self.delay = name, local, delay
         self.models = [self.profile(m) if isinstance(m, str) else m for m in models]
         self.down = False
@@ -62,6 +68,7 @@ class FakeServer:
             error=error,
             checked_at=now(),
             lists_all=self.lists_all,
+            assumed=self.assumed,
         )
 
     def model(self, name: str) -> FakeModel:

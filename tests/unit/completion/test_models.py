@@ -70,6 +70,18 @@ async def test_servers_without_models_are_no_models_and_servers_down_say_so() ->
         models.resolve("")
 
 
+async def test_a_server_that_nobody_named_and_that_was_never_there_is_not_spoken_of() -> None:
+    assumed = FakeServer("ollama", assumed=True)
+    assumed.down = True
+    with pytest.raises(NoModels):
+        (await models_of(assumed)).resolve("")
+    cloud = FakeServer("cloud", local=False)
+    cloud.down = True
+    with pytest.raises(ServerUnavailable) as down:
+        (await models_of(assumed, cloud)).resolve("")
+    assert down.value.server == "cloud"
+
+
 async def test_a_model_of_a_server_that_went_away_is_still_known() -> None:
     server = FakeServer("ollama", "a")
     models = await models_of(server)

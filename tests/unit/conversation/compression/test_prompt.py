@@ -9,9 +9,9 @@ from app.conversation.compression.prompt import CompressingPromptBuilder
 from app.conversation.tokens import Calibration, Scale, cut_by_server, window_of
 from app.core.errors import ContextTooLong, Unsupported
 from app.core.messages import ImagePart, Message
-from app.core.models import ModelProfile, ModelRef
+from app.core.models import Capability, ModelProfile, ModelRef
 from app.core.options import ChatOptions
-from app.core.turns import Attachment, Question, SettledTurn, now
+from app.core.turns import Attachment, HistoryMessage, Question, SettledTurn, now
 from app.core.usage import CallRecord, Outcome, Purpose, Usage
 from tests.dialogues import Talk, dialogue, honest, planted_facts
 
@@ -177,6 +177,20 @@ async def test_an_image_that_takes_fewer_tokens_than_allowed_for_is_no_cut():
     prompt = await talk.build(replace(talk.request(""), question=question))
     assert (prompt.tokens or 0) > 768
     assert not cut_by_server(80, prompt.likely)
+
+
+async def test_a_model_that_sees_no_pictures_is_told_of_earlier_ones_and_shown_none():
+    talk, model = Talk(), ModelRef("fake", "model")
+    prompts = CompressingPromptBuilder(talk.threads, Calibration())
+    image = Attachment("e", "a.png", "image/png", None, ImagePart(b"png", "image/png"))
+    earlier = HistoryMessage("q", "user", "What is this?", attachments=(image,))
+    blind, sees = ModelProfile(model), ModelProfile(model, frozenset({Capability.VISION}))
+    request = talk.request("And now?")
+    told = await prompts.build(request, (earlier,), blind)
+    assert [message.images for message in told.messages] == [(), ()]
+    assert "does not see" in told.messages[0].text
+    shown = await prompts.build(request, (earlier,), sees)
+    assert len(shown.messages[0].images) == 1
 
 
 async def test_a_vocabulary_without_ones_letters_is_learned_too():
