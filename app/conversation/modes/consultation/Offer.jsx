@@ -6,22 +6,22 @@ const { keep, money, plural, short, words } = window.Konsilium;
 
 const TEXTS = {
   ru: {
-    council: "Вопрос взвешивает варианты: его можно задать совету.",
-    best_of: "Вопрос взвешивает варианты: можно выбрать лучший из нескольких ответов.",
+    council: "Вопрос взвешивает варианты. Совет:",
+    best_of: "Вопрос взвешивает варианты. Несколько ответов:",
     take: { council: "Созвать совет", best_of: "Лучший из нескольких" },
     calls: (count) => `${count} ${plural("ru", count, ["вызов", "вызова", "вызовов"])}`,
     tokens: (count) => `≈ ${count} токенов`,
   },
   uk: {
-    council: "Запитання зважує варіанти: його можна поставити раді.",
-    best_of: "Запитання зважує варіанти: можна обрати найкращу з кількох відповідей.",
+    council: "Запитання зважує варіанти. Рада:",
+    best_of: "Запитання зважує варіанти. Кілька відповідей:",
     take: { council: "Скликати раду", best_of: "Найкраща з кількох" },
     calls: (count) => `${count} ${plural("uk", count, ["виклик", "виклики", "викликів"])}`,
     tokens: (count) => `≈ ${count} токенів`,
   },
   en: {
-    council: "The question weighs options: it can be put to a council.",
-    best_of: "The question weighs options: the best of several answers can be chosen.",
+    council: "The question weighs options. A council:",
+    best_of: "The question weighs options. Several answers:",
     take: { council: "Call the council", best_of: "Best of several" },
     calls: (count) => `${count} ${plural("en", count, ["call", "calls"])}`,
     tokens: (count) => `≈ ${count} tokens`,
