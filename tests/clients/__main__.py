@@ -14,21 +14,38 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.clients import real_ollama
-from tests.processes import ROOT, konsilium, running, simulator, temporary_folder
+from tests.clients.programs import FOLDER, MODELS, PROMPT, programs, said_by
+from tests.processes import konsilium, running, simulator, temporary_folder
 
 HERE = Path(__file__).parent
-FOLDER = ROOT / ".venv" / ".clients"
-PYTHON = FOLDER / "python" / "bin" / "python"
-PINNED = ("openai-agents==0.24.0", "pydantic-ai-slim[openai,anthropic]==2.68.0", "litellm==1.110.2")
-PROMPT, MODELS, EMBEDDER = "hello there", ("gpu/echo", "ollama/echo"), "gpu/embed-m3"
-CODEX = """\
-model_provider = "konsilium"
-[model_providers.konsilium]
-name = "Konsilium"
-base_url = "{url}/v1"
-wire_api = "responses"
-env_key = "KONSILIUM_KEY"
-"""
+UV = "uv==0.13.9"
+ENVIRONMENTS = {
+    "python": (
+        "openai-agents==0.24.0",
+        "pydantic-ai-slim[openai,anthropic]==2.68.0",
+        "litellm==1.110.2",
+        "langchain-openai==1.7.3",
+    ),
+    "llama-index": (
+        "llama-index-llms-openai-like==0.8.1",
+        "llama-index-embeddings-openai-like==0.4.0",
+    ),
+    "aider": ("aider-chat==0.86.2",),
+    "open-webui": ("open-webui==0.12.4",),
+}
+"""What each environment of Python's holds: what cannot be installed side by side has one of its own."""
+LEFT_OUT = (
+    "torch",
+    "transformers",
+    "sentence-transformers",
+    "accelerate",
+    "faster-whisper",
+    "rapidocr",
+    "opencv-python-headless",
+    "onnxruntime",
+)
+"""Gigabytes for models of Open WebUI's own, which it does without where it is given others."""
+EMBEDDER = "gpu/embed-m3"
 
 
 def install() -> None:
@@ -39,49 +56,26 @@ def install() -> None:
     subprocess.run(
         ["npm", "install", "--silent", "--no-fund", "--no-audit"], cwd=FOLDER, check=True
     )
-    if not PYTHON.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(FOLDER / "python")], check=True)
-    subprocess.run([str(PYTHON), "-m", "pip", "install", "-q", *PINNED], check=True)
+    left_out = FOLDER / "left-out.txt"
+    left_out.write_text("".join(f'{name}; sys_platform == "never"\n' for name in LEFT_OUT))
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", UV], check=True)
+    uv = str(Path(sys.executable).with_name("uv"))
+    for name, pinned in ENVIRONMENTS.items():
+        place = FOLDER / name
+        if not place.exists():
+            subprocess.run([uv, "venv", "-q", "--python", ">=3.11,<3.13", str(place)], check=True)
+        python = ["--python", str(place / "bin" / "python"), "--override", str(left_out)]
+        subprocess.run([uv, "pip", "install", "-q", *python, *pinned], check=True)
 
 
-def said_by(command: list[str], folder: Path, **variables: str) -> str:
-    """What a program writes, in a home of its own."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **variables}
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return done.stdout or done.stderr[-500:]
-
-
-def packages(url: str, folder: Path) -> Iterator[tuple[str, str]]:
-    node = ["node", str(FOLDER / "sdk.mjs"), url, EMBEDDER, *MODELS]
-    python = [str(PYTHON), str(HERE / "packages.py"), url, *MODELS]
-    for command in (node, python):
-        lines = said_by(command, folder).splitlines()
+def packages(url: str, home: Path) -> Iterator[tuple[str, str]]:
+    programs = [["node", str(FOLDER / "sdk.mjs")]] + [
+        [str(FOLDER / name / "bin/python"), str(HERE / "packages.py"), name]
+        for name in ("python", "llama-index")
+    ]
+    for program in programs:
+        lines = said_by([*program, url, EMBEDDER, *MODELS], home).splitlines()
         yield from (json.loads(line) for line in lines if line.startswith("["))
-
-
-def programs(url: str, folder: Path) -> Iterator[tuple[str, str]]:
-    """Codex and Claude Code bring tools along, which Ollama's `echo` does not take."""
-    (folder / ".codex").mkdir()
-    (folder / ".codex" / "config.toml").write_text(CODEX.format(url=url))
-    bin = FOLDER / "node_modules" / ".bin"
-    codex = [str(bin / "codex"), "exec", "-m", MODELS[0], "--skip-git-repo-check"]
-    yield "Codex", said_by([*codex, "-s", "read-only", PROMPT], folder, KONSILIUM_KEY="none")
-    anthropic = {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_AUTH_TOKEN": "none"}
-    models = {"ANTHROPIC_MODEL": MODELS[0], "ANTHROPIC_DEFAULT_HAIKU_MODEL": MODELS[0]}
-    quiet = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
-    yield (
-        "Claude Code",
-        said_by([str(bin / "claude"), "-p", PROMPT], folder, **anthropic, **models, **quiet),
-    )
 
 
 def tell(what: str, wrong: str) -> bool:
@@ -115,7 +109,7 @@ def main() -> int:
             with running(app):
                 home = folder / "home"
                 home.mkdir()
-                for tries in (packages(app.url, home), programs(app.url, home)):
+                for tries in (packages(app.url, home), programs(app.url, home, EMBEDDER)):
                     for client, got in tries:
                         good = got.rstrip().endswith(PROMPT)
                         failed += tell(client, "" if good else got[-300:] or "nothing")
