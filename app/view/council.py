@@ -11,6 +11,7 @@ from app.conversation.compression.thread import ThreadNotes
 from app.conversation.modes.best_of.promotion import promoted
 from app.conversation.modes.compare import decided
 from app.conversation.modes.compare.options import MOST as MOST_COMPARED
+from app.conversation.modes.consultation.plan import MAX_SPECIALISTS
 from app.conversation.modes.council import preferred
 from app.conversation.modes.council.options import MOST as MOST_MEMBERS
 from app.conversation.modes.dialogue import (
@@ -22,7 +23,7 @@ from app.conversation.modes.dialogue import (
     parse_participants,
     written_participants,
 )
-from app.conversation.modes.dialogue.participants import MAX_NAME_CHARACTERS
+from app.conversation.modes.dialogue.participants import MAX_NAME_CHARACTERS, MIN_PARTICIPANTS
 from app.conversation.turn import Turns
 from app.core.events import StepKind
 from app.core.notes import ToolNote
@@ -263,7 +264,8 @@ class AnswerActions:
         written = ""
         if given or not seats.may_be_empty:
             listed = json.dumps(given, ensure_ascii=False)
-            written = written_participants(parse_participants(listed, most=seats.most))
+            taken = parse_participants(listed, seats.least, seats.most)
+            written = written_participants(taken)
         await self._chat.panel.chosen(browser, {seats.option: written})
 
 
@@ -275,11 +277,17 @@ class Seats:
     most: int
     may_be_empty: bool = False
     """Then they are chosen by themselves."""
+    least: int = MIN_PARTICIPANTS
+    passing: bool = False
+    """The form waits in a thread only where somebody is named in it: the mode does without."""
 
 
 SEATS = {
     "dialogue": Seats("dialogue_participants", MAX_PARTICIPANTS),
     "council": Seats("council_members", MOST_MEMBERS, may_be_empty=True),
+    "consultation": Seats(
+        "consultation_members", MAX_SPECIALISTS, may_be_empty=True, least=1, passing=True
+    ),
     "compare": Seats("compare_models", MOST_COMPARED, may_be_empty=True),
 }
 """By mode."""
@@ -302,7 +310,8 @@ class DialogueForm:
     async def save_preset(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """A company under a name, to be chosen again."""
         listed = json.dumps(payload["participants"], ensure_ascii=False)
-        parse_participants(listed, most=seats_of(browser).most)
+        seats = seats_of(browser)
+        parse_participants(listed, seats.least, seats.most)
         presets = dict(await self._values.get(PRESETS, browser.user_id) or {})
         presets[str(payload["name"])[:60]] = payload["participants"]
         await self._values.put(PRESETS, browser.user_id, presets)
@@ -339,13 +348,14 @@ class DialogueForm:
             "lang": browser.language,
             "mode": browser.options.mode,
             "most": seats.most,
+            "least": seats.least,
             "assistants": [_seat(one, models) for one in seated],
             "participants": json.loads(written_participants(_present(browser, seats))),
             "models": [{"value": model, "label": model} for model in models],
             "presets": [
                 {"name": name, "participants": who}
                 for name, who in presets.items()
-                if len(who) <= seats.most
+                if seats.least <= len(who) <= seats.most
             ],
         }
 
@@ -363,7 +373,7 @@ def _seat(assistant: Preset, models: Sequence[str]) -> dict[str, str]:
 def _present(browser: Browser, seats: Seats) -> Sequence[Participant]:
     """Who takes part now; ours where nobody was set up, or by a list that cannot be read."""
     try:
-        present = parse_participants(browser.options.text(seats.option), most=seats.most)
+        present = parse_participants(browser.options.text(seats.option), seats.least, seats.most)
     except ParticipantsInvalid:
         present = ()
     return present or (() if seats.may_be_empty else default_participants(browser.language))

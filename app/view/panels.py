@@ -4,7 +4,7 @@ prompt has become."""
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -433,15 +433,18 @@ class Panel:
         facts: PanelFacts,
         forms: Mapping[str, Form],
         tools: ToolLists,
+        passing: Collection[str] = (),
     ) -> None:
         """`forms`: by mode, for those that need more than the panel has: a form comes when a person
-        chooses the mode, goes when they leave it, and waits folded in a thread opened again."""
+        chooses the mode, goes when they leave it, and waits folded in a thread opened again; those of the
+        modes `passing` wait only where somebody is named in them."""
         self._models = models
         self._modes = modes
         self._conversations = conversations
         self._values = values
         self._facts = facts
         self._forms = forms
+        self._passing = passing
         self._tools = tools
         self._list = ModelList(models, values)
         self._drafts: WeakKeyDictionary[object, Mapping[str, Any]] = WeakKeyDictionary()
@@ -469,9 +472,12 @@ class Panel:
         browser.choose({**defaults, **browser.choices})
 
     async def form(self, browser: Browser) -> Drawing | None:
-        """The form of the present mode, folded; None where it has none."""
-        form = self._forms.get(browser.options.mode)
-        return await form(browser, False) if form is not None else None
+        """The form of the present mode, folded; None where it has none that waits."""
+        mode = mode_named(browser.options.mode)
+        form = self._forms.get(mode.id)
+        lists = (o.id for o in mode.options if o.kind == "participants")
+        waits = mode.id not in self._passing or any(map(browser.options.text, lists))
+        return await form(browser, False) if form is not None and waits else None
 
     async def mode_chosen(self, browser: Browser, before: str) -> None:
         """The mode may be another than `before`: forms come and go."""
@@ -480,7 +486,10 @@ class Panel:
             return
         if form := self._forms.get(before):
             await browser.emit("delete_message", {"id": (await form(browser, False)).step["id"]})
-        if form := self._forms.get(mode):
+        if not before and mode in self._passing:
+            if drawing := await self.form(browser):
+                await browser.show(drawing)
+        elif form := self._forms.get(mode):
             await browser.show(await form(browser, True))
 
     def choose_a_model(self, browser: Browser) -> None:

@@ -7,7 +7,7 @@ import urllib.request
 from playwright.sync_api import Locator, Page, expect
 
 from tests.axe import wait_for_no_violations
-from tests.e2e.conftest import pick, picture
+from tests.e2e.conftest import asked, pick, picture
 from tests.e2e.lasting.house import (
     QUESTION,
     House,
@@ -37,6 +37,18 @@ def first_words(house: House) -> dict[str, str]:
         received = [r["body"] for r in json.load(answer)["requests"] if r["path"] == "/api/chat"]
     first: dict[str, str] = [body for body in received if body["messages"]][-1]["messages"][0]
     return first
+
+
+def specialists_heard(house: House) -> str:
+    """The instructions of all chat requests that the model server received."""
+    with urllib.request.urlopen(house.models.url + "/_sim", timeout=5) as answer:  # noqa: S310  # loopback
+        received = [r["body"] for r in json.load(answer)["requests"] if r["path"] == "/api/chat"]
+    first = [body["messages"][0] for body in received if body["messages"]]
+    return "\n".join(
+        one["content"]
+        for one in first
+        if one["role"] == "system" and "консилиума" in one["content"]
+    )
 
 
 def test_the_newest_thread_is_on_top_with_its_name_cut_at_a_words_end(page: Page, house: House):
@@ -200,6 +212,22 @@ def test_a_conversation_begins_with_an_assistant_and_a_prompt_is_filled_in_by_sl
     new_chat(page)
     answered(page, "Без совы")
     assert first_words(house) == {"role": "user", "content": "Без совы"}
+    form = page.get_by_test_id("participants")
+    for mode in ("Диалог", "Совет", "Сравнение", "Консилиум"):
+        pick(page, "mode", mode)
+        if mode != "Диалог":  # the others are chosen by themselves until somebody is named
+            form.get_by_role("button", name="подбираются сами").click()
+        form.get_by_label("Посадить помощника").select_option("🦉 Ночная сова")
+        names = form.get_by_label("Имя")
+        seat = names.last if mode == "Диалог" else names.first  # nobody sits there yet
+        expect(seat).to_have_value("🦉 Ночная сова")
+        picture(page, f"seated-{mode}")
+    form.get_by_role("button", name="Применить").click()
+    asked(page, "Кто не спит ночью?")
+    expect(page.get_by_role("button", name="🦉 Ночная сова", exact=True).first).to_be_visible()
+    expect(page.locator("#stop-button")).to_have_count(0)
+    assert "Ты сова." in specialists_heard(house)
+    pick(page, "mode", "Чат")
 
 
 def test_a_starred_question_is_among_the_favourites_after_a_reload(page: Page):

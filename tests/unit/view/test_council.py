@@ -19,7 +19,7 @@ from app.core.tools import ToolBox
 from app.core.turns import StepRecord
 from app.view.chainlit.browser import LOCAL_USER, Browser
 from app.view.chat import Chat
-from app.view.council import AnswerActions, DialogueForm
+from app.view.council import SEATS, AnswerActions, DialogueForm
 from app.view.panels import DEFAULTS, Panel
 from app.view.tool_lists import ToolLists
 from tests.fakes import MemoryStore, ScriptedModels
@@ -129,9 +129,10 @@ class House:
         self.turns = Turns(self.store, self.models, WholeHistory(), MODES)
         facts: Any = Facts()
         form = DialogueForm(self.models, self.values)
-        forms = {"dialogue": form.draw}
+        forms = dict.fromkeys(SEATS, form.draw)
         tools = ToolLists(ToolBox(), self.models, cast(Any, NoKnowledge()))
-        panel = Panel(self.models, MODES, self.threads, self.values, facts, forms, tools)
+        passing = ["consultation"]
+        panel = Panel(self.models, MODES, self.threads, self.values, facts, forms, tools, passing)
         guide: Any = SimpleNamespace()
         nothing: Any = None
         self.chat = Chat(
@@ -342,3 +343,21 @@ async def test_a_choice_is_shown_again_where_a_fresh_list_may_have_undone_it():
         modes = house.session.of("set_modes")[-1][0]["options"]
         assert [one["name"] for one in modes if one["default"]] == [council]
     assert len(house.session.of("set_modes")) == 2
+
+
+async def test_the_form_of_specialists_waits_in_a_thread_once_somebody_is_seated():
+    house = House({"model": "Да."}, mode="consultation")
+    panel = house.chat.panel
+    assert await panel.form(house.browser) is None
+    await panel.mode_chosen(house.browser, "")
+    assert house.session.of("new_message") == []
+    await panel.mode_chosen(house.browser, "chat")
+    assert len(house.session.of("new_message")) == 1
+    await house.press("participants", participants=[{"name": "Сова", "system": "Ты сова."}])
+    form = await panel.form(house.browser)
+    assert form is not None
+    props = form.elements[0]["props"]
+    assert props is not None
+    assert props["participants"][0]["name"] == "Сова"
+    await house.press("participants", participants=[])
+    assert await panel.form(house.browser) is None

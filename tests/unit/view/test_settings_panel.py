@@ -66,6 +66,7 @@ def test_every_option_of_a_mode_is_in_the_panel_but_participants_who_have_a_form
             "dialogue_participants",
             "council_members",
             "compare_models",
+            "consultation_members",
         }
 
 

@@ -1,6 +1,6 @@
 """Consultation: a coordinator answers, and calls specialists where the question needs them.
 
-    request by name ─────────────────┐
+    request by name, or seated ──────┐
     "always" ────────────────────────┤
     question -> plainly simple? -> triage: needed? -> plan -> specialists -> synthesis
                      └ yes            └ no, or no plan, or none answered: a direct answer
@@ -34,7 +34,7 @@ from app.conversation.modes.consultation.requested_roles import (
     wants_nobody,
 )
 from app.conversation.modes.consultation.specialists import Opinion, Specialists
-from app.conversation.modes.consultation.triage import Triage
+from app.conversation.modes.consultation.triage import Seated, Triage
 from app.conversation.steps import StepWriter
 from app.core.concurrency import at_once, ended
 from app.core.events import StepKind
@@ -76,6 +76,8 @@ class Consultation:
             await _alone(turn, "rules", offer=False)
         elif roles := all_requested_roles(text):
             await _convened(specialists, "request", roles)
+        elif seated := specialists.seated():
+            await _planned(specialists, Seated(seated), new_id(), "request")
         elif turn.request.options.text("consultation_gate") == "always":
             await _convened(specialists, "always")
         elif is_simple(text, bool(turn.prompt.history)) and not speaks_of_people(text):
@@ -124,7 +126,9 @@ async def _convened(specialists: Specialists, by: str, roles: tuple[str, ...] = 
         await _planned(specialists, triage, plan_id, by)
 
 
-async def _planned(specialists: Specialists, triage: Triage, plan_id: str, by: str) -> None:
+async def _planned(
+    specialists: Specialists, triage: Triage | Seated, plan_id: str, by: str
+) -> None:
     """The plan's step with the specialists in it, then the answer."""
     turn, language = specialists.turn, specialists.turn.request.language
     opinions: list[Opinion] = []

@@ -18,6 +18,22 @@ LENGTH: Final = own_length(
 
 OPTIONS: tuple[Option, ...] = (
     Option(
+        id="consultation_members",
+        kind="participants",
+        label=Text(ru="Кого звать", uk="Кого кликати", en="Whom to call"),
+        hint=Text(
+            ru="От одного до четырёх: имя, модель, наставление. Они отвечают на каждый вопрос. Пусто — "
+            "координатор подбирает специалистов сам",
+            uk="Від одного до чотирьох: ім'я, модель, настанова. Вони відповідають на кожне запитання. Порожньо — "
+            "координатор добирає спеціалістів сам",
+            en="One to four: a name, a model, an instruction. They answer each question. Empty: the coordinator "
+            "chooses specialists",
+        ),
+        default="",
+        lines=6,
+        group="mode",
+    ),
+    Option(
         id="consultation_gate",
         kind="select",
         label=Text(ru="Звать специалистов", uk="Кликати спеціалістів", en="Call specialists"),

@@ -30,6 +30,8 @@ class Specialist:
     question: str = ""
     model: str = ""
     """`server/model` as the plan names it; empty leaves it to the settings."""
+    system: str = ""
+    """Instructions of one whom the person seated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from app.conversation.mode import TurnContext
 from app.conversation.modes.consultation import prompts
 from app.conversation.modes.consultation.notes import SpecialistNote
 from app.conversation.modes.consultation.options import LENGTH
-from app.conversation.modes.consultation.plan import MAX_SPECIALISTS, Specialist
+from app.conversation.modes.consultation.plan import MAX_SPECIALISTS, Plan, Specialist
+from app.conversation.modes.dialogue.participants import ParticipantsInvalid, parse_participants
 from app.conversation.steps import StepWriter, colour_of
-from app.core.errors import KonsiliumError
+from app.core.errors import BadRequest, KonsiliumError
 from app.core.events import StepKind
 from app.core.messages import Message
 from app.core.models import ModelProfile, ModelRef
@@ -54,6 +55,17 @@ class Specialists:
         self.answer_tokens = limit_of(options, LENGTH)
         self.seconds = options.number("consultation_seconds")
         self.profile: ModelProfile = turn.models.profile(turn.model)
+
+    def seated(self) -> Plan | None:
+        """Those whom the person set up; None for nobody. Raises BadRequest for a list that cannot be read."""
+        given = self.turn.request.options.text("consultation_members")
+        try:
+            named = parse_participants(given, 1, MAX_SPECIALISTS)
+        except ParticipantsInvalid as error:
+            language = self.turn.request.language
+            raise BadRequest(f"specialists: {error.problem[language]}") from error
+        called = tuple(Specialist(one.name, "", one.model, one.system) for one in named)
+        return Plan(True, specialists=called) if called else None
 
     def model_for(self, specialist: Specialist) -> ModelRef:
         """The plan's model, else the one set for specialists, else the conversation's."""
@@ -107,6 +119,8 @@ class Specialists:
         prompt, language = self.turn.prompt, self.language
         words = max(80, self.answer_tokens // 4) if self.answer_tokens else 300
         system = prompts.SPECIALIST[language].format(role=one.role, words=words)
+        if one.system:
+            system += f"\n\n{one.system}"
         if prompt.system:
             system += "\n\n" + prompts.WISHES[language].format(system=prompt.system)
         text = prompt.question.text

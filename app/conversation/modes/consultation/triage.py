@@ -34,6 +34,21 @@ PLAN_TOKENS = 800
 MODELS_SHOWN = 12
 
 
+class Seated:
+    """A plan that the person made: no call takes it."""
+
+    calls = 0
+    record: CallRecord | None = None
+    error: KonsiliumError | None = None
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    async def plan(self) -> Plan:
+        """Those who were seated."""
+        return self._plan
+
+
 class Triage:
     """Decides and plans in a task of its own. Close it however it ends.
 

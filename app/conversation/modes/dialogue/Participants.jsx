@@ -9,6 +9,7 @@ const TEXTS = {
     title: "Участники диалога",
     council: { title: "Участники совета", hint: "От двух до шести: отвечают независимо и оценивают друг друга. Без списка подбираются сами.", auto: "Подбирать автоматически", folded: "подбираются сами" },
     compare: { title: "Кого сравнить", hint: "От двух до четырёх: отвечают рядом. Без списка модели подбираются сами.", auto: "Подбирать автоматически", folded: "подбираются сами", add: "Добавить", participant: (number) => `Ответ ${number}`, prompt: "Наставление", promptHint: "Например: отвечай коротко" },
+    consultation: { title: "Специалисты", hint: "От одного до четырёх: отвечают на каждый вопрос. Без списка координатор подбирает их сам, когда они нужны.", auto: "Подбирать автоматически", folded: "подбираются сами", add: "Добавить специалиста", participant: (number) => `Специалист ${number}`, promptHint: "Например: ты юрист, знаешь трудовое право" },
     hint: "От двух до четырёх. Говорят по очереди, каждый под своим именем.",
     presets: "Готовые составы",
     own: "свой состав",
@@ -32,6 +33,7 @@ const TEXTS = {
     title: "Учасники діалогу",
     council: { title: "Учасники ради", hint: "Від двох до шести: відповідають незалежно й оцінюють одне одного. Без списку добираються самі.", auto: "Добирати автоматично", folded: "добираються самі" },
     compare: { title: "Кого порівняти", hint: "Від двох до чотирьох: відповідають поруч. Без списку моделі добираються самі.", auto: "Добирати автоматично", folded: "добираються самі", add: "Додати", participant: (number) => `Відповідь ${number}`, prompt: "Настанова", promptHint: "Наприклад: відповідай коротко" },
+    consultation: { title: "Спеціалісти", hint: "Від одного до чотирьох: відповідають на кожне запитання. Без списку координатор добирає їх сам, коли вони потрібні.", auto: "Добирати автоматично", folded: "добираються самі", add: "Додати спеціаліста", participant: (number) => `Спеціаліст ${number}`, promptHint: "Наприклад: ти юрист, знаєш трудове право" },
     hint: "Від двох до чотирьох. Говорять по черзі, кожен під своїм іменем.",
     presets: "Готові склади",
     own: "власний склад",
@@ -55,6 +57,7 @@ const TEXTS = {
     title: "Who takes part",
     council: { title: "Members of the council", hint: "Two to six: they answer independently and rank each other. Without a list they are chosen by themselves.", auto: "Choose automatically", folded: "chosen automatically" },
     compare: { title: "Whom to compare", hint: "Two to four: they answer side by side. Without a list the models are chosen by themselves.", auto: "Choose automatically", folded: "chosen automatically", add: "Add one", participant: (number) => `Answer ${number}`, prompt: "Instruction", promptHint: "For example: answer in short" },
+    consultation: { title: "Specialists", hint: "One to four: they answer each question. Without a list the coordinator chooses them, where they are needed.", auto: "Choose automatically", folded: "chosen automatically", add: "Add a specialist", participant: (number) => `Specialist ${number}`, promptHint: "For example: you are a lawyer, you know labour law" },
     hint: "Two to four. They speak in turn, each under its own name.",
     presets: "Presets",
     own: "your own",
@@ -76,7 +79,6 @@ const TEXTS = {
   },
 };
 
-const LEAST = 2;
 /** Ids of forms that were folded: the page makes a form anew when its address changes. */
 const FOLDED = keep("Participants folded", new Set());
 
@@ -120,13 +122,13 @@ function Participant({ text, number, one, models, removable, change, remove }) {
 }
 
 function Participants({ data, callAction }) {
-  const { lang, models = [], presets = [], assistants = [], mode, most = 4 } = data;
+  const { lang, models = [], presets = [], assistants = [], mode, most = 4, least = 2 } = data;
   const texts = words(lang, TEXTS);
   const text = { ...texts, ...texts[mode] };
   const optional = Boolean(texts[mode]); // who takes part may be chosen by itself
   const blank = (number) => ({ name: text.participant(number), model: "", system: "" });
   const named = data.participants?.length > 0;
-  const given = named ? data.participants : [blank(1), blank(2)];
+  const given = named ? data.participants : Array.from({ length: least }, (_, number) => blank(number + 1));
   const [participants, setParticipants] = useState(given);
   const [preset, setPreset] = useState("");
   const [name, setName] = useState("");
@@ -152,6 +154,10 @@ function Participants({ data, callAction }) {
     setPreset(event.target.value);
     if (found) edit(found.participants);
   };
+  /* An assistant takes the first seat that nobody has touched. */
+  const free = participants.findIndex((one, at) => one.name === text.participant(at + 1) && !one.model && !one.system);
+  const seat = (assistant) =>
+    edit(free === -1 ? [...participants, assistant] : participants.map((one, at) => (at === free ? assistant : one)));
   const automatic = async () => {
     edited.current = false;
     setAuto(true);
@@ -216,7 +222,7 @@ function Participants({ data, callAction }) {
       )}
       {participants.map((one, index) => (
         <Participant key={index} text={text} number={index + 1} one={one} models={models}
-          removable={participants.length > LEAST}
+          removable={participants.length > least}
           change={(next) => edit(participants.map((old, at) => (at === index ? next : old)))}
           remove={() => edit(participants.filter((_, at) => at !== index))} />
       ))}
@@ -226,8 +232,8 @@ function Participants({ data, callAction }) {
           <Plus aria-hidden="true" />{text.add}
         </button>
         {assistants.length > 0 && (
-          <select className="k-field" value="" disabled={participants.length >= most} aria-label={text.seat}
-            onChange={(event) => edit([...participants, assistants[Number(event.target.value)]])}>
+          <select className="k-field" value="" disabled={participants.length >= most && free === -1} aria-label={text.seat}
+            onChange={(event) => seat(assistants[Number(event.target.value)])}>
             <option value="">{text.seat}</option>
             {assistants.map((one, index) => <option key={index} value={index}>{one.name}</option>)}
           </select>

@@ -568,3 +568,39 @@ async def test_a_second_stop_during_the_first_changes_nothing():
     assert [s.text for s in stage.steps(StepKind.SPECIALIST)] == ["Нача", "Кван"]
     assert {s.outcome for s in stage.steps()} == {Outcome.STOPPED}
     assert all(s.call is not None for s in stage.steps(StepKind.SPECIALIST))
+
+
+# -- those whom the person seated --------------------------------------------------------------------
+
+
+async def test_those_who_are_seated_answer_each_question_by_their_own_instructions_without_a_plan():
+    seats = [
+        {"name": "🦉 Сова", "model": "", "system": "Ты сова."},
+        {"name": "Физик", "model": "small"},
+    ]
+    models = ScriptedModels({"model": scripts(**{"🦉 Сова": "Ух. " * 30}), "small": "Волны. " * 20})
+    stage = Stage(Consultation(), models, "Привет", consultation_members=seats)
+    await stage.play()
+    asked = [(ref.name, request) for ref, request in models.requests]
+    assert [(name, one.purpose) for name, one in asked] == [
+        ("model", Purpose.SPECIALIST),
+        ("small", Purpose.SPECIALIST),
+        ("model", Purpose.SYNTHESIS),
+    ]
+    owl, physicist = (request.messages[0].text for _, request in asked[:2])
+    assert "Ты сова." in owl
+    assert "Ты сова." not in physicist
+
+
+@pytest.mark.parametrize("listed", ["{", "[{}]", [{"name": str(n)} for n in range(5)]])
+async def test_a_list_of_seats_that_cannot_be_read_is_said(listed):
+    stage = a_stage(options={"consultation_members": listed})
+    with pytest.raises(BadRequest):
+        await stage.play()
+
+
+async def test_who_is_asked_for_by_name_is_called_and_not_those_who_are_seated():
+    seats = [{"name": "Сова", "model": "", "system": "Ты сова."}]
+    stage = a_stage("Спроси физика: что такое поле?", options={"consultation_members": seats})
+    await stage.play()
+    assert [s.name for s in stage.steps() if s.kind is StepKind.SPECIALIST] == ["Физик"]
