@@ -271,6 +271,7 @@ def _conversation(
         usage=storage.usage,
         shared=storage.key_values,
         default_model=settings.summary_model or "",
+        is_temporary=storage.threads.is_temporary,
     )
     notes = ThreadNotes(storage.compressions, storage.conversations, compressor, calibration)
     prompts = CompressingPromptBuilder(storage.compressions, calibration, compressor)

@@ -20,7 +20,7 @@ from app.core.compression import Block, CompressionState, PinnedFact
 from app.core.errors import KonsiliumError, NotFound
 from app.core.models import ModelRef
 from app.core.options import ChatOptions
-from app.core.ports import UsageLog
+from app.core.ports import KeyValueStore, UsageLog
 from app.core.requests import ModelRequest
 from app.core.turns import HistoryMessage, Prompt, Question, SettledTurn, TurnRequest, new_id
 from app.core.usage import Outcome
@@ -292,7 +292,7 @@ class MemoryThreads:
 class Talk:
     """One conversation held turn by turn with a fitted prompt and a compressor in the background."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what tests vary of a conversation, by name
         self,
         summariser: Script | None = None,
         *,
@@ -303,9 +303,15 @@ class Talk:
         usage: UsageLog | None = None,
         threads: MemoryThreads | None = None,
         parameter_size: str | None = None,
+        shared: KeyValueStore | None = None,
+        temporary: bool = False,
         **options: object,
     ) -> None:
         self.threads = threads or MemoryThreads()
+
+        async def is_temporary(thread_id: str) -> bool:
+            return temporary
+
         self.summaries: list[str] = []
 
         def summarised(request: ModelRequest) -> Script:
@@ -332,6 +338,8 @@ class Talk:
             self.models,
             self.calibration,
             usage=usage,
+            shared=shared,
+            is_temporary=is_temporary,
             summary_seconds=summary_seconds,
             cost_share=cost_share,
         )

@@ -611,7 +611,7 @@ class Panel:
             self._drafts.pop(browser.session, None)  # of a panel that was closed
             await self._send_widgets(browser)
             await self.keep(browser)
-            if picker == "model":
+            if picker == "model" and not browser.temporary:
                 await self._list.used(browser, options[0].id)
             await self.mode_chosen(browser, before)
 

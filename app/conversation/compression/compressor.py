@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import logging
 import math
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from app.completion.tokens import answer_reserve, message_tokens, prompt_tokens, text_tokens
@@ -114,13 +114,16 @@ class Compressor:
         usage: UsageLog | None = None,
         shared: KeyValueStore | None = None,
         default_model: str = "",
+        is_temporary: Callable[[str], Awaitable[bool]] | None = None,
         summary_seconds: float = SUMMARY_SECONDS,
         cost_share: float = COST_SHARE,
     ) -> None:
+        """`is_temporary(thread_id)`: what was made of such a thread's system prompt is not kept."""
         self._store = store
         self._history = history
         self._models = models
         self._calibration = calibration
+        self._is_temporary = is_temporary
         self._usage = usage
         self._shared = shared
         self._default_model = default_model
@@ -477,7 +480,8 @@ class Compressor:
             return
         self._unshortened.discard(key)
         self._shorter[key] = shorter
-        if self._shared is not None:
+        unkept = self._is_temporary is not None and await self._is_temporary(job.thread_id)
+        if self._shared is not None and not unkept:
             await self._shared.put(
                 SYSTEM_SCOPE, key, {"text": shorter, "model": str(summariser.model)}
             )

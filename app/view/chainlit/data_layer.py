@@ -185,8 +185,9 @@ class DataLayer(BaseDataLayer):
             project=identity.get().project,
         )
         first = page.items[0].id if page.items else None
+        everywhere = bool(filters.search) and identity.get().project is None
         return PaginatedResponse(
-            data=[_found(thread, named=bool(filters.search)) for thread in page.items],
+            data=[_found(thread, named=everywhere) for thread in page.items],
             pageInfo=PageInfo(page.next is not None, first, page.next),
         )
 
@@ -319,8 +320,8 @@ def _listed(thread: ThreadRecord) -> ThreadDict:
 
 
 def _found(thread: ThreadRecord, *, named: bool) -> ThreadDict:
-    """The same in a list, and, `named` with its project, in what a search finds: words that only another
-    branch has are said to be there, and the link, which Chainlit makes of the id, leads to them."""
+    """The same in a list; `named` with its project, where all are searched. Words that only another branch
+    has are said to be there, and the link, which Chainlit makes of the id, leads to them."""
     listed = _listed(thread)
     if thread.excerpt is not None:
         listed["metadata"] = {**(listed["metadata"] or {}), "excerpt": thread.excerpt}

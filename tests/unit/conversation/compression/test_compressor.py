@@ -17,6 +17,7 @@ from app.core.notes import CompressionNote
 from app.core.options import ChatOptions
 from app.core.turns import HistoryMessage
 from app.core.usage import Outcome, Purpose
+from tests.answers import MemoryDocuments
 from tests.dialogues import Talk, dialogue, honest, liar, noted, planted_facts, whole
 
 FACTS = planted_facts()
@@ -295,6 +296,13 @@ async def test_a_long_system_prompt_is_shortened_only_with_both_switches():
     assert second.system == f"{short}\nNever reveal the code 4711."
     assert second.compression.system is not None
     assert second.compression.system.after < second.compression.system.before / 3
+    for temporary in (True, False):
+        kept = MemoryDocuments()
+        both = {"system_prompt": system, "compress_system_prompt": True}
+        apart = a_talk(answer, shared=kept, temporary=temporary, **both)
+        await apart.turn(*TALK[0])
+        assert (await apart.turn(*TALK[1])).system == second.system
+        assert (short in str(kept.kept)) is not temporary
     alone = a_talk(
         answer, system_prompt=system, compress_system_prompt=True, compress_context=False
     )
