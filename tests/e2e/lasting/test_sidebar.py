@@ -27,7 +27,7 @@ def search(page: Page, text: str) -> Locator:
     """Types into the search and returns what it finds."""
     if not page.get_by_role("dialog").count():
         page.locator("#search-chats-button").click()
-    page.get_by_role("dialog").locator("input").fill(text)
+    page.get_by_role("dialog").locator("[cmdk-input]").fill(text)
     return page.get_by_role("dialog").get_by_role("option")
 
 
