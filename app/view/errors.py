@@ -1,5 +1,6 @@
 """Every error in words a person can act on: what happened, and what to do about it."""
 
+import errno
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -731,6 +732,13 @@ def answer_errors(app: FastAPI) -> None:
         ]
         return JSONResponse({"detail": told}, 422)
 
+    async def nameless(_request: Request, error: Exception) -> JSONResponse:
+        """A name that no file can have is that of none."""
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            return JSONResponse({"detail": "not_found"}, 404)
+        raise error
+
+    app.add_exception_handler(OSError, nameless)
     app.add_exception_handler(RequestValidationError, misshapen)
     for kind in _STATUS:
         app.add_exception_handler(kind, answer)

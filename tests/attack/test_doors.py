@@ -437,6 +437,46 @@ async def test_no_body_of_a_user_is_a_fault_of_the_server(app, doors, bob, kind)
     assert (await bob.http.get("/health")).status_code == 200
 
 
+WORDS = ["%00", "%ED%A0%80", "..%2F..%2Fx", "-1", "9" * 400, "1e999", "%F0%9F%98%80'", "x" * 2000]
+NAMES = [
+    "first",
+    "limit",
+    "days",
+    "from",
+    "to",
+    "zone",
+    "after",
+    "cursor",
+    "branch",
+    "branches",
+    "format",
+    "language",
+]
+NAMES += [
+    "number",
+    "session_id",
+    "file",
+    "server",
+    "search",
+    "mode",
+    "model",
+    "chat_profile",
+    "page",
+    "archived",
+]
+
+
+@pytest.mark.parametrize("word", WORDS, ids=lambda it: it[:12])
+async def test_no_address_that_a_user_asks_is_a_fault_of_the_server(app, doors, bob, word):
+    query = "&".join(f"{name}={word}" for name in NAMES)
+    for method, path in requests(doors, [*OPEN, *SIGNED_IN, *BY_KEY], ("GET", "HEAD")):
+        odd = path.replace(address("{id}"), word)
+        for asked in dict.fromkeys((odd, f"{path}?{query}")):
+            answer = await bob.http.request(method, asked)
+            assert answer.status_code < 500 or answer.status_code == 503, (method, asked[:80])
+    assert (await bob.http.get("/health")).status_code == 200
+
+
 ODD: list[object] = [
     None,
     5,

@@ -93,48 +93,49 @@ async def test_no_option_leads_past_a_keys_models(house, mode, option):
     await checked(house, key.id)
 
 
-@pytest.mark.parametrize(("mode", "option"), OPTIONS, ids=lambda it: getattr(it, "id", it))
-async def test_what_a_person_chose_for_a_thread_leads_no_key_past_its_models(house, mode, option):
+@pytest.mark.parametrize("mode", [mode.id for mode in MODES])
+async def test_what_a_person_chose_for_a_thread_leads_no_key_past_its_models(house, mode):
     """A key of theirs asks there, and has an answer of theirs made anew."""
-    kept = {"model": MINE, option.id: values_of(option)[0], "compress_context": True}
-    first = await house.say("Hello", mode=mode, model=MINE, options={"compress_context": True})
-    chat = first.json()["chatId"]
+    _, headers = await a_key(house, models=MODELS)
     user = (await house.application.people.local()).id
     conversations = house.application.storage.conversations
-    await conversations.keep_settings(user, chat, kept | {"mode": mode})
+    first = await house.say("Hello", mode=mode, model=MINE, options={"compress_context": True})
+    chat = first.json()["chatId"]
     said = (await house.http.get(f"/api/chats/{chat}/messages")).json()["messages"]
     await house.application.conversation.compressor.idle()
     house.simulator.forget()
-    _, headers = await a_key(house, models=MODELS)
-    again = {"messageId": said[0]["id"], "options": kept}
-    for path, body in (
-        ("/api/chat", {"message": QUESTION, "chatId": chat}),
-        ("/api/chat/stream", {"message": QUESTION, "chatId": chat}),
-        (f"/api/chat/regenerate/{chat}", again),
-    ):
-        answer = await house.http.post(path, json=body, headers=headers, timeout=60)
-        assert answer.status_code < 500, answer.text
-    await house.application.conversation.compressor.idle()
-    assert asked_models(house) <= {"echo"}
+    for option in (option for of, option in OPTIONS if of == mode):
+        kept = {"model": MINE, option.id: values_of(option)[0], "compress_context": True}
+        await conversations.keep_settings(user, chat, kept | {"mode": mode})
+        again = {"messageId": said[0]["id"], "options": kept}
+        for path, body in (
+            ("/api/chat", {"message": QUESTION, "chatId": chat}),
+            ("/api/chat/stream", {"message": QUESTION, "chatId": chat}),
+            (f"/api/chat/regenerate/{chat}", again),
+        ):
+            answer = await house.http.post(path, json=body, headers=headers, timeout=60)
+            assert answer.status_code < 500, (option.id, answer.text)
+        await house.application.conversation.compressor.idle()
+        assert asked_models(house) <= {"echo"}, option.id
 
 
-TWICE = '{"model": "gpu/echo", "model": "%s", "messages": [{"role": "user", "content": "hi"}]}'
+DISGUISED = (SECRET, "hidden", "gpu\\/len-6", "\\u0067pu/len-6", "gpu/len-6\\u0000")
+TWICE = '{"model": "%s", "model": "%s", "messages": [{"role": "user", "content": "hi"}]}'
 
 
-@pytest.mark.parametrize(
-    "model", [SECRET, "hidden", "gpu\\/len-6", "\\u0067pu/len-6", "gpu/len-6\\u0000"]
-)
-async def test_a_model_that_is_named_twice_or_in_disguise_is_not_the_keys_either(house, model):
+async def test_a_model_that_is_named_twice_or_in_disguise_is_not_the_keys_either(house):
     await house.application.gateway.services.aliases.put(HIDDEN)
     _, headers = await a_key(house, models=MODELS)
     headers["content-type"] = "application/json"
-    for path in ("/v1/chat/completions", "/ollama/api/chat", "/api/chat"):
-        answer = await house.http.post(path, content=TWICE % model, headers=headers)
-        assert answer.status_code in (400, 404, 422), (path, answer.text)
-    turned = TWICE.replace('"gpu/echo", "model": "%s"', '"%s", "model": "gpu/echo"')
-    await house.http.post("/v1/chat/completions", content=turned % model, headers=headers)
-    assert asked_models(house) <= {"echo"}
-    assert not any(b"len-6" in str(one.body).encode() for one in house.simulator.requests)
+    for model in DISGUISED:
+        for path in ("/v1/chat/completions", "/ollama/api/chat", "/api/chat"):
+            twice = TWICE % ("gpu/echo", model)
+            answer = await house.http.post(path, content=twice, headers=headers)
+            assert answer.status_code in (400, 404, 422), (path, model, answer.text)
+        turned = TWICE % (model, "gpu/echo")
+        await house.http.post("/v1/chat/completions", content=turned, headers=headers)
+    assert asked_models(house) == {"echo"}
+    assert not any("len-6" in str(one.body) for one in house.simulator.requests)
 
 
 async def a_base(library: Library, house: House, folder: Path) -> str:
