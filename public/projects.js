@@ -59,6 +59,8 @@
   const FOLDER = "konsilium-project"; // of this tab, and after a reload of it
   const folder = () => sessionStorage.getItem(FOLDER) ?? "";
   let projects = [];
+  let listed = folder(); // what the list of threads was fetched for
+  let connected = false;
   const nav = make("nav", { id: "k-projects" });
   const row = ({ id, name }) => {
     const open = id === folder();
@@ -82,8 +84,12 @@
   };
   const show = (id) => {
     sessionStorage.setItem(FOLDER, id);
+    listed = id;
     draw();
     K.tell({ event: "list", thread: openThread() ?? "" });
+  };
+  const settle = () => {
+    if (connected && listed !== folder()) show(folder()); // before, nobody would hear of it
   };
   const read = async () => {
     const answer = await fetch(here("projects"));
@@ -91,6 +97,7 @@
     ({ projects } = await answer.json());
     if (folder() && !projects.some((one) => one.id === folder())) sessionStorage.setItem(FOLDER, "");
     draw();
+    settle();
   };
 
   /* -- moving a thread: its menu (shelf.js) opens a dialog of all projects ------------------------------------- */
@@ -158,8 +165,9 @@
   const follow = (told) => {
     const news = told.join() !== inside.join();
     inside = told.map((one) => one ?? "");
+    connected = true;
     placeLine();
-    if (news && inside[1] !== folder()) show(inside[1]);
+    if (news && inside[1] !== listed) show(inside[1]);
   };
 
   /* -- the search: in the open project alone, if one likes ------------------------------------------------------ */
@@ -186,6 +194,10 @@
   window.addEventListener("message", ({ data, source }) => {
     if (source !== window) return;
     if (data?.konsilium_project) follow(data.konsilium_project);
+    if (data?.konsilium_prompts) {
+      connected = true; // the first thing that each page is told
+      settle();
+    }
     if (data?.konsilium_move) ask(data.konsilium_move);
     if (data?.konsilium_move_back) moveTo(data.konsilium_move_back.thread, data.konsilium_move_back.project, true);
     if (data?.konsilium_projects) read().then(() => K.tell({ event: "list", thread: openThread() ?? "" }));
