@@ -5,7 +5,6 @@ Confined as the reader of attachments is. Writes one line of JSON, {"pages", "ch
 """
 
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple
@@ -51,6 +50,4 @@ def _bounded(blocks: Iterable[Block], limits: AttachmentLimits) -> Iterator[Bloc
 
 if __name__ == "__main__":
     *arguments, document = sys.argv[1:]
-    if hasattr(os, "nice"):  # answers that stream meanwhile come first
-        os.nice(10)
     main(arguments, partial(read, name=document))
