@@ -29,6 +29,7 @@ from app.conversation.modes import MODES
 from app.core.reports import Dimension, TurnUsage, UsageFilter
 from app.core.strengths import ENOUGH, strengths
 from app.core.text import Language, language_of
+from app.core.theme import theme_css
 from app.core.votes import Source, Topic, Vote
 from app.gateway.dashboard_texts import TEXTS
 from app.storage.usage import StoredUsage
@@ -201,7 +202,7 @@ def dashboard_page(public: Path, language: Language, admin: bool) -> str:
         "language": language,
         "version": _version(folder),
         "title": escape(texts["title"]),
-        "theme": _theme(public / "theme.json"),
+        "theme": theme_css((public / "theme.json").read_text(encoding="utf-8")),
         "facts": json.dumps(facts, ensure_ascii=False).replace("<", "\\u003c"),
     }
     for name, value in values.items():
@@ -213,16 +214,6 @@ def _version(folder: Path) -> str:
     """Changes with the page's files, so that no browser mixes old ones with new."""
     contents = b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
     return sha256(contents).hexdigest()[:12]
-
-
-def _theme(path: Path) -> str:
-    """The chat's colours, so that both pages are of one house."""
-    variables = json.loads(path.read_text(encoding="utf-8"))["variables"]
-
-    def rules(theme: str) -> str:
-        return "".join(f"{name}:{value};" for name, value in variables[theme].items())
-
-    return f":root{{{rules('light')}}}.dark{{{rules('dark')}}}"
 
 
 EARLIEST, LATEST = date(1970, 1, 1), date(9998, 12, 30)

@@ -68,7 +68,7 @@ UNNAMED = Text(ru="Разговор", uk="Розмова", en="Conversation")
 
 
 def bin_router(threads: Threads, shelf: Shelf, root: str = "") -> APIRouter:
-    """The page, without a script, and its buttons' forms; `root` is the path that the app is served
+    """The page and its buttons' forms; `root` is the path that the app is served
     under. Forms of other sites are refused with all their requests (`origins.py`)."""
     router = APIRouter(prefix=f"{root}/{shelf}", include_in_schema=False)
 

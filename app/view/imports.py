@@ -168,7 +168,7 @@ async def _konsilium(*arguments: str) -> dict[str, Any]:
 
 
 def imports_router(imports: Imports, root: str = "") -> APIRouter:
-    """The page, without a script, and its two forms; `root` is the path that the app is served under.
+    """The page and its two forms; `root` is the path that the app is served under.
     Forms of other sites are refused with all their requests (`origins.py`)."""
     router = APIRouter(prefix=f"{root}{PATH}", include_in_schema=False)
 

@@ -71,6 +71,7 @@ ABOUT = Text(
     uk="сторінок: {pages}, фрагментів: {passages}",
     en="pages: {pages}, passages: {passages}",
 )
+PASSAGES = Text(ru="фрагментов: {passages}", uk="фрагментів: {passages}", en="passages: {passages}")
 READING = Text(ru="читается…", uk="читається…", en="being read…")
 UNREAD = Text(ru="не прочитан", uk="не прочитано", en="not read")
 REMOVE_BASE = Text(
@@ -258,8 +259,8 @@ def _documents(
     reading = any(one.refused is None for one in coming)
     rows = "".join(_coming(one, language) for one in coming)
     for one in held:
-        pages = one.pages if one.pages is not None else "—"
-        about = ABOUT.format(pages=pages, passages=one.passages)[language]
+        counted = {"pages": one.pages, "passages": one.passages}
+        about = (PASSAGES if one.pages is None else ABOUT).format(**counted)[language]
         link = f'<a href="{root}{PATH}/documents/{one.id}">{escape(one.name)}</a>'
         remove = form("remove", REMOVE[language], document=one.id) if own else ""
         rows += f"<li><span><strong>{link}</strong><small>{about}</small></span>{remove}</li>"

@@ -1,39 +1,26 @@
 """What the pages without a script have in common: bases, assistants, the bin, the imports, the sign-ins."""
 
+from base64 import b64encode
+from hashlib import sha256
 from html import escape
+from pathlib import Path
 
 from fastapi import HTTPException
 from fastapi.responses import HTMLResponse, Response
 
 from app.core.text import Language, Text
+from app.core.theme import theme_css
 from app.view.chainlit.identity import asking_id
 
+_PUBLIC = Path(__file__).parents[2] / "public"
+_THEME = theme_css((_PUBLIC / "theme.json").read_text(encoding="utf-8"))
+_SCRIPT = (_PUBLIC / "dashboard" / "theme.js").read_text(encoding="utf-8")
+"""The page in the theme that was chosen in the chat: the only script it runs."""
+_HASH = b64encode(sha256(_SCRIPT.encode()).digest()).decode()
 _POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; form-action 'self';"
-    " base-uri 'none'; frame-ancestors 'none'"
+    f"default-src 'none'; script-src 'sha256-{_HASH}'; style-src 'self' 'unsafe-inline'; img-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_STYLE = """
-:root { color-scheme: light dark; --paper: hsl(43 38% 97%); --card: hsl(45 50% 99%); --ink: hsl(30 14% 13%);
-  --faint: hsl(32 9% 36%); --line: hsl(40 18% 80%); --accent: hsl(173 58% 24%);
-  background: var(--paper); color: var(--ink); accent-color: var(--accent); font: 16px/1.5 system-ui, sans-serif }
-@media (prefers-color-scheme: dark) { :root { --paper: hsl(180 6% 10%); --card: hsl(180 5% 14%);
-  --ink: hsl(42 22% 89%); --faint: hsl(42 9% 67%); --line: hsl(180 5% 30%); --accent: hsl(169 44% 62%) } }
-body { max-width: 42rem; margin: 0 auto; padding: 1.5rem }
-a { color: var(--accent) }
-ul { list-style: none; padding: 0 }
-li { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; justify-content: space-between;
-  padding: .9rem 0; border-top: 1px solid var(--line) }
-input, textarea, select { font: inherit; max-width: 100%; padding: .3rem .5rem }
-input:not([type=file]), textarea, select { background: var(--card); color: inherit; border: 1px solid var(--line);
-  border-radius: .5rem }
-fieldset { border: 1px solid var(--line); border-radius: .5rem }
-small { display: block; color: var(--faint); overflow-wrap: anywhere }
-button, ::file-selector-button { font: inherit; padding: .4rem 1rem; border-radius: .75rem; cursor: pointer;
-  border: 1px solid var(--line); background: var(--card); color: inherit }
-button:hover, ::file-selector-button:hover { border-color: var(--accent) }
-:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
-"""
-"""The chat's own colours (public/theme.json)."""
 
 BACK = Text(ru="К разговорам", uk="До розмов", en="To the conversations")
 NAME = Text(ru="Название", uk="Назва", en="Name")
@@ -43,12 +30,13 @@ UNSHARE = Text(ru="Закрыть для других", uk="Закрити дл�
 
 
 def page_of(title: str, body: str, language: Language, root: str, status: int = 200) -> Response:
-    """A page without a script, beside the chat: of forms and lists."""
+    """A page beside the chat, of forms and lists; the one script it has is for its theme."""
     html = (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<title>{title} · Konsilium</title><link rel="icon" href="{root}/public/favicon.svg">'
-        f'<style>{_STYLE}</style><body><a href="{root}/">← {BACK[language]}</a><h1>{title}</h1>'
+        f'<style>{_THEME}</style><link rel="stylesheet" href="{root}/public/pages.css">'
+        f'<script>{_SCRIPT}</script><body><a href="{root}/">← {BACK[language]}</a><h1>{title}</h1>'
         f"{body}</body></html>"
     )
     headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
