@@ -15,7 +15,7 @@ from app.core.usage import Outcome
 
 UNNAMED = Text(ru="Разговор", uk="Розмова", en="Conversation")
 YOU = Text(ru="Вы", uk="Ви", en="You")
-THINKING = Text(ru="размышления", uk="роздуми", en="thinking")
+THINKING = Text(ru="Размышления", uk="Роздуми", en="Thinking")
 FILES = Text(ru="Файлы", uk="Файли", en="Files")
 UNFINISHED = Text(
     ru="Ответ не закончен.", uk="Відповідь не закінчено.", en="The answer is unfinished."

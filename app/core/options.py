@@ -138,13 +138,13 @@ CHAT_OPTIONS: tuple[Option, ...] = (
         default=AS_IT_DOES,
         choices=(
             Choice(
-                AS_IT_DOES, Text(ru="как сама модель", uk="як сама модель", en="as the model does")
+                AS_IT_DOES, Text(ru="Как сама модель", uk="Як сама модель", en="As the model does")
             ),
-            Choice("none", Text(ru="без размышлений", uk="без роздумів", en="none")),
-            Choice("low", Text(ru="мало", uk="мало", en="low")),
-            Choice("medium", Text(ru="средне", uk="середньо", en="medium")),
-            Choice("high", Text(ru="много", uk="багато", en="high")),
-            Choice("max", Text(ru="как можно больше", uk="якнайбільше", en="as much as it can")),
+            Choice("none", Text(ru="Без размышлений", uk="Без роздумів", en="None")),
+            Choice("low", Text(ru="Мало", uk="Мало", en="Low")),
+            Choice("medium", Text(ru="Средне", uk="Середньо", en="Medium")),
+            Choice("high", Text(ru="Много", uk="Багато", en="High")),
+            Choice("max", Text(ru="Как можно больше", uk="Якнайбільше", en="As much as it can")),
         ),
     ),
     Option(
@@ -275,13 +275,13 @@ CHAT_OPTIONS: tuple[Option, ...] = (
         ),
         default="ask",
         choices=(
-            Choice("ask", Text(ru="спросить меня", uk="запитати мене", en="ask me")),
+            Choice("ask", Text(ru="Спросить меня", uk="Запитати мене", en="Ask me")),
             Choice(
                 "drop",
                 Text(
-                    ru="не отправлять самые старые сообщения",
-                    uk="не надсилати найстаріші повідомлення",
-                    en="leave out the oldest messages",
+                    ru="Не отправлять самые старые сообщения",
+                    uk="Не надсилати найстаріші повідомлення",
+                    en="Leave out the oldest messages",
                 ),
             ),
         ),
@@ -298,16 +298,16 @@ CHAT_OPTIONS: tuple[Option, ...] = (
         ),
         default="off",
         choices=(
-            Choice("off", Text(ru="выключен", uk="вимкнено", en="off")),
+            Choice("off", Text(ru="Выключен", uk="Вимкнено", en="Off")),
             Choice(
-                "exact", Text(ru="тот же вопрос", uk="те саме запитання", en="the same question")
+                "exact", Text(ru="Тот же вопрос", uk="Те саме запитання", en="The same question")
             ),
             Choice(
                 "near",
                 Text(
-                    ru="и предлагать ответ на похожий",
-                    uk="і пропонувати відповідь на схоже",
-                    en="and offer the answer to a similar one",
+                    ru="Тот же, а на похожий — предложить ответ",
+                    uk="Те саме, а на схоже — запропонувати відповідь",
+                    en="The same, and offer the answer to a similar one",
                 ),
             ),
         ),

@@ -27,29 +27,29 @@ FRAME_SECONDS = 0.04
 PATIENCE_SECONDS = 2.0
 
 LOADING = Text(
-    ru="модель загружается в память… {seconds} с",
-    uk="модель завантажується в пам'ять… {seconds} с",
-    en="the model is being loaded into memory… {seconds} s",
+    ru="Модель загружается в память… {seconds} с",
+    uk="Модель завантажується в пам'ять… {seconds} с",
+    en="The model is being loaded into memory… {seconds} s",
 )
 RELOADING = Text(
-    ru="модель загружается заново, с окном побольше… {seconds} с",
-    uk="модель завантажується заново, з більшим вікном… {seconds} с",
-    en="the model is being loaded anew, with a larger window… {seconds} s",
+    ru="Модель загружается заново, с окном побольше… {seconds} с",
+    uk="Модель завантажується заново, з більшим вікном… {seconds} с",
+    en="The model is being loaded anew, with a larger window… {seconds} s",
 )
 READING = Text(
-    ru="модель читает разговор… {seconds} с",
-    uk="модель читає розмову… {seconds} с",
-    en="the model is reading the conversation… {seconds} s",
+    ru="Модель читает разговор… {seconds} с",
+    uk="Модель читає розмову… {seconds} с",
+    en="The model is reading the conversation… {seconds} s",
 )
 QUEUED = Text(
-    ru="сервер пишет другой ответ, ваш вопрос ждёт своей очереди… {seconds} с",
-    uk="сервер пише іншу відповідь, ваше запитання чекає своєї черги… {seconds} с",
-    en="another answer is running on this server, yours waits its turn… {seconds} s",
+    ru="Сервер пишет другой ответ, ваш вопрос ждёт своей очереди… {seconds} с",
+    uk="Сервер пише іншу відповідь, ваше запитання чекає своєї черги… {seconds} с",
+    en="Another answer is running on this server, yours waits its turn… {seconds} s",
 )
 WAITING = Text(
-    ru="ждём ответа сервера… {seconds} с",
-    uk="чекаємо на відповідь сервера… {seconds} с",
-    en="waiting for the server… {seconds} s",
+    ru="Ждём ответа сервера… {seconds} с",
+    uk="Чекаємо на відповідь сервера… {seconds} с",
+    en="Waiting for the server… {seconds} s",
 )
 NOT_STORED = Text(
     ru="Ответ пока не удаётся сохранить. Пробуем ещё.",

@@ -66,8 +66,8 @@ GONE = Text(
     uk="моделі {model} зараз немає: відповість вибрана за замовчуванням",
     en="the model {model} is not there now: the default one answers",
 )
-AS_LAST = Text(ru="как в последний раз", uk="як востаннє", en="as chosen last")
-DEFAULT = Text(ru="по умолчанию", uk="за замовчуванням", en="the default one")
+AS_LAST = Text(ru="Как в последний раз", uk="Як востаннє", en="As chosen last")
+DEFAULT = Text(ru="По умолчанию", uk="За замовчуванням", en="The default one")
 FILL_IN = Text(ru="поля: {places}", uk="поля: {places}", en="fields: {places}")
 REFUSED = Text(
     ru="Такое название у вас уже есть, или оно не подходит, или нет текста.",

@@ -24,7 +24,7 @@ from app.view.errors import advice_for
 
 APP_NAME = "Konsilium"
 
-REASONING = Text(ru="размышления", uk="роздуми", en="thinking")
+REASONING = Text(ru="Размышления", uk="Роздуми", en="Thinking")
 WITHHELD = Text(
     ru="Найденное видит только тот, чей это разговор.",
     uk="Знайдене бачить лише той, чия це розмова.",

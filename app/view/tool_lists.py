@@ -22,7 +22,7 @@ LIST = "tools_of:"
 """A list's id begins so; the name of its server follows, nothing for ours."""
 OURS = Text(ru="Инструменты", uk="Інструменти", en="Tools")
 OF_SERVER = Text(ru="Инструменты: {server}", uk="Інструменти: {server}", en="Tools: {server}")
-ALL = Text(ru="все инструменты", uk="усі інструменти", en="all of its tools")
+ALL = Text(ru="Все инструменты", uk="Усі інструменти", en="All of its tools")
 ASKS = Text(ru="{name} (спросит вас)", uk="{name} (запитає вас)", en="{name} (asks you)")
 HINT = Text(
     ru="Что модель может вызвать сама, отвечая вам",

@@ -80,7 +80,7 @@
           ...axis,
           stacked: !chart.lines,
           beginAtZero: true,
-          ticks: { color: muted, maxTicksLimit: 6, ...(chart.whole && { precision: 0 }), callback: (value) => (value >= 1000 ? short(value) : value) },
+          ticks: { color: muted, maxTicksLimit: 6, ...(chart.whole && { precision: 0 }), callback: (value) => (value >= 1000 ? short(value) : value.toLocaleString(locale)) },
         },
       },
     };

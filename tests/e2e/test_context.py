@@ -68,7 +68,7 @@ def chat(chromium: Browser, house: Process) -> Iterator[Page]:
 
 PLAIN: dict[str, str | bool | int] = {
     "window": 0,
-    "overflow": "спросить меня",
+    "overflow": "Спросить меня",
     "system_prompt": "",
     "compress_context": False,
 }

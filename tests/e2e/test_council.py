@@ -86,7 +86,7 @@ def test_the_best_of_three_is_shown_with_its_rivals_and_another_may_be_promoted(
     expect(rivals).to_have_count(2, timeout=30_000)
     expect(rivals.last.get_by_text("запрещённые слова")).to_have_count(3)
     expect(rivals.last).to_contain_text("проверку не прошёл ни один")
-    choose(page, best_of_forbidden="", best_of_selector="судит модель", best_of_judge="json")
+    choose(page, best_of_forbidden="", best_of_selector="Судит модель", best_of_judge="json")
     ask(page, "Кто из вас лучше?")
     expect(rivals).to_have_count(3, timeout=30_000)
     expect(rivals.last).to_contain_text("судья не отдал предпочтения")
@@ -191,7 +191,7 @@ def test_a_council_keeps_a_contradiction_and_says_beforehand_what_it_costs(page:
 def test_specialists_in_turn_read_the_earlier_ones_and_one_who_fails_is_named(page: Page):
     pick(page, "model", THREE)
     pick(page, "mode", "Консилиум")
-    choose(page, consultation_order="по очереди", consultation_any_model=True)
+    choose(page, consultation_order="По очереди", consultation_any_model=True)
     ask(page, WEIGHTY)
     expect(metrics(page).last).to_contain_text("символ", timeout=30_000)
     expect(step(page, "Юрист")).to_contain_text("Прибыль будет через год")
@@ -204,7 +204,7 @@ def test_specialists_in_turn_read_the_earlier_ones_and_one_who_fails_is_named(pa
         expect(step(page, "Юрист").get_by_test_id("error")).to_have_count(0)
         picture(page, "council-with-a-failure")
         page.reload()
-    choose(page, consultation_order="одновременно", consultation_any_model=False)
+    choose(page, consultation_order="Одновременно", consultation_any_model=False)
 
 
 def test_a_question_that_needs_nobody_is_answered_directly_and_the_thread_goes_on_in_another_mode(

@@ -72,19 +72,19 @@ def test_an_edited_question_is_answered_anew_and_stop_works_there_too(page: Page
 def test_thinking_folds_into_its_own_step(page: Page):
     pick(page, "model", "thinking")
     ask(page, "Сколько будет 2 + 2?")
-    expect(page.get_by_role("button", name=re.compile("размышления"))).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("Размышления"))).to_be_visible()
     expect(metrics(page).last).to_be_visible()
-    page.get_by_role("button", name=re.compile("размышления")).click()
+    page.get_by_role("button", name=re.compile("Размышления")).click()
     picture(page, "thinking")
 
 
 def test_a_slow_model_says_that_it_is_being_loaded(page: Page):
     pick(page, "model", "load-5s")
     ask(page, "Проснись")
-    expect(page.get_by_text(re.compile("модель загружается в память"))).to_be_visible()
+    expect(page.get_by_text(re.compile("Модель загружается в память"))).to_be_visible()
     picture(page, "loading")
     expect(page.locator(ANSWER).last).to_contain_text("Проснись")
-    expect(page.get_by_text(re.compile("модель загружается в память"))).to_have_count(0)
+    expect(page.get_by_text(re.compile("Модель загружается в память"))).to_have_count(0)
 
 
 def test_an_error_is_said_in_words_and_retry_asks_again(page: Page, ollama_log):

@@ -244,7 +244,7 @@ def test_a_key_is_tested_kept_and_used_and_never_shown(
             picture(page, "servers-forget")
             question.get_by_role("button", name="Убрать").click()
             expect(cloud_server).to_have_count(0)
-            expect(page.locator("#mode-picker-trigger-model")).to_contain_text("моделей пока нет")
+            expect(page.locator("#mode-picker-trigger-model")).to_contain_text("Моделей пока нет")
     assert key not in kept_file.read_text()
     others = [file for file in (tmp_path / "data").rglob("*") if file.is_file()]
     leaks = [file for file in (*others, app.log) if key.encode() in file.read_bytes()]

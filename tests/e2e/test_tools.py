@@ -95,7 +95,7 @@ def test_a_tool_that_changes_something_asks_and_its_question_outlives_a_reload(
     written = tmp_path / "written.txt"
     for page in visitor(chromium, house.url):
         begin(page)
-        switch_on(page, "все инструменты")
+        switch_on(page, "Все инструменты")
         ask(page, write_call(written))
         question = page.get_by_role("group", name="Модель хочет вызвать notes/write. Разрешить?")
         expect(question).to_be_visible()

@@ -75,6 +75,23 @@ def with_named_dialogs(script: str) -> str:
     return PICTURE.sub(lambda at: f"{undescribed}{at['head']}{name},", script)
 
 
+FIGURE = re.compile(
+    rf'(?P<head>typeof (?P<of>{_NAME})\.count=="number"\?{_NAME}\.jsx\({_NAME},\{{variant:"outline",className:"ml-auto",children:)(?P=of)\.count'
+)
+"""Where a slider says its number."""
+
+
+def with_figures_as_one_writes_them(script: str) -> str:
+    """The script whose sliders say 0,7 where people write so. Raises LookupError where the script is of
+    another Chainlit."""
+    made, count = FIGURE.subn(
+        r"\g<head>\g<of>.count.toLocaleString(document.documentElement.lang||void 0)", script
+    )
+    if count != 1:
+        raise LookupError("Chainlit's script draws sliders in another way than is known")
+    return made
+
+
 MOMENTS = (
     re.compile(rf'"data-step-type":(?P<what>{_NAME})\.type,'),
     re.compile(rf"id:`thread-\$\{{(?P<what>{_NAME})\.id\}}`,"),

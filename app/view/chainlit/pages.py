@@ -31,6 +31,7 @@ from app.view.chainlit.markdown import (
     with_any_file_at_first,
     with_code_facts,
     with_edits_at_any_time,
+    with_figures_as_one_writes_them,
     with_formulas,
     with_moments,
     with_named_dialogs,
@@ -59,6 +60,8 @@ def installable(html: str) -> str:
     links = (
         f'<link rel="manifest" href="{public}/manifest.webmanifest">'
         f'<link rel="apple-touch-icon" href="{public}/icons/apple-touch-icon.png">'
+        '<meta name="theme-color" media="(prefers-color-scheme: light)" content="#faf9f5">'
+        '<meta name="theme-color" media="(prefers-color-scheme: dark)" content="#181b1b">'
     )
     html = html.replace("initial-scale=1.0", "initial-scale=1.0, viewport-fit=cover", 1)
     return html.replace("</head>", f"{links}</head>", 1)
@@ -83,6 +86,7 @@ def _script() -> tuple[bytes, str]:
     """The script, compressed (once: Chainlit does it for each page), and its tag."""
     [path] = (Path(server.build_dir) / "assets").glob("index-*.js")
     text = with_edits_at_any_time(path.read_text(encoding="utf-8"))
+    text = with_figures_as_one_writes_them(text)
     text = with_moments(with_open_selects(with_named_dialogs(with_any_file_at_first(text))))
     text = with_steady_answers(
         with_code_facts(with_resting_microphone(text)), PACE.read_text(encoding="utf-8")

@@ -33,7 +33,7 @@ def test_everything_is_back_after_a_restart_and_the_next_question_knows_the_hist
         page.goto(f"{house.app.url}/thread/{thread}")
         expect(metrics(page)).to_have_count(1)
         assert squeezed(page.locator(ANSWER).last.inner_text()) == squeezed(first)
-        expect(page.get_by_role("button", name=re.compile("размышления"))).to_have_count(1)
+        expect(page.get_by_role("button", name=re.compile("Размышления"))).to_have_count(1)
         expect(page.locator(".negative-feedback-on")).to_have_count(1)
         expect(page.locator("#mode-picker-trigger-model")).to_contain_text("thinking")
     picture(page, "resumed")
@@ -119,7 +119,7 @@ def test_an_edit_and_a_regeneration_rewind_the_screen_and_the_history_and_delete
     for _ in range(2):
         expect(page.locator(QUESTION)).to_have_count(1)
         expect(page.locator(ANSWER)).to_have_count(1)
-        expect(page.get_by_role("button", name=re.compile("размышления"))).to_have_count(1)
+        expect(page.get_by_role("button", name=re.compile("Размышления"))).to_have_count(1)
         kinds = house.rows("SELECT kind FROM steps WHERE thread_id = ? ORDER BY seq", thread)
         # two questions, the edited one, and another answer to that
         turn = ["turn", "reasoning", "answer"]

@@ -44,7 +44,7 @@ def test_markdown_reads_like_the_conversation():
     assert as_markdown(THREAD, "ru") == (
         "# Борщ\n\n*2026-01-02 03:04 UTC — 2026-01-02 03:04 UTC*\n\n"
         "## ann\n\nКак варить?\n\nФайлы: рецепт.pdf\n\n"
-        "<details>\n<summary>размышления</summary>\n\nХм <b>\n\n</details>\n\n"
+        "<details>\n<summary>Размышления</summary>\n\nХм <b>\n\n</details>\n\n"
         "<details>\n<summary>Совет</summary>\n\n"
         "<details>\n<summary>Повар</summary>\n\nЗадача\n\nДолго.\n\n</details>\n\n</details>\n\n"
         "## model\n\n### Рецепт\n\nВарить долго.\n\n"

@@ -20,6 +20,7 @@ from app.view.chainlit.markdown import (
     with_any_file_at_first,
     with_code_facts,
     with_edits_at_any_time,
+    with_figures_as_one_writes_them,
     with_formulas,
     with_moments,
     with_named_dialogs,
@@ -268,6 +269,14 @@ def test_the_page_names_the_dialogs_that_have_no_name():
     [script] = (chainlit() / "frontend" / "dist" / "assets").glob("index-*.js")
     page = with_named_dialogs(script.read_text(encoding="utf-8"))
     assert page.count('className:"sr-only",children:"Konsilium"') == 2
+
+
+def test_the_page_says_the_number_of_a_slider_where_we_give_it_the_readers_form():
+    [script] = (chainlit() / "frontend" / "dist" / "assets").glob("index-*.js")
+    page = with_figures_as_one_writes_them(script.read_text(encoding="utf-8"))
+    assert page.count(".count.toLocaleString(document.documentElement.lang||void 0)") == 1
+    with pytest.raises(LookupError):
+        with_figures_as_one_writes_them("another")
 
 
 def test_the_page_copies_answers_by_what_our_script_stands_before():

@@ -80,7 +80,7 @@ async def test_thinking_is_drawn_in_a_step_of_its_own_before_the_answer():
     drawn = [(s["type"], s["name"], s["output"]) for s in screen.steps.values()]
     assert drawn == [
         ("run", "on_message", ""),
-        ("tool", "размышления", "думаю"),
+        ("tool", "Размышления", "думаю"),
         ("assistant_message", "model", "Да"),
     ]
 
@@ -109,7 +109,7 @@ async def test_a_slow_model_says_what_it_is_doing_until_the_first_word():
     _turn, follower, screen = await follow(script, patience_seconds=0.05)
     await follower.follow()
     shown = [d["name"] for e, d in screen.events if e == "new_message" and d["type"] == "tool"]
-    assert shown == ["модель загружается в память… 0 с"]
+    assert shown == ["Модель загружается в память… 0 с"]
     assert [s["type"] for s in screen.steps.values()] == ["run", "assistant_message"]
 
 
@@ -118,7 +118,7 @@ async def test_who_waits_behind_another_answer_is_told_so():
     _turn, follower, screen = await follow(script, busy=True, patience_seconds=0.05)
     await follower.follow()
     shown = [d["name"] for e, d in screen.events if e == "new_message" and d["type"] == "tool"]
-    assert shown == ["сервер пишет другой ответ, ваш вопрос ждёт своей очереди… 0 с"]
+    assert shown == ["Сервер пишет другой ответ, ваш вопрос ждёт своей очереди… 0 с"]
 
 
 async def test_a_page_that_comes_in_the_middle_gets_all_of_it_and_what_follows():

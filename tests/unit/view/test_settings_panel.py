@@ -42,12 +42,21 @@ def test_a_dead_server_is_named_with_the_reason_and_hides_nobody():
 def test_a_list_of_models_says_what_none_chosen_means():
     modes = {mode.id: mode for mode in MODES}
     for mode, option, said in (
-        ("consultation", "consultation_model", "как у беседы"),
-        ("best_of", "best_of_judge", "другая локальная, если есть"),
+        ("consultation", "consultation_model", "Как у беседы"),
+        ("best_of", "best_of_judge", "Другая локальная, если есть"),
     ):
         panel = widgets({}, modes[mode], [UP], "ru")
         select = next(widget for widget in panel if widget.id == option).to_dict()
         assert select["items"][0] == {"label": said, "value": UNSET}
+
+
+def test_what_may_be_chosen_begins_with_a_capital_in_every_language():
+    options = [*CHAT_OPTIONS, *(option for mode in MODES for option in mode.options)]
+    named = [choice.label for option in options for choice in option.choices]
+    named += [option.unset for option in options if option.unset]
+    assert [
+        text for text in named for words in (text.ru, text.uk, text.en) if words[0].islower()
+    ] == []
 
 
 def test_every_option_is_in_the_panel_in_every_language():

@@ -48,7 +48,7 @@ async def test_a_server_and_each_of_its_tools_can_be_switched_on_and_it_is_said_
     assert [one["label"] for one in shown.values()] == ["Tools", "Tools: notes"]
     items = {one["label"]: one["value"] for one in shown["tools_of:notes"]["items"]}
     assert items == {
-        "all of its tools": "notes",
+        "All of its tools": "notes",
         "Read": "notes/read",
         "Write (asks you)": "notes/write",
     }

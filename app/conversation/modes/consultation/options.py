@@ -47,12 +47,12 @@ OPTIONS: tuple[Option, ...] = (
             Choice(
                 "auto",
                 Text(
-                    ru="когда вопрос того требует",
-                    uk="коли запитання того потребує",
-                    en="when the question needs it",
+                    ru="Когда вопрос того требует",
+                    uk="Коли запитання того потребує",
+                    en="When the question needs it",
                 ),
             ),
-            Choice("always", Text(ru="всегда", uk="завжди", en="always")),
+            Choice("always", Text(ru="Всегда", uk="Завжди", en="Always")),
         ),
         group="mode",
     ),
@@ -67,8 +67,8 @@ OPTIONS: tuple[Option, ...] = (
         ),
         default="parallel",
         choices=(
-            Choice("parallel", Text(ru="одновременно", uk="одночасно", en="at once")),
-            Choice("sequential", Text(ru="по очереди", uk="по черзі", en="in turn")),
+            Choice("parallel", Text(ru="Одновременно", uk="Одночасно", en="At once")),
+            Choice("sequential", Text(ru="По очереди", uk="По черзі", en="In turn")),
         ),
         group="mode",
     ),

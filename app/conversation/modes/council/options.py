@@ -58,9 +58,9 @@ OPTIONS: tuple[Option, ...] = (
         ),
         default=None,
         unset=Text(
-            ru="кого участники поставят выше",
-            uk="кого учасники поставлять вище",
-            en="whom the members rank first",
+            ru="Кого участники поставят выше",
+            uk="Кого учасники поставлять вище",
+            en="Whom the members rank first",
         ),
         group="mode",
     ),
