@@ -1,12 +1,21 @@
-/* A picture of another machine is not fetched: the page's policy forbids it, since an answer could carry
-   away what was said in the picture's address. In its place stands the address, which opens by a click. */
+/* A picture or a video of another machine is not fetched: the page's policy forbids it, since an answer could
+   carry away what was said in its address. In its place stands the address, which opens by a click. */
 (() => {
   "use strict";
 
   const TEXTS = {
-    ru: { open: "Открыть картинку с", hint: "Картинка лежит на другом сервере и сама не загружается" },
-    uk: { open: "Відкрити зображення з", hint: "Зображення лежить на іншому сервері й саме не завантажується" },
-    en: { open: "Open the picture from", hint: "The picture is on another server and is not loaded by itself" },
+    ru: {
+      picture: { open: "Открыть картинку с", hint: "Картинка лежит на другом сервере и сама не загружается" },
+      video: { open: "Открыть видео с", hint: "Видео лежит на другом сервере и само не загружается" },
+    },
+    uk: {
+      picture: { open: "Відкрити зображення з", hint: "Зображення лежить на іншому сервері й саме не завантажується" },
+      video: { open: "Відкрити відео з", hint: "Відео лежить на іншому сервері й саме не завантажується" },
+    },
+    en: {
+      picture: { open: "Open the picture from", hint: "The picture is on another server and is not loaded by itself" },
+      video: { open: "Open the video from", hint: "The video is on another server and is not loaded by itself" },
+    },
   };
   const text = () => window.Konsilium.words(document.documentElement.lang.slice(0, 2), TEXTS);
   const escape = (words) => words.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
@@ -29,14 +38,13 @@
     }
   };
 
-  const put = (image) => {
-    const url = stranger(image.getAttribute("src") ?? "");
-    if (!url) return;
-    const words = `${text().open} ${url.host}`;
+  const put = (image, url, kind = "picture") => {
+    const { open, hint } = text()[kind];
+    const words = `${open} ${url.host}`;
     image.dataset.away = url.href;
     image.src = drawn(words.length > 40 ? `${words.slice(0, 39)}…` : words);
     image.alt = `${words}: ${url.href}`;
-    image.title = `${text().hint}: ${url.href}`;
+    image.title = `${hint}: ${url.href}`;
     image.tabIndex = 0;
     image.setAttribute("role", "link");
   };
@@ -51,18 +59,30 @@
   document.addEventListener("click", open, true);
   document.addEventListener("keydown", open, true);
 
-  new MutationObserver((changes) => {
-    for (const { type, target, addedNodes } of changes) {
-      if (type === "attributes") {
-        if (target.matches("img")) put(target);
-        continue;
-      }
-      for (const node of addedNodes) {
-        if (node.nodeType !== Node.ELEMENT_NODE) continue;
-        if (node.matches("img")) put(node);
-        for (const image of node.querySelectorAll("img")) put(image);
-      }
-    }
-  }).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["src"] });
-  for (const image of document.images) put(image);
+  /* React gives a picture its address so, and not even the attempt is made. */
+  const set = Element.prototype.setAttribute;
+  HTMLImageElement.prototype.setAttribute = function (name, value) {
+    const url = name === "src" && stranger(value);
+    if (url) return put(this, url);
+    if (name === "src") delete this.dataset.away;
+    if (name !== "alt" || !this.dataset.away) set.call(this, name, value);
+    return undefined;
+  };
+  HTMLVideoElement.prototype.setAttribute = function (name, value) {
+    const url = name === "src" && stranger(value);
+    if (!url) return set.call(this, name, value);
+    this.dataset.away = url.href;
+    this.hidden = true;
+    return undefined;
+  };
+  window.Konsilium.whenDrawn("video[data-away]", (video) => {
+    if (video.previousElementSibling) return;
+    const image = new Image();
+    put(image, new URL(video.dataset.away), "video");
+    video.before(image);
+  });
+  for (const image of document.images) {
+    const url = stranger(image.getAttribute("src") ?? "");
+    if (url) put(image, url);
+  }
 })();

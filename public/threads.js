@@ -54,6 +54,9 @@
     if (label.textContent === "Unshare") label.firstChild.data = text().unshare;
   });
 
+  /* The help leads to the description of the API, wherever the app is served. */
+  window.Konsilium.whenDrawn('[role="dialog"] a[href="/api/docs"]', (link) => (link.href = new URL("api/docs", root)));
+
   /* What was just done can be undone for a while: a deleted thread comes back from the bin, an edit or
      another answer gives way to the version before it, which its arrows lead to later, too. Time stands still
      under the pointer and the focus; who writes on, or steps to another version, needs it no more. */

@@ -12,7 +12,10 @@ from tests.e2e.conftest import ask, picture, visitor
 from tests.processes import Process, konsilium, running
 
 AWAY = "https://pictures.invalid/cat.png?q=what-was-said"
-ANSWER = f"""Here: ![a cat]({AWAY})
+FILM = "https://films.invalid/cat.mp4?q=what-was-said"
+ANSWER = f"""Here: ![a cat]({AWAY}), ![by name][cat], ![a film]({FILM})
+
+[cat]: {AWAY}
 
 <img src="{AWAY}&raw" onerror="document.title='ran'"> <script>document.title = 'ran'</script>
 
@@ -27,6 +30,10 @@ def test_a_picture_of_elsewhere_is_a_place_to_click_and_nothing_is_asked_for(pag
     expect(image.first).to_have_attribute("data-away", AWAY)
     expect(image.first).to_have_attribute("alt", re.compile(re.escape(AWAY)))
     expect(page.get_by_role("link", name="a link", exact=True).first).to_be_visible()
+    film = page.locator(f'img[data-away="{FILM}"]').first
+    expect(film).to_have_attribute("alt", re.compile("видео.*" + re.escape(FILM)))
+    expect(page.locator("video").first).to_be_hidden()
+    assert page.locator("video[src]").count() == 0
     assert page.locator('a[href^="javascript"]').count() == 0
     assert page.evaluate("document.title") != "ran"
     picture(page, "picture-of-elsewhere")
