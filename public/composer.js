@@ -70,8 +70,18 @@
     if (kept) setTimeout(() => write(kept));
   };
 
-  document.addEventListener("click", ({ target }) => {
-    if (queued && target.closest?.("#stop-button")) queued.stopped = true;
+  /* Stopped by the keyboard, the button takes the focus along as it goes. */
+  let byKey = false;
+  const refocus = () => {
+    if (!byKey || running() || !field()) return;
+    byKey = false;
+    const { activeElement: at } = document;
+    if (at === document.body || at.disabled) field().focus();
+  };
+  document.addEventListener("click", ({ target, detail }) => {
+    if (!target.closest?.("#stop-button")) return;
+    if (queued) queued.stopped = true;
+    byKey = detail === 0;
   }, true);
 
   document.addEventListener("keydown", (event) => {
@@ -119,6 +129,7 @@
     }
     const button = document.querySelector("#k-tools");
     if (button) K.label(button, text().tools);
+    if (button && settings && button.disabled !== settings.disabled) button.disabled = settings.disabled;
     const list = wanted && document.querySelector('#chat-settings :is(label[for="knowledge"], label[for^="tools_of:"])');
     if (!list) return;
     wanted = false;
@@ -128,5 +139,6 @@
   K.eachFrame(() => {
     lead();
     next();
+    refocus();
   });
 })();

@@ -350,7 +350,7 @@
   const percent = (share) => {
     if (!known(share)) return DASH;
     const value = Number(share) * 100;
-    return value > 0 && value < 1 ? "<1 %" : `${Math.round(value)} %`;
+    return value > 0 && value < 1 ? "<1\u00a0%" : `${Math.round(value)}\u00a0%`;
   };
 
   /* Why a server does not serve, by the code of the error; and what it does while it fetches a model. */

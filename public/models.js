@@ -142,7 +142,7 @@
         ),
       ),
     );
-    if (!made.length) list.append(make("p", { class: "k-models-none", role: "presentation" }, facts.models.length || target.items ? text().none : text().empty));
+    if (!made.length) list.append(make("p", { class: "k-models-none", role: "group" }, facts.models.length || target.items ? text().none : text().empty));
     said.textContent = input.value ? text().found(rows().length) : "";
     list.scrollTop = top;
     const same = rows().find((row) => row.id === before);

@@ -92,6 +92,27 @@
     put(slider, "aria-label", slider.closest(".flex-col")?.parentElement.querySelector("label")?.textContent);
   });
 
+  K.whenDrawn("#edit-chat-input", (field) => put(field, "aria-label", words(BUTTONS[".edit-message"])));
+  K.whenDrawn(".message-content code.hljs", (code) => put(code, "tabindex", "0")); // long lines are scrolled
+
+  /* A dialog that closes gives the focus back to what opened it, also where that was drawn anew meanwhile. */
+  let opener = null;
+  let open = false;
+  document.addEventListener("focusin", ({ target }) => {
+    if (!target.closest('[role$="dialog"]')) opener = target;
+  });
+  const giveBack = (again) => {
+    if (open || document.activeElement !== document.body || !opener) return;
+    const back = opener.isConnected ? opener : document.getElementById(opener.id);
+    if (back && !back.disabled) back.focus();
+    if (again && document.activeElement === document.body) setTimeout(giveBack, 100, again - 1);
+  };
+  K.eachFrame(() => {
+    const was = open;
+    open = [...document.body.children].some((one) => one.matches('[role$="dialog"][data-state="open"]'));
+    if (was && !open) setTimeout(giveBack, 100, 20);
+  });
+
   /* A list to choose from can be scrolled by the keyboard, and a field speaks of it while it is there. */
   K.whenDrawn("[cmdk-list]", (list) => {
     put(list, "tabindex", "0");

@@ -20,13 +20,14 @@
   const text = () => window.Konsilium.words(document.documentElement.lang.slice(0, 2), TEXTS);
   const escape = (words) => words.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
+  const DRAWN = "data:image/svg+xml,";
   const drawn = (words) => {
     const width = Math.min(360, 44 + words.length * 8);
     const svg =
       `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="40">` +
       `<rect x=".5" y=".5" width="${width - 1}" height="39" rx="8" fill="#8881" stroke="#8886"/>` +
       `<text x="14" y="25" font-family="system-ui, sans-serif" font-size="14" fill="#4477cc">↗ ${escape(words)}</text></svg>`;
-    return `data:image/svg+xml,${encodeURIComponent(svg)}`;
+    return DRAWN + encodeURIComponent(svg);
   };
 
   const stranger = (address) => {
@@ -59,14 +60,22 @@
   document.addEventListener("click", open, true);
   document.addEventListener("keydown", open, true);
 
-  /* React gives a picture its address so, and not even the attempt is made. */
+  /* React gives a picture its address by the attribute, and once more by the property when it is shown: not
+     even the attempt is made. */
   const set = Element.prototype.setAttribute;
+  const src = Object.getOwnPropertyDescriptor(HTMLImageElement.prototype, "src");
+  Object.defineProperty(HTMLImageElement.prototype, "src", {
+    ...src,
+    set(value) {
+      const url = stranger(value);
+      if (url) return put(this, url);
+      if (!String(value).startsWith(DRAWN)) delete this.dataset.away;
+      return src.set.call(this, value);
+    },
+  });
   HTMLImageElement.prototype.setAttribute = function (name, value) {
-    const url = name === "src" && stranger(value);
-    if (url) return put(this, url);
-    if (name === "src") delete this.dataset.away;
-    if (name !== "alt" || !this.dataset.away) set.call(this, name, value);
-    return undefined;
+    if (name === "src") this.src = value;
+    else if (name !== "alt" || !this.dataset.away) set.call(this, name, value);
   };
   HTMLVideoElement.prototype.setAttribute = function (name, value) {
     const url = name === "src" && stranger(value);

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from app.core.models import Currency, ModelProfile
-from app.core.text import Language, Text, plural
+from app.core.text import Language, Text, plural, written
 
 INSTRUCTIONS = 350
 """Tokens of our own words in a prompt of a council."""
@@ -84,10 +84,10 @@ def tokens_in(characters: int) -> int:
 
 
 def said(estimated: Estimate, language: Language, *, minutes: bool = False) -> str:
-    """One line for the plan: "5 вызовов модели · ≈ 4200 токенов · ≈ 0.42 ₽"; with `minutes` also those
+    """One line for the plan: "5 вызовов модели · ≈ 4 200 токенов · ≈ 0,42 ₽"; with `minutes` also those
     that machines of ours are busy."""
     calls = plural(estimated.calls, *CALLS).format(n=estimated.calls)[language]
-    tokens = TOKENS[language].format(n=round(estimated.tokens, -2))
+    tokens = TOKENS[language].format(n=written(round(estimated.tokens, -2), language))
     parts = [calls, tokens, _money(estimated.money, language)]
     if minutes and estimated.seconds:
         parts.append(MINUTES[language].format(n=max(1, round(estimated.seconds / 60))))
@@ -100,11 +100,12 @@ def _money(money: dict[Currency, Decimal] | None, language: Language) -> str:
     if not money:
         return FREE[language]
     signs = {"RUB": "{} ₽", "USD": "${}"}
-    sums = [signs[currency].format(_amount(sum_)) for currency, sum_ in money.items()]
+    sums = [signs[currency].format(_amount(sum_, language)) for currency, sum_ in money.items()]
     return "≈ " + " + ".join(sums)
 
 
-def _amount(amount: Decimal) -> str:
-    """Two significant digits at least, as under an answer: 12.40, 0.42, 0.0042."""
+def _amount(amount: Decimal, language: Language) -> str:
+    """Two significant digits at least, as under an answer: 12.40, 0.42, 0.0042; with a comma where people
+    write one."""
     digits = 2 if amount >= Decimal("0.1") or not amount else 1 - amount.adjusted()
-    return f"{amount:.{digits}f}"
+    return written(amount, language, digits)

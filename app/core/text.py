@@ -1,6 +1,7 @@
 """Texts for people, in the three languages of the users, side by side."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal, get_args
 
 Language = Literal["ru", "uk", "en"]
@@ -46,6 +47,14 @@ def language_of(tag: str | None) -> Language:
         if primary == language:
             return language
     return "en"
+
+
+def written(number: int | Decimal, language: Language, digits: int = 0) -> str:
+    """A figure as people of that language write it: 5 100 and 0,42, or 5,100 and 0.42."""
+    figure = f"{number:,.{digits}f}"
+    if language == "en":
+        return figure
+    return figure.replace(",", "\N{NO-BREAK SPACE}").replace(".", ",")
 
 
 def plural(number: int, one: Text, few: Text, many: Text) -> Text:

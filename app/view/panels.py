@@ -19,7 +19,7 @@ from app.core.models import Capability, ModelProfile, ModelRef, ServerState
 from app.core.options import AS_IT_DOES, CHAT_OPTIONS, UNSET, ChatOptions, Option
 from app.core.ports import KeyValueStore, Models
 from app.core.reports import UsageFilter, UsageSummary
-from app.core.text import Language, Text
+from app.core.text import Language, Text, written
 from app.storage.history import Conversations
 from app.storage.usage import StoredUsage
 from app.view.chainlit.browser import Browser, every_browser, open_on
@@ -398,9 +398,7 @@ def total_hint(total: UsageSummary, language: Language) -> str:
 
 
 def _count(value: int | None, language: Language) -> str:
-    if value is None:
-        return DASH
-    return f"{value:,}" if language == "en" else f"{value:,}".replace(",", "\N{NO-BREAK SPACE}")
+    return DASH if value is None else written(value, language)
 
 
 def _rubles(amount: Decimal | None, language: Language) -> str:
@@ -410,8 +408,7 @@ def _rubles(amount: Decimal | None, language: Language) -> str:
     if amount == 0:
         return "0 ₽"
     digits = 2 if amount >= 1 else min(8, 1 - amount.adjusted())
-    figure = f"{amount:.{digits}f}"
-    return f"{figure if language == 'en' else figure.replace('.', ',')} ₽"
+    return f"{written(amount, language, digits)} ₽"
 
 
 DEFAULTS = "chat-defaults"

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    Locator,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
@@ -108,11 +115,13 @@ def visitor(
     dark: bool = False,
     width: int = 1280,
     zone: str | None = None,
+    headers: dict[str, str] | None = None,
 ) -> Iterator[Page]:
     """A page in a context of its own; fails where the page asked anyone but the app for anything."""
     context = chromium.new_context(
         locale=language,
         timezone_id=zone,
+        extra_http_headers=headers,
         color_scheme="dark" if dark else "light",
         viewport={"width": width, "height": 844 if width < 600 else 860},
     )

@@ -10,7 +10,12 @@ import chainlit as cl
 
 from app.conversation.modes import ELEMENTS as MODE_ELEMENTS
 from app.core.text import language_of
-from app.view.chainlit.pages import elements_router, project_router
+from app.view.chainlit.pages import (
+    elements_router,
+    offline_router,
+    project_router,
+    script_router,
+)
 from app.view.chainlit.server import put_first, serve_clean_pages
 
 ENTRY: dict[str, Any] = {
@@ -162,4 +167,4 @@ async def show(_: cl.Message) -> None:
 
 
 serve_clean_pages()
-put_first(project_router(), elements_router(MODE_ELEMENTS))
+put_first(project_router(), elements_router(MODE_ELEMENTS), script_router(), offline_router())

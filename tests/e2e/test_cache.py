@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.conftest import ServerLog, ask, choose, metrics, picture
+from tests.e2e.conftest import ServerLog, ask, choose, metrics, picture, visitor
 from tests.processes import Process, konsilium, running, simulator
 from tests.waiting import wait_until
 
@@ -63,23 +63,17 @@ Visit = Callable[[str], Page]
 @pytest.fixture
 def visit(chromium: Browser, house: Process) -> Iterator[Visit]:
     """Opens the chat as somebody."""
-    contexts = []
+    visits = []
 
     def enter(user: str) -> Page:
-        context = chromium.new_context(
-            locale="ru-RU",
-            viewport={"width": 1280, "height": 860},
-            extra_http_headers={"X-Forwarded-User": user},
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.goto(house.url)
+        visits.append(visitor(chromium, house.url, headers={"X-Forwarded-User": user}))
+        page = next(visits[-1])
         expect(page.locator("#mode-picker-trigger-model")).to_be_visible()  # signed in by now
         return page
 
     yield enter
-    for context in contexts:
-        context.close()
+    for visit in visits:
+        next(visit, None)
 
 
 def new_chat(page: Page) -> None:
@@ -113,7 +107,7 @@ def test_a_repeated_question_is_answered_from_the_cache_and_the_model_may_be_ask
     page = visit("anna")
     answered(page, "Почему небо голубое?")
     assert entries(folder) == 0, "it is off until it is switched on"
-    choose(page, answer_cache="тот же вопрос")
+    choose(page, answer_cache="Тот же вопрос")
     kept(page, folder, "Почему небо голубое?")
     note = answered(page, "Почему  небо голубое? ")
     expect(note).to_contain_text(
@@ -135,7 +129,7 @@ def test_a_question_a_model_finds_the_same_and_an_alike_one_that_may_be_taken(
     visit: Visit, folder: Path
 ):
     page = visit("bohdan")
-    choose(page, model=SLOW, answer_cache="и предлагать ответ на похожий")
+    choose(page, model=SLOW, answer_cache="Тот же, а на похожий — предложить ответ")
     kept(page, folder, WHICH)
     note = answered(page, WHICH_ELSE)
     expect(note).to_contain_text(f"Из кеша: модель сочла, что это тот же вопрос: «{WHICH}»")
@@ -156,7 +150,7 @@ def test_a_question_a_model_finds_the_same_and_an_alike_one_that_may_be_taken(
 
 def test_a_disliked_answer_is_not_given_again(visit: Visit, folder: Path, calls: Callable[[], int]):
     page = visit("vera")
-    choose(page, answer_cache="тот же вопрос")
+    choose(page, answer_cache="Тот же вопрос")
     kept(page, folder, "Как варить борщ?")
     before = entries(folder)
     answered(page, "Как варить борщ?")
@@ -173,11 +167,11 @@ def test_a_disliked_answer_is_not_given_again(visit: Visit, folder: Path, calls:
 def test_another_person_model_or_system_prompt_is_another_cache(visit: Visit, folder: Path):
     question = "Сколько ног у паука?"
     page = visit("hanna")
-    choose(page, answer_cache="и предлагать ответ на похожий")
+    choose(page, answer_cache="Тот же, а на похожий — предложить ответ")
     kept(page, folder, question)
     expect(answered(page, question)).to_have_count(1)
     other = visit("denys")
-    choose(other, answer_cache="и предлагать ответ на похожий")
+    choose(other, answer_cache="Тот же, а на похожий — предложить ответ")
     expect(answered(other, question)).to_have_count(0)
     choose(page, model="say-Два")
     expect(answered(page, question)).to_have_count(0)
@@ -199,7 +193,7 @@ def test_the_dashboard_counts_what_the_cache_gave(visit: Visit, folder: Path):
         hits, taken = database.execute(query).fetchone()
     assert taken == 1
     expect(page.locator('[data-figure="cache"]')).to_have_attribute("data-value", str(hits))
-    expect(page.locator("#cards")).to_contain_text("по подсказке: 1")
+    expect(page.locator("#cards")).to_contain_text("По подсказке: 1")
     picture(page, "cache-dashboard")
 
 

@@ -37,11 +37,11 @@ _DOCS = """<!doctype html>
 body { margin: 0 }
 nav { padding: 1rem 1.25rem; font: 1rem/1.5 system-ui, sans-serif }
 nav a { color: #1b6158 }
-.swagger-ui .opblock-get .opblock-summary-method { background: #1d63ad }
-.swagger-ui .opblock-post .opblock-summary-method { background: #1e7a4c }
-.swagger-ui .opblock-put .opblock-summary-method { background: #94560a }
-.swagger-ui .opblock-patch .opblock-summary-method { background: #12756a }
-.swagger-ui .opblock-delete .opblock-summary-method { background: #b3261e }
+.swagger-ui .opblock.opblock-get .opblock-summary-method { background: #1d63ad }
+.swagger-ui .opblock.opblock-post .opblock-summary-method { background: #1e7a4c }
+.swagger-ui .opblock.opblock-put .opblock-summary-method { background: #94560a }
+.swagger-ui .opblock.opblock-patch .opblock-summary-method { background: #12756a }
+.swagger-ui .opblock.opblock-delete .opblock-summary-method { background: #b3261e }
 .swagger-ui .info .title small.version-stamp { background: #466300 }
 .swagger-ui .btn.authorize { color: #1e7a4c; border-color: currentColor }
 .swagger-ui .btn.authorize svg { fill: currentColor }

@@ -48,6 +48,33 @@ def with_any_file_at_first(script: str) -> str:
     return made
 
 
+REFUSED = re.compile(
+    rf"(?P<head>(?P<e>{_NAME}) instanceof (?P<own>{_NAME})&&\((?P=e)\.status===401&&this\.on401&&this\.on401\(\),"
+    r"this\.onError&&this\.onError\((?P=e)\)\),)console\.error\((?P=e)\)"
+)
+"""Where an answer that refuses is told of."""
+UNDESCRIBED = re.compile(
+    rf"(?P<of>{_NAME})(?P<rest>\.current\)==null\?void 0:{_NAME}\.getAttribute\(\"aria-describedby\"\);"
+    rf"{_NAME}&&{_NAME}&&\(document\.getElementById\({_NAME}\)\|\|)console\.warn\({_NAME}\)"
+)
+"""Where a dialog speaks of a description that it has not."""
+
+
+def with_a_quiet_console(script: str) -> str:
+    """The script that says in the console only what somebody has to mend: that one is not signed in, or
+    whatever else the server refuses, the page shows; and a dialog without a description speaks of none.
+    Raises LookupError where the script is of another Chainlit."""
+    script, refused = REFUSED.subn(
+        r"\g<head>(\g<e> instanceof \g<own>)||console.error(\g<e>)", script
+    )
+    script, undescribed = UNDESCRIBED.subn(
+        r'\g<of>\g<rest>\g<of>.current.removeAttribute("aria-describedby")', script
+    )
+    if (refused, undescribed) != (1, 1):
+        raise LookupError("Chainlit's script complains in another way than is known")
+    return script
+
+
 DIALOG_TITLE = re.compile(
     rf"(?P<made>{_NAME}\.jsx\({_NAME}),\{{className:\"sr-only\",children:\"View PDF\"\}}\)"
 )
@@ -68,11 +95,8 @@ def with_named_dialogs(script: str) -> str:
     if found is None or any(len(one.findall(script)) != 1 for one in (SIDEBAR, PICTURE)):
         raise LookupError("Chainlit's script draws dialogs in another way than is known")
     name = f'{found["made"]},{{className:"sr-only",children:"Konsilium"}})'
-    undescribed = '"aria-describedby":void 0,'
-    script = SIDEBAR.sub(
-        lambda at: f"{at['head']}{undescribed}{at['rest']}[{name},{at['child']}]}}", script
-    )
-    return PICTURE.sub(lambda at: f"{undescribed}{at['head']}{name},", script)
+    script = SIDEBAR.sub(lambda at: f"{at['head']}{at['rest']}[{name},{at['child']}]}}", script)
+    return PICTURE.sub(lambda at: f"{at['head']}{name},", script)
 
 
 FIGURE = re.compile(

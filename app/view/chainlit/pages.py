@@ -28,6 +28,7 @@ from app.view.chainlit.data_layer import DataLayer
 from app.view.chainlit.markdown import (
     FORMULAS,
     PACE,
+    with_a_quiet_console,
     with_any_file_at_first,
     with_code_facts,
     with_edits_at_any_time,
@@ -86,7 +87,7 @@ def _script() -> tuple[bytes, str]:
     """The script, compressed (once: Chainlit does it for each page), and its tag."""
     [path] = (Path(server.build_dir) / "assets").glob("index-*.js")
     text = with_edits_at_any_time(path.read_text(encoding="utf-8"))
-    text = with_figures_as_one_writes_them(text)
+    text = with_a_quiet_console(with_figures_as_one_writes_them(text))
     text = with_moments(with_open_selects(with_named_dialogs(with_any_file_at_first(text))))
     text = with_steady_answers(
         with_code_facts(with_resting_microphone(text)), PACE.read_text(encoding="utf-8")

@@ -13,6 +13,7 @@ from tests.axe import wait_for_no_violations
 from tests.e2e.conftest import choose, metrics, pick, picture, visitor
 from tests.e2e.lasting.house import (
     ANSWER,
+    ENDLESS,
     LONG,
     QUESTION,
     House,
@@ -22,6 +23,7 @@ from tests.e2e.lasting.house import (
     new_chat,
     settings,
 )
+from tests.e2e.lasting.keyboard import ask_by_keys, choose_model, tab_to
 from tests.processes import ROOT, running
 from tests.waiting import wait_until
 
@@ -94,6 +96,57 @@ def test_a_wrong_password_is_refused_and_guessing_slows_down_and_says_so(
         expect(page.get_by_role("alert")).to_contain_text("Слишком много попыток")
         picture(page, "sign-in-slowed")
         assert page.url.endswith("/login")
+
+
+@pytest.mark.timeout(400)  # many stops of Tab
+def test_the_keyboard_alone_signs_in_asks_stops_edits_and_steps_through_versions(
+    chromium: Browser, house: House
+):
+    """Every stop of Tab is seen, and shows that it has the focus."""
+    for page in visitor(chromium, house.app.url, language="en-US"):
+        field = page.locator("#chat-input")
+        expect(page.locator("#email")).to_be_visible(timeout=30_000)
+        tab_to(page, page.locator("#email"))
+        page.keyboard.type("ann")
+        tab_to(page, page.locator("#password"))
+        page.keyboard.type(SECRETS["ann"])
+        page.keyboard.press("Enter")
+        expect(field).to_be_visible()
+
+        choose_model(page, "echo")
+        ask_by_keys(page, "First wording")
+        expect(metrics(page)).to_have_count(1)
+        tab_to(page, page.locator(".edit-message"), key="Shift+Tab")
+        page.keyboard.press("Enter")
+        expect(page.locator("#edit-chat-input")).to_be_focused()
+        page.keyboard.press("ControlOrMeta+a")
+        page.keyboard.type("Second wording")
+        page.keyboard.press("Enter")
+        expect(page.locator(ANSWER).last).to_contain_text("Second wording")
+        expect(page.locator("#stop-button")).to_have_count(0)
+        tab_to(page, page.get_by_role("button", name="Regenerate"), key="Shift+Tab")
+        page.keyboard.press("Enter")
+        versions = page.locator(f"{ANSWER} .k-siblings")
+        expect(versions).to_contain_text("2/2")
+        expect(page.locator("#stop-button")).to_have_count(0)
+        tab_to(page, versions.get_by_role("button").first, key="Shift+Tab")
+        page.keyboard.press("Enter")
+        expect(versions).to_contain_text("1/2")
+        expect(versions.locator("button:focus")).to_have_count(1)
+        numbers = metrics(page).locator(".k-summary")
+        tab_to(page, numbers, key="Shift+Tab")
+        page.keyboard.press("Enter")
+        expect(metrics(page).locator(".k-facts")).to_be_visible()
+        expect(numbers).to_be_focused()
+
+        tab_to(page, field)
+        choose_model(page, ENDLESS)
+        ask_by_keys(page, "Without an end")
+        expect(page.locator(ANSWER).last).to_contain_text("понятно")
+        tab_to(page, page.locator("#stop-button"))
+        page.keyboard.press("Enter")
+        expect(metrics(page).last).to_contain_text("stopped")
+        expect(field).to_be_focused()
 
 
 def test_whoever_signs_out_is_out(chromium: Browser, house: House):
@@ -170,8 +223,8 @@ CHOSEN: dict[str, str | bool | float] = {
     "compress_system_prompt": True,
     "summary_model": "thinking",
     "window": "4096",
-    "overflow": "не отправлять",
-    "answer_cache": "тот же вопрос",
+    "overflow": "Не отправлять",
+    "answer_cache": "Тот же вопрос",
     "best_of_n": "2",
     "best_of_selector": "длин",
     "best_of_judge": "thinking",

@@ -17,6 +17,7 @@ import pytest
 from app.view.chainlit.markdown import (
     FORMULAS,
     PACE,
+    with_a_quiet_console,
     with_any_file_at_first,
     with_code_facts,
     with_edits_at_any_time,
@@ -277,6 +278,14 @@ def test_the_page_says_the_number_of_a_slider_where_we_give_it_the_readers_form(
     assert page.count(".count.toLocaleString(document.documentElement.lang||void 0)") == 1
     with pytest.raises(LookupError):
         with_figures_as_one_writes_them("another")
+
+
+def test_the_page_complains_in_its_console_where_we_quieten_it():
+    [script] = (chainlit() / "frontend" / "dist" / "assets").glob("index-*.js")
+    page = with_a_quiet_console(script.read_text(encoding="utf-8"))
+    assert page.count('.current.removeAttribute("aria-describedby")') == 1
+    with pytest.raises(LookupError):
+        with_a_quiet_console("another")
 
 
 def test_the_page_copies_answers_by_what_our_script_stands_before():
