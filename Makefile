@@ -60,7 +60,7 @@ soak: .venv/.tests  ## the long runs with faults
 
 # With OLLAMA_REAL=http://127.0.0.1:11434 it tries that Ollama instead: what the app relies on, with its smallest
 # model or OLLAMA_REAL_MODEL.
-clients: .venv/.tests  ## real programs and packages against the app: Codex, Claude Code, the AI SDK, …; needs npm, minutes
+clients: .venv/.tests  ## real programs and packages against the app: Codex, Claude Code, Open WebUI, the AI SDK, …; needs npm, minutes, 3 GB
 	@$(BIN)/python -m tests.clients
 
 fresh:  ## the README's commands on a bare Debian, as root; minutes
