@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.conftest import ask, pick, picture, visitor
+from tests.e2e.conftest import ask, metrics, pick, picture, visitor
 from tests.processes import Process, konsilium, running, simulator
 
 SLOW = "echo+paced-100ms"
+UNCLOSED = "marks-10000"
 
 DRAWN = {
     # what an answer says -> the sources of the formulas that are drawn
@@ -56,7 +57,7 @@ KEPT = {
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     folder = tmp_path_factory.mktemp("formulas")
-    server = simulator("ollama", folder, "echo", SLOW)
+    server = simulator("ollama", folder, "echo", SLOW, UNCLOSED)
     process = konsilium(folder, OLLAMA_HOST=server.url, MODEL_NAME="ollama/echo")
     with running(server, process):
         yield process
@@ -101,11 +102,12 @@ def test_formulas_are_drawn_and_prices_paths_and_code_are_not(chromium: Browser,
         assert not [text for text in warnings if "katex" in text.lower()]
 
 
-def test_marks_that_nobody_closes_keep_no_page_busy(chromium: Browser, app: Process):
+def test_marks_that_nobody_closes_keep_no_page_busy(page: Page):
     """Each of them was looked for to the end of the answer: with so many, for a minute and more."""
-    thread = answers(app, "\\(a_1 " * 10_000)
-    for page in visitor(chromium, f"{app.url}/thread/{thread}"):
-        expect(words(page, 0)).to_contain_text("\\(a_1 \\(a_1", timeout=60_000)
+    pick(page, "model", UNCLOSED)
+    ask(page, "Начни формулы")
+    expect(metrics(page)).to_have_count(1, timeout=60_000)
+    expect(words(page, 0)).to_contain_text("\\(a_1 \\(a_1")
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -135,7 +135,8 @@ def hostile(host: str) -> dict[str, str]:
     mermaid = f"""%%{{init: {{"themeCSS": "@import url({host}/m.css);", "securityLevel": "loose"}}}}%%
 flowchart LR
   A["<img src='{host}/node.png' onerror='fetch(1)'> First"] --> B[Second]
-  click B href "{host}/click" """
+  click B href "{host}/click"
+"""
     return {"html": page, "svg": svg, "mermaid": mermaid}
 
 

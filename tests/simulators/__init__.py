@@ -24,6 +24,7 @@ Names made of no such words (`gemma2:2b`) behave as `echo`.
 | `len-N` | N tokens of Russian, Ukrainian and English words with an emoji now and then |
 | `burst-N` | the same at full speed, whatever the pace |
 | `chars-N` | one letter N times, as tokens of 1,000 |
+| `marks-N` | N formulas that begin and do not end |
 | `say-WORD` | says WORD; underscores are spaces; `say-` says nothing at all |
 | `exotic` | U+0085, U+2028, NUL, joined emoji, combining accents, quotes, backslashes |
 | `json` | JSON that fits the schema asked for, or {"answer": ...} |

@@ -52,7 +52,9 @@ class Script:
     """What one request to a model of that name will see."""
 
     name: str
-    text: Literal["echo", "last", "words", "chars", "say", "exotic", "json", "notes"] = "echo"
+    text: Literal["echo", "last", "words", "chars", "marks", "say", "exotic", "json", "notes"] = (
+        "echo"
+    )
     amount: int = 0
     council: int | None = None
     said: str = ""
@@ -123,7 +125,7 @@ _FLAGS: dict[str, dict[str, Any]] = {
 _FAULT = re.compile(
     r"(error|bare-error|named-error|reason-error|cut|torn|reset|close|stall|chatter)-after-(\d+)\Z"
 )
-_NUMBER = re.compile(r"(council|len|burst|chars|error|retry|flaky|split)-(\d+)\Z")
+_NUMBER = re.compile(r"(council|len|burst|chars|marks|error|retry|flaky|split)-(\d+)\Z")
 _TIME = re.compile(r"(paced|slow-first|load)-(\d+(?:\.\d+)?)(ms|s)\Z")
 _FIELDS = {"paced": "pace", "slow-first": "first", "load": "load"}
 
@@ -158,8 +160,8 @@ def _with(script: Script, word: str) -> Script:
                 return replace(script, council=number)
             case "len" | "burst":
                 return replace(script, text="words", amount=number)
-            case "chars":
-                return replace(script, text="chars", amount=number)
+            case "chars" | "marks":
+                return replace(script, text=match[1], amount=number)
             case "error":
                 return replace(script, status=number)
             case "retry":
@@ -205,6 +207,8 @@ def _answer_of(script: Script, last_user: str, schema: Mapping[str, Any] | None)
         case "chars":
             whole, rest = divmod(script.amount, 1000)
             return ["x" * 1000] * whole + (["x" * rest] if rest else [])
+        case "marks":
+            return ["\\(a_1 "] * script.amount
         case "say":
             return split_words(script.said)
         case "last":
