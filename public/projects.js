@@ -103,6 +103,7 @@
   /* -- moving a thread: its menu (shelf.js) opens a dialog of all projects ------------------------------------- */
 
   const dialog = make("dialog", { id: "k-project-dialog", class: "k-dialog" });
+  dialog.addEventListener("close", () => dialog.remove()); // a side bar that opens hides what it finds
   const moveTo = async (thread, project, undone = false) => {
     const before = folder(); // the list shows what is in it
     dialog.close();
@@ -144,7 +145,7 @@
     drop.addEventListener("click", () => dialog.close());
     dialog.setAttribute("aria-labelledby", title.id);
     dialog.replaceChildren(title, ...(thread && projects.length ? choices : []), form, problem, drop);
-    if (!dialog.isConnected) document.body.append(dialog);
+    document.body.append(dialog);
     dialog.showModal();
     if (!thread || !projects.length) name.focus();
   };
