@@ -95,6 +95,13 @@
   K.whenDrawn("#edit-chat-input", (field) => put(field, "aria-label", words(BUTTONS[".edit-message"])));
   K.whenDrawn(".message-content code.hljs", (code) => put(code, "tabindex", "0")); // long lines are scrolled
 
+  /* A new name is given by Enter, too. */
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing || !event.target.matches?.('[role="dialog"] input#name')) return;
+    event.preventDefault();
+    [...event.target.closest('[role="dialog"]').querySelectorAll("button:not(.absolute)")].at(-1)?.click();
+  });
+
   /* A dialog that closes gives the focus back to what opened it, also where that was drawn anew meanwhile. */
   let opener = null;
   let open = false;

@@ -82,6 +82,8 @@ SIDEBAR = re.compile(
     r"(?P<head>\"data-mobile\":\"true\",)(?P<rest>className:[^()]*\.jsx\(\"div\",\{className:\"flex h-full w-full flex-col\",children:)"
     rf"(?P<child>{_NAME})\}}"
 )
+SIDE_TITLE = re.compile(rf'(?P<head>{_NAME}\.jsx\({_NAME},\{{)id:"side-view-title",children:')
+"""The heading of the side view of a phone, which names its dialog, but not by that id."""
 PICTURE = re.compile(
     r"(?P<head>className:\"border-none bg-transparent shadow-none max-w-none p-0 max-h-screen[^()]*\.jsxs\(\"div\",\{[^()]*children:\[)"
 )
@@ -92,10 +94,12 @@ def with_named_dialogs(script: str) -> str:
     """The script with a name for the dialogs that have none, of which their library complains. Raises
     LookupError where the script is of another Chainlit."""
     found = DIALOG_TITLE.search(script)
-    if found is None or any(len(one.findall(script)) != 1 for one in (SIDEBAR, PICTURE)):
+    placed = (SIDEBAR, SIDE_TITLE, PICTURE)
+    if found is None or any(len(one.findall(script)) != 1 for one in placed):
         raise LookupError("Chainlit's script draws dialogs in another way than is known")
     name = f'{found["made"]},{{className:"sr-only",children:"Konsilium"}})'
     script = SIDEBAR.sub(lambda at: f"{at['head']}{at['rest']}[{name},{at['child']}]}}", script)
+    script = SIDE_TITLE.sub(r"\g<head>children:", script)
     return PICTURE.sub(lambda at: f"{at['head']}{name},", script)
 
 

@@ -22,6 +22,7 @@ from tests.e2e.lasting.house import (
     menu,
     new_chat,
     settings,
+    thread_of,
 )
 from tests.e2e.lasting.keyboard import ask_by_keys, choose_model, tab_to
 from tests.processes import ROOT, running
@@ -147,6 +148,50 @@ def test_the_keyboard_alone_signs_in_asks_stops_edits_and_steps_through_versions
         page.keyboard.press("Enter")
         expect(metrics(page).last).to_contain_text("stopped")
         expect(field).to_be_focused()
+
+
+@pytest.mark.timeout(400)
+def test_the_keyboard_alone_changes_settings_renames_and_shares(chromium: Browser, house: House):
+    """The panel gives the focus back as it closes."""
+    for page in visitor(chromium, house.app.url, language="en-US"):
+        sign_in(page, "ann", SECRETS["ann"])
+        field = page.locator("#chat-input")
+        expect(field).to_be_visible()
+        ask_by_keys(page, "First wording")
+        expect(metrics(page)).to_have_count(1)
+        settings_button = page.locator("#chat-settings-open-modal")
+        tab_to(page, settings_button)
+        page.keyboard.press("Enter")
+        panel = page.locator("#chat-settings")
+        expect(panel).to_be_visible()
+        tab_to(page, panel.locator("#temperature").get_by_role("slider"))
+        page.keyboard.press("ArrowLeft")
+        tab_to(page, panel.locator("#system_prompt"))
+        page.keyboard.type("Be short.")
+        tab_to(page, panel.locator("#confirm"), key="Shift+Tab")
+        page.keyboard.press("Enter")
+        expect(panel).to_have_count(0)
+        expect(settings_button).to_be_focused()
+
+        row = page.locator(f'[id="thread-{thread_of(page)}"]')
+        tab_to(page, row.locator("a").first, key="Shift+Tab")
+        tab_to(page, row.get_by_role("button", name="Rename the chat"))
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("dialog").get_by_role("textbox")).to_be_focused()
+        page.keyboard.press("ControlOrMeta+a")
+        page.keyboard.type("Called by keys")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(row).to_contain_text("Called by keys")
+
+        share = page.locator("#header").get_by_role("button", name="Share")
+        tab_to(page, share)
+        page.keyboard.press("Enter")
+        tab_to(page, page.get_by_role("dialog").get_by_role("button", name="Share"))
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name="Stop sharing")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_whoever_signs_out_is_out(chromium: Browser, house: House):
