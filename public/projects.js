@@ -28,29 +28,8 @@
   const about = (words, name) => words.replace("{name}", name);
   const here = (path) => new URL(`${K.root}${path}`, window.location.origin).href;
   const openThread = () => /\/thread\/([0-9a-f-]{36})\/?$/.exec(window.location.pathname)?.[1];
-  const svg = (paths) =>
-    '<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16" viewBox="0 0 24 24" fill="none" stroke="currentColor" ' +
-    `stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">${paths}</svg>`;
-  const ICONS = {
-    shut: svg('<path d="M20 20a2 2 0 0 0 2-2V8a2 2 0 0 0-2-2h-7.9a2 2 0 0 1-1.69-.9L9.6 3.9A2 2 0 0 0 7.93 3H4a2 2 0 0 0-2 2v13a2 2 0 0 0 2 2Z"/>'),
-    open: svg('<path d="m6 14 1.5-2.9A2 2 0 0 1 9.24 10H20a2 2 0 0 1 1.94 2.5l-1.54 6a2 2 0 0 1-1.95 1.5H4a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2h3.9a2 2 0 0 1 1.69.9l.81 1.2a2 2 0 0 0 1.67.9H18a2 2 0 0 1 2 2v2"/>'),
-    outside: svg('<path d="M21 15a2 2 0 0 1-2 2H7l-4 4V5a2 2 0 0 1 2-2h14a2 2 0 0 1 2 2z"/>'),
-    create: svg('<path d="M5 12h14M12 5v14"/>'),
-    begin: svg('<path d="M12 3H5a2 2 0 0 0-2 2v14a2 2 0 0 0 2 2h14a2 2 0 0 0 2-2v-7"/><path d="M18.4 2.6a2.1 2.1 0 0 1 3 3L12 15l-4 1 1-4Z"/>'),
-    settings: svg('<path d="M20 7h-9M14 17H5"/><circle cx="17" cy="17" r="3"/><circle cx="7" cy="7" r="3"/>'),
-  };
-  const make = (tag, attributes, ...children) => {
-    const made = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) if (value !== null) made.setAttribute(name, value);
-    made.append(...children);
-    return made;
-  };
-  const iconed = (tag, attributes, icon, ...children) => {
-    const made = make(tag, attributes);
-    made.innerHTML = ICONS[icon];
-    made.append(...children);
-    return made;
-  };
+  const { make } = K;
+  const iconed = (tag, attributes, icon, ...children) => make(tag, attributes, K.icon(icon), ...children);
   const post = (path, fields) => fetch(here(path), { method: "POST", body: new URLSearchParams(fields), redirect: "manual" });
   const done = (answer) => answer.ok || answer.type === "opaqueredirect";
 
@@ -64,16 +43,16 @@
   const nav = make("nav", { id: "k-projects" });
   const row = ({ id, name }) => {
     const open = id === folder();
-    const choose = iconed("button", { type: "button", class: "k-project", "aria-current": open ? "true" : null }, open ? "open" : "shut", make("span", {}, name));
+    const choose = iconed("button", { type: "button", class: "k-project", "aria-current": open ? "true" : null }, open ? "folder-open" : "folder", make("span", {}, name));
     choose.addEventListener("click", () => show(open ? "" : id));
-    const begin = iconed("button", { title: about(text().begin, name), "aria-label": about(text().begin, name) }, "begin");
+    const begin = iconed("button", { title: about(text().begin, name), "aria-label": about(text().begin, name) }, "pencil-square");
     const form = make("form", { method: "post", action: here("library/begin") }, make("input", { type: "hidden", name: "id", value: id }), begin);
     const named = about(text().settings, name);
-    const settings = iconed("a", { href: here(`library/projects/${id}`), title: named, "aria-label": named }, "settings");
+    const settings = iconed("a", { href: here(`library/projects/${id}`), title: named, "aria-label": named }, "sliders");
     return make("li", { "data-k-project": id }, choose, form, settings);
   };
   const draw = () => {
-    const create = iconed("button", { type: "button", title: text().create, "aria-label": text().create }, "create");
+    const create = iconed("button", { type: "button", title: text().create, "aria-label": text().create }, "plus");
     create.addEventListener("click", () => ask());
     const head = make("div", { class: "k-projects-head" }, make("a", { href: here("library/projects") }, text().projects), create);
     const outside = iconed("button", { type: "button", class: "k-project", "aria-current": folder() ? null : "true" }, "outside", make("span", {}, text().outside));
@@ -124,7 +103,7 @@
     const problem = make("p", { role: "alert" });
     const choices = [...projects, { id: "", name: text().outside }].map(({ id, name }) => {
       const current = id === folder();
-      const choice = iconed("button", { type: "button", class: "k-project", "aria-current": current ? "true" : null }, id ? "shut" : "outside", make("span", {}, name));
+      const choice = iconed("button", { type: "button", class: "k-project", "aria-current": current ? "true" : null }, id ? "folder" : "outside", make("span", {}, name));
       choice.addEventListener("click", async () => {
         if (current) dialog.close();
         else await moveTo(thread, id);
@@ -152,7 +131,7 @@
 
   /* -- the open thread's project: a line above the composer, and its folder is opened -------------------------- */
 
-  const line = iconed("a", { id: "k-project-line" }, "shut", make("span", {}));
+  const line = iconed("a", { id: "k-project-line" }, "folder", make("span", {}));
   let inside = ["", "", ""];
   const placeLine = () => {
     const [thread, id, name] = inside;
