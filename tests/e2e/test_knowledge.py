@@ -122,7 +122,7 @@ def test_a_citation_opens_its_passage_and_a_false_one_is_struck(chromium: Browse
         answer = page.locator(ANSWER).last
         sources = page.get_by_test_id("sources")
         for _ in range(2):  # as it was written, and as it is opened again
-            expect(answer.locator('a[href="#k-source-1"]')).to_have_count(1)
+            expect(answer.locator('a[href="#k-source-1"]')).to_have_count(1, timeout=60_000)
             expect(answer.locator("del")).to_have_text(["[1]", "[7]"])
             expect(answer).to_contain_text("(в источнике не найдено)")
             expect(answer.locator('a[href="#k-no-source"]')).to_have_text(["36"])
