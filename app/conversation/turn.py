@@ -307,7 +307,10 @@ class Turns:
             _log_failure(turn.request.turn_id, error)
         if outcome is not Outcome.COMPLETED:
             turn.state.put_in(turn.inbox.take())  # said to nobody any more, but kept
-        await turn.state.cite(sources)
+        try:
+            await turn.state.cite(sources)
+        except Exception:  # what was written is stored all the same; the log has it all
+            log.exception("citations of turn %s", turn.request.turn_id)
         settled = turn.state.settle(outcome, error, models.records)
         try:
             await self._settle(turn, settled)

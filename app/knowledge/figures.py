@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from app.completion.caching.vocabulary import UNITS
-from app.completion.caching.words import folded
+from app.completion.caching.words import folded, small
 from app.knowledge.terms import forms_of, is_telling, number_value, tokens
 
 
@@ -171,7 +171,7 @@ def figures(text: str) -> list[Figure]:
         at = date.end()
     found += _numbers(text, at, len(text))
     for word in _TIMES_WORD.finditer(text):
-        values = frozenset(_TIMES[word["w"].casefold()])
+        values = frozenset(_TIMES[small(word["w"])])
         found.append(Figure(word.start(), word.end(), values))
     return found
 
@@ -203,7 +203,7 @@ def _moment(date: re.Match[str]) -> frozenset[str]:
         minutes = parts.get("i", "00")
         whole = {str(hour)} if minutes == "00" else set()
         return frozenset({f"{hour}:{minutes}", *whole})
-    month = int(parts["m"]) if "m" in parts else _MONTHS[parts["n"].casefold()]
+    month = int(parts["m"]) if "m" in parts else _MONTHS[small(parts["n"])]
     return frozenset({f"{parts.get('y', '')}-{month:02}-{int(parts['d']):02}"})
 
 
@@ -294,8 +294,9 @@ def calendar(text: str) -> tuple[frozenset[str], frozenset[str]]:
     for one in _NAMED.finditer(text):
         kind = 0 if one["month"] else 1
         names: Sequence[dict[str, int]] = (_MONTHS, _DAYS)
-        number, size = names[kind][one[0].casefold()], (12, 7)[kind]
-        if one[0].casefold() in _NOT_ALONE and not _beside_a_number(text, one):
+        name = small(one[0])
+        number, size = names[kind][name], (12, 7)[kind]
+        if name in _NOT_ALONE and not _beside_a_number(text, one):
             continue
         found[kind].add(str(number))
         if last and last[0] == kind and _span(text[last[2] : one.start()]):

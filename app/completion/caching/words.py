@@ -93,6 +93,11 @@ def folded(text: str) -> str:
     return text.replace("ё", "е").replace("Ё", "Е")
 
 
+def small(word: str) -> str:
+    """In small letters; a pattern for which case makes no difference takes Turkish `İ` and `ı` for an `i`."""
+    return word.casefold().replace("i\u0307", "i").replace("\u0131", "i")
+
+
 @lru_cache(maxsize=100_000)
 def lemma(word: str, language: str) -> str:
     """The dictionary form in lower case; the word itself where no dictionary has it."""
@@ -170,7 +175,7 @@ def read(text: str, aliases: Aliases = Aliases()) -> Reading:
     if guessed:
         in_cyrillic = dict(spelling)
         text = " ".join(in_cyrillic.get(_trimmed(chunk), chunk) for chunk in text.split())
-    turned = _TURN.sub(lambda found: TURNS[found[0].casefold()], text)
+    turned = _TURN.sub(lambda found: TURNS[small(found[0])], text)
     chunks = _without_courtesies(turned.split())
     reading = _Reader(language, shouting=text.isupper()).read(chunks)
     words = aliases.applied(reading.words, language)
