@@ -47,14 +47,18 @@ _MARK = re.compile(
 _BLOCK = re.compile(r"^(```|~~~).*?(?:^\1|\Z)", re.DOTALL | re.MULTILINE)
 _CODE = re.compile(r"(?<!`)(`++)[^`].*?\1", re.DOTALL)
 _ADDRESS = re.compile(r"https?://\S+")
-_FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$|\\\(.*?\\\)|\\\[.*?\\\]", re.DOTALL)
+_FORMULA = re.compile(
+    r"\$\$.*?\$\$|\$[^$\n]+\$"
+    r"|(?<!\\)\\\((?:(?!(?<!\\)\\\().)*?\\\)|(?<!\\)\\\[(?:(?!(?<!\\)\\\[).)*?\\\]",
+    re.DOTALL,
+)
 _ORDINAL = re.compile(r"^(?:[^\S\n]|[>|*_#-])*+\d{1,3}[.)](?=\s)", re.MULTILINE)
 _PAGE = re.compile(
     r"\b(?:pp?\.|pages?|с\.|стр\.?|страниц\w*|сторінк\w*)\s*\d+(?:\s*[–-]\s*\d+)?", re.IGNORECASE
 )
 _SUFFIX = re.compile(r"(?<=\d)-?(?:й|го|му|м|я|е|х|ти|та|ша|ій|ою|st|nd|rd|th)\b")
 _END = re.compile(
-    r"[.!?]+…?[\"'»”)*_\]]*(?:\s+(?=[\"'«“„(*_\[]*[A-ZА-ЯЁІЇЄҐ\d\[【])|\s*$)"
+    r"(?<![.!?])[.!?]++…?[\"'»”)*_\]]*(?:\s+(?=[\"'«“„(*_\[]*[A-ZА-ЯЁІЇЄҐ\d\[【])|\s*$)"
     r"|…[\"'»”)*_\]]*\s+(?=[\"«“„(*_]*[A-ZА-ЯЁІЇЄҐ])|\n"
 )
 _SHORT = re.compile(
@@ -62,6 +66,8 @@ _SHORT = re.compile(
     r"mrs|ms|dr|prof|vs|etc|approx|sec|vol|inc|ltd)\.$",
     re.IGNORECASE,
 )
+_LONGEST = 8
+"""Characters before a point that tell whether one of these stands there."""
 _BEHIND = re.compile(rf"[ \t]*(?:{_MARK.pattern})[.,;]?[ \t]*", re.IGNORECASE)
 _QUOTED = re.compile(r"«([^«»]+)»|“([^“”]+)”|„([^„“”]+)[“”]|\"([^\"\n]+)\"")
 _QUOTED_WORDS = 3
@@ -103,7 +109,10 @@ class _Passage:
 
     @cached_property
     def calendar(self) -> tuple[frozenset[str], frozenset[str]]:
-        return calendar(f"{self.source.heading}\n{self.source.text}")
+        """Where months are named, those of its dates in figures count, too: `15.03.2024` is in March."""
+        months, days = calendar(f"{self.source.heading}\n{self.source.text}")
+        dated = {one.split("-")[1].lstrip("0") for one in self.figures if one.count("-") == 2}
+        return (months | dated if months else months), days
 
     @cached_property
     def clauses(self) -> list[Clause]:
@@ -208,7 +217,7 @@ def _sentences(text: str) -> Iterator[tuple[int, int]]:
         if stop <= start:
             continue
         if text[end.start()] != "\n":
-            if _SHORT.search(text[start : end.start() + 1]):
+            if _SHORT.search(text[max(start, end.start() - _LONGEST) : end.start() + 1]):
                 continue
             while behind := _BEHIND.match(text, stop):
                 stop = behind.end()

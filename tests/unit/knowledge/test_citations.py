@@ -105,6 +105,18 @@ def test_code_links_and_formulas_hold_no_citations():
     assert holding("```\nunclosed [1]") == []
 
 
+def test_a_month_holds_where_the_passage_has_its_date_in_figures():
+    text = "The contract was signed on 15.03.2024. Payments begin in April."
+    claim = "The contract was signed on March 15, 2024 [1]."
+    (mark,), _ = check(claim, [Source("C.pdf", text=text)])
+    assert mark.holds
+
+
+def test_names_of_months_in_turkish_letters_break_nothing():
+    assert holding("FR\u0130DAY, APR\u0130L 5, tw\u0131ce a day [1].") == [(1, False)]
+    assert holding("FR\u0131DAY, apr\u0131l 5 2024 [1].") == [(1, False)]
+
+
 def test_a_mark_knows_where_it_stands():
     text = "Гарантия на чайник — 24 месяца [1]."
     (mark,), _ = check(text, PASSAGES)
