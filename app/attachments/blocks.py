@@ -88,18 +88,18 @@ def _pdf(path: Path, limits: AttachmentLimits) -> Iterator[Block]:
     pages = len(reader.pages)
     if pages > limits.pages:
         raise AttachmentRefused(reason="too_many_pages", pages=pages, limit=limits.pages)
-    silent = pictures = 0
+    silent = 0
     try:
         for number, page in enumerate(reader.pages, 1):
             text = page.extract_text().strip() or _recognised(page)
             if text:
                 yield Block(text, number)
-                continue
-            silent += 1
-            pictures += bool(page.images.keys())
+            else:
+                silent += 1
+        scan = silent == pages and any(page.images.keys() for page in reader.pages)
     except LimitReachedError as error:
         raise AttachmentRefused(reason="too_complex") from error
-    if silent == pages and pictures and shutil.which("tesseract") is None:
+    if scan and shutil.which("tesseract") is None:
         raise AttachmentRefused(reason="scan")
 
 
