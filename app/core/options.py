@@ -382,8 +382,9 @@ class ChatOptions:
         )
 
     def names(self, id: str) -> tuple[str, ...]:
-        """A list of tools or knowledge bases."""
-        return tuple(filter(None, (name.strip() for name in self.text(id).split(","))))
+        """A list of tools or knowledge bases, each once."""
+        given = (name.strip() for name in self.text(id).split(","))
+        return tuple(dict.fromkeys(filter(None, given)))
 
     def on(self, id: str) -> bool:
         """A switch."""

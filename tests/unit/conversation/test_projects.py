@@ -72,6 +72,11 @@ async def test_its_instructions_facts_and_knowledge_reach_whoever_answers_in_eve
         assert "The lighthouse is red." in said, (mode, request.purpose, said)
 
 
+async def test_a_base_of_the_project_and_of_the_thread_is_looked_into_once():
+    _, bases = await asked(knowledge="base")
+    assert bases == [("base",)]
+
+
 async def test_a_key_looks_nothing_up_and_a_thread_elsewhere_hears_nothing_of_it():
     (request,), bases = await asked(key_id="key")
     assert bases == []

@@ -451,7 +451,7 @@ class _Council:
         self._turn.progress(prompts.CHECKING)
         language = self._words
         points = "\n".join(f"{n}. {point.point}" for n, point in enumerate(consensus, 1))
-        answers = [(member.letter, member.text) for member in self._heard]
+        answers = [(one.letter, without_steering(one.text)[0]) for one in self._heard]
         try:
             found: Checked = await self._asked(
                 profile,
