@@ -9,7 +9,7 @@ import contextlib
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -194,18 +194,27 @@ class Embeddings:
                 if fitting:
                     rankings.append(await asyncio.to_thread(_nearest, fitting, vector, limit))
                 if model == self.model and len(fitting) < len(parts):
-                    await self._renew(
-                        keys for keys, matrix in parts if len(vector) != matrix.shape[1]
-                    )
+                    await self._renew(base_ids, reader, len(vector))
         return rankings
 
-    async def _renew(self, parts: Iterable[Sequence[Key]]) -> None:
-        """The server has another model by that name now: what the former made is made anew."""
-        documents = list(dict.fromkeys(document for keys in parts for document, _ in keys))
+    async def _renew(self, base_ids: Sequence[str], reader: str, width: int) -> None:
+        """The server has another model by that name now: what the former made is made anew. That of
+        memory may have been already, under the same name, so that it is read once more."""
+        self._bases.clear()
+        indexes = [await self._index(base_id, reader) for base_id in base_ids]
+        documents = [
+            document
+            for index in indexes
+            for document, matrix in index.vectors.items()
+            if index.models[document] == self.model and len(matrix) and matrix.shape[1] != width
+        ]
+        if not documents:
+            return
         log.info(
             "vectors of %d documents are made anew: %s has changed", len(documents), self.model
         )
         await self._store.drop_vectors(documents)
+        self._bases.clear()
         self.added()
 
     async def _question(self, model: str, question: str) -> Matrix | None:

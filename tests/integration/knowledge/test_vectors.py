@@ -146,6 +146,10 @@ async def test_another_model_by_the_same_name_makes_wider_vectors_and_breaks_no_
     assert await names(library, base, user, "sofa") != []
     await asyncio.wait_for(finished(storage, "s/plain"), 30)  # those of the old width, too
     assert set((await names(library, base, user, "cats"))[:2]) == {"a.txt", "c.txt"}
+    meaning.width = 4
+    await names(library, base, user, "cats")
+    await asyncio.wait_for(finished(storage, "s/plain"), 30)  # nobody searches meanwhile
+    assert set((await names(library, base, user, "cats"))[:2]) == {"a.txt", "c.txt"}
     making.cancel()
 
 
