@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from app.access.keys import new_key
 from app.core.errors import BadRequest, NotAllowed
 from app.core.knowledge import Document, Passage, Term, Vectors
 from app.core.threads import ElementRecord, FeedbackRecord
@@ -193,6 +194,32 @@ DAMAGED: list[tuple[dict[str, Any], str]] = [
     ({"files/t1/e1": None}, "damaged files: 0 / 1"),
     ({"files/t1/e9": b"x", "files/t1/.e": b"x"}, "damaged files/t1/.e"),
 ]
+
+
+SINCE = {
+    "threads": {"archived_at", "temporary", "project_id"},
+    "api_keys": {"tools", "drop_params"},
+}
+"""Columns that came later than exports which people may have kept."""
+
+
+async def test_an_export_of_an_older_version_is_read(storage, elsewhere, ann, tmp_path):
+    await live_in(storage, ann)
+    key, _ = new_key("ci", ann.id)
+    await storage.keys.add(key)
+    counts = await export_to(storage, tmp_path / "export.zip")
+    older: dict[str, Any] = {}
+    with zipfile.ZipFile(tmp_path / "export.zip") as made:
+        for table, names in SINCE.items():
+            lines = map(json.loads, made.read(f"tables/{table}.jsonl").splitlines())
+            kept = [{k: v for k, v in line.items() if k not in names} for line in lines]
+            older[f"tables/{table}.jsonl"] = "".join(json.dumps(line) + "\n" for line in kept)
+    archive = rewritten(tmp_path / "export.zip", tmp_path / "older.zip", **older)
+    assert await import_from(elsewhere, archive) == counts
+    for thread in ("t1", "t2"):
+        here = await storage.threads.contents(thread, ann.id)
+        assert await elsewhere.threads.contents(thread, ann.id) == here
+    assert await elsewhere.keys.keys() == (key,)
 
 
 async def test_a_damaged_export_is_named_and_changes_nothing(storage, elsewhere, ann, tmp_path):
