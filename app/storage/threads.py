@@ -297,7 +297,8 @@ class Threads:
         done, stuck = list[Values](), list[StorageUnavailable]()
         for id in ids:
             try:
-                await self._files.delete(id)
+                with contextlib.suppress(NotFound):  # a client's id that can name no folder
+                    await self._files.delete(id)
             except StorageUnavailable as error:
                 stuck.append(error)
             else:

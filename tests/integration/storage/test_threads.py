@@ -208,6 +208,9 @@ async def test_files_that_could_not_be_deleted_with_their_threads_are_deleted_la
             await failing
     assert await count(storage, threads) == 0
     assert files_of(storage, "t1") == ["e1", "e2", "e2.image"]
+    await storage.threads.ensure("no/folder", ann.id)
+    await storage.threads.delete("no/folder", ann.id)
+    assert await storage.threads.purge(user_id=ann.id) == 1
     await storage.threads.delete_left_files()
     assert files_of(storage, "t1") == []
     assert await count(storage, documents) == 0
