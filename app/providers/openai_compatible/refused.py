@@ -88,6 +88,8 @@ RENAMED = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_
 _SAID = {
     FORMAT: "(?:response_format|json_schema|json_object|structured[ _]outputs?)",
     "stream": "(?:['\"`]stream['\"`]|[Ss]treaming|to stream|body\\.stream|: stream\\))",
+    "tools": r"(?:body\.)?tools(?!\[|\.\w)",  # one of them that is wrong is another matter
+    "functions": r"(?:body\.)?functions(?!\[|\.\w)",
 }
 """What a refusal calls a parameter, where that is not its name alone."""
 

@@ -14,7 +14,7 @@ from app.core.events import TextDelta
 from app.core.messages import Message, alternating
 from app.core.requests import JsonSchema, ModelRequest, RawRequest, Sampling
 from app.providers.openai_compatible import RefusedParameters, any_server
-from app.providers.openai_compatible.refused import KEY, SCOPE, refused_parameter
+from app.providers.openai_compatible.refused import DROPPED, KEY, SCOPE, refused_parameter
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 from app.providers.upstream_errors import error_in_body
 
@@ -141,6 +141,19 @@ async def test_tools_are_left_out_for_those_alone_who_say_that_they_may_be() -> 
         asked = replace(ASKED, tools=({"type": "function"},), drops=True)
         async with aclosing(server.model("odd").stream(asked)) as events:
             assert [event async for event in events]
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("`tools` is not supported with this model", "tools"),
+        ("body.tools: Extra inputs are not permitted", "tools"),
+        ("Unknown parameter: 'tools[0].strict'.", None),
+        ("body.tools.0.function: Extra inputs are not permitted", None),
+    ],
+)
+def test_a_tool_that_is_wrong_costs_no_model_its_tools(words: str, name: str | None) -> None:
+    assert refused_parameter({"tools": [{}]}, BadRequest(words), DROPPED) == name
 
 
 SAID = [
