@@ -137,8 +137,8 @@ def _project(connection: Connection, user_id: str, name: str) -> str | None:
     if not name:
         return None
     own = (presets.c.user_id == user_id) & (presets.c.kind == "projects")
-    known = connection.execute(select(presets.c.id, presets.c.name).where(own))
-    for one in known:
+    known = select(presets.c.id, presets.c.name).where(own)
+    for one in connection.execute(known.with_for_update(read=True)):  # nobody deletes it meanwhile
         if one.name.casefold() == name.casefold():
             return str(one.id)
     row = {"id": new_id(), "kind": "projects", "user_id": user_id, "name": name}
