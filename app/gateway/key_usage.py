@@ -44,11 +44,13 @@ class KeyUsageRecorder:
         self._stir()
 
     async def aclose(self) -> None:
-        """Writes what is left."""
+        """Writes what is left; what the database does not take now is lost, and told in the log."""
         self._closing.set()
         self._wake.set()
         if self._task is not None:
             await asyncio.wait([self._task])
+        if self._calls:
+            log.error("the usage of %d API calls is lost", len(self._calls))
 
     def _stir(self) -> None:
         if self._task is None or self._task.done():

@@ -36,8 +36,8 @@ SETTLED_SECONDS = 1
 AHEAD_SECONDS = 0.1
 """A count that was read no longer ago is known."""
 AHEAD_PARTS = 256
-"""Of what is left of a limit each process counts one part by itself, and writes it soon: the processes of
-one machine stay within it together, and a limit of fewer is always asked for in the file."""
+"""Of what is left of a limit each process counts one part by itself, and writes it soon: by so much for each
+of them a limit may be passed, and one of fewer, which is always asked for in the file, by none."""
 
 Wanted = tuple[str, int, int]
 """A name, its limit, and how many are to be counted."""

@@ -53,3 +53,13 @@ async def test_more_than_one_batch_holds_is_written_at_once_and_outages_lose_not
     await until(lambda: len(store.calls) == 1_201)
     assert len({each.call.id for each in store.calls}) == 1_201
     await recorder.aclose()
+
+
+async def test_what_the_database_does_not_take_at_the_end_is_told(caplog):
+    store = Counting()
+    recorder = KeyUsageRecorder(store)
+    store.failing = True
+    for _ in range(3):
+        recorder.note(LOCAL, a_call())
+    await recorder.aclose()
+    assert "the usage of 3 API calls is lost" in caplog.text
