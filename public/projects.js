@@ -24,6 +24,7 @@
     },
   };
   const K = window.Konsilium;
+  const { make } = K;
   const text = () => K.words(document.documentElement.lang.slice(0, 2), TEXTS);
   const about = (words, name) => words.replace("{name}", name);
   const here = (path) => new URL(`${K.root}${path}`, window.location.origin).href;
@@ -58,8 +59,11 @@
     const outside = iconed("button", { type: "button", class: "k-project", "aria-current": folder() ? null : "true" }, "outside", make("span", {}, text().outside));
     outside.addEventListener("click", () => show(""));
     const rows = projects.length ? [...projects.map(row), make("li", {}, outside)] : [];
+    const controls = () => [...nav.querySelectorAll("a, button")];
+    const focused = controls().indexOf(document.activeElement);
     nav.setAttribute("aria-label", text().projects);
     nav.replaceChildren(head, make("ul", {}, ...rows));
+    controls()[focused]?.focus(); // who opens a folder by a key goes on from there
   };
   const show = (id) => {
     sessionStorage.setItem(FOLDER, id);
@@ -85,8 +89,9 @@
   dialog.addEventListener("close", () => dialog.remove()); // a side bar that opens hides what it finds
   const moveTo = async (thread, project, undone = false) => {
     const before = folder(); // the list shows what is in it
+    const answer = await post("projects/move", { thread, project }).catch(() => null);
+    if (!answer || !done(answer)) return false;
     dialog.close();
-    if (!done(await post("projects/move", { thread, project }))) return false;
     const name = projects.find((one) => one.id === project)?.name;
     const said = name ? about(text().moved, name) : text().out;
     if (!undone) window.postMessage({ konsilium_undo: { moved: { thread, project: before }, said } }, window.location.origin);
@@ -106,7 +111,7 @@
       const choice = iconed("button", { type: "button", class: "k-project", "aria-current": current ? "true" : null }, id ? "folder" : "outside", make("span", {}, name));
       choice.addEventListener("click", async () => {
         if (current) dialog.close();
-        else await moveTo(thread, id);
+        else if (!(await moveTo(thread, id))) problem.textContent = text().failed;
       });
       return choice;
     });
@@ -118,7 +123,7 @@
       const id = await created(name.value).catch(() => null);
       if (!id) problem.textContent = text().taken;
       else if (!thread) window.location.assign(here(`library/projects/${id}`));
-      else await moveTo(thread, id);
+      else if (!(await moveTo(thread, id))) problem.textContent = text().failed;
     });
     const drop = make("button", { type: "button", class: "k-button k-plain" }, text().drop);
     drop.addEventListener("click", () => dialog.close());

@@ -55,7 +55,7 @@
   });
 
   /* The help leads to the description of the API, wherever the app is served. */
-  window.Konsilium.whenDrawn('[role="dialog"] a[href="/api/docs"]', (link) => (link.href = new URL("api/docs", root)));
+  K.whenDrawn('[role="dialog"] a[href="/api/docs"]', (link) => (link.href = new URL("api/docs", root)));
 
   /* What was just done can be undone for a while: a deleted thread comes back from the bin, an edit or
      another answer gives way to the version before it, which its arrows lead to later, too. Time stands still
