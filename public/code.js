@@ -91,22 +91,29 @@
   const waiting = new Map(); // by number: who waits for that diagram
   let studio = null;
   let number = 0;
+  const OPENS_MS = 60_000;
   const openStudio = () => {
     const hidden = make("iframe", { class: "k-studio", sandbox: "allow-scripts", src: `${K.root}diagrams`, "aria-hidden": "true", tabindex: "-1" });
-    const ready = new Promise((resolve) => {
+    const gone = new AbortController();
+    const ready = new Promise((resolve, reject) => {
+      setTimeout(reject, OPENS_MS, new Error("the page of diagrams did not open"));
       window.addEventListener("message", ({ source, data }) => {
         if (source !== hidden.contentWindow || !data?.konsilium_diagram) return;
         const { ready: up, id, svg, error } = data.konsilium_diagram;
         if (up) return resolve();
         waiting.get(id)?.({ svg, error });
         waiting.delete(id);
-      });
+      }, { signal: gone.signal });
     });
     document.body.append(hidden);
     const send = (said) => hidden.contentWindow.postMessage(said, "*"); // it has no origin to name
     return Promise.all([unpacked(), ready]).then(([library]) => {
       send({ library, id: 0, text: "flowchart LR\n a", theme: "default" });
       return send;
+    }).catch((error) => {
+      gone.abort();
+      hidden.remove();
+      throw error;
     });
   };
   const drawnDiagram = async (code) => {
@@ -237,7 +244,9 @@
     block.drawn = code;
     block.panel.replaceChildren(make("p", { class: "k-preview-note", role: "status" }, text().drawing));
     const made = await shown(block.kind, code, block.language);
-    if (block.drawn === code) block.panel.replaceChildren(...made);
+    if (block.drawn !== code) return undefined;
+    block.panel.replaceChildren(...made);
+    if (block.kind === "mermaid" && !studio) block.drawn = null; // it did not load: tried again when next asked for
     return undefined;
   };
   const REDRAWN_AFTER = 600; // ms without another line
