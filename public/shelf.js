@@ -71,6 +71,7 @@
   const offerEntry = (menu, last, id, label, icon, act) => {
     const entry = make("div", { id, role: "menuitem", tabindex: "-1", class: last.className.replace(/text-red-500|focus:text-red-500/g, "") }, label, K.icon(icon));
     const chosen = (event) => {
+      event.preventDefault();
       event.stopPropagation();
       const thread = threadOf(openMenu());
       close(menu);
@@ -81,9 +82,20 @@
     entry.addEventListener("pointermove", () => entry.focus());
     last.before(entry);
   };
+  /* The arrows of Chainlit's menu know its own entries alone. */
+  const walk = (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const entries = [...event.currentTarget.querySelectorAll('[role="menuitem"]')];
+    const at = entries.indexOf(document.activeElement);
+    if (!step || at === -1) return;
+    event.preventDefault();
+    event.stopPropagation();
+    entries[at + step]?.focus();
+  };
   K.whenDrawn('[role="menu"] #delete-thread', (last) => {
     const menu = last.closest('[role="menu"]');
     if (menu.querySelector("#k-archive-thread")) return;
+    menu.addEventListener("keydown", walk, true);
     offerEntry(menu, last, "k-move-thread", text().move, "folder", move);
     offerEntry(menu, last, "k-archive-thread", text().archive, "archive", archive);
   });
