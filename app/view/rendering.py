@@ -28,7 +28,7 @@ REASONING = Text(ru="Размышления", uk="Роздуми", en="Thinking"
 WITHHELD = Text(
     ru="Найденное видит только тот, чей это разговор.",
     uk="Знайдене бачить лише той, чия це розмова.",
-    en="What was found is shown to whose conversation this is alone.",
+    en="Only the owner of this conversation sees what was found.",
 )
 _PRIVATE = ("search_knowledge", "search_chats")
 """Tools whose results may come from what only the asking person may read."""

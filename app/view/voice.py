@@ -24,7 +24,7 @@ SAMPLE_BYTES = 2
 
 NO_MODEL = Text(
     ru="Сейчас ни один сервер не распознаёт речь. Добавьте сервер с моделью Whisper.",
-    uk="Зараз жоден сервер не розпізнає мовлення. Додайте сервер з моделлю Whisper.",
+    uk="Зараз жоден сервер не розпізнає мовлення. Додайте сервер із моделлю Whisper.",
     en="No server can transcribe speech just now. Add one that has a Whisper model.",
 )
 NOT_HEARD = Text(
