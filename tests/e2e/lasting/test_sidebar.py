@@ -275,6 +275,7 @@ def test_conversations_live_in_folders_that_give_them_instructions_and_are_moved
     menu(page, outside, "k-move")
     picture(page, "project-move")
     dialog.get_by_role("button", name="Роман").click()
+    page.locator("#k-undo").hover()  # so it waits
     expect(line).to_have_text("Роман")
     expect(listed(page)).to_have_text(["Вторая глава", "Первая глава"])
     page.locator("#k-undo").get_by_role("button", name="Вернуть").click()
