@@ -80,6 +80,7 @@
     ({ projects } = await answer.json());
     if (folder() && !projects.some((one) => one.id === folder())) sessionStorage.setItem(FOLDER, "");
     draw();
+    placeLine();
     settle();
   };
 
@@ -139,13 +140,15 @@
   const line = iconed("a", { id: "k-project-line" }, "folder", make("span", {}));
   let inside = ["", "", ""];
   const placeLine = () => {
-    const [thread, id, name] = inside;
+    const [thread, id] = inside;
+    const name = projects.find((one) => one.id === id)?.name; // as it is called now; a deleted one is none
     const composer = document.querySelector("#message-composer");
-    if (!id || thread !== openThread()) line.remove();
-    else if (composer && !line.isConnected) composer.before(line);
-    if (line.lastChild.textContent === name) return;
+    if (!name || thread !== openThread()) return line.remove();
+    if (composer && !line.isConnected) composer.before(line);
+    if (line.lastChild.textContent === name && line.href.endsWith(id)) return undefined;
     line.lastChild.textContent = name;
     line.href = here(`library/projects/${id}`);
+    return undefined;
   };
   const follow = (told) => {
     const news = told.join() !== inside.join();
