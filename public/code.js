@@ -41,7 +41,7 @@
   /* -- the frame -------------------------------------------------------------------------------------- */
 
   const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:; font-src data:; form-action 'none'; base-uri 'none'";
-  const LEADING_OUT = "script, link, meta, base, iframe, frame, frameset, object, embed, portal, fencedframe, noscript, template";
+  const LEADING_OUT = 'script, link, meta, base, iframe, frame, frameset, object, embed, portal, fencedframe, noscript, template, [attributeName*="href" i]';
   const LINKS = ["href", "xlink:href", "ping", "action", "formaction", "target", "src", "srcset", "poster", "data", "background", "manifest"];
   /* A document of DOMParser's runs and loads nothing. */
   const harmless = (html, style) => {
