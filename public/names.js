@@ -139,8 +139,7 @@
   K.whenDrawn("#chat-settings #max_tokens", (field) => {
     const [panel, last] = [field.closest("#chat-settings"), field.closest(".space-y-2")];
     if (last.querySelector(".k-more")) return;
-    const more = Object.assign(document.createElement("button"), { type: "button", className: "k-button k-more", textContent: words(MORE) });
-    more.setAttribute("aria-expanded", "false");
+    const more = K.make("button", { type: "button", class: "k-button k-more", "aria-expanded": "false" }, words(MORE));
     more.addEventListener("click", () => more.setAttribute("aria-expanded", String(panel.toggleAttribute("data-k-more"))));
     last.append(more);
     for (const id of RARE) panel.querySelector(`#${id}`)?.closest(".space-y-2")?.classList.add("k-rare");
