@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form
 from fastapi.responses import JSONResponse, RedirectResponse, Response
@@ -65,9 +66,15 @@ async def tell_of_projects(user_id: str) -> None:
 def conversations(
     held: Sequence[ThreadRecord], looked_for: str, here: str, language: Language, root: str
 ) -> str:
-    """A project's conversations on its page, which is at `here`, and the form that searches them."""
+    """A project's conversations on its page, which is at `here`, and the form that searches them. What was
+    found in another branch opens there."""
+
+    def address(thread: ThreadRecord) -> str:
+        branch = f"?branch={quote(thread.found_id)}" if thread.found_id else ""
+        return f"{root}/thread/{thread.id}{branch}"
+
     rows = "".join(
-        f'<li><span><a href="{root}/thread/{thread.id}">{escape(thread.title or UNNAMED[language])}</a>'
+        f'<li><span><a href="{address(thread)}">{escape(thread.title or UNNAMED[language])}</a>'
         f"<small>{escape(thread.excerpt or '')}</small></span></li>"
         for thread in held
     )
