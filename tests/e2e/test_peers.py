@@ -42,6 +42,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, peers: Process) -> Iterator[
 def test_a_council_is_stopped_and_goes_on_and_its_points_show_what_they_stand_on(
     chromium: Browser, house: Process, peers: Process
 ) -> None:
+    ServerLog(peers).hurry()  # whatever ran before: there is to be time to stop it
     with browsing(chromium, house.url) as page:
         pick(page, "mode", "Совет")
         choose(page, council_chairman="json")
