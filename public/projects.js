@@ -24,7 +24,6 @@
     },
   };
   const K = window.Konsilium;
-  const { make } = K;
   const text = () => K.words(document.documentElement.lang.slice(0, 2), TEXTS);
   const about = (words, name) => words.replace("{name}", name);
   const here = (path) => new URL(`${K.root}${path}`, window.location.origin).href;
