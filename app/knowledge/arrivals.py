@@ -38,8 +38,9 @@ class Arrivals:
     def take(self, base_id: str, user_id: str, path: Path, name: str, mime: str) -> None:
         """Reads the file, which is this object's from now on, into the base."""
         arrival = Arrival(name)
-        others = [one for one in self.of(base_id) if one.name != name or one.refused is None]
-        self._coming[base_id] = [*others[-_REMEMBERED:], arrival]
+        waiting = [one for one in self.of(base_id) if one.refused is None]
+        refused = [one for one in self.of(base_id) if one.refused and one.name != name]
+        self._coming[base_id] = [*refused[-_REMEMBERED:], *waiting, arrival]
         self._background.start(self._read(arrival, base_id, user_id, path, mime))
 
     async def _read(

@@ -71,7 +71,8 @@ class Presets:
         def work(connection: Connection) -> None:
             others = select(presets.c.id, presets.c.name).where(own, presets.c.id != row["id"])
             known = connection.execute(others).all()
-            if len(known) >= MOST or any(one.name.casefold() == name.casefold() for one in known):
+            too_many = id is None and len(known) >= MOST
+            if too_many or any(one.name.casefold() == name.casefold() for one in known):
                 raise BadRequest(f"{len(known)} of {kind} already, or the name {name!r} is taken")
             if id is None:
                 at = {"kind": kind, "user_id": user_id, "created_at": now()}

@@ -69,7 +69,8 @@ _ASIDE = re.compile(
     r"(?:忽略|无视|無視)[^.!?。]{0,20}(?:指示|指令|回答|答案|规则|ルール)|(?:지시|답변|규칙)[^.!?]{0,20}무시|(?:talimat|cevap|yanıt)\w*[^.!?]{0,20}yok ?say",
 )
 _JUDGES = re.compile(
-    r"\b(?:judges?|rankers?|evaluators?|graders?|reviewers?|assessors?)\b[^.!?]{0,60}\b(?:first|best|highest|top|must|should)\b|"
+    r"\b(?:judges?|rankers?|evaluators?|graders?|reviewers?|assessors?)\b[^.!?]{0,60}\b(?:first|best|highest|top|"
+    r"(?:must|should)\b[^.!?]{0,40}\b(?:rank|rate|score|place|put|pick|choose|prefer|select|vote))\b|"
     r"\b(?:судь|судд|оценщик|оцінювач|жюри|журі|рецензент)\w*[^.!?]{0,60}(?:перв|лучш|перш|найкращ|высш|найвищ)|"
     r"[\"']?\branking[\"']?\s*[:=]\s*\[|\breason[\"']?\s*:\s*[\"'][^.!?]{0,80}ranking",
 )

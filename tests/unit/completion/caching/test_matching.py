@@ -141,6 +141,8 @@ def test_another_question_is_not_even_offered(one, other):
     assert verdict(one, other) == "different"
 
 
-@pytest.mark.parametrize("question", ["WHAT T\u0130ME DOES IT OPEN?", "what t\u0131me does it open?"])
+@pytest.mark.parametrize(
+    "question", ["WHAT T\u0130ME DOES IT OPEN?", "what t\u0131me does it open?"]
+)
 def test_a_question_in_turkish_letters_is_read(question):
     assert read(question).asks
