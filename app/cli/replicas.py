@@ -1,7 +1,6 @@
 """What doctor says of several copies of the app: whether they share their files, hear of each other, and
 whether the balancer before them keeps a browser with one of them."""
 
-import json
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -22,7 +21,7 @@ SEEN_SECONDS = 30
 """A process that has written a sign of life since then runs; clocks may differ by less."""
 BROWSERS = 6
 """Handshakes that are tried: by chance alone all of them keep to one of two replicas once in 4,000."""
-REQUESTS = 2
+REQUESTS = 3
 SOCKET = "/ws/socket.io/"
 TIMEOUT_SECONDS = 10.0
 
@@ -115,8 +114,8 @@ async def _redis(url: str) -> tuple[bool, Text]:
 
 
 async def _sticky(address: str) -> tuple[bool, Text]:
-    """Opens sockets as pages without WebSocket do: a handshake, then requests that must reach the same
-    process, each over a connection of its own."""
+    """Asks as browsers do that open a page's socket, each request over a connection of its own: whoever is not
+    signed in is refused, by one copy of the app or by several."""
     try:
         kept = [await _keeps_to_one(address) for _ in range(BROWSERS)]
     except httpx.HTTPStatusError as error:
@@ -127,19 +126,16 @@ async def _sticky(address: str) -> tuple[bool, Text]:
 
 
 async def _keeps_to_one(address: str) -> bool:
+    from app.view.sign_in import COPY_HEADER  # takes a second, and only this needs it
+
     polling = {"EIO": "4", "transport": "polling"}
     each = httpx.Limits(max_keepalive_connections=0)
     async with httpx.AsyncClient(limits=each, timeout=TIMEOUT_SECONDS, trust_env=False) as http:
         await http.get(
-            address + "/"
-        )  # as a browser does: with this the balancer may give its cookie
-        opened = await http.get(address + SOCKET, params=polling)
-        opened.raise_for_status()
-        session = polling | {
-            "sid": str(json.loads(opened.text[1:])["sid"])
-        }  # after the packet's kind
-        said = [
-            await http.post(address + SOCKET, params=session, content=b"40")
-            for _ in range(REQUESTS)
-        ]
-    return all(answer.status_code == httpx.codes.OK for answer in said)
+            address + SOCKET, params=polling
+        )  # with this the balancer may give its cookie
+        said = [await http.get(address + SOCKET, params=polling) for _ in range(REQUESTS)]
+    for answer in said:
+        if COPY_HEADER not in answer.headers:
+            answer.raise_for_status()
+    return len({answer.headers[COPY_HEADER] for answer in said}) == 1

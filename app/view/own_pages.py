@@ -3,16 +3,16 @@
 from base64 import b64encode
 from hashlib import sha256
 from html import escape
-from pathlib import Path
 
 from fastapi import HTTPException
 from fastapi.responses import HTMLResponse, Response
 
 from app.core.text import Language, Text
 from app.core.theme import theme_css
+from app.settings import PAGE
 from app.view.chainlit.identity import asking_id
 
-_PUBLIC = Path(__file__).parents[2] / "public"
+_PUBLIC = PAGE / "public"
 _THEME = theme_css((_PUBLIC / "theme.json").read_text(encoding="utf-8"))
 _SCRIPT = (_PUBLIC / "dashboard" / "theme.js").read_text(encoding="utf-8")
 """The page in the theme that was chosen in the chat: the only script it runs."""

@@ -6,6 +6,8 @@ the one user's cookie, so that no sign-in page is ever seen and deep links open.
 """
 
 import logging
+import secrets
+from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse
@@ -43,6 +45,10 @@ _OPEN = (
 with words."""
 _TO_STRANGERS = ("/set-session-cookie", *_OPEN)
 _CHANGING = ("POST", "PUT", "PATCH", "DELETE")
+COPY_HEADER = "x-konsilium-copy"
+_COPY = secrets.token_hex(4)
+"""Names this process in the answers where a page's socket is opened, refusals too: by it `doctor` sees whether
+a balancer keeps a browser with one copy of the app."""
 
 
 class AuthMiddleware:
@@ -73,9 +79,9 @@ class AuthMiddleware:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        send = _with_policy(self._policy, send)
-        address = scope["client"][0] if scope.get("client") else None
         method, socket = scope.get("method", "GET"), _is_socket(scope)
+        send = _with_policy(self._policy, send, {COPY_HEADER: _COPY} if socket else {})
+        address = scope["client"][0] if scope.get("client") else None
         refusal = self._origins.refusal(method, headers, address, socket=socket)
         if refusal is not None and (self._origins.local or scope["path"] != "/health"):
             log.warning("refused %s %s: %s", method, scope["path"], refusal)
@@ -156,12 +162,14 @@ class AuthMiddleware:
             await self._app(scope, receive, send_with_cookie)
 
 
-def _with_policy(policy: str, send: Send) -> Send:
-    """Sends pages with what they may load and run, and nothing that a browser takes for another type."""
+def _with_policy(policy: str, send: Send, added: Mapping[str, str]) -> Send:
+    """Sends pages with what they may load and run, and nothing that a browser takes for another type; and the
+    headers in `added`."""
 
     async def send_with_policy(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
+            headers.update(added)
             headers.setdefault("X-Content-Type-Options", "nosniff")
             if policy and headers.get("content-type", "").startswith("text/html"):
                 headers.setdefault("Content-Security-Policy", policy)

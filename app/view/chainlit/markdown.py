@@ -49,12 +49,12 @@ def with_any_file_at_first(script: str) -> str:
 
 
 REFUSED = re.compile(
-    rf"(?P<head>(?P<e>{_NAME}) instanceof (?P<own>{_NAME})&&\((?P=e)\.status===401&&this\.on401&&this\.on401\(\),"
+    rf"(?P<head>(?<![\w$])(?P<e>{_NAME}) instanceof (?P<own>{_NAME})&&\((?P=e)\.status===401&&this\.on401&&this\.on401\(\),"
     r"this\.onError&&this\.onError\((?P=e)\)\),)console\.error\((?P=e)\)"
 )
 """Where an answer that refuses is told of."""
 UNDESCRIBED = re.compile(
-    rf"(?P<of>{_NAME})(?P<rest>\.current\)==null\?void 0:{_NAME}\.getAttribute\(\"aria-describedby\"\);"
+    rf"(?<![\w$])(?P<of>{_NAME})(?P<rest>\.current\)==null\?void 0:{_NAME}\.getAttribute\(\"aria-describedby\"\);"
     rf"{_NAME}&&{_NAME}&&\(document\.getElementById\({_NAME}\)\|\|)console\.warn\({_NAME}\)"
 )
 """Where a dialog speaks of a description that it has not."""
@@ -76,13 +76,15 @@ def with_a_quiet_console(script: str) -> str:
 
 
 DIALOG_TITLE = re.compile(
-    rf"(?P<made>{_NAME}\.jsx\({_NAME}),\{{className:\"sr-only\",children:\"View PDF\"\}}\)"
+    rf"(?P<made>(?<![\w$]){_NAME}\.jsx\({_NAME}),\{{className:\"sr-only\",children:\"View PDF\"\}}\)"
 )
 SIDEBAR = re.compile(
     r"(?P<head>\"data-mobile\":\"true\",)(?P<rest>className:[^()]*\.jsx\(\"div\",\{className:\"flex h-full w-full flex-col\",children:)"
     rf"(?P<child>{_NAME})\}}"
 )
-SIDE_TITLE = re.compile(rf'(?P<head>{_NAME}\.jsx\({_NAME},\{{)id:"side-view-title",children:')
+SIDE_TITLE = re.compile(
+    rf'(?P<head>(?<![\w$]){_NAME}\.jsx\({_NAME},\{{)id:"side-view-title",children:'
+)
 """The heading of the side view of a phone, which names its dialog, but not by that id."""
 PICTURE = re.compile(
     r"(?P<head>className:\"border-none bg-transparent shadow-none max-w-none p-0 max-h-screen[^()]*\.jsxs\(\"div\",\{[^()]*children:\[)"
