@@ -94,7 +94,7 @@ def compressed(folder: Path, page: Page) -> None:
 def test_the_window_used_is_under_each_answer_with_a_bar(chat: Page):
     choose(chat, window=1024)
     card = asked(chat, words(100))
-    expect(card).to_contain_text(re.compile(r"20\d / 1k, 20 %"))
+    expect(card).to_contain_text(re.compile(r"20\d / 1k, 20\s%"))
     meter = card.get_by_role("meter")
     expect(meter).to_have_attribute("aria-valuemax", "1024")
     picture(chat, "window-used")

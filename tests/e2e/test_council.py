@@ -94,7 +94,7 @@ def test_the_best_of_three_is_shown_with_its_rivals_and_another_may_be_promoted(
     card.get_by_role("button").first.click()
     expect(card.locator("tbody").get_by_text("Судья")).to_have_count(4)
     picture(page, "best-of-judged")
-    choose(page, best_of_selector="по сходству")
+    choose(page, best_of_selector="По сходству")
 
 
 def test_models_talk_and_a_word_put_in_enters_the_conversation(page: Page, ollama_log: ServerLog):
@@ -108,6 +108,7 @@ def test_models_talk_and_a_word_put_in_enters_the_conversation(page: Page, ollam
     expect(controls).to_be_visible()
     controls.get_by_role("textbox").fill("А как же автобусы?")
     controls.get_by_role("button", name="Вставить слово").click()
+    ollama_log.hurry()
     expect(page.locator(PERSON)).to_have_count(2, timeout=30_000)
     picture(page, "dialogue")
     controls.get_by_role("textbox").fill("И метро?")
