@@ -74,8 +74,8 @@
     if (connected && listed !== folder()) show(folder()); // before, nobody would hear of it
   };
   const read = async () => {
-    const answer = await fetch(here("projects"));
-    if (!answer.ok) return;
+    const answer = await fetch(here("projects")).catch(() => null); // without an answer they stay as they were
+    if (!answer?.ok || !answer.headers.get("content-type")?.includes("json")) return;
     ({ projects } = await answer.json());
     if (folder() && !projects.some((one) => one.id === folder())) sessionStorage.setItem(FOLDER, "");
     draw();

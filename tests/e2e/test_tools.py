@@ -181,7 +181,7 @@ def test_prompts_and_documents_of_a_server_are_commands(chromium: Browser, house
         command(page, "A letter")
         page.keyboard.type("Anna tone=stern")
         page.keyboard.press("Enter")
-        letter = page.get_by_text("Write a stern letter to Anna.")
+        letter = page.locator("[data-step-type]").get_by_text("Write a stern letter to Anna.")
         expect(letter).to_have_count(2)  # the question, and its echo
         command(page, "Today")
         page.keyboard.type("What today?")

@@ -13,6 +13,7 @@ from tests.axe import wait_for_no_violations
 from tests.e2e.conftest import choose, metrics, pick, picture, visitor
 from tests.e2e.lasting.house import (
     ANSWER,
+    BRIEF,
     ENDLESS,
     LONG,
     QUESTION,
@@ -156,7 +157,8 @@ def test_the_keyboard_alone_changes_settings_renames_and_shares(chromium: Browse
     for page in visitor(chromium, house.app.url, language="en-US"):
         sign_in(page, "ann", SECRETS["ann"])
         field = page.locator("#chat-input")
-        expect(field).to_be_visible()
+        tab_to(page, field)
+        choose_model(page, BRIEF)
         ask_by_keys(page, "First wording")
         expect(metrics(page)).to_have_count(1)
         settings_button = page.locator("#chat-settings-open-modal")
