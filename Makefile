@@ -13,7 +13,7 @@ run: .venv/.runtime .venv/.model  ## the app on http://127.0.0.1:8000; BROWSER_O
 
 # Those that measure a time come first, one by one. Most of the others is waiting: those with a browser run
 # beside those without, and of both the long ones first, so that no worker is left with them at the end.
-WORKERS ?= 2
+WORKERS ?= 3
 test: .venv/.tests  ## everything: format, lint, types, unit, integration and browser tests
 	@sh tests/system-packages.sh
 	@$(MAKE) -s lint
@@ -25,7 +25,7 @@ test: .venv/.tests  ## everything: format, lint, types, unit, integration and br
 	@$(BIN)/python -m pytest tests/attack tests/integration tests/unit -m "not timing" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .browser:
-	@$(BIN)/python -m pytest tests/e2e -m "not timing" -n $(WORKERS) --dist loadfile
+	@$(BIN)/python -m pytest tests/e2e -m "not timing" -n 2 --dist loadfile
 
 check: .venv/.tests  ## the fast part of it
 	@$(MAKE) -s -j2 lint unit
