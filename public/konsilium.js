@@ -176,6 +176,9 @@
   whenDrawn(".k-columns", (line) => line.closest(".border-primary")?.setAttribute("data-k-columns", ""));
   whenDrawn('img[alt*="?number="]', (image) => (image.alt = image.alt.split("?")[0]));
 
+  /** The id of the thread that is open, by the page's address. */
+  const openThread = () => /\/thread\/([0-9a-f-]{36})\/?$/.exec(window.location.pathname)?.[1];
+
   /** An element with its attributes and children; null stands for no attribute, false and null for no child. */
   const make = (tag, attributes = {}, ...children) => {
     const made = document.createElement(tag);
@@ -483,7 +486,7 @@
   window.Konsilium = Object.freeze({
     DASH, known, words, number, decimal, plural, seconds, short, windowSize, speed, bytes, money, percent, copy, copySelected,
     reason, stage, pace, progress, modelFile, languages,
-    keep, newest, root, shown, tell, voice, whenDrawn, eachFrame, make, icon, label,
+    keep, newest, root, shown, tell, voice, whenDrawn, eachFrame, make, icon, label, openThread,
   });
 
   /* Chainlit loads one script; the composer's part, the threads' and the names have files of their own. */

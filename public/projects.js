@@ -27,7 +27,7 @@
   const text = () => K.words(document.documentElement.lang.slice(0, 2), TEXTS);
   const about = (words, name) => words.replace("{name}", name);
   const here = (path) => new URL(`${K.root}${path}`, window.location.origin).href;
-  const openThread = () => /\/thread\/([0-9a-f-]{36})\/?$/.exec(window.location.pathname)?.[1];
+  const { openThread } = K;
   const { make } = K;
   const iconed = (tag, attributes, icon, ...children) => make(tag, attributes, K.icon(icon), ...children);
   const post = (path, fields) => fetch(here(path), { method: "POST", body: new URLSearchParams(fields), redirect: "manual" });

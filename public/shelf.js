@@ -24,7 +24,7 @@
   const { make } = K;
   const text = () => K.words(document.documentElement.lang.slice(0, 2), TEXTS);
   const here = (path) => new URL(`${K.root}${path}`, window.location.origin);
-  const openThread = () => /\/thread\/([0-9a-f-]{36})\/?$/.exec(window.location.pathname)?.[1];
+  const { openThread } = K;
   const set = (element, words) => {
     if (element.textContent !== words) element.textContent = words;
   };

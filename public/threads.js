@@ -12,7 +12,7 @@
   const { make } = K;
   const root = new URL("..", document.currentScript.src);
   const text = () => K.words(document.documentElement.lang.slice(0, 2), TEXTS);
-  const openThread = () => /\/thread\/([0-9a-f-]{36})\/?$/.exec(window.location.pathname)?.[1];
+  const { openThread } = K;
 
   const QUERIES = { markdown: "format=markdown", all: "format=markdown&branches=all", json: "format=json" };
   const links = Object.fromEntries(Object.keys(QUERIES).map((kind) => [kind, make("a", { download: "" })]));

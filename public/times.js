@@ -113,7 +113,7 @@
     if (row.firstElementChild) put(row.firstElementChild, latest);
     offer(row);
   };
-  const openThread = () => /\/thread\/([0-9a-f-]{36})/.exec(window.location.pathname)?.[1];
+  const { openThread } = K;
   const stampOpen = () => {
     const row = document.getElementById(`thread-${openThread()}`);
     if (row?.matches(CHAT)) stampChat(row);
