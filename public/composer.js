@@ -1,5 +1,5 @@
-/* What a person does with their own words: the next question waits while an answer is being written, a
-   question is copied, and is edited by the keyboard alone (Enter, Shift+Enter, Esc); and a button that leads to
+/* What a person does with their own words: what was typed stays when the composer is drawn anew, the next
+   question waits while an answer is being written, a question is copied, and is edited by the keyboard alone (Enter, Shift+Enter, Esc); and a button that leads to
    the lists of tools and knowledge bases. */
 (() => {
   "use strict";
@@ -19,6 +19,19 @@
     Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(field(), words);
     field().dispatchEvent(new Event("input", { bubbles: true }));
   };
+
+  /* The composer is another one once the page shows its first message (a form, a guide), and in another
+     conversation: what was typed and not sent comes back where it was typed. */
+  const drafts = new Map();
+  const sent = () => drafts.delete(window.location.pathname);
+  document.addEventListener("input", ({ target }) => {
+    if (target.id === "chat-input") drafts.set(window.location.pathname, target.value);
+  });
+  document.addEventListener("click", ({ target }) => target.closest?.("#chat-submit") && sent(), true);
+  K.whenDrawn("#chat-input", (drawn) => {
+    const draft = drafts.get(window.location.pathname);
+    if (draft && !drawn.value) write(draft);
+  });
 
   /* One question waits; more words join it. It is asked once the answer has ended by itself, and is given
      back into the field where the person stopped that or went to another conversation. */
@@ -87,6 +100,7 @@
   document.addEventListener("keydown", (event) => {
     const { target, key } = event;
     if (event.isComposing || event.shiftKey) return;
+    if (target.id === "chat-input" && key === "Enter" && document.querySelector("#chat-submit:enabled")) sent();
     if (target.id === "chat-input" && key === "Enter" && running() && target.value.trim()) {
       const words = [queued?.words, target.value.trim()].filter(Boolean).join("\n\n");
       queued = { words, path: window.location.pathname };

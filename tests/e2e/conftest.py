@@ -142,6 +142,30 @@ def visitor(
     assert strangers == [], "a request left the machine"
 
 
+STATE = """() => ({
+    address: location.pathname,
+    field: document.querySelector("#chat-input")?.value,
+    disabled: [...document.querySelectorAll("#message-composer button[disabled]")].map((button) => button.id),
+    running: document.querySelector("#stop-button") !== null,
+    text: document.body.innerText.slice(0, 2000),
+})"""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """What the page showed and the app last wrote stand in the report of a failed test."""
+    report = yield
+    if call.when == "call" and report.failed:
+        page, app = (getattr(item, "funcargs", {}).get(name) for name in ("page", "app"))
+        if page is not None:
+            with contextlib.suppress(PlaywrightError):
+                state = json.dumps(page.evaluate(STATE), ensure_ascii=False, indent=1)
+                report.sections.append(("the page", state))
+        if app is not None:
+            report.sections.append(("the app's log", app.log.read_text()[-3000:]))
+    return report
+
+
 def picture(page: Page, name: str) -> Path:
     """Keeps a screenshot as test output, to be looked at."""
     PICTURES.mkdir(parents=True, exist_ok=True)

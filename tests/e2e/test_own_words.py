@@ -48,6 +48,18 @@ def test_a_question_that_waits_comes_back_into_the_field_where_the_answer_was_st
     expect(page.locator(QUESTIONS)).to_have_count(1)
 
 
+def test_what_was_typed_stays_when_the_composer_is_drawn_anew(page: Page):
+    field = page.locator("#chat-input")
+    field.fill("Кто прав: Платон или Аристотель?")
+    pick(page, "mode", "Диалог")
+    expect(page.get_by_test_id("participants")).to_be_visible()
+    expect(field).to_have_value("Кто прав: Платон или Аристотель?")
+    field.press("End")
+    field.press("Enter")
+    expect(page.locator(QUESTIONS)).to_have_count(1)
+    expect(field).to_have_value("")
+
+
 def test_a_question_is_copied_and_edited_by_the_keyboard_alone(page: Page):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     pick(page, "model", "echo")
