@@ -260,7 +260,7 @@ class AnswerActions:
 
     async def participants(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """Who takes part, from the form: kept with the thread and for new ones."""
-        seats, given = seats_of(browser), payload["participants"]
+        seats, given = SEATS[str(payload["mode"])], payload["participants"]
         written = ""
         if given or not seats.may_be_empty:
             listed = json.dumps(given, ensure_ascii=False)
@@ -310,7 +310,7 @@ class DialogueForm:
     async def save_preset(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """A company under a name, to be chosen again."""
         listed = json.dumps(payload["participants"], ensure_ascii=False)
-        seats = seats_of(browser)
+        seats = SEATS[str(payload["mode"])]
         parse_participants(listed, seats.least, seats.most)
         presets = dict(await self._values.get(PRESETS, browser.user_id) or {})
         presets[str(payload["name"])[:60]] = payload["participants"]

@@ -186,10 +186,11 @@ class Browser:
         return ChatOptions.clean(self.choices, mode.id, mode.options)
 
     async def show(self, drawing: Drawing, *, new: bool = True) -> None:
-        """Draws a step with what hangs on it, or draws it again."""
-        await self.emit("new_message" if new else "update_message", drawing.step)
+        """Draws a step with what hangs on it, or draws it again. The cards go first: the page keeps those
+        of a step that was taken away, and would show what they were."""
         for card in drawing.elements:
             await self.emit("element", card)
+        await self.emit("new_message" if new else "update_message", drawing.step)
 
     async def emit(self, event: str, data: Any) -> None:
         """Sends an event to this browser; lost without harm if it has gone away."""

@@ -299,7 +299,7 @@ async def test_what_is_chosen_while_the_defaults_of_a_new_chat_are_read_stays():
 
 async def test_participants_are_kept_with_the_thread_and_for_new_ones():
     house = two_talking()
-    await house.press("participants", participants=DUO)
+    await house.press("participants", mode="dialogue", participants=DUO)
     for kept in (house.threads.settings, house.values.kept[DEFAULTS, house.browser.user_id]):
         assert [one["name"] for one in json.loads(kept["dialogue_participants"])] == [
             "Физик",
@@ -310,13 +310,22 @@ async def test_participants_are_kept_with_the_thread_and_for_new_ones():
     assert names == ["Физик", "Поэт", "Физик", "Поэт"]
 
 
+async def test_participants_are_those_of_the_form_they_come_from_though_the_mode_is_another_by_now():
+    house = two_talking()
+    house.browser.choose({"mode": "chat"})
+    await house.press("participants", mode="council", participants=DUO)
+    kept = house.threads.settings
+    assert [one["name"] for one in json.loads(kept["council_members"])] == ["Физик", "Поэт"]
+    assert "dialogue_participants" not in kept
+
+
 async def test_a_company_is_saved_under_a_name_and_forgotten():
     house = two_talking()
-    await house.press("preset_save", name="Учёные", participants=DUO)
+    await house.press("preset_save", mode="dialogue", name="Учёные", participants=DUO)
     form = house.session.of("element")[-1]["props"]
     assert [(one["name"], len(one["participants"])) for one in form["presets"]] == [("Учёные", 2)]
     with pytest.raises(ParticipantsInvalid):
-        await house.press("preset_save", name="Один", participants=DUO[:1])
+        await house.press("preset_save", mode="dialogue", name="Один", participants=DUO[:1])
     await house.press("preset_delete", name="Учёные")
     assert house.session.of("element")[-1]["props"]["presets"] == []
 
@@ -353,11 +362,13 @@ async def test_the_form_of_specialists_waits_in_a_thread_once_somebody_is_seated
     assert house.session.of("new_message") == []
     await panel.mode_chosen(house.browser, "chat")
     assert len(house.session.of("new_message")) == 1
-    await house.press("participants", participants=[{"name": "Сова", "system": "Ты сова."}])
+    await house.press(
+        "participants", mode="consultation", participants=[{"name": "Сова", "system": "Ты сова."}]
+    )
     form = await panel.form(house.browser)
     assert form is not None
     props = form.elements[0]["props"]
     assert props is not None
     assert props["participants"][0]["name"] == "Сова"
-    await house.press("participants", participants=[])
+    await house.press("participants", mode="consultation", participants=[])
     assert await panel.form(house.browser) is None

@@ -162,12 +162,12 @@ function Participants({ data, callAction }) {
     edited.current = false;
     setAuto(true);
     unfold(false);
-    await callAction({ name: "participants", payload: { participants: [] } });
+    await callAction({ name: "participants", payload: { mode, participants: [] } });
   };
   const take = async () => {
     edited.current = false;
     setAuto(false);
-    await callAction({ name: "participants", payload: { participants } });
+    await callAction({ name: "participants", payload: { mode, participants } });
   };
   const apply = async (event) => {
     event.preventDefault();
@@ -183,7 +183,7 @@ function Participants({ data, callAction }) {
     before.current = questions;
   }, [questions]);
   const save = async () => {
-    await callAction({ name: "preset_save", payload: { name: name.trim(), participants } });
+    await callAction({ name: "preset_save", payload: { mode, name: name.trim(), participants } });
     setPreset(name.trim());
     setName("");
   };
@@ -261,4 +261,5 @@ function Participants({ data, callAction }) {
 }
 
 const Kept = keep("Participants", Participants);
-export default <Kept data={props} callAction={callAction} />;
+/* What was chosen for one mode is nothing of the next one's: the page may draw both in one go. */
+export default <Kept key={props.mode} data={props} callAction={callAction} />;
