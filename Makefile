@@ -5,27 +5,30 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
 
+# The tests start some two hundred programs: each would compile the app anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test check bench soak clients format lock fresh pythons pictures
 
 run: .venv/.runtime .venv/.model  ## the app on http://127.0.0.1:8000; BROWSER_OPENS=no leaves the browser shut
 	@$(BIN)/python -m app run --host $(HOST) --port $(PORT) \
 		$(if $(filter no,$(BROWSER_OPENS)),--no-browser)
 
-# Those that measure a time come first, one by one. Most of the others is waiting: those with a browser run
-# beside those without, and of both the long ones first, so that no worker is left with them at the end.
-WORKERS ?= 3
+# Those that measure a time come first, one by one. Half of the others' time is waiting: more workers than cores
+# run them, those with a browser beside those without, the long ones first, so that none is left alone at the end.
+WORKERS ?= 5
+BROWSERS ?= 3
 test: .venv/.tests  ## everything: format, lint, types, unit, integration and browser tests
 	@sh tests/system-packages.sh
-	@$(MAKE) -s lint
 	@$(BIN)/python -m pytest -m timing
-	@$(MAKE) -s -k -j2 --output-sync=target .plain .browser
+	@$(MAKE) -s -k -j3 --output-sync=target .plain .browser lint
 
 .PHONY: .plain .browser
 .plain:
 	@$(BIN)/python -m pytest tests/attack tests/integration tests/unit -m "not timing" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .browser:
-	@$(BIN)/python -m pytest tests/e2e -m "not timing" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest tests/e2e -m "not timing" -n $(BROWSERS) --dist loadfile
 
 check: .venv/.tests  ## the fast part of it
 	@$(MAKE) -s -j2 lint unit

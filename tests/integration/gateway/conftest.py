@@ -24,7 +24,7 @@ from tests.gateway import MemoryKeys, gateway, make_services
 from tests.simulators import OllamaSimulator, OpenAISimulator
 from tests.simulators.base import Simulator
 
-BRISK = Pace(heartbeat=0.2, tick=0.1)
+BRISK = Pace(heartbeat=0.7, tick=0.1)
 
 
 class Brisk(BoundedHttpProtocol):
