@@ -41,14 +41,16 @@ class Cited:
     right: tuple[bool, ...]
     sources: tuple[Source, ...]
     question: str
+    kind: str = ""
+    """How it is right or wrong: the letter that `hard-tuned.txt` explains."""
 
 
-def cited() -> list[Cited]:
-    """All answers of `citations.txt`."""
+def cited(name: str = "citations.txt") -> list[Cited]:
+    """All answers of that file."""
     found: list[Cited] = []
     sources: list[Source] = []
     question = ""
-    for line in (FOLDER / "citations.txt").read_text("utf-8").splitlines():
+    for line in (FOLDER / name).read_text("utf-8").splitlines():
         signs, _, text = line.replace("⏎", "\n").partition(" ")
         if signs == "=":
             sources, question = [], ""
@@ -56,9 +58,9 @@ def cited() -> list[Cited]:
             sources.append(Source("Document.pdf", text=text, id=f"d/{len(sources)}"))
         elif signs == "?":
             question = text
-        elif signs and not signs.strip("+-"):
-            right = tuple(sign == "+" for sign in signs)
-            found.append(Cited(text, right, tuple(sources), question))
+        elif signs[:1] in ("+", "-"):
+            right = tuple(sign == "+" for sign in signs if sign in "+-")
+            found.append(Cited(text, right, tuple(sources), question, signs.lstrip("+-")))
     return found
 
 
