@@ -25,6 +25,7 @@ from app.completion.registration import ModelServers, ServerRegistration
 from app.completion.speech import Speech
 from app.completion.transcription import Transcription
 from app.conversation.cached import TurnCache
+from app.conversation.citation_check import CitationCheck
 from app.conversation.compression.compressor import Compressor
 from app.conversation.compression.prompt import CompressingPromptBuilder
 from app.conversation.compression.thread import ThreadNotes
@@ -299,6 +300,7 @@ def _conversation(
         tools=tools,
         find=find,
         project_of=storage.presets.project_of,
+        citations=CitationCheck(settings.citation_check_model or ""),
     )
     turns.join(Replicas(post, storage.leases))
     return Conversation(turns, compressor, notes, answers, tools, find)

@@ -65,6 +65,7 @@ class CommonSettings(BaseSettings):
     """Where `repo:file` of EMBEDDED_MODEL is fetched from: an address with the hub's paths."""
     embedding_model: str | None = None
     cache_check_model: str | None = None
+    citation_check_model: str | None = None
     summary_model: str | None = None
     speech_model: str = ""
     """`server/model` that reads answers aloud, `off`, or empty: a local one where there is any."""

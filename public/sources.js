@@ -8,12 +8,12 @@
   document.addEventListener(
     "click",
     (event) => {
-      const link = event.target.closest?.('a[href^="#k-source-"], a[href="#k-no-source"]');
+      const link = event.target.closest?.('a[href^="#k-source-"], a[href^="#k-open-source-"], a[href="#k-no-source"]');
       if (!link) return;
       event.preventDefault();
       const lists = [...document.querySelectorAll(".k-sources")];
       const behind = (list) => link.compareDocumentPosition(list) & Node.DOCUMENT_POSITION_FOLLOWING;
-      const number = link.getAttribute("href").replace("#k-source-", "");
+      const number = link.getAttribute("href").split("-").pop();
       lists.find(behind)?.querySelector(`[data-source="${number}"]`)?.click();
     },
     true,
@@ -31,12 +31,12 @@
       const [number, title, about] = ["number", "title", "about"].map((part) => one.querySelector(`.k-source-${part}`)?.textContent);
       return { number, text: [title, about, one.href].filter(Boolean).join(", ") };
     });
-    return { title: list.getAttribute("aria-label"), lines };
+    return lines.length ? { title: list.getAttribute("aria-label"), lines } : null;
   };
 
   const plain = (text) => {
     const clean = text
-      .replace(/\[\\\[(\d+)\\\]\]\(#k-source-\d+\)/g, "[$1]")
+      .replace(/\[\\\[(\d+\??)\\\]\]\(#k-(?:open-)?source-\d+(?: "(?:\\.|[^"\\])*")?\)/g, "[$1]")
       .replace(/~~\\\[(\d+)\\\]~~/g, "~~[$1]~~")
       .replace(/\[([^\]]+)\]\(#k-no-source "[^"]*"\)/g, "$1");
     const listed = sources();

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from app.core.events import StepKind
-from app.core.notes import CitationsNote, CitedSource, TitleNote
+from app.core.notes import CitationsNote, CitedSource, Mark, TitleNote
 from app.core.text import Language, Text
 from app.core.threads import StoredThread, title_of
 from app.core.turns import StepRecord
@@ -126,6 +126,14 @@ def _message(step: StepRecord, files: Sequence[str], language: Language) -> list
 NOT_FOUND = Text(
     ru="в источнике не найдено", uk="у джерелі не знайдено", en="not found in the source"
 )
+OTHERWISE = Text(
+    ru="в источнике иначе: «{words}»", uk="у джерелі інакше: «{words}»", en="the source says “{words}”"
+)
+OPEN = Text(
+    ru="в источнике другими словами, если оно там есть: сверьте",
+    uk="у джерелі іншими словами, якщо воно там є: звірте",
+    en="in other words in the source, if at all: compare them",
+)
 PAGE = Text(ru="с. {page}", uk="с. {page}", en="p. {page}")
 
 
@@ -144,8 +152,11 @@ def _footnoted(step: StepRecord, language: Language) -> str:
         return step.output
     name = step.id[:8]
 
-    def mark(number: int, holds: bool) -> str:
-        return f"[^{name}-{number}]" if holds else f"~~[{number}]~~ *({NOT_FOUND[language]})*"
+    def mark(one: Mark) -> str:
+        if one.holds or one.open:
+            doubt = f" *({OPEN[language]})*" if one.open else ""
+            return f"[^{name}-{one.number}]{doubt}"
+        return f"~~[{one.number}]~~ *({why_struck(one, language)})*"
 
     text = with_marks(step.output, cited, mark)
     notes = []
@@ -157,19 +168,34 @@ def _footnoted(step: StepRecord, language: Language) -> str:
     return "\n\n".join([text, "\n".join(notes)] if notes else [text])
 
 
+def why_struck(mark: Mark, language: Language) -> str:
+    """What stands behind a citation that does not hold; of a source's own words nothing is Markdown."""
+    if not mark.words:
+        return NOT_FOUND[language]
+    return OTHERWISE.format(words=as_plain(mark.words))[language]
+
+
+def as_plain(text: str) -> str:
+    """A text of somebody else's in a line of Markdown: it stands there as it is."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+
+
+_MARKUP = re.compile(r"[!-/:-@\[-`{-~]")
+
+
 def with_marks(
     text: str,
     cited: CitationsNote,
-    mark: Callable[[int, bool], str],
+    mark: Callable[[Mark], str],
     figure: Callable[[str], str] | None = None,
 ) -> str:
-    """The text with each citation as `mark(number, holds)` writes it, and each number that is in no
-    source as `figure` does."""
+    """The text with each citation as `mark` writes it, and each number that is in no source as `figure`
+    does."""
     spans: dict[tuple[int, int], str] = {}
     for one in cited.marks:
         at = (one.start, one.end)
         before = spans.get(at, "")
-        spans[at] = f"{before} {mark(one.number, one.holds)}".strip()
+        spans[at] = f"{before} {mark(one)}".strip()
     for start, end in cited.unsourced if figure else ():
         spans[start, end] = figure(text[start:end]) if figure else ""
     for (start, end), written in sorted(spans.items(), reverse=True):

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from app.completion.tokens import text_tokens
 from app.core.models import ModelProfile
-from app.core.notes import CitationsNote, CitedSource
+from app.core.notes import CheckOutcome, CitationsNote, CitedSource, Mark
 from app.core.text import Text
 from app.core.tools import Source
 from app.core.turns import Attachment, HistoryMessage, TurnRequest
-from app.knowledge.citations import check
+from app.knowledge.citations import Checked, check
 from app.knowledge.excerpts import best_of, passages_in
 
 Find = Callable[[TurnRequest, Sequence[HistoryMessage]], Awaitable[Sequence[Source]]]
@@ -162,10 +162,19 @@ class Sources:
             )
             yield described(self.cite(source), source)
 
-    def checked(self, text: str, question: str) -> CitationsNote:
-        """Which citations of an answer hold. Blocks for milliseconds."""
-        marks, unsourced = check(text, self.listed, question)
-        named = {mark.number for mark in marks if mark.holds}
+    def checked(self, text: str, question: str) -> Checked:
+        """Which citations of an answer hold by their words. Blocks for milliseconds."""
+        return check(text, self.listed, question)
+
+    def note(
+        self,
+        marks: Sequence[Mark],
+        unsourced: Sequence[tuple[int, int]],
+        checker: str = "",
+        check: CheckOutcome = "",
+    ) -> CitationsNote:
+        """What is noted of an answer with these marks, and of the model that was asked about them."""
+        named = {mark.number for mark in marks if mark.holds or mark.open}
         sources = [
             CitedSource(
                 number,
@@ -183,7 +192,7 @@ class Sources:
             for number, one in enumerate(self.listed, start=1)
             if number in named or (one.url and not named)
         ]
-        return CitationsNote(tuple(sources), marks, unsourced)
+        return CitationsNote(tuple(sources), tuple(marks), tuple(unsourced), checker, check)
 
 
 def described(number: int, source: Source) -> str:

@@ -1,7 +1,7 @@
 """What a running turn has said so far: its events folded into steps that anyone can follow."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -33,6 +33,7 @@ from app.core.notes import (
 from app.core.text import Text
 from app.core.turns import Prompt, SettledTurn, StepRecord, TurnRequest, new_id, now
 from app.core.usage import CallRecord, Outcome
+from app.knowledge.citations import Checked
 
 _CHAINLIT_TYPE = {
     StepKind.QUESTION: "user_message",
@@ -201,16 +202,22 @@ class TurnState:
         self.done = True
         self._notify()
 
-    async def cite(self, sources: Sources) -> None:
-        """Notes of every answer which of its citations hold."""
+    async def cite(self, sources: Sources) -> Mapping[str, Checked]:
+        """Notes of every answer which of its citations hold by their words; those of whole answers, by
+        their steps, of which words do not tell all."""
         if not (sources.listed or sources.wanted):
-            return
+            return {}
         question = self.request.question.text
+        doubtful: dict[str, Checked] = {}
         for step in list(self.steps.values()):
             if step.kind in CitationsNote.steps and step.text:
-                note = await asyncio.to_thread(sources.checked, step.text, question)
+                found = await asyncio.to_thread(sources.checked, step.text, question)
+                note = sources.note(found.marks, found.unsourced)
                 if note.marks or note.sources:
                     self.apply(StepNoted(step.id, note))
+                if found.doubts and step.kind is StepKind.ANSWER:
+                    doubtful[step.id] = found
+        return doubtful
 
     # -- storing --------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+from app.conversation.citation_check import CHECKING, OPTION, CitationCheck
 from app.conversation.last_resort import warn
 from app.conversation.mode import Inbox, Mode, PromptBuilder, TurnContext, TurnModels
 from app.conversation.replicas import LOOK_SECONDS, Replicas, Turn
@@ -18,7 +19,7 @@ from app.conversation.state import TurnState
 from app.conversation.tools import TurnTools, say_missing
 from app.core.concurrency import BackgroundTasks, ended
 from app.core.errors import ContextTooLong, KonsiliumError, NotFound, StorageUnavailable
-from app.core.events import Progress
+from app.core.events import Progress, StepNoted
 from app.core.ports import Models, TurnStore
 from app.core.presets import Preset, within
 from app.core.requests import request_id
@@ -132,6 +133,7 @@ class Turns:
         tools: ToolBox | None = None,
         find: Find | None = None,
         project_of: ProjectOf | None = None,
+        citations: CitationCheck | None = None,
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
         retry_writes_after: Sequence[float] = RETRY_WRITES_AFTER,
     ) -> None:
@@ -143,6 +145,7 @@ class Turns:
         self._tools = tools or ToolBox()
         self._find = find
         self._project_of = project_of
+        self._citations = citations or CitationCheck()
         self._checkpoint_seconds = checkpoint_seconds
         self._retry_writes_after = retry_writes_after
         self._begun: list[Callable[[str], None]] = []
@@ -308,7 +311,7 @@ class Turns:
         if outcome is not Outcome.COMPLETED:
             turn.state.put_in(turn.inbox.take())  # said to nobody any more, but kept
         try:
-            await turn.state.cite(sources)
+            await self._cite(turn, models, sources, outcome)
         except Exception:  # what was written is stored all the same; the log has it all
             log.exception("citations of turn %s", turn.request.turn_id)
         settled = turn.state.settle(outcome, error, models.records)
@@ -318,6 +321,28 @@ class Turns:
             self._forget(turn)
         for step in self._after:
             self._background.start(_after(step, settled))
+
+    async def _cite(
+        self, turn: RunningTurn, models: TurnModels, sources: Sources, outcome: Outcome
+    ) -> None:
+        """Notes which citations hold: by their words, and where the person wishes it by a model, which a
+        Stop ends and nothing else of the answer."""
+        doubtful = await turn.state.cite(sources)
+        model = turn.state.model
+        if not doubtful or model is None or outcome is not Outcome.COMPLETED:
+            return
+        if not turn.request.options.on(OPTION):
+            return
+
+        async def check() -> None:
+            turn.state.apply(Progress(CHECKING))
+            for step_id, found in doubtful.items():
+                asked = self._citations.note(turn.request.turn_id, models, model, sources, found)
+                turn.state.apply(StepNoted(step_id, await asked))
+
+        _, error = await turn.answer(check())
+        if error is not None:
+            raise error
 
     async def _respond(
         self,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -321,7 +321,7 @@ class CitedSource:
     file: str = ""
     """`thread/element` of a file that came with a question."""
     cited: bool = True
-    """A mark of the answer names it, and holds."""
+    """A mark of the answer names it, and holds or is left open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +332,14 @@ class Mark:
     end: int
     number: int
     holds: bool
+    open: bool = False
+    """It does not hold by its words, and nothing says that it is wrong: the source has other words, and no
+    model has compared them."""
+    words: str = ""
+    """The source's own, by which a model found that it holds, or that the source says otherwise."""
+
+
+CheckOutcome = Literal["", "done", "partly", "failed", "small"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +353,11 @@ class CitationsNote(Note):
     marks: tuple[Mark, ...] = ()
     unsourced: tuple[tuple[int, int], ...] = ()
     """Numbers of the text that stand beside a citation and in none of its sources: from, to."""
+    checker: str = ""
+    """`server/model` that was asked of what words alone do not tell; empty: none was."""
+    check: CheckOutcome = ""
+    """How that went: `partly` where some of it is left to the words, `failed` where all of it is, `small`
+    where the model is too small to be asked."""
 
     @classmethod
     def about(cls, metadata: Mapping[str, Any], text: str) -> "CitationsNote | None":

@@ -326,6 +326,25 @@ CHAT_OPTIONS: tuple[Option, ...] = (
         group="tools",
     ),
     Option(
+        id="check_citations",
+        kind="switch",
+        label=Text(
+            ru="Сверять ссылки моделью",
+            uk="Звіряти посилання моделлю",
+            en="Have a model check citations",
+        ),
+        hint=Text(
+            ru="Слова и числа сверяются всегда. Модель ещё раз прочтёт процитированное и решит там, где слов мало: "
+            "в облаке это стоит примерно столько же, сколько сам ответ, на своей машине — только время",
+            uk="Слова й числа звіряються завжди. Модель ще раз прочитає процитоване й вирішить там, де слів замало: "
+            "у хмарі це коштує приблизно стільки ж, скільки сама відповідь, на своїй машині — лише час",
+            en="Words and numbers are always compared. A model reads what is cited once more and decides where words "
+            "cannot: in a cloud for about the price of the answer, on a machine of your own for time alone",
+        ),
+        default=False,
+        group="tools",
+    ),
+    Option(
         id="tools",
         kind="tools",
         label=Text(ru="Инструменты", uk="Інструменти", en="Tools"),

@@ -3,13 +3,15 @@
 A mark `[1]` speaks for the part of its sentence that stands before it (or after, where nothing does:
 `By [1], …`). It holds where a quotation of that part stands in the passage word for word, or where
 enough of its words and all of its numbers do. Words are compared in dictionary form, numbers and dates
-by their value. No model is asked: what holds can be seen by whoever opens the passage.
+by their value. No model is asked here: what words cannot decide is handed out as doubts, for one.
 """
 
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
+from typing import NamedTuple
 
 from app.completion.caching.vocabulary import UNITS
 from app.completion.caching.words import DICTIONARIES, folded, is_known
@@ -22,6 +24,7 @@ from app.knowledge.figures import (
     figures,
     figures_of,
     in_figures,
+    measured,
     units_of,
 )
 from app.knowledge.stance import Clause, axis_of, clauses_of, contradicts, denies
@@ -76,6 +79,9 @@ _NAME = re.compile(
     r"(?:(?<=[^\W\d_]\s)|(?<=[^\W\d_],\s))(?:[A-ZА-ЯЁІЇЄҐ][a-zа-яёіїєґ']{2,}|[a-z]+[A-Z]\w+)"
 )
 _OF_TITLE = 4
+_SENTENCE_WORDS = 4
+_CONTEXT = 300
+"""Characters of an answer before a sentence that a doubt about it brings along."""
 _GAP = re.compile(r"(?:(?<!\s)\s++)?(?:\[?…\]?|\[?\.\.\.\]?)\s*")
 _HYPHEN = re.compile(r"[\u00ad\u2010-\u2015-]\s*")
 _UNSPOKEN = re.compile(r"[\W_]+")
@@ -106,6 +112,17 @@ class _Passage:
         for value, nouns in counted(self.whole, 2):
             found.setdefault(value, set()).update(nouns or [""])
         return found
+
+    @cached_property
+    def measured(self) -> frozenset[tuple[str, str]]:
+        return measured(self.whole)
+
+    @cached_property
+    def sentences(self) -> frozenset[str]:
+        """As `_spoken` gives them; a heading or a word alone says nothing."""
+        text = self.source.text
+        parts = (text[start:end] for start, end in _sentences(text))
+        return frozenset(_spoken(part) for part in parts if len(tokens(part)) >= _SENTENCE_WORDS)
 
     @cached_property
     def calendar(self) -> tuple[frozenset[str], frozenset[str]]:
@@ -174,24 +191,71 @@ class _Claim:
         return list(dict.fromkeys(number for *_, numbers in self.marks for number in numbers))
 
 
-def check(
-    text: str, sources: Sequence[Source], question: str = ""
-) -> tuple[tuple[Mark, ...], tuple[tuple[int, int], ...]]:
-    """The marks of an answer, each with whether it holds; and where numbers stand that none of the
-    sources named in their sentence has. Takes milliseconds; the dictionaries must be loaded."""
+class Found(Enum):
+    """What of a claim is found in a passage that it cites."""
+
+    EXACTLY = "exactly"
+    """Word for word: a quotation, or the whole sentence."""
+    IN_WORDS = "in words"
+    """Enough of its words and all of its numbers, and nothing speaks against it."""
+    OTHERWISE = "otherwise"
+    """Too few of its words: in other words, in another language, or not at all."""
+    DENIED = "denied"
+    """Its words are there, and the passage seems to say something else."""
+    NOT = "not"
+    """There is no such passage, or a number, a unit or a quotation is not in it."""
+
+
+_SURE = (Found.EXACTLY, Found.NOT)
+_HOLDS = (Found.EXACTLY, Found.IN_WORDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A claim of which words alone do not tell whether it holds."""
+
+    text: str
+    before: str
+    """What the answer says before it: whom its `he` means."""
+    numbers: tuple[int, ...]
+    """Of the passages that it may rest on."""
+    marks: tuple[int, ...]
+    """Which of the marks speak for it, by their places among them."""
+
+
+class Checked(NamedTuple):
+    """What was found of an answer's citations."""
+
+    marks: tuple[Mark, ...]
+    unsourced: tuple[tuple[int, int], ...]
+    """Where numbers stand that none of the sources named in their sentence has."""
+    doubts: tuple[Doubt, ...]
+
+
+def check(text: str, sources: Sequence[Source], question: str = "") -> Checked:
+    """The marks of an answer, each with whether it holds. Takes milliseconds; the dictionaries must be
+    loaded."""
     passages = [_Passage(source) for source in sources]
     marks: list[Mark] = []
     unsourced: list[tuple[int, int]] = []
+    doubts: list[Doubt] = []
     said = _blanked(text, _BLOCK, _ADDRESS)
-    found = list(_MARK.finditer(_blanked(said, _CODE)))
-    for start, end in _sentences(said) if found else ():
-        here = [mark for mark in found if start <= mark.start() < end]
+    known = list(_MARK.finditer(_blanked(said, _CODE)))
+    for start, end in _sentences(said) if known else ():
+        here = [mark for mark in known if start <= mark.start() < end]
         claims = list(_claims(said, start, end, here))
         for claim in claims:
             named = {n: passages[n - 1] for n in claim.numbers if 1 <= n <= len(passages)}
-            holding = _holding(claim.text, named, question)
+            found = _found(claim.text, named, question)
+            doubtful: list[int] = []
             for first, last, numbers in claim.marks:
-                marks += (Mark(first, last, number, number in holding) for number in numbers)
+                for n in numbers:
+                    one = found.get(n, Found.NOT)
+                    doubtful += [] if one in _SURE else [len(marks)]
+                    marks.append(Mark(first, last, n, one in _HOLDS, one is Found.OTHERWISE))
+            if doubtful:
+                before = _plain(said[max(0, start - _CONTEXT) : start])
+                doubts.append(Doubt(_plain(claim.text), before, tuple(named), tuple(doubtful)))
         if claims:
             cited = [passages[n - 1] for c in claims for n in c.numbers if 1 <= n <= len(passages)]
             told = _blanked(said[start:end], _MARK, _FORMULA, _ORDINAL, _PAGE)
@@ -200,7 +264,11 @@ def check(
                 for one in figures(told)
                 if all(one.values.isdisjoint(passage.figures) for passage in cited)
             )
-    return tuple(marks), tuple(unsourced)
+    return Checked(tuple(marks), tuple(unsourced), tuple(doubts))
+
+
+def _plain(text: str) -> str:
+    return " ".join(_MARK.sub(" ", text).split())
 
 
 def _blanked(text: str, *patterns: re.Pattern[str]) -> str:
@@ -259,22 +327,32 @@ def _telling(text: str) -> list[str]:
     return list(dict.fromkeys(word for word in telling if not denies(word)))
 
 
-def _holding(claim: str, named: dict[int, _Passage], question: str) -> set[int]:
-    """The numbers of those passages in which the claim stands."""
-    claim = _blanked(claim, _MARK, _ORDINAL, _PAGE, _SUFFIX)
+def _found(claim: str, named: dict[int, _Passage], question: str) -> dict[int, Found]:
+    """What of the claim stands in each of those passages."""
+    claim = _blanked(claim, _MARK, _ORDINAL)
+    whole_sentence = _spoken(claim)
+    claim = _blanked(claim, _PAGE, _SUFFIX)
     quotations = list(_quotations(claim))
-    quoted = {n for n, one in named.items() if any(_stands(q, one) for q in quotations)}
-    if quoted and (len(named) == 1 or len(quoted) == len(named)):
-        return quoted
+    exact = {
+        n: Found.EXACTLY
+        for n, one in named.items()
+        if any(_stands(q, one.spoken) for q in quotations) or whole_sentence in one.sentences
+    }
+    if exact and (len(named) == 1 or len(exact) == len(named)):
+        return exact
+
+    def others(found: Found) -> dict[int, Found]:
+        return dict.fromkeys(named, found) | exact
+
     said = figures(claim)
     words = _telling(claim)
     if len(words) + len(said) < _FEW:
         words = list(dict.fromkeys((*words, *_telling(question))))
+    if not (words or said) or _has_other_figures(claim, said, list(named.values())):
+        return others(Found.NOT)
     names = {word for name in _NAME.findall(folded(claim)) for word in tokens(name)}
-    misquoted = not quoted and any(len(q.split()) >= _LONG_QUOTED_WORDS for q in quotations)
+    misquoted = not exact and any(len(q.split()) >= _LONG_QUOTED_WORDS for q in quotations)
     enough = _MISQUOTED if misquoted else ENOUGH
-    if not (words or said) or not named:
-        return quoted
     has = {n: {word for word in words if one.has(word)} for n, one in named.items()}
     pairs = {(value, noun) for value, nouns in counted(claim) for noun in nouns}
     alike = {
@@ -287,18 +365,19 @@ def _holding(claim: str, named: dict[int, _Passage], question: str) -> set[int]:
         + sum(f.weight for f in said if not f.values.isdisjoint(one.figures))
         for n, one in named.items()
     }
-    figured = sum(figure.weight for figure in said) + max(alike.values())
+    figured = sum(figure.weight for figure in said) + max(alike.values(), default=0.0)
     whole = _worth(words, names) + figured
     if _worth(set().union(*has.values()), names) + figured < enough * whole:
-        return quoted
+        return others(Found.NOT if misquoted else Found.OTHERWISE)
     strange = names.difference(*has.values(), tokens(question))
     if any(not any(is_known(name, one) for one in DICTIONARIES) for name in strange):
-        return quoted  # a name that no dictionary has is no other word for something
+        return others(Found.DENIED)  # a name that no dictionary has is no other word for something
     if _speaks_against(claim, said, words, list(named.values())):
-        return quoted
+        return others(Found.DENIED)
     each = enough if len(named) == 1 else ENOUGH_OF_ONE
     alone = {n: has[n] - set().union(*(has[m] for m in named if m != n)) for n in named}
-    return quoted | {n for n in named if weight[n] >= each * whole or len(alone[n]) >= _FEW}
+    there = (n for n in named if weight[n] >= each * whole or len(alone[n]) >= _FEW)
+    return dict.fromkeys(named, Found.DENIED) | dict.fromkeys(there, Found.IN_WORDS) | exact
 
 
 def _worth(words: Collection[str], names: set[str]) -> int:
@@ -306,11 +385,23 @@ def _worth(words: Collection[str], names: set[str]) -> int:
     return len(words) + sum(word in names for word in words)
 
 
+def _has_other_figures(claim: str, said: Sequence[Figure], named: Sequence[_Passage]) -> bool:
+    """Whether a number of the claim, or the unit that it has, is in none of the passages."""
+    numbers = frozenset[str]().union(*(one.figures for one in named))
+    if any(one.values.isdisjoint(numbers) for one in said if claim[one.start].isdigit()):
+        return True
+    units: dict[str, set[str]] = {}
+    for one in named:
+        for value, unit in one.measured:
+            units.setdefault(value, set()).add(unit)
+    return any(unit not in units.get(value, {unit}) for value, unit in measured(claim))
+
+
 def _speaks_against(
     claim: str, said: Sequence[Figure], words: Sequence[str], named: Sequence[_Passage]
 ) -> bool:
-    """Whether something in the claim is other than in all passages that it names: a number, what is
-    counted, a month, a day, or what is denied."""
+    """Whether something in the claim seems to be other than in all passages that it names: a `twice`, what
+    is counted, a month, a day, or what is denied."""
     numbers = frozenset[str]().union(*(one.figures for one in named))
     if any(one.values.isdisjoint(numbers) for one in said):
         return True
@@ -342,11 +433,16 @@ def _quotations(claim: str) -> Iterator[str]:
             yield quotation
 
 
-def _stands(quotation: str, passage: _Passage) -> bool:
-    """Whether all of it stands there, in order; `…` in it stands for anything."""
+def stands_in(quotation: str, source: Source) -> bool:
+    """Whether all of it stands in the source word for word, up to spaces, hyphens, points and case, in
+    order; `…` in it stands for anything."""
+    return _stands(quotation, _Passage(source).spoken)
+
+
+def _stands(quotation: str, spoken: str) -> bool:
     at = 0
     for part in map(_spoken, _GAP.split(quotation)):
-        found = passage.spoken.find(part, at)
+        found = spoken.find(part, at)
         if found < 0:
             return False
         at = found + len(part)

@@ -246,6 +246,29 @@ def _weight(written: str) -> float:
 def counted(text: str, reach: int = 1) -> Iterator[tuple[str, frozenset[str]]]:
     """Each number, in figures or in a word, and what it counts, by the telling ones of so many words behind
     it: `7`, `year` of `seven years`; units in one spelling."""
+    for value, behind in _counts(text, reach):
+        yield value, frozenset(filter(None, map(_noun, behind)))
+
+
+def measured(text: str) -> frozenset[tuple[str, str]]:
+    """Each number with the unit of measure, money or time that it has, in one spelling."""
+    found = set()
+    for value, behind in _counts(text, 2):
+        units = (measure(word) for word in behind if word not in _NO_UNITS)
+        unit = next(filter(None, units), "")
+        if unit and not (unit in _YEARS and len(value) == len("1871")):
+            found.add((value, unit))
+    return frozenset(found)
+
+
+_NO_UNITS = frozenset("сc")
+"""A preposition oftener than a second."""
+_YEARS = frozenset({"year", "г"})
+"""What stands behind a date: `1871 г.`, `2024 году`."""
+
+
+def _counts(text: str, reach: int) -> Iterator[tuple[str, Sequence[str]]]:
+    """Each number, and so many words behind it, as far as the part of the sentence goes."""
     text = _PRICE.sub(r" \2 \1 ", text)
     for sign in _SIGNS & set(text):
         text = text.replace(sign, f" {_SIGN_WORDS[sign]} ")
@@ -254,7 +277,7 @@ def counted(text: str, reach: int = 1) -> Iterator[tuple[str, frozenset[str]]]:
         for place, word in enumerate(words):
             if value := word if word[0].isdigit() else in_figures(word):
                 behind = words[place + 1 : place + 1 + reach]
-                yield value, frozenset(filter(None, map(_noun, behind)))
+                yield value, behind
 
 
 def _noun(word: str) -> str:

@@ -1,10 +1,11 @@
-"""Citations on the screen: marks that open their source, and those that do not hold struck through."""
+"""Citations on the screen: marks that open their source, those that words leave open, and those that do not
+hold struck through."""
 
 from dataclasses import asdict
 from typing import Any
 
-from app.conversation.export import NOT_FOUND, with_marks
-from app.core.notes import CitationsNote
+from app.conversation.export import OPEN, as_plain, why_struck, with_marks
+from app.core.notes import CitationsNote, Mark
 from app.core.text import Language, Text
 
 UNSOURCED = Text(
@@ -17,10 +18,13 @@ UNSOURCED = Text(
 def marked(text: str, cited: CitationsNote, language: Language) -> str:
     """An answer's text in Markdown, its citations as links that `konsilium.js` opens."""
 
-    def mark(number: int, holds: bool) -> str:
-        if holds:
-            return f"[\\[{number}\\]](#k-source-{number})"
-        return f"~~\\[{number}\\]~~ *({NOT_FOUND[language]})*"
+    def mark(one: Mark) -> str:
+        if one.open:
+            return f'[\\[{one.number}?\\]](#k-open-source-{one.number} "{OPEN[language]}")'
+        if one.holds:
+            words = f' "«{as_plain(one.words)}»"' if one.words else ""
+            return f"[\\[{one.number}\\]](#k-source-{one.number}{words})"
+        return f"~~\\[{one.number}\\]~~ *({why_struck(one, language)})*"
 
     def figure(written: str) -> str:
         return f'[{written}](#k-no-source "{UNSOURCED[language]}")'
@@ -32,4 +36,10 @@ def listed(cited: CitationsNote, own: bool) -> dict[str, Any]:
     """What the element under the answer shows. Of a document, the text that the model was given is kept for
     whose conversation it is: others are asked at the door of its base, as everybody is for all around it."""
     sources = [asdict(source) for source in cited.sources]
-    return {"sources": [one | {"text": ""} if one["id"] and not own else one for one in sources]}
+    return {
+        "sources": [one | {"text": ""} if one["id"] and not own else one for one in sources],
+        "marks": len(cited.marks),
+        "open": sorted({mark.number for mark in cited.marks if mark.open}),
+        "checker": cited.checker.partition("/")[2],
+        "check": cited.check,
+    }

@@ -49,14 +49,14 @@ NO_MODELS = Text(ru="Моделей пока нет", uk="Моделей пок�
 def widgets(
     values: Mapping[str, Any], mode: Mode, states: Sequence[ServerState], language: Language
 ) -> list[InputWidget]:
-    """One widget an option, with the present values; the mode's own options come last. Participants
-    have a form of their own in the conversation."""
+    """One widget an option, with the present values; the mode's own options come last. Participants have
+    a form of their own in the conversation, `ToolLists` draws what is of tools and documents."""
     options = (*CHAT_OPTIONS, *mode.options)
     able = (_as_the_model_can(option, values, states) for option in options)
     return [
         _widget(option, values, states, language)
         for option in able
-        if option is not None and option.kind not in ("participants", "tools", "bases")
+        if option is not None and option.kind != "participants" and option.group != "tools"
     ]
 
 

@@ -1,5 +1,5 @@
-"""The tools of a conversation in the settings panel: a list of ours, and one for each server; and its
-knowledge bases."""
+"""The tools of a conversation in the settings panel: a list of ours, and one for each server; its knowledge
+bases, and how their citations are checked."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from app.core.text import Language, Text
 from app.core.tools import Tool, ToolBox
 from app.tools.builtin import NAMES
 from app.view.chainlit.browser import Browser
-from app.view.chainlit.dicts import InputWidget, MultiSelect
+from app.view.chainlit.dicts import InputWidget, MultiSelect, Switch
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ UNABLE = Text(
 )
 _NAMES = next(option for option in CHAT_OPTIONS if option.id == "tools")
 _ALWAYS = next(option for option in CHAT_OPTIONS if option.id == "tools_always")
+_CHECK = next(option for option in CHAT_OPTIONS if option.id == "check_citations")
 _BASES = next(option for option in CHAT_OPTIONS if option.id == "knowledge")
 
 
@@ -48,7 +49,8 @@ class ToolLists:
         self._models = models
 
     async def widgets(self, browser: Browser, values: Mapping[str, Any]) -> list[InputWidget]:
-        """The knowledge bases, and one list a server that has tools, ours first; no empty list."""
+        """The knowledge bases, the check of citations, and one list a server that has tools, ours first; no
+        empty list."""
         chosen = set(browser.options.names("tools"))
         able = self._able(browser.options)
         lists: dict[str, list[Tool]] = {}
@@ -59,7 +61,7 @@ class ToolLists:
             _list(origin, listed, values.get(f"{LIST}{origin}", chosen), able, browser.language)
             for origin, listed in lists.items()
         ]
-        return [*bases, *tools, *_allowed(browser, values)]
+        return [*bases, _check(browser, values), *tools, *_allowed(browser, values)]
 
     async def _bases(self, browser: Browser, values: Mapping[str, Any]) -> Sequence[InputWidget]:
         try:
@@ -106,6 +108,16 @@ class ToolLists:
         except KonsiliumError:
             return True  # which model will answer is not known yet
         return usable(profile) and not profile.last_resort
+
+
+def _check(browser: Browser, values: Mapping[str, Any]) -> InputWidget:
+    """Whether a model checks citations."""
+    return Switch(
+        id=_CHECK.id,
+        label=_CHECK.label[browser.language],
+        description=_CHECK.hint[browser.language] if _CHECK.hint else None,
+        initial=bool(values.get(_CHECK.id, browser.options.on(_CHECK.id))),
+    )
 
 
 def _allowed(browser: Browser, values: Mapping[str, Any]) -> Sequence[InputWidget]:

@@ -5,9 +5,45 @@ import { sideViewState } from "@chainlit/react-client";
 const { keep, root, words } = window.Konsilium;
 
 const TEXTS = {
-  ru: { sources: "Источники", page: (page) => `с. ${page}`, open: (name) => `Открыть: ${name}` },
-  uk: { sources: "Джерела", page: (page) => `с. ${page}`, open: (name) => `Відкрити: ${name}` },
-  en: { sources: "Sources", page: (page) => `p. ${page}`, open: (name) => `Open: ${name}` },
+  ru: {
+    sources: "Источники",
+    page: (page) => `с. ${page}`,
+    open: (name) => `Открыть: ${name}`,
+    unsure: (marks) => `${marks} — в источнике другими словами, если оно там есть: сверьте.`,
+    check: {
+      "": () => "Ссылки сверены по словам и числам.",
+      done: (model) => `Ссылки сверены по словам и числам, а где их мало — моделью ${model}.`,
+      partly: (model) => `Ссылки сверены по словам и числам; модель ${model} решила не обо всех остальных.`,
+      failed: (model) => `Ссылки сверены только по словам и числам: модель ${model} ответить не смогла.`,
+      small: (model) => `Ссылки сверены только по словам и числам: модель ${model} для этого слишком мала.`,
+    },
+  },
+  uk: {
+    sources: "Джерела",
+    page: (page) => `с. ${page}`,
+    open: (name) => `Відкрити: ${name}`,
+    unsure: (marks) => `${marks} — у джерелі іншими словами, якщо воно там є: звірте.`,
+    check: {
+      "": () => "Посилання звірено за словами й числами.",
+      done: (model) => `Посилання звірено за словами й числами, а де їх замало — моделлю ${model}.`,
+      partly: (model) => `Посилання звірено за словами й числами; модель ${model} вирішила не про всі інші.`,
+      failed: (model) => `Посилання звірено лише за словами й числами: модель ${model} відповісти не змогла.`,
+      small: (model) => `Посилання звірено лише за словами й числами: модель ${model} для цього замала.`,
+    },
+  },
+  en: {
+    sources: "Sources",
+    page: (page) => `p. ${page}`,
+    open: (name) => `Open: ${name}`,
+    unsure: (marks) => `${marks}: in other words in the source, if at all. Compare them.`,
+    check: {
+      "": () => "Citations were checked by words and numbers.",
+      done: (model) => `Citations were checked by words and numbers, and where these cannot tell by ${model}.`,
+      partly: (model) => `Citations were checked by words and numbers; of the rest ${model} decided some.`,
+      failed: (model) => `Citations were checked by words and numbers alone: ${model} gave no usable answer.`,
+      small: (model) => `Citations were checked by words and numbers alone: ${model} is too small for more.`,
+    },
+  },
 };
 
 /** What the side view is given: the passage, and the document itself at its page where it is a PDF. Files of
@@ -60,11 +96,17 @@ function Source({ source, lang }) {
 }
 
 function Sources({ data }) {
-  const { lang, sources = [] } = data;
-  if (!sources.length) return null;
+  const { lang, sources = [], marks = 0, open = [], check = "", checker = "" } = data;
+  const text = words(lang, TEXTS);
+  if (!sources.length && !marks) return null;
   return (
-    <section data-testid="sources" className="k-note k-sources" lang={lang} aria-label={words(lang, TEXTS).sources}>
+    <section data-testid="sources" className="k-note k-sources" lang={lang} aria-label={text.sources}>
       {sources.map((source) => <Source key={source.number} source={source} lang={lang} />)}
+      {marks > 0 && (
+        <p className="k-sources-check" data-testid="citations-check">
+          {text.check[check](checker)} {open.length > 0 && text.unsure(open.map((one) => `[${one}?]`).join(" "))}
+        </p>
+      )}
     </section>
   );
 }

@@ -140,7 +140,7 @@ async def own_passage(house: House, document: Document, asked: Asked) -> Source:
 
 
 def holds(asked: Asked, text: str, number: int, sources: list[Source]) -> bool:
-    (mark,), _ = check(f"{text.rstrip('.')} [{number}].", sources, asked.question)
+    (mark,) = check(f"{text.rstrip('.')} [{number}].", sources, asked.question).marks
     return mark.holds
 
 

@@ -1,0 +1,306 @@
+"""What words alone do not tell of a citation is asked of a model, whose proof must stand in the passage."""
+
+import asyncio
+import json
+import random
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from app.conversation.citation_check import MAX_TOKENS, CitationCheck
+from app.conversation.export import as_markdown
+from app.conversation.mode import TurnModels, WholeHistory
+from app.conversation.modes import MODES
+from app.conversation.sources import Sources
+from app.conversation.turn import Turns
+from app.core.errors import ConnectionLost
+from app.core.models import Capability, ModelRef
+from app.core.notes import CitationsNote
+from app.core.options import ChatOptions
+from app.core.threads import StoredThread, ThreadRecord
+from app.core.tools import Source
+from app.core.turns import Question, StepRecord, TurnRequest, new_id, now
+from app.core.usage import Outcome, Purpose
+from app.view.rendering import draw
+from tests.data.knowledge import Cited, cited
+from tests.fakes import MemoryStore, ScriptedModels
+from tests.waiting import until
+
+CAT = Source(
+    "Аренда.pdf",
+    text="Животных держать можно с письменного согласия собственника. Плата — до 5-го числа.",
+    id="d/0",
+)
+SAID = "Завести кошку разрешат, только если хозяин подписал бумагу [1]."
+DENIED = "Животных держать можно без согласия собственника [1]."
+PROOF = "Животных держать можно с письменного согласия собственника"
+
+
+def judged(*claims: tuple[str, list[str]]) -> str:
+    """What a model writes of the claims that it is asked about, in their order."""
+    listed = [
+        {"claim": number, "words": words, "verdict": verdict}
+        for number, (verdict, words) in enumerate(claims, start=1)
+    ]
+    return json.dumps({"claims": listed}, ensure_ascii=False)
+
+
+def house(answer: Any, check: Any, *sources: Source, **fields: Any) -> tuple[Turns, ScriptedModels]:
+    """`model` answers, `judge` checks; every question finds those sources."""
+    models = ScriptedModels({"model": answer, "judge": check}, **fields)
+
+    async def find(request: TurnRequest, history: Any) -> tuple[Source, ...]:
+        return sources or (CAT,)
+
+    return Turns(
+        MemoryStore(), models, WholeHistory(), MODES, find=find, citations=CitationCheck("judge")
+    ), models
+
+
+def a_request(**options: Any) -> TurnRequest:
+    chosen = {"knowledge": "base", "check_citations": True} | options
+    question = Question(new_id(), "Можно ли с кошкой?")
+    return TurnRequest("t", "u", question, ChatOptions.clean(chosen, "chat"), "ru")
+
+
+async def noted(turns: Turns, **options: Any) -> tuple[CitationsNote, StepRecord]:
+    turn = await turns.start(a_request(**options))
+    settled = (await turn.wait()).settled
+    assert settled is not None
+    assert settled.outcome is Outcome.COMPLETED
+    answer = next(step for step in settled.steps if step.kind == "answer")
+    note = CitationsNote.of(answer.metadata)
+    assert note is not None
+    return note, answer
+
+
+def purposes(models: ScriptedModels) -> list[str]:
+    return [f"{ref.name}:{request.purpose}" for ref, request in models.requests]
+
+
+async def test_a_claim_in_other_words_is_left_open_where_no_model_is_asked():
+    turns, models = house(SAID, "never asked")
+    note, answer = await noted(turns, check_citations=False)
+    (mark,) = note.marks
+    assert (mark.holds, mark.open, note.checker, note.check) == (False, True, "", "")
+    assert purposes(models) == ["model:answer"]
+    drawn = draw(answer, "ru")
+    assert '[\\[1?\\]](#k-open-source-1 "в источнике другими словами' in str(drawn.step["output"])
+    thread = ThreadRecord("t", "u", "ann", "Кошка", now(), now())
+    fields = {name: getattr(answer, name) for name in StepRecord.__dataclass_fields__}
+    stored = StoredThread(thread, (StepRecord(**{**fields, "parent_id": None}),))
+    assert "*(в источнике другими словами" in as_markdown(stored, "ru")
+
+
+async def test_a_model_finds_that_it_holds_and_its_proof_is_kept():
+    turns, models = house(SAID, judged(("supported", [PROOF])))
+    note, answer = await noted(turns)
+    (mark,) = note.marks
+    assert (mark.holds, mark.open, mark.words) == (True, False, PROOF)
+    assert (note.checker, note.check) == ("fake/judge", "done")
+    assert purposes(models) == ["model:answer", "judge:check"]
+    assert "#k-source-1 \"«Животных держать" in str(draw(answer, "ru").step["output"])
+    asked = models.requests[-1][1].messages[-1].text
+    assert '<source number="1" document="Аренда.pdf">' in asked
+    assert "1. [1] Завести кошку разрешат" in asked
+
+
+async def test_a_model_strikes_what_the_words_let_pass_and_its_reason_is_shown():
+    turns, _ = house(DENIED, judged(("contradicted", [PROOF])))
+    note, answer = await noted(turns)
+    (mark,) = note.marks
+    assert (mark.holds, mark.open, mark.words) == (False, False, PROOF)
+    assert f"~~\\[1\\]~~ *(в источнике иначе: «{PROOF}»)*" in str(draw(answer, "ru").step["output"])
+
+
+async def test_the_words_of_a_source_are_shown_as_they_are_whatever_markdown_they_look_like():
+    trap = Source("x.md", text='Коту нельзя ![](http://evil/x.png) "и точка" здесь.', id="d/0")
+    words = 'Коту нельзя ![](http://evil/x.png) "и точка"'
+    turns, _ = house("Коту здесь можно [1].", judged(("contradicted", [words])), trap)
+    _, answer = await noted(turns)
+    assert "![](" not in str(draw(answer, "ru").step["output"])
+    turns, _ = house("Кошке здесь жить нельзя [1].", judged(("supported", [words])), trap)
+    _, answer = await noted(turns)
+    assert r"\"и точка\"" in str(draw(answer, "ru").step["output"])
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        judged(("supported", ["Кошек держать разрешено всем"])),
+        judged(("supported", [])),
+        judged(("supported", ["собственника"])),
+        "I cannot tell.",
+        '{"claims": "all fine"}',
+        ConnectionLost("gone"),
+    ],
+)
+async def test_what_a_model_cannot_prove_is_left_to_the_words(check):
+    turns, _ = house(SAID, check)
+    note, answer = await noted(turns)
+    (mark,) = note.marks
+    assert (mark.holds, mark.open, note.check) == (False, True, "failed")
+    (card,) = (one for one in draw(answer, "en").elements if one["name"] == "Sources")
+    assert '"check": "failed"' in json.dumps(card)
+
+
+async def test_what_is_sure_is_not_asked():
+    said = (
+        "Плата — до 5-го числа [1]. Плата вносится до 15-го числа [1]. Ничего больше [4]. "
+        "«Животных держать можно с письменного согласия» [1]."
+    )
+    turns, models = house(said, "never asked")
+    note, _ = await noted(turns)
+    assert [mark.holds for mark in note.marks] == [True, False, False, True]
+    assert purposes(models) == ["model:answer"]
+
+
+async def test_a_tiny_model_is_not_asked_and_the_note_says_so():
+    turns, models = house(SAID, "never asked", parameter_size="135M")
+    note, _ = await noted(turns)
+    assert note.check == "small"
+    assert note.marks[0].open
+    assert purposes(models) == ["model:answer"]
+
+
+async def test_the_model_that_answers_is_asked_where_none_is_named():
+    models = ScriptedModels({"model": judged(("supported", [PROOF]))})
+    sources = Sources()
+    sources.cite(CAT)
+    found = sources.checked(SAID, "")
+    check = CitationCheck("not/there")
+    note = await check.note("t", TurnModels(models), ModelRef("fake", "model"), sources, found)
+    assert (note.checker, note.marks[0].holds) == ("fake/model", True)
+
+
+async def test_a_stop_ends_the_check_within_a_second_and_the_answer_stays_whole():
+    turns, models = house(SAID, [asyncio.Event()])
+    turn = await turns.start(a_request())
+
+    async def checking() -> bool:
+        return len(models.requests) == 2
+
+    await until(checking)
+    async with asyncio.timeout(1):
+        turn.stop()
+        settled = (await turn.wait()).settled
+    assert settled is not None
+    assert settled.outcome is Outcome.COMPLETED
+    answer = next(step for step in settled.steps if step.kind == "answer")
+    note = CitationsNote.of(answer.metadata)
+    assert note is not None
+    assert (note.marks[0].open, note.check) == (True, "")
+    assert [call.purpose for call in settled.calls] == [Purpose.ANSWER, Purpose.CHECK]
+    assert models.open == 0
+
+
+async def test_a_check_that_takes_too_long_is_given_up():
+    models = ScriptedModels({"judge": [asyncio.Event()]})
+    sources = Sources()
+    sources.cite(CAT)
+    found = sources.checked(SAID, "")
+    check = CitationCheck("judge", seconds=0.05)
+    note = await check.note("t", TurnModels(models), ModelRef("fake", "judge"), sources, found)
+    assert note.check == "failed"
+    assert models.open == 0
+
+
+async def test_the_prompt_stays_within_its_budget_and_what_does_not_fit_is_left_to_the_words():
+    texts = [f"Раздел {n}. " + f"Слово за словом говорит документ {n}. " * 90 for n in range(20)]
+    turns, models = house("…", "…")
+    sources = Sources()
+    for n, text in enumerate(texts):
+        sources.cite(Source(f"{n}.txt", text=text, id=f"d/{n}"))
+    said = " ".join(f"Кошке {n} тут хорошо живётся [{n + 1}]." for n in range(20))
+    found = sources.checked(re.sub(r"Кошке \d+", "Кошке", said), "")
+    assert len(found.doubts) == 20
+    note = await CitationCheck("judge").note(
+        "t", TurnModels(models), ModelRef("fake", "judge"), sources, found
+    )
+    asked = models.requests[-1][1].messages[-1].text
+    assert 0 < len(asked) < MAX_TOKENS * 3
+    assert note.check == "failed"
+    assert turns.count == 0
+
+
+async def test_of_a_long_page_the_places_nearest_to_the_claim_are_shown():
+    page = "\n\n".join(f"Абзац {n} о погоде и урожае прошлых лет. " * 8 for n in range(300))
+    page += "\n\nКота в доме держать разрешено, если хозяин согласен.\n\n" + page
+    models = ScriptedModels({"judge": judged(("supported", ["Кота в доме держать разрешено"]))})
+    sources = Sources()
+    sources.cite(Source("page", text=page, url="http://x/"))
+    found = sources.checked("Завести кота разрешено [1].", "")
+    note = await CitationCheck("judge").note(
+        "t", TurnModels(models), ModelRef("fake", "judge"), sources, found
+    )
+    assert note.marks[0].holds
+    assert len(models.requests[0][1].messages[-1].text) < 20_000
+
+
+# -- how much of a judge's accuracy arrives ----------------------------------------------------------
+
+
+class Judge:
+    """Knows which claims of a set are right, and errs as often as it is told; its proof is real."""
+
+    def __init__(self, answers: list[Cited], errs: float) -> None:
+        self._random = random.Random(15)
+        self._errs = errs
+        self._answers = answers
+
+    def __call__(self, request: Any) -> str:
+        asked = request.messages[-1].text
+        passages = dict(
+            re.findall(r'<source number="(\d+)"[^>]*>\n(.*?)\n</source>', asked, re.DOTALL)
+        )
+        claims = re.findall(r"^(\d+)\. \[([\d, ]+)\] (.*)$", asked, re.MULTILINE)
+        return json.dumps({"claims": [self._of(passages, *claim) for claim in claims]})
+
+    def _of(self, passages: Mapping[str, str], claim: str, numbers: str, text: str) -> Any:
+        text = text.partition(" (before it:")[0]
+        cites = {
+            one: re.findall(r"\[(\d)\]", one.text)
+            for one in self._answers
+            if _bare(text) in _bare(one.text)
+        }
+        one = next(one for one in sorted(cites, key=lambda one: len(one.text)) if numbers in cites[one])
+        right = one.right[cites[one].index(numbers)]
+        if self._random.random() < self._errs:
+            right = not right
+        words = [" ".join(passages[n].split()[:5]) for n in numbers.split(", ")]
+        return {"claim": int(claim), "words": words, "verdict": "supported" if right else "not said"}
+
+
+def _bare(text: str) -> str:
+    return " ".join(re.sub(r"\[[\d, –-]+\]", " ", text).split())
+
+
+async def struck(answers: list[Cited], errs: float) -> tuple[float, float, int]:
+    """Of the wrong citations and of the right ones, which share is struck; and how many are left open."""
+    found: dict[bool, list[bool]] = {True: [], False: []}
+    left = 0
+    models = TurnModels(ScriptedModels({"judge": Judge(answers, errs)}))
+    for one in answers:
+        sources = Sources()
+        for source in one.sources:
+            sources.cite(source)
+        checked = sources.checked(one.text, one.question)
+        ref = ModelRef("fake", "judge")
+        note = await CitationCheck("judge").note("t", models, ref, sources, checked)
+        for mark, right in zip(note.marks, one.right, strict=True):
+            left += mark.open
+            found[right].append(not mark.holds and not mark.open)
+    shares = [sum(found[right]) / len(found[right]) for right in (False, True)]
+    return shares[0], shares[1], left
+
+
+@pytest.mark.parametrize("name", ["hard-tuned.txt", "hard-blind.txt"])
+async def test_with_a_judge_that_is_right_98_of_100_wrong_citations_are_struck_and_right_ones_not(name):
+    answers = cited(name)
+    assert await struck(answers, 0.0) == (1.0, 0.0, 0)
+    wrong, right, left = await struck(answers, 0.01)
+    assert wrong >= 0.98
+    assert right <= 0.02
+    assert left == 0
