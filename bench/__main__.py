@@ -2,6 +2,7 @@
 
 python -m bench council --data DIR --models ...: whether a council helps (bench/evidence.py).
 python -m bench judges --data DIR --models ...: how models judge pairs of answers (bench/judges.py).
+python -m bench citations --models ...: how models check citations (bench/citations.py).
 """
 
 import argparse
@@ -12,7 +13,7 @@ import time
 from pathlib import Path
 
 import bench
-from bench import evidence, judges
+from bench import citations, evidence, judges
 from bench.report import Report
 
 
@@ -31,6 +32,11 @@ def main() -> None:
         if len(arguments.names) != 1 or not arguments.models or arguments.names[0] not in measures:
             parser.error("--data goes with: council --models ..., or judges --models ...")
         measures[arguments.names[0]](arguments.data, arguments.models, arguments.questions)
+        return
+    if arguments.models is not None:
+        if arguments.names != ["citations"]:
+            parser.error("--models without --data goes with: citations")
+        citations.main(arguments.models, arguments.questions)
         return
     report = Report(quick=arguments.quick, soak=arguments.soak)
     for found in pkgutil.iter_modules(bench.__path__):

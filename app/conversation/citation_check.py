@@ -118,7 +118,12 @@ class CitationCheck:
         self._seconds = seconds
 
     async def note(
-        self, turn_id: str, models: TurnModels, answering: ModelRef, sources: Sources, found: Checked
+        self,
+        turn_id: str,
+        models: TurnModels,
+        answering: ModelRef,
+        sources: Sources,
+        found: Checked,
     ) -> CitationsNote:
         """What is noted of an answer whose doubts a model was asked about. A model that fails, or is too
         small to be asked, leaves all to the words, and the note says so."""
@@ -151,7 +156,9 @@ class CitationCheck:
         except KonsiliumError as error:
             log.warning("citations unchecked by %s: %s: %s", model, error.code, error.detail)
         marks, left = decided(found, asked, judged, sources.listed)
-        went: CheckOutcome = "done" if not left else "failed" if left == len(found.doubts) else "partly"
+        went: CheckOutcome = (
+            "done" if not left else "failed" if left == len(found.doubts) else "partly"
+        )
         return sources.note(marks, found.unsourced, str(model), went)
 
     def _model(self, models: TurnModels, answering: ModelRef) -> ModelRef:

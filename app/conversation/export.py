@@ -127,7 +127,9 @@ NOT_FOUND = Text(
     ru="в источнике не найдено", uk="у джерелі не знайдено", en="not found in the source"
 )
 OTHERWISE = Text(
-    ru="в источнике иначе: «{words}»", uk="у джерелі інакше: «{words}»", en="the source says “{words}”"
+    ru="в источнике иначе: «{words}»",
+    uk="у джерелі інакше: «{words}»",
+    en="the source says “{words}”",
 )
 OPEN = Text(
     ru="в источнике другими словами, если оно там есть: сверьте",

@@ -45,7 +45,8 @@ async def test_a_server_and_each_of_its_tools_can_be_switched_on_and_it_is_said_
         a_tool("write", origin="notes", title=same("Write")),
     )
     shown = await drawn(made, a_browser(tools="notes/write, now"))
-    assert [one["label"] for one in shown.values()] == ["Tools", "Tools: notes"]
+    assert list(shown) == ["check_citations", "tools_of:", "tools_of:notes"]
+    assert [one["label"] for one in shown.values()][1:] == ["Tools", "Tools: notes"]
     items = {one["label"]: one["value"] for one in shown["tools_of:notes"]["items"]}
     assert items == {
         "All of its tools": "notes",
@@ -66,9 +67,18 @@ async def test_two_tools_of_one_title_are_both_there():
 
 async def test_the_switch_says_why_it_is_off():
     made = lists(a_tool("now", read_only=True), able=WORDS_ONLY)
-    [widget] = (await drawn(made, a_browser())).values()
+    widget = (await drawn(made, a_browser()))["tools_of:"]
     assert widget["disabled"]
     assert "neither call tools nor answer by a JSON schema" in widget["description"]
+
+
+async def test_a_model_may_be_had_check_citations_and_the_price_is_said():
+    made = lists()
+    for chosen in (False, True):
+        shown = (await drawn(made, a_browser(check_citations=chosen)))["check_citations"]
+        assert shown["initial"] is chosen
+        assert "about the price of the answer" in shown["description"]
+    assert (await drawn(made, a_browser(), check_citations=True))["check_citations"]["initial"]
 
 
 async def test_what_is_chosen_of_a_server_that_is_away_stays():
