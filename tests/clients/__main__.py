@@ -1,5 +1,5 @@
 """python -m tests.clients: programs and packages that nobody here wrote, each asks the app once and is to
-get its own words back. What they need is installed under .venv/.clients the first time.
+get its own words back; and a SearXNG, that the app asks. What they need is installed under .venv/.clients the first time.
 
 OLLAMA_REAL=http://127.0.0.1:11434 python -m tests.clients: what the app relies on, tried at a real Ollama
 (real_ollama.py) in place of that."""
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.clients import real_ollama
+from tests.clients import real_ollama, searxng
 from tests.clients.programs import FOLDER, MODELS, PROMPT, programs, said_by
 from tests.processes import konsilium, running, simulator, temporary_folder
 
@@ -32,6 +32,7 @@ ENVIRONMENTS = {
     ),
     "aider": ("aider-chat==0.86.2",),
     "open-webui": ("open-webui==0.12.4",),
+    "searxng": (searxng.PACKAGE,),
 }
 """What each environment of Python's holds: what cannot be installed side by side has one of its own."""
 LEFT_OUT = (
@@ -98,6 +99,8 @@ def main() -> int:
     failed = 0
     with temporary_folder() as name:
         folder = Path(name)
+        got = searxng.searched(FOLDER / "searxng" / "bin" / "python", folder)
+        failed += tell("SearXNG", "" if got == searxng.TEA else got[-300:])
         servers = [simulator(kind, folder, "echo", "embed-m3") for kind in ("ollama", "openai")]
         with running(*servers):
             app = konsilium(
