@@ -8,7 +8,7 @@ from app.attachments.reading import (
     read_attachments,
     unseen,
 )
-from app.attachments.refusals import refusal_text
+from app.attachments.refusals import refusal_text, silent_text
 
 __all__ = [
     "AttachmentLimits",
@@ -17,5 +17,6 @@ __all__ = [
     "read_attachment",
     "read_attachments",
     "refusal_text",
+    "silent_text",
     "unseen",
 ]

@@ -20,7 +20,10 @@ from app.attachments.decoding import decode
 from app.attachments.kinds import Kind
 from app.attachments.limits import MEGABYTE, AttachmentLimits
 from app.core.errors import AttachmentRefused
+from app.core.knowledge import page_spans
 
+NO_TEXT = "Pages of this document that carry no text (pictures, most likely)"
+"""What a model is told with their numbers, so that it does not take them for read."""
 _ONE_PART_SHARE = 5
 _SCAN_LANGUAGES = ("rus", "ukr", "eng")
 _SCAN_SECONDS = 60
@@ -28,7 +31,7 @@ _SCAN_SECONDS = 60
 
 
 class Block(NamedTuple):
-    """A paragraph, a row of a table, a heading, or a page of a PDF."""
+    """A paragraph, a row of a table, a heading, or a page of a PDF, which may have no text."""
 
     text: str
     page: int | None = None
@@ -58,8 +61,12 @@ def text_of(blocks: Iterable[Block], limits: AttachmentLimits) -> str:
     """The blocks as one text: headings with their marks, pages set apart. Reads on no further than the
     limit of characters. Raises AttachmentRefused where there is no text."""
     parts: list[str] = []
+    silent: list[int] = []
     page, size = None, 0
     for block in blocks:
+        if not block.text and block.page is not None:
+            silent.append(block.page)
+            continue
         if parts:
             parts.append("\n" if block.page == page else "\n\n")
         parts.append(f"{'#' * block.level} {block.text}" if block.level else block.text)
@@ -70,7 +77,7 @@ def text_of(blocks: Iterable[Block], limits: AttachmentLimits) -> str:
     text = "".join(parts).strip()
     if not text:
         raise AttachmentRefused(reason="no_text")
-    return text
+    return f"{text}\n\n[{NO_TEXT}: {page_spans(silent)}]" if silent else text
 
 
 def unpacks_too_large(limit: int) -> AttachmentRefused:
@@ -92,10 +99,8 @@ def _pdf(path: Path, limits: AttachmentLimits) -> Iterator[Block]:
     try:
         for number, page in enumerate(reader.pages, 1):
             text = page.extract_text().strip() or _recognised(page)
-            if text:
-                yield Block(text, number)
-            else:
-                silent += 1
+            silent += not text
+            yield Block(text, number)
         scan = silent == pages and any(page.images.keys() for page in reader.pages)
     except LimitReachedError as error:
         raise AttachmentRefused(reason="too_complex") from error

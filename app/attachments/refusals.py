@@ -1,8 +1,10 @@
-"""Why a file was refused: a code and facts, and its words in each language."""
+"""Why a file was refused, or which of its pages say nothing: facts, and their words in each language."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
+from app.core.knowledge import page_spans
 from app.core.text import Text
 
 Reason = Literal[
@@ -141,3 +143,27 @@ def refusal_text(reason: str, facts: Mapping[str, Any]) -> Text:
         }
         said[language] = template[language].format(**words)
     return Text(**said)
+
+
+SILENT, SILENT_SCAN = (
+    Text(
+        ru="Без текста: с. {pages}. Tesseract на них ничего не прочёл.",
+        uk="Без тексту: с. {pages}. Tesseract на них нічого не прочитав.",
+        en="Without text: p. {pages}. Tesseract read nothing on them.",
+    ),
+    Text(
+        ru="Без текста: с. {pages}, скорее всего это картинки. Их читает Tesseract: установите его, "
+        "удалите документ и добавьте снова.",
+        uk="Без тексту: с. {pages}, найімовірніше це зображення. Їх читає Tesseract: установіть його, "
+        "видаліть документ і додайте знову.",
+        en="Without text: p. {pages}, most likely pictures. Tesseract reads such pages: install it, delete "
+        "the document and add it again.",
+    ),
+)
+
+
+def silent_text(pages: Sequence[int], *, read: bool | None = None) -> Text:
+    """Which pages of a document have no text, and what can be done; `read`: Tesseract is here and has seen
+    them."""
+    read = shutil.which("tesseract") is not None if read is None else read
+    return (SILENT if read else SILENT_SCAN).format(pages=page_spans(pages))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.access.people import FIRST_ADMIN
-from app.attachments import refusal_text
+from app.attachments import refusal_text, silent_text
 from app.cli.db import storage
 from app.cli.keys import owner_of
 from app.cli.terminal import Terminal
@@ -144,6 +144,9 @@ async def run_add(args: argparse.Namespace, terminal: Terminal) -> int:
             counts["added" if changed else "same"] += 1
             if changed:
                 terminal.say(ADDED.format(name=name, count=document.passages))
+                silent = await library.store.silent_pages(base.id, user)
+                if pages := silent.get(document.id):
+                    terminal.say(silent_text(pages))
     terminal.say(SUMMARY.format(**counts))
     return 1 if counts["refused"] else 0
 

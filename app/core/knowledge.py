@@ -86,6 +86,17 @@ class Vectors:
     data: bytes
 
 
+def page_spans(pages: Sequence[int]) -> str:
+    """Pages in a line, rising: `3–5, 9`."""
+    spans: list[list[int]] = []
+    for page in sorted(pages):
+        if spans and page == spans[-1][-1] + 1:
+            spans[-1] = [spans[-1][0], page]
+        else:
+            spans.append([page])
+    return ", ".join("–".join(map(str, span)) for span in spans)
+
+
 class KnowledgeStore(Protocol):
     """Where bases are kept. `reader` is who asks: another's base that is not shared is NotFound, and so
     is any but one's own to whoever changes it. Failures raise StorageUnavailable."""
@@ -106,6 +117,10 @@ class KnowledgeStore(Protocol):
 
     async def documents(self, base_id: str, reader: str) -> tuple[Document, ...]:
         """By name."""
+        ...
+
+    async def silent_pages(self, base_id: str, reader: str) -> Mapping[str, Sequence[int]]:
+        """Of the base's PDFs, by their ids, the pages without text, where there are any."""
         ...
 
     async def document(self, document_id: str, reader: str) -> Document: ...

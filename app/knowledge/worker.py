@@ -32,18 +32,21 @@ def read(
         blocks = blocks_of_text(decoded_text(path).text, suffix)
     else:
         blocks = blocks_of(path, kind, limits)
-    passages, characters = passages_of(_bounded(blocks, limits), name)
+    seen: list[int] = []
+    passages, characters = passages_of(_bounded(blocks, limits, seen), name)
     if not passages:
         raise AttachmentRefused(reason="no_text")
-    pages = max((p.page for p in passages if p.page is not None), default=None)
+    pages = max(seen, default=None)
     told = {"pages": pages, "characters": characters}
     return told, json.dumps([astuple(one) for one in passages], ensure_ascii=False).encode()
 
 
-def _bounded(blocks: Iterable[Block], limits: AttachmentLimits) -> Iterator[Block]:
+def _bounded(blocks: Iterable[Block], limits: AttachmentLimits, seen: list[int]) -> Iterator[Block]:
+    """The blocks, within the limits; their pages go into `seen`."""
     characters = 0
     for block in blocks:
         characters += len(block.text)
+        seen += [] if block.page is None else [block.page]
         refuse_too_long(characters, limits)
         yield block
 

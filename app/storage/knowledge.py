@@ -9,6 +9,7 @@ from sqlalchemy import (
     Select,
     and_,
     delete,
+    distinct,
     exc,
     exists,
     func,
@@ -103,6 +104,27 @@ class Knowledge:
             .order_by(knowledge_documents.c.name)
         )
         return await self._database.read(lambda c: tuple(map(_document_from, c.execute(query))))
+
+    async def silent_pages(self, base_id: str, reader: str) -> Mapping[str, Sequence[int]]:
+        await self.base(base_id, reader)
+        document, passage = knowledge_documents.c, knowledge_passages.c
+        counted = (
+            select(document.id, document.pages)
+            .join(knowledge_passages, passage.document_id == document.id)
+            .where(document.base_id == base_id, document.name.ilike("%.pdf"))
+            .group_by(document.id, document.pages)
+            .having(func.count(distinct(passage.page)) < document.pages)
+        )
+
+        def work(connection: Connection) -> dict[str, list[int]]:
+            found: dict[str, list[int]] = {}
+            for row in connection.execute(counted):
+                told = select(passage.page).where(passage.document_id == row.id).distinct()
+                read = set(connection.scalars(told))
+                found[row.id] = [page for page in range(1, row.pages + 1) if page not in read]
+            return found
+
+        return await self._database.read(work)
 
     async def document(self, document_id: str, reader: str) -> Document:
         query = (

@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import IO, Annotated
@@ -13,7 +13,7 @@ from fastapi import APIRouter, File, Form, UploadFile
 from fastapi import Path as PathParam
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
-from app.attachments import refusal_text
+from app.attachments import refusal_text, silent_text
 from app.attachments.limits import MEGABYTE
 from app.core.errors import AttachmentRefused, BadRequest, NotFound
 from app.core.knowledge import Document, KnowledgeBase
@@ -125,12 +125,14 @@ def knowledge_router(arrivals: Arrivals, store: Knowledge, root: str = "") -> AP
         try:
             base = await store.base(base_id, reader)
             held = await store.documents(base_id, reader)
+            silent = await store.silent_pages(base_id, reader)
         except NotFound:
             raise missing() from None
         own = base.user_id == reader
         coming = arrivals.of(base_id) if own else ()
         language = reading_language()
-        body = _documents(base, held, coming, own, language, root)
+        told = {key: silent_text(pages)[language] for key, pages in silent.items()}
+        body = _documents(base, held, told, coming, own, language, root)
         return page_of(escape(base.name), body, language, root)
 
     @router.post("/upload")
@@ -247,6 +249,7 @@ def _base(base: KnowledgeBase, reader: str, language: Language, root: str) -> st
 def _documents(
     base: KnowledgeBase,
     held: Sequence[Document],
+    silent: Mapping[str, str],
     coming: Sequence[Arrival],
     own: bool,
     language: Language,
@@ -261,6 +264,7 @@ def _documents(
     for one in held:
         counted = {"pages": one.pages, "passages": one.passages}
         about = (PASSAGES if one.pages is None else ABOUT).format(**counted)[language]
+        about += f"<br>{silent[one.id]}" if one.id in silent else ""
         link = f'<a href="{root}{PATH}/documents/{one.id}">{escape(one.name)}</a>'
         remove = form("remove", REMOVE[language], document=one.id) if own else ""
         rows += f"<li><span><strong>{link}</strong><small>{about}</small></span>{remove}</li>"

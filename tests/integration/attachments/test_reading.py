@@ -89,6 +89,14 @@ async def test_a_pdf_is_read_page_by_page(read):
     assert attachment.text == "First page\n\nSecond page"
 
 
+async def test_a_model_is_told_which_pages_of_a_pdf_carry_no_text(read):
+    attachment = await read("a.pdf", a_pdf("First page", "", "", "Last page", ""))
+    assert attachment.text == (
+        "First page\n\nLast page\n\n[Pages of this document that carry no text (pictures, most likely): "
+        "2–3, 5]"
+    )
+
+
 async def test_a_docx_keeps_headings_and_tables(read):
     attachment = await read("a.docx", a_docx(), mime=DOCX)
     assert attachment.text == "# Plan\nПривет from Word\nprice | 42"

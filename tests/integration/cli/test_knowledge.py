@@ -1,5 +1,6 @@
 """Knowledge bases from the command line."""
 
+from tests.attachment_files import a_pdf
 from tests.integration.cli.test_administration import shell
 
 __all__ = ["shell"]
@@ -24,6 +25,12 @@ async def test_a_folder_becomes_a_base_and_again_only_what_changed(shell, tmp_pa
     assert (await shell("knowledge", "remove", "Papers", "a.md"))[0] == 0
     assert (await shell("knowledge", "remove", "Papers"))[0] == 0
     assert "There are no" in (await shell("knowledge", "list"))[1]
+
+
+async def test_pages_without_text_are_said(shell, tmp_path):
+    (tmp_path / "a.pdf").write_bytes(a_pdf("First harvest", "", "Last vintage"))
+    _, out, _ = await shell("knowledge", "add", "Papers", str(tmp_path / "a.pdf"))
+    assert "passages: 2\nWithout text: p. 2" in out
 
 
 async def test_what_is_not_there_is_said(shell, tmp_path):

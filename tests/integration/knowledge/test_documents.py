@@ -7,9 +7,11 @@ import pytest
 import pytest_asyncio
 from openpyxl import Workbook
 from pptx import Presentation
+from pypdf import PdfReader, PdfWriter
 
-from app.attachments import refusal_text
-from app.core.errors import AttachmentRefused
+from app.attachments import refusal_text, silent_text
+from app.core.errors import AttachmentRefused, NotFound
+from app.core.text import LANGUAGES
 from app.knowledge.library import Library
 from app.storage.storage import Storage
 from tests.attachment_files import a_bomb, a_docx, a_pdf, a_png
@@ -72,6 +74,7 @@ async def house(tmp_path):
     async def search(question):
         return await library.search([base.id], user.id, question)
 
+    search.library, search.owner = library, user.id
     yield add, search
     await storage.aclose()
 
@@ -120,6 +123,31 @@ async def test_a_scan_is_read_by_tesseract_and_without_it_refused_in_words(house
     monkeypatch.undo()
     await add("scan.pdf", a_scan())
     assert "damaged" in (await search("damaged pallets"))[0].passage.text
+
+
+async def test_of_a_pdf_that_is_scanned_in_part_the_pages_without_text_are_told(house, monkeypatch):
+    add, search = house
+    whole = PdfWriter()
+    for part in (a_pdf("First harvest"), a_scan(), a_scan(), a_pdf("Last vintage", "")):
+        whole.append(PdfReader(io.BytesIO(part)))
+    buffer = io.BytesIO()
+    whole.write(buffer)
+    monkeypatch.setenv("PATH", "/nowhere")
+    document, _ = await add("half.pdf", buffer.getvalue())
+    store, owner = search.library.store, search.owner
+    silent = await store.silent_pages(document.base_id, owner)
+    assert (document.pages, silent) == (5, {document.id: [2, 3, 5]})
+    told = silent_text(silent[document.id])
+    assert "p. 2–3, 5, most likely pictures" in told.en
+    assert all("Tesseract" in told[language] for language in LANGUAGES)
+    assert (await search("vintage"))[0].passage.page == 4
+    monkeypatch.undo()
+    await store.remove_document(document.id, owner)
+    document, _ = await add("half.pdf", buffer.getvalue())
+    assert await store.silent_pages(document.base_id, owner) == {document.id: [5]}
+    assert (await search("damaged pallets"))[0].passage.page in (2, 3)
+    with pytest.raises(NotFound):
+        await store.silent_pages(document.base_id, "somebody else")
 
 
 @pytest.mark.parametrize(
