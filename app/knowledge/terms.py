@@ -67,10 +67,13 @@ def language_of(text: str, otherwise: str = "ru") -> str:
 
 def languages_of(text: str) -> frozenset[str]:
     """The languages that a text may be in, by its letters: of Cyrillic ones `ru` and `uk`, unless some stand in
-    one of the two alone."""
+    one of the two alone; of none at all, any."""
     letters = text.casefold()
     latin = sum("a" <= one <= "z" for one in letters)
-    if latin > sum("а" <= one <= "є" for one in letters):
+    cyrillic = sum("а" <= one <= "ґ" for one in letters)
+    if not (latin or cyrillic):
+        return frozenset(["ru", "uk", "en"])
+    if latin > cyrillic:
         return frozenset(["en"])
     known = language_of(text, otherwise="")
     return frozenset([known] if known else ["ru", "uk"])

@@ -56,7 +56,8 @@ def test_a_question_of_small_words_alone_is_all_of_them():
         ("Который из объявленных?", {"ru"}),
         ("Скільки це коштує?", {"uk"}),
         ("Ціна нового iPhone — 100", {"uk"}),
-        ("12 %", {"ru", "uk"}),
+        ("її", {"uk"}),
+        ("12 %, 2024", {"ru", "uk", "en"}),
     ],
 )
 def test_letters_tell_the_languages_that_a_text_may_be_in(text, languages):
