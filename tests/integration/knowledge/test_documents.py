@@ -59,24 +59,29 @@ def an_epub():
 
 
 @pytest_asyncio.fixture
-async def house(tmp_path):
-    """A library with a base, and its owner."""
+async def base(tmp_path):
+    """The store of bases, and a base in it."""
     storage = await Storage(f"sqlite+aiosqlite:///{tmp_path / 'k.db'}", tmp_path).open()
     user = await storage.users.add("ann")
-    base = await storage.knowledge.create(user.id, "Papers")
-    library = Library(storage.knowledge)
+    yield storage.knowledge, await storage.knowledge.create(user.id, "Papers")
+    await storage.aclose()
+
+
+@pytest_asyncio.fixture
+async def house(base, tmp_path):
+    """Adds a document to that base, and searches it."""
+    store, papers = base
+    library = Library(store)
 
     async def add(name, content):
         path = tmp_path / "upload"
         path.write_bytes(content)
-        return await library.add(base.id, user.id, path, name)
+        return await library.add(papers.id, papers.user_id, path, name)
 
     async def search(question):
-        return await library.search([base.id], user.id, question)
+        return await library.search([papers.id], papers.user_id, question)
 
-    search.library, search.owner = library, user.id
-    yield add, search
-    await storage.aclose()
+    return add, search
 
 
 @pytest.mark.parametrize(
@@ -125,8 +130,10 @@ async def test_a_scan_is_read_by_tesseract_and_without_it_refused_in_words(house
     assert "damaged" in (await search("damaged pallets"))[0].passage.text
 
 
-async def test_of_a_pdf_that_is_scanned_in_part_the_pages_without_text_are_told(house, monkeypatch):
-    add, search = house
+async def test_of_a_pdf_that_is_scanned_in_part_the_pages_without_text_are_told(
+    base, house, monkeypatch
+):
+    (store, papers), (add, search) = base, house
     whole = PdfWriter()
     for part in (a_pdf("First harvest"), a_scan(), a_scan(), a_pdf("Last vintage", "")):
         whole.append(PdfReader(io.BytesIO(part)))
@@ -134,20 +141,19 @@ async def test_of_a_pdf_that_is_scanned_in_part_the_pages_without_text_are_told(
     whole.write(buffer)
     monkeypatch.setenv("PATH", "/nowhere")
     document, _ = await add("half.pdf", buffer.getvalue())
-    store, owner = search.library.store, search.owner
-    silent = await store.silent_pages(document.base_id, owner)
+    silent = await store.silent_pages(papers.id, papers.user_id)
     assert (document.pages, silent) == (5, {document.id: [2, 3, 5]})
     told = silent_text(silent[document.id])
     assert "p. 2–3, 5, most likely pictures" in told.en
     assert all("Tesseract" in told[language] for language in LANGUAGES)
     assert (await search("vintage"))[0].passage.page == 4
     monkeypatch.undo()
-    await store.remove_document(document.id, owner)
+    await store.remove_document(document.id, papers.user_id)
     document, _ = await add("half.pdf", buffer.getvalue())
-    assert await store.silent_pages(document.base_id, owner) == {document.id: [5]}
+    assert await store.silent_pages(papers.id, papers.user_id) == {document.id: [5]}
     assert (await search("damaged pallets"))[0].passage.page in (2, 3)
     with pytest.raises(NotFound):
-        await store.silent_pages(document.base_id, "somebody else")
+        await store.silent_pages(papers.id, "somebody else")
 
 
 @pytest.mark.parametrize(
