@@ -1,5 +1,6 @@
 """Wrong passwords slow down: the fourth in a row waits 1 s, then 2, 4, ... up to 5 minutes."""
 
+import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -61,3 +62,15 @@ class LoginThrottle:
     def succeeded(self, key: Hashable) -> None:
         """All is forgotten."""
         self._failures.pop(key, None)
+
+
+def network_of(address: str) -> str:
+    """Where tries from that address are counted: itself, or, of IPv6, its /64, which one machine has all of
+    (RFC 7421)."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if parsed.version == 4 or parsed.ipv4_mapped is not None:
+        return address
+    return str(ipaddress.ip_network((parsed, 64), strict=False))

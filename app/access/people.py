@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
-from app.access.login_throttle import LoginThrottle
+from app.access.login_throttle import LoginThrottle, network_of
 from app.access.oauth import ProviderIdentity
 from app.access.passwords import MINIMUM_LENGTH, Passwords, weakness
 from app.core.errors import KonsiliumError, SettingsInvalid
@@ -22,6 +22,9 @@ FIRST_ADMIN = "admin"
 REMEMBERED_SECONDS = 1.0
 WATCH_SECONDS = 1.0
 
+LONGEST_NAME = 320
+"""Characters; an e-mail address has no more (RFC 3696). Nobody is called anything longer: what strangers
+write is remembered and logged."""
 FREE_TRIES_BY_NAME = 20
 MAX_WAIT_BY_NAME = 30.0
 """Wrong passwords for one name from many addresses: some 3,000 a day, and whoever knows the right one
@@ -79,11 +82,14 @@ class People:
         many from anywhere, and while too many others sign in.
         """
         identifier = identifier.strip()
-        key = (identifier.casefold(), address)
+        if len(identifier) > LONGEST_NAME:
+            return None
+        place = network_of(address)
+        key = (identifier.casefold(), place)
         throttles = ((self._throttle, key), (self._by_name, key[0]))
         for throttle, what in throttles:
             throttle.check(what)
-        with self._passwords.admit(address):
+        with self._passwords.admit(place):
             for throttle, what in throttles:
                 throttle.failed(what)  # before the answer is known: tries all at once count, too
             user = await self._signing_in(identifier, password, address)

@@ -35,6 +35,8 @@ YIELD_SECONDS = 3.0
 """How long a turn of another process has to end; then its thread is taken."""
 FRAME_SECONDS = 0.05
 RENEW_SECONDS = 1.0
+LAST_WORDS_SECONDS = 0.5
+"""A turn that has ended elsewhere is off the database a moment before it says so."""
 FORGET_SECONDS = 5.0
 """Whoever has not asked again for so long is told nothing more; what nobody looks at is forgotten."""
 FIRST_SECONDS = 1.0
@@ -409,7 +411,6 @@ class Replicas:
 
     async def _keep_following(self) -> None:
         """Asks for each turn while somebody looks, and notices where one has ended with its process."""
-        gone: frozenset[str] = frozenset()
         while self._followed:
             await asyncio.sleep(RENEW_SECONDS)
             try:
@@ -417,13 +418,13 @@ class Replicas:
             except StorageUnavailable as error:
                 log.warning("turns of other processes cannot be looked up: %s", error.detail)
                 living = frozenset(self._followed)
-            missing = frozenset(self._followed) - living
-            for turn_id in missing & gone:  # its last words had a second to come
+            if missing := frozenset(self._followed) - living:
+                await asyncio.sleep(LAST_WORDS_SECONDS)
+            for turn_id in missing & frozenset(self._followed):
                 turn = self._followed.pop(turn_id)
                 turn.lose()
                 if turn.late:
                     self._tell_begun(turn.lease.thread_id)
-            gone = missing
             at = asyncio.get_running_loop().time()
             for turn in list(self._followed.values()):
                 if turn.state.followed or turn.late:

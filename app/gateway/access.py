@@ -46,7 +46,9 @@ class Caller:
 SignedIn = Callable[[Mapping[str, str]], Awaitable[Caller | None]]
 """Who the cookies of a request sign in."""
 
-_FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip")
+_FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip")
+"""Of a proxy. A page elsewhere may send them too, since our preflight allows every header: whoever does
+is not this machine."""
 
 
 class Authenticator:

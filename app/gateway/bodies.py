@@ -26,7 +26,8 @@ MAX_VALUES = 500_000
 """Commas outside of strings; a request for embeddings may have 300,000 token ids (OpenAI's bound)."""
 MAX_NAMES = 150_000
 """Colons outside of strings: each name is kept apart, and so costs more than a value."""
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*+(?:"|\\?\Z)', re.DOTALL)
+"""Also one that does not end: else each of its quotes would be looked at as a beginning."""
 
 
 class BodyBounds:

@@ -32,7 +32,7 @@ BUILT = {
 """Patterns that a function puts together, and what of."""
 UNITS = ["\n", " ", "a", "1", "-", "#", "[", "<", '"', "\\", "*", "`", "|", "a ", "a\n", "1.", "a-"]
 UNITS += [" \n", "- ", "<a ", "<script", "[a](", "а", "не ", "$", "{", "```", "=", "_", "1 000 "]
-UNITS += ["'", ":", "да ", "да, ", "пусть ", "олог", "<_", "</", "\t", "\r\n", "что a "]
+UNITS += ["'", ":", "да ", "да, ", "пусть ", "олог", "<_", "</", "\t", "\r\n", "что a ", '\\"']
 USES = ("search", "match", "fullmatch", "sub", "subn", "split", "findall", "finditer")
 AT_THE_START = {"match", "fullmatch"}
 HERE = Path(app.__path__[0])

@@ -52,6 +52,15 @@ async def test_guesses_at_once_are_counted_too(house, ann):
         assert [a.status_code for a in answers].count(401) <= 5
 
 
+async def test_what_is_too_long_for_a_name_is_neither_kept_nor_logged(house, ann, caplog):
+    """A stranger may send two megabytes, thirty times a second."""
+    async with house.visit() as browser:
+        for _ in range(5):
+            assert (await sign_in(browser, "x" * 1_000_000, "wrong")).status_code == 401
+        assert (await sign_in(browser, "x" * 320, "wrong")).status_code == 401
+    assert max(len(record.getMessage()) for record in caplog.records) < 1000
+
+
 async def test_cookies_are_secure_behind_https_alone(house, ann):
     async with house.visit() as browser:
         plain = await sign_in(browser, "ann", "ann's password")

@@ -210,6 +210,7 @@ async def test_a_spent_budget_is_no_quota_left_and_not_worth_a_retry():
         {"origin": "https://evil.example"},
         {"origin": "null"},
         {"sec-fetch-site": "cross-site"},
+        {"origin": "https://evil.example", "x-forwarded-host": "evil.example"},
     ],
 )
 async def test_without_a_key_only_this_machine_is_served(house, headers):

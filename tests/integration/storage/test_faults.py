@@ -23,7 +23,7 @@ from app.core.errors import StorageUnavailable
 from app.core.events import StepDelta, StepKind, StepStarted
 from app.core.turns import ThreadBusy, TurnTaken, new_id, now
 from app.core.usage import Outcome
-from app.storage.processes import Process
+from app.storage.processes import HEARTBEAT_SECONDS, Process
 from app.storage.storage import Storage
 from app.storage.tables import processes, steps
 from tests.fakes import ScriptedModels
@@ -108,10 +108,10 @@ class Listener:
         self.process = Process(storage.database, lambda: self.seconds)
 
     async def listens_for(self, seconds):
-        """How many turns it marks meanwhile, with a beat every 2 s."""
+        """How many turns it marks meanwhile, with its usual beats."""
         marked = await self.process.heartbeat()
-        for _ in range(round(seconds / 2)):
-            self.seconds += 2
+        for _ in range(round(seconds / HEARTBEAT_SECONDS)):
+            self.seconds += HEARTBEAT_SECONDS
             marked += await self.process.heartbeat()
         return marked
 
@@ -127,15 +127,15 @@ def elsewhere(storage):
     return elsewhere
 
 
-@pytest.mark.parametrize(("silence", "patience"), [(5, 6), (60, 60), (None, 60)])
+@pytest.mark.parametrize(("silence", "patience"), [(4, 4), (5, 5), (60, 60), (None, 60)])
 async def test_a_process_on_another_machine_is_dead_after_the_silence_that_it_named(
     storage, ann, elsewhere, silence, patience
 ):
     await begin(storage, a_request(ann))
     await elsewhere(silence)
     other = Listener(storage)
-    assert await other.listens_for(patience - 2) == 0
-    assert await other.listens_for(2) == 1
+    assert await other.listens_for(patience - 1) == 0
+    assert await other.listens_for(1) == 1
     await other.process.leave()
 
 

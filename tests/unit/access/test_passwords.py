@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import pytest
 from argon2 import PasswordHasher
 
-from app.access.login_throttle import LoginThrottle
+from app.access.login_throttle import LoginThrottle, network_of
 from app.access.passwords import MAX_WAITING_FROM_ONE, Passwords, weakness
 from app.core.errors import LimitReached
 
@@ -78,3 +78,18 @@ def test_a_flood_from_one_address_leaves_places_for_others():
         waiting.enter_context(passwords.admit("198.51.100.7"))
     with passwords.admit("203.0.113.5"):
         """There is room again."""
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.5", "203.0.113.5"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:203.0.113.5", "::ffff:203.0.113.5"),
+        ("", ""),
+    ],
+)
+def test_a_machine_does_not_get_more_tries_by_having_many_addresses(address, network):
+    assert network_of(address) == network
