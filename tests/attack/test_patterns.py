@@ -32,7 +32,7 @@ BUILT = {
 """Patterns that a function puts together, and what of."""
 UNITS = ["\n", " ", "a", "1", "-", "#", "[", "<", '"', "\\", "*", "`", "|", "a ", "a\n", "1.", "a-"]
 UNITS += [" \n", "- ", "<a ", "<script", "[a](", "а", "не ", "$", "{", "```", "=", "_", "1 000 "]
-UNITS += ["'", ":", "да ", "да, ", "пусть ", "олог", "<_", "</", "\t", "\r\n", "что a ", '\\"']
+UNITS += ["'", ":", "да ", "да, ", "пусть ", "олог", "<_", "</", "\t", "\r\n", "что a ", '\\"', "Z"]
 USES = ("search", "match", "fullmatch", "sub", "subn", "split", "findall", "finditer")
 AT_THE_START = {"match", "fullmatch"}
 HERE = Path(app.__path__[0])
@@ -105,8 +105,8 @@ def texts(pattern):
     source = (
         pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode("latin-1")
     )
-    own = [word + " " for word in re.findall(r"(?<!\\)[^\W\d_]{2,}", source)[:8]]
-    for unit in (*UNITS, *own):
+    own = re.findall(r"(?<!\\)[^\W\d_]{2,}", source)[:8]
+    for unit in (*UNITS, *own, *(word + " " for word in own)):
         text = (unit * LENGTH)[:LENGTH]
         for whole in (text, "x" + text + "\x00"):
             yield whole.encode() if isinstance(pattern.pattern, bytes) else whole

@@ -19,7 +19,7 @@ _IDENTIFIER = re.compile(
     r"`[^`\n]{2,60}`"
     r"|\b[A-Za-z]\w{0,60}_\w{1,60}\b"
     r"|\b[a-z]{1,30}(?:[A-Z][a-z0-9]{1,30}){1,8}\b"
-    r"|\b[A-Z]{2,}[A-Z0-9]*-\d+\b"
+    r"|\b[A-Z]{2,}+[A-Z0-9]*+-\d+\b"
     r"|(?<![\w/])(?:/[\w.-]{1,60}){2,12}"
     r"|\b\w{1,60}\.(?:py|js|ts|md|json|ya?ml|toml|sql|sh|go|rs|kt|java|txt|csv|env|cfg|ini)\b"
 )

@@ -23,7 +23,7 @@ from app.core.errors import StorageUnavailable
 from app.core.events import StepDelta, StepKind, StepStarted
 from app.core.turns import ThreadBusy, TurnTaken, new_id, now
 from app.core.usage import Outcome
-from app.storage.processes import HEARTBEAT_SECONDS, Process
+from app.storage.processes import HEARTBEAT_SECONDS, PLACE, Process
 from app.storage.storage import Storage
 from app.storage.tables import processes, steps
 from tests.fakes import ScriptedModels
@@ -118,10 +118,14 @@ class Listener:
 
 @pytest.fixture
 def elsewhere(storage):
-    """Makes the storage's own process one of another machine, which promised to be heard of so often."""
+    """Makes the storage's own process one of another machine, which promised to be heard of so often, and is
+    silent from now on."""
 
-    async def elsewhere(silence):
-        moved = processes.update().values(host="elsewhere", silence=silence, seen_at=LONG_AGO)
+    async def elsewhere(silence, host="elsewhere", pid=1):
+        await storage.process.leave()
+        (storage.data_dir / "processes" / storage.process.id).touch()
+        row = {"id": storage.process.id, "host": host, "pid": pid}
+        moved = processes.insert().values(**row, silence=silence, seen_at=LONG_AGO)
         await storage.database.write(lambda c: c.execute(moved).close())
 
     return elsewhere
@@ -173,10 +177,9 @@ async def test_a_process_that_ended_and_that_its_parent_has_not_looked_at_is_dea
     await other.process.leave()
 
 
-async def test_a_process_of_this_machine_that_hangs_is_dead_after_a_minute(storage, ann):
+async def test_a_process_of_this_machine_that_hangs_is_dead_after_a_minute(storage, ann, elsewhere):
     await begin(storage, a_request(ann))
-    moved = processes.update().values(pid=os.getppid(), seen_at=LONG_AGO)
-    await storage.database.write(lambda c: c.execute(moved).close())
+    await elsewhere(4, PLACE, os.getppid())
     other = Listener(storage)
     assert await other.listens_for(58) == 0
     assert await other.listens_for(2) == 1

@@ -31,7 +31,7 @@ _INTRODUCTION = re.compile(
 )
 """A model says what it is."""
 _MADE = re.compile(
-    r"(?:\b(?:trained|created|developed|made|built) by|(?:обуч|созда|разработа|навч|створ|розроб)\w*)(?: компан\w+)? "
+    r"(?:\b(?:trained|created|developed|made|built) by|(?:обуч|созда|разработа|навч|створ|розроб)\w{0,12})(?: компан\w{1,6})? "
     r"(?:openai|anthropic|google|meta\b|alibaba|mistral|deepseek|xai\b|microsoft|яндекс|сбер)",
     re.IGNORECASE,
 )
