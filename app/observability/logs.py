@@ -53,6 +53,13 @@ _SPOKEN = re.compile(
 """A server that refuses a request may quote it, and half an answer is no JSON: what such JSON says
 under these names is people's and models' words."""
 MASK = "***"
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""What ends a line, moves a terminal's cursor or turns the direction of a text."""
+
+
+def on_one_line(text: str) -> str:
+    """Whatever somebody puts into a name or an address, it makes no line of its own."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 class Redaction:
@@ -86,7 +93,7 @@ class _Lines(logging.Formatter):
         frames = "".join(traceback.format_tb(error.__traceback__))
         name = f"{type(error).__module__}.{type(error).__qualname__}"
         shown = self._whole_errors or isinstance(error, _NAMES_NO_VALUES)
-        return f"{before}{frames}{name.removeprefix('builtins.')}{f': {error}' if shown else ''}"
+        return f"{before}{frames}{name.removeprefix('builtins.')}{f': {on_one_line(str(error))}' if shown else ''}"
 
 
 class TextLines(_Lines):
@@ -100,7 +107,7 @@ class TextLines(_Lines):
         facts = "".join(f" {name}={value}" for name, value in _facts(record).items())
         error = record.exc_info[1] if record.exc_info else None
         trace = f"\n{self.trace(error)}" if error is not None else ""
-        return self._redact(line + facts + trace)
+        return self._redact(on_one_line(line + facts) + trace)
 
 
 class JsonLines(_Lines):

@@ -159,3 +159,17 @@ def test_libraries_that_quote_bodies_are_silent_below_warning(log):
     assert stream.getvalue() == ""
     logging.getLogger("chainlit").info("Started")
     assert "Started" in stream.getvalue()
+
+
+def test_what_a_stranger_puts_into_an_address_makes_no_line_of_its_own(log):
+    stream = log("text")
+    path = "/x\n2026-01-01 00:00:00.000Z INFO app.access alice\x1b[2J\u2028\u202eecila\r"
+    logging.getLogger("app.test").warning("refused %s", path)
+    try:
+        raise OSError(path)
+    except OSError:
+        logging.getLogger("app.test").exception("it failed")
+    lines = stream.getvalue().splitlines()
+    assert [line for line in lines if line.startswith("2026-01-01")] == []
+    assert lines[0].endswith(r"alice\x1b[2J\u2028\u202eecila\r")
+    assert "\x1b" not in stream.getvalue()
