@@ -40,6 +40,7 @@ from app.core.models import ModelRef
 from app.core.people import User
 from app.core.ports import Post
 from app.core.post import LocalPost
+from app.core.project_news import ProjectNews
 from app.core.tools import ToolBox
 from app.core.usage import CallRecord
 from app.gateway.access import Authenticator, Caller
@@ -113,6 +114,7 @@ class Application:
     background: BackgroundTasks
     post: Post
     fleet: Fleet
+    project_news: ProjectNews
 
     async def start(self) -> None:
         """Opens the database and looks for models. Raises StorageUnavailable."""
@@ -201,6 +203,9 @@ def build(
     )
     conversation = _conversation(settings, storage, models, metrics, tools, knowledge, post)
     storage.conversations.on_switched(conversation.turns.tell_others)
+    project_news = ProjectNews(post)
+    storage.presets.on_projects(project_news.changed)
+    storage.threads.on_moved(project_news.changed)
     people = People(storage.users)
     people.on_revoked(lambda user: conversation.turns.abandon_all(user.id))
     sessions = Sessions(storage.key_values)
@@ -235,6 +240,7 @@ def build(
         background=BackgroundTasks(),
         post=post,
         fleet=fleet,
+        project_news=project_news,
     )
 
 

@@ -38,7 +38,7 @@ from app.view.guide import Guide
 from app.view.guide_ways import Ways
 from app.view.library import Shelves, library_router
 from app.view.panels import Panel, PanelFacts, PinnedFacts
-from app.view.projects import projects_router
+from app.view.projects import ProjectPages, projects_router
 from app.view.server_form import ServerForm
 from app.view.servers import Servers
 from app.view.sessions import sessions_router
@@ -89,6 +89,7 @@ chat = Chat(turns, models, panel, guide, limits, *stores)
 answers = AnswerActions(chat, turns, storage.threads, notes, form, storage.votes)
 voice = Voice(chat, app.transcription, app.speech)
 catalogue.subscribe(panel.models_changed)
+ProjectPages(storage.presets, app.project_news)
 
 # How Chainlit serves it
 server.prepare(app.start, app.stop, layer, language, loopback_only=local)

@@ -1,6 +1,6 @@
 """Assistants, prompts and projects. Whoever asks is part of every statement."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -31,6 +31,11 @@ class Presets:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._hearers: list[Callable[[str], None]] = []
+
+    def on_projects(self, hear: Callable[[str], None]) -> None:
+        """Tells whose projects have changed. Must be quick."""
+        self._hearers.append(hear)
 
     async def all(self, kind: Kind, reader: str) -> tuple[Preset, ...]:
         """One's own first, each by name."""
@@ -62,32 +67,42 @@ class Presets:
     ) -> str:
         """Keeps it, anew or under its id, which is returned. Raises BadRequest for a name that is empty, too
         long or taken, for a prompt without a text, and for too many; NotFound for another's."""
-        name, said = " ".join(name.split()), cleaned(kind, content)
-        if not name or len(name) > MAX_NAME or (kind == "prompts" and not said):
-            raise BadRequest(f"a preset named {len(name)} characters, {len(said)} fields")
         own = (presets.c.user_id == user_id) & (presets.c.kind == kind)
-        row = {"id": id or new_id(), "name": name, "content": storable_json(said)}
+        key = id or new_id()
+        row = _row(kind, name, content)
 
         def work(connection: Connection) -> None:
-            others = select(presets.c.id, presets.c.name).where(own, presets.c.id != row["id"])
-            known = connection.execute(others).all()
-            too_many = id is None and len(known) >= MOST
-            if too_many or any(one.name.casefold() == name.casefold() for one in known):
-                raise BadRequest(f"{len(known)} of {kind} already, or the name {name!r} is taken")
+            _refuse_taken(connection, own, key, row["name"], new=id is None)
             if id is None:
-                at = {"kind": kind, "user_id": user_id, "created_at": now()}
+                at = {"id": key, "kind": kind, "user_id": user_id, "created_at": now()}
                 connection.execute(insert(presets), row | at)
                 return
-            change = (
-                update(presets)
-                .where(own, presets.c.id == id)
-                .values(name=name, content=row["content"])
-            )
+            change = update(presets).where(own, presets.c.id == id).values(row)
             if not connection.execute(change).rowcount:
                 raise NotFound(f"preset {id} of {user_id}")
 
         await self._database.write(work)
-        return str(row["id"])
+        self._tell(kind, user_id)
+        return key
+
+    async def change(
+        self, kind: Kind, user_id: str, id: str, name: str | None, content: Mapping[str, Any]
+    ) -> None:
+        """Changes what is given and leaves the rest as it is, whoever else changes it meanwhile. Raises as
+        `put` does."""
+        own = (presets.c.user_id == user_id) & (presets.c.kind == kind)
+        this = select(presets.c.name, presets.c.content).where(own, presets.c.id == id)
+
+        def work(connection: Connection) -> None:
+            known = connection.execute(this.with_for_update()).one_or_none()
+            if known is None:
+                raise NotFound(f"preset {id} of {user_id}")
+            row = _row(kind, known.name if name is None else name, {**known.content, **content})
+            _refuse_taken(connection, own, id, row["name"])
+            connection.execute(update(presets).where(presets.c.id == id).values(row))
+
+        await self._database.write(work)
+        self._tell(kind, user_id)
 
     async def share(self, id: str, user_id: str, shared: bool) -> None:
         """Opens it to all who may sign in here, or closes it. NotFound for a project: it is its owner's."""
@@ -98,15 +113,37 @@ class Presets:
 
     async def remove(self, id: str, user_id: str) -> None:
         """Conversations that began with it keep what they have of it; those in a project are in none."""
-        this = delete(presets).where(_own(id, user_id))
+        this = _own(id, user_id)
         out = update(threads).where(threads.c.project_id == id).values(project_id=None)
 
-        def work(connection: Connection) -> None:
-            if not connection.execute(this).rowcount:
+        def work(connection: Connection) -> Kind:
+            kind: Kind | None = connection.scalar(select(presets.c.kind).where(this))
+            if not connection.execute(delete(presets).where(this)).rowcount or kind is None:
                 raise NotFound(f"preset {id} of {user_id}")
             connection.execute(out)
+            return kind
 
-        await self._database.write(work)
+        self._tell(await self._database.write(work), user_id)
+
+    def _tell(self, kind: Kind, user_id: str) -> None:
+        for hear in self._hearers if kind == "projects" else ():
+            hear(user_id)
+
+
+def _row(kind: Kind, name: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    name, said = " ".join(name.split()), cleaned(kind, content)
+    if not name or len(name) > MAX_NAME or (kind == "prompts" and not said):
+        raise BadRequest(f"a preset named {len(name)} characters, {len(said)} fields")
+    return {"name": name, "content": storable_json(said)}
+
+
+def _refuse_taken(
+    connection: Connection, own: ColumnElement[bool], id: str, name: str, *, new: bool = False
+) -> None:
+    known = connection.execute(select(presets.c.name).where(own, presets.c.id != id)).all()
+    too_many = new and len(known) >= MOST
+    if too_many or any(one.name.casefold() == name.casefold() for one in known):
+        raise BadRequest(f"{len(known)} of its kind already, or the name {name!r} is taken")
 
 
 def _presets() -> Any:

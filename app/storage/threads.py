@@ -6,7 +6,7 @@ Whoever asks is part of every statement: another's thread is NotFound, as if it 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -72,6 +72,12 @@ class Threads:
     def __init__(self, database: Database, files: LocalFiles) -> None:
         self._database = database
         self._files = files
+        self._hearers: list[Callable[[str, str], None]] = []
+
+    def on_moved(self, hear: Callable[[str, str], None]) -> None:
+        """hear(user_id, thread_id): tells of each thread that is in another project from now on, or in none.
+        Must be quick."""
+        self._hearers.append(hear)
 
     async def page(
         self,
@@ -164,6 +170,8 @@ class Threads:
                 raise NotFound(f"thread {thread_id} of {user_id}")
 
         await self._database.write(work)
+        for hear in self._hearers:
+            hear(user_id, thread_id)
 
     async def is_temporary(self, thread_id: str) -> bool:
         """Whether nothing of it may be kept."""

@@ -8,12 +8,14 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from app.core.concurrency import BackgroundTasks
 from app.core.errors import NotFound
+from app.core.project_news import ProjectNews
 from app.core.text import Language, Text
 from app.core.threads import ThreadRecord
 from app.storage.presets import Presets
 from app.storage.threads import Threads
-from app.view.chainlit.browser import PROJECT, every_browser, open_on
+from app.view.chainlit.browser import PROJECT, Browser, every_browser
 from app.view.own_pages import asking, missing
 from app.view.temporary import say_apart
 
@@ -46,20 +48,32 @@ def projects_router(presets: Presets, threads: Threads, root: str = "") -> APIRo
             await threads.move(thread, user, project or None)
         except NotFound:
             raise missing() from None
-        found = await presets.project_of(thread) if open_on(thread) else None
-        for page in open_on(thread):
-            page.choose({PROJECT: [found.id, found.name] if found else None})
-            await say_apart(page)
-        await tell_of_projects(user)
         return RedirectResponse(f"{root}/thread/{thread}", 303)
 
     return router
 
 
-async def tell_of_projects(user_id: str) -> None:
-    """Every page of that user looks at the projects, and at its list of conversations, anew."""
-    for page in every_browser():
-        if page.connected and page.user_id == user_id:
+class ProjectPages:
+    """What pages are told when projects change, in this process or another."""
+
+    def __init__(self, presets: Presets, news: ProjectNews) -> None:
+        self._presets = presets
+        self._background = BackgroundTasks()
+        news.subscribe(self._tell)
+
+    def _tell(self, user_id: str, thread_id: str) -> None:
+        pages = [p for p in every_browser() if p.connected and p.user_id == user_id]
+        if pages:
+            self._background.start(self._show(pages, thread_id))
+
+    async def _show(self, pages: Sequence[Browser], thread_id: str) -> None:
+        """Every page looks at the projects, and at its list of conversations, anew; those that show the
+        thread which was moved, or one of a project, are told where it is now."""
+        for page in pages:
+            if page.thread_id == thread_id or page.choices.get(PROJECT):
+                found = await self._presets.project_of(page.thread_id)
+                page.choose({PROJECT: [found.id, found.name] if found else None})
+                await say_apart(page)
             await page.emit("window_message", {"konsilium_projects": True})
 
 

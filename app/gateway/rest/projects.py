@@ -7,7 +7,6 @@ from fastapi import APIRouter
 
 from app.core.errors import NotFound
 from app.core.presets import Preset
-from app.gateway.access import Caller
 from app.gateway.errors import InvalidField
 from app.gateway.rest.services import RestServices, TheCaller, TheServices
 from app.gateway.rest.shapes import Done, Project, ProjectChange, Projects
@@ -25,7 +24,9 @@ async def projects(services: TheServices, caller: TheCaller) -> Projects:
 @router.post("", status_code=201)
 async def make_project(services: TheServices, caller: TheCaller, new: ProjectChange) -> Project:
     """A new project. 400 where one of yours is called so already."""
-    return await _put(services, caller, new, Preset("", "projects", caller.user_id, "", ""))
+    content = _content(services, new)
+    id = await services.presets.put("projects", caller.user_id, new.name or "", content)
+    return _shown(await services.presets.find(id, caller.user_id))
 
 
 @router.patch("/{project_id}")
@@ -33,27 +34,22 @@ async def change_project(
     services: TheServices, caller: TheCaller, project_id: str, new: ProjectChange
 ) -> Project:
     """Changes what is given; it holds from the next question on, in all of its threads."""
-    return await _put(services, caller, new, await _own(services, caller, project_id))
+    content, name = _content(services, new), new.name or None
+    await services.presets.change("projects", caller.user_id, project_id, name, content)
+    return _shown(await services.presets.find(project_id, caller.user_id))
 
 
 @router.delete("/{project_id}")
 async def delete_project(services: TheServices, caller: TheCaller, project_id: str) -> Done:
     """Deletes a project; its threads stay, in none."""
-    await _own(services, caller, project_id)
+    if (await services.presets.find(project_id, caller.user_id)).kind != "projects":
+        raise NotFound("Project not found")
     await services.presets.remove(project_id, caller.user_id)
     return Done()
 
 
-async def _own(services: RestServices, caller: Caller, project_id: str) -> Preset:
-    found = await services.presets.find(project_id, caller.user_id)
-    if found.kind != "projects":
-        raise NotFound("Project not found")
-    return found
-
-
-async def _put(
-    services: RestServices, caller: Caller, new: ProjectChange, before: Preset
-) -> Project:
+def _content(services: RestServices, new: ProjectChange) -> Mapping[str, Any]:
+    """What of a project is given."""
     if new.mode and all(mode.id != new.mode for mode in services.modes):
         raise InvalidField(f"There is no mode `{new.mode}`.", "mode")
     given = {
@@ -63,11 +59,7 @@ async def _put(
         "mode": new.mode,
         "knowledge": new.knowledge,
     }
-    changed: Mapping[str, Any] = {id: value for id, value in given.items() if value is not None}
-    content = {**before.content, **changed}
-    name = new.name or before.name
-    id = await services.presets.put("projects", caller.user_id, name, content, before.id or None)
-    return _shown(await services.presets.find(id, caller.user_id))
+    return {id: value for id, value in given.items() if value is not None}
 
 
 def _shown(project: Preset) -> Project:

@@ -53,6 +53,15 @@ async def test_a_sign_in_holds_at_all_replicas_and_a_sign_out_too(house):
     await asyncio.wait_for(there.closed.wait(), PATIENCE)  # its open page is closed, too
 
 
+async def test_a_project_made_at_one_replica_shows_on_the_pages_of_the_other(house):
+    page = await house.visit(house.two)
+    http = await house.http(house.one)
+    told = []
+    page.socket.on("window_message", told.append)
+    await http.post("/library/save", data={"kind": "projects", "name": "Novel"})
+    await until(lambda: {"konsilium_projects": True} in told, within=PATIENCE)
+
+
 async def test_of_a_user_disabled_at_one_replica_the_others_stop_the_answers(house):
     await administer(house, "users", "add", "bob", given=b"a long password\na long password\n")
     page = await signed_in(house, house.two, "bob", "a long password")

@@ -1,8 +1,12 @@
 """Projects hold their owner's threads; whoever deletes one deletes no thread."""
 
+import asyncio
+
 import pytest
 
-from app.core.errors import NotFound
+from app.core.errors import BadRequest, NotFound
+from app.core.post import LocalPost
+from app.core.project_news import ProjectNews
 from app.storage.migrations import apply
 from app.storage.transfer import export_to, import_from
 from tests.integration.storage.turns import say
@@ -74,6 +78,45 @@ async def test_a_thread_begins_and_is_forked_in_its_project_and_a_temporary_one_
     await storage.threads.delete(made, ann.id)
     await storage.threads.restore(made, ann.id)
     assert made in await listed(storage, ann, project=novel)
+
+
+async def test_two_changes_of_a_project_at_once_are_both_kept_and_each_is_told(storage, ann, bob):
+    told = []
+    storage.presets.on_projects(told.append)
+    storage.threads.on_moved(lambda user, thread: told.append((user, thread)))
+    novel = await storage.presets.put("projects", ann.id, "Novel", {"mode": "chat"})
+    other = await storage.presets.put("projects", ann.id, "Other", {})
+    await storage.presets.put("prompts", ann.id, "No project", {"text": "x"})
+    parts = ("facts", "system_prompt", "model", "knowledge")
+    change = storage.presets.change
+    await asyncio.gather(
+        change("projects", ann.id, novel, "Romance", {}),
+        *(change("projects", ann.id, novel, None, {part: f"The {part}"}) for part in parts),
+    )
+    (found,) = [p for p in await storage.presets.all("projects", ann.id) if p.id == novel]
+    wanted = {"mode": "chat"} | {part: f"The {part}" for part in parts}
+    assert (found.name, dict(found.content)) == ("Romance", wanted)
+    for user, id in ((bob, novel), (ann, "none")):
+        with pytest.raises(NotFound):
+            await change("projects", user.id, id, "Mine", {})
+    with pytest.raises(BadRequest):
+        await change("projects", ann.id, other, "ROMANCE", {})
+    await say(storage, ann, "Chapter one", "Yes.", "t")
+    await storage.threads.move("t", ann.id, novel)
+    await storage.presets.remove(novel, ann.id)
+    assert told == [ann.id] * 7 + [(ann.id, "t"), ann.id]
+
+
+async def test_what_is_told_of_projects_in_one_process_is_heard_in_all():
+    office: dict[str, LocalPost] = {}
+    here, there = (ProjectNews(LocalPost(name, office)) for name in ("here", "there"))
+    heard = []
+    here.subscribe(lambda *told: heard.append(("here", *told)))
+    there.subscribe(lambda *told: heard.append(("there", *told)))
+    here.changed("ann")
+    there.changed("ann", "t")
+    await asyncio.sleep(0)
+    assert sorted(heard) == [(p, "ann", t) for p in ("here", "there") for t in ("", "t")]
 
 
 async def test_projects_go_along_in_an_export_and_their_threads_outlive_a_step_back(
