@@ -9,11 +9,15 @@ const konsiliumFormulas = (() => {
   const ENVIRONMENTS =
     /\\begin\{((?:equation|align|gather|alignat|CD|aligned|alignedat|gathered|split|cases|array|[pbBvV]?matrix)\*?)\}/y;
 
+  const DISPLAYED = /^(?:\\\[|\$\$|\\begin\{(?:equation|align|gather|alignat|CD)\b)/; // the others stand within a line, too
+
   const GAP = /\n[ \t>]*\r?\n/g;
   const SIGN = /[\\^_={}]/;
   const PROSE = /\p{L}{2,}[.,:;!?]*\s+\p{L}{2,}/u;
   const PRICE = /^\d[\d.,]*\s[\d\s.,(–—-]*\p{L}{2,}/u; // `$5 to 10$`
   const FOOTNOTE = /^\d[\s\d,;–-]*$|^[xXхХ]$/; // `\[1\]`, `\[x\]`: brackets that were to be no link
+  const SPACED = /^ (?=.*[A-Za-zΑ-ω\\])(?!\d[^\\^_=]*$).* $/; // `$ x $`, as some models write, on one line
+  const NAMES = /\\[A-Za-z]+|\{[^{}]*\}/g;
   const isProse = (text) => PROSE.test(text) && !SIGN.test(text);
 
   /* Whether the text between these marks is a formula, and not an amount of money, a variable of a shell or
@@ -22,11 +26,12 @@ const konsiliumFormulas = (() => {
     if (!/[\p{L}\p{N}\\]/u.test(text) || isProse(text)) return false;
     switch (mark) {
       case "$":
-        return !/^\s|\s$|\n[^\n]*\n/.test(text) && !PRICE.test(text) && !/[A-Za-z0-9_({$]/.test(next);
+        if (/^\s|\s$/.test(text) && (!SPACED.test(text) || /\p{L}{2,}|&&/u.test(text.replace(NAMES, "")))) return false;
+        return !/\n[^\n]*\n/.test(text) && !PRICE.test(text) && !/[A-Za-z0-9_({$]/.test(next);
       case "$$":
         return !(/^\s+\p{L}{2,}\s+$/u.test(text));
       case "\\[":
-        return !FOOTNOTE.test(text) && next !== "(";
+        return !FOOTNOTE.test(text) && !/[(+*?{]/.test(next); // a link, a pattern: `\[a-z\]+`
       default:
         return true;
     }
@@ -190,6 +195,34 @@ const konsiliumFormulas = (() => {
     }
   }
 
+  /* `\begin{…}…\end{…}` among words. */
+  const within = (state) => function (effects, ok, nok) {
+    const self = this;
+    let end;
+    return (code) => {
+      ENVIRONMENTS.lastIndex = self.now().offset;
+      const opened = ENVIRONMENTS.exec(state.source);
+      const closing = opened && `\\end{${opened[1]}}`;
+      const at = opened ? state.next(closing, ENVIRONMENTS.lastIndex) : -1;
+      if (at < 0) return nok(code);
+      end = at + closing.length;
+      effects.enter("formula");
+      effects.enter(PIECE);
+      return inside(code);
+    };
+    function inside(code) {
+      if (self.now().offset >= end) {
+        effects.exit(PIECE);
+        effects.exit("formula");
+        return ok(code);
+      }
+      if (code === null) return nok(code);
+      if (ENDS_LINE(code)) return acrossLine(effects, inside)(code);
+      effects.consume(code);
+      return inside;
+    }
+  };
+
   /* `\(` and `\[` whose end has not come (yet) stay as they are: as escapes they would lose their backslash. */
   const unclosed = (state) => function (effects, ok, nok) {
     const self = this;
@@ -320,6 +353,7 @@ const konsiliumFormulas = (() => {
         [DOLLAR]: { name: "formula", tokenize: dollars, previous: afterNoWord },
         [BACKSLASH]: [
           { name: "formula", tokenize: brackets },
+          { name: "formula", tokenize: within(state) },
           { name: "formulaMark", tokenize: unclosed(state) },
         ],
       },
@@ -361,7 +395,7 @@ const konsiliumFormulas = (() => {
         const raw = this.sliceSerialize(token);
         const node = this.stack.at(-1);
         node.value = content(raw, this.data.inTable);
-        const drawn = element(node.value, /^(\\\[|\$\$)/.test(raw) ? "math-display" : "math-inline");
+        const drawn = element(node.value, DISPLAYED.test(raw) ? "math-display" : "math-inline");
         node.data = { hName: "code", hProperties: drawn.properties, hChildren: drawn.children };
         this.exit(token);
       },
