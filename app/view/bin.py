@@ -15,7 +15,7 @@ from app.core.text import Language, Text
 from app.core.threads import Page, ThreadRecord
 from app.storage.threads import BIN_DAYS, Threads
 from app.view.chainlit.identity import asking_id, reading_language
-from app.view.own_pages import asking, button, missing, page_of
+from app.view.own_pages import asking, button, losing_button, missing, page_of
 
 Shelf = Literal["bin", "archive"]
 OF_PAGE = 100
@@ -63,6 +63,16 @@ _TEXTS: dict[Shelf, _Texts] = {
 EMPTY = Text(ru="Здесь пусто.", uk="Тут порожньо.", en="Nothing is here.")
 PURGE = Text(ru="Удалить навсегда", uk="Видалити назавжди", en="Delete for good")
 PURGE_ALL = Text(ru="Очистить корзину", uk="Очистити кошик", en="Empty the bin")
+SURE = Text(
+    ru="Удалить «{name}» навсегда? Вернуть этот разговор будет нельзя.",
+    uk="Видалити «{name}» назавжди? Повернути цю розмову буде неможливо.",
+    en="Delete “{name}” for good? This conversation cannot be brought back.",
+)
+SURE_ALL = Text(
+    ru="Удалить навсегда всё, что в корзине? Вернуть эти разговоры будет нельзя.",
+    uk="Видалити назавжди все, що в кошику? Повернути ці розмови буде неможливо.",
+    en="Delete all that is in the bin for good? These conversations cannot be brought back.",
+)
 MORE = Text(ru="Дальше", uk="Далі", en="More")
 UNNAMED = Text(ru="Разговор", uk="Розмова", en="Conversation")
 
@@ -126,7 +136,9 @@ def _body(held: Page[ThreadRecord], shelf: Shelf, language: Language, root: str)
         query = escape(f"{root}/archive?cursor={quote(held.next)}")
         below = f'<p><a href="{query}">{MORE[language]}</a></p>'
     elif held.items:
-        below = button(f"{root}/bin/purge", PURGE_ALL[language]) if shelf == "bin" else ""
+        below = ""
+        if shelf == "bin":
+            below = losing_button(f"{root}/bin/purge", PURGE_ALL[language], SURE_ALL, language)
     return f"<p>{_TEXTS[shelf].hint[language]}</p><ul>{rows}</ul>{below}"
 
 
@@ -134,10 +146,12 @@ def _row(thread: ThreadRecord, shelf: Shelf, language: Language, root: str) -> s
     texts, since = _TEXTS[shelf], thread.deleted_at or thread.archived_at or thread.active_at
     until = since + timedelta(days=BIN_DAYS)
     when = texts.when.format(since=f"{since:%Y-%m-%d %H:%M}", until=f"{until:%Y-%m-%d}")[language]
-    title = escape(thread.title or UNNAMED[language])
+    name = thread.title or UNNAMED[language]
+    title = escape(name)
     buttons = button(f"{root}/{shelf}/restore", texts.restore[language], thread=thread.id)
     if shelf == "bin":
-        purge = button(f"{root}/bin/purge", PURGE[language], thread=thread.id)
+        asks, address = SURE.format(name=name), f"{root}/bin/purge"
+        purge = losing_button(address, PURGE[language], asks, language, thread=thread.id)
         buttons += f" {purge}"
     else:
         title = f'<a href="{root}/thread/{thread.id}">{title}</a>'

@@ -22,7 +22,17 @@ from app.knowledge.arrivals import Arrival, Arrivals
 from app.storage.knowledge import MAX_NAME, Knowledge
 from app.view.chainlit.identity import asking_id, reading_language
 from app.view.files import AROUND_BYTES, Upload, file_headers
-from app.view.own_pages import NAME, REMOVE, SHARE, UNSHARE, asking, button, missing, page_of
+from app.view.own_pages import (
+    NAME,
+    REMOVE,
+    SHARE,
+    UNSHARE,
+    asking,
+    button,
+    losing_button,
+    missing,
+    page_of,
+)
 
 PATH = "/knowledge"
 UPLOAD_BYTES = 200 * MEGABYTE
@@ -78,6 +88,16 @@ REMOVE_BASE = Text(
     ru="Удалить базу со всеми документами",
     uk="Видалити базу з усіма документами",
     en="Delete the base with all documents",
+)
+SURE = Text(
+    ru="Удалить документ «{name}»? Ответы больше ничего в нём не найдут.",
+    uk="Видалити документ «{name}»? Відповіді більше нічого в ньому не знайдуть.",
+    en="Delete the document “{name}”? Answers find nothing in it any more.",
+)
+SURE_BASE = Text(
+    ru="Удалить базу «{name}» и все её документы?",
+    uk="Видалити базу «{name}» й усі її документи?",
+    en="Delete the base “{name}” and all its documents?",
 )
 
 _Id = Annotated[str, Form(pattern="^[0-9a-f-]{0,64}$")]
@@ -258,6 +278,9 @@ def _documents(
     def form(action: str, label: str, **fields: str) -> str:
         return button(f"{root}{PATH}/{action}", label, base=base.id, **fields)
 
+    def removal(label: str, asks: Text, **fields: str) -> str:
+        return losing_button(f"{root}{PATH}/remove", label, asks, language, base=base.id, **fields)
+
     back = f'<p><a href="{root}{PATH}">← {ALL_BASES[language]}</a></p>'
     reading = any(one.refused is None for one in coming)
     rows = "".join(_coming(one, language) for one in coming)
@@ -266,7 +289,8 @@ def _documents(
         about = (PASSAGES if one.pages is None else ABOUT).format(**counted)[language]
         about += f"<br>{silent[one.id]}" if one.id in silent else ""
         link = f'<a href="{root}{PATH}/documents/{one.id}">{escape(one.name)}</a>'
-        remove = form("remove", REMOVE[language], document=one.id) if own else ""
+        asks = SURE.format(name=one.name)
+        remove = removal(REMOVE[language], asks, document=one.id) if own else ""
         rows += f"<li><span><strong>{link}</strong><small>{about}</small></span>{remove}</li>"
     if not own:
         return f"{back}<ul>{rows}</ul>"
@@ -282,9 +306,9 @@ def _documents(
         else form("share", SHARE[language], shared="true")
     )
     nothing = "" if rows else f"<p>{EMPTY[language]}</p>"
-    remove = form("remove", REMOVE_BASE[language])
+    remove = removal(REMOVE_BASE[language], SURE_BASE.format(name=base.name))
     refresh = _REFRESH if reading else ""
-    return f"{refresh}{back}{add}<ul>{rows}</ul>{nothing}<p>{share} {remove}</p>"
+    return f"{refresh}{back}{add}<ul>{rows}</ul>{nothing}<div>{share} {remove}</div>"
 
 
 def _coming(one: Arrival, language: Language) -> str:

@@ -21,9 +21,19 @@ from app.storage.presets import Presets
 from app.storage.threads import Threads
 from app.view.chainlit.identity import asking_id, reading_language
 from app.view.model_labels import chat_models
-from app.view.own_pages import NAME, REMOVE, SHARE, UNSHARE, asking, button, missing, page_of
+from app.view.own_pages import (
+    NAME,
+    REMOVE,
+    SHARE,
+    UNSHARE,
+    asking,
+    button,
+    losing_button,
+    missing,
+    page_of,
+)
 from app.view.panels import DEFAULTS
-from app.view.projects import LISTED, conversations, tell_of_projects
+from app.view.projects import LISTED, conversations
 
 PATH = "/library"
 
@@ -53,6 +63,23 @@ HINTS: Mapping[Kind, Text] = {
         ru="Наберите в поле вопроса «/» и выберите промпт; его поля вы заполните там же.",
         uk="Наберіть у полі запитання «/» і виберіть промпт; його поля ви заповните там само.",
         en="Type “/” where you ask, and choose a prompt; its fields are filled in there.",
+    ),
+}
+SURE: Mapping[Kind, Text] = {
+    "projects": Text(
+        ru="Удалить проект «{name}»? Его наставление и факты пропадут, а разговоры останутся в общем списке.",
+        uk="Видалити проєкт «{name}»? Його настанова й факти зникнуть, а розмови залишаться в загальному списку.",
+        en="Delete the project “{name}”? Its instructions and facts go; its conversations stay in the list.",
+    ),
+    "assistants": Text(
+        ru="Удалить помощника «{name}»? Разговоры с ним останутся.",
+        uk="Видалити помічника «{name}»? Розмови з ним залишаться.",
+        en="Delete the assistant “{name}”? Conversations with it stay.",
+    ),
+    "prompts": Text(
+        ru="Удалить промпт «{name}»?",
+        uk="Видалити промпт «{name}»?",
+        en="Delete the prompt “{name}”?",
     ),
 }
 NEW = Text(ru="Создать", uk="Створити", en="Create")
@@ -142,7 +169,6 @@ def library_router(shelves: Shelves, root: str = "") -> APIRouter:
         here = f"{PATH}/{kind}"
         if kind == "projects":
             here = f"{here}/{kept}"
-            await tell_of_projects(user)
         return RedirectResponse(f"{root}{here}", 303)
 
     @router.post("/share")
@@ -163,8 +189,6 @@ def library_router(shelves: Shelves, root: str = "") -> APIRouter:
             await presets.remove(id, asking())
         except NotFound:
             raise missing() from None
-        if kind == "projects":
-            await tell_of_projects(asking())
         return RedirectResponse(f"{root}{PATH}/{kind}", 303)
 
     @router.post("/begin")
@@ -245,16 +269,13 @@ class _Page:
         link = f'<p><a href="{back}">← {TITLES[self._kind][self._language]}</a></p>'
         below = ""
         if preset.kind == "projects" and preset.id:
-            begin, remove = (
-                self._button(*one, preset) for one in (("begin", BEGIN), ("remove", REMOVE))
-            )
-            link = f"{link}<p>{begin}</p>"
+            link = f"{link}<div>{self._button('begin', BEGIN, preset)}</div>"
             held = await self._shelves.threads.page(
                 self._reader, limit=LISTED, search=looked_for or None, project=preset.id
             )
             here = f"{self._root}{PATH}/projects/{preset.id}"
             listed = conversations(held.items, looked_for, here, self._language, self._root)
-            below = f"<p>{remove}</p>{listed}"
+            below = f"<div>{self._removal(preset)}</div>{listed}"
         body = f"{link}{said}{await self._form(preset, SAVE)}{below}"
         page = self._page(body, escape(preset.title) if preset.id else "")
         page.status_code = 400 if problem else 200
@@ -289,7 +310,7 @@ class _Page:
                     if preset.shared
                     else self._button("share", SHARE, preset, shared="true")
                 )
-            buttons.append(self._button("remove", REMOVE, preset))
+            buttons.append(self._removal(preset))
         said = " · ".join(filter(None, about))
         return (
             f"<li><span><strong>{escape(preset.title)}</strong><small>{said}</small></span>"
@@ -299,6 +320,11 @@ class _Page:
     def _button(self, action: str, label: Text, preset: Preset, **fields: str) -> str:
         address = f"{self._root}{PATH}/{action}"
         return button(address, label[self._language], id=preset.id, **fields)
+
+    def _removal(self, preset: Preset) -> str:
+        address, asks = f"{self._root}{PATH}/remove", SURE[preset.kind].format(name=preset.title)
+        label = REMOVE[self._language]
+        return losing_button(address, label, asks, self._language, id=preset.id)
 
     async def _form(self, preset: Preset, label: Text) -> str:
         language, fields = self._language, []

@@ -24,6 +24,7 @@ _POLICY = (
 
 BACK = Text(ru="К разговорам", uk="До розмов", en="To the conversations")
 NAME = Text(ru="Название", uk="Назва", en="Name")
+CANCEL = Text(ru="Отмена", uk="Скасувати", en="Cancel")
 REMOVE = Text(ru="Удалить", uk="Видалити", en="Delete")
 SHARE = Text(ru="Открыть для всех здесь", uk="Відкрити для всіх тут", en="Share with everyone here")
 UNSHARE = Text(ru="Закрыть для других", uk="Закрити для інших", en="Close to others")
@@ -52,6 +53,20 @@ def button(action: str, label: str, **fields: str) -> str:
     return (
         f'<form method="post" action="{action}" style="display:inline">'
         f"{hidden}<button>{label}</button></form>"
+    )
+
+
+def losing_button(
+    action: str, label: str, question: Text, language: Language, **fields: str
+) -> str:
+    """The same for what cannot be taken back: asks first. `question` has no markup."""
+    id = f"sure-{sha256(repr((action, fields)).encode()).hexdigest()[:12]}"
+    return (
+        f'<button type="button" class="loses" popovertarget="{id}">{label}</button>'
+        f'<div popover id="{id}" role="alertdialog" aria-labelledby="{id}-asks">'
+        f'<p id="{id}-asks">{escape(question[language])}</p>{button(action, label, **fields)} '
+        f'<button type="button" autofocus popovertarget="{id}" popovertargetaction="hide">'
+        f"{CANCEL[language]}</button></div>"
     )
 
 

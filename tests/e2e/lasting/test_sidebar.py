@@ -116,9 +116,17 @@ def test_a_thread_is_deleted_after_it_was_confirmed_and_emptied_from_the_bin_wit
     for theme in ("dark", "light"):
         page.emulate_media(color_scheme=theme)
         wait_for_no_violations(page)
-    page.get_by_role("listitem").filter(has_text="Удали меня").get_by_role(
-        "button", name="Удалить навсегда"
-    ).click()
+    held = page.get_by_role("listitem").filter(has_text="Удали меня")
+    held.get_by_role("button", name="Удалить навсегда").click()
+    sure = page.get_by_role("alertdialog")
+    expect(sure).to_contain_text("Удалить «Удали меня» навсегда?")
+    wait_for_no_violations(page)
+    picture(page, "bin-sure")
+    expect(sure.get_by_role("button", name="Отмена")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(sure).to_have_count(0)
+    held.get_by_role("button", name="Удалить навсегда").click()
+    sure.get_by_role("button", name="Удалить навсегда").click()
     expect(page.get_by_text("Здесь пусто.")).to_be_visible()
     for table in ("steps", "elements", "feedback"):
         assert house.rows(f"SELECT id FROM {table} WHERE thread_id = ?", thread) == []  # noqa: S608  # our names
@@ -251,7 +259,7 @@ def test_conversations_live_in_folders_that_give_them_instructions_and_are_moved
     dialog.get_by_label("Название проекта").fill("Роман")
     picture(page, "project-new")
     dialog.get_by_role("button", name="Создать").click()
-    page.get_by_label("Наставление").fill("Пиши как редактор.")
+    page.get_by_role("textbox", name="Наставление").fill("Пиши как редактор.")
     page.get_by_label("Закреплённые факты").fill("Героиню зовут Олена")
     page.get_by_label("Модель").select_option("ollama/echo")
     page.get_by_role("button", name="Сохранить").click()
@@ -296,6 +304,7 @@ def test_conversations_live_in_folders_that_give_them_instructions_and_are_moved
     folders.get_by_role("link", name="Настройки проекта «Роман»").click()
     expect(page.get_by_role("listitem")).to_have_text(["Первая глава"])
     page.get_by_role("button", name="Удалить").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Удалить").click()
     page.goto(f"{house.app.url}/thread/{inside}")
     expect(line).to_have_count(0)
     expect(page.locator(f'[id="thread-{inside}"]')).to_be_visible()
