@@ -6,13 +6,13 @@
   const BUTTONS = {
     "#sidebar-trigger-button": { ru: "Боковая панель", uk: "Бічна панель", en: "Sidebar" },
     '[data-sidebar="rail"]': { ru: "Боковая панель", uk: "Бічна панель", en: "Sidebar" },
-    "#search-chats-button": { ru: "Поиск по чатам", uk: "Пошук у чатах", en: "Search chats" },
-    "#new-chat-button": { ru: "Новый чат", uk: "Новий чат", en: "New chat" },
-    "#thread-options": { ru: "Действия с чатом", uk: "Дії з чатом", en: "Chat actions" },
+    "#search-chats-button": { ru: "Поиск по разговорам", uk: "Пошук у розмовах", en: "Search conversations" },
+    "#new-chat-button": { ru: "Новый разговор", uk: "Нова розмова", en: "New conversation" },
+    "#thread-options": { ru: "Действия с разговором", uk: "Дії з розмовою", en: "Actions on the conversation" },
     "#user-nav-button": { ru: "Учётная запись", uk: "Обліковий запис", en: "Account" },
     "button:has(> .lucide-moon)": { ru: "Тема", uk: "Тема", en: "Theme" },
     "#upload-button": { ru: "Прикрепить файлы", uk: "Прикріпити файли", en: "Attach files" },
-    "#chat-settings-open-modal": { ru: "Настройки чата", uk: "Налаштування чату", en: "Chat settings" },
+    "#chat-settings-open-modal": { ru: "Настройки разговора", uk: "Налаштування розмови", en: "Conversation settings" },
     "#chat-submit": { ru: "Отправить", uk: "Надіслати", en: "Send" },
     "#stop-button": { ru: "Остановить", uk: "Зупинити", en: "Stop" },
     "#header button:has(> .lucide-share2)": { ru: "Поделиться", uk: "Поділитися", en: "Share" },
@@ -108,11 +108,14 @@
   document.addEventListener("focusin", ({ target }) => {
     if (!target.closest('[role$="dialog"]')) opener = target;
   });
+  const drawnAnew = ({ id, tagName, ariaLabel }) =>
+    document.getElementById(id) ?? [...document.querySelectorAll(tagName)].find((one) => ariaLabel && one.ariaLabel === ariaLabel);
   const giveBack = (again) => {
-    if (open || document.activeElement !== document.body || !opener) return;
-    const back = opener.isConnected ? opener : document.getElementById(opener.id);
-    if (back && !back.disabled) back.focus();
-    if (again && document.activeElement === document.body) setTimeout(giveBack, 100, again - 1);
+    const leaving = document.activeElement.closest('[role$="dialog"]'); // it fades, and has the focus still
+    if (open || !opener || (document.activeElement !== document.body && !leaving)) return;
+    const back = opener.isConnected ? opener : drawnAnew(opener);
+    if (back && !back.disabled && !leaving) back.focus();
+    if (again && (leaving || document.activeElement === document.body)) setTimeout(giveBack, 100, again - 1);
   };
   K.eachFrame(() => {
     const was = open;

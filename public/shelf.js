@@ -15,8 +15,8 @@
       shelves: "Бібліотека", assistants: "Помічники", prompts: "Промпти", fill: "Вставити", drop: "Не треба",
     },
     en: {
-      move: "Move to project…", archive: "Archive", archived: "The conversation is in the archive", undo: "Undo", temporary: "Temporary chat",
-      here: "Temporary chat: it is not kept, and is gone when you leave.", keep: "Keep it",
+      move: "Move to project…", archive: "Archive", archived: "The conversation is in the archive", undo: "Undo", temporary: "Temporary conversation",
+      here: "Temporary conversation: it is not kept, and is gone when you leave.", keep: "Keep it",
       shelves: "Library", assistants: "Assistants", prompts: "Prompts", fill: "Insert", drop: "Never mind",
     },
   };

@@ -5,9 +5,9 @@
   "use strict";
 
   const TEXTS = {
-    ru: { rename: "Переименовать чат", remove: "Удалить чат" },
-    uk: { rename: "Перейменувати чат", remove: "Видалити чат" },
-    en: { rename: "Rename the chat", remove: "Delete the chat" },
+    ru: { rename: "Переименовать разговор", remove: "Удалить разговор" },
+    uk: { rename: "Перейменувати розмову", remove: "Видалити розмову" },
+    en: { rename: "Rename the conversation", remove: "Delete the conversation" },
   };
   const K = window.Konsilium;
   const lang = () => document.documentElement.lang.slice(0, 2) || "en";

@@ -101,9 +101,9 @@ CHECK_KEY = Text(
     en="Check the key in the settings: the server refuses it.",
 )
 DEFAULT = Text(
-    ru="Новый чат откроется с моделью {model}",
-    uk="Новий чат відкриється з моделлю {model}",
-    en="A new chat opens with the model {model}",
+    ru="Новый разговор начнётся с моделью {model}",
+    uk="Нова розмова почнеться з моделлю {model}",
+    en="A new conversation begins with the model {model}",
 )
 NO_DEFAULT = Text(
     ru="Отвечать некому: нет ни одной доступной модели.",

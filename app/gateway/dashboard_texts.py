@@ -4,7 +4,7 @@ from app.core.text import Text
 
 TEXTS: dict[str, Text] = {
     "title": Text(ru="Метрики", uk="Метрики", en="Metrics"),
-    "back": Text(ru="К чату", uk="До чату", en="Back to the chat"),
+    "back": Text(ru="К разговорам", uk="До розмов", en="To the conversations"),
     "period": Text(ru="Период", uk="Період", en="Period"),
     "today": Text(ru="Сегодня", uk="Сьогодні", en="Today"),
     "days_7": Text(ru="7 дней", uk="7 днів", en="7 days"),
@@ -82,9 +82,9 @@ TEXTS: dict[str, Text] = {
         en="No requests in this period",
     ),
     "empty_hint": Text(
-        ru="Задайте вопрос в чате — и цифры появятся здесь.",
-        uk="Поставте запитання в чаті — і цифри з’являться тут.",
-        en="Ask something in the chat, and its numbers appear here.",
+        ru="Задайте вопрос — и цифры появятся здесь.",
+        uk="Поставте запитання — і цифри з’являться тут.",
+        en="Ask something, and its numbers appear here.",
     ),
     "loading": Text(ru="Считаем…", uk="Рахуємо…", en="Counting…"),
     "trouble": Text(

@@ -41,7 +41,9 @@ class ChatSearch:
         self._tool = Tool(
             name="search_chats",
             title=Text(
-                ru="Поиск по вашим чатам", uk="Пошук у ваших чатах", en="Search of your chats"
+                ru="Поиск по вашим разговорам",
+                uk="Пошук у ваших розмовах",
+                en="Search of your conversations",
             ),
             description="Searches the person's earlier conversations and returns numbered excerpts. Use "
             "it when they refer to something said before that is not in this conversation. Cite what you "

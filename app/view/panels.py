@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 PICK_MODEL = Text(ru="Модель", uk="Модель", en="Model")
 PICK_MODE = Text(ru="Режим", uk="Режим", en="Mode")
-AS_CONVERSATION = Text(ru="Как у беседы", uk="Як у розмови", en="As the conversation's")
+AS_CONVERSATION = Text(ru="Как у разговора", uk="Як у розмови", en="As the conversation's")
 NO_MODELS = Text(ru="Моделей пока нет", uk="Моделей поки немає", en="No models yet")
 
 

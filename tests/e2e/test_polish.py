@@ -122,6 +122,6 @@ def test_a_chosen_model_of_the_panel_may_be_unset_again_without_a_stray_dash(pag
     field = page.locator("#summary_model")
     expect(field).to_be_enabled()
     field.click()
-    expect(page.get_by_role("option", name="Как у беседы")).to_be_visible()
+    expect(page.get_by_role("option", name="Как у разговора")).to_be_visible()
     expect(page.get_by_role("option", name="-", exact=True)).to_have_count(0)
     page.keyboard.press("Escape")

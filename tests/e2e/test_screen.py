@@ -77,7 +77,7 @@ def test_a_model_among_hundreds_is_found_starred_and_chosen_by_the_keyboard(
         pick(page, "mode", "Диалог")
         of_form = page.get_by_test_id("participants").locator("select").last
         of_form.click()
-        expect(options.first).to_have_text("Как в чате")
+        expect(options.first).to_have_text("Как в разговоре")
         page.keyboard.type("thinking")
         picture(page, "models-form")
         page.keyboard.press("Enter")

@@ -21,7 +21,7 @@ const TEXTS = {
 const known = (navigator.languages || []).map((tag) => tag.slice(0, 2)).find((tag) => tag in TEXTS) || "en";
 document.documentElement.lang = known;
 ["h1", "p", "button"].forEach((name, at) => (document.querySelector(name).textContent = TEXTS[known][at]));
-const again = () => fetch(location.href, { method: "HEAD" }).then(() => location.reload(), () => {});
+const again = () => fetch(location.href).then(() => location.reload(), () => {});
 document.querySelector("button").addEventListener("click", again);
 addEventListener("online", again);
 setInterval(again, 3000);

@@ -42,7 +42,7 @@ def test_a_dead_server_is_named_with_the_reason_and_hides_nobody():
 def test_a_list_of_models_says_what_none_chosen_means():
     modes = {mode.id: mode for mode in MODES}
     for mode, option, said in (
-        ("consultation", "consultation_model", "Как у беседы"),
+        ("consultation", "consultation_model", "Как у разговора"),
         ("best_of", "best_of_judge", "Другая локальная, если есть"),
     ):
         panel = widgets({}, modes[mode], [UP], "ru")

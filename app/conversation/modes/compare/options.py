@@ -25,7 +25,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="number",
         label=Text(ru="Сколько моделей", uk="Скільки моделей", en="How many models"),
         hint=Text(
-            ru="Если они не названы: модель беседы и другие, сначала свои",
+            ru="Если они не названы: модель разговора и другие, сначала свои",
             uk="Якщо їх не названо: модель розмови та інші, спершу свої",
             en="Where none are named: the conversation's and others, your own first",
         ),

@@ -127,7 +127,7 @@ ONLY_ONE = Text(
     en="Only one member answered: {name}.",
 )
 ALONE = Text(
-    ru="Ни один участник не ответил ({names}), модель беседы отвечает сама.",
+    ru="Ни один участник не ответил ({names}), модель разговора отвечает сама.",
     uk="Жоден учасник не відповів ({names}), модель розмови відповідає сама.",
     en="No member answered ({names}); the conversation's model answers alone.",
 )

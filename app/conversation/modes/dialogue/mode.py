@@ -55,7 +55,7 @@ class Dialogue:
     id = "dialogue"
     name = Text(ru="Диалог моделей", uk="Діалог моделей", en="Dialogue of models")
     description = Text(
-        ru="Модели беседуют между собой, вы можете вмешаться",
+        ru="Модели говорят между собой, вы можете вмешаться",
         uk="Моделі розмовляють між собою, ви можете втрутитися",
         en="Models talk to each other, and you may join in",
     )

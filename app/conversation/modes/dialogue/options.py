@@ -51,7 +51,7 @@ OPTIONS: tuple[Option, ...] = (
         id="dialogue_seconds",
         kind="number",
         label=Text(
-            ru="Время на беседу, секунд", uk="Час на бесіду, секунд", en="Time in all, seconds"
+            ru="Время на диалог, секунд", uk="Час на діалог, секунд", en="Time in all, seconds"
         ),
         hint=Text(ru="0 — без ограничений", uk="0 — без обмежень", en="0 means no limit"),
         default=1800,

@@ -63,9 +63,9 @@ OMITTED = Text(
     ru="[начало беседы опущено]", uk="[початок бесіди пропущено]", en="[the beginning is left out]"
 )
 LEFT_OUT = Text(
-    ru="Первые реплики беседы ({n}) уже не помещались в окно модели и не отправлялись.",
-    uk="Перші репліки бесіди ({n}) вже не вміщувалися у вікно моделі й не надсилалися.",
-    en="The first lines of the conversation ({n}) no longer fitted the model's window and were not sent.",
+    ru="Первые реплики диалога ({n}) уже не помещались в окно модели и не отправлялись.",
+    uk="Перші репліки діалогу ({n}) вже не вміщувалися у вікно моделі й не надсилалися.",
+    en="The first lines of the dialogue ({n}) no longer fitted the model's window and were not sent.",
 )
 CONTINUE = Text(
     ru="Продолжайте: ещё {turns}.", uk="Продовжуйте: ще {turns}.", en="Go on: {turns} more."
@@ -82,37 +82,37 @@ PAUSED = Text(
     en="Paused. You may put in a word, or go on.",
 )
 LEFT = Text(
-    ru="{name} не может ответить и выходит из беседы.",
-    uk="{name} не може відповісти й виходить із бесіди.",
-    en="{name} cannot answer and leaves the conversation.",
+    ru="{name} не может ответить и выходит из диалога.",
+    uk="{name} не може відповісти й виходить із діалогу.",
+    en="{name} cannot answer and leaves the dialogue.",
 )
 ENDS: Mapping[str, Text] = {
     "turns": Text(
         ru="Все реплики сказаны.", uk="Усі репліки сказано.", en="All turns have been taken."
     ),
     "mark": Text(
-        ru="{name} завершает беседу: добавить нечего.",
-        uk="{name} завершує бесіду: додати нічого.",
-        en="{name} ends the conversation: there is nothing to add.",
+        ru="{name} завершает диалог: добавить нечего.",
+        uk="{name} завершує діалог: додати нічого.",
+        en="{name} ends the dialogue: there is nothing to add.",
     ),
     "courtesy": Text(
-        ru="Беседа свелась к любезностям и остановлена.",
-        uk="Бесіда звелася до люб'язностей, її зупинено.",
-        en="The conversation had come down to courtesies and was stopped.",
+        ru="Диалог свёлся к любезностям и остановлен.",
+        uk="Діалог звівся до люб'язностей, його зупинено.",
+        en="The dialogue had come down to courtesies and was stopped.",
     ),
     "repetition": Text(
-        ru="{name} повторяется, беседа остановлена.",
-        uk="{name} повторюється, бесіду зупинено.",
-        en="{name} repeats itself; the conversation was stopped.",
+        ru="{name} повторяется, диалог остановлен.",
+        uk="{name} повторюється, діалог зупинено.",
+        en="{name} repeats itself; the dialogue was stopped.",
     ),
     "silence": Text(
-        ru="Участники молчат, беседа остановлена.",
-        uk="Учасники мовчать, бесіду зупинено.",
-        en="The participants are silent; the conversation was stopped.",
+        ru="Участники молчат, диалог остановлен.",
+        uk="Учасники мовчать, діалог зупинено.",
+        en="The participants are silent; the dialogue was stopped.",
     ),
     "time": Text(
-        ru="Время беседы вышло.",
-        uk="Час бесіди вийшов.",
-        en="The time for the conversation is over.",
+        ru="Время диалога вышло.",
+        uk="Час діалогу вийшов.",
+        en="The time for the dialogue is over.",
     ),
 }

@@ -154,7 +154,7 @@ async def test_a_small_window_keeps_the_topic_and_the_latest_turns():
     assert "реплика 19 " in prompt
     assert len(prompt) < 1200 * 3
     closing = stage.steps(StepKind.NOTICE)[-1].text
-    assert re.search(r"Первые реплики беседы \(1\d\) уже не помещались", closing)
+    assert re.search(r"Первые реплики диалога \(1\d\) уже не помещались", closing)
 
 
 async def test_notes_stand_for_the_lines_they_were_made_from():
@@ -225,7 +225,7 @@ async def test_the_end_mark_ends_it_and_is_not_shown():
     name, text = said(stage)[-1]
     assert (name, text.strip()) == (BORIS, "Согласен во всём.")
     assert ended(stage) == {"ended": "mark", "name": BORIS, "spoken": 2}
-    assert "Борис завершает беседу" in stage.steps(StepKind.NOTICE)[-1].text
+    assert "Борис завершает диалог" in stage.steps(StepKind.NOTICE)[-1].text
 
 
 async def test_repeating_ones_own_words_ends_it():
