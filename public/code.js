@@ -10,19 +10,19 @@
       lines: ["строка", "строки", "строк"], code: "Код", shown: "Просмотр", wrap: "Переносить длинные строки", drawing: "Рисуем…",
       broken: "Диаграмма не нарисовалась: в её тексте ошибка.", noLibrary: "Диаграмма не нарисовалась: не загрузилась Mermaid.",
       quiet: "Скрипты не выполняются, из сети ничего не загружается.", copyTable: "Скопировать таблицу", copied: "Скопировано",
-      tsv: "Для Excel и таблиц (TSV)", csv: "CSV", markdown: "Markdown",
+      tsv: "Для Excel и таблиц (TSV)", csv: "CSV", markdown: "Markdown", more: (count) => `Ещё ${count} — на вкладке «Код». Копируется всё.`,
     },
     uk: {
       lines: ["рядок", "рядки", "рядків"], code: "Код", shown: "Перегляд", wrap: "Переносити довгі рядки", drawing: "Малюємо…",
       broken: "Діаграма не намалювалася: у її тексті помилка.", noLibrary: "Діаграма не намалювалася: не завантажилася Mermaid.",
       quiet: "Скрипти не виконуються, з мережі нічого не завантажується.", copyTable: "Скопіювати таблицю", copied: "Скопійовано",
-      tsv: "Для Excel і таблиць (TSV)", csv: "CSV", markdown: "Markdown",
+      tsv: "Для Excel і таблиць (TSV)", csv: "CSV", markdown: "Markdown", more: (count) => `Ще ${count} — на вкладці «Код». Копіюється все.`,
     },
     en: {
       lines: ["line", "lines"], code: "Code", shown: "Preview", wrap: "Wrap long lines", drawing: "Drawing…",
       broken: "The diagram could not be drawn: there is a mistake in its text.", noLibrary: "The diagram could not be drawn: Mermaid did not load.",
       quiet: "Scripts do not run, and nothing is loaded from the network.", copyTable: "Copy the table", copied: "Copied",
-      tsv: "For Excel and sheets (TSV)", csv: "CSV", markdown: "Markdown",
+      tsv: "For Excel and sheets (TSV)", csv: "CSV", markdown: "Markdown", more: (count) => `${count} more: see the “Code” tab. All of them are copied.`,
     },
   };
   const K = window.Konsilium;
@@ -52,6 +52,7 @@
         const leads = element.getAttribute(name);
         if (leads !== null && !/^\s*(?:#|data:(?:image|audio|video)\/)/i.test(leads)) element.removeAttribute(name);
       }
+      for (const name of element.getAttributeNames()) if (/^on/i.test(name)) element.removeAttribute(name);
     }
     const policy = page.createElement("meta");
     policy.httpEquiv = "Content-Security-Policy";
@@ -138,6 +139,16 @@
     return [said, error && make("pre", { class: "k-preview-why" }, error)].filter(Boolean);
   };
 
+  const SHEET_ROWS = 200;
+  const SHEET_CELLS = 5_000; // of a table wider than most
+  const counted = (count) => `${K.number(lang(), count)} ${K.plural(lang(), count, text().lines)}`;
+  const sheet = (rows) => {
+    const width = Math.max(1, ...rows.map((row) => row.length));
+    const most = 1 + Math.max(1, Math.min(SHEET_ROWS, Math.floor(SHEET_CELLS / width)));
+    const left = rows.length - most;
+    const more = left > 0 && make("p", { class: "k-preview-note" }, text().more(counted(left)));
+    return [table(rows.slice(0, most)), more].filter(Boolean);
+  };
   const table = (rows) => {
     const cells = (row, tag) => make("tr", {}, ...row.map((cell) => make(tag, tag === "th" ? { scope: "col" } : {}, cell || "\u00a0")));
     const [head = [], ...rest] = rows;
@@ -146,7 +157,7 @@
   const shown = async (kind, code, language) => {
     if (kind === "mermaid") return diagram(code);
     if (kind === "svg") return [picture(code, "#fff")];
-    if (kind === "table") return [table(parsed(code, language))];
+    if (kind === "table") return sheet(parsed(code, language));
     const made = frame(code, PAGE_STYLE, text().shown);
     return [made, make("p", { class: "k-preview-note" }, text().quiet)];
   };
@@ -258,7 +269,7 @@
     block.code = () => card.querySelector("code")?.textContent ?? "";
     block.language = label.dataset.kLanguage ?? "";
     const count = Number(label.dataset.kLines);
-    const said = `${K.number(lang(), count)} ${K.plural(lang(), count, text().lines)}`;
+    const said = counted(count);
     block.count ??= make("span", { class: "k-lines" });
     if (block.count.textContent !== said) block.count.textContent = said;
     const kind = kindOf(block.language, block.code());

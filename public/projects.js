@@ -83,6 +83,12 @@
     settle();
   };
 
+  let asked = false;
+  const readFirst = () => { // once one is signed in: before, nobody has any
+    if (!asked) read();
+    asked = true;
+  };
+
   /* -- moving a thread: its menu (shelf.js) opens a dialog of all projects ------------------------------------- */
 
   const dialog = make("dialog", { id: "k-project-dialog", class: "k-dialog" });
@@ -183,6 +189,7 @@
     if (data?.konsilium_project) follow(data.konsilium_project);
     if (data?.konsilium_prompts) {
       connected = true; // the first thing that each page is told
+      readFirst();
       settle();
     }
     if (data?.konsilium_move) ask(data.konsilium_move);
@@ -192,9 +199,9 @@
   K.whenDrawn('[data-sidebar="content"]', (content) => {
     if (nav.nextElementSibling !== content) content.before(nav);
     draw();
+    readFirst();
   });
   K.whenDrawn("[cmdk-input]", offerFilter);
   K.eachFrame(placeLine);
   draw();
-  read();
 })();

@@ -66,6 +66,8 @@ async function opened(source, lang) {
   return shown;
 }
 
+let asked = 0; // of several clicks the last is shown, however long each takes
+
 function Source({ source, lang }) {
   const text = words(lang, TEXTS);
   const show = useSetRecoilState(sideViewState);
@@ -88,7 +90,11 @@ function Source({ source, lang }) {
       {...named}
       type="button"
       title={text.open(source.title)}
-      onClick={async () => show({ title: source.title, elements: await opened(source, lang) })}
+      onClick={async () => {
+        const mine = (asked += 1);
+        const elements = await opened(source, lang);
+        if (mine === asked) show({ title: source.title, elements });
+      }}
     >
       {inner}
     </button>

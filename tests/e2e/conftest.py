@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import (
     Browser,
+    BrowserContext,
+    ConsoleMessage,
     Locator,
     Page,
     Playwright,
@@ -107,6 +109,33 @@ def page(chromium: Browser, app: Process) -> Iterator[Page]:
     yield from visitor(chromium, app.url)
 
 
+NOBODYS: tuple[tuple[str, str], ...] = (
+    (
+        r"WebSocket is closed before the connection is established",
+        "Chromium, of a page that leaves while Chainlit is connecting",
+    ),
+    (
+        r"status of 401 \(Unauthorized\) \(.*/user\)$",
+        "Chromium, of Chainlit's question who one is before anybody has signed in",
+    ),
+    (
+        r"status of 400 \(Bad Request\) \(.*/ws/socket\.io/.*transport=polling.*sid=",
+        "Chromium, of socket.io's last look as it steps from polling to a WebSocket that is gone",
+    ),
+)
+"""What the console says that nobody of ours can mend: a pattern, and whose it is."""
+
+AWAY = r"net::ERR_|WebSocket connection to|status of 503"
+"""What it says while the app or the connection is gone."""
+
+_provoked: dict[BrowserContext, list[str]] = {}
+
+
+def provokes(page: Page, *complaints: str) -> None:
+    """The console may say what these patterns match, from now on: the test brings it about on purpose."""
+    _provoked.setdefault(page.context, []).extend(complaints)
+
+
 def visitor(
     chromium: Browser,
     url: str,
@@ -117,7 +146,8 @@ def visitor(
     zone: str | None = None,
     headers: dict[str, str] | None = None,
 ) -> Iterator[Page]:
-    """A page in a context of its own; fails where the page asked anyone but the app for anything."""
+    """A page in a context of its own; fails where the page asked anyone but the app for anything, and
+    where its console has an error or a warning that is neither NOBODYS nor what the test `provokes`."""
     context = chromium.new_context(
         locale=language,
         timezone_id=zone,
@@ -135,11 +165,22 @@ def visitor(
             else None
         ),
     )
+    complaints: list[str] = []
+
+    def hear(said: ConsoleMessage) -> None:
+        if said.type in ("error", "warning"):
+            complaints.append(f"{said.type}: {said.text} ({said.location['url']})")
+
+    context.on("console", hear)
+    context.on("weberror", lambda thrown: complaints.append(f"thrown: {thrown.error}"))
     page = context.new_page()
     page.goto(url)
     yield page
     context.close()
     assert strangers == [], "a request left the machine"
+    known = [pattern for pattern, _ in NOBODYS] + _provoked.pop(context, [])
+    new = [one for one in complaints if not any(re.search(pattern, one) for pattern in known)]
+    assert not new, "the console complains:\n" + "\n".join(new)
 
 
 STATE = """() => ({

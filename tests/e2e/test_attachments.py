@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect
 
 from tests.attachment_files import a_docx, a_pdf, a_png
-from tests.e2e.conftest import ask, metrics, pick, picture, visitor
+from tests.e2e.conftest import AWAY, ask, metrics, pick, picture, provokes, visitor
 from tests.processes import Process, konsilium, running
 
 ANSWER = '[data-step-type="assistant_message"]'
@@ -130,6 +130,7 @@ def test_a_file_is_still_there_and_still_known_after_a_restart(
             expect(page.locator(ANSWER).last).to_contain_text("Revenue grew by 12 percent")
             expect(metrics(page)).to_have_count(1)
             address = page.url
+            provokes(page, AWAY)
             app.restart()
             with page.expect_response("**/files/**") as file:
                 page.goto(address)

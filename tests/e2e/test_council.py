@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.axe import wait_for_no_violations
 from tests.e2e.conftest import (
+    AWAY,
     COUNCIL,
     SLOW_JSON,
     STORY,
@@ -19,6 +20,7 @@ from tests.e2e.conftest import (
     metrics,
     pick,
     picture,
+    provokes,
     visitor,
 )
 from tests.processes import Process, konsilium, running
@@ -159,6 +161,7 @@ def test_a_council_stopped_at_work_comes_back_whole_after_the_app_was_killed(
         said = {role: step(page, role).inner_text() for role in ROLES}
         cards = metrics(page).count()
         page.evaluate("() => navigator.serviceWorker.ready.then(() => true)")
+        provokes(page, AWAY)
         app.stop(signal.SIGKILL)
         page.reload()
         expect(page.get_by_role("status")).to_have_text("Konsilium не отвечает")

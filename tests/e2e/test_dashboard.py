@@ -14,7 +14,7 @@ from app.core.votes import Compared, Vote
 from app.gateway.dashboard_texts import TEXTS
 from tests.axe import wait_for_no_violations
 from tests.dashboard_house import dashboard_house
-from tests.e2e.conftest import picture, visitor
+from tests.e2e.conftest import picture, provokes, visitor
 from tests.usage_samples import HITS, usage_rows
 
 NOW = datetime.now(UTC)
@@ -232,6 +232,7 @@ def test_a_new_house_is_told_where_figures_come_from(look, tmp_path):
 
 def test_a_server_that_went_away_is_said_and_asked_again(look, house):
     page = look(house)
+    provokes(page, "net::ERR_FAILED", "TypeError: Failed to fetch")
     page.route("**/dashboard/api/**", lambda route: route.abort())
     page.locator("#period").select_option("days_7")
     settled(page)

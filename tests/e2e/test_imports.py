@@ -4,7 +4,7 @@ import json
 
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
-from tests.e2e.conftest import picture, visitor
+from tests.e2e.conftest import picture, provokes, visitor
 from tests.histories import CHATGPT
 
 
@@ -17,6 +17,7 @@ def choose(page: Page, name: str, content: bytes) -> None:
 def test_a_history_is_looked_through_and_then_brought_in(page: Page):
     page.locator("#k-import").click()
     expect(page.get_by_role("heading", name="Импорт разговоров")).to_be_visible()
+    provokes(page, r"status of 422 .*/import\)")
     choose(page, "conversations.json", b"{}")
     expect(page.get_by_role("alert")).to_contain_text("разговор 1 не похож ни на один из них")
     picture(page, "import-refused")

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.attachment_files import a_pdf
-from tests.e2e.conftest import ask, picture, visitor
+from tests.e2e.conftest import ask, picture, provokes, visitor
 from tests.processes import Process, konsilium, running, simulator
 
 ANSWER = '[data-step-type="assistant_message"]'
@@ -141,9 +141,11 @@ def test_a_citation_opens_its_passage_and_a_false_one_is_struck(chromium: Browse
         page.get_by_role("link", name="Базы знаний").click()
         page.get_by_role("link", name="Руководства").click()
         page.get_by_role("button", name="Удалить", exact=True).click()
+        page.get_by_role("alertdialog").get_by_role("button", name="Удалить").click()
         expect(page.get_by_role("link", name="manual.pdf")).to_have_count(0)
         page.get_by_role("link", name="К разговорам").click()
         page.get_by_role("link", name=re.compile("Warranty")).first.click()
+        provokes(page, r"status of 404 .*/passages/")
         answer.locator('a[href="#k-source-1"]').click()
         expect(passage.get_by_role("alert")).to_contain_text("Этого документа больше нет")
         expect(passage.locator("mark")).to_have_text("Warranty of the kettle lasts 24 months.")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import ask, picture, visitor
+from tests.e2e.conftest import ask, picture, provokes, visitor
 from tests.processes import Process, konsilium, running
 
 AWAY = "https://pictures.invalid/cat.png?q=what-was-said"
@@ -144,6 +144,9 @@ flowchart LR
 def test_what_an_answer_describes_is_shown_when_asked_for_and_reaches_nobody(
     page: Page, host: Counter, language: str
 ) -> None:
+    provokes(
+        page, "violates the following Content Security Policy", "Blocked form", "@import rules"
+    )
     ask(page, f"```{language}\n{hostile(host.url)[language]}\n```")
     block = page.locator(".ai-message .bg-card").filter(has=page.locator("[data-k-lines]"))
     tab = block.get_by_role("tab", name="Просмотр")
@@ -216,8 +219,19 @@ def test_tables_and_csv_are_copied_as_other_programs_take_them(page: Page) -> No
     block = answer.locator(".bg-card").filter(has=page.locator("[data-k-lines]"))
     block.get_by_role("tab", name="Просмотр").click()
     expect(block.get_by_role("cell", name='one, "two"')).to_be_visible()
+    expect(block.locator(".k-preview-note")).to_have_count(0)
     block.get_by_role("tab", name="Код").click()
     wrap = block.get_by_role("button", name="Переносить длинные строки")
     wrap.click()
     expect(wrap).to_have_attribute("aria-pressed", "true")
     expect(block.locator("code")).to_have_css("white-space", "pre-wrap")
+
+
+def test_of_a_long_csv_so_much_is_drawn_as_one_looks_at_and_the_rest_is_counted(page: Page) -> None:
+    rows = "\n".join(f"{number},row {number}" for number in range(1, 1202))
+    ask(page, f"```csv\nnumber,name\n{rows}\n```")
+    block = page.locator(".ai-message .bg-card").filter(has=page.locator("[data-k-lines='1202']"))
+    block.get_by_role("tab", name="Просмотр").click()
+    expect(block.locator(".k-sheet tbody tr")).to_have_count(200)
+    expect(block.locator(".k-preview-note")).to_contain_text(re.compile(r"Ещё 1\s001 строка"))
+    picture(page, "long-csv")

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import metrics, picture, visitor
+from tests.e2e.conftest import metrics, picture, provokes, visitor
 from tests.processes import konsilium, running, simulator
 
 SOUND = """() => {
@@ -61,6 +61,7 @@ def test_where_no_server_hears_or_reads_that_is_said(page: Page):
     resting = page.locator('#message-composer .gap-1 > button:has(> svg > path[d^="M9.5 4C8.67"])')
     expect(resting).to_be_visible()  # it does not go on waiting
     picture(page, "voice-nobody-hears")
+    provokes(page, r"status of 404 .*/chat/speech\)")
     status = page.evaluate(
         "() => fetch('/chat/speech', { method: 'POST', headers: { 'Content-Type': 'application/json' },"
         " body: JSON.stringify({ text: 'Hi' }) }).then((answer) => answer.status)"

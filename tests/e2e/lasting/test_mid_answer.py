@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import ask, metrics, pick, picture, visitor
+from tests.e2e.conftest import AWAY, ask, metrics, pick, picture, provokes, visitor
 from tests.e2e.lasting.house import (
     ANSWER,
     BRIEF,
@@ -42,6 +42,7 @@ def breakable(chromium: Browser, house: House) -> Iterator[Page]:
             "{ constructor(...given) { super(...given); window.sockets.push(this); } };"
         )
         page.goto(house.app.url)
+        provokes(page, AWAY)
         yield page
 
 
@@ -105,6 +106,7 @@ def test_a_killed_app_leaves_the_question_and_the_partial_answer_and_retry_works
 ):
     thread = begun(page, LONG, "Расскажи всё")
     wait_until(lambda: len(house.answers(thread)) == 1)  # the checkpoint, every 2 s
+    provokes(page, AWAY)
     house.app.restart(signal.SIGKILL)
     notice = page.locator('[data-testid="error"]').last
     expect(notice).to_contain_text("прервался", timeout=20_000)
@@ -130,6 +132,8 @@ def test_a_shutdown_lets_answers_end_keeps_what_others_have_and_goes_with_browse
         endless = begun(other, ENDLESS, "Сколько успеешь?")
         thread = begun(page, BRIEF, "Успеешь договорить?")
         started = time.monotonic()
+        for tab in (page, other):
+            provokes(tab, AWAY)
         house.app.stop()
         assert time.monotonic() - started < GRACE_SECONDS + 12
         assert house.answers(thread) == [("completed", words(60))]

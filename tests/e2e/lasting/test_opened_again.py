@@ -5,7 +5,7 @@ import re
 
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.e2e.conftest import ask, metrics, pick, picture, visitor
+from tests.e2e.conftest import AWAY, ask, metrics, pick, picture, provokes, visitor
 from tests.e2e.lasting.house import (
     ANSWER,
     QUESTION,
@@ -28,6 +28,7 @@ def test_everything_is_back_after_a_restart_and_the_next_question_knows_the_hist
     turns = "SELECT type, turn_id = steps.id FROM steps JOIN feedback ON step_id = steps.id AND value = 0 AND steps.thread_id = ?"
     assert house.rows(turns, thread) == [("run", 1)]
     assert house.rows("SELECT id FROM cached_answers WHERE thread_id = ?", thread) == []
+    provokes(page, AWAY)
     house.app.restart()
     for _ in range(2):
         page.goto(f"{house.app.url}/thread/{thread}")

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.axe import wait_for_no_violations
-from tests.e2e.conftest import choose, metrics, pick, picture, visitor
+from tests.e2e.conftest import AWAY, choose, metrics, pick, picture, provokes, visitor
 from tests.e2e.lasting.house import (
     ANSWER,
     BRIEF,
@@ -82,6 +82,7 @@ def test_a_wrong_password_is_refused_and_guessing_slows_down_and_says_so(
             expect(page.locator("#password")).to_be_visible()
             wait_for_no_violations(page)
             picture(page, f"sign-in-{theme}")
+        provokes(page, r"status of (401|429) .*/login\)")
         sign_in(page, "bob", "wrong")
         expect(page.get_by_role("alert")).to_contain_text("Проверьте имя и пароль")
         status = 401
@@ -152,8 +153,10 @@ def test_the_keyboard_alone_signs_in_asks_stops_edits_and_steps_through_versions
 
 
 @pytest.mark.timeout(400)
-def test_the_keyboard_alone_changes_settings_renames_and_shares(chromium: Browser, house: House):
-    """The panel gives the focus back as it closes."""
+def test_the_keyboard_alone_changes_settings_renames_shares_finds_deletes_and_signs_out(
+    chromium: Browser, house: House
+):
+    """Whatever opens gives the focus back as it closes."""
     for page in visitor(chromium, house.app.url, language="en-US"):
         sign_in(page, "ann", SECRETS["ann"])
         field = page.locator("#chat-input")
@@ -177,7 +180,7 @@ def test_the_keyboard_alone_changes_settings_renames_and_shares(chromium: Browse
 
         row = page.locator(f'[id="thread-{thread_of(page)}"]')
         tab_to(page, row.locator("a").first, key="Shift+Tab")
-        tab_to(page, row.get_by_role("button", name="Rename the chat"))
+        tab_to(page, row.get_by_role("button", name="Rename the conversation"))
         page.keyboard.press("Enter")
         expect(page.get_by_role("dialog").get_by_role("textbox")).to_be_focused()
         page.keyboard.press("ControlOrMeta+a")
@@ -194,6 +197,67 @@ def test_the_keyboard_alone_changes_settings_renames_and_shares(chromium: Browse
         expect(page.get_by_role("button", name="Stop sharing")).to_be_visible()
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(share).to_be_focused()
+
+        search = page.locator("#search-chats-button")
+        tab_to(page, search, key="Shift+Tab")
+        page.keyboard.press("Enter")
+        expect(page.locator("[cmdk-input]")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(search).to_be_focused()
+        page.keyboard.press("Enter")
+        page.keyboard.type("called")
+        found = page.get_by_role("dialog").get_by_role("option")
+        expect(found).to_have_count(1)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page.locator(QUESTION)).to_contain_text("First wording")
+
+        tab_to(page, page.locator("#header").get_by_role("link", name="Dashboard"))
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/dashboard")
+        tab_to(page, page.get_by_role("link", name="To the conversations"))
+        page.keyboard.press("Enter")
+        expect(field).to_be_visible()
+
+        tab_to(page, row.locator("a").first)
+        options = row.locator("#thread-options")
+        tab_to(page, options)
+        page.keyboard.press("Enter")
+        menu_of_row = page.get_by_role("menu")
+        for entry in ("Share", "Move to project…", "Archive", "Delete"):
+            expect(menu_of_row.get_by_role("menuitem", name=entry)).to_be_visible()
+        for _ in range(2):  # from end to end, ours among them
+            page.keyboard.press("End")
+            expect(menu_of_row.get_by_role("menuitem", name="Delete")).to_be_focused()
+            page.keyboard.press("ArrowUp")
+            expect(menu_of_row.get_by_role("menuitem", name="Archive")).to_be_focused()
+            page.keyboard.press("ArrowUp")
+        expect(menu_of_row.get_by_role("menuitem", name="Move to project…")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("dialog").get_by_role("textbox")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(options).to_be_focused()
+        page.keyboard.press("Enter")
+        page.keyboard.press("End")
+        page.keyboard.press("Enter")
+        sure = page.get_by_role("alertdialog")
+        expect(sure).to_be_visible()
+        tab_to(page, sure.get_by_role("button", name="Delete"))
+        page.keyboard.press("Enter")
+        expect(row).to_have_count(0)
+        expect(page.locator("#k-undo")).to_be_visible()
+
+        tab_to(page, page.locator("#user-nav-button"))
+        page.keyboard.press("Enter")
+        out = page.get_by_role("menuitem", name="Sign out")
+        expect(out).to_be_visible()
+        page.keyboard.press("End")
+        expect(out).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile("/login"), timeout=30_000)
 
 
 def test_whoever_signs_out_is_out(chromium: Browser, house: House):
@@ -221,6 +285,7 @@ def test_a_thread_is_its_owners_until_it_is_shared_and_again_when_the_link_is_ta
             expect(bob.locator("#chat-input")).to_be_visible()
             expect(bob.get_by_text("секретный")).to_have_count(0)
 
+        provokes(bob, r"status of 404 .*/project/share/")
         bob_sees_nothing("thread")
         bob_sees_nothing("share")
         menu(ann, thread, "share")
@@ -257,6 +322,7 @@ def test_a_disabled_user_is_out_at_once_with_a_page_open(chromium: Browser, hous
         expect(page).to_have_url(re.compile("/login"), timeout=30_000)
         expect(page.get_by_text("Успею ли я?")).to_have_count(0)
         wait_until(lambda: [outcome for outcome, _ in house.answers(thread)] == ["stopped"])
+        provokes(page, r"status of 401 .*/login\)")
         sign_in(page, "ann", SECRETS["ann"])
         expect(page.get_by_role("alert")).to_contain_text("Проверьте имя и пароль")
 
@@ -298,6 +364,7 @@ def test_a_thread_keeps_every_setting_twice_after_a_restart_from_a_link_and_in_t
         pick(page, "mode", "Чат")
         pick(page, "model", "thinking")
         answered(page, "Разговор с другими")
+        provokes(page, AWAY)
         house.app.restart()
         link = f"{house.app.url}/thread/{thread}"
         other = page.context.new_page()
