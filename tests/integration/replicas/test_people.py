@@ -56,7 +56,7 @@ async def test_a_sign_in_holds_at_all_replicas_and_a_sign_out_too(house):
 async def test_a_project_made_at_one_replica_shows_on_the_pages_of_the_other(house):
     page = await house.visit(house.two)
     http = await house.http(house.one)
-    told = []
+    told: list[object] = []
     page.socket.on("window_message", told.append)
     await http.post("/library/save", data={"kind": "projects", "name": "Novel"})
     await until(lambda: {"konsilium_projects": True} in told, within=PATIENCE)

@@ -81,7 +81,7 @@ async def test_a_thread_begins_and_is_forked_in_its_project_and_a_temporary_one_
 
 
 async def test_two_changes_of_a_project_at_once_are_both_kept_and_each_is_told(storage, ann, bob):
-    told = []
+    told: list[object] = []
     storage.presets.on_projects(told.append)
     storage.threads.on_moved(lambda user, thread: told.append((user, thread)))
     novel = await storage.presets.put("projects", ann.id, "Novel", {"mode": "chat"})
