@@ -125,7 +125,7 @@ NOBODYS: tuple[tuple[str, str], ...] = (
 )
 """What the console says that nobody of ours can mend: a pattern, and whose it is."""
 
-AWAY = r"net::ERR_|WebSocket connection to|status of 503"
+AWAY = r"net::ERR_|Failed to fetch|WebSocket connection to|status of 503"
 """What it says while the app or the connection is gone."""
 
 _provoked: dict[BrowserContext, list[str]] = {}

@@ -78,6 +78,7 @@ def test_an_image_for_a_model_without_vision_is_refused_in_words(page: Page):
 
 
 def test_a_file_that_lies_is_refused_in_words(page: Page):
+    provokes(page, "pdf.worker")  # which shows it as far as it can
     attach(page, ("report.pdf", "application/pdf", a_png(40, 40)))
     ask(page, "О чём это?")
     expect(

@@ -214,7 +214,7 @@ def test_the_keyboard_alone_changes_settings_renames_shares_finds_deletes_and_si
         expect(page.get_by_role("dialog")).to_have_count(0)
         expect(page.locator(QUESTION)).to_contain_text("First wording")
 
-        tab_to(page, page.locator("#header").get_by_role("link", name="Dashboard"))
+        tab_to(page, page.locator("#header").get_by_role("link", name="Metrics"))
         page.keyboard.press("Enter")
         page.wait_for_url("**/dashboard")
         tab_to(page, page.get_by_role("link", name="To the conversations"))
@@ -306,6 +306,7 @@ def test_a_thread_is_its_owners_until_it_is_shared_and_again_when_the_link_is_ta
         for stranger in visitor(
             chromium, link
         ):  # who has to sign in first is led to it all the same
+            provokes(stranger, r"status of 401 .*/project/share/")
             sign_in(stranger, "bob", SECRETS["bob"])
             expect(stranger.locator(QUESTION)).to_contain_text("Мой секретный вопрос")
             assert stranger.url == link
