@@ -276,21 +276,26 @@
   /** "ru", "uk" or "en" from a map of texts; English where the language is none of ours. */
   const words = (lang, texts) => texts[language(lang)];
 
+  /** One of Intl's formats: to make it takes longer than a hundred uses. */
+  const formats = new Map();
+  const format = (kind, tag, options) => {
+    const key = JSON.stringify([kind, tag, options]);
+    if (!formats.has(key)) formats.set(key, new Intl[kind](tag, options));
+    return formats.get(key);
+  };
+
   /** 5120 -> "5 120" or "5,120"; a dash where it is not known. */
-  const number = (lang, value, digits = 0) =>
-    known(value)
-      ? new Intl.NumberFormat(LOCALES[language(lang)], {
-          minimumFractionDigits: digits,
-          maximumFractionDigits: digits,
-        }).format(Number(value))
-      : DASH;
+  const number = (lang, value, digits = 0) => {
+    const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+    return known(value) ? format("NumberFormat", LOCALES[language(lang)], options).format(Number(value)) : DASH;
+  };
 
   /** A decimal as the page's language writes it: 2.34 -> "2,3" or "2.3". */
   const decimal = (value, digits = 1) => number(document.documentElement.lang.slice(0, 2), value, digits);
 
   /** The form of a counted noun: [one, few, many] for ru and uk, [one, many] for en. */
   const plural = (lang, count, forms) => {
-    const rule = new Intl.PluralRules(LOCALES[language(lang)]).select(Math.abs(Number(count)));
+    const rule = format("PluralRules", LOCALES[language(lang)]).select(Math.abs(Number(count)));
     if (forms.length === 2) return rule === "one" ? forms[0] : forms[1];
     return { one: forms[0], few: forms[1] }[rule] ?? forms[2];
   };
@@ -485,7 +490,7 @@
 
   window.Konsilium = Object.freeze({
     DASH, known, words, number, decimal, plural, seconds, short, windowSize, speed, bytes, money, percent, copy, copySelected,
-    reason, stage, pace, progress, modelFile, languages,
+    format, reason, stage, pace, progress, modelFile, languages,
     keep, newest, root, shown, tell, voice, whenDrawn, eachFrame, make, icon, label, openThread,
   });
 

@@ -44,9 +44,7 @@
   };
 
   /* Who steps through versions stays where they do it. */
-  window.addEventListener("message", ({ data }) => {
-    if (data?.konsilium_branch) follows = false;
-  });
+  window.addEventListener("konsilium-branch", () => (follows = false));
   for (const act of ["pointerdown", "keydown"]) {
     document.addEventListener(act, ({ target }) => {
       if (view?.contains(target)) touched = performance.now();

@@ -78,6 +78,7 @@
   }
   const hideVersion = () => lasts === VERSION_MS && hideNote();
   document.addEventListener("input", ({ target }) => target.closest?.("#message-composer") && hideVersion());
+  window.addEventListener("konsilium-branch", hideVersion);
   const placeNote = () => {
     const composer = document.querySelector("#message-composer"); // above it nothing is covered
     if (note.hidden || (composer ? composer.previousElementSibling === note : note.isConnected)) return;
@@ -109,7 +110,6 @@
     if (source !== window) return;
     if (data?.konsilium_deleted) document.querySelector("#new-chat-button")?.click();
     if (data?.konsilium_undo) undo(data.konsilium_undo);
-    if (data?.konsilium_branch) hideVersion();
     if (data?.konsilium_open) window.location.assign(new URL(`thread/${data.konsilium_open}`, root));
     if (data?.konsilium_opened) find(data.konsilium_opened);
     if (data?.konsilium_thread) address(data.konsilium_thread);
@@ -126,9 +126,10 @@
     K.tell({ event: "found", step });
   };
   const showFound = () => {
-    const message = found && document.getElementById(`step-${found}`);
-    if (!message) return;
-    found = null;
+    if (!found) return;
+    const message = document.getElementById(`step-${found}`);
+    if (!message) return window.dispatchEvent(new CustomEvent("konsilium-seek", { detail: found }));
+    if (!message.closest(".k-later")) found = null; // else it is drawn where it is looked at
     message.scrollIntoView({ block: "center" });
   };
 

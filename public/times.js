@@ -18,15 +18,15 @@
   const STEPS = [["second", 60], ["minute", 60], ["hour", 24], ["day", 7]];
   const ago = (moment) => {
     let past = (moment - Date.now()) / 1000;
-    if (past > -45) return new Intl.RelativeTimeFormat(lang(), { numeric: "auto" }).format(0, "second");
+    if (past > -45) return K.format("RelativeTimeFormat", lang(), { numeric: "auto" }).format(0, "second");
     for (const [unit, size] of STEPS) {
-      if (past > -size) return new Intl.RelativeTimeFormat(lang(), { numeric: "auto" }).format(Math.min(-1, Math.round(past)), unit);
+      if (past > -size) return K.format("RelativeTimeFormat", lang(), { numeric: "auto" }).format(Math.min(-1, Math.round(past)), unit);
       past /= size;
     }
     const year = moment.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
-    return new Intl.DateTimeFormat(lang(), { day: "numeric", month: "short", year }).format(moment);
+    return K.format("DateTimeFormat", lang(), { day: "numeric", month: "short", year }).format(moment);
   };
-  const exactly = (moment) => new Intl.DateTimeFormat(lang(), { dateStyle: "long", timeStyle: "medium" }).format(moment);
+  const exactly = (moment) => K.format("DateTimeFormat", lang(), { dateStyle: "long", timeStyle: "medium" }).format(moment);
 
   const put = (place, stamp) => {
     const moment = new Date(stamp);

@@ -25,6 +25,7 @@ from app.core.models import ModelProfile
 from app.core.options import ChatOptions
 from app.core.ports import Lease, Post, PostMessage, TurnLeases
 from app.core.text import Text
+from app.core.threads import Switched
 from app.core.turns import Prompt, Question, StepRecord, TurnRequest
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ FIRST_SECONDS = 1.0
 _RECORD: TypeAdapter[StepRecord] = TypeAdapter(StepRecord)
 _PROFILE: TypeAdapter[ModelProfile] = TypeAdapter(ModelProfile)
 _TEXT: TypeAdapter[Text | None] = TypeAdapter(Text | None)
+_SWITCH: TypeAdapter[Switched | None] = TypeAdapter(Switched | None)
 
 
 class Turn(Protocol):
@@ -326,11 +328,19 @@ class Replicas:
         modes: Mapping[str, Mode],
         ours: Callable[[str], Turn | None],
         begun: Callable[[str], None],
+        switched: Callable[[str, Switched | None], None],
     ) -> None:
         """Begins to hear the others. `ours` finds what runs here in a thread; `begun` is told of threads
-        in which something has begun, or ended unseen, elsewhere."""
+        in which something has begun, or ended unseen, elsewhere; `switched` of those that show another
+        branch."""
         self._modes, self._ours, self._begun = modes, ours, begun
         self._post.on("begun", lambda message: begun(message["thread"]))
+        self._post.on(
+            "switched",
+            lambda message: switched(
+                message["thread"], _SWITCH.validate_python(message["switched"])
+            ),
+        )
         self._post.on("follow", self._hear_follow)
         self._post.on("turn", self._hear_turn)
         self._post.on("do", self._hear_wish)
@@ -344,6 +354,12 @@ class Replicas:
         """Tells the others that something has begun in the thread."""
         if self._post.reaches_others:
             self._post.tell_all({"kind": "begun", "thread": thread_id})
+
+    def switched(self, thread_id: str, switched: Switched | None) -> None:
+        """Tells the others that another branch of the thread is shown, and how it differs."""
+        if self._post.reaches_others:
+            how = _SWITCH.dump_python(switched, mode="json")
+            self._post.tell_all({"kind": "switched", "thread": thread_id, "switched": how})
 
     async def find(self, thread_id: str) -> FollowedTurn | None:
         """The turn that runs in the thread in another process, as far as that can be reached: what comes

@@ -23,6 +23,7 @@ from app.core.events import Progress, StepNoted
 from app.core.ports import Models, TurnStore
 from app.core.presets import Preset, within
 from app.core.requests import request_id
+from app.core.threads import Switched
 from app.core.tools import ToolBox
 from app.core.turns import HistoryMessage, SettledTurn, ThreadBusy, TurnRequest, TurnTaken
 from app.core.usage import Outcome
@@ -149,6 +150,7 @@ class Turns:
         self._checkpoint_seconds = checkpoint_seconds
         self._retry_writes_after = retry_writes_after
         self._begun: list[Callable[[str], None]] = []
+        self._switched: list[Callable[[str, Switched | None], None]] = []
         self._running: dict[str, RunningTurn] = {}
         self._background = BackgroundTasks()
         self._replicas: Replicas | None = None
@@ -156,7 +158,7 @@ class Turns:
     def join(self, replicas: Replicas) -> None:
         """From now on there are the turns of other processes, too."""
         self._replicas = replicas
-        replicas.serve(self._modes, self._running.get, self._tell_begun)
+        replicas.serve(self._modes, self._running.get, self._tell_begun, self._tell_switched)
 
     def running(self, thread_id: str) -> RunningTurn | None:
         """The turn under way in that thread, in this process."""
@@ -177,6 +179,15 @@ class Turns:
     def _tell_begun(self, thread_id: str) -> None:
         for hear in self._begun:
             hear(thread_id)
+
+    def on_switched(self, hear: Callable[[str, Switched | None], None]) -> None:
+        """Tells of each thread of which another process shows another branch from now on, as
+        `Conversations.on_switched` does. Must be quick."""
+        self._switched.append(hear)
+
+    def _tell_switched(self, thread_id: str, switched: Switched | None) -> None:
+        for hear in self._switched:
+            hear(thread_id, switched)
 
     @property
     def count(self) -> int:
@@ -210,13 +221,14 @@ class Turns:
             raise
         self._background.start(self._run(turn, history, refused))
         self._tell_begun(request.thread_id)
-        self.tell_others(request.thread_id)
+        if self._replicas is not None:
+            self._replicas.began(request.thread_id)
         return turn
 
-    def tell_others(self, thread_id: str) -> None:
-        """Pages that other processes serve are to be sent the thread anew."""
+    def tell_others(self, thread_id: str, switched: Switched | None) -> None:
+        """Pages that other processes serve show another branch of the thread, too."""
         if self._replicas is not None:
-            self._replicas.began(thread_id)
+            self._replicas.switched(thread_id, switched)
 
     async def _begin(self, turn: RunningTurn) -> tuple[HistoryMessage, ...]:
         """Stores the question, once no other process runs a turn in the thread."""

@@ -10,7 +10,7 @@ from app.core.turns import StepRecord, new_id
 
 T = TypeVar("T")
 
-NEAR = 4
+NEAR = 6
 """Questions and turns that a screen shows at once of another branch, before all else of it."""
 TITLE_LENGTH = 50
 """Characters of a thread's first name."""

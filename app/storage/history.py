@@ -32,10 +32,11 @@ class Conversations:
     def __init__(self, database: Database, files: LocalFiles) -> None:
         self._database = database
         self._files = files
-        self._hearers: list[Callable[[str], None]] = []
+        self._hearers: list[Callable[[str, Switched | None], None]] = []
 
-    def on_switched(self, hear: Callable[[str], None]) -> None:
-        """Tells of each thread of which another branch is shown from now on. Must be quick."""
+    def on_switched(self, hear: Callable[[str, Switched | None], None]) -> None:
+        """Tells of each thread of which another branch is shown from now on, and how it differs from the one
+        before; None where more than that has changed. Must be quick."""
         self._hearers.append(hear)
 
     async def history(self, thread_id: str) -> tuple[HistoryMessage, ...]:
@@ -72,7 +73,7 @@ class Conversations:
             return activate(connection, thread_id, node_of(connection, thread_id, step_id))
 
         switched = await self._database.write(work)
-        self._tell(thread_id)
+        self._tell(thread_id, switched)
         return switched
 
     async def add_turn(
@@ -88,7 +89,7 @@ class Conversations:
             activate(connection, thread_id, turn_id)
 
         await self._database.write(work)
-        self._tell(thread_id)
+        self._tell(thread_id, None)
 
     async def fork(self, user_id: str, thread_id: str, step_id: str) -> str:
         """A new thread with copies of all that was said and pinned up to the turn of that step, files too; returns
@@ -155,9 +156,9 @@ class Conversations:
         await self._database.write(write)
         return made
 
-    def _tell(self, thread_id: str) -> None:
+    def _tell(self, thread_id: str, switched: Switched | None) -> None:
         for hear in self._hearers:
-            hear(thread_id)
+            hear(thread_id, switched)
 
     async def keep_settings(
         self, user_id: str, thread_id: str, settings: Mapping[str, Any]

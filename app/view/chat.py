@@ -17,6 +17,7 @@ from app.core.events import StepKind
 from app.core.options import ChatOptions
 from app.core.ports import Models
 from app.core.text import Text
+from app.core.threads import Switched
 from app.core.turns import Question, StepRecord, TurnRequest, new_id, now
 from app.core.usage import Outcome
 from app.storage.elements import Elements
@@ -92,9 +93,11 @@ class Chat:
         self._elements = elements
         self._read_thread = read_thread
         turns.on_begun(self._begun)
-        conversations.on_switched(self._show_others)
+        turns.on_switched(self._show_switched)
+        conversations.on_switched(self._show_switched)
         self._background = BackgroundTasks()
-        """By a browser's id, who follows the turn that it shows."""
+        """By a browser's id, who brings it what it does not yet have of the branch that it shows, and follows
+        the turn that runs there."""
         self._drawing: WeakKeyDictionary[object, asyncio.Lock] = WeakKeyDictionary()
         """Held while a page is sent all of its thread, and while a question of its own begins: what was
         read before the question would wipe it out and end the drawing of its answer."""
@@ -185,12 +188,22 @@ class Chat:
     async def switch(self, browser: Browser, step_id: str) -> None:
         """Shows the branch through that step, here and in the other tabs. A turn that runs in the branch
         left goes on there."""
-        async with self._alone(browser):
-            switched = await self._conversations.switch(browser.thread_id, browser.user_id, step_id)
-            self._background.stop(browser.id)
-            if not switched.whole:  # what fits a screen need not wait for a thousand messages
+        switched = await self._conversations.switch(browser.thread_id, browser.user_id, step_id)
+        await self._show_branch(browser, switched)
+
+    async def _show_branch(self, browser: Browser, switched: Switched) -> None:
+        """Shows what is different. What fits a screen need not wait for a thousand messages, and the next
+        step between branches not for those of this one."""
+        self._background.stop(browser.id)
+        if not switched.whole:
+            async with self._alone(browser):
                 near = await self._read_thread(browser.thread_id, near=switched.near)
                 await _put_below(browser, switched.cut, near)
+        self._background.start(guarded(browser, self._complete(browser, switched)), browser.id)
+
+    async def _complete(self, browser: Browser, switched: Switched) -> None:
+        """All of the branch from where it differs, and the turn that runs in it."""
+        async with self._alone(browser):
             thread = await self._read_thread(browser.thread_id, switched.first)
             if thread is None:  # deleted meanwhile: whoever did it has told the page
                 return
@@ -198,9 +211,9 @@ class Chat:
             follower = self._lay_over(browser, thread, turn)
             await _put_below(browser, switched.cut if switched.whole else switched.first, thread)
             await browser.emit("task_end", {})
-            if follower is not None:
-                self._background.start(self._catch_up(browser, follower), browser.id)
         await self._renamed(browser, thread["name"] or "")
+        if follower is not None:
+            await self._catch_up(browser, follower)
 
     async def show_found(self, browser: Browser, step_id: str) -> None:
         """Shows the branch that holds what a search found, on a page that has just opened the thread."""
@@ -221,12 +234,15 @@ class Chat:
         browser.want_again()
         await self.open(browser)
 
-    def _show_others(self, thread_id: str) -> None:
-        """All of the thread anew on its pages, but the one for which this is done."""
-        asking = socket_session()
-        for page in open_on(thread_id):
-            if page.session is not asking and page.has_thread:
-                self._background.start(guarded(page, self.show_again(page)))
+    def _show_switched(self, thread_id: str, switched: Switched | None) -> None:
+        """Another branch on the thread's pages, but the one for which this is done."""
+        for page in _others(thread_id):
+            shown = self.show_again(page) if switched is None else self._follow(page, switched)
+            self._background.start(guarded(page, shown))
+
+    async def _follow(self, page: Browser, switched: Switched) -> None:
+        page.enter()
+        await self._show_branch(page, switched)
 
     async def _catch_up(self, browser: Browser, follower: Follower) -> None:
         await browser.emit("task_start", {})
@@ -240,7 +256,8 @@ class Chat:
 
     def _begun(self, thread_id: str) -> None:
         """The other tabs on which the thread is open show the question too, and what becomes of it."""
-        self._show_others(thread_id)
+        for page in _others(thread_id):
+            self._background.start(guarded(page, self.show_again(page)))
 
     async def show_again(self, page: Browser) -> None:
         """Sends a page all of its thread anew."""
@@ -360,8 +377,12 @@ class Chat:
         try:
             await self._answer(browser, request)
         finally:
-            if self._turns.running(browser.thread_id) is None:  # else it was left for another
-                await browser.emit("task_end", {})
+            await self.answered(browser)
+
+    async def answered(self, browser: Browser) -> None:
+        """Nothing is answered any more, unless another question has taken the place of the last."""
+        if self._turns.running(browser.thread_id) is None:
+            await browser.emit("task_end", {})
 
     async def _answer(
         self,
@@ -459,11 +480,17 @@ def _arrows(thread: ThreadDict, node: str) -> ElementDict | None:
     return next((card for card in cards if (card.get("props") or {}).get("node") == node), None)
 
 
+def _others(thread_id: str) -> list[Browser]:
+    """The pages that show the thread, but the one for which something is done."""
+    asking = socket_session()
+    return [page for page in open_on(thread_id) if page.session is not asking and page.has_thread]
+
+
 async def _put_below(browser: Browser, cut: str | None, thread: ThreadDict | None) -> None:
     """On the page that part of a thread stands in place of all from the question `cut` on."""
     if thread is not None:
         part = {"cut": cut, "steps": thread["steps"], "elements": thread["elements"]}
-        await browser.emit("window_message", {"konsilium_branch": part})
+        await browser.emit("konsilium_branch", part)
 
 
 def question_drawing(browser: Browser, question_id: str, text: str) -> Drawing:

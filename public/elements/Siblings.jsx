@@ -1,9 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import { ChevronLeft, ChevronRight, Columns2, Gauge, Text, Timer, X } from "lucide-react";
-import { useRecoilCallback } from "recoil";
-import { addMessage, elementState, messagesState } from "@chainlit/react-client";
 
-const { keep, known, money, number, root, seconds, short, speed, tell, words } = window.Konsilium;
+const { keep, known, money, number, root, seconds, short, speed, words } = window.Konsilium;
 
 const TEXTS = {
   ru: {
@@ -65,31 +63,8 @@ const TEXTS = {
   },
 };
 
-/* A thousand messages take seconds to draw: a view of them is there at once, and the last one, which may still
-   be written; what is between them comes piece by piece, with pauses in which the page does all else. */
-const AT_ONCE = 4;
-const PIECE = 16;
-const PAUSE_MS = 60;
-
-/** What the page shows is changed from one question on; what stands before it is not drawn again. */
-const follower = () => {
-  let show = null;
-  const hear = ({ data, source, origin }) => {
-    const part = data?.konsilium_branch;
-    if (part && show && source === window && origin === window.location.origin) show(part);
-  };
-  return {
-    wanted: null, // the version that was asked for by a button, which gets the focus
-    filling: 0, // the timer of the next piece
-    follow: (shower) => {
-      if (!show) window.addEventListener("message", hear);
-      show = shower;
-    },
-  };
-};
-const page = keep("Siblings.page", follower());
-
-const idsOf = (steps) => steps.flatMap((step) => [step.id, ...idsOf(step.steps ?? [])]);
+/* The version that was asked for by a button, which gets the focus. */
+const page = keep("Siblings.page", { wanted: null });
 
 // ---- the words that differ -----------------------------------------------------------------------
 
@@ -256,35 +231,6 @@ function Siblings({ data, callAction }) {
   const [comparing, setComparing] = useState(false);
   const buttons = [useRef(null), useRef(null)];
   const at = ids.indexOf(node);
-
-  const show = useRecoilCallback(({ snapshot, set }) => ({ cut, steps, elements }) => {
-    const shown = snapshot.getLoadable(messagesState).contents;
-    const from = shown.findIndex((message) => message.id === cut);
-    if (from === -1) return tell({ event: "reopen" });
-    const gone = new Set(idsOf(shown.slice(from)));
-    /* The same list as before: for a new one every message of the thread would be drawn anew. */
-    const hung = snapshot.getLoadable(elementState).contents;
-    const fresh = new Set(elements.map((element) => element.id));
-    const kept = hung.filter((element) => !gone.has(element.forId) && !fresh.has(element.id));
-    hung.splice(0, hung.length, ...kept, ...elements);
-    const below = steps.reduce(addMessage, []);
-    const [last] = below.slice(AT_ONCE).slice(-1);
-    set(messagesState, [...shown.slice(0, from), ...below.slice(0, AT_ONCE), ...(last ? [last] : [])]);
-    const fill = (rest) => {
-      if (!rest.length) return;
-      page.filling = setTimeout(() => {
-        set(messagesState, (now) => {
-          const end = now.findIndex(({ id }) => id === last.id);
-          const there = now.some(({ id }) => id === rest[0].id); // all was sent anew meanwhile
-          return end === -1 || there ? now : [...now.slice(0, end), ...rest.slice(0, PIECE), ...now.slice(end)];
-        });
-        fill(rest.slice(PIECE));
-      }, PAUSE_MS);
-    };
-    clearTimeout(page.filling);
-    fill(below.slice(AT_ONCE, -1));
-  }, []);
-  useEffect(() => page.follow(show), [show]);
 
   useEffect(() => {
     setAsked(false);

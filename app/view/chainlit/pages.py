@@ -25,6 +25,7 @@ from app.core.text import Language, Text, language_of
 from app.view.avatars import avatar_svg
 from app.view.chainlit.browser import ActionHandler, Browser, guarded
 from app.view.chainlit.data_layer import DataLayer
+from app.view.chainlit.long_threads import LONG_THREADS, with_long_threads
 from app.view.chainlit.markdown import (
     FORMULAS,
     PACE,
@@ -93,6 +94,7 @@ def _script() -> tuple[bytes, str]:
         with_code_facts(with_resting_microphone(text)), PACE.read_text(encoding="utf-8")
     )
     text = with_formulas(text, FORMULAS.read_text(encoding="utf-8"))
+    text = with_long_threads(text, LONG_THREADS.read_text(encoding="utf-8"))
     packed = gzip.compress(text.encode(), 6, mtime=0)
     return packed, f'"{hashlib.sha256(packed).hexdigest()[:24]}"'
 

@@ -108,7 +108,7 @@ class Sockets:
         try:
             await guarded(browser, self._receive(browser, payload))
         finally:
-            await browser.emit("task_end", {})
+            await self._chat.answered(browser)
 
     async def _receive(self, browser: Browser, payload: dict[str, Any]) -> None:
         message = payload["message"]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from app.view.chainlit.long_threads import CHANGES, with_long_threads
 from app.view.chainlit.markdown import (
     FORMULAS,
     PACE,
@@ -241,7 +242,8 @@ def emitted() -> list[str]:
 
 @pytest.mark.parametrize("event", emitted())
 def test_the_page_listens_to_what_we_send(event):
-    assert re.search(rf'["\'`]{event}["\'`]', bundle()), f"Chainlit's page hears no {event}"
+    heard = bundle() + "".join(CHANGES.values())
+    assert re.search(rf'["\'`]{event}["\'`]', heard), f"Chainlit's page hears no {event}"
 
 
 def test_the_page_reads_markdown_where_we_put_the_formulas_in():
@@ -308,6 +310,14 @@ def test_the_lists_of_the_panel_tell_what_they_hold():
     assert page.count("k.konsilium={items:") == 1
     with pytest.raises(LookupError):
         with_open_selects("another")
+
+
+def test_the_page_draws_long_conversations_where_we_quicken_it():
+    [script] = (chainlit() / "frontend" / "dist" / "assets").glob("index-*.js")
+    page = with_long_threads(script.read_text(encoding="utf-8"), "")
+    assert page.count("konsiliumLong.") == len(CHANGES) + 2  # two hold two of them
+    with pytest.raises(LookupError):
+        with_long_threads("another", "")
 
 
 def test_the_page_draws_of_an_answer_what_is_new_at_its_own_pace():
