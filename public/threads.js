@@ -123,7 +123,7 @@
     if (!step || thread !== openThread()) return;
     window.history.replaceState(window.history.state, "", window.location.pathname);
     found = step;
-    K.tell({ event: "found", step });
+    K.tell({ event: "branch", step });
   };
   const showFound = () => {
     if (!found) return;

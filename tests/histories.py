@@ -47,7 +47,7 @@ CHATGPT: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-def _open(id: str, parent: str | None, role: str, text: str) -> dict[str, Any]:
+def open_webui_message(id: str, parent: str | None, role: str, text: str) -> dict[str, Any]:
     model = {"model": "gpt-4o"} if role == "assistant" else {"models": ["gpt-4o"]}
     return {
         "id": id, "parentId": parent, "childrenIds": [], "role": role, "content": text,
@@ -68,11 +68,11 @@ OPEN_WEBUI: list[dict[str, Any]] = [
             "history": {
                 "currentId": "4",
                 "messages": {
-                    "1": _open("1", None, "user", "Как варить борщ?"),
-                    "2": _open("2", "1", "assistant", "Долго."),
-                    "5": _open("5", "1", "assistant", "Иначе."),
-                    "3": _open("3", "2", "user", "А без мяса?"),
-                    "4": _open("4", "3", "assistant", "Тоже долго."),
+                    "1": open_webui_message("1", None, "user", "Как варить борщ?"),
+                    "2": open_webui_message("2", "1", "assistant", "Долго."),
+                    "5": open_webui_message("5", "1", "assistant", "Иначе."),
+                    "3": open_webui_message("3", "2", "user", "А без мяса?"),
+                    "4": open_webui_message("4", "3", "assistant", "Тоже долго."),
                 },
             },
         },

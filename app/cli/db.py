@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from app.attachments.limits import MEGABYTE
 from app.cli.terminal import Terminal
 from app.core.errors import NotAllowed
 from app.core.text import Text
@@ -52,6 +53,11 @@ REFUSED = {
         uk="Файл {path} пошкоджено: {place}. Нічого не перенесено.",
         en="The file {path} is damaged: {place}. Nothing was imported.",
     ),
+    "long_row": Text(
+        ru="В {path} слишком длинная строка: {place}. Ничего не перенесено. Если файл ваш, задайте --longest-row больше (в МБ).",
+        uk="У {path} задовгий рядок: {place}. Нічого не перенесено. Якщо файл ваш, задайте --longest-row більше (у МБ).",
+        en="{path} has too long a row: {place}. Nothing was imported. If the file is yours, allow longer ones by --longest-row (in MB).",
+    ),
 }
 NOT_EMPTY = Text(
     ru="В базе данных уже есть разговоры: выгрузку переносят в пустую.",
@@ -76,6 +82,13 @@ def register(subparsers: Any) -> None:
         writing.set_defaults(run=run)
     reading = commands.add_parser("import", help="an export, into a database without conversations")
     reading.add_argument("path", type=Path)
+    reading.add_argument(
+        "--longest-row",
+        type=int,
+        default=transfer.MAX_ROW_BYTES // MEGABYTE,
+        metavar="MB",
+        help="a longer row is refused; each is in memory as a whole (default: %(default)s)",
+    )
     reading.set_defaults(run=import_)
 
 
@@ -135,7 +148,7 @@ async def import_(args: argparse.Namespace, terminal: Terminal) -> int:
         return 1
     try:
         async with storage(terminal) as opened:
-            counts = await transfer.import_from(opened, args.path)
+            counts = await transfer.import_from(opened, args.path, args.longest_row * MEGABYTE)
     except transfer.ExportRefused as error:
         terminal.fail(REFUSED[error.reason].format(path=args.path, place=error.place))
         return 1

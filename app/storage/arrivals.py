@@ -19,6 +19,7 @@ from app.core.threads import title_of
 from app.core.turns import StepRecord, new_id, now
 from app.storage.branches import activate, write_steps
 from app.storage.database import Database
+from app.storage.presets import MOST
 from app.storage.rows import fold
 from app.storage.tables import presets, steps, threads
 
@@ -133,14 +134,20 @@ class Arrivals:
 
 
 def _project(connection: Connection, user_id: str, name: str) -> str | None:
-    """The user's project of that name, made where there is none; None for no name."""
+    """The user's project of that name, made where there is none; None for no name, and for one more than
+    a person may have."""
     if not name:
         return None
     own = (presets.c.user_id == user_id) & (presets.c.kind == "projects")
     known = select(presets.c.id, presets.c.name).where(own)
-    for one in connection.execute(known.with_for_update(read=True)):  # nobody deletes it meanwhile
+    there = connection.execute(
+        known.with_for_update(read=True)
+    ).all()  # nobody deletes it meanwhile
+    for one in there:
         if one.name.casefold() == name.casefold():
             return str(one.id)
+    if len(there) >= MOST:
+        return None
     row = {"id": new_id(), "kind": "projects", "user_id": user_id, "name": name}
     connection.execute(insert(presets), row | {"content": {}, "created_at": now()})
     return row["id"]

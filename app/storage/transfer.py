@@ -56,15 +56,17 @@ _BATCH = 500
 _BUFFER_BYTES = 100_000
 MAX_BATCH_BYTES = 8_000_000
 MAX_ROW_BYTES = 64_000_000
-"""A longer line is none of an export; neither are held in memory at once."""
+"""A row is in memory as a whole: a longer one is read only where whoever imports says so."""
 MAX_MANIFEST_BYTES = 1_000_000
 
 
 class ExportRefused(BadRequest):
     """A file that cannot be imported: it is no export, or one of a newer version, or `place` in it is
-    damaged."""
+    damaged, or a row that is longer than may be read."""
 
-    def __init__(self, reason: Literal["no_export", "newer", "damaged"], place: str = "") -> None:
+    def __init__(
+        self, reason: Literal["no_export", "newer", "damaged", "long_row"], place: str = ""
+    ) -> None:
         super().__init__(f"{reason} {place}".rstrip())
         self.reason = reason
         self.place = place
@@ -93,11 +95,13 @@ async def export_to(storage: Storage, path: Path) -> dict[str, int]:
     return counts
 
 
-async def import_from(storage: Storage, path: Path) -> dict[str, int]:
+async def import_from(
+    storage: Storage, path: Path, longest_row: int = MAX_ROW_BYTES
+) -> dict[str, int]:
     """Reads what `export_to` wrote into a database without threads; its users are replaced.
 
     One transaction: all or nothing. Whatever the size of the file, a few megabytes of it are in memory
-    at a time. Raises NotAllowed where there are threads already, ExportRefused, StorageUnavailable.
+    at a time, or one row of no more than `longest_row` bytes. Raises NotAllowed where there are threads already, ExportRefused, StorageUnavailable.
     """
     if not zipfile.is_zipfile(path):
         raise ExportRefused("no_export")
@@ -113,7 +117,10 @@ async def import_from(storage: Storage, path: Path) -> dict[str, int]:
             for table in reversed(_tables()):
                 connection.execute(delete(table))
             delete_totals(connection)
-            counts = {table.name: _read_table(archive, connection, table) for table in _tables()}
+            counts = {
+                table.name: _read_table(archive, connection, table, longest_row)
+                for table in _tables()
+            }
             for name, count in counts.items():
                 _refuse_missing(name, count, expected)
             join_up(connection)  # an export of a version without branches
@@ -155,26 +162,30 @@ def _lines(connection: Connection, table: Table) -> Iterator[bytes]:
         yield json.dumps(values, ensure_ascii=False).encode() + b"\n"
 
 
-def _read_table(archive: zipfile.ZipFile, connection: Connection, table: Table) -> int:
+def _read_table(
+    archive: zipfile.ZipFile, connection: Connection, table: Table, longest_row: int
+) -> int:
     count = 0
     name = f"tables/{table.name}.jsonl"
     if name not in archive.namelist():
         return 0
     with _damage_in(lambda: f"{name}:{count + 1}"), archive.open(name) as file:
-        for lines in _batches(file):
+        for lines in _batches(file, name, longest_row):
             connection.execute(insert(table), [_row(table, json.loads(line)) for line in lines])
             count += len(lines)
     return count
 
 
-def _batches(file: IO[bytes]) -> Iterator[list[bytes]]:
+def _batches(file: IO[bytes], name: str, longest_row: int) -> Iterator[list[bytes]]:
     """The lines, as many together as fit into one statement and into MAX_BATCH_BYTES."""
+    count = 0
     batch: list[bytes] = []
     size = 0
     lines = io.BufferedReader(cast(io.RawIOBase, file), _BUFFER_BYTES)
-    while line := lines.readline(MAX_ROW_BYTES + 1):
-        if len(line) > MAX_ROW_BYTES:
-            raise ValueError(f"a line of more than {MAX_ROW_BYTES} bytes")
+    while line := lines.readline(longest_row + 1):
+        count += 1
+        if len(line) > longest_row:
+            raise ExportRefused("long_row", f"{name}:{count}")
         batch.append(line)
         size += len(line)
         if len(batch) == _BATCH or size >= MAX_BATCH_BYTES:

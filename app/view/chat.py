@@ -215,11 +215,6 @@ class Chat:
         if follower is not None:
             await self._catch_up(browser, follower)
 
-    async def show_found(self, browser: Browser, step_id: str) -> None:
-        """Shows the branch that holds what a search found, on a page that has just opened the thread."""
-        await self._conversations.switch(browser.thread_id, browser.user_id, step_id)
-        await self.show_again(browser)
-
     async def fork(self, browser: Browser, step_id: str) -> None:
         """The conversation up to that answer goes on in a thread of its own, which the page opens."""
         made = await self._conversations.fork(browser.user_id, browser.thread_id, step_id)

@@ -1,14 +1,17 @@
 """Nothing is thrown away: versions of questions and answers, and the way between them."""
 
 import contextlib
+import json
 import re
 from typing import Any
 
 import httpx
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
+from tests.axe import wait_for_no_violations
 from tests.e2e.conftest import LONG, STORY, ServerLog, ask, metrics, pick, picture, visitor
+from tests.histories import OPEN_WEBUI, open_webui_message
 from tests.processes import Process
 
 QUESTION = '[data-step-type="user_message"]'
@@ -167,17 +170,60 @@ def test_a_search_says_that_words_are_in_another_branch_and_opens_it(page: Page,
     expect(page.locator(QUESTION)).to_contain_text(["Рассказ о жирафах"])
 
 
-def test_other_tabs_follow(page: Page, app: Process):
-    address = a_conversation(app)
+def long_conversation(page: Page, app: Process, questions: int) -> str:
+    """A conversation that begins in two ways, about a garden and then about a sea, each with so many
+    questions; its address."""
+    messages: dict[str, Any] = {}
+    for about in ("сад", "море"):
+        before = None
+        for number in range(questions):
+            for role, what in (("user", "Вопрос"), ("assistant", "Ответ")):
+                id = f"{about} {number} {role}"
+                text = f"{what} {number} про {about}"
+                messages[id] = open_webui_message(id, before, role, text)
+                before = id
+    history = {"history": {"currentId": before, "messages": messages}}
+    export = json.dumps([{**OPEN_WEBUI[0], "chat": {**OPEN_WEBUI[0]["chat"], **history}}])
+    file = FilePayload(name="chats.json", mimeType="application/json", buffer=export.encode())
+    looked = page.request.post(f"{app.url}/import", multipart={"file": file})
+    [id] = re.findall(r'name="id" value="([^"]+)"', looked.text())
+    assert page.request.post(f"{app.url}/import/run", form={"id": id}).ok
+    [chat] = httpx.get(f"{app.url}/api/chats", params={"limit": 1}, timeout=60).json()["chats"]
+    return f"{app.url}/thread/{chat['id']}"
+
+
+def test_a_long_conversation_is_drawn_where_it_is_looked_at_and_other_tabs_follow(
+    page: Page, app: Process
+):
+    address = long_conversation(page, app, 50)
     other = page.context.new_page()
+    heard: list[str] = []
+    other.on("websocket", lambda socket: socket.on("framereceived", lambda f: heard.append(str(f))))
     for tab in (page, other):
         tab.goto(address)
-        expect(arrows(tab)).to_have_text("2/2")
-    arrows(page).get_by_role("button", name="Предыдущий вариант").click()
+        expect(tab.locator(QUESTION).last).to_have_text(re.compile("Вопрос 49 про море"))
+    assert page.locator(QUESTION).count() < 20
+    conversation = page.locator(".k-later").first.locator("..")
+    expect(conversation).to_contain_text("Ответ 25 про море")
+    said = "(place) => { getSelection().selectAllChildren(place); return String(getSelection()); }"
+    assert "Ответ 25 про море" in conversation.evaluate(said)
+    wait_for_no_violations(page)
+
+    conversation.evaluate("(place) => place.firstElementChild.scrollIntoView()")
+    expect(page.locator(QUESTION).first).to_contain_text("Вопрос 0 про море")
+    heard.clear()
+    arrows(page).first.get_by_role("button", name="Предыдущий вариант").click()
+    expect(page.locator(QUESTION).first).to_contain_text("Вопрос 0 про сад")
     for tab in (page, other):
-        expect(arrows(tab)).to_have_text("1/2")
-        expect(tab.locator(QUESTION)).to_contain_text(["Первый вопрос", "Второй вопрос"])
+        expect(tab.locator("main")).to_contain_text("Ответ 49 про сад")
+        expect(tab.locator("main")).not_to_contain_text("про море")
+    assert not any("resume_thread" in frame for frame in heard)
     other.close()
+
+    found = httpx.get(f"{address.replace('/thread/', '/api/chats/')}/messages", timeout=60)
+    [step] = [m["id"] for m in found.json()["messages"] if m["content"] == "Ответ 25 про сад"]
+    page.goto(f"{address}?branch={step}")
+    expect(page.locator(ANSWER).filter(has_text="Ответ 25 про сад")).to_be_in_viewport()
 
 
 def test_an_answer_goes_on_in_the_branch_that_was_left_and_is_found_there(

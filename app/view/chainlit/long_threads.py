@@ -18,9 +18,9 @@ CHANGES: Mapping[re.Pattern[str], str] = {
         rf"(?P<head>const {_NAME}=)(?P<make>(?P<code>{_NAME})=>{_NAME}\((?P=code),\{{transforms:\[\"jsx\",\"typescript\",\"imports\"\],production:!0\}}\)\.code\.substring\(13\))"
     ): r"\g<head>konsiliumLong.once(\g<make>)",
     # ... made a function once...
-    re.compile(rf"new Function\(\.\.\.(?P<names>{_NAME}),(?P<code>{_NAME})\)(?=\(\.\.\.{_NAME}\)\}})"): (
-        r"konsiliumLong.compiled(\g<names>,\g<code>)"
-    ),
+    re.compile(
+        rf"new Function\(\.\.\.(?P<names>{_NAME}),(?P<code>{_NAME})\)(?=\(\.\.\.{_NAME}\)\}})"
+    ): (r"konsiliumLong.compiled(\g<names>,\g<code>)"),
     # ... and fetched once, so that the next is there with its message.
     re.compile(
         rf"(?P<state>\[{_NAME},(?P<set>{_NAME})\]={_NAME}\.useState\()(?P<between>\),\[{_NAME},{_NAME}\]={_NAME}\.useState\(\);{_NAME}\.useEffect\(\(\)=>\{{)"
@@ -62,5 +62,7 @@ def with_long_threads(script: str, long_threads: str) -> str:
     for place, quick in CHANGES.items():
         script, count = place.subn(quick, script)
         if count != 1:
-            raise LookupError("Chainlit's script draws long conversations in another way than is known")
+            raise LookupError(
+                "Chainlit's script draws long conversations in another way than is known"
+            )
     return long_threads + script

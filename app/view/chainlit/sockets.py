@@ -172,8 +172,6 @@ class Sockets:
                 await self._chat.panel.picked(browser, picker, name)
             case {"konsilium": {"event": "branch", "step": str(step_id)}}:
                 await self._chat.switch(browser, step_id)
-            case {"konsilium": {"event": "found", "step": str(step_id)}}:
-                await self._chat.show_found(browser, step_id)
             case {"konsilium": {"event": "reopen"}}:
                 await self._chat.show_again(browser)
             case {"konsilium": {"event": "list", "thread": str(thread_id)}}:

@@ -5,11 +5,15 @@ import json
 import zipfile
 
 import pytest
+from sqlalchemy import insert
 
 from app.conversation.export import as_json
 from app.conversation.histories import HistoryRefused, arrived
 from app.conversation.history_formats import read_histories
+from app.core.turns import new_id, now
 from app.storage.arrivals import Arrivals, read_export
+from app.storage.presets import MOST
+from app.storage.tables import presets
 from tests.histories import CHATGPT, LIBRECHAT, OPEN_WEBUI, OURS
 from tests.integration.storage.turns import say
 
@@ -60,6 +64,18 @@ async def test_a_conversation_of_ours_is_in_a_project_of_the_same_name_again(sto
     assert (await bring(storage, ann, inside))[1] == ["known"]
     assert (await storage.threads.find(thread.id, ann.id)).project is None
     assert await storage.presets.all("projects", bob.id) == ()
+
+
+async def test_a_conversation_whose_project_would_be_one_too_many_is_in_none(storage, ann):
+    of = {"kind": "projects", "user_id": ann.id, "content": {}, "created_at": now()}
+    rows = [{"id": new_id(), "name": f"Проект {number}", **of} for number in range(MOST)]
+    await storage.database.write(lambda c: c.execute(insert(presets), rows).close())
+    ids = []
+    for name in ("Кухня", "проект 7"):
+        (thread,), _ = await bring(storage, ann, OURS | {"id": name, "project": name})
+        ids.append(thread.id)
+    assert [(await storage.threads.find(id, ann.id)).project for id in ids] == [None, "Проект 7"]
+    assert len(await storage.presets.all("projects", ann.id)) == MOST
 
 
 async def test_a_conversation_that_has_grown_grows_and_one_in_the_bin_stays_there(storage, ann):

@@ -278,6 +278,17 @@ async def test_a_file_of_any_size_is_imported_with_little_memory(storage, tmp_pa
     assert peak < 60_000_000
 
 
+async def test_a_row_is_as_long_as_whoever_imports_allows(storage, tmp_path):
+    archive = tmp_path / "long.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
+        out.writestr("manifest.json", json.dumps({"format": 1, "revisions": ["0001_initial"]}))
+        row = {"scope": "s", "key": "k", "value": {"x": "x" * 1_000_000}}
+        out.writestr("tables/documents.jsonl", json.dumps(row) + "\n")
+    with pytest.raises(ExportRefused, match=r"long_row tables/documents.jsonl:1"):
+        await import_from(storage, archive, longest_row=1_000_000)
+    assert (await import_from(storage, archive, longest_row=1_100_000))["documents"] == 1
+
+
 async def test_a_line_without_end_is_refused_before_it_is_in_memory(storage, tmp_path):
     archive = tmp_path / "endless.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
@@ -287,7 +298,7 @@ async def test_a_line_without_end_is_refused_before_it_is_in_memory(storage, tmp
                 lines.write(b"x" * 1_000_000)
     tracemalloc.start()
     try:
-        with pytest.raises(ExportRefused, match=r"damaged tables/documents.jsonl:1"):
+        with pytest.raises(ExportRefused, match=r"long_row tables/documents.jsonl:1"):
             await import_from(storage, archive)
         _, peak = tracemalloc.get_traced_memory()
     finally:
