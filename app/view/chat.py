@@ -66,6 +66,8 @@ class ComposerMessage:
     files: tuple[File, ...] = ()
 
 
+REST_SECONDS = 0.3
+"""After what fits a screen the rest of a branch comes: not while a person steps on from one to the next."""
 KEPT_MESSAGES = 10_000
 """Of which it is known that they have come: some megabytes."""
 
@@ -199,10 +201,13 @@ class Chat:
             async with self._alone(browser):
                 near = await self._read_thread(browser.thread_id, near=switched.near)
                 await _put_below(browser, switched.cut, near)
+                await browser.emit("task_end", {})
         self._background.start(guarded(browser, self._complete(browser, switched)), browser.id)
 
     async def _complete(self, browser: Browser, switched: Switched) -> None:
         """All of the branch from where it differs, and the turn that runs in it."""
+        if not switched.whole:
+            await asyncio.sleep(REST_SECONDS)
         async with self._alone(browser):
             thread = await self._read_thread(browser.thread_id, switched.first)
             if thread is None:  # deleted meanwhile: whoever did it has told the page

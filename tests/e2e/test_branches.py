@@ -183,13 +183,14 @@ def long_conversation(page: Page, app: Process, questions: int) -> str:
                 messages[id] = open_webui_message(id, before, role, text)
                 before = id
     history = {"history": {"currentId": before, "messages": messages}}
-    export = json.dumps([{**OPEN_WEBUI[0], "chat": {**OPEN_WEBUI[0]["chat"], **history}}])
+    export = json.dumps([{**OPEN_WEBUI[0], "title": "Сад и море", "chat": history}])
     file = FilePayload(name="chats.json", mimeType="application/json", buffer=export.encode())
     looked = page.request.post(f"{app.url}/import", multipart={"file": file})
     [id] = re.findall(r'name="id" value="([^"]+)"', looked.text())
     assert page.request.post(f"{app.url}/import/run", form={"id": id}).ok
-    [chat] = httpx.get(f"{app.url}/api/chats", params={"limit": 1}, timeout=60).json()["chats"]
-    return f"{app.url}/thread/{chat['id']}"
+    chats = httpx.get(f"{app.url}/api/chats", timeout=60).json()["chats"]
+    [chat] = [one["id"] for one in chats if one["title"] == "Сад и море"]
+    return f"{app.url}/thread/{chat}"
 
 
 def test_a_long_conversation_is_drawn_where_it_is_looked_at_and_other_tabs_follow(
