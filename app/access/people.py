@@ -48,7 +48,10 @@ class People:
         self._by_name = LoginThrottle(free_tries=FREE_TRIES_BY_NAME, max_wait_s=MAX_WAIT_BY_NAME)
         self._remembered: dict[str, tuple[User, float]] = {}
         self._local: User | None = None
-        self._disabled: frozenset[str] = frozenset()
+        self._disabled: frozenset[str] | None = None
+        """None: not looked yet."""
+        self._untold: frozenset[str] = frozenset()
+        """Who was disabled, and is still to be sent away."""
         self._on_revoked: list[Revoked] = []
         self._on_look: list[Callable[[], Awaitable[None]]] = []
 
@@ -167,6 +170,8 @@ class People:
         """Disables a user, who is out at once wherever they are, or lets them in again."""
         changed = await self._users.change(user.id, disabled_at=None if enabled else now())
         self._remembered.pop(user.identifier, None)
+        if not enabled:
+            self._untold |= {user.id}
         await self._look()
         return changed
 
@@ -195,7 +200,7 @@ class People:
 
     def is_disabled(self, user_id: str) -> bool:
         """Whether that user was disabled; at most 1 s behind."""
-        return user_id in self._disabled
+        return user_id in (self._disabled or ())
 
     # -- word of those who are out ----------------------------------------------------------------
 
@@ -209,24 +214,26 @@ class People:
 
     async def watch(self) -> None:
         """Looks every second who has been disabled, for ever."""
-        self._disabled = await self._users.disabled()
         while True:
+            for look in (self._look, *self._on_look):
+                try:
+                    await look()
+                except KonsiliumError as error:
+                    log.warning("cannot look who may no longer come in: %s", error.detail)
+                except Exception:  # else nobody would look any more, and nobody be sent away
+                    log.exception("looking who may no longer come in")
             await asyncio.sleep(WATCH_SECONDS)
-            try:
-                await self._look()
-                for callback in self._on_look:
-                    await callback()
-            except KonsiliumError as error:
-                log.warning("cannot look who may no longer come in: %s", error.detail)
 
     async def _look(self) -> None:
         before, self._disabled = self._disabled, await self._users.disabled()
-        if before == self._disabled:
-            return
-        self._remembered.clear()
-        for user_id in self._disabled - before:
+        if before is not None and before != self._disabled:
+            self._remembered.clear()
+            self._untold |= self._disabled - before
+        self._untold &= self._disabled
+        for user_id in self._untold:
             user = await self._users.by_id(user_id)
             if user is not None:
                 log.info("user %s was disabled", user.identifier)
                 for callback in self._on_revoked:
                     await callback(user)
+            self._untold -= {user_id}  # not before: the database may go away in between

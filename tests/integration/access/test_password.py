@@ -7,12 +7,15 @@ import pytest
 from starlette.responses import Response
 
 from app.access.origins import Origins
-from app.access.people import FREE_TRIES_BY_NAME, MAX_WAIT_BY_NAME
-from app.core.errors import LimitReached
+from app.access.passwords import Passwords
+from app.access.people import FREE_TRIES_BY_NAME, MAX_WAIT_BY_NAME, People
+from app.core.errors import LimitReached, StorageUnavailable
 from app.core.turns import now
 from app.view.chainlit.auth import Tokens, create_token
 from app.view.chainlit.dicts import persisted
 from app.view.sign_in import AuthMiddleware
+from tests.unit.access.test_passwords import CHEAP
+from tests.waiting import until
 
 
 async def sign_in(browser, name, password, **headers):
@@ -114,6 +117,45 @@ async def test_a_user_disabled_elsewhere_is_noticed(house, ann):
 
     await house.storage.users.change(ann.id, disabled_at=now())
     await asyncio.wait_for(out.wait(), 5)
+    watching.cancel()
+
+
+class Shaky:
+    """Users whose database goes away just when one of them is looked for."""
+
+    def __init__(self, users):
+        self._users = users
+        self.away = 1
+
+    def __getattr__(self, name):
+        return getattr(self._users, name)
+
+    async def by_id(self, user_id):
+        if self.away:
+            self.away -= 1
+            raise StorageUnavailable("gone for a moment")
+        return await self._users.by_id(user_id)
+
+
+async def test_nothing_that_fails_in_between_lets_a_disabled_user_stay(house, ann):
+    people = People(Shaky(house.storage.users), Passwords(CHEAP))
+    out, looked = asyncio.Event(), []
+
+    async def gone(user):
+        out.set()
+
+    async def fail():
+        looked.append(people.is_disabled(ann.id))
+        raise RuntimeError("a page that is half gone")
+
+    people.on_revoked(gone)
+    people.on_look(fail)
+    watching = asyncio.create_task(people.watch())
+    await until(lambda: looked)
+    await house.storage.users.change(ann.id, disabled_at=now())
+    await asyncio.wait_for(out.wait(), 10)
+    assert people.is_disabled(ann.id)
+    assert len(looked) > 1
     watching.cancel()
 
 
