@@ -67,15 +67,15 @@ MODELS = (
 expect.set_options(timeout=15_000)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
-    """The browser's driver; one a file, since it keeps an event loop running in this process, which
-    the files of asynchronous tests need free."""
+    """The browser's driver; it goes with the last of these tests, since it keeps an event loop running in
+    this process, which asynchronous tests need free."""
     with sync_playwright() as running_playwright:
         yield running_playwright
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
     """The system's Chromium; Playwright's own where there is none."""
     browser = playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
