@@ -17,6 +17,7 @@ from limits.aio.storage import (
     Storage,
 )
 
+from app.core.concurrency import BackgroundTasks
 from app.core.errors import LimitReached, RequestTooLarge
 from app.core.keys import ApiKey
 
@@ -46,8 +47,12 @@ class Counting(Protocol):
         """Counts one after the other until one does not fit, which is the last of what is told."""
         ...
 
-    async def add(self, key: str, expiry: int, amount: int) -> None:
-        """Counts it, whatever the limit: at once for whoever asks here, a little later for others."""
+    def add(self, key: str, expiry: int, amount: int) -> None:
+        """Counts it, whatever the limit, a little later."""
+        ...
+
+    async def aclose(self) -> None:
+        """Counts what waits."""
         ...
 
 
@@ -123,18 +128,19 @@ class Limits:
             )
         return TokenCount(key, _minute(), tokens + answer) if key.tpm is not None else None
 
-    async def correct(self, counted: TokenCount, tokens: int) -> TokenCount:
+    def correct(self, counted: TokenCount, tokens: int) -> TokenCount:
         """Counts so many tokens in place of those counted so far; of a minute that is over, nothing is
         given back."""
         more = tokens - counted.tokens
         key, minute = counted.key, _minute()
         if key.tpm is None or more == 0 or (more < 0 and counted.minute != minute):
             return counted
-        try:
-            await self._shared.add(_name("tokens", key.id, key.tpm), MINUTE_SECONDS, more)
-        except self._outages as error:
-            log.warning("tokens are not counted where all processes count: %s", error)
+        self._shared.add(_name("tokens", key.id, key.tpm), MINUTE_SECONDS, more)
         return TokenCount(key, minute, tokens)
+
+    async def aclose(self) -> None:
+        """What was counted here is counted for all, as far as it can be."""
+        await self._shared.aclose()
 
     async def _taken(self, key_id: str, asked: Sequence[tuple[str, int, int, int]]) -> list[Taken]:
         """Counts what is asked: of each a word, a limit, what has to fit, and what is counted beside it,
@@ -155,6 +161,8 @@ class _InSteps:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = cast(SlidingWindowCounterSupport, storage)
+        self._outages = storage.base_exceptions
+        self._adding = BackgroundTasks()
 
     async def take(self, wanted: Sequence[Wanted], expiry: int) -> list[Taken]:
         taken: list[Taken] = []
@@ -165,8 +173,17 @@ class _InSteps:
                 break
         return taken
 
-    async def add(self, key: str, expiry: int, amount: int) -> None:
-        await self._storage.acquire_sliding_window_entry(key, _ANY, expiry, amount)
+    def add(self, key: str, expiry: int, amount: int) -> None:
+        self._adding.start(self._added(key, expiry, amount))
+
+    async def _added(self, key: str, expiry: int, amount: int) -> None:
+        try:
+            await self._storage.acquire_sliding_window_entry(key, _ANY, expiry, amount)
+        except self._outages as error:
+            log.warning("tokens are not counted where all processes count: %s", error)
+
+    async def aclose(self) -> None:
+        await self._adding.drain()
 
 
 def redis_counters(url: str) -> Storage:

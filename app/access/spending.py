@@ -72,20 +72,24 @@ class Spending:
         self._taken += (record.usage.input_tokens or 0) + (record.usage.output_tokens or 0)
         more = self._money is not None and self._rub > self._money.rub
         if more or self._over or (self._tokens is not None and self._taken > self._tokens.tokens):
-            self._background.start(self._correct())
+            self._correct()
 
     def close(self) -> None:
         """The request is over: what it did not take is given back. A call that comes after (a summary
         in the background) is counted all the same."""
         if not self._over:
             self._over = True
-            self._background.start(self._correct())
+            self._correct()
 
-    async def _correct(self) -> None:
+    def _correct(self) -> None:
+        if (tokens := self._tokens) is not None:
+            least = self._least_tokens if self._over else tokens.tokens
+            self._tokens = self._limits.correct(tokens, max(self._taken, least))
+        if self._money is not None:
+            self._background.start(self._correct_money())
+
+    async def _correct_money(self) -> None:
         async with self._correcting:
             if (money := self._money) is not None:
                 wanted = self._rub if self._over else max(self._rub, money.rub)
                 self._money = await self._budgets.correct(money, wanted)
-            if (tokens := self._tokens) is not None:
-                least = self._least_tokens if self._over else tokens.tokens
-                self._tokens = await self._limits.correct(tokens, max(self._taken, least))

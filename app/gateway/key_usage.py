@@ -82,9 +82,35 @@ class KeyUsageRecorder:
         try:
             await self._usage.record(calls, used)
         except StorageUnavailable as error:
-            log.warning("keeping %d API calls: %s", len(calls), error.detail)
-            self._calls = (calls + self._calls)[-MAX_KEPT:]
-            self._used = used | self._used
-            asyncio.get_running_loop().call_later(RETRY_SECONDS, self._wake.set)
+            self._keep(calls, used, error)
             return False
+        except Exception as error:  # noqa: BLE001  # one of them is what no database takes: the others are kept
+            return await self._write_singly(calls, used, error)
         return True
+
+    async def _write_singly(
+        self, calls: list[GatewayCall], used: dict[str, datetime], error: Exception
+    ) -> bool:
+        """A transaction for each; what fails by itself, too, is lost, and told in the log. False as in
+        `_write_some`."""
+        log.warning("writing %d API calls one by one", len(calls), exc_info=error)
+        while calls or used:
+            one, key = calls[:1], {} if calls else dict([used.popitem()])
+            try:
+                await self._usage.record(one, key)
+            except StorageUnavailable as outage:
+                self._keep(calls, used | key, outage)
+                return False
+            except Exception:
+                log.exception("the usage of an API call is lost: %s", one or key)
+            calls = calls[1:]
+        return True
+
+    def _keep(
+        self, calls: list[GatewayCall], used: dict[str, datetime], error: StorageUnavailable
+    ) -> None:
+        """For a while later."""
+        log.warning("keeping %d API calls: %s", len(calls), error.detail)
+        self._calls = (calls + self._calls)[-MAX_KEPT:]
+        self._used = used | self._used
+        asyncio.get_running_loop().call_later(RETRY_SECONDS, self._wake.set)

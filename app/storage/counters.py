@@ -97,7 +97,7 @@ class Counters(Storage, SlidingWindowCounterSupport):
                 return []
             taken.append((True, (previous, ends - at, count + ahead, ends + expiry - at)))
         for key, _, amount in wanted:
-            self._count_soon(key, expiry, amount)
+            self.add(key, expiry, amount)
         return taken
 
     def _taken_now(self, wanted: Sequence[Wanted], expiry: int) -> list[Taken]:
@@ -109,11 +109,8 @@ class Counters(Storage, SlidingWindowCounterSupport):
                     break
             return taken
 
-    async def add(self, key: str, expiry: int, amount: int) -> None:
+    def add(self, key: str, expiry: int, amount: int) -> None:
         """Counts it, whatever the limit, with the next that are counted, within `SOON_SECONDS`."""
-        self._count_soon(key, expiry, amount)
-
-    def _count_soon(self, key: str, expiry: int, amount: int) -> None:
         self._waiting[key, expiry] = self._waiting.get((key, expiry), 0) + amount
         if self._due is None:
             self._due = asyncio.get_running_loop().call_later(SOON_SECONDS, self._add_now)
@@ -156,6 +153,15 @@ class Counters(Storage, SlidingWindowCounterSupport):
     async def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
         """Counts and seconds left of the previous window and of this one."""
         return self._window(self._file(), key, expiry)
+
+    async def aclose(self) -> None:
+        """Writes what waits, and closes the file; whoever counts after that opens it anew."""
+        if self._due is not None:
+            self._due.cancel()
+            self._add_now()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     async def clear_sliding_window(self, key: str, expiry: int) -> None:
         await self.clear(key)

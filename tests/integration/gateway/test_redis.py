@@ -21,7 +21,9 @@ async def _count_and_lose(redis):
     assert headers[b"x-ratelimit-remaining-tokens"] == b"980"
     with pytest.raises(LimitReached):
         await admitted(one, key, 10)
-    await one.correct(TokenCount(key, 0, 0), 500)
+    one.correct(TokenCount(key, 0, 0), 500)
+    await one.aclose()
     redis.stop()
     await admitted(other, key, 10)
-    await one.correct(TokenCount(key, 0, 0), 10)
+    one.correct(TokenCount(key, 0, 0), 10)
+    await one.aclose()

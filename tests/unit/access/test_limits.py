@@ -47,7 +47,7 @@ async def test_tokens_of_the_answer_count_too_even_over_the_limit(tmp_path):
     limits = counting_in(tmp_path)
     key, _ = new_key("ci", "u", tpm=100)
     await admitted(limits, key, 10)
-    await limits.correct(TokenCount(key, 0, 0), 500)
+    limits.correct(TokenCount(key, 0, 0), 500)
     with pytest.raises(LimitReached, match="tokens"):
         await admitted(limits, key, 1)
 
@@ -55,7 +55,7 @@ async def test_tokens_of_the_answer_count_too_even_over_the_limit(tmp_path):
 async def test_what_an_answer_took_beyond_its_estimate_is_soon_known_to_other_processes(tmp_path):
     one, other = counting_in(tmp_path), counting_in(tmp_path)
     key, _ = new_key("ci", "u", tpm=100)
-    await one.correct(TokenCount(key, 0, 0), 500)
+    one.correct(TokenCount(key, 0, 0), 500)
 
     async def refused():
         try:
@@ -81,6 +81,16 @@ async def test_processes_count_together(tmp_path):
     assert headers[b"x-ratelimit-remaining-tokens"] == b"980"
     with pytest.raises(LimitReached):
         await admitted(one, key, 10)
+
+
+async def test_what_was_counted_in_the_last_moment_is_counted_at_the_end(tmp_path):
+    one, other = counting_in(tmp_path), counting_in(tmp_path)
+    key, _ = new_key("ci", "u", rpm=1000)
+    for _ in range(3):
+        await admitted(one, key, 1)
+    await one.aclose()
+    headers = await admitted(other, key, 1)
+    assert headers[b"x-ratelimit-remaining-requests"] == b"996"
 
 
 async def test_a_minute_slides_and_is_forgotten(tmp_path):
@@ -144,7 +154,7 @@ async def test_without_a_file_each_process_counts_for_itself(tmp_path):
     limits = counting_in(tmp_path / "file")
     key, _ = new_key("ci", "u", rpm=1, tpm=100)
     await admitted(limits, key, 1)
-    await limits.correct(TokenCount(key, 0, 0), 10)
+    limits.correct(TokenCount(key, 0, 0), 10)
     with pytest.raises(LimitReached):
         await admitted(limits, key, 1)
 

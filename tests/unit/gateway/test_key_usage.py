@@ -63,3 +63,39 @@ async def test_what_the_database_does_not_take_at_the_end_is_told(caplog):
         recorder.note(LOCAL, a_call())
     await recorder.aclose()
     assert "the usage of 3 API calls is lost" in caplog.text
+
+
+async def test_a_call_that_no_database_takes_costs_none_of_those_beside_it(caplog):
+    class Picky(Counting):
+        async def record(self, calls, used):
+            if odd in [each.call for each in calls]:
+                raise OverflowError("too large")
+            await super().record(calls, used)
+
+    odd, store = a_call(), Picky()
+    recorder = KeyUsageRecorder(store)
+    for call in (a_call(), odd, a_call()):
+        recorder.note(LOCAL, call)
+    await recorder.aclose()
+    assert len(store.calls) == 2
+    assert caplog.text.count("the usage of an API call is lost") == 1
+    assert "too large" in caplog.text
+
+
+async def test_an_outage_while_calls_are_written_one_by_one_loses_none():
+    class Failing(Counting):
+        async def record(self, calls, used):
+            if len(calls) > 1:
+                raise OverflowError("one of them")
+            self.failing = self.transactions == 1
+            await super().record(calls, used)
+
+    store = Failing()
+    recorder = KeyUsageRecorder(store)
+    for _ in range(3):
+        recorder.note(LOCAL, a_call())
+    await until(lambda: store.transactions == 2)
+    recorder.note(LOCAL, a_call())
+    await until(lambda: len(store.calls) == 4)
+    assert len({each.call.id for each in store.calls}) == 4
+    await recorder.aclose()
