@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import aiohttp
 import psutil
 
-from bench.proxies import BURST, PACED, SMALL, WARM, Target, house
+from bench.proxies import BURST, PACED, SMALL, WARM, House, Target, house
 from bench.report import Report
+from bench.vectors import asking
 from tests.processes import Process
 from tests.soak import soak as random_faults
 
@@ -21,7 +22,7 @@ BENCH = "gateway"
 SLOW = "litellm"
 FULL_SPEED = {"passed": 60_000.0, "translated": 25_000.0}
 """Tokens a second: the goals, by target."""
-SMALL_REQUESTS = {"passed": 400.0}
+SMALL_REQUESTS = {"passed": 2_000.0}
 """Requests a second, likewise."""
 
 
@@ -148,8 +149,52 @@ async def full_speed(target: Target, report: Report, goal: float | None, rounds:
     )
 
 
-async def small(target: Target, report: Report, goal: float | None) -> None:
-    """One-token answers, not streamed, 8 at once."""
+async def alone(targets: dict[str, Target], report: Report) -> None:
+    """One question at a time: the first token beside that of nginx, asked before and after."""
+    count = 10 if report.quick else 100
+    late: dict[str, list[float]] = {}
+    before = await one_by_one(targets["nginx"], count)
+    for _ in range(1 if report.quick else 3):
+        for name in ("passed", "stranger", "translated"):
+            own = await one_by_one(targets[name], count)
+            after = await one_by_one(targets["nginx"], count)
+            late.setdefault(name, []).append(own - (before + after) / 2)
+            before = after
+    for name, each in late.items():
+        what = f"{targets[name].name}: one question, first token after nginx"
+        report.add(BENCH, what, statistics.median(each), "ms", 1)
+
+
+async def one_by_one(target: Target, count: int) -> float:
+    """Milliseconds to the first token, the median."""
+    async with session(target) as http:
+        await stream(http, target, WARM)
+        return statistics.median(
+            [(await stream(http, target, WARM)).first * 1000 for _ in range(count)]
+        )
+
+
+async def beside_vectors(there: House, report: Report) -> None:
+    """The longest gap in 50 streams while a thousand vectors go through as fast as they can."""
+    for name, vectors in there.vectors.items():
+        target = there.targets["translated" if name == "translated" else name]
+        longest = []
+        for _ in range(1 if report.quick else 3):
+            async with session(target) as http:
+                with asking(vectors.url, vectors.prefix, vectors.key):
+                    streams = await asyncio.gather(
+                        *(stream(http, target, PACED) for _ in range(50))
+                    )
+            longest.append(max(gap for each in streams for gap in each.gaps) * 1000)
+        what = f"{target.name}: longest gap beside a thousand vectors"
+        goal = 30 if target.prefix else None
+        report.add(BENCH, what, statistics.median(longest), "ms", goal)
+
+
+async def small(
+    target: Target, report: Report, goal: float | None, gateway: Process | None = None
+) -> None:
+    """One-token answers, not streamed, 8 at once; and the CPU that each takes of the gateway."""
     seconds = 1.0 if report.quick else 5.0
     async with session(target) as http:
         await whole(http, target)
@@ -162,9 +207,12 @@ async def small(target: Target, report: Report, goal: float | None) -> None:
                 count += 1
             return count
 
-        start = time.perf_counter()
+        start, spent = time.perf_counter(), cpu_seconds(gateway)
         counts = await asyncio.gather(*(ask() for _ in range(8)))
-        took = time.perf_counter() - start
+        took, spent = time.perf_counter() - start, cpu_seconds(gateway) - spent
+    if gateway is not None:
+        each = spent / sum(counts) * 1000
+        report.add(BENCH, f"{target.name}: CPU a small request", each, "ms", 0.5)
     report.add(
         BENCH,
         f"{target.name}: small requests",
@@ -221,6 +269,13 @@ async def memory(target: Target, report: Report, process: Process) -> None:
         report.add(BENCH, "memory at the end", rss(process), "MB")
 
 
+def cpu_seconds(process: Process | None) -> float:
+    if process is None:
+        return 0.0
+    times = psutil.Process(process.pid).cpu_times()
+    return float(times.user + times.system)
+
+
 def rss(process: Process) -> float:
     return float(psutil.Process(process.pid).memory_info().rss / 1e6)
 
@@ -233,13 +288,16 @@ async def run(report: Report) -> None:
     """The figures of the gateway, and of what stands beside it."""
     with house() as there:
         targets = there.targets
+        await alone(targets, report)
         await bursts(targets, report)
+        await beside_vectors(there, report)
         del targets["stranger"]  # is like `passed` in all that follows
         await paced(list(targets.values()), report)
         for name, target in targets.items():
             await full_speed(target, report, FULL_SPEED.get(name), 1 if name == SLOW else 5)
         for name, target in targets.items():
-            await small(target, report, SMALL_REQUESTS.get(name))
+            gateway = there.gateway if target.url == there.gateway.url else None
+            await small(target, report, SMALL_REQUESTS.get(name), gateway)
         await memory(targets["passed"], report, there.gateway)
         if there.litellm is not None:
             note(report, targets[SLOW], "memory at the end", rss(there.litellm), "MB")

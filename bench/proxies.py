@@ -6,11 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import vectors
 from tests.processes import (
     Process,
     clean_environment,
@@ -44,13 +45,15 @@ class Target:
         return json.dumps(asked).encode()
 
 
-def gateway_process(folder: Path, ollama: Process, openai: Process) -> tuple[Process, str]:
+def gateway_process(
+    folder: Path, ollama: Process, openai: Process, many: Process
+) -> tuple[Process, str]:
     """The gateway alone, one worker; and a key that it checks."""
     port = free_port()
     environment = clean_environment(
         DATA_DIR=str(folder / "data"),
-        OLLAMA_HOST=f"ollama={ollama.url}",
-        OPENAI_SERVERS=f"gpu={openai.url}/v1",
+        OLLAMA_HOST=f"ollama={ollama.url},vectors={many.url}",
+        OPENAI_SERVERS=f"gpu={openai.url}/v1,many={many.url}/v1",
         LOG_LEVEL="WARNING",
     )
     create = ["keys", "create", "--name", "bench", "--rpm", "100000000", "--tpm", "1000000000"]
@@ -63,7 +66,7 @@ def gateway_process(folder: Path, ollama: Process, openai: Process) -> tuple[Pro
     return process, made.stdout.decode().strip()
 
 
-def nginx_process(folder: Path, upstream: str) -> Process:
+def nginx_process(folder: Path, upstream: str, many: str) -> Process:
     """nginx as a plain proxy without buffers, one worker, connections kept."""
     port = free_port()
     config = folder / "nginx.conf"
@@ -73,7 +76,9 @@ def nginx_process(folder: Path, upstream: str) -> Process:
         http {{ access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
           fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
           upstream sim {{ server {upstream.removeprefix("http://")}; keepalive 64; }}
+          client_max_body_size 64m;
           server {{ listen 127.0.0.1:{port};
+            location /v1/embeddings {{ proxy_pass {many}; proxy_buffering off; }}
             location / {{ proxy_pass http://sim; proxy_buffering off; proxy_http_version 1.1;
               proxy_set_header Connection ""; proxy_read_timeout 300; }} }} }}"""
     )
@@ -114,6 +119,8 @@ class House:
     """All targets, by the names their figures are given under, and who answers at them."""
 
     targets: dict[str, Target]
+    vectors: Mapping[str, Target]
+    """Where a thousand vectors are to be had, by the names of those in `targets` that lead there."""
     gateway: Process
     litellm: Process | None
 
@@ -124,9 +131,10 @@ def house() -> Iterator[House]:
     with temporary_folder() as name, ExitStack() as stack:
         folder = Path(name)
         ollama, openai = simulator("ollama", folder, *MODELS), simulator("openai", folder, *MODELS)
-        stack.enter_context(running(ollama, openai))
-        gateway, key = gateway_process(folder, ollama, openai)
-        nginx = nginx_process(folder, openai.url)
+        many = vectors.process(folder)
+        stack.enter_context(running(ollama, openai, many))
+        gateway, key = gateway_process(folder, ollama, openai, many)
+        nginx = nginx_process(folder, openai.url, many.url)
         litellm = litellm_process(folder, openai.url)
         stack.enter_context(running(gateway, nginx, *(litellm[:1] if litellm else ())))
         targets = {
@@ -140,4 +148,9 @@ def house() -> Iterator[House]:
         }
         if litellm:
             targets["litellm"] = Target("LiteLLM", litellm[0].url, key=litellm[1])
-        yield House(targets, gateway, litellm[0] if litellm else None)
+        asked = {
+            "nginx": Target("nginx", nginx.url, vectors.MODEL),
+            "passed": Target("gateway, OpenAI", gateway.url, f"many/{vectors.MODEL}", key),
+            "translated": Target("gateway, Ollama", gateway.url, f"vectors/{vectors.MODEL}", key),
+        }
+        yield House(targets, asked, gateway, litellm[0] if litellm else None)

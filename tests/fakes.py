@@ -16,6 +16,7 @@ from app.core.models import Capability, ModelProfile, ModelRef, Price, ServerSta
 from app.core.requests import ModelRequest, RawRequest
 from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest, now
 from app.core.usage import CallRecord, Outcome, Purpose, Usage
+from app.core.vectors import Vectors
 
 Pause = timedelta
 Item = str | ModelEvent | KonsiliumError | Pause | asyncio.Event
@@ -181,6 +182,9 @@ class ScriptedEmbedding:
 
     async def vectors(self) -> list[list[float]]:
         return [[float(len(text)), 1.0] for text in self._texts]
+
+    async def texts(self) -> list[bytes]:
+        return list(Vectors.of(await self.vectors()).texts)
 
 
 class MemoryStore:

@@ -15,6 +15,7 @@ from app.completion.tokens import (
     prompt_tokens,
     tokens_of_characters,
 )
+from app.core.concurrency import unhurried
 from app.core.errors import KonsiliumError, MalformedAnswer, ModelNotFound
 from app.core.events import (
     Finished,
@@ -30,6 +31,7 @@ from app.core.ports import CallObserver, ChatModel, ModelServer, RawAnswer, RawM
 from app.core.requests import ModelRequest, RawRequest
 from app.core.turns import new_id, now
 from app.core.usage import CallRecord, Cost, Outcome, Purpose, TokenGaps, Usage
+from app.core.vectors import Vectors
 
 MAX_ANSWER_CHARACTERS = 16_000_000
 """A model that writes more than this in one answer, or thinks it, never stops."""
@@ -350,11 +352,27 @@ class MeteredEmbedding:
 
     async def vectors(self) -> list[list[float]]:
         """One vector a text."""
+        kept: list[list[float]] = []
+        await self._read(kept.append)
+        return kept
+
+    async def texts(self) -> list[bytes]:
+        """The same as JSON, as the server wrote them."""
+        return list((await self._read(lambda numbers: None)).texts)
+
+    async def _read(self, keep: Callable[[list[float]], None]) -> Vectors:
+        """All numbers are read, so that what is none is an error."""
         ref = self.record.model
         async with self._recorder as recorder:
             vectors, usage = await self._server.embed(ref.name, self._texts, self._dimensions)
             if len(vectors) != len(self._texts):
                 raise MalformedAnswer("not one vector a text", server=ref.server, model=ref.name)
+            try:
+                async for numbers in unhurried(vectors):
+                    keep(numbers)
+            except (ValueError, TypeError) as error:
+                said = f"not a vector: {error}"
+                raise MalformedAnswer(said, server=ref.server, model=ref.name) from error
             recorder.finish(Finished("stop", usage))
             return vectors
 

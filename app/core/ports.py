@@ -15,6 +15,7 @@ from app.core.people import Role, User
 from app.core.requests import ModelRequest, RawRequest
 from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest
 from app.core.usage import CallRecord, Cost, TokenGaps, Usage
+from app.core.vectors import Vectors
 
 
 class RawPiece(NamedTuple):
@@ -31,9 +32,15 @@ class RawPiece(NamedTuple):
 class RawAnswer:
     """A whole answer."""
 
-    body: bytes
+    pieces: Sequence[bytes]
+    """Its bytes, one behind the other: many megabytes of vectors are never put together."""
     content_type: str
     finished: Finished
+
+    @property
+    def body(self) -> bytes:
+        """All of it."""
+        return b"".join(self.pieces)
 
 
 class RawModel(Protocol):
@@ -84,7 +91,7 @@ class ModelServer(Protocol):
 
     async def embed(
         self, model: str, texts: Sequence[str], dimensions: int | None = None
-    ) -> tuple[list[list[float]], Usage]:
+    ) -> tuple[Vectors, Usage]:
         """One vector a text, of that many numbers. Raises Unsupported where the server has none."""
         ...
 
@@ -263,6 +270,10 @@ class EmbeddingCall(Protocol):
 
     async def vectors(self) -> list[list[float]]:
         """One vector a text."""
+        ...
+
+    async def texts(self) -> list[bytes]:
+        """The same as JSON, as the server wrote them. Ask for one of the two, once."""
         ...
 
 

@@ -4,20 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
-from uuid import uuid4
 
 from app.core.events import StepKind
+from app.core.ids import new_id as new_id
 from app.core.messages import ImagePart, Message
 from app.core.models import ModelProfile, ModelRef
 from app.core.notes import CompressionNote
 from app.core.options import ChatOptions
 from app.core.text import Language
 from app.core.usage import CallRecord, Outcome
-
-
-def new_id() -> str:
-    """A fresh identifier: UUID version 4, as the browser makes them too."""
-    return str(uuid4())
 
 
 def now() -> datetime:

@@ -155,10 +155,11 @@ class Gateway:
         raise NoSuchPath(f"Unknown path: {x.method} {x.path}.{meant(path)}")
 
     async def drain(self, timeout: float) -> None:
-        """Lets what runs end within `timeout` seconds, and writes what is left of their usage."""
+        """Lets what runs end within `timeout` seconds, and writes what is left of its usage and counts."""
         await self.council.drain(timeout)
         await self.services.background.drain(timeout)
         await self.services.recorder.aclose()
+        await self.services.limits.aclose()
 
 
 def _readable_elsewhere(send: Send) -> Send:

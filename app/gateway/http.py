@@ -6,13 +6,13 @@ import json
 import logging
 import re
 import zlib
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from typing import Any
-from uuid import uuid4
 
 from starlette.types import ASGIApp as App
 from starlette.types import Message, Receive, Scope, Send
 
+from app.core.ids import random_hex
 from app.gateway.bodies import MAX_DEPTH, check_structure, is_deeper
 from app.gateway.errors import Answer, BodyTooLarge, InvalidField, WrongCoding, answer_to
 
@@ -24,6 +24,8 @@ ErrorForm = Callable[[Answer], dict[str, Any]]
 EVENTS = b"text/event-stream; charset=utf-8"
 PIECE_BYTES = 256 * 1024
 """Of an answer that is written in one go: between two of them others get their turn."""
+WATCHED_AFTER_SECONDS = 0.05
+"""An answer that has come by then costs no task that looks whether its client is still there."""
 MAX_BODY_BYTES = 32 * 1024 * 1024
 CORS: tuple[Header, ...] = (
     (b"access-control-allow-origin", b"*"),
@@ -123,15 +125,17 @@ class Exchange:
     async def reply(
         self,
         status: int,
-        body: bytes = b"",
+        body: bytes | Sequence[bytes] = b"",
         headers: Iterable[Header] = (),
         content_type: bytes = b"application/json",
     ) -> None:
-        """A whole answer."""
+        """A whole answer; its body may come in pieces, which are not put together."""
         self.started = True
-        if content_type == b"application/json":
-            body = one_line(body)
-        length = (b"content-length", str(len(body)).encode())
+        pieces = (body,) if isinstance(body, bytes) else body
+        if content_type == b"application/json" and not all(map(bytes.isascii, pieces)):
+            pieces = (one_line(b"".join(pieces)),)
+        size = sum(map(len, pieces))
+        length = (b"content-length", str(size).encode())
         own = [(b"content-type", content_type), length] if status != 204 else []
         await self._send(
             {
@@ -141,11 +145,9 @@ class Exchange:
             }
         )
         self.finished = True
-        for start in range(0, len(body) or 1, PIECE_BYTES):
-            end = start + PIECE_BYTES
-            piece = body if len(body) <= PIECE_BYTES else body[start:end]
-            more = end < len(body)
-            await self._send({"type": "http.response.body", "body": piece, "more_body": more})
+        for piece in _of_one_size(pieces):
+            size -= len(piece)
+            await self._send({"type": "http.response.body", "body": piece, "more_body": size > 0})
 
     async def reply_json(self, value: object, status: int = 200) -> None:
         """A whole answer of JSON."""
@@ -214,7 +216,13 @@ class Exchange:
                 gone = True
                 task.cancel()
 
-        watcher = asyncio.create_task(watch())
+        watcher: asyncio.Task[None] | None = None
+
+        def begin() -> None:
+            nonlocal watcher
+            watcher = asyncio.create_task(watch())
+
+        beginning = asyncio.get_running_loop().call_later(WATCHED_AFTER_SECONDS, begin)
         try:
             yield
         except asyncio.CancelledError:
@@ -222,7 +230,9 @@ class Exchange:
                 raise ClientGone from None
             raise
         finally:
-            watcher.cancel()
+            beginning.cancel()
+            if watcher is not None:
+                watcher.cancel()
 
 
 def openai_error(answer: Answer) -> dict[str, Any]:
@@ -238,6 +248,21 @@ def one_line(data: bytes) -> bytes:
     if b"\xe2\x80" in data:
         data = data.replace(b"\xe2\x80\xa8", rb"\u2028").replace(b"\xe2\x80\xa9", rb"\u2029")
     return data.replace(b"\xc2\x85", rb"\u0085") if b"\xc2\x85" in data else data
+
+
+def _of_one_size(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes, `PIECE_BYTES` at a time or some fewer."""
+    kept: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        for start in range(0, len(piece), PIECE_BYTES):
+            part = piece[start : start + PIECE_BYTES]
+            if size + len(part) > PIECE_BYTES:
+                yield b"".join(kept)
+                kept, size = [], 0
+            kept.append(part)
+            size += len(part)
+    yield b"".join(kept)
 
 
 def _unpacked(body: bytes, limit: int) -> bytes:
@@ -263,7 +288,7 @@ def meant(path: str) -> str:
 def request_id_of(headers: dict[bytes, bytes]) -> str:
     """The caller's `x-request-id` where it is a plain word, else one of ours."""
     given = headers.get(b"x-request-id", b"")
-    return given.decode() if _REQUEST_ID.fullmatch(given) else f"req_{uuid4().hex}"
+    return given.decode() if _REQUEST_ID.fullmatch(given) else f"req_{random_hex()}"
 
 
 def parse_object(body: bytes) -> dict[str, Any]:

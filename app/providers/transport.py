@@ -1,7 +1,8 @@
-"""The connections to one server: one aiohttp pool, whoever calls it.
+"""The connections to one server, whoever calls it: over our own client, or, where a proxy of the
+environment leads there, over aiohttp's, which knows proxies.
 
-httpx's own transport parses each chunk of a stream in Python: 9 µs a token where aiohttp's C parser,
-which also joins what has come together, takes 0.7; and a request takes 0.2 ms where httpx takes 1.
+httpx's own transport parses each chunk of a stream in Python: 9 µs a token where a parser in C, and joining
+what has come together, takes 0.7; and a request takes 1 ms.
 """
 
 import asyncio
@@ -9,9 +10,11 @@ import contextlib
 import os
 import socket
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Protocol
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
@@ -20,10 +23,16 @@ from yarl import URL
 from app.core.errors import ConnectionLost, KonsiliumError, MalformedAnswer, ServerUnavailable
 from app.core.requests import trace
 from app.providers.deadline import CLOUD, Timeouts
+from app.providers.http_client import (
+    STALE_SECONDS,
+    Broken,
+    HttpClient,
+    NotConnected,
+    NotHttp,
+    Origin,
+    address_of,
+)
 from app.providers.upstream_errors import error_of_status
-
-STALE_SECONDS = 0.5
-"""Within which a connection closed before the request was read shows."""
 
 _NOT_OURS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 """Headers aiohttp would add by itself: the client above has said all there is to say."""
@@ -32,8 +41,9 @@ REST_SECONDS = 0.5
 REFUSAL_BYTES = 65536
 """As much of a refusal is read."""
 
-LOST = (aiohttp.ClientError, asyncio.IncompleteReadError, OSError, TimeoutError)
-"""What the pool and the bodies of its answers raise: `lost` tells it in our words."""
+_OURS = (Broken, NotConnected, NotHttp)
+LOST = (*_OURS, aiohttp.ClientError, asyncio.IncompleteReadError, OSError, TimeoutError)
+"""What either client and the bodies of its answers raise: `lost` tells it in our words."""
 
 
 @dataclass(slots=True)
@@ -56,7 +66,7 @@ def _open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     return socket.socket(family, kind, protocol)
 
 
-class AiohttpTransport:
+class Transport:
     """Lives as long as its server; makes no retries, follows no redirects, keeps no cookies."""
 
     def __init__(self, timeouts: Timeouts, *, local: bool, ca_file: str = "") -> None:
@@ -65,17 +75,19 @@ class AiohttpTransport:
         self._local = local
         self._ca_file = ca_file
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect)
-        self._unused_s = timeouts.unused
+        self._timeouts = timeouts
+        self._client: HttpClient | None = None
         self._session: aiohttp.ClientSession | None = None
         self._ssl: ssl.SSLContext | None = None
+        self._proxied: dict[Origin, bool] = {}
 
     @property
     def session(self) -> aiohttp.ClientSession:
-        """The pool itself, made at the first request: it belongs to the running loop."""
+        """aiohttp's pool, made at the first request that needs it: it belongs to the running loop."""
         if self._session is None:
             connector = aiohttp.TCPConnector(
                 limit=0,  # queues in front of local models are ours, not the pool's
-                keepalive_timeout=self._unused_s,
+                keepalive_timeout=self._timeouts.unused,
                 socket_factory=_open_socket,
             )
             self._session = aiohttp.ClientSession(
@@ -87,10 +99,26 @@ class AiohttpTransport:
             )
         return self._session
 
-    def _tls(self, scheme: str) -> ssl.SSLContext | bool:
+    @property
+    def client(self) -> HttpClient:
+        """Our own, likewise."""
+        if self._client is None:
+            connect_s, unused_s = self._timeouts.connect, self._timeouts.unused
+            self._client = HttpClient(self._tls, connect_s=connect_s, unused_s=unused_s)
+        return self._client
+
+    def _through_proxy(self, url: str) -> bool:
+        """Whether a proxy of the environment leads there."""
+        if self._local:
+            return False
+        origin = scheme, host, _ = address_of(url).origin
+        known = self._proxied.get(origin)
+        if known is None:
+            known = self._proxied[origin] = scheme in getproxies() and not proxy_bypass(host)
+        return known
+
+    def _tls(self) -> ssl.SSLContext:
         """certifi's authorities, or SSL_CERT_FILE's, as httpx has them."""
-        if scheme != "https":
-            return True
         if self._ssl is None:
             self._ssl = httpx.create_ssl_context()
             if self._ca_file:
@@ -115,7 +143,12 @@ class AiohttpTransport:
         """
         try:
             known = (*headers.items(), *trace.get().items())
-            response = await self.send(method, URL(url), known, body, decompress=True)
+            response: Answering
+            if self._through_proxy(url):
+                sent = await self.send(method, URL(url), known, body, decompress=True)
+                response = _Proxied(sent)
+            else:
+                response = await self.client.request(method, url, known, body)
         except LOST as error:
             raise lost(error, server, model) from error
         answer = UpstreamAnswer(response, server, model)
@@ -133,11 +166,8 @@ class AiohttpTransport:
         *,
         decompress: bool = False,
     ) -> aiohttp.ClientResponse:
-        """Sends a request, and again where a kept connection turns out to be closed by then.
-
-        Such a request was never read: llama.cpp closes now and then after a stream, just as the next
-        call goes out. That shows at once; a server that closes later may have begun to work.
-        """
+        """Sends a request over aiohttp, and again where a kept connection turns out to be closed by then,
+        as `HttpClient.request` does."""
         clock = asyncio.get_running_loop().time
         while True:
             sent = _Sent()
@@ -151,7 +181,7 @@ class AiohttpTransport:
                     data=body or None,
                     allow_redirects=False,
                     auto_decompress=decompress,
-                    ssl=self._tls(url.scheme),
+                    ssl=self._tls() if url.scheme == "https" else True,
                 )
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 if sent.anew or clock() - start > STALE_SECONDS:
@@ -159,6 +189,9 @@ class AiohttpTransport:
 
     async def aclose(self) -> None:
         """Closes every connection."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -169,20 +202,72 @@ def lost(error: Exception, server: str, model: str | None) -> KonsiliumError:
     detail = f"{type(error).__name__}: {error}".removesuffix(": ")
     if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno:
         detail = f"{error.host}:{error.port}: {os.strerror(error.os_error.errno)}"
+    if isinstance(error, _OURS):
+        detail = str(error)
     match error:
         case (
-            aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError() | aiohttp.InvalidURL()
+            NotConnected()
+            | aiohttp.ClientConnectorError()
+            | aiohttp.ConnectionTimeoutError()
+            | aiohttp.InvalidURL()
         ):
             return ServerUnavailable(detail, server=server, model=model)
-        case aiohttp.ClientResponseError():
+        case NotHttp() | aiohttp.ClientResponseError():
             return MalformedAnswer(detail, server=server, model=model)
     return ConnectionLost(detail, server=server, model=model)
+
+
+class Answering(Protocol):
+    """An answer of either client."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """By their names in small letters."""
+        ...
+
+    @property
+    def at_end(self) -> bool:
+        """Whether its body was read to the end."""
+        ...
+
+    async def read(self) -> bytes:
+        """Some more of it, empty at the end."""
+        ...
+
+    def close(self) -> None:
+        """Keeps the connection where all was read, else ends it."""
+        ...
+
+
+class _Proxied:
+    """One of aiohttp's."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status: int = response.status
+        self.headers: Mapping[str, str] = response.headers  # by names in whatever case
+
+    @property
+    def at_end(self) -> bool:
+        return self._response.content.at_eof()
+
+    async def read(self) -> bytes:
+        return await self._response.content.readany()
+
+    def close(self) -> None:
+        if self.at_end:
+            self._response.release()
+        else:
+            self._response.close()
 
 
 class UpstreamAnswer:
     """What a server answers, byte for byte. Close it, whatever happens."""
 
-    def __init__(self, response: aiohttp.ClientResponse, server: str, model: str | None) -> None:
+    def __init__(self, response: Answering, server: str, model: str | None) -> None:
         self._response = response
         self._server, self._model = server, model
         self._seen = b""
@@ -190,7 +275,7 @@ class UpstreamAnswer:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Their names may be written in any case."""
+        """By their names in small letters."""
         return self._response.headers
 
     async def next(self) -> bytes:
@@ -202,9 +287,19 @@ class UpstreamAnswer:
             seen, self._seen = self._seen, b""
             return seen
         try:
-            return await self._response.content.readany()
+            return await self._response.read()
         except LOST as error:
             raise lost(error, self._server, self._model) from error
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """All of it as it comes; closes the answer where it is read to its end, or left."""
+        whole = False
+        try:
+            while data := await self.next():
+                yield data
+            whole = True
+        finally:
+            await self.close(whole=whole)
 
     async def peek(self) -> bytes:
         """The first bytes, which `next` gives once more. Raises as `next`."""
@@ -213,15 +308,8 @@ class UpstreamAnswer:
 
     async def body(self) -> bytes:
         """All of it; closes the answer."""
-        whole = False
-        try:
-            parts = []
-            while data := await self.next():
-                parts.append(data)
-            whole = True
-            return b"".join(parts)
-        finally:
-            await self.close(whole=whole)
+        async with contextlib.aclosing(self.pieces()) as pieces:
+            return b"".join([piece async for piece in pieces])
 
     async def beginning(self, size: int) -> bytes:
         """The first `size` bytes, or what came of them; closes the answer."""
@@ -237,16 +325,12 @@ class UpstreamAnswer:
     async def close(self, *, whole: bool = False) -> None:
         """Keeps the connection where the body was read to its end (`whole` reads what little is left),
         else closes it, and the model stops."""
-        content = self._response.content
-        if whole and not content.at_eof():
+        if whole and not self._response.at_end:
             with contextlib.suppress(TimeoutError, KonsiliumError):
                 async with asyncio.timeout(REST_SECONDS):
                     while await self.next():
                         pass
-        if content.at_eof():
-            self._response.release()
-        else:
-            self._response.close()
+        self._response.close()
 
 
 LOOK_SECONDS = 2.5
@@ -255,7 +339,7 @@ LOOK_SECONDS = 2.5
 async def reachable(url: str) -> bool:
     """Whether anything answers there over HTTP, whatever its status, within 2.5 s; the environment's
     proxies are used as for any cloud. No key is sent."""
-    transport = AiohttpTransport(CLOUD, local=False)
+    transport = Transport(CLOUD, local=False)
     try:
         async with asyncio.timeout(LOOK_SECONDS):
             response = await transport.send("HEAD", URL(url), (("user-agent", "konsilium"),), b"")

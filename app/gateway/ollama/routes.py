@@ -1,6 +1,7 @@
 """What else there is of Ollama's API: lists of models, embeddings, and models kept on a server."""
 
 import contextlib
+import json
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from hashlib import sha256
@@ -144,8 +145,10 @@ class OllamaApi:
         began = time.perf_counter()
         vectors, tokens, name = await self._vectors(x, caller, asked, embedding_texts(asked))
         spent = int((time.perf_counter() - began) * 1e9)
-        answer = {"model": name, "embeddings": vectors, "total_duration": spent}
-        await x.reply_json(answer | {"load_duration": 0, "prompt_eval_count": tokens})
+        facts = {"total_duration": spent, "load_duration": 0, "prompt_eval_count": tokens}
+        head = b'{"model":' + json.dumps(name).encode() + b',"embeddings":['
+        rows = [part for vector in vectors for part in (b",", vector)][1:]
+        await x.reply(200, [head, *rows, b"]," + json.dumps(facts).encode()[1:]])
 
     async def embed_one(self, x: Exchange) -> None:
         """The older form: one text, one vector."""
@@ -154,22 +157,22 @@ class OllamaApi:
         if not isinstance(prompt := asked.get("prompt"), str):
             raise InvalidField("`prompt` must be a text.", "prompt")
         vectors, *_ = await self._vectors(x, caller, asked, [prompt])
-        await x.reply_json({"embedding": vectors[0]})
+        await x.reply(200, b'{"embedding":' + vectors[0] + b"}")
 
     async def _vectors(
         self, x: Exchange, caller: Caller, asked: Json, texts: list[str]
-    ) -> tuple[list[list[float]], int, str]:
+    ) -> tuple[list[bytes], int, str]:
         services, name = self._services, self._named(asked, caller)
         targets = services.candidates(caller, name)
         dimensions = whole_number(asked, "dimensions", minimum=1)
         tokens = max(1, tokens_of_characters(sum(map(len, texts))))
 
-        async def attempt(ref: ModelRef) -> tuple[list[list[float]], int]:
+        async def attempt(ref: ModelRef) -> tuple[list[bytes], int]:
             call = services.models.embedding(
                 ref, texts, dimensions=dimensions, request_id=x.request_id
             )
             try:
-                return await call.vectors(), call.record.usage.input_tokens or 0
+                return await call.texts(), call.record.usage.input_tokens or 0
             finally:
                 if call.record.total_s is not None:
                     services.recorder.note(caller, call.record)

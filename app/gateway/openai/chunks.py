@@ -5,7 +5,6 @@ from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring as quoted
 from typing import Any
-from uuid import uuid4
 
 from app.core.events import (
     Finished,
@@ -15,6 +14,7 @@ from app.core.events import (
     TextWasThinking,
     ToolCallDelta,
 )
+from app.core.ids import random_hex
 from app.core.sse import DONE, encode
 from app.core.usage import Usage
 from app.gateway.face import Collected, call_id, collected
@@ -35,7 +35,7 @@ class CompletionHeader:
     @classmethod
     def new(cls, model: str, *, legacy: bool = False) -> "CompletionHeader":
         """With a fresh id."""
-        return cls(model, legacy, f"{'cmpl' if legacy else 'chatcmpl'}-{uuid4().hex}")
+        return cls(model, legacy, f"{'cmpl' if legacy else 'chatcmpl'}-{random_hex()}")
 
     @property
     def object(self) -> str:

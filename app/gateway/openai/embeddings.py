@@ -4,7 +4,7 @@ little-endian float32 as openai-python asks for."""
 import base64
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from app.completion.attempts import whole_elsewhere
@@ -59,11 +59,11 @@ class Embeddings:
                 ),
             )
 
-    async def _answer(self, ref: ModelRef, request: RawRequest, caller: Caller) -> bytes:
+    async def _answer(self, ref: ModelRef, request: RawRequest, caller: Caller) -> Sequence[bytes]:
         passed = self._services.models.raw_call(ref, request)
         if passed is not None:
             try:
-                return (await passed.answer()).body
+                return (await passed.answer()).pieces
             finally:
                 self._note(caller, passed.record)
         assert isinstance(request.body, Mapping)  # noqa: S101 - as it was made above
@@ -77,28 +77,30 @@ class Embeddings:
             request_id=request.request_id,
         )
         try:
-            vectors = await call.vectors()
+            if form == "float":
+                values = await call.texts()
+            else:
+                vectors = await call.vectors()
+                values = [_packed(vector) async for vector in unhurried(vectors)]
         finally:
             self._note(caller, call.record)
-        return await _answer(ref, vectors, call.record.usage.input_tokens or 0, form)
+        return _answer(ref, values, call.record.usage.input_tokens or 0)
 
     def _note(self, caller: Caller, record: CallRecord) -> None:
         if record.total_s is not None:
             self._services.recorder.note(caller, record)
 
 
-async def _answer(ref: ModelRef, vectors: list[list[float]], tokens: int, form: str) -> bytes:
-    """Written vector by vector: streams go on meanwhile."""
-    rows = [
-        f'{{"object":"embedding","index":{index},"embedding":{json.dumps(_encoded(vector, form))}}}'
-        async for index, vector in unhurried(enumerate(vectors))
-    ]
-    head = f'{{"object":"list","model":{json.dumps(str(ref))},"data":['
+def _answer(ref: ModelRef, values: list[bytes], tokens: int) -> list[bytes]:
+    pieces = [f'{{"object":"list","model":{json.dumps(str(ref))},"data":['.encode()]
+    for index, value in enumerate(values):
+        comma = "," if index else ""
+        head = f'{comma}{{"object":"embedding","index":{index},"embedding":'
+        pieces += (head.encode(), value, b"}")
     usage = f'],"usage":{{"prompt_tokens":{tokens},"total_tokens":{tokens}}}}}'
-    return (head + ",".join(rows) + usage).encode()
+    return [*pieces, usage.encode()]
 
 
-def _encoded(vector: list[float], form: str) -> list[float] | str:
-    if form == "float":
-        return vector
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode("ascii")
+def _packed(vector: list[float]) -> bytes:
+    """As JSON: a text of base64."""
+    return b'"' + base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)) + b'"'

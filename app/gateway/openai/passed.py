@@ -74,7 +74,7 @@ class Passed:
                 if self._path == TRANSCRIPTIONS:  # a 400 since it is there: programs know it so
                     raise Unsupported(error.detail, server=error.server, model=name) from error
                 raise
-            await x.reply(200, answer.body, content_type=answer.content_type.encode("latin-1"))
+            await x.reply(200, answer.pieces, content_type=answer.content_type.encode("latin-1"))
 
     async def _answer(self, ref: ModelRef, request: RawRequest, caller: Caller) -> RawAnswer:
         call = self._services.models.raw_call(ref, request)

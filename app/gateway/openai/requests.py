@@ -352,12 +352,17 @@ _ONE_AT_A_TIME = ("n", "best_of", "echo")
 
 def without_parameters(body: Json, *, mode: bool = False, legacy: bool = False) -> dict[str, Any]:
     """The body without what would be refused though an answer is one without it: in a council (`mode`)
-    also tools, formats and samplers, of a text that is continued (`legacy`) tools and formats."""
+    also tools, formats and samplers, of a text that is continued (`legacy`) tools and formats, of all a
+    format of a kind that is not known here."""
     left_out = {*_ONE_AT_A_TIME}
     if mode:
         left_out |= {*_NOT_IN_MODES, "response_format", "top_p"}
     if legacy:
         left_out |= {"tools", "response_format"}
+    try:
+        _response_format(body.get("response_format"))
+    except InvalidField:
+        left_out.add("response_format")
     return {name: value for name, value in body.items() if name not in left_out}
 
 

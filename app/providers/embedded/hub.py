@@ -24,7 +24,7 @@ from app.core.errors import (
     WrongKey,
 )
 from app.providers.deadline import CLOUD
-from app.providers.transport import AiohttpTransport
+from app.providers.transport import Transport
 from app.providers.upstream_errors import retry_after
 
 _HUB_FILE = re.compile(
@@ -90,7 +90,7 @@ class Hub:
     def __init__(self, base_url: str, *, silence_seconds: float = SILENCE_SECONDS) -> None:
         self._base_url = base_url.rstrip("/")
         self._silence = silence_seconds
-        self._pool = AiohttpTransport(CLOUD, local=False)
+        self._pool = Transport(CLOUD, local=False)
 
     async def aclose(self) -> None:
         """Closes every connection."""

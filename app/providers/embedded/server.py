@@ -18,6 +18,7 @@ from app.core.ports import TokenCounter
 from app.core.requests import ModelRequest
 from app.core.turns import now
 from app.core.usage import Usage
+from app.core.vectors import Vectors
 from app.providers.deadline import LOCAL, Timeouts
 from app.providers.embedded.gguf import Header, read_header
 from app.providers.embedded.llama import Llama, started
@@ -111,7 +112,7 @@ class EmbeddedServer:
 
     async def embed(
         self, model: str, texts: Sequence[str], dimensions: int | None = None
-    ) -> tuple[list[list[float]], Usage]:
+    ) -> tuple[Vectors, Usage]:
         raise Unsupported("the embedded model only writes", server=NAME, model=model)
 
     async def count_tokens(self, model: str, text: str) -> int:

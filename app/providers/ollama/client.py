@@ -3,20 +3,19 @@
 import asyncio
 import json
 import os
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any
 
 import aiohttp
 from pydantic import ValidationError
 from yarl import URL
 
-from app.core.concurrency import unhurried
 from app.core.errors import FirstTokenTimeout
 from app.core.reading import read_careless_json
+from app.core.vectors import Lifted, lifted
 from app.providers.deadline import Timeouts
-from app.providers.transport import AiohttpTransport, UpstreamAnswer
+from app.providers.transport import Transport, UpstreamAnswer
 from app.providers.upstream_errors import error_in_body, not_the_protocol
 
 # The package `ollama` gives us the shapes of Ollama's answers. At its import it makes a client of its own,
@@ -40,16 +39,6 @@ with _without_environment():
     from ollama import ShowResponse as ShowResponse
 
 
-_VECTORS = re.compile(rb'"embeddings"\s*:\s*\[(?=\s*\[)')
-_VECTOR = re.compile(rb"\s*+(?:,\s*+)?(\[[^\[\]]*+\])")
-
-
-def _rows(text: bytes, at: int) -> Iterator[re.Match[bytes]]:
-    while (row := _VECTOR.match(text, at)) is not None:
-        yield row
-        at = row.end()
-
-
 class OllamaClient:
     """Requests to one server over its one pool of connections."""
 
@@ -60,7 +49,7 @@ class OllamaClient:
         self.url = str(address.with_user(None)).rstrip("/")
         self.on_this_machine = address.host in ("localhost", "127.0.0.1", "::1")
         self._seconds = timeouts.first_token  # any call may load a model
-        self._transport = AiohttpTransport(timeouts, local=True)
+        self._transport = Transport(timeouts, local=True)
         self._headers = {
             "accept": "application/x-ndjson, application/json, */*",
             "accept-encoding": "identity",
@@ -84,7 +73,7 @@ class OllamaClient:
         *,
         method: str = "POST",
     ) -> UpstreamAnswer:
-        """POSTs JSON, as `AiohttpTransport.open` does."""
+        """POSTs JSON, as `Transport.open` does."""
         headers = self._headers | {"content-type": "application/json"}
         if request_id:
             headers["x-request-id"] = request_id
@@ -119,27 +108,22 @@ class OllamaClient:
         texts: list[str],
         keep_alive: str | float | None,
         dimensions: int | None = None,
-    ) -> dict[str, Any]:
-        """POST /api/embed. Vectors are read one by one: a thousand at once would hold up everybody
-        else."""
+    ) -> Lifted:
+        """POST /api/embed: the answer, and the vectors that stood in it."""
         body: dict[str, Any] = {"model": model, "input": texts, "truncate": False}
         if keep_alive is not None:
             body["keep_alive"] = keep_alive
         if dimensions is not None:
             body["dimensions"] = dimensions
-        said = await self._said("/api/embed", body, model)
-        begun = _VECTORS.search(said)
-        if begun is None:
-            return self._object(said, model)
-        end, rows = begun.end(), []
-        try:
-            async for row in unhurried(_rows(said, end)):
-                rows.append(read_careless_json(row[1]))
-                end = row.end()
-        except ValueError as error:
-            raise not_the_protocol(self.server, model, said) from error
-        answer = self._object(said[: begun.end()] + said[end:], model)
-        return answer | {"embeddings": rows}
+        async with self._in_time(model):
+            answer = await self.post("/api/embed", body, model)
+            try:
+                async with aclosing(answer.pieces()) as pieces:
+                    said = await lifted(pieces)
+            except ValueError as error:
+                raise not_the_protocol(self.server, model, str(error).encode()) from error
+        self._check(said.answer, model)
+        return said
 
     async def delete(self, model: str) -> None:
         """DELETE /api/delete."""
@@ -163,10 +147,15 @@ class OllamaClient:
     async def _said(
         self, path: str, body: dict[str, Any], model: str, *, method: str = "POST"
     ) -> bytes:
+        async with self._in_time(model):
+            answer = await self.post(path, body, model, method=method)
+            return await answer.body()
+
+    @asynccontextmanager
+    async def _in_time(self, model: str) -> AsyncGenerator[None, None]:
         try:
             async with asyncio.timeout(self._seconds):
-                answer = await self.post(path, body, model, method=method)
-                return await answer.body()
+                yield
         except TimeoutError as error:
             late = f"nothing within {self._seconds:g} s"
             raise FirstTokenTimeout(late, server=self.server, model=model) from error
@@ -176,8 +165,11 @@ class OllamaClient:
             parsed = read_careless_json(body)
         except ValueError as error:
             raise not_the_protocol(self.server, model, body) from error
+        return self._check(parsed, model)
+
+    def _check(self, parsed: Any, model: str | None) -> dict[str, Any]:
         if not isinstance(parsed, dict):
-            raise not_the_protocol(self.server, model, body)
+            raise not_the_protocol(self.server, model, repr(parsed).encode())
         if parsed.get("error"):
             raise error_in_body(self.server, model, parsed)
         return parsed

@@ -3,12 +3,12 @@
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
 
-from app.core.concurrency import unhurried
 from app.core.models import Capability, ServerState
 from app.core.ports import PullProgress, RawModel
 from app.core.providers import Preset
 from app.core.requests import ModelRequest
 from app.core.usage import Usage
+from app.core.vectors import Vectors
 from app.providers.deadline import LOCAL, Timeouts
 from app.providers.ollama.chat import OllamaModel
 from app.providers.ollama.client import OllamaClient
@@ -74,17 +74,16 @@ class OllamaServer:
 
     async def embed(
         self, model: str, texts: Sequence[str], dimensions: int | None = None
-    ) -> tuple[list[list[float]], Usage]:
+    ) -> tuple[Vectors, Usage]:
         """One vector a text."""
         if not texts:
-            return [], Usage(input_tokens=0)
-        answer = await self._client.embed(model, list(texts), self._keep_alive, dimensions)
+            return Vectors([]), Usage(input_tokens=0)
+        said = await self._client.embed(model, list(texts), self._keep_alive, dimensions)
         try:
-            rows = answer["embeddings"]
-            vectors = [list(map(float, vector)) async for vector in unhurried(rows)]
+            vectors = Vectors([said.text(place) for place in said.answer["embeddings"]])
         except WRONG_SHAPE as error:
-            raise not_the_protocol(self.name, model, repr(answer).encode()) from error
-        return vectors, Usage(input_tokens=tokens(answer.get("prompt_eval_count")))
+            raise not_the_protocol(self.name, model, repr(said.answer).encode()) from error
+        return vectors, Usage(input_tokens=tokens(said.answer.get("prompt_eval_count")))
 
     async def count_tokens(self, model: str, text: str) -> int:
         """By `/api/tokenize`, which is proposed for Ollama and in some builds of it; raises the server's

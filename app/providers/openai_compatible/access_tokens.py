@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from app.core.errors import BadRequest, MalformedAnswer, WrongKey
 from app.core.reading import read_json
-from app.providers.transport import AiohttpTransport
+from app.providers.transport import Transport
 from app.providers.upstream_errors import WRONG_SHAPE
 
 RENEWED_SECONDS = 60.0
@@ -27,7 +27,7 @@ class AccessTokens:
         url: str,
         scope: str,
         key: str,
-        transport: AiohttpTransport,
+        transport: Transport,
         server: str,
         clock: Callable[[], float] = time.time,
     ) -> None:

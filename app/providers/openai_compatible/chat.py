@@ -29,6 +29,7 @@ from app.providers.openai_compatible.functions import with_functions
 from app.providers.openai_compatible.passing import StreamMender
 from app.providers.openai_compatible.refused import (
     DROPPED,
+    FORMAT,
     OPTIONAL,
     WITH_FORMAT,
     RefusedParameters,
@@ -186,7 +187,7 @@ class OpenAICompatibleModel:
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         whole = {"object": "list", "data": rows, "model": self._ref, "usage": usage}
         return RawAnswer(
-            _dumped(whole),
+            [_dumped(whole)],
             answer.content_type,
             Finished("stop", Usage(input_tokens=tokens or None)),
         )
@@ -202,20 +203,21 @@ class OpenAICompatibleModel:
             with deadline:
                 answer = await deadline.wait(self._posted(request))
                 limit = MAX_EVENT_BYTES if request.path in COMPLETIONS else MAX_ANSWER_BYTES
-                body = await self._body(answer, deadline, limit)
+                pieces = await self._pieces(answer, deadline, limit)
             whole = True
             kind = answer.headers.get("content-type", "application/json")
             if request.path in COMPLETIONS:
-                body = body.strip()
+                body = b"".join(pieces).strip()
                 body, finished = mended_answer(
                     self._server, self._name, body, functions=self._functions(request)
                 )
-                return RawAnswer(named(body, self._ref), "application/json", finished)
-            if (error := _error_in(self._server, self._name, body)) is not None:
+                return RawAnswer(named([body], self._ref), "application/json", finished)
+            pieces = _with_whole_ends(pieces)
+            if (error := _error_in(self._server, self._name, pieces)) is not None:
                 raise error
             if request.path == EMBEDDINGS:
-                body = named(body, self._ref)
-            return RawAnswer(body, kind, Finished("stop", _usage_at_the_end(body)))
+                pieces = named(pieces, self._ref)
+            return RawAnswer(pieces, kind, Finished("stop", _usage_at_the_end(pieces)))
         except KonsiliumError as error:
             self._place(error)
             raise
@@ -223,7 +225,9 @@ class OpenAICompatibleModel:
             if answer is not None:
                 await answer.close(whole=whole)
 
-    async def _body(self, answer: UpstreamAnswer, deadline: StreamDeadline, limit: int) -> bytes:
+    async def _pieces(
+        self, answer: UpstreamAnswer, deadline: StreamDeadline, limit: int
+    ) -> list[bytes]:
         parts: list[bytes] = []
         size = 0
         while data := await deadline.wait(answer.next()):
@@ -231,7 +235,7 @@ class OpenAICompatibleModel:
             size += len(data)
             if size > limit:
                 raise MalformedAnswer(f"an answer of more than {limit} bytes")
-        return b"".join(parts)
+        return parts
 
     def _posting(self, request: ModelRequest) -> Post:
         return lambda body: self._client.post(
@@ -250,8 +254,10 @@ class OpenAICompatibleModel:
             sent = self._refused.apply(self._ref, body, optional)
             answer, refusal = await self._tried(post, _dumped(sent))
             if refusal is not None:
-                if self._refused.learn(self._ref, sent, refusal, optional):
+                if name := self._refused.learn(self._ref, sent, refusal, optional):
                     log.info("%s: %s", self._ref, refusal.detail)
+                    if name == FORMAT:  # of this call in any case, whatever is remembered
+                        body = {key: value for key, value in body.items() if key != FORMAT}
                     if answer is not None:
                         await answer.close()
                     continue
@@ -353,26 +359,35 @@ def _dumped(body: Mapping[str, Any]) -> bytes:
 _MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*+"')
 
 
-def named(body: bytes, name: str) -> bytes:
+def named(pieces: list[bytes], name: str) -> list[bytes]:
     """An answer under the name that the model has here; where it is written is found, not parsed: in a
-    JSON text quotes are escaped, so that no text of a model reads like it."""
+    JSON text quotes are escaped, so that no text of a model reads like it. It stands near one of its ends
+    (`_with_whole_ends`)."""
     ours = b'"model":' + json.dumps(name, ensure_ascii=False).encode("utf-8", "replace")
-    found = _MODEL.search(body, 0, _NEAR_THE_END)
-    if found is None and len(body) > _NEAR_THE_END:
-        found = _MODEL.search(body, len(body) - _NEAR_THE_END)
-    if found is None:
-        return body
-    whole = memoryview(body)  # many vectors are many megabytes: they are copied once
-    return b"".join((whole[: found.start()], ours, whole[found.end() :]))
+    last = len(pieces[-1])
+    for at, begin, end in ((0, 0, _NEAR_THE_END), (-1, max(0, last - _NEAR_THE_END), last)):
+        if (found := _MODEL.search(pieces[at], begin, end)) is not None:
+            pieces[at] = pieces[at][: found.start()] + ours + pieces[at][found.end() :]
+            break
+    return pieces
+
+
+def _with_whole_ends(pieces: list[bytes]) -> list[bytes]:
+    """The same pieces, the first and the last no shorter than `_NEAR_THE_END`; one where they are few."""
+    for at in (0, -1):
+        while len(pieces) > 1 and len(pieces[at]) < _NEAR_THE_END:
+            two = slice(0, 2) if at == 0 else slice(-2, None)
+            pieces[two] = [b"".join(pieces[two])]
+    return pieces or [b""]
 
 
 _USAGE = re.compile(rb'"usage"\s*:\s*(\{[^{}]*\})')
 _NEAR_THE_END = 4096
 
 
-def _usage_at_the_end(body: bytes) -> Usage:
+def _usage_at_the_end(pieces: list[bytes]) -> Usage:
     """The usage of a body that may be large: found, not parsed."""
-    for part in (body[-_NEAR_THE_END:], body[:_NEAR_THE_END]):
+    for part in (pieces[-1][-_NEAR_THE_END:], pieces[0][:_NEAR_THE_END]):
         if found := _USAGE.search(part):
             try:
                 return usage_of(read_json(found[1]))
@@ -381,9 +396,10 @@ def _usage_at_the_end(body: bytes) -> Usage:
     return Usage()
 
 
-def _error_in(server: str, model: str, body: bytes) -> KonsiliumError | None:
+def _error_in(server: str, model: str, pieces: list[bytes]) -> KonsiliumError | None:
     """The error that a small JSON body of a status 200 is, if it is one."""
-    if len(body) > _NEAR_THE_END or not body.startswith((b"{", b"[")):
+    body = pieces[0]
+    if len(pieces) > 1 or len(body) > _NEAR_THE_END or not body.startswith((b"{", b"[")):
         return None
     try:
         said = read_json(body)

@@ -6,14 +6,14 @@ from app.core.errors import WrongKey
 from app.core.providers import Preset
 from app.core.reading import read_careless_json
 from app.providers.openai_compatible.access_tokens import AccessTokens
-from app.providers.transport import AiohttpTransport, UpstreamAnswer
+from app.providers.transport import Transport, UpstreamAnswer
 from app.providers.upstream_errors import not_the_protocol
 
 
 class OpenAIClient:
     """Requests to one server, signed with its key."""
 
-    def __init__(self, preset: Preset, key: str, transport: AiohttpTransport) -> None:
+    def __init__(self, preset: Preset, key: str, transport: Transport) -> None:
         self.preset = preset
         self.server = preset.name
         self._key = key
@@ -42,7 +42,7 @@ class OpenAIClient:
         request_id: str | None = None,
         content_type: str = "application/json",
     ) -> UpstreamAnswer:
-        """POSTs to that path, or absolute URL, as `AiohttpTransport.open` does."""
+        """POSTs to that path, or absolute URL, as `Transport.open` does."""
         headers = self._headers | {"content-type": content_type}
         if request_id:
             headers["x-client-request-id"] = request_id

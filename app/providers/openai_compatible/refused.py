@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from app.core.concurrency import BackgroundTasks
 from app.core.errors import BadRequest, KonsiliumError, ServerFault, Unsupported
 
-SCOPE, KEY = "refused-parameters", "models"
+SCOPE = "refused-parameters"
 REMEMBERED_SECONDS = 7 * 86_400.0
 """Then it is tried again: models and the servers before them change."""
 
@@ -86,7 +86,7 @@ _GOES_ALONG = {
 RENAMED = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 
 _SAID = {
-    FORMAT: "(?:response_format|json_schema|json_object|structured[ _]outputs?)",
+    FORMAT: "(?i:response[_ ]format|json[_ ](?:schema|object|mode)|structured[ _]outputs?)",
     "stream": "(?:['\"`]stream['\"`]|[Ss]treaming|to stream|body\\.stream|: stream\\))",
     "tools": r"(?:body\.)?tools(?!\[|\.\w)",  # one of them that is wrong is another matter
     "functions": r"(?:body\.)?functions(?!\[|\.\w)",
@@ -103,6 +103,17 @@ _REFUSING = re.compile(
     re.IGNORECASE,
 )
 """That the parameter is not taken at all; `must be at most 4096` is another matter."""
+_FORMATS = "['\"`]?(?:text|json_object|json_schema)\\b"
+_OTHER_FORMAT = re.compile(
+    rf"(?:must|should) be (?:one of:? |either )?{_FORMATS}|supported (?:values|types|formats)\b.{{0,20}}{_FORMATS}"
+    rf"|only .{{0,40}}{_FORMATS}.{{0,12}} (?:is|are) (?:supported|allowed)|mode is not enabled",
+    re.IGNORECASE,
+)
+"""That a format of that kind is not taken, in the words of those who name the kinds that are."""
+_OF_THE_SCHEMA = re.compile(
+    r"invalid schema|(?:schema|grammar) (?:for|in|is)\b|\bkeyword|json_schema\.\w", re.IGNORECASE
+)
+"""That this one schema is not taken: others may be."""
 _WORD = re.compile(r"\w+")
 _NEAR_THE_PLACE = 300
 """Characters behind the word `messages` in which a refusal names the field."""
@@ -111,7 +122,7 @@ _NEAR_THE_PLACE = 300
 class Store(Protocol):
     """Where it is remembered."""
 
-    async def get(self, scope: str, key: str) -> Mapping[str, Any] | None: ...
+    async def items(self, scope: str) -> dict[str, Mapping[str, Any]]: ...
 
     async def put(self, scope: str, key: str, value: Mapping[str, Any]) -> None: ...
 
@@ -129,9 +140,11 @@ class RefusedParameters:
 
     async def load(self) -> None:
         """Reads what earlier runs found. Raises StorageUnavailable."""
-        stored = await self._store.get(SCOPE, KEY) if self._store else None
-        for model, found in (stored or {}).items():
-            self._known[model] = {name: (str(new), float(at)) for name, (new, at) in found.items()}
+        stored = await self._store.items(SCOPE) if self._store else {}
+        for key, fact in stored.items():
+            name, _, model = key.partition(" ")
+            if model:
+                self._known.setdefault(model, {})[name] = str(fact["other"]), float(fact["at"])
 
     def of(self, model: str) -> dict[str, str]:
         """Parameter -> its other name, or "" where it is left out, as found within a week."""
@@ -166,25 +179,21 @@ class RefusedParameters:
         body: Mapping[str, Any],
         error: KonsiliumError,
         optional: Sequence[str] = OPTIONAL,
-    ) -> bool:
-        """Whether that refusal was of one of those parameters, and the body has it, or of a field of its
-        messages; it is remembered then."""
+    ) -> str | None:
+        """The one of those parameters, or the field of messages as `messages.<field>`, that the refusal is
+        about and the body has. It is remembered then, but for a format whose schema alone was refused."""
         name = refused_parameter(body, error, optional) or _refused_of_messages(body, error)
-        if name is None:
-            return False
+        if name is None or (name == FORMAT and _OF_THE_SCHEMA.search(error.detail)):
+            return name
         other = RENAMED.get(name, "")
         if other in body or other in self.of(model):
             other = ""
-        self._known.setdefault(model, {})[name] = (other, self._clock())
-        if self._store is not None:
-            self._writing.start(self._store.put(SCOPE, KEY, self._stored()))
-        return True
-
-    def _stored(self) -> dict[str, Any]:
-        return {
-            model: {name: list(fact) for name, fact in found.items()}
-            for model, found in self._known.items()
-        }
+        at = self._clock()
+        self._known.setdefault(model, {})[name] = (other, at)
+        if self._store is not None:  # a row for each: other processes find others at the same time
+            fact = {"other": other, "at": at}
+            self._writing.start(self._store.put(SCOPE, f"{name} {model}", fact))
+        return name
 
 
 def refused_parameter(
@@ -195,7 +204,9 @@ def refused_parameter(
     if not isinstance(error, BadRequest | Unsupported | ServerFault):
         return None
     if not _REFUSING.search(error.detail):
-        return None
+        if not _OTHER_FORMAT.search(error.detail):
+            return None
+        optional = [name for name in optional if name == FORMAT]
     said = {name: _named(name).search(error.detail) for name in optional}
     named = [name for name in optional if name in body and said[name]]
     if named == ["temperature", "top_p"]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+from app.core.concurrency import unhurried
 from app.core.errors import (
     BadRequest,
     ContentFiltered,
@@ -31,17 +32,17 @@ from app.core.messages import Message
 from app.core.models import Capability, ModelProfile, ServerState
 from app.core.ports import ChatModel
 from app.core.providers import Preset
-from app.core.reading import read_json
 from app.core.requests import ModelRequest, RawRequest, Sampling
 from app.core.turns import now
 from app.core.usage import Usage
+from app.core.vectors import Vectors, lifted
 from app.providers.deadline import CLOUD, LOCAL, Timeouts
 from app.providers.openai_compatible import listing
 from app.providers.openai_compatible.chat import OpenAICompatibleModel
 from app.providers.openai_compatible.client import OpenAIClient
 from app.providers.openai_compatible.refused import RefusedParameters
 from app.providers.tokenizing import question, tokens_in
-from app.providers.transport import AiohttpTransport
+from app.providers.transport import Transport
 from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
 
 
@@ -58,7 +59,7 @@ class OpenAICompatibleServer:
     ) -> None:
         self._preset = preset
         self._timeouts = timeouts or (LOCAL if preset.local else CLOUD)
-        pool = AiohttpTransport(self._timeouts, local=preset.local, ca_file=preset.ca_file)
+        pool = Transport(self._timeouts, local=preset.local, ca_file=preset.ca_file)
         self._client = OpenAIClient(preset, key, pool)
         self._anonymous = OpenAIClient(preset, "", pool) if key else None
         self._thinking: dict[str, bool] = {}
@@ -151,9 +152,9 @@ class OpenAICompatibleServer:
 
     async def embed(
         self, model: str, texts: Sequence[str], dimensions: int | None = None
-    ) -> tuple[list[list[float]], Usage]:
+    ) -> tuple[Vectors, Usage]:
         """One vector a text, in as many requests as the server needs."""
-        vectors: list[list[float]] = []
+        vectors: list[bytes] = []
         tokens = 0
         step = self._preset.embeddings_at_once
         for start in range(0, len(texts), step):
@@ -166,14 +167,15 @@ class OpenAICompatibleServer:
                 body["dimensions"] = dimensions
             answer = await self.model(model).raw_answer(RawRequest("/embeddings", body))
             try:
-                rows = sorted(read_json(answer.body)["data"], key=lambda row: row.get("index", 0))
-                vectors += [row["embedding"] for row in rows]
+                said = await lifted(unhurried(answer.pieces))
+                rows = sorted(said.answer["data"], key=lambda row: row.get("index", 0))
+                vectors += [said.text(row["embedding"]) for row in rows]
             except WRONG_SHAPE as error:
-                raise not_the_protocol(self.name, model, answer.body) from error
+                raise not_the_protocol(self.name, model, answer.pieces[0]) from error
             tokens += answer.finished.usage.input_tokens or 0
             if len(rows) != len(batch):
                 raise not_the_protocol(self.name, model, b"another number of vectors than texts")
-        return vectors, Usage(input_tokens=tokens or None)
+        return Vectors(vectors), Usage(input_tokens=tokens or None)
 
     async def count_tokens(self, model: str, text: str) -> int:
         """By the path that its row names, else by `/tokenize` beside its `/v1`. Raises Unsupported for

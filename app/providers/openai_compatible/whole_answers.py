@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic_core import from_json
+
 from app.core.errors import IncompleteAnswer, MalformedAnswer
 from app.core.events import Finished
 from app.core.reading import clean
@@ -11,7 +13,7 @@ from app.core.usage import Usage
 from app.providers.chunks import Chunk, ChunkReader, parsed_chunks, unwrapped
 from app.providers.openai_compatible.straight import straighten
 from app.providers.openai_compatible.tool_calls import ToolCallIndexes
-from app.providers.openai_compatible.usage import counted, merged, usage_in, usage_of
+from app.providers.openai_compatible.usage import FREE, counted, merged, usage_in, usage_of
 from app.providers.shapes import FINISH_REASONS
 from app.providers.thinking import whole
 from app.providers.upstream_errors import WRONG_SHAPE, not_the_protocol
@@ -25,6 +27,8 @@ def mended_answer(
 
     Raises MalformedAnswer, IncompleteAnswer, or what the server says went wrong.
     """
+    if (ended := _plainly_ended(body)) is not None:
+        return body, ended
     chunks, done = _chunks(server, model, body)
     answer = unwrapped(chunks[0]) if len(chunks) == 1 else None
     changed = answer is None or answer is not chunks[0] or not body.startswith(b"{")
@@ -42,6 +46,54 @@ def mended_answer(
         return _dumped(answer) if changed else body, _ending(answer)
     except WRONG_SHAPE as error:
         raise not_the_protocol(server, model, body) from error
+
+
+_PLAIN = frozenset(
+    ("id", "object", "created", "model", "choices", "usage", "timings", "system_fingerprint")
+)
+_PLAIN_CHOICE = frozenset(("index", "message", "finish_reason", "logprobs"))
+_PLAIN_MESSAGE = frozenset(("role", "content"))
+_PLAIN_USAGE = frozenset(("prompt_tokens", "completion_tokens", "total_tokens"))
+
+
+def _plainly_ended(body: bytes) -> Finished | None:
+    """How an answer ended in which there is nothing to mend, what nearly all are: one text, in the very
+    shape of the protocol, and nothing else. None where it has to be looked at more closely."""
+    if not body.startswith(b"{"):
+        return None
+    try:
+        answer = from_json(body)
+        (choice,) = answer["choices"]
+        message, usage = choice["message"], answer["usage"]
+        text, reason = message["content"], choice["finish_reason"]
+        if not (
+            _has_only(answer, _PLAIN)
+            and _has_only(choice, _PLAIN_CHOICE)
+            and _has_only(message, _PLAIN_MESSAGE)
+            and type(choice.get("index", 0)) is int
+            and reason in ("stop", "length")
+            and type(text) is str
+            and whole(text) == ("", text)
+            and usage.keys() >= _PLAIN_USAGE
+            and FREE not in usage
+            and all(map(_is_count, usage.values()))
+        ):
+            return None
+    except WRONG_SHAPE:
+        return None
+    return Finished(reason, usage_of(usage, answer.get("timings")))
+
+
+def _has_only(holder: Chunk, names: frozenset[str]) -> bool:
+    """Whether all else that it has says nothing."""
+    return all(
+        name in names or value is None or (value == [] and name != "error")
+        for name, value in holder.items()
+    )
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int or (type(value) is dict and all(map(_is_count, value.values())))
 
 
 def _chunks(server: str, model: str, body: bytes) -> tuple[list[Chunk], bool]:

@@ -19,7 +19,7 @@ from app.providers.deadline import CLOUD
 from app.providers.openai_compatible import check_authorities
 from app.providers.openai_compatible.access_tokens import AccessTokens
 from app.providers.openai_compatible.server import OpenAICompatibleServer
-from app.providers.transport import AiohttpTransport
+from app.providers.transport import Transport
 from tests.simulators import GigaChatSimulator
 from tests.simulators.gigachat import FORBIDDEN, KEY
 
@@ -88,7 +88,7 @@ async def test_a_token_that_is_refused_before_its_time_is_fetched_anew_once(
 async def test_a_token_is_renewed_a_minute_before_it_ends(sber: GigaChatSimulator) -> None:
     now = [1_000_000.0]
     sber.lasts = 1800.0
-    transport = AiohttpTransport(CLOUD, local=True)
+    transport = Transport(CLOUD, local=True)
     tokens = AccessTokens(sber.token_url, "PERS", KEY, transport, "gigachat", lambda: now[0])
     await tokens.current()
     until = tokens.until

@@ -2,29 +2,26 @@
 
 import asyncio
 
-import aiohttp
 import pytest
-from yarl import URL
 
+from app.core.errors import ConnectionLost
 from app.providers.deadline import LOCAL
-from app.providers.transport import AiohttpTransport
+from app.providers.transport import Transport
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nkeep-alive: timeout=5\r\n\r\nok"
 
 
-async def status_of(pool: AiohttpTransport, url: str, n: int) -> int:
-    answer = await pool.send("POST", URL(url), (), b'{"n": %d}' % n)
-    await answer.read()
-    return answer.status
-
-
 async def requests_to(handle, count):
-    """The statuses of `count` requests, one after another, to a server of raw sockets."""
+    """The answers to `count` requests, one after another, of a server of raw sockets."""
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    pool = AiohttpTransport(LOCAL, local=True)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    pool = Transport(LOCAL, local=True)
     try:
-        return [await status_of(pool, f"http://127.0.0.1:{port}/", n) for n in range(count)]
+        answers = []
+        for n in range(count):
+            answer = await pool.open("POST", url, {}, b'{"n": %d}' % n, server="sim")
+            answers.append(await answer.body())
+        return answers
     finally:
         await pool.aclose()
         server.close()
@@ -41,7 +38,7 @@ async def test_a_connection_closed_after_its_first_answer_is_not_an_error() -> N
         await reader.read(1)  # the next request has begun to come
         writer.close()
 
-    assert await requests_to(answer_once, 3) == [200, 200, 200]
+    assert await requests_to(answer_once, 3) == [b"ok"] * 3
     assert connections == 3
 
 
@@ -54,6 +51,6 @@ async def test_a_fresh_connection_closed_without_a_word_is_one() -> None:
         await reader.readuntil(b"}")
         writer.close()
 
-    with pytest.raises(aiohttp.ServerDisconnectedError):
+    with pytest.raises(ConnectionLost):
         await requests_to(hang_up, 1)
     assert connections == 1

@@ -1,5 +1,6 @@
 """What a model refuses is left out or named otherwise, remembered, shown, and tried again in a week."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -14,7 +15,12 @@ from app.core.events import TextDelta
 from app.core.messages import Message, alternating
 from app.core.requests import JsonSchema, ModelRequest, RawRequest, Sampling
 from app.providers.openai_compatible import RefusedParameters, any_server
-from app.providers.openai_compatible.refused import DROPPED, KEY, SCOPE, refused_parameter
+from app.providers.openai_compatible.refused import (
+    DROPPED,
+    SCOPE,
+    WITH_FORMAT,
+    refused_parameter,
+)
 from app.providers.openai_compatible.server import OpenAICompatibleServer
 from app.providers.upstream_errors import error_in_body
 
@@ -31,8 +37,8 @@ class Memory:
     def __init__(self) -> None:
         self.kept: dict[tuple[str, str], Mapping[str, Any]] = {}
 
-    async def get(self, scope: str, key: str) -> Mapping[str, Any] | None:
-        return self.kept.get((scope, key))
+    async def items(self, scope: str) -> dict[str, Mapping[str, Any]]:
+        return {key: value for (within, key), value in self.kept.items() if within == scope}
 
     async def put(self, scope: str, key: str, value: Mapping[str, Any]) -> None:
         self.kept[scope, key] = value
@@ -104,7 +110,59 @@ async def test_a_refused_parameter_is_learned_once(names: tuple[str, ...]) -> No
         later = RefusedParameters(memory)
         await later.load()
         assert set(later.of("lab/odd")) == set(names)
-        assert (SCOPE, KEY) in memory.kept
+        assert all(scope == SCOPE for scope, _ in memory.kept)
+
+
+async def test_what_two_processes_find_at_once_is_remembered_both() -> None:
+    memory = Memory()
+    one, other = RefusedParameters(memory), RefusedParameters(memory)
+    for refused, name in ((one, "seed"), (other, "top_p")):
+        await refused.load()
+        assert refused.learn("lab/a b", {name: 1}, BadRequest(f"{name} is not supported"))
+    await asyncio.sleep(0)
+    later = RefusedParameters(memory)
+    await later.load()
+    assert later.of("lab/a b") == {"seed": "", "top_p": ""}
+
+
+FORMAT_REFUSED = [
+    "Invalid value: 'json_schema'. Supported values are: 'text' and 'json_object'. (response_format.type)",
+    "'response_format.type' must be 'json_schema' or 'text'",
+    "response_format.type: Input should be 'text' or 'json_object'",
+    "This model does not support response format `json_schema`. See supported models",
+    "JSON mode is not supported for this model",
+    "Json mode is not enabled for this model",
+    "response_format must be one of: text, json_object",
+    "Only response_format type 'json_object' is supported",
+    "Unknown response_format type: json_schema",
+]
+SCHEMA_REFUSED = [
+    "Invalid schema for response_format 'answer': In context=(), 'oneOf' is not permitted.",
+    "The schema in response_format uses unsupported keyword 'minLength'",
+    "Unknown parameter: 'response_format.json_schema.strict'.",
+]
+NOT_OF_THE_FORMAT = [
+    "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.",
+    "max_tokens must be at most 4096 with response_format",
+]
+
+
+@pytest.mark.parametrize("words", FORMAT_REFUSED + SCHEMA_REFUSED)
+def test_a_format_that_a_model_has_not_is_left_out_and_a_schema_of_which_it_has_others(
+    words: str,
+) -> None:
+    refused = RefusedParameters()
+    body: dict[str, Any] = {"response_format": {}, "messages": []}
+    assert refused.learn("lab/m", body, BadRequest(words), WITH_FORMAT) == "response_format"
+    assert ("response_format" in refused.of("lab/m")) is (words in FORMAT_REFUSED)
+
+
+@pytest.mark.parametrize("words", NOT_OF_THE_FORMAT)
+def test_what_is_said_of_a_format_beside_another_fault_costs_no_model_its_formats(
+    words: str,
+) -> None:
+    body: dict[str, Any] = {"response_format": {}, "messages": []}
+    assert refused_parameter(body, BadRequest(words), WITH_FORMAT) is None
 
 
 async def test_a_refusal_that_comes_with_status_200_is_learned_as_well() -> None:

@@ -9,6 +9,7 @@ from app.core.models import ModelProfile, ModelRef, ServerState
 from app.core.requests import ModelRequest
 from app.core.turns import now
 from app.core.usage import Usage
+from app.core.vectors import Vectors
 
 
 class FakeModel:
@@ -79,7 +80,7 @@ class FakeServer:
 
     async def embed(
         self, model: str, texts: Sequence[str], dimensions: int | None = None
-    ) -> tuple[list[list[float]], Usage]:
+    ) -> tuple[Vectors, Usage]:
         raise Unsupported("no embeddings", server=self.name, model=model)
 
     async def aclose(self) -> None:

@@ -37,7 +37,7 @@ class Call:
 class Servers:
     up: Sequence[ServerState]
     sound: RawAnswer = field(
-        default_factory=lambda: RawAnswer(b"ID3", "audio/mpeg", Finished("stop", Usage()))
+        default_factory=lambda: RawAnswer([b"ID3"], "audio/mpeg", Finished("stop", Usage()))
     )
     asked: list[tuple[ModelRef, RawRequest]] = field(default_factory=list)
 
@@ -99,7 +99,7 @@ async def test_a_text_becomes_sound_and_is_booked():
 
 async def test_what_is_no_sound_is_a_failure_and_without_a_model_nothing_is_asked():
     log = Log()
-    page = RawAnswer(b"<html>", "text/html", Finished("stop", Usage()))
+    page = RawAnswer([b"<html>"], "text/html", Finished("stop", Usage()))
     with pytest.raises(MalformedAnswer):
         await speech(Servers([LOCAL], page), log).sound("Hi", "ann")
     assert [record.outcome for record in log.seen] == [Outcome.FAILED]

@@ -369,6 +369,37 @@ def test_a_whole_answer_without_faults_goes_out_byte_for_byte() -> None:
     assert mended_answer("s", "m", body)[0] == body
 
 
+COUNTS = {"prompt_tokens": 2, "completion_tokens": 3, "total_tokens": 5}
+
+
+@pytest.mark.parametrize(
+    ("message", "fields"),
+    [
+        ({"content": "yes"}, {"usage": COUNTS}),
+        ({"content": "yes", "refusal": None, "tool_calls": []}, {"usage": COUNTS, "error": None}),
+        ({"content": ""}, {"usage": COUNTS, "timings": {"prompt_ms": 5, "predicted_ms": 7.5}}),
+        ({"content": "a < b"}, {"usage": COUNTS | {"total_tokens": 9}}),
+        ({"content": "yes"}, {"usage": COUNTS | {"prompt_tokens_details": {"cached_tokens": 1}}}),
+        ({"content": "yes"}, {"usage": COUNTS | {"precached_prompt_tokens": 7}}),
+        ({"content": "yes"}, {"usage": COUNTS | {"reasoning_tokens": 3, "total_tokens": 8}}),
+        ({"content": "yes"}, {"usage": COUNTS | {"total_tokens": "5"}}),
+        ({"content": "yes"}, {"usage": COUNTS | {"cost": None}}),
+        ({"content": "yes"}, {"usage": COUNTS, "error": []}),
+        ({"content": "yes", "reasoning": "hm"}, {"usage": COUNTS}),
+        ({"content": "<think>hm</think>yes"}, {"usage": COUNTS}),
+        ({"content": "analysishm assistantfinalyes"}, {"usage": COUNTS}),
+    ],
+)
+def test_an_answer_that_is_looked_at_briefly_comes_out_as_if_looked_at_closely(
+    message: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    body = json.dumps(whole(message, **fields)).encode()
+    sent, finished = mended_answer("s", "m", body)
+    closely, ended = mended_answer("s", "m", b"\n" + body)
+    assert json.loads(sent) == json.loads(closely)
+    assert finished == ended
+
+
 def test_a_whole_tool_call_ends_as_one() -> None:
     body = json.dumps(whole({"content": None, "tool_calls": [call("a", "f")]})).encode()
     sent, finished = mended_answer("s", "m", body)
