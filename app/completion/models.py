@@ -21,6 +21,8 @@ from app.core.requests import ModelRequest, RawRequest
 from app.core.usage import Cost, Usage
 
 NEAR_NAMES = 3
+LONGEST_NAME = 300
+"""Characters; no model's name is longer, and to look for what is near to a million takes seconds."""
 NEAR_SCORE = 60.0
 """Out of 100, by rapidfuzz's weighted ratio."""
 
@@ -195,6 +197,8 @@ class Models:
         return found[0].ref if found else None
 
     def _not_found(self, name: str) -> ModelNotFound:
+        if len(name) > LONGEST_NAME:
+            return ModelNotFound(f"no model has a name of {len(name)} characters")
         server, slash, model = name.partition("/")
         return ModelNotFound(
             f"no model {name}",

@@ -1,6 +1,5 @@
 """Rows to values and back."""
 
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ from sqlalchemy import Row
 
 from app.core.errors import NotFound
 from app.core.events import StepKind
+from app.core.normal_forms import normalized
 from app.core.people import User
 from app.core.threads import ElementRecord, FeedbackRecord, ThreadRecord
 from app.core.turns import StepRecord
@@ -178,4 +178,4 @@ def refuse_unstorable(*ids: str) -> None:
 
 def fold(text: str) -> str:
     """`text` as comparisons see it: one form of each letter, no case, `е` for `ё`."""
-    return unicodedata.normalize("NFC", text).casefold().replace("ё", "е")
+    return normalized("NFC", text).casefold().replace("ё", "е")

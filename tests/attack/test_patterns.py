@@ -53,12 +53,13 @@ def kept():
     return found
 
 
-def calls():
-    """(file, call, name before the dot, name behind it) of every `pattern.search(...)` and its like."""
+def calls(*uses):
+    """(file, call, name before the dot, name behind it) of every `pattern.search(...)` and its like, or of
+    what is called so."""
     for path, tree in TREES.items():
         for node in ast.walk(tree):
             called = node.func if isinstance(node, ast.Call) else None
-            if isinstance(called, ast.Attribute) and called.attr in USES:
+            if isinstance(called, ast.Attribute) and called.attr in (uses or USES):
                 owner = called.value
                 name = owner.id if isinstance(owner, ast.Name) else getattr(owner, "attr", "")
                 yield path, node, name, called.attr
@@ -174,3 +175,13 @@ def test_such_a_test_finds_patterns_that_do(pattern, unit, clock):
     with pytest.raises(TooSlow):
         for _ in re.compile(pattern, re.MULTILINE).finditer(unit * LENGTH + "!"):
             pass
+
+
+def test_normal_forms_are_made_in_one_place_alone():
+    """Python's own sorts marks by insertion; of one letter and its mark it may."""
+    own = {
+        path.name
+        for path, call, name, _ in calls("normalize")
+        if name == "unicodedata" and path.name != "normal_forms.py"
+    }
+    assert own <= {"blind.py"}

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
@@ -14,6 +13,7 @@ from app.completion.caching.lasting import lasting
 from app.core.caching import CachedAnswer
 from app.core.messages import Message
 from app.core.models import ModelRef
+from app.core.normal_forms import normalized
 from app.core.options import Scalar
 from app.core.requests import JsonSchema, ModelRequest, Sampling
 from app.core.usage import CallRecord, Outcome, Purpose
@@ -141,7 +141,7 @@ def cacheable_answer(text: str, calls: Sequence[CallRecord]) -> bool:
 
 def exact_form(text: str) -> str:
     """NFC, one blank for any white space where it cannot mean anything, and no closing full stop."""
-    text = unicodedata.normalize("NFC", text).strip()
+    text = normalized("NFC", text).strip()
     if not _LITERAL.search(text):
         text = " ".join(text.split())
     if text.endswith(".") and (text[-2:-1].isalpha() or text[-2:-1] in tuple("»”)")):

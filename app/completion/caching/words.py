@@ -1,7 +1,6 @@
 """A question read by machine: its words in dictionary form, and all that makes it another question."""
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from itertools import groupby
 import simplemma
 
 from app.completion.caching.vocabulary import CLASSES, NUMBERS, TURNS, UNITS
+from app.core.normal_forms import normalized
 
 DICTIONARIES = ("ru", "uk", "en")
 
@@ -89,7 +89,7 @@ class Reading:
 
 def folded(text: str) -> str:
     """NFC with one apostrophe and one minus; `ё` as `е`."""
-    text = unicodedata.normalize("NFC", text).translate(_APOSTROPHES)
+    text = normalized("NFC", text).translate(_APOSTROPHES)
     return text.replace("ё", "е").replace("Ё", "Е")
 
 

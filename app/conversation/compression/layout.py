@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from app.conversation.compression.corrections import Corrections, overturned_by,
 from app.conversation.compression.details import figures, words
 from app.core.compression import Block, CompressionState, Notes, PinnedFact
 from app.core.messages import Message, TextPart
+from app.core.normal_forms import normalized
 from app.core.turns import HistoryMessage, Question
 
 KEEP_TURNS = 1
@@ -252,7 +252,7 @@ def _safe(line: str) -> str:
 
 def _inert(text: str) -> str:
     """A text in which nothing reads as the tag of the notes, in any case, width or spelling."""
-    if unicodedata.normalize("NFKC", text) != text and "<" in unicodedata.normalize("NFKC", text):
+    if normalized("NFKC", text) != text and "<" in normalized("NFKC", text):
         text = text.replace("＜", "<").replace("﹤", "<")
     return _FORGED.sub("&lt;", text)
 

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from app.completion.catalogue import Catalogue
@@ -43,6 +45,16 @@ async def test_an_unknown_name_is_not_found_and_near_ones_are_offered() -> None:
     with pytest.raises(ModelNotFound) as caught:
         models.resolve("ollama/gema2:2b")
     assert caught.value.near[0] == "ollama/gemma2:2b"
+
+
+async def test_nothing_near_is_looked_for_where_a_name_is_longer_than_any() -> None:
+    models = await models_of(FakeServer("ollama", "gemma2:2b"))
+    before = time.process_time()
+    with pytest.raises(ModelNotFound) as caught:
+        models.resolve("ollama/" + "gemma2" * 1_000_000)
+    assert time.process_time() - before < 1
+    assert (caught.value.near, caught.value.model) == ((), None)
+    assert len(caught.value.detail) < 100
 
 
 async def test_no_name_means_the_configured_default() -> None:

@@ -5,12 +5,12 @@ for certain differs.
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from decimal import Decimal
 
 from app.completion.caching.vocabulary import UNITS
 from app.conversation.language import words_of, yes_or_no
+from app.core.normal_forms import normalized
 
 SHORT = 160
 """Characters up to which an answer is short."""
@@ -67,7 +67,7 @@ _QUIET = re.compile(r"[\s.,;:!?…\"'«»“”„’()\[\]]+")
 def conclusion(text: str) -> str | None:
     """What a short answer comes to, in a form that is alike for those that say the same; None where
     the answer is too long to be compared."""
-    plain = unicodedata.normalize("NFC", _MARKS.sub("", _FORMULA.sub(r"\1", text))).strip()
+    plain = normalized("NFC", _MARKS.sub("", _FORMULA.sub(r"\1", text))).strip()
     last = plain.splitlines()[-1].strip() if plain else ""
     if len(plain) > SHORT or "\n" in plain:
         found = _FINAL.search(last) or _BOXED.search(text)

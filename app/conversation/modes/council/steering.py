@@ -14,6 +14,8 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
+from app.core.normal_forms import normalized
+
 MOST_TIMES = 10
 """How often such sentences are cut out of what is left; an answer that has some still is nothing else."""
 _SENTENCE = re.compile(r"(?:<!|[^.!?…。！？\n])+[.!?…。！？]*\s*|\n+|[.!?…。！？]+\s*")
@@ -117,7 +119,7 @@ def _steers(sentence: str) -> bool:
 
 def _meant(sentence: str) -> str:
     """The sentence as it is read: one alphabet a word, no markup, small letters; behind it, its tags."""
-    plain = html.unescape(unicodedata.normalize("NFKC", sentence)).lower()
+    plain = html.unescape(normalized("NFKC", sentence)).lower()
     bare = " ".join((_TAG.sub("", plain), *_TAG.findall(plain)))
     words = " ".join(_MARKS.sub("", bare).split())
     return _WORD.sub(lambda found: _one_alphabet(found.group()), words)
