@@ -12,7 +12,7 @@ import functools
 import ipaddress
 import logging
 import os
-from typing import Any
+from typing import Any, cast
 
 import uvicorn.config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -129,7 +129,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._headers_came()
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before and self.cycle is not None:
+            self.cycle.transport = cast(asyncio.Transport, _HeadWithBody(self.transport, self.loop))
 
     def on_body(self, body: bytes) -> None:
         self._unread_bytes = 0
@@ -180,6 +183,38 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._headers_due is not None:
             self._headers_due.cancel()
             self._headers_due = None
+
+
+class _HeadWithBody:
+    """What uvicorn's cycle of one request writes to: the head of the answer waits for the first piece of its
+    body, if that comes at once. It is one packet then, and wakes the client once: of fifty that are answered in one
+    instant each wake-up is a tenth of a millisecond for the others."""
+
+    __slots__ = ("_head", "_loop", "_transport", "is_closing")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head = b""
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif data.startswith(b"HTTP/1.1 "):
+            self._head = data
+            self._loop.call_soon(self._write_head)
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        self._write_head()
+        self._transport.close()
+
+    def _write_head(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
 
 
 @functools.lru_cache(maxsize=256)

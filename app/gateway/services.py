@@ -200,17 +200,26 @@ class GatewayServices:
         self, x: Exchange, ping: bytes = PING, content_type: bytes = EVENTS
     ) -> AsyncGenerator[None, None]:
         """Sends a `ping` into a stream that is silent."""
-        pulse = asyncio.create_task(_pulse(x, self.pace, ping, content_type))
+        pulse: asyncio.Task[None] | None = None
+
+        def begin() -> None:
+            nonlocal pulse
+            pulse = asyncio.create_task(_pulse(x, self.pace, ping, content_type))
+
+        tick = min(self.pace.tick, self.pace.heartbeat)
+        beginning = asyncio.get_running_loop().call_later(tick, begin)  # most end sooner
         try:
             yield
         finally:
-            pulse.cancel()
+            beginning.cancel()
+            if pulse is not None:
+                pulse.cancel()
 
 
 async def _pulse(x: Exchange, pace: Pace, ping: bytes, content_type: bytes) -> None:
     clock = asyncio.get_running_loop().time
     while True:
-        await asyncio.sleep(min(pace.tick, pace.heartbeat))
         if not x.writing and clock() - x.written_at >= pace.heartbeat:
             await x.begin_stream(content_type)
             await x.write(ping)
+        await asyncio.sleep(min(pace.tick, pace.heartbeat))

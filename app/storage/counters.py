@@ -33,8 +33,8 @@ _ANY = 10**12
 SOON_SECONDS = 0.02
 SETTLED_SECONDS = 1
 """So long after its end the count of a window is taken to change no more."""
-AHEAD_SECONDS = 0.1
-"""A count that was read no longer ago is known."""
+AHEAD_SECONDS = 1.0
+"""A count that was read no longer ago is known; whatever is counted here is written, and read again with it, soon."""
 AHEAD_PARTS = 256
 """Of what is left of a limit each process counts one part by itself, and writes it soon: by so much for each
 of them a limit may be passed, and one of fewer, which is always asked for in the file, by none."""
