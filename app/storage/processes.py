@@ -64,11 +64,6 @@ class Process:
         self.alive: frozenset[str] = frozenset()
         """The processes that live, this one among them, as of the last beat."""
 
-    @property
-    def alone(self) -> bool:
-        """Whether it shared the database with no other process at the last beat."""
-        return self.alive <= {self.id}
-
     async def join(self) -> None:
         """Makes itself known, mends what dead processes left, and goes on doing both."""
         if self._data_dir is not None:
@@ -154,9 +149,9 @@ class Process:
 class Leases:
     """Implements `core.ports.TurnLeases`: a turn has its thread by its row, and one row a thread."""
 
-    def __init__(self, database: Database, process: Process) -> None:
+    def __init__(self, database: Database, process_id: str) -> None:
         self._database = database
-        self._process = process
+        self._process_id = process_id
 
     async def find(self, thread_id: str) -> Lease | None:
         row = await self._database.read(lambda c: c.execute(_HOLDER, {"thread": thread_id}).first())
@@ -175,9 +170,7 @@ class Leases:
         return await self._database.write(lambda c: c.execute(asked).rowcount > 0)
 
     async def asked_to_stop(self) -> frozenset[str]:
-        if self._process.alone:
-            return frozenset()
-        mine = {"process": self._process.id}
+        mine = {"process": self._process_id}
         return await self._database.read(lambda c: frozenset(c.scalars(_STOPPING, mine)))
 
 
