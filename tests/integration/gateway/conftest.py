@@ -32,7 +32,7 @@ class Brisk(BoundedHttpProtocol):
 
 
 IMPATIENT = Timeouts(
-    connect=1.0, first_token=1.5, silence=1.0, listing=0.5, ending=0.3, whole=1.5, unused=4.0
+    connect=2.0, first_token=3.0, silence=2.0, listing=1.0, ending=0.3, whole=3.0, unused=4.0
 )
 
 
