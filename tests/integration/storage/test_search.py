@@ -1,5 +1,7 @@
 """Search finds words by their beginnings in titles and messages, in any case, one's own alone."""
 
+import time
+
 import pytest
 
 from app.core.events import StepDelta, StepKind, StepStarted
@@ -90,6 +92,13 @@ async def test_a_very_long_message_is_stored_and_found(storage, ann):
     assert stored.steps[0].output == long
     assert stored.thread.title == title_of(long)
     assert await found(storage, ann, "слово777") == ["t1"]
+
+
+async def test_of_a_query_of_megabytes_the_beginning_is_looked_for(storage, ann, talks):
+    before = time.process_time()
+    assert await found(storage, ann, "lazy jumps " * 200_000) == ["en"]
+    assert await found(storage, ann, "lazy jumps " + "\u0301\u0316" * 500_000) == ["en"]
+    assert time.process_time() - before < 5
 
 
 async def test_characters_no_database_takes_are_left_out(storage, ann):
