@@ -305,6 +305,7 @@ class Talk:
         parameter_size: str | None = None,
         shared: KeyValueStore | None = None,
         temporary: bool = False,
+        facts: tuple[str, ...] = (),
         **options: object,
     ) -> None:
         self.threads = threads or MemoryThreads()
@@ -312,6 +313,8 @@ class Talk:
         async def is_temporary(thread_id: str) -> bool:
             return temporary
 
+        self.facts = facts
+        """Of the project that the conversation is in."""
         self.summaries: list[str] = []
 
         def summarised(request: ModelRequest) -> Script:
@@ -348,7 +351,8 @@ class Talk:
         self.prompt: Prompt | None = None
 
     def request(self, text: str) -> TurnRequest:
-        return TurnRequest("t", "u", Question(new_id(), text), self.options)
+        question = Question(new_id(), text)
+        return TurnRequest("t", "u", question, self.options, facts=self.facts)
 
     async def build(self, request: TurnRequest) -> Prompt:
         """The prompt of a turn, as `Turns` asks for it."""

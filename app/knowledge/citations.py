@@ -36,6 +36,8 @@ ENOUGH_OF_ONE = 0.3
 """The same of each passage, where several are named together and share the claim."""
 _MISQUOTED = 0.8
 """The same of a claim with a quotation that is not word for word."""
+_DENYING = 0.85
+"""The same of a claim that a word of it seems to turn into the opposite. Tuned with hard-tuned.txt."""
 _PAIR = 1.5
 """Words that a number is worth besides, which counts the same thing in the passage: `12 dollars`."""
 _FEW = 2
@@ -367,17 +369,20 @@ def _found(claim: str, named: dict[int, _Passage], question: str) -> dict[int, F
     }
     figured = sum(figure.weight for figure in said) + max(alike.values(), default=0.0)
     whole = _worth(words, names) + figured
-    if _worth(set().union(*has.values()), names) + figured < enough * whole:
+    there = _worth(set().union(*has.values()), names) + figured
+    if there < enough * whole:
         return others(Found.NOT if misquoted else Found.OTHERWISE)
+    # a word against one that stands in a sentence of other words may well be another way to say it
+    against = Found.DENIED if there >= _DENYING * whole else Found.OTHERWISE
     strange = names.difference(*has.values(), tokens(question))
     if any(not any(is_known(name, one) for one in DICTIONARIES) for name in strange):
         return others(Found.DENIED)  # a name that no dictionary has is no other word for something
     if _speaks_against(claim, said, words, list(named.values())):
-        return others(Found.DENIED)
+        return others(against)
     each = enough if len(named) == 1 else ENOUGH_OF_ONE
     alone = {n: has[n] - set().union(*(has[m] for m in named if m != n)) for n in named}
-    there = (n for n in named if weight[n] >= each * whole or len(alone[n]) >= _FEW)
-    return dict.fromkeys(named, Found.DENIED) | dict.fromkeys(there, Found.IN_WORDS) | exact
+    in_words = (n for n in named if weight[n] >= each * whole or len(alone[n]) >= _FEW)
+    return dict.fromkeys(named, Found.DENIED) | dict.fromkeys(in_words, Found.IN_WORDS) | exact
 
 
 def _worth(words: Collection[str], names: set[str]) -> int:

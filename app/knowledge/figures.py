@@ -256,7 +256,7 @@ def measured(text: str) -> frozenset[tuple[str, str]]:
     for value, behind in _counts(text, 2):
         units = (measure(word) for word in behind if word not in _NO_UNITS)
         unit = next(filter(None, units), "")
-        if unit and not (unit in _YEARS and len(value) == len("1871")):
+        if unit and not (unit in _YEARS and value.isdigit() and len(value) == len("1871")):
             found.add((value, unit))
     return frozenset(found)
 

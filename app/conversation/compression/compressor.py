@@ -41,7 +41,7 @@ from app.conversation.compression.policy import (
 from app.conversation.compression.summariser import Summariser
 from app.conversation.compression.summary import ANSWERS_SHARE, OLD_SHARE, USELESS, excerpt
 from app.conversation.tokens import Calibration, window_of
-from app.core.compression import COSTS_SCOPE, Block, CompressionState, Notes
+from app.core.compression import COSTS_SCOPE, Block, CompressionState, Notes, PinnedFact
 from app.core.errors import (
     KonsiliumError,
     MalformedAnswer,
@@ -92,6 +92,8 @@ class _Job:
     version: int | None = None
     """Of the notes that the turn was sent with, where it is known."""
     least: int = MIN_TOKENS
+    facts: tuple[str, ...] = ()
+    """Of the thread's project, which go out with every question."""
 
 
 @dataclass(slots=True)
@@ -146,8 +148,8 @@ class Compressor:
         if options.on("compress_context"):
             request, prompt = turn.request, turn.prompt
             version = prompt.compression.version if prompt else None
-            job = _Job(request.thread_id, request.user_id, request.turn_id, options, version)
-            self._start(job)
+            of = request.thread_id, request.user_id, request.turn_id
+            self._start(_Job(*of, options, version, facts=request.facts))
 
     async def compress_now(self, thread_id: str, user_id: str, options: ChatOptions) -> int:
         """Compresses what there is, however little; returns how many blocks were made.
@@ -434,7 +436,9 @@ class Compressor:
         history = await self._conversation(job.thread_id)
         window = window_of(self._models.profile(answering), job.options)
         reading = window_of(self._models.profile(summariser.model), job.options)
-        layout = lay_out(job.options.text("system_prompt"), state, history, Question("", ""))
+        pinned = (*map(PinnedFact, job.facts), *state.pinned)
+        head = replace(state, pinned=pinned)
+        layout = lay_out(job.options.text("system_prompt"), head, history, Question("", ""))
         texts = [message.text for message in layout.messages]
         scale = await self._calibration.measured(answering, texts)
         now = CompressionInput(

@@ -67,6 +67,14 @@ async def test_where_none_is_chosen_or_the_chosen_one_is_gone_the_answering_mode
         assert blocks_of(talk)
 
 
+@pytest.mark.parametrize("facts", [(), ("The shop sells tea of forty kinds. " * 300,)])
+async def test_the_facts_of_a_project_take_room_too_and_a_full_window_is_compressed_sooner(facts):
+    talk = a_talk(honest(FACTS), facts=facts, window=8192, compress_every=200)
+    for question, answer in TALK[:9]:
+        await talk.turn(question, answer)
+    assert bool(blocks_of(talk)) is bool(facts)
+
+
 async def test_with_the_switch_off_nothing_happens():
     talk = a_talk(honest(FACTS), compress_context=False)
     prompt = await held(talk)
