@@ -146,4 +146,4 @@ def source_of(found: FoundPassage) -> Source:
 
 
 def _passages(listed: bytes) -> list[Passage]:
-    return [Passage(*values) for values in json.loads(listed)]
+    return [Passage(*json.loads(line)) for line in listed.split(b"\n")]

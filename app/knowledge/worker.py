@@ -1,7 +1,7 @@
 """python -m app.knowledge.worker FILE KIND LIMITS NAME: reads one document into passages.
 
 Confined as the reader of attachments is. Writes one line of JSON, {"pages", "characters"} or {"refused",
-"facts"}, then the passages as a list of lists (UTF-8).
+"facts"}, then a line of JSON a passage (UTF-8): whoever reads them holds up nobody.
 """
 
 import json
@@ -38,7 +38,8 @@ def read(
         raise AttachmentRefused(reason="no_text")
     pages = max(seen, default=None)
     told = {"pages": pages, "characters": characters}
-    return told, json.dumps([astuple(one) for one in passages], ensure_ascii=False).encode()
+    lines = (json.dumps(astuple(one), ensure_ascii=False) for one in passages)
+    return told, "\n".join(lines).encode()
 
 
 def _bounded(blocks: Iterable[Block], limits: AttachmentLimits, seen: list[int]) -> Iterator[Block]:
