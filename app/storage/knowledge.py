@@ -145,6 +145,8 @@ class Knowledge:
         self, document: Document, passages: Sequence[Passage], content: bytes, user_id: str
     ) -> None:
         refuse_unstorable(document.id, document.name)
+        if (await self.base(document.base_id, user_id)).user_id != user_id:
+            raise NotFound(f"knowledge base {document.base_id} of {user_id}")
         await self._files.write(document.base_id, document.id, content)
         same = (knowledge_documents.c.base_id == document.base_id) & (
             knowledge_documents.c.name == document.name

@@ -2,8 +2,17 @@
 
 import asyncio
 import re
+from contextlib import asynccontextmanager
+from urllib.parse import quote
 
+import uvicorn
+
+from app.core.knowledge import Document
+from app.core.turns import now
+from app.view.chainlit.auth import create_token
+from app.view.chainlit.dicts import persisted
 from tests.attachment_files import a_bomb, a_pdf
+from tests.waiting import until
 
 LINK = re.compile(r'/knowledge/documents/([0-9a-f-]{36})">([^<]*)<')
 DOCUMENT = re.compile(r"/knowledge/documents/([0-9a-f-]{36})")
@@ -113,3 +122,69 @@ async def test_anothers_base_is_shut_until_it_is_shared_and_is_never_changed_by_
         await browser.post("/knowledge/share", data={"base": base})
         assert await statuses(other) == ([404] * 3, [404] * 5)
         assert (await browser.get(address)).status_code == 200
+
+
+ODD_NAMES = (
+    'a"b.html',
+    "page.html; filename=x.exe",
+    "a\r\nSet-Cookie: stolen=1\r\n.html",
+    "план \u202egpj.html",
+    "sheet.svg.html",
+    "notes.md",
+)
+
+
+async def test_a_document_of_a_base_comes_as_a_file_that_runs_nothing_whatever_its_name(house, ann):
+    """Read off a socket: the server's own bytes, before any client makes sense of them."""
+    store = house.storage.knowledge
+    base = await store.create(ann.id, "Odd")
+    documents = [
+        Document(f"{n:036}", base.id, name, "text/html", f"{n}", 5, None, 5, 0, now())
+        for n, name in enumerate(ODD_NAMES)
+    ]
+    for one in documents:
+        await store.put(one, [], b"<script>alert(1)</script>", ann.id)
+    token = create_token(persisted(ann))
+    async with served(house.app) as port:
+        for one in documents:
+            head, body = await asked(port, f"/knowledge/documents/{one.id}", token)
+            lines = head.decode("ascii").lower().split("\r\n")
+            assert lines[0].endswith("200 ok"), one.name
+            assert body == b"<script>alert(1)</script>"
+            (disposition,) = [line for line in lines if line.startswith("content-disposition")]
+            written = quote(one.name, safe="").lower()
+            assert disposition == f"content-disposition: attachment; filename*=utf-8''{written}"
+            assert "content-type: application/octet-stream" in lines
+            assert "x-content-type-options: nosniff" in lines
+            assert "content-security-policy: default-src 'none'; sandbox" in lines
+            assert not any(line.startswith("set-cookie") for line in lines)
+
+
+@asynccontextmanager
+async def served(app):
+    """The app behind a real server; its port."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, lifespan="off", log_level="warning")
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server.serve())
+    try:
+
+        async def up():
+            return server.started
+
+        await until(up)
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        await running
+
+
+async def asked(port, path, token):
+    """The head and the body of what is answered, as they come."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n"
+        f"Cookie: access_token={token}\r\n\r\n".encode()
+    )
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    return head, body

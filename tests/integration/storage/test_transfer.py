@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from app.access.keys import new_key
-from app.core.errors import BadRequest, NotAllowed
+from app.core.errors import BadRequest, NotAllowed, NotFound
 from app.core.knowledge import Document, Passage, Term, Vectors
 from app.core.threads import ElementRecord, FeedbackRecord
 from app.core.turns import now
@@ -146,6 +146,50 @@ async def test_a_backup_unpacked_is_the_data_folder(tmp_path):
     assert there.steps[-1].metadata["error"] == {"code": "interrupted"}  # it was running then
     assert await restored.files.read("t1", "e1") == b"pixels\x00"
     await restored.aclose()
+
+
+async def test_what_is_not_shared_is_shut_to_others_in_a_backup_and_after_an_import_too(tmp_path):
+    storage = await Storage(sqlite_url(tmp_path), tmp_path).open()
+    ann, bob = await storage.users.add("ann"), await storage.users.add("bob")
+    base, held = await document_of(storage, ann)
+    await say(storage, ann, "Secret?", "Yes.", "t1")
+    await export_to(storage, tmp_path / "export.zip")
+    await backup_to(storage, tmp_path / "backup.zip")
+    await storage.aclose()
+    with zipfile.ZipFile(tmp_path / "backup.zip") as opened:
+        opened.extractall(tmp_path / "restored")
+    folder = tmp_path / "imported"
+    imported = await Storage(sqlite_url(folder), folder).open()
+    await import_from(imported, tmp_path / "export.zip")
+    await imported.aclose()
+    for place in (tmp_path / "restored", folder):
+        house = await Storage(sqlite_url(place), place).open()
+        own, terms = house.knowledge, [Term(("полка",))]
+        for asked in (
+            own.base(base.id, bob.id),
+            own.documents(base.id, bob.id),
+            own.silent_pages(base.id, bob.id),
+            own.document(held.id, bob.id),
+            own.passages(held.id, bob.id, 0, 1),
+            own.share(base.id, bob.id, True),
+            own.remove_document(held.id, bob.id),
+            own.remove(base.id, bob.id),
+            own.put(held, [], b"", bob.id),
+            house.threads.contents("t1", bob.id),
+        ):
+            with pytest.raises(NotFound):
+                await asked
+        assert await own.bases(bob.id) == ()
+        assert await own.find([base.id], bob.id, terms, 5) == ()
+        assert await own.load([(held.id, 0)], bob.id) == ()
+        assert await own.vectors(base.id, bob.id, {}) == ({}, ())
+        assert own.path(held).read_bytes() == b"bytes"
+        await own.share(base.id, ann.id, True)
+        assert [one.name for one in await own.bases(bob.id)] == ["Papers"]
+        assert len(await own.find([base.id], bob.id, terms, 5)) == 1
+        with pytest.raises(NotFound):
+            await own.remove(base.id, bob.id)
+        await house.aclose()
 
 
 async def test_ids_in_an_export_write_no_file_outside_the_folder(storage, ann, tmp_path):

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import socket
 import zlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -342,6 +343,66 @@ async def test_a_redirect_into_this_network_is_not_followed(site):
     with pytest.raises(PageRefused):
         await fetcher.get(f"{site.url}/tea")
     assert "/tea" not in site.asked
+
+
+class _Names(asyncio.SelectorEventLoop):
+    """A loop whose resolver gives each name its next address: what a site does that rebinds its name."""
+
+    def __init__(self, *addresses: str) -> None:
+        super().__init__()
+        self._addresses = list(addresses)
+        self.asked = 0
+
+    async def getaddrinfo(self, host: Any, port: Any, **hints: Any) -> Any:
+        if host != "rebinds.example":
+            return await super().getaddrinfo(host, port, **hints)
+        address = self._addresses[min(self.asked, len(self._addresses) - 1)]
+        self.asked += 1
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in address.split()]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "asked"),
+    [
+        (["127.0.0.1"], 0),  # this machine at once
+        (["127.9.9.9", "127.0.0.1"], 0),  # first where it may be asked, where nobody listens
+        (["127.9.9.9 127.0.0.1"], 0),  # one that may be asked among others
+        (
+            ["127.9.0.1", "127.0.0.1"],
+            1,
+        ),  # first where it may be asked, and it sends us on to itself
+    ],
+)
+def test_a_name_that_is_bound_anew_leads_nowhere_else(addresses, asked):
+    """Over real sockets: `127.9.0.0/16` is what may be asked here, a site of the same port on 127.0.0.1 not."""
+
+    async def fetched() -> tuple[list[str], list[str], int]:
+        shut, open_ = Site(), Site()
+        port = await _listening(shut, "127.0.0.1", 0)
+        await _listening(open_, "127.9.0.1", port)
+        fetcher = Fetcher(Allowed("127.9.0.0/16"), seconds=10.0)
+        url = f"http://rebinds.example:{port}"
+        with pytest.raises(PageRefused):
+            await fetcher.get(f"{url}/to?url={url}/tea")
+        return shut.asked, open_.asked, loop.asked
+
+    loop = _Names(*addresses)
+    try:
+        shut, opened_, lookups = loop.run_until_complete(fetched())
+    finally:
+        loop.close()
+    assert shut == []
+    assert len(opened_) == asked
+    assert lookups == 1 + asked  # once a connection, which goes to what was checked
+
+
+async def _listening(site: Site, host: str, port: int) -> int:
+    app = web.Application()
+    app.router.add_route("*", "/{any:.*}", site.answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    return int(runner.addresses[0][1])
 
 
 def test_the_allow_list_opens_hosts_domains_and_networks():
