@@ -227,10 +227,17 @@ def _answer_of(script: Script, last_user: str, schema: Mapping[str, Any] | None)
 
 def _judgement(prompt: str, schema: Mapping[str, Any]) -> Any:
     """What a judge of a peer council says of the answers in its prompt: the last one is the best, all hold
-    how the first begins, and nothing is wrong with the final answer."""
+    how the first begins, and nothing is wrong with the final answer. Of citations: the first source's first
+    words prove each claim, or refute it where it says `never`."""
     answers = re.findall(r'<answer letter="(\w)">\n(.*?)\n</answer>', prompt, re.DOTALL)
     quotes = [{"member": letter, "quote": text[:40]} for letter, text in answers]
     fields = schema["properties"]
+    if "claims" in fields:
+        proof = re.findall(r"<source [^>]*>\n((?:\S+ ){3}\S+)", prompt)[:1]
+        claims = re.findall(r"^(\d+)\. \[[\d, ]+\] (.*)$", prompt, re.MULTILINE)
+        verdicts = [("supported", "contradicted")["never" in claim] for _, claim in claims]
+        told = zip(claims, verdicts, strict=True)
+        return {"claims": [{"claim": int(n), "words": proof, "verdict": v} for (n, _), v in told]}
     if "ranking" in fields:
         return {"reason": "Полнее.", "ranking": [letter for letter, _ in answers][::-1]}
     if "consensus" in fields:
