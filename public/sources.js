@@ -36,7 +36,7 @@
 
   const plain = (text) => {
     const clean = text
-      .replace(/\[\\\[(\d+\??)\\\]\]\(#k-(?:open-)?source-\d+(?: "(?:\\.|[^"\\])*")?\)/g, "[$1]")
+      .replace(/\[(?:\\\[|&#91;)(\d+\??)(?:\\\]|&#93;)\]\(#k-(?:open-)?source-\d+(?: "(?:\\.|[^"\\])*")?\)/g, "[$1]")
       .replace(/~~\\\[(\d+)\\\]~~/g, "~~[$1]~~")
       .replace(/\[([^\]]+)\]\(#k-no-source "[^"]*"\)/g, "$1");
     const listed = sources();

@@ -20,7 +20,8 @@ def marked(text: str, cited: CitationsNote, language: Language) -> str:
 
     def mark(one: Mark) -> str:
         if one.open:
-            return f'[\\[{one.number}?\\]](#k-open-source-{one.number} "{OPEN[language]}")'
+            # `\\[1?\\]` would be a formula
+            return f'[&#91;{one.number}?&#93;](#k-open-source-{one.number} "{OPEN[language]}")'
         if one.holds:
             words = f' "«{as_plain(one.words)}»"' if one.words else ""
             return f"[\\[{one.number}\\]](#k-source-{one.number}{words})"
