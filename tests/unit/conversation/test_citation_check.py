@@ -86,7 +86,9 @@ async def test_a_claim_in_other_words_is_left_open_where_no_model_is_asked():
     assert (mark.holds, mark.open, note.checker, note.check) == (False, True, "", "")
     assert purposes(models) == ["model:answer"]
     drawn = draw(answer, "ru")
-    assert '[&#91;1?&#93;](#k-open-source-1 "в источнике другими словами' in str(drawn.step["output"])
+    assert '[&#91;1?&#93;](#k-open-source-1 "в источнике другими словами' in str(
+        drawn.step["output"]
+    )
     thread = ThreadRecord("t", "u", "ann", "Кошка", now(), now())
     fields = {name: getattr(answer, name) for name in StepRecord.__dataclass_fields__}
     stored = StoredThread(thread, (StepRecord(**{**fields, "parent_id": None}),))
