@@ -81,11 +81,16 @@ async def test_what_tools_did_is_there_after_a_restart_and_the_question_is_answe
     assert stored.steps[-1].metadata["error"] == {"code": "interrupted"}
 
     writes: list[Any] = []
-    turns, models = turns_over(again, look, a_tool("write", lambda *_: writes.append(1) or "ok"))
+
+    def written_down(arguments: Any, caller: Any) -> str:
+        writes.append(arguments)
+        return "ok"
+
+    turns, models = turns_over(again, look, a_tool("write", written_down))
     anew = TurnRequest("t1", user.id, request.question, options, again=True)
     await (await turns.start(anew)).wait()
     stored = await again.threads.contents("t1", user.id)
     assert [s.output for s in stored.steps if s.kind is StepKind.ANSWER][-1] == "All is done."
-    assert writes == [1]
+    assert writes == [{"text": "x"}]
     assert models.open == 0
     await again.aclose()
