@@ -1,7 +1,7 @@
 """Citations on the screen: marks that open their source, those that words leave open, and those that do not
 hold struck through."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from app.conversation.export import OPEN, as_plain, why_struck, with_marks
@@ -15,10 +15,12 @@ UNSOURCED = Text(
 )
 
 
-def marked(text: str, cited: CitationsNote, language: Language) -> str:
-    """An answer's text in Markdown, its citations as links that `konsilium.js` opens."""
+def marked(text: str, cited: CitationsNote, language: Language, own: bool) -> str:
+    """An answer's text in Markdown, its citations as links that `konsilium.js` opens. A model's proof, which
+    is the document's words, is shown to whose conversation it is."""
 
     def mark(one: Mark) -> str:
+        one = one if own else replace(one, words="")
         if one.open:
             # `\\[1?\\]` would be a formula
             return f'[&#91;{one.number}?&#93;](#k-open-source-{one.number} "{OPEN[language]}")'

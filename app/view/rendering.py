@@ -55,7 +55,7 @@ def draw(
 ) -> Drawing:
     """The step in `language`, for whose conversation it is or for who reads a shared one. `ollama` names
     the servers whose start command we know."""
-    step = _step(record, language)
+    step = _step(record, language, own)
     if facts := record.metadata.get("error"):
         return Drawing(step, (_error_card(record, facts, language, ollama),))
     return Drawing(step, tuple(_notes(record, language, own)))
@@ -90,7 +90,7 @@ def _notes(record: StepRecord, language: Language, own: bool) -> Iterator[Elemen
         yield card("MetricsCard", {"entry": entry, "compact": record.kind != StepKind.ANSWER})
 
 
-def _step(record: StepRecord, language: Language) -> StepDict:
+def _step(record: StepRecord, language: Language, own: bool) -> StepDict:
     running = record.outcome is Outcome.RUNNING
     name = REASONING[language] if record.kind == StepKind.REASONING else record.name
     metadata = {key: record.metadata[key] for key in ("favorite", "icon") if key in record.metadata}
@@ -101,7 +101,7 @@ def _step(record: StepRecord, language: Language) -> StepDict:
     if record.kind in CitationsNote.steps and (
         cited := CitationsNote.about(record.metadata, output)
     ):
-        output = citations.marked(output, cited, language)
+        output = citations.marked(output, cited, language, own)
     if record.kind == StepKind.ANSWER and (title := record.metadata.get("title")):
         output = f"## {title}\n\n{output}"
     if speaker := record.metadata.get("participant"):

@@ -114,6 +114,8 @@ async def test_a_model_strikes_what_the_words_let_pass_and_its_reason_is_shown()
     (mark,) = note.marks
     assert (mark.holds, mark.open, mark.words) == (False, False, PROOF)
     assert f"~~\\[1\\]~~ *(в источнике иначе: «{PROOF}»)*" in str(draw(answer, "ru").step["output"])
+    for_others = str(draw(answer, "ru", own=False).step["output"])
+    assert for_others.endswith("~~\\[1\\]~~ *(в источнике не найдено)*.")
 
 
 async def test_the_words_of_a_source_are_shown_as_they_are_whatever_markdown_they_look_like():
