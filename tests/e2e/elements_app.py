@@ -132,6 +132,15 @@ ELEMENTS: list[tuple[str, dict[str, Any]]] = [
             ],
         },
     ),
+    (
+        "Sources",
+        {
+            "sources": [
+                {"number": 1, "title": "slow.txt", "id": "slow/0", "text": "What comes late"},
+                {"number": 2, "title": "quick.txt", "id": "quick/0", "text": "What comes at once"},
+            ]
+        },
+    ),
     ("Dialogue", {"state": "running"}),
     ("Dialogue", {"state": "ended"}),
     (
