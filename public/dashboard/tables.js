@@ -83,6 +83,7 @@
         ...CARDS.map(([id, title, value, shown, below]) => {
           const raw = value(summary);
           const figure = element("strong", { textContent: shown(raw) });
+          figure.classList.toggle("long", figure.textContent.length > 10);
           figure.dataset.figure = id;
           figure.dataset.value = raw ?? "";
           if (typeof raw === "number") figure.title = number(raw, Number.isInteger(raw) ? 0 : 3);
