@@ -94,6 +94,7 @@
 
   K.whenDrawn("#edit-chat-input", (field) => put(field, "aria-label", words(BUTTONS[".edit-message"])));
   K.whenDrawn(".message-content code.hljs", (code) => put(code, "tabindex", "0")); // long lines are scrolled
+  K.whenDrawn(".message-content table", (table) => put(table.parentElement, "tabindex", "0")); // so are wide tables
 
   /* A new name is given by Enter, too. */
   document.addEventListener("keydown", (event) => {

@@ -4,6 +4,7 @@
 (() => {
   "use strict";
 
+  const QUESTION = '[data-step-type="user_message"], .k-later'; // the latter: a turn that is not drawn
   const END_PX = 10; // as near to the end as Chainlit counts
   const UNFOLDING_MS = 1000;
   let view = null;
@@ -11,6 +12,7 @@
   let top = 0;
   let height = 0;
   let touched = -Infinity;
+  let read = false; // by somebody who scrolls
 
   /* Under a short answer Chainlit keeps room, and offers a way down to it: not where there is nothing else. */
   const tellEnd = () => {
@@ -20,7 +22,9 @@
 
   const grown = new ResizeObserver(() => {
     window.dispatchEvent(new Event("resize")); // Chainlit measures the room that it keeps below a short answer
-    if (follows && performance.now() - touched > UNFOLDING_MS) view.scrollTop = view.scrollHeight;
+    if (!view.querySelector(QUESTION)) {
+      if (!read) view.scrollTop = 0; // a form or the first steps are read from their beginning
+    } else if (follows && performance.now() - touched > UNFOLDING_MS) view.scrollTop = view.scrollHeight;
     tellEnd();
   });
   const scrolled = () => {
@@ -35,9 +39,10 @@
     if (found === view) return;
     grown.disconnect();
     view?.removeEventListener("scroll", scrolled);
+    view?.toggleAttribute("data-at-end", true); // nothing is left in it
     view = found;
     if (!view) return;
-    [follows, top, height] = [true, 0, 0];
+    [follows, read, top, height] = [true, false, 0, 0];
     view.addEventListener("scroll", scrolled);
     grown.observe(view.firstElementChild);
     grown.observe(view);
@@ -49,6 +54,11 @@
     document.addEventListener(act, ({ target }) => {
       if (view?.contains(target)) touched = performance.now();
     }, true);
+  }
+  for (const act of ["wheel", "touchmove", "pointerdown", "keydown"]) {
+    document.addEventListener(act, ({ target }) => {
+      if (view?.contains(target)) read = true;
+    }, { capture: true, passive: true });
   }
   const MESSAGE = "[data-step-type]";
   window.Konsilium.eachFrame(() => {

@@ -126,11 +126,14 @@ def hostile(host: str) -> dict[str, str]:
 <style>@import url({host}/import.css); body {{ background: url({host}/bg.png) }} @font-face {{ font-family: f; src: url({host}/f.woff) }}</style></head>
 <body background="{host}/body.png" style="font-family: f"><h1>A safe page</h1><img src="{host}/img.png" srcset="{host}/set.png 2x"><iframe src="{host}/frame"></iframe>
 <object data="{host}/object"></object><embed src="{host}/embed"><video src="{host}/video" poster="{host}/poster" autoplay></video>
+<p style="background-image: url({host}/attr.png); cursor: url({host}/cursor.cur), auto">x</p><picture><source srcset="{host}/source.webp"><img src="data:,"></picture>
+<input type="image" src="{host}/input.png"><audio src="{host}/audio" autoplay></audio><table background="{host}/table.png"><tr><td>y</td></tr></table>
 <form action="{host}/form"><input name="q" value="words"><button>Send</button></form><a id="away" href="{host}/a" ping="{host}/ping">A link</a>
 <script>parent.document.title = "ran"; fetch("{host}/fetch"); new Image().src = "{host}/image"; location = "{host}/go"</script>
 <img src="data:," onerror="fetch('{host}/onerror')"></body></html>"""
     svg = f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 60"><style>@import url({host}/svg.css);</style>
-<image href="{host}/image.png" width="9" height="9"/><use href="{host}/use.svg#a"/><script>fetch("{host}/svg")</script>
+<image href="{host}/image.png" width="9" height="9"/><image xlink:href="{host}/xlink.png" width="9" height="9"/>
+<filter id="f"><feImage href="{host}/fe.png"/></filter><rect width="9" height="9" fill="url({host}/fill.svg#p)" filter="url(#f)" style="mask: url({host}/mask.svg#m)"/><use href="{host}/use.svg#a"/><script>fetch("{host}/svg")</script>
 <a href="{host}/svg-a"><text id="seen" x="9" y="30" onclick="fetch('{host}/click')">A safe picture</text></a></svg>"""
     mermaid = f"""%%{{init: {{"themeCSS": "@import url({host}/m.css);", "securityLevel": "loose"}}}}%%
 flowchart LR
