@@ -17,7 +17,10 @@ ANSWER = f"""Here: ![a cat]({AWAY}), ![by name][cat], ![a film]({FILM})
 
 [cat]: {AWAY}
 
-<img src="{AWAY}&raw" onerror="document.title='ran'"> <script>document.title = 'ran'</script>
+<img src="{AWAY}&raw" srcset="{AWAY}&set 2x" onerror="document.title='ran'"> <script>document.title = 'ran'</script>
+
+<svg><image href="{AWAY}&svg"/></svg> <p style="background: url({AWAY}&style)">x</p> <link rel="stylesheet" href="{AWAY}&link">
+<video poster="{AWAY}&poster" src="{FILM}"></video> <style>@import url({AWAY}&import)</style> <iframe src="{AWAY}&frame"></iframe>
 
 [a link](https://links.invalid/x), [no link](javascript:document.title='ran')"""
 BELOW = "/team/chat"
