@@ -37,7 +37,8 @@ from app.view.diagrams import diagrams_router
 from app.view.guide import Guide
 from app.view.guide_ways import Ways
 from app.view.library import Shelves, library_router
-from app.view.panels import Panel, PanelFacts, PinnedFacts
+from app.view.panel_facts import PanelFacts, PinnedFacts
+from app.view.panels import Panel
 from app.view.projects import ProjectPages, projects_router
 from app.view.server_form import ServerForm
 from app.view.servers import Servers

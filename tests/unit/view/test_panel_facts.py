@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from app.core.reports import UsageSummary
-from app.view.panels import gave_up_widget, total_hint, total_line
+from app.view.panel_facts import gave_up_widget, total_hint, total_line
 
 
 def test_tokens_cost_and_calls_are_said_in_every_language():

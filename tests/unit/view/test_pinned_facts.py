@@ -1,7 +1,7 @@
 """Facts are pinned in the panel, a line each; what others pinned meanwhile stays."""
 
 from app.conversation.compression.thread import ThreadNotes
-from app.view.panels import PinnedFacts
+from app.view.panel_facts import PinnedFacts
 from tests.dialogues import Talk
 
 
