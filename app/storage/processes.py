@@ -64,6 +64,17 @@ class Process:
         self.alive: frozenset[str] = frozenset()
         """The processes that live, this one among them, as of the last beat."""
 
+    @property
+    def alone(self) -> bool:
+        """Whether no other process shares the database: none did at the last beat, and none has left its token
+        since."""
+        if self._data_dir is None or not self.alive <= {self.id}:
+            return False
+        try:
+            return os.listdir(_token(self._data_dir, self.id).parent) == [self.id]
+        except OSError:
+            return False
+
     async def join(self) -> None:
         """Makes itself known, mends what dead processes left, and goes on doing both."""
         if self._data_dir is not None:
@@ -149,9 +160,9 @@ class Process:
 class Leases:
     """Implements `core.ports.TurnLeases`: a turn has its thread by its row, and one row a thread."""
 
-    def __init__(self, database: Database, process_id: str) -> None:
+    def __init__(self, database: Database, process: Process) -> None:
         self._database = database
-        self._process_id = process_id
+        self._process = process
 
     async def find(self, thread_id: str) -> Lease | None:
         row = await self._database.read(lambda c: c.execute(_HOLDER, {"thread": thread_id}).first())
@@ -170,7 +181,9 @@ class Leases:
         return await self._database.write(lambda c: c.execute(asked).rowcount > 0)
 
     async def asked_to_stop(self) -> frozenset[str]:
-        mine = {"process": self._process_id}
+        if self._process.alone:
+            return frozenset()
+        mine = {"process": self._process.id}
         return await self._database.read(lambda c: frozenset(c.scalars(_STOPPING, mine)))
 
 

@@ -30,7 +30,7 @@ class Storage:
         self.files = LocalFiles(data_dir / "files")
         self.process = Process(self.database, data_dir=data_dir)
         self.turns = StoredTurns(self.database, self.files, self.process.id)
-        self.leases = Leases(self.database, self.process.id)
+        self.leases = Leases(self.database, self.process)
         self.threads = Threads(self.database, self.files)
         self.conversations = Conversations(self.database, self.files)
         self.compressions = Compressions(self.database)
