@@ -148,7 +148,7 @@ def test_a_citation_opens_its_passage_and_a_false_one_is_struck(chromium: Browse
         choose(page, check_citations=True)
         ask(page, CLAIMED)
         answer = page.locator(ANSWER).last
-        expect(sources.last).to_contain_text("а где их мало — моделью json", timeout=30_000)
+        expect(sources.last).to_contain_text("а где этого мало — моделью json", timeout=30_000)
         expect(answer.locator('a[href="#k-source-1"]')).to_have_attribute("title", f"«{PROOF}»")
         expect(answer).to_contain_text(f"[1] (в источнике иначе: «{PROOF}»)")
         picture(page, "citations-by-a-model")
