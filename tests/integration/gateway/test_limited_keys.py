@@ -18,6 +18,7 @@ from tests.waiting import until
 
 MINE, SECRET = "gpu/echo", "gpu/len-6"
 MODELS = (MINE, "konsilium/*")
+TOOLS = "tools+last"
 HIDDEN = Alias("hidden", (Member(SECRET),))
 QUESTION = "Is a monolith better than microservices for a team of three? Weigh money, time and law."
 OPTIONS = [
@@ -30,8 +31,10 @@ OPTIONS = [
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncGenerator[House, None]:
-    """MODEL_NAME, the embeddings and the cache's check are models that the key may not use."""
-    settings = {"embedding_model": "gpu/embed-m3", "cache_check_model": SECRET}
+    """MODEL_NAME, the embeddings and what checks the cache and citations are models that the key may not
+    use."""
+    checks = {"cache_check_model": SECRET, "citation_check_model": SECRET}
+    settings = {"embedding_model": "gpu/embed-m3", **checks}
     async with open_house(tmp_path, **settings) as house:
         house.simulator.set_models(["len-6", "embed-m3", *house.simulator.models])
         await house.application.models.refresh()
@@ -117,6 +120,35 @@ async def test_what_a_person_chose_for_a_thread_leads_no_key_past_its_models(hou
             assert answer.status_code < 500, (option.id, answer.text)
         await house.application.conversation.compressor.idle()
         assert asked_models(house) <= {"echo"}, option.id
+
+
+async def test_citations_are_checked_by_the_keys_own_model_and_booked_to_it(house, tmp_path):
+    """The model that is named for it is none of the key's: the one that answers is asked."""
+    house.simulator.set_models([TOOLS, *house.simulator.models])
+    await house.application.models.refresh()
+    mine = f"gpu/{TOOLS}"
+    key, headers = await a_key(house, models=[mine], tools=["search_knowledge"])
+    store, user = house.application.storage.knowledge, await house.application.people.local()
+    base = await store.create(user.id, "Papers")
+    paper = tmp_path / "a.txt"
+    paper.write_text("The kettle is repaired free of charge for two years.")
+    await Library(store).add(base.id, user.id, paper, "a.txt")
+    options = {"model": mine, "tools": "search_knowledge", "check_citations": True}
+    question = 'call search_knowledge {"query": "kettle"}\nNobody pays for it [1]'
+    body = {"message": question, "model": mine, "options": options}
+    answer = await house.http.post("/api/chat", json=body, headers=headers, timeout=60)
+    assert answer.status_code == 200, answer.text
+    assert asked_models(house) == {TOOLS}
+    assert "You check the citations" in str(house.simulator.requests[-1].body)
+
+    async def all_booked() -> bool:
+        return sorted(set(await booked(house))) == [
+            (key.id, "answer"),
+            (key.id, "check"),
+            (key.id, "repair"),
+        ]
+
+    await until(all_booked)
 
 
 DISGUISED = (SECRET, "hidden", "gpu\\/len-6", "\\u0067pu/len-6", "gpu/len-6\\u0000")
