@@ -38,7 +38,7 @@ const TEXTS = {
     unsure: (marks) => `${marks}: in other words in the source, if at all. Compare them.`,
     check: {
       "": () => "Citations were checked by words and numbers.",
-      done: (model) => `Citations were checked by words and numbers, and where these cannot tell by ${model}.`,
+      done: (model) => `Citations were checked by words and numbers and, where these cannot tell, by ${model}.`,
       partly: (model) => `Citations were checked by words and numbers; of the rest ${model} decided some.`,
       failed: (model) => `Citations were checked by words and numbers alone: ${model} gave no usable answer.`,
       small: (model) => `Citations were checked by words and numbers alone: ${model} is too small for more.`,
