@@ -76,7 +76,7 @@ def nginx_process(folder: Path, upstream: str, many: str) -> Process:
         http {{ access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
           fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
           upstream sim {{ server {upstream.removeprefix("http://")}; keepalive 64; }}
-          client_max_body_size 64m;
+          client_max_body_size 64m; client_body_buffer_size 1m;
           server {{ listen 127.0.0.1:{port};
             location /v1/embeddings {{ proxy_pass {many}; proxy_buffering off; }}
             location / {{ proxy_pass http://sim; proxy_buffering off; proxy_http_version 1.1;

@@ -43,7 +43,7 @@ _OLLAMAS_CHAT = "/api/chat"
 _ROUTES_OF_ONE = re.compile(r"(/v1/[a-z]+)/.+")
 """The path of one object, whose id may itself hold slashes."""
 _ALLOWED = (
-    (b"access-control-allow-methods", b"GET, HEAD, POST, PATCH, DELETE, OPTIONS"),
+    (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
     (b"access-control-allow-headers", b"*, Authorization"),
     (b"access-control-max-age", b"86400"),
 )

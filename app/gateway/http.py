@@ -148,6 +148,10 @@ class Exchange:
         for piece in _of_one_size(pieces):
             size -= len(piece)
             await self._send({"type": "http.response.body", "body": piece, "more_body": size > 0})
+            if size > 0:
+                await asyncio.sleep(
+                    0
+                )  # a socket that takes it all lets nobody else come in between
 
     async def reply_json(self, value: object, status: int = 200) -> None:
         """A whole answer of JSON."""

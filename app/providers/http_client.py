@@ -225,7 +225,7 @@ class _Connection(asyncio.Protocol):
         self.until = 0.0
         """Kept so long, by the loop's clock."""
         self._client = client
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: Any = httptools.HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(
             lenient_headers=True,
             lenient_optional_cr_before_lf=True,
@@ -303,6 +303,7 @@ class _Connection(asyncio.Protocol):
         self._fail(Broken(what) if self._heard else Unanswered(what))
         self._make_room()
         self._client.lost(self)
+        self._parser = None  # which holds this connection
 
     def pause_writing(self) -> None:
         self._room = self.loop.create_future()
@@ -361,7 +362,8 @@ class _Connection(asyncio.Protocol):
         self._answer = None
         answer.end()
         self.read_on()
-        if self._sending or not self._parser.should_keep_alive():
+        unsent = self._sending or self._room is not None
+        if unsent or not self._parser.should_keep_alive():
             self.transport.abort()
         else:
             self._client.free(self)

@@ -145,6 +145,7 @@ async def test_api_is_readable_by_pages_with_a_key(app_house):  # noqa: F811
     preflight = await app_house.http.options("/api/chats", headers={"origin": "https://a.example"})
     assert preflight.status_code == 204
     assert "Authorization" in preflight.headers["access-control-allow-headers"]
+    assert "PUT" in preflight.headers["access-control-allow-methods"]
     listed = await app_house.http.get("/api/models/servers")
     assert listed.headers["access-control-allow-origin"] == "*"
 
