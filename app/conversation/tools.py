@@ -12,7 +12,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -117,6 +117,8 @@ class TurnTools:
         self._foreign = {PROMPT} if self.sources.listed else set[str]()
         """Where text from outside came from so far: the ids or servers of its tools."""
         self._kept: dict[Any, Any] = {}
+        self.allowed: Callable[[], bool] = lambda: True
+        """Whether the mode has model calls left for another round."""
 
     def call(
         self, turn: "TurnContext", model: ModelRef, request: ModelRequest, step: StepWriter
@@ -131,7 +133,8 @@ class TurnTools:
     @property
     def spent(self) -> bool:
         """Whether no further call is allowed."""
-        return self._calls >= self.limits.calls or self._seconds >= self.limits.seconds
+        used_up = self._calls >= self.limits.calls or self._seconds >= self.limits.seconds
+        return used_up or not self.allowed()
 
     def as_wire(self) -> tuple[Mapping[str, Any], ...]:
         """The tools in OpenAI's form."""

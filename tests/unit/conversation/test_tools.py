@@ -175,6 +175,20 @@ async def test_words_before_a_call_stay_in_the_answer_and_thoughts_stand_around_
     assert thoughts == ["hm", "so"]
 
 
+@pytest.mark.parametrize("most", [3, 5, 8, 12])
+async def test_members_of_a_council_that_look_up_without_end_pass_no_limit_of_its_calls(most):
+    """Only answers and the summary are always made: four calls, of three members."""
+    endless = House(
+        lambda request: (
+            "It is so." if request.tool_choice or not request.tools else [a_call("a"), DONE]
+        ),
+        a_tool("a", "one"),
+    )
+    seats = json.dumps([{"name": name, "model": "fake/model"} for name in "abc"])
+    await endless.run(mode="council", council_members=seats, council_calls=most)
+    assert 3 <= len(endless.requests) <= max(most, 4)
+
+
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [

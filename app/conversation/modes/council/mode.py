@@ -98,6 +98,10 @@ class _Council:
         self._question = turn.request.question.text
         self._members = gathered(turn)
         self._most_calls = int(options.number("council_calls"))
+        if (
+            turn.tools is not None
+        ):  # each who goes on must be able to end, and the answer be written
+            turn.tools.allowed = lambda: self._left > len(self._members) + 1
         self._deadline = deadline_in(options.number("council_seconds"))
         self._orders = 0
         self._chairman: ModelProfile | None = None
