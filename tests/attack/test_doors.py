@@ -503,3 +503,16 @@ async def test_no_payload_of_an_event_takes_the_page_away(app, bob):
     await bob.hear("element", lambda element: element["name"] == "Servers", timeout=60)
     assert not bob.closed.is_set()
     assert (await bob.http.get("/health")).status_code == 200
+
+
+async def test_a_page_cannot_have_more_and_more_choices_remembered(app, bob):
+    await bob.connect()
+    await bob.hear("chat_settings")
+    for number in range(2):
+        await bob.socket.emit("chat_settings_change", {f"choice {number}": "x" * 600_000})
+    await bob.hear("toast")
+    many = {f"choice {number}": number for number in range(2_000)}
+    bob.heard.clear()
+    await bob.socket.emit("chat_settings_change", many)
+    await bob.hear("toast")
+    assert (await bob.http.get("/health")).status_code == 200

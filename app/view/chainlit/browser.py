@@ -1,5 +1,6 @@
 """What the chat knows of one browser: its user, language, thread, choices and uploads."""
 
+import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from chainlit.user import PersistedUser
 from app.access.people import People
 from app.attachments import File
 from app.conversation.modes import mode_named
-from app.core.errors import KonsiliumError, StorageUnavailable
+from app.core.errors import BadRequest, KonsiliumError, StorageUnavailable
 from app.core.options import UNSET, ChatOptions
 from app.core.text import Language, Text, language_of
 from app.core.turns import new_id
@@ -28,6 +29,11 @@ LOCAL_USER = "local"
 TEMPORARY, PRESET, PROJECT = "temporary", "preset", "project"
 """Beside the choices of a thread: that it is not kept, what it was begun with, and the id and the name of
 the project that it is in. They are no options."""
+
+MOST_CHOICES = 1_000
+LARGEST_CHOICES = 1_000_000
+"""Choices of a thread, and their characters as JSON. A page may name any, a million characters at a time,
+and they are remembered for it."""
 
 ADMINS_ONLY = Text(
     ru="Это может только администратор.",
@@ -159,9 +165,13 @@ class Browser:
 
     def choose(self, choices: Mapping[str, Any]) -> bool:
         """Takes new choices; says whether anything changed. That there was no model to choose, since no
-        server answered, is no choice: the one chosen before outlives it."""
+        server answered, is no choice: the one chosen before outlives it. Raises BadRequest where they
+        would be more than any page has."""
         before = dict(self.session.chat_settings)
         taken = {k: v for k, v in choices.items() if not (k == "model" and v == UNSET)}
+        after = {**before, **taken}
+        if len(after) > MOST_CHOICES or len(json.dumps(after, default=str)) > LARGEST_CHOICES:
+            raise BadRequest("more choices than any page has")
         self.session.chat_settings.update(taken)
         return before != self.session.chat_settings
 
