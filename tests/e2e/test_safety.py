@@ -17,12 +17,12 @@ ANSWER = f"""Here: ![a cat]({AWAY}), ![by name][cat], ![a film]({FILM})
 
 [cat]: {AWAY}
 
-<img src="{AWAY}&raw" srcset="{AWAY}&set 2x" onerror="document.title='ran'"> <script>document.title = 'ran'</script>
-
-<svg><image href="{AWAY}&svg"/></svg> <p style="background: url({AWAY}&style)">x</p> <link rel="stylesheet" href="{AWAY}&link">
-<video poster="{AWAY}&poster" src="{FILM}"></video> <style>@import url({AWAY}&import)</style> <iframe src="{AWAY}&frame"></iframe>
+<img src="{AWAY}&raw" onerror="document.title='ran'"> <script>document.title = 'ran'</script>
 
 [a link](https://links.invalid/x), [no link](javascript:document.title='ran')"""
+OTHERWISE = f"""<svg><image href="{AWAY}&svg"/></svg> <p style="background: url({AWAY}&style)">x</p> <img srcset="{AWAY}&set 2x">
+<link rel="stylesheet" href="{AWAY}&link"> <video poster="{AWAY}&poster" src="{FILM}"></video> <style>@import url({AWAY}&import)</style>
+<iframe src="{AWAY}&frame"></iframe> <object data="{AWAY}&object"></object>"""
 BELOW = "/team/chat"
 
 
@@ -48,6 +48,8 @@ def test_a_picture_of_elsewhere_is_a_place_to_click_and_nothing_is_asked_for(pag
     page.evaluate("window.open = (url, ...more) => { window.opened = [url, ...more]; }")
     image.first.press("Enter")
     assert page.evaluate("window.opened") == [AWAY, "_blank", "noopener,noreferrer"]
+    ask(page, OTHERWISE)
+    expect(page.locator(".ai-message").last).to_contain_text("&object")
 
 
 @pytest.fixture(scope="module")
