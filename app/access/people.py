@@ -230,10 +230,20 @@ class People:
             self._remembered.clear()
             self._untold |= self._disabled - before
         self._untold &= self._disabled
+        failed: Exception | None = None
         for user_id in self._untold:
-            user = await self._users.by_id(user_id)
-            if user is not None:
-                log.info("user %s was disabled", user.identifier)
-                for callback in self._on_revoked:
-                    await callback(user)
-            self._untold -= {user_id}  # not before: the database may go away in between
+            try:
+                await self._tell_revoked(user_id)
+            except Exception as error:  # noqa: BLE001  # told again, raised below; the others need not wait
+                failed = failed or error
+            else:
+                self._untold -= {user_id}  # not before: the database may go away in between
+        if failed is not None:
+            raise failed
+
+    async def _tell_revoked(self, user_id: str) -> None:
+        user = await self._users.by_id(user_id)
+        if user is not None:
+            log.info("user %s was disabled", user.identifier)
+            for callback in self._on_revoked:
+                await callback(user)

@@ -429,12 +429,13 @@ class Replicas:
         """Asks for each turn while somebody looks, and notices where one has ended with its process."""
         while self._followed:
             await asyncio.sleep(RENEW_SECONDS)
+            asked = frozenset(self._followed)  # others may be followed while the database answers
             try:
-                living = await self._leases.living(tuple(self._followed))
+                living = await self._leases.living(tuple(asked))
             except StorageUnavailable as error:
                 log.warning("turns of other processes cannot be looked up: %s", error.detail)
-                living = frozenset(self._followed)
-            if missing := frozenset(self._followed) - living:
+                living = asked
+            if missing := asked - living:
                 await asyncio.sleep(LAST_WORDS_SECONDS)
             for turn_id in missing & frozenset(self._followed):
                 turn = self._followed.pop(turn_id)

@@ -158,6 +158,7 @@ class Counters(Storage, SlidingWindowCounterSupport):
         """Writes what waits, and closes the file; whoever counts after that opens it anew."""
         if self._due is not None:
             self._due.cancel()
+        if self._waiting:  # also what a file that did not answer has left
             self._add_now()
         if self._connection is not None:
             self._connection.close()

@@ -131,7 +131,9 @@ class Process:
     def _dead(self, known: Sequence[AnyRow]) -> frozenset[str]:
         at, before = self._clock(), self._last_beat
         self._last_beat = at
-        if at - before > SILENCE_SECONDS:  # we were away ourselves: who else was cannot be told
+        if (
+            at - before > self._every + HEARTBEAT_SECONDS
+        ):  # we were away ourselves: who else was cannot be told
             self._heard.clear()
         heard = {one.id: self._heard.get(one.id, (None, at)) for one in known if one.id != self.id}
         for other in known:

@@ -159,6 +159,18 @@ async def test_a_process_on_another_machine_is_dead_after_the_silence_that_it_na
     await other.process.leave()
 
 
+async def test_a_process_that_was_held_up_itself_takes_nobody_for_dead(storage, ann, elsewhere):
+    silence = 60 if storage.database.sqlite else 4
+    await begin(storage, a_request(ann))
+    await elsewhere(silence)
+    other = Listener(storage)
+    assert await other.listens_for(1) == 0
+    other.seconds += silence - 0.3
+    assert await other.process.heartbeat() == 0
+    assert await other.listens_for(silence) == 1
+    await other.process.leave()
+
+
 async def test_a_process_with_another_data_folder_is_named_in_the_log(
     storage, elsewhere, tmp_path, caplog
 ):
