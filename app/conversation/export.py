@@ -178,10 +178,14 @@ def why_struck(mark: Mark, language: Language) -> str:
 
 
 def as_plain(text: str) -> str:
-    """A text of somebody else's in a line of Markdown: it stands there as it is."""
-    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+    """A text of somebody else's in a line of Markdown, no longer than a sentence or two: it stands there as
+    it is."""
+    line = " ".join(text.split())
+    line = line if len(line) <= _LONGEST else f"{line[:_LONGEST].rstrip()}…"
+    return _MARKUP.sub(r"\\\g<0>", line)
 
 
+_LONGEST = 240
 _MARKUP = re.compile(r"[!-/:-@\[-`{-~]")
 
 

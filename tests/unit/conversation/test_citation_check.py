@@ -149,6 +149,14 @@ async def test_what_a_model_cannot_prove_is_left_to_the_words(check):
     assert '"check": "failed"' in json.dumps(card)
 
 
+async def test_a_long_proof_is_cut_where_it_is_shown():
+    long = Source("x", text="Плата растёт, " * 60 + "а потом падает.", id="d/0")
+    turns, _ = house("Плата никогда не меняется [1].", judged(("contradicted", [long.text])), long)
+    note, answer = await noted(turns)
+    assert note.marks[0].words == long.text
+    assert len(str(draw(answer, "ru").step["output"])) < 400
+
+
 async def test_what_is_sure_is_not_asked():
     said = (
         "Плата — до 5-го числа [1]. Плата вносится до 15-го числа [1]. Ничего больше [4]. "
