@@ -1,8 +1,8 @@
 """A client of HTTP/1.1 for model servers: connections that are kept, answers byte for byte as they come.
 
-aiohttp's takes 0.2 ms of CPU a request, more than anything else of what a small call through the gateway
-costs; this one, over the same parser that uvicorn reads requests with (llhttp), takes 0.03. It knows what
-model servers need: no redirects, no cookies, no proxies (`transport` has aiohttp for these), no HEAD.
+A request in a loop takes 0.016 ms of CPU where aiohttp's client takes 0.055, over the same parser that uvicorn
+reads requests with (llhttp). It knows what model servers need: no redirects, no cookies, no proxies (`transport`
+has aiohttp for these), no HEAD.
 """
 
 import asyncio
