@@ -200,7 +200,7 @@ class Chat:
         if not switched.whole:
             async with self._alone(browser):
                 near = await self._read_thread(browser.thread_id, near=switched.near)
-                await _put_below(browser, switched.cut, near)
+                await _put_below(browser, switched.cut, near, more=True)
                 await browser.emit("task_end", {})
         self._background.start(guarded(browser, self._complete(browser, switched)), browser.id)
 
@@ -486,10 +486,13 @@ def _others(thread_id: str) -> list[Browser]:
     return [page for page in open_on(thread_id) if page.session is not asking and page.has_thread]
 
 
-async def _put_below(browser: Browser, cut: str | None, thread: ThreadDict | None) -> None:
-    """On the page that part of a thread stands in place of all from the question `cut` on."""
+async def _put_below(
+    browser: Browser, cut: str | None, thread: ThreadDict | None, *, more: bool = False
+) -> None:
+    """On the page that part of a thread stands in place of all from the question `cut` on; whether `more`
+    of it follows."""
     if thread is not None:
-        part = {"cut": cut, "steps": thread["steps"], "elements": thread["elements"]}
+        part = {"cut": cut, "steps": thread["steps"], "elements": thread["elements"], "more": more}
         await browser.emit("konsilium_branch", part)
 
 

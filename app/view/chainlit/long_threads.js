@@ -4,7 +4,6 @@
 const konsiliumLong = (() => {
   "use strict";
 
-  const LAST = 1; // message that is always drawn: it may be being written
   const PART = 20; // messages that are words alone, or not, together
 
   // ---- what is made once ----------------------------------------------------------------------
@@ -55,8 +54,11 @@ const konsiliumLong = (() => {
     return one.length === other.length && one.every((element, at) => element === other[at]);
   };
 
+  let ends = true; // whether the last message that is here is the last there is
+
   /** Steps that came in order, each after its parent, as the tree that the page draws. */
   const nested = (steps) => {
+    ends = true;
     const known = new Map();
     const roots = [];
     for (const step of steps) {
@@ -83,9 +85,9 @@ const konsiliumLong = (() => {
     return after.map((one) => (known.has(one.id) && same(one) ? known.get(one.id) : one));
   };
 
-  /** What to do with a part of a branch: it stands in the place of all from the question `cut` on; a page that
-      does not show that one is sent its thread again. */
-  const branch = (setMessages, setElements, socket) => ({ cut, steps, elements }) => {
+  /** What to do with a part of a branch: it stands in the place of all from the question `cut` on, and there is
+      `more` to come; a page that does not show that one is sent its thread again. */
+  const branch = (setMessages, setElements, socket) => ({ cut, steps, elements, more }) => {
     window.dispatchEvent(new Event("konsilium-branch"));
     let gone = null;
     setMessages((shown) => {
@@ -94,6 +96,7 @@ const konsiliumLong = (() => {
       gone = new Set(idsOf(shown.slice(from)));
       return [...shown.slice(0, from), ...kept(shown.slice(from), nested(steps))];
     });
+    ends = !more;
     if (!gone) return socket.emit("window_message", { konsilium: { event: "reopen" } });
     setElements((all) => {
       const fresh = new Set(elements.map(({ id }) => id));
@@ -182,14 +185,16 @@ const konsiliumLong = (() => {
 
   /** The component that draws what begins with a question by `Drawn`. */
   const turn = (react, Drawn) => turnBy(Drawn)(react);
-  /** Messages that follow each other, by `draw(message, whether it is one of the last)`. */
+  /** Messages that follow each other, by `draw(message, whether it is the last)`: that one is always drawn,
+      since it may be being written. */
   const list = (react, messages, draw) => {
     if (!messages.length || messages[0].parentId) return messages.map((message) => draw(message, true));
     const parts = [];
+    const last = ends ? messages.length - 1 : NaN;
     for (let start = 0; start < messages.length; start += PART) {
       const end = start + PART;
-      const drawOne = (message, at) => draw(message, start + at >= messages.length - LAST);
-      const props = { messages: messages.slice(start, end), last: end > messages.length - LAST, draw: drawOne };
+      const drawOne = (message, at) => draw(message, start + at === last);
+      const props = { messages: messages.slice(start, end), last: end > last, draw: drawOne };
       parts.push(react.createElement(partBy(react), { key: messages[start].id, ...props }));
     }
     return parts;
