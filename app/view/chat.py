@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from app.attachments import AttachmentLimits, File, read_attachments, unseen
 from app.conversation.modes.consultation.requested_roles import requested_roles
@@ -103,6 +103,8 @@ class Chat:
         self._drawing: WeakKeyDictionary[object, asyncio.Lock] = WeakKeyDictionary()
         """Held while a page is sent all of its thread, and while a question of its own begins: what was
         read before the question would wipe it out and end the drawing of its answer."""
+        self._incomplete: WeakSet[object] = WeakSet()
+        """The sessions of pages that lack the rest of the branch that they show."""
         self._received: dict[tuple[str, str], None] = {}
         """The last messages that came, by who sent them."""
 
@@ -168,6 +170,7 @@ class Chat:
         if follower is None and (form := await self.panel.form(browser)):
             _put_into(thread, [form])
         await browser.emit("resume_thread", thread)
+        self._incomplete.discard(browser.session)
         await browser.emit("window_message", {"konsilium_opened": thread["id"]})
         await say_apart(browser)
         await self._titled(browser, thread["name"] or "")
@@ -197,6 +200,7 @@ class Chat:
         """Shows what is different. What fits a screen need not wait for a thousand messages, and the next
         step between branches not for those of this one."""
         self._background.stop(browser.id)
+        self._incomplete.add(browser.session)
         if not switched.whole:
             async with self._alone(browser):
                 near = await self._read_thread(browser.thread_id, near=switched.near)
@@ -215,6 +219,7 @@ class Chat:
             turn = await self._turns.find(browser.thread_id)
             follower = self._lay_over(browser, thread, turn)
             await _put_below(browser, switched.cut if switched.whole else switched.first, thread)
+            self._incomplete.discard(browser.session)
             await browser.emit("task_end", {})
         await self._renamed(browser, thread["name"] or "")
         if follower is not None:
@@ -402,8 +407,11 @@ class Chat:
             if branched:  # what it took the place of may have ended a moment ago
                 await browser.emit("task_start", {})
             arrows = await self._draw_arrows(browser, request) if branched else None
-            follower = Follower(turn, browser, self._models, arrows)
-            self._background.start(follower.follow(), browser.id)
+            if browser.session in self._incomplete:  # all at once, with this question
+                self._background.start(guarded(browser, self.show_again(browser)))
+            else:
+                follower = Follower(turn, browser, self._models, arrows)
+                self._background.start(follower.follow(), browser.id)
         if files:
             self._background.start(guarded(browser, self._keep(browser, files, request)))
         if branched or not browser.has_thread:

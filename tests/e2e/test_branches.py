@@ -226,6 +226,14 @@ def test_a_long_conversation_is_drawn_where_it_is_looked_at_and_other_tabs_follo
     page.goto(f"{address}?branch={step}")
     expect(page.locator(ANSWER).filter(has_text="Ответ 25 про сад")).to_be_in_viewport()
 
+    conversation.evaluate("(place) => place.firstElementChild.scrollIntoView()")
+    arrows(page).first.get_by_role("button", name="Следующий вариант").click()
+    expect(page.locator(QUESTION).first).to_contain_text("Вопрос 0 про море")
+    ask(page, "Сразу дальше")  # before the rest of the branch is here
+    expect(page.locator(QUESTION).last).to_contain_text("Сразу дальше")
+    expect(page.locator(ANSWER).last).to_contain_text("Сразу дальше")
+    expect(page.locator("main")).to_contain_text("Ответ 25 про море")
+
 
 def test_an_answer_goes_on_in_the_branch_that_was_left_and_is_found_there(
     page: Page, ollama_log: ServerLog
