@@ -145,7 +145,11 @@ def _body(held: Page[ThreadRecord], shelf: Shelf, language: Language, root: str)
 def _row(thread: ThreadRecord, shelf: Shelf, language: Language, root: str) -> str:
     texts, since = _TEXTS[shelf], thread.deleted_at or thread.archived_at or thread.active_at
     until = since + timedelta(days=BIN_DAYS)
-    when = texts.when.format(since=f"{since:%Y-%m-%d %H:%M}", until=f"{until:%Y-%m-%d}")[language]
+    moments = {
+        "since": f"<time>{since:%Y-%m-%d %H:%M}</time>",
+        "until": f"<time>{until:%Y-%m-%d}</time>",
+    }
+    when = texts.when.format(**moments)[language]
     name = thread.title or UNNAMED[language]
     title = escape(name)
     buttons = button(f"{root}/{shelf}/restore", texts.restore[language], thread=thread.id)
