@@ -48,8 +48,8 @@
     grown.observe(view);
   };
 
-  /* Who steps through versions stays where they do it. */
-  window.addEventListener("konsilium-branch", () => (follows = false));
+  /* Who steps through versions stays where they do it, and who is led to a message there. */
+  for (const act of ["konsilium-branch", "konsilium-seek"]) window.addEventListener(act, () => (follows = false));
   for (const act of ["pointerdown", "keydown"]) {
     document.addEventListener(act, ({ target }) => {
       if (view?.contains(target)) touched = performance.now();

@@ -127,8 +127,9 @@
   };
   const showFound = () => {
     if (!found) return;
+    window.dispatchEvent(new CustomEvent("konsilium-seek", { detail: found }));
     const message = document.getElementById(`step-${found}`);
-    if (!message) return window.dispatchEvent(new CustomEvent("konsilium-seek", { detail: found }));
+    if (!message) return;
     if (!message.closest(".k-later")) found = null; // else it is drawn where it is looked at
     message.scrollIntoView({ block: "center" });
   };

@@ -146,6 +146,8 @@ class Switched:
     near: tuple[str, ...]
     whole: bool
     """Whether those are all."""
+    changed: bool
+    """Whether it is another branch than before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,7 @@ def activate(connection: Connection, thread_id: str, node: str) -> Switched:
     at = fork - fork % 2  # questions and turns take turns, a question first
     near = path[at : at + NEAR]
     cut = before[at] if at < len(before) else None
-    return Switched(leaf, cut, path[at], near, at + NEAR >= len(path))
+    return Switched(leaf, cut, path[at], near, at + NEAR >= len(path), before != path)
 
 
 _TITLED = (

@@ -194,7 +194,8 @@ class Chat:
         """Shows the branch through that step, here and in the other tabs. A turn that runs in the branch
         left goes on there."""
         switched = await self._conversations.switch(browser.thread_id, browser.user_id, step_id)
-        await self._show_branch(browser, switched)
+        if switched.changed:
+            await self._show_branch(browser, switched)
 
     async def _show_branch(self, browser: Browser, switched: Switched) -> None:
         """Shows what is different. What fits a screen need not wait for a thousand messages, and the next
@@ -241,6 +242,8 @@ class Chat:
 
     def _show_switched(self, thread_id: str, switched: Switched | None) -> None:
         """Another branch on the thread's pages, but the one for which this is done."""
+        if switched is not None and not switched.changed:
+            return
         for page in _others(thread_id):
             shown = self.show_again(page) if switched is None else self._follow(page, switched)
             self._background.start(guarded(page, shown))

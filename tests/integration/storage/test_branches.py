@@ -50,7 +50,9 @@ async def test_switching_goes_back_to_where_one_was_in_that_branch(storage, ann)
     switched = await storage.conversations.switch("t1", ann.id, first.request.turn_id)
     asked = first.request.question.id
     path = (asked, first.request.turn_id, two.request.question.id, two.request.turn_id)
-    assert switched == Switched(path[-1], cut=asked, first=asked, near=path, whole=True)
+    assert switched == Switched(
+        path[-1], cut=asked, first=asked, near=path, whole=True, changed=True
+    )
     assert await shown(storage, ann) == await prompt(storage) == ["One?", "1", "Two?", "2"]
     await storage.conversations.switch("t1", ann.id, other.steps[-1].id)
     assert await prompt(storage) == ["One?", "uno"]
