@@ -86,15 +86,18 @@ const konsiliumLong = (() => {
   };
 
   /** What to do with a part of a branch: it stands in the place of all from the question `cut` on, and there is
-      `more` to come; a page that does not show that one is sent its thread again. */
+      `more` to come; a page that does not show that one is sent its thread again. A question that was asked just
+      now, and that nobody has begun to answer, stays. */
   const branch = (setMessages, setElements, socket) => ({ cut, steps, elements, more }) => {
     window.dispatchEvent(new Event("konsilium-branch"));
     let gone = null;
     setMessages((shown) => {
       const from = shown.findIndex((message) => message.id === cut);
       if (from === -1) return shown;
-      gone = new Set(idsOf(shown.slice(from)));
-      return [...shown.slice(0, from), ...kept(shown.slice(from), nested(steps))];
+      const came = new Set(steps.map(({ id }) => id));
+      const asked = shown.slice(from).filter((one) => one.type === "user_message" && !one.steps?.length && !came.has(one.id));
+      gone = new Set(idsOf(shown.slice(from).filter((one) => !asked.includes(one))));
+      return [...shown.slice(0, from), ...kept(shown.slice(from), nested(steps)), ...asked];
     });
     ends = !more;
     if (!gone) return socket.emit("window_message", { konsilium: { event: "reopen" } });
