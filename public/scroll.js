@@ -21,7 +21,9 @@
   };
 
   const grown = new ResizeObserver(() => {
-    window.dispatchEvent(new Event("resize")); // Chainlit measures the room that it keeps below a short answer
+    /* Chainlit measures the room that it keeps below a short answer, and scrolls to the end where it has not
+       yet heard that somebody has left it. */
+    if (follows) window.dispatchEvent(new Event("resize"));
     if (!view.querySelector(QUESTION)) {
       if (!read) view.scrollTop = 0; // a form or the first steps are read from their beginning
     } else if (follows && performance.now() - touched > UNFOLDING_MS) view.scrollTop = view.scrollHeight;
