@@ -103,16 +103,18 @@
     [...event.target.closest('[role="dialog"]').querySelectorAll("button:not(.absolute)")].at(-1)?.click();
   });
 
-  /* A dialog that closes gives the focus back to what opened it, also where that was drawn anew meanwhile. */
+  /* A dialog or a menu that closes gives the focus back to what opened it, also where that was drawn anew meanwhile. */
+  const OVER = 'dialog, [role$="dialog"], [role="menu"]';
+  const OPEN = 'dialog[open], :is([role$="dialog"], [role="menu"])[data-state="open"]';
   let opener = null;
   let open = false;
   document.addEventListener("focusin", ({ target }) => {
-    if (!target.closest('[role$="dialog"]')) opener = target;
+    if (!target.closest(OVER)) opener = target;
   });
   const drawnAnew = ({ id, tagName, ariaLabel }) =>
     document.getElementById(id) ?? [...document.querySelectorAll(tagName)].find((one) => ariaLabel && one.ariaLabel === ariaLabel);
   const giveBack = (again) => {
-    const leaving = document.activeElement.closest('[role$="dialog"]'); // it fades, and has the focus still
+    const leaving = document.activeElement.closest(OVER); // it fades, and has the focus still
     if (open || !opener || (document.activeElement !== document.body && !leaving)) return;
     const back = opener.isConnected ? opener : drawnAnew(opener);
     if (back && !back.disabled && !leaving) back.focus();
@@ -120,7 +122,7 @@
   };
   K.eachFrame(() => {
     const was = open;
-    open = [...document.body.children].some((one) => one.matches('[role$="dialog"][data-state="open"]'));
+    open = [...document.body.children].some((one) => one.matches(OPEN) || one.firstElementChild?.matches(OPEN));
     if (was && !open) setTimeout(giveBack, 100, 20);
   });
 

@@ -84,13 +84,13 @@
   };
   /* The arrows of Chainlit's menu know its own entries alone. */
   const walk = (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     const entries = [...event.currentTarget.querySelectorAll('[role="menuitem"]')];
     const at = entries.indexOf(document.activeElement);
-    if (!step || at === -1) return;
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: entries.length - 1 }[event.key];
+    if (to === undefined || at === -1) return;
     event.preventDefault();
     event.stopPropagation();
-    entries[at + step]?.focus();
+    entries[to]?.focus();
   };
   K.whenDrawn('[role="menu"] #delete-thread', (last) => {
     const menu = last.closest('[role="menu"]');

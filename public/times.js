@@ -5,9 +5,9 @@
   "use strict";
 
   const TEXTS = {
-    ru: { rename: "Переименовать разговор", remove: "Удалить разговор" },
-    uk: { rename: "Перейменувати розмову", remove: "Видалити розмову" },
-    en: { rename: "Rename the conversation", remove: "Delete the conversation" },
+    ru: { rename: "Переименовать разговор", remove: "Удалить разговор", actions: "Все действия с разговором" },
+    uk: { rename: "Перейменувати розмову", remove: "Видалити розмову", actions: "Усі дії з розмовою" },
+    en: { rename: "Rename the conversation", remove: "Delete the conversation", actions: "All actions on the conversation" },
   };
   const K = window.Konsilium;
   const lang = () => document.documentElement.lang.slice(0, 2) || "en";
@@ -62,7 +62,11 @@
       button.addEventListener("click", () => press(row, name));
       return button;
     });
-    row.append(K.make("span", { class: "k-chat-buttons" }, ...buttons));
+    /* Chainlit's own way to the menu is no stop of the keyboard; an arrow opens it at its first entry. */
+    const menu = K.make("button", { type: "button", class: "k-chat-menu", "aria-haspopup": "menu" }, K.icon("dots"));
+    K.label(menu, text().actions);
+    menu.addEventListener("click", () => row.querySelector("#thread-options").dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true })));
+    row.append(K.make("span", { class: "k-chat-buttons" }, menu, ...buttons));
   };
 
   /* The words that were looked for, in titles and in what was said, whatever their ending and their ё. */

@@ -86,9 +86,13 @@ def test_a_button_cannot_be_pressed_into_nothing_and_speaks_for_the_blind(
 def test_of_two_sources_the_one_pressed_last_is_shown_though_the_other_comes_later(
     chromium: Browser, elements: Process
 ):
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
     for page in visitor(chromium, elements.url, language="en-US"):
-        held: list[Route] = []
-        page.route("**/documents/slow/**", held.append)
+        page.route("**/documents/slow/**", hold)
         page.route("**/documents/quick/**", lambda route: route.fulfill(json={"text": "Quick"}))
         ask(page, "all")
         sources = page.get_by_test_id("sources")
