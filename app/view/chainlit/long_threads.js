@@ -4,7 +4,7 @@
 const konsiliumLong = (() => {
   "use strict";
 
-  const PART = 20; // messages that are words alone, or not, together
+  const PART = 20; // messages that are words alone, or not, together; so few are all drawn
 
   // ---- what is made once ----------------------------------------------------------------------
 
@@ -188,16 +188,16 @@ const konsiliumLong = (() => {
 
   /** The component that draws what begins with a question by `Drawn`. */
   const turn = (react, Drawn) => turnBy(Drawn)(react);
-  /** Messages that follow each other, by `draw(message, whether it is the last)`: that one is always drawn,
-      since it may be being written. */
+  /** Messages that follow each other, by `draw(message, whether it is always drawn)`: the last is, since it may be
+      being written, and all of a conversation that is not long. */
   const list = (react, messages, draw) => {
     if (!messages.length || messages[0].parentId) return messages.map((message) => draw(message, true));
     const parts = [];
-    const last = ends ? messages.length - 1 : NaN;
+    const always = ends ? (messages.length > PART ? messages.length - 1 : 0) : NaN;
     for (let start = 0; start < messages.length; start += PART) {
       const end = start + PART;
-      const drawOne = (message, at) => draw(message, start + at === last);
-      const props = { messages: messages.slice(start, end), last: end > last, draw: drawOne };
+      const drawOne = (message, at) => draw(message, start + at >= always);
+      const props = { messages: messages.slice(start, end), last: end > always, draw: drawOne };
       parts.push(react.createElement(partBy(react), { key: messages[start].id, ...props }));
     }
     return parts;
