@@ -315,17 +315,17 @@ class Turns:
             outcome, error = await turn.answer(
                 self._respond(turn, history, models, sources, refused)
             )
+            if error is not None:
+                _log_failure(turn.request.turn_id, error)
+            if outcome is not Outcome.COMPLETED:
+                turn.state.put_in(turn.inbox.take())  # said to nobody any more, but kept
+            try:
+                await self._cite(turn, models, sources, outcome)
+            except Exception:  # what was written is stored all the same; the log has it all
+                log.exception("citations of turn %s", turn.request.turn_id)
         finally:
             checkpoints.cancel()
             await asyncio.wait([checkpoints])
-        if error is not None:
-            _log_failure(turn.request.turn_id, error)
-        if outcome is not Outcome.COMPLETED:
-            turn.state.put_in(turn.inbox.take())  # said to nobody any more, but kept
-        try:
-            await self._cite(turn, models, sources, outcome)
-        except Exception:  # what was written is stored all the same; the log has it all
-            log.exception("citations of turn %s", turn.request.turn_id)
         settled = turn.state.settle(outcome, error, models.records)
         try:
             await self._settle(turn, settled)

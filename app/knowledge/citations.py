@@ -85,8 +85,15 @@ _SENTENCE_WORDS = 4
 _CONTEXT = 300
 """Characters of an answer before a sentence that a doubt about it brings along."""
 _GAP = re.compile(r"(?:(?<!\s)\s++)?(?:\[?…\]?|\[?\.\.\.\]?)\s*")
-_HYPHEN = re.compile(r"[\u00ad\u2010-\u2015-]\s*")
-_UNSPOKEN = re.compile(r"[\W_]+")
+_DASH = r"[\u2010-\u2015\u2212-]"
+_SIGN = r"[%‰°$¢£¥\u20a0-\u20cf]"
+_UNSPOKEN = re.compile(
+    rf"(?<=\d)(?P<between>[\W_]+)(?=\d)"
+    rf"|(?:(?!(?<!\w)-\d|(?<=\d){_SIGN}|(?<=\d\s){_SIGN}|{_SIGN}\s?-?\d)[\W_])+"
+)
+_BREAK = re.compile(r"[.,;:!?…][\W_]*\s")
+_IN_NUMBER = frozenset("0123456789 .-/:")
+"""What stands before or behind digits, as `_spoken` has them, of which the number is not yet whole."""
 
 
 @dataclass(frozen=True)
@@ -176,8 +183,21 @@ def _beginning(word: str) -> str:
 
 
 def _spoken(text: str) -> str:
-    """Letters and digits alone: what is left of a text when spaces, hyphens, case and points go."""
-    return _UNSPOKEN.sub("", _HYPHEN.sub("", folded(text)).casefold())
+    """A text without spaces, hyphens, case and points; a number keeps what tells its value: the points and
+    dashes in it, its minus, its `%` or `$`."""
+    return _UNSPOKEN.sub(_kept, folded(text)).casefold()
+
+
+def _kept(found: re.Match[str]) -> str:
+    """What becomes of the signs between two letters or digits."""
+    between = found["between"]
+    if not between:
+        return ""
+    if between.isspace():
+        return " "
+    if _BREAK.match(between):  # `in 2019. 24 of them`
+        return ";"
+    return re.sub(_DASH, "-", "".join(between.split())).replace(",", ".")
 
 
 @dataclass
@@ -338,7 +358,7 @@ def _found(claim: str, named: dict[int, _Passage], question: str) -> dict[int, F
     exact = {
         n: Found.EXACTLY
         for n, one in named.items()
-        if any(_stands(q, one.spoken) for q in quotations) or whole_sentence in one.sentences
+        if any(stands_in(q, one.spoken) for q in quotations) or whole_sentence in one.sentences
     }
     if exact and (len(named) == 1 or len(exact) == len(named)):
         return exact
@@ -438,17 +458,31 @@ def _quotations(claim: str) -> Iterator[str]:
             yield quotation
 
 
-def stands_in(quotation: str, source: Source) -> bool:
-    """Whether all of it stands in the source word for word, up to spaces, hyphens, points and case, in
-    order; `…` in it stands for anything."""
-    return _stands(quotation, _Passage(source).spoken)
+def spoken_of(source: Source) -> str:
+    """A source as `stands_in` looks for quotations in it. Takes 0.3 s for 400,000 characters."""
+    return _Passage(source).spoken
 
 
-def _stands(quotation: str, spoken: str) -> bool:
+def stands_in(quotation: str, spoken: str, least: int = 0) -> bool:
+    """Whether all of it stands in the source `spoken_of` word for word, up to spaces, hyphens, points and
+    case, in order, and no number cut short; `…` in it stands for anything. Each part between these must
+    have `least` words."""
     at = 0
-    for part in map(_spoken, _GAP.split(quotation)):
-        found = spoken.find(part, at)
-        if found < 0:
+    for part in filter(str.strip, _GAP.split(quotation)):
+        if len(tokens(part)) < least:
             return False
-        at = found + len(part)
+        at = _end_of(_spoken(part), spoken, at)
+        if at < 0:
+            return False
     return True
+
+
+def _end_of(part: str, spoken: str, at: int) -> int:
+    """Where it ends in the source, from that place on; -1 where it does not stand there."""
+    while (found := spoken.find(part, at)) >= 0:
+        end = found + len(part)
+        begun = part[:1].isdigit() and spoken[found - 1 : found] in _IN_NUMBER
+        if not begun and not (part[-1:].isdigit() and spoken[end : end + 1] in _IN_NUMBER):
+            return end
+        at = found + 1
+    return -1

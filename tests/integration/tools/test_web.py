@@ -1,6 +1,8 @@
 """The web's tools against sites and a search on loopback, with the guard opened for these alone."""
 
 import asyncio
+import contextlib
+import errno
 import gzip
 import json
 import socket
@@ -378,12 +380,11 @@ def test_a_name_that_is_bound_anew_leads_nowhere_else(addresses, asked):
 
     async def fetched() -> tuple[list[str], list[str], int]:
         shut, open_ = Site(), Site()
-        port = await _listening(shut, "127.0.0.1", 0)
-        await _listening(open_, "127.9.0.1", port)
-        fetcher = Fetcher(Allowed("127.9.0.0/16"), seconds=10.0)
-        url = f"http://rebinds.example:{port}"
-        with pytest.raises(PageRefused):
-            await fetcher.get(f"{url}/to?url={url}/tea")
+        async with _beside(shut, open_) as port:
+            fetcher = Fetcher(Allowed("127.9.0.0/16"), seconds=10.0)
+            url = f"http://rebinds.example:{port}"
+            with pytest.raises(PageRefused):
+                await fetcher.get(f"{url}/to?url={url}/tea")
         return shut.asked, open_.asked, loop.asked
 
     loop = _Names(*addresses)
@@ -396,13 +397,33 @@ def test_a_name_that_is_bound_anew_leads_nowhere_else(addresses, asked):
     assert lookups == 1 + asked  # once a connection, which goes to what was checked
 
 
-async def _listening(site: Site, host: str, port: int) -> int:
+@contextlib.asynccontextmanager
+async def _beside(shut: Site, opened_: Site) -> AsyncIterator[int]:
+    """Both listen on one port, of 127.0.0.1 and of 127.9.0.1: one that is free there may be taken here."""
+    for left in reversed(range(20)):
+        async with contextlib.AsyncExitStack() as running:
+            port = await running.enter_async_context(_listening(shut, "127.0.0.1", 0))
+            try:
+                await running.enter_async_context(_listening(opened_, "127.9.0.1", port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or not left:
+                    raise
+                continue
+            yield port
+            return
+
+
+@contextlib.asynccontextmanager
+async def _listening(site: Site, host: str, port: int) -> AsyncIterator[int]:
     app = web.Application()
     app.router.add_route("*", "/{any:.*}", site.answer)
     runner = web.AppRunner(app)
     await runner.setup()
-    await web.TCPSite(runner, host, port).start()
-    return int(runner.addresses[0][1])
+    try:
+        await web.TCPSite(runner, host, port).start()
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
 
 
 def test_the_allow_list_opens_hosts_domains_and_networks():

@@ -2,24 +2,25 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from app.completion.tokens import prompt_tokens
-from app.conversation.citation_check import MAX_TOKENS, CitationCheck
+from app.conversation.citation_check import MAX_CLAIMS, MAX_TOKENS, CitationCheck
 from app.conversation.export import as_markdown
 from app.conversation.mode import TurnModels, WholeHistory
 from app.conversation.modes import MODES
 from app.conversation.sources import Sources
 from app.conversation.turn import Turns
-from app.core.errors import ConnectionLost
-from app.core.models import ModelRef
+from app.core.errors import ConnectionLost, ModelNotFound
+from app.core.models import ModelProfile, ModelRef
 from app.core.notes import CitationsNote
 from app.core.options import ChatOptions
 from app.core.threads import StoredThread, ThreadRecord
 from app.core.tools import Source
-from app.core.turns import Question, StepRecord, TurnRequest, new_id, now
+from app.core.turns import Question, StepRecord, TurnRequest, TurnTaken, new_id, now
 from app.core.usage import Outcome, Purpose
 from app.view.rendering import draw
 from bench.citations import judges, struck
@@ -35,6 +36,12 @@ CAT = Source(
 SAID = "Завести кошку разрешат, только если хозяин подписал бумагу [1]."
 DENIED = "Животных держать можно без согласия собственника [1]."
 PROOF = "Животных держать можно с письменного согласия собственника"
+NAMES = [
+    "Ромашка", "Василёк", "Клевер", "Фиалка", "Лютик", "Тюльпан", "Пион", "Астра",
+    "Георгин", "Ирис", "Мак", "Мята", "Полынь", "Шалфей", "Чабрец", "Крокус",
+    "Лаванда", "Люпин", "Нарцисс", "Петуния", "Резеда", "Сирень", "Флокс", "Хризантема",
+    "Цикорий", "Черёмуха", "Шиповник", "Ясменник", "Барвинок", "Вереск",
+]  # fmt: skip
 
 
 def judged(*claims: tuple[str, list[str]]) -> str:
@@ -135,6 +142,12 @@ async def test_the_words_of_a_source_are_shown_as_they_are_whatever_markdown_the
         judged(("supported", ["Кошек держать разрешено всем"])),
         judged(("supported", [])),
         judged(("supported", ["собственника"])),
+        judged(("supported", ["держать можно"])),
+        judged(("supported", ["Животных держать … собственника"])),
+        judged(("supported", ["Плата — до 15-го числа"])),
+        judged(("supported", ["Кошек держать разрешено всем"] * 5 + [PROOF])),
+        judged(("contradicted", ["Кошек держать запрещено всем"])),
+        judged(("contradicted", [])),
         "I cannot tell.",
         '{"claims": "all fine"}',
         ConnectionLost("gone"),
@@ -186,17 +199,27 @@ async def test_the_model_that_answers_is_asked_where_none_is_named():
     assert (note.checker, note.marks[0].holds) == ("fake/model", True)
 
 
-async def test_a_stop_ends_the_check_within_a_second_and_the_answer_stays_whole():
-    turns, models = house(SAID, [asyncio.Event()])
+async def test_a_contradiction_without_proof_strikes_nothing_that_the_words_let_pass():
+    turns, _ = house(DENIED, judged(("contradicted", ["согласие не требуется никому"])))
+    with_check, _ = await noted(turns)
+    by_words, _ = await noted(turns, check_citations=False)
+    assert with_check.marks == by_words.marks
+    assert with_check.check == "failed"
+
+
+async def test_a_stop_ends_the_check_and_the_answer_stays_whole():
+    never = asyncio.Event()
+    turns, models = house(SAID, [never])
     turn = await turns.start(a_request())
 
     async def checking() -> bool:
         return len(models.requests) == 2
 
     await until(checking)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(10):  # of the 90 s that the check might take
         turn.stop()
         settled = (await turn.wait()).settled
+    assert not never.is_set()
     assert settled is not None
     assert settled.outcome is Outcome.COMPLETED
     answer = next(step for step in settled.steps if step.kind == "answer")
@@ -218,22 +241,144 @@ async def test_a_check_that_takes_too_long_is_given_up():
     assert models.open == 0
 
 
-async def test_the_prompt_stays_within_its_budget_and_what_does_not_fit_is_left_to_the_words():
-    texts = [f"Раздел {n}. " + f"Слово за словом говорит документ {n}. " * 40 for n in range(20)]
-    models = ScriptedModels({"judge": judged()})
+class GoneModels(ScriptedModels):
+    """Of which nothing is known any more."""
+
+    def profile(self, ref: ModelRef) -> ModelProfile:
+        raise ModelNotFound(f"no {ref}", server=ref.server, model=ref.name)
+
+
+async def test_a_model_that_is_gone_leaves_all_to_the_words_and_the_note_says_so():
     sources = Sources()
-    for n, text in enumerate(texts):
-        sources.cite(Source(f"{n}.txt", text=text, id=f"d/{n}"))
-    said = " ".join(f"Кошке тут хорошо живётся [{n + 1}]." for n in range(20))
-    found = sources.checked(said, "")
-    assert len(found.doubts) == 20
+    sources.cite(CAT)
+    found = sources.checked(SAID, "")
+    models = GoneModels({"judge": "never asked"})
     note = await CitationCheck("judge").note(
         "t", TurnModels(models), ModelRef("fake", "judge"), sources, found
     )
+    assert (note.check, note.marks) == ("failed", found.marks)
+
+
+class Kept(MemoryStore):
+    """Tells how the answer stands in the database; another may have taken the thread when it is whole."""
+
+    taken = False
+
+    async def checkpoint(self, steps: Sequence[StepRecord]) -> None:
+        if self.taken and any("citations" in step.metadata for step in steps):
+            raise TurnTaken("t")
+        await super().checkpoint(steps)
+
+    def answer(self) -> StepRecord | None:
+        return next((step for step in self.steps.values() if step.kind == "answer"), None)
+
+
+def slowly_checked(store: Kept, *, saved_every: float) -> tuple[Turns, ScriptedModels]:
+    """The check takes as long as it may; `saved_every` in seconds."""
+    models = ScriptedModels({"model": SAID, "judge": [asyncio.Event()]})
+
+    async def find(request: TurnRequest, history: Any) -> tuple[Source, ...]:
+        return (CAT,)
+
+    check = CitationCheck("judge")
+    turns = Turns(
+        store,
+        models,
+        WholeHistory(),
+        MODES,
+        find=find,
+        citations=check,
+        checkpoint_seconds=saved_every,
+    )
+    return turns, models
+
+
+async def test_while_its_citations_are_checked_the_whole_answer_is_stored():
+    store = Kept()
+    turns, models = slowly_checked(store, saved_every=0.01)
+    turn = await turns.start(a_request())
+
+    def stored() -> bool:
+        answer = store.answer()
+        return answer is not None and answer.output == SAID and "citations" in answer.metadata
+
+    await until(lambda: len(models.requests) == 2 and stored())
+    kept = store.answer()
+    assert kept is not None
+    assert (kept.outcome, store.settled) == (Outcome.COMPLETED, [])
+    turn.stop()
+    await turn.wait()
+
+
+async def test_a_turn_that_is_taken_for_dead_ends_its_check():
+    store = Kept()
+    store.taken = True
+    turns, models = slowly_checked(store, saved_every=0.01)
+    turn = await turns.start(a_request())
+    async with asyncio.timeout(10):  # of the 90 s that the check might take
+        await turn.wait()
+    assert models.open == 0
+    assert store.answer() is not None
+
+
+async def about(said: str, models: ScriptedModels, *found: Source) -> CitationsNote:
+    """What is noted of that answer to which all these were given."""
+    sources = Sources()
+    for source in found:
+        sources.cite(source)
+    return await CitationCheck("judge").note(
+        "t",
+        TurnModels(models),
+        ModelRef("fake", "judge"),
+        sources,
+        sources.checked(said, ""),
+    )
+
+
+async def test_the_prompt_stays_within_its_budget_and_what_does_not_fit_is_left_to_the_words():
+    words = "Слово за словом говорит документ"
+    pages = [
+        Source(f"{n}.txt", text=f"Раздел {n}. " + f"{words} {n}. " * 40, id=f"d/{n}")
+        for n in range(20)
+    ]
+    models = ScriptedModels({"judge": judged(*[("supported", [words])] * 20)})
+    note = await about(" ".join(f"Кошке тут живётся [{n + 1}]." for n in range(20)), models, *pages)
     (_, request) = models.requests[-1]
-    assert request.messages[-1].text.count("<source") < 20
+    assert 5 < request.messages[-1].text.count("<source") < 20
     assert prompt_tokens(request.messages) < MAX_TOKENS + 1_000
-    assert note.check == "failed"
+    assert note.check == "partly"
+    assert {mark.holds for mark in note.marks} == {True, False}
+
+
+@pytest.mark.parametrize("window", [4_096, 8_192, 32_768, None])
+async def test_of_many_claims_no_more_are_asked_than_a_model_may_answer(window):
+    said = " ".join(f"Кошку {name} пустят, если хозяин не против [1]." for name in NAMES)
+    models = ScriptedModels({"judge": judged(*[("supported", [PROOF])] * 40)}, window=window)
+    note = await about(said, models, CAT)
+    assert len(note.marks) == len(NAMES)
+    ((_, request),) = models.requests
+    most = request.sampling.max_tokens
+    assert most is not None
+    assert most <= 4_096
+    assert prompt_tokens(request.messages) + most <= (window or MAX_TOKENS)
+    assert note.check == "partly"
+    held = sum(mark.holds for mark in note.marks)
+    assert held == MAX_CLAIMS if window == 32_768 else 5 < held <= MAX_CLAIMS
+
+
+@pytest.mark.parametrize(("window", "asked"), [(32_768, 10), (8_192, 6)])
+async def test_many_claims_about_one_long_page_share_the_room(window, asked):
+    page = "\n\n".join(f"Абзац {name} о погоде и урожае прошлых лет. " * 25 for name in NAMES * 3)
+    said = " ".join(f"В году {name} всего уродилось вдоволь [1]." for name in NAMES[:10])
+    models = ScriptedModels({"judge": judged(*[("not said", [])] * 10)}, window=window)
+    note = await about(said, models, Source("page", text=page, url="http://x/"))
+    ((_, request),) = models.requests
+    assert prompt_tokens(request.messages) < MAX_TOKENS + 1_000
+    for number, name in enumerate(NAMES[:asked], start=1):
+        assert f"\n{number}. [1] В году {name}" in request.messages[-1].text
+        assert f"Абзац {name} о погоде" in request.messages[-1].text
+    assert note.check == ("done" if asked == 10 else "partly")
+    assert [mark.holds for mark in note.marks[:asked]] == [False] * asked
 
 
 async def test_of_a_long_page_the_places_nearest_to_the_claim_are_shown():

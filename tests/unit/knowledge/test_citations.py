@@ -3,7 +3,7 @@
 import pytest
 
 from app.core.tools import Source
-from app.knowledge.citations import check
+from app.knowledge.citations import check, spoken_of, stands_in
 from tests.data.knowledge import cited
 
 KETTLE = Source(
@@ -166,6 +166,41 @@ def test_a_number_with_another_unit_does_not_hold():
         ("Take 6.25 mg a day for 12 weeks [1].", False),
         ("Files of 2 MB since 1871 [1].", False),
         ("Files of 2 GB since the year 1871 [1].", True),
+        ("Take 62.5 mg twice a day for 12 days, 2 GB of files since 1871 [1].", False),
     ):
         (mark,) = check(text, [source]).marks
         assert (mark.holds, mark.open) == (holds, False), text
+
+
+@pytest.mark.parametrize(
+    ("passage", "claim"),
+    [
+        ("The pump moves 15 litres a minute.", "The pump moves 1.5 litres a minute [1]."),
+        ("The plan costs €12 for each seat.", "The plan costs $12 for each seat [1]."),
+        ("It is 5 % more than a year before.", "It is 5 ° more than a year before [1]."),
+        ("The hall seats 10-15 guests at once.", "The hall seats 1015 guests at once [1]."),
+        ("The pump moves 15 litres a minute.", "“The pump moves 1.5 litres a minute” [1]."),
+        ("The plan costs €12 for each seat.", "“The plan costs $12 for each seat” [1]."),
+        ("The plan costs 125 roubles a seat.", "“The plan costs 12” [1] roubles."),
+    ],
+)
+def test_a_number_with_another_point_sign_or_unit_is_not_word_for_word(passage, claim):
+    found = check(claim, [Source("Facts", text=passage)])
+    assert [(mark.holds, mark.open) for mark in found.marks] == [(False, False)]
+
+
+def test_a_sentence_with_another_sign_before_its_number_is_no_sure_one():
+    source = Source("Facts", text="Keep the seeds at -5 degrees in winter.")
+    assert len(check("Keep the seeds at 5 degrees in winter [1].", [source]).doubts) == 1
+    assert check("Keep the seeds at \u22125 degrees in winter [1].", [source]).doubts == ()
+
+
+def test_word_for_word_is_up_to_spaces_hyphens_points_and_case():
+    text = "Well-known\u00adly, it took 10\u201315 min.\nin 2019. 24 of them paid 1\u202f250 $; 5 % each."
+    spoken = spoken_of(Source("Facts", text=text))
+    for words in ("wellknownly IT took", "took 10-15 min in 2019", "them paid 1 250$", "5% each"):
+        assert stands_in(words, spoken), words
+    for words in ("took 1015 min", "15 min in 2019", "in 201", "paid 1250 $", "250 $", "10.15 min"):
+        assert not stands_in(words, spoken), words
+    assert stands_in("it took 10-15 … of them paid …", spoken, least=3)
+    assert not stands_in("it took 10-15 … paid …", spoken, least=3)
