@@ -153,7 +153,7 @@ def test_the_keyboard_alone_signs_in_asks_stops_edits_and_steps_through_versions
 
 
 @pytest.mark.timeout(400)
-def test_the_keyboard_alone_changes_settings_renames_shares_finds_and_opens_a_conversations_menu(
+def test_the_keyboard_alone_changes_settings_renames_shares_finds_deletes_and_signs_out(
     chromium: Browser, house: House
 ):
     """Whatever opens gives the focus back as it closes."""
@@ -238,6 +238,29 @@ def test_the_keyboard_alone_changes_settings_renames_shares_finds_and_opens_a_co
         expect(menu_of_row.get_by_role("menuitem", name="Move to project…")).to_be_focused()
         page.keyboard.press("Enter")
         expect(page.get_by_role("dialog").get_by_role("textbox")).to_be_focused()
+        expect(page.locator('[role="menu"]')).to_have_count(0)
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(options).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(menu_of_row.get_by_role("menuitem").first).to_be_focused()
+        page.keyboard.press("End")
+        page.keyboard.press("Enter")
+        sure = page.get_by_role("alertdialog")
+        expect(sure).to_be_visible()
+        tab_to(page, sure.get_by_role("button", name="Delete"))
+        page.keyboard.press("Enter")
+        expect(row).to_have_count(0)
+        expect(page.locator("#k-undo")).to_be_visible()
+
+        tab_to(page, page.locator("#user-nav-button"))
+        page.keyboard.press("Enter")
+        out = page.get_by_role("menuitem", name="Sign out")
+        expect(out).to_be_visible()
+        page.keyboard.press("End")
+        expect(out).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile("/login"), timeout=30_000)
 
 
 def test_whoever_signs_out_is_out(chromium: Browser, house: House):
