@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, Route, expect
+from playwright.sync_api import Browser, Error, Page, expect
 
 from tests.e2e.conftest import ask, picture, visitor
 from tests.processes import CHAINLIT, ROOT, Process, app_root, clean_environment, free_port, running
@@ -81,29 +81,6 @@ def test_a_button_cannot_be_pressed_into_nothing_and_speaks_for_the_blind(
         expect(confirm.get_by_role("button", name="Keep")).to_be_focused()
         page.keyboard.press("Enter")
         expect(confirm).to_have_count(0)
-
-
-def test_of_two_sources_the_one_pressed_last_is_shown_though_the_other_comes_later(
-    chromium: Browser, elements: Process
-):
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    for page in visitor(chromium, elements.url, language="en-US"):
-        page.route("**/documents/slow/**", hold)
-        page.route("**/documents/quick/**", lambda route: route.fulfill(json={"text": "Quick"}))
-        ask(page, "all")
-        sources = page.get_by_test_id("sources")
-        sources.get_by_role("button", name="slow.txt").click()
-        sources.get_by_role("button", name="quick.txt").click()
-        passage = page.get_by_test_id("passage")
-        expect(passage).to_contain_text("Quick")
-        with page.expect_response("**/documents/slow/**"):
-            held[0].fulfill(json={"text": "Slow"})
-        page.evaluate("() => new Promise((seen) => setTimeout(() => requestAnimationFrame(seen)))")
-        expect(passage).to_have_text("Quick")
 
 
 def _into(seen: list[str]) -> Callable[[Error], None]:
