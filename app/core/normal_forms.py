@@ -10,6 +10,8 @@ import unicodedata
 from typing import Literal
 
 MOST_MARKS = 30
+_OF_MARKS = frozenset("\u0f73\u0f75\u0f81\uff9e\uff9f")
+"""Characters that are no marks themselves and become some: all of them, by `unicodedata`'s decompositions."""
 _LONG = re.compile(r"[^\x00-\x7f]{200,}")
 """Where many marks may follow one another. Shorter ones are sorted quickly enough."""
 
@@ -23,7 +25,7 @@ def _with_few_marks(found: re.Match[str]) -> str:
     kept: list[str] = []
     marks = 0
     for character in found[0]:
-        marks = marks + 1 if unicodedata.combining(character) else 0
+        marks = marks + 1 if unicodedata.combining(character) or character in _OF_MARKS else 0
         if marks <= MOST_MARKS:
             kept.append(character)
     return "".join(kept)

@@ -13,7 +13,10 @@ from app.core.reading import read_careless_json
 
 MOST_BYTES = 4 * 2**20
 """Of one vector's text; 16,384 numbers have some 400 KB."""
+LARGEST = 3.4028234663852886e38
+"""The largest number of 32 bits, which vectors are kept and sent in."""
 _NUMBERS = re.compile(rb"\[\s*-?\d[\s\d.,eE+-]*+\]")
+_PLACE = re.compile(rb"\[(\d+)\]")
 
 
 class Vectors(Sequence[list[float]]):
@@ -47,23 +50,30 @@ class Vectors(Sequence[list[float]]):
 
 
 def _numbers(text: bytes) -> list[float]:
-    numbers = [float(number) for number in from_json(text, allow_inf_nan=False)]
-    if not math.isfinite(sum(numbers)):
-        raise ValueError("a vector of numbers that are too large")
-    return numbers
+    try:
+        numbers = [float(number) for number in from_json(text, allow_inf_nan=False)]
+        if math.hypot(*numbers) <= LARGEST:
+            return numbers
+    except OverflowError:  # of a whole number of hundreds of digits
+        pass
+    raise ValueError("a vector of numbers that are too large")
 
 
 class Lifted:
     """An answer of whose JSON the arrays of numbers were taken out. In the place of each stands one with
-    its number among them alone: no other array of numbers is left."""
+    its number among them alone: no other array of numbers is left. One that tells of an error has all of its
+    words, and no vectors."""
 
     def __init__(self, skeleton: bytes, texts: list[bytes]) -> None:
         self._texts = texts
         self.answer: Any = read_careless_json(skeleton)
+        if isinstance(self.answer, dict) and self.answer.get("error"):
+            whole = _PLACE.sub(lambda place: texts[int(place[1])], skeleton)
+            self._texts, self.answer = [], read_careless_json(whole)
 
     def text(self, place: object) -> bytes:
         """The array that stood there. Raises TypeError where there was none."""
-        if type(place) is list and len(place) == 1 and type(place[0]) is int:
+        if type(place) is list and len(place) == 1 and type(place[0]) is int and self._texts:
             return self._texts[place[0]]
         raise TypeError(f"a vector expected, not {place!r:.100}")
 
@@ -73,18 +83,24 @@ async def lifted(pieces: AsyncIterator[bytes]) -> Lifted:
     where it is no JSON, or one of its arrays has no end."""
     skeleton: list[bytes] = []
     texts: list[bytes] = []
-    rest = b""
+    begun: list[bytes] = []
+    """An array without its end: looked at again where something begins or ends, not with every piece."""
+    size = 0
     async for piece in pieces:
-        rest += piece
-        at = 0
-        async for found in unhurried(_NUMBERS.finditer(rest)):
-            skeleton += (rest[at : found.start()], b"[%d]" % len(texts))
-            texts.append(found[0])
-            at = found.end()
-        begun = rest.rfind(b"[", at)
-        cut = begun if begun >= 0 else len(rest)
-        skeleton.append(rest[at:cut])
-        rest = rest[cut:]
-        if len(rest) > MOST_BYTES:
+        begun.append(piece)
+        size += len(piece)
+        if len(begun) == 1 or b"[" in piece or b"]" in piece:
+            rest = b"".join(begun)
+            at = 0
+            async for found in unhurried(_NUMBERS.finditer(rest)):
+                skeleton += (rest[at : found.start()], b"[%d]" % len(texts))
+                texts.append(found[0])
+                at = found.end()
+            last = rest.rfind(b"[", at)
+            cut = last if last >= 0 and rest.find(b"]", last) < 0 else len(rest)
+            skeleton.append(rest[at:cut])
+            begun = [rest[cut:]] if cut < len(rest) else []
+            size = len(rest) - cut
+        if size > MOST_BYTES:
             raise ValueError(f"an array of more than {MOST_BYTES} bytes")
-    return Lifted(b"".join((*skeleton, rest)), texts)
+    return Lifted(b"".join((*skeleton, *begun)), texts)

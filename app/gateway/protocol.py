@@ -212,8 +212,8 @@ class _HeadWithBody:
         self._transport.close()
 
     def _write_head(self) -> None:
-        if self._head:
-            head, self._head = self._head, b""
+        head, self._head = self._head, b""
+        if head and not self.is_closing():
             self._transport.write(head)
 
 

@@ -23,6 +23,12 @@ from yarl import URL
 
 HEAD_BYTES = 64 * 1024
 """Of status and headers, or of what stands between two pieces of a body."""
+MOST_HEADERS = 512
+"""Lines of them. Apache takes 100, Node 2,000."""
+_LISTS = ("connection", "content-encoding", "transfer-encoding")
+"""Headers whose lines belong together; of any other the first line counts."""
+MOST_MEMBERS = 100
+"""Of a packed answer: parts of gzip that follow one another."""
 PIECE_BYTES = 256 * 1024
 """A larger body is written in pieces of so much; of an answer nobody reads, about twice as much is kept."""
 STALE_SECONDS = 0.5
@@ -67,14 +73,14 @@ class Address:
 
 @lru_cache(maxsize=1024)
 def address_of(url: str) -> Address:
-    """Raises NotConnected where it is none of HTTP."""
+    """Raises NotConnected where it is none of HTTP, without a word of it: it may hold a password or a key."""
     try:
         parsed = URL(url)
         host, port = parsed.raw_host, parsed.port
-    except ValueError as error:
-        raise NotConnected(f"{url}: {error}") from error
+    except ValueError:
+        raise NotConnected("the server's URL is none") from None
     if parsed.scheme not in ("http", "https") or not host or not port:
-        raise NotConnected(f"not an address: {url}")
+        raise NotConnected("the server's URL is none of HTTP")
     basic = ""
     if parsed.user or parsed.password:
         named = f"{parsed.user or ''}:{parsed.password or ''}".encode()
@@ -188,6 +194,7 @@ class _Unpacking:
     def __init__(self) -> None:
         self._packed = b""
         self._unpack: Any = None
+        self._members = 0
         self.more = False
         """Whether there is more of it without more of the packed one."""
 
@@ -200,6 +207,9 @@ class _Unpacking:
         packed = self._packed + data
         try:
             if self._unpack is None or (self._unpack.eof and packed):
+                self._members += 1
+                if self._members > 1 and (packed[0] != _GZIP or self._members > MOST_MEMBERS):
+                    raise NotHttp("a packed answer with something behind its end")
                 headed = packed[0] == _GZIP or packed[0] & 15 == zlib.DEFLATED
                 self._unpack = zlib.decompressobj(
                     zlib.MAX_WBITS | 32 if headed else -zlib.MAX_WBITS
@@ -233,6 +243,8 @@ class _Connection(asyncio.Protocol):
         )  # as aiohttp has it for answers
         self._answer: Answer | None = None
         self._heard = self._paused = self._sending = self._to_the_end = False
+        self._headers = 0
+        """Lines that came of them."""
         self._unread = 0
         """Bytes since the last of a body: of headers, or of what stands around a body's pieces."""
         self._room: asyncio.Future[None] | None = None
@@ -241,7 +253,7 @@ class _Connection(asyncio.Protocol):
         """Sends the request and waits for the answer's headers. Raises Broken, Unanswered, NotHttp."""
         answer = self._answer = Answer(self)
         self._heard = self._to_the_end = False
-        self._sending, self._unread = True, 0
+        self._sending, self._headers, self._unread = True, 0, 0
         try:
             if len(body) <= PIECE_BYTES:
                 self.transport.write(head + body)
@@ -332,8 +344,13 @@ class _Connection(asyncio.Protocol):
         if (answer := self._answer) is None or answer.status:
             return  # behind a body
         key, text = name.decode("latin-1").lower(), value.decode("utf-8", "surrogateescape")
-        known = answer.headers.get(key)
-        answer.headers[key] = text if known is None else f"{known}, {text}"
+        self._headers += 1
+        if self._headers > MOST_HEADERS:
+            self._fail(NotHttp(f"more than {MOST_HEADERS} headers"))
+        elif key not in answer.headers:
+            answer.headers[key] = text
+        elif key in _LISTS:
+            answer.headers[key] += f", {text}"
 
     def on_headers_complete(self) -> None:
         status, answer = self._parser.get_status_code(), self._answer
@@ -342,7 +359,8 @@ class _Connection(asyncio.Protocol):
         if status < 200:
             answer.headers.clear()
             return
-        chunked = answer.headers.get("transfer-encoding", "").lower().endswith("chunked")
+        coding = answer.headers.get("transfer-encoding", "").strip().lower()
+        chunked = coding.endswith("chunked")
         bodiless = status in (204, 304)
         self._to_the_end = not (chunked or bodiless or "content-length" in answer.headers)
         answer.begin(status)
@@ -362,7 +380,7 @@ class _Connection(asyncio.Protocol):
         self._answer = None
         answer.end()
         self.read_on()
-        unsent = self._sending or self._room is not None
+        unsent = self._sending or self.transport.get_write_buffer_size() > 0
         if unsent or not self._parser.should_keep_alive():
             self.transport.abort()
         else:
@@ -373,12 +391,18 @@ class HttpClient:
     """The connections to any number of servers, as many as there are requests at once."""
 
     def __init__(
-        self, tls: Callable[[], ssl.SSLContext], *, connect_s: float, unused_s: float
+        self,
+        tls: Callable[[], ssl.SSLContext],
+        *,
+        connect_s: float,
+        unused_s: float,
+        stale_s: float = STALE_SECONDS,
     ) -> None:
-        """`connect_s` seconds are waited for a connection, `unused_s` one is kept, or up to a fifth less:
-        fifty that were opened in one instant do not all end in one."""
+        """`connect_s` seconds are waited for a connection; one is kept for `unused_s`, or up to a fifth
+        less and a tenth more: fifty that were opened in one instant do not all end in one. `stale_s`:
+        within which a kept one that ends unanswered is taken to have been closed before."""
         self._tls = tls
-        self._connect_s, self._unused_s = connect_s, unused_s
+        self._connect_s, self._unused_s, self._stale_s = connect_s, unused_s, stale_s
         self._kept: dict[Origin, list[_Connection]] = {}
         self._sweeping: asyncio.TimerHandle | None = None
         self._open: set[_Connection] = set()
@@ -406,7 +430,7 @@ class HttpClient:
             try:
                 return await connection.ask(head, body)
             except Unanswered:
-                if kept is None or clock() - start > STALE_SECONDS:
+                if kept is None or clock() - start > self._stale_s:
                     raise
 
     def close(self) -> None:
@@ -439,18 +463,26 @@ class HttpClient:
                 opened = await aiohappyeyeballs.start_connection(
                     found, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, loop=loop
                 )
+                owned = False
+
+                def protocol() -> _Connection:
+                    nonlocal owned
+                    owned = True  # by the transport, which closes it from here on
+                    return _Connection(loop, self, origin)
+
                 try:
                     opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     tls = scheme == "https"
                     _, connection = await loop.create_connection(
-                        lambda: _Connection(loop, self, origin),
+                        protocol,
                         sock=opened,
                         ssl=self._tls() if tls else None,
                         server_hostname=host if tls else None,
                     )
                 except BaseException:
-                    opened.close()
+                    if not owned:
+                        opened.close()
                     raise
         except TimeoutError as error:
             late = f"{where}: no connection within {self._connect_s:g} s"

@@ -20,7 +20,13 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from app.core.errors import ConnectionLost, KonsiliumError, MalformedAnswer, ServerUnavailable
+from app.core.errors import (
+    BadRequest,
+    ConnectionLost,
+    KonsiliumError,
+    MalformedAnswer,
+    ServerUnavailable,
+)
 from app.core.requests import trace
 from app.providers.deadline import CLOUD, Timeouts
 from app.providers.http_client import (
@@ -69,10 +75,18 @@ def _open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
 class Transport:
     """Lives as long as its server; makes no retries, follows no redirects, keeps no cookies."""
 
-    def __init__(self, timeouts: Timeouts, *, local: bool, ca_file: str = "") -> None:
+    def __init__(
+        self,
+        timeouts: Timeouts,
+        *,
+        local: bool,
+        ca_file: str = "",
+        stale_s: float = STALE_SECONDS,
+    ) -> None:
         """`local`: a server of this network, which the environment's proxies do not lead to. `ca_file`:
-        authorities that are trusted besides the usual ones."""
+        authorities that are trusted besides the usual ones. `stale_s`: as `HttpClient` has it."""
         self._local = local
+        self._stale_s = stale_s
         self._ca_file = ca_file
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect)
         self._timeouts = timeouts
@@ -104,7 +118,9 @@ class Transport:
         """Our own, likewise."""
         if self._client is None:
             connect_s, unused_s = self._timeouts.connect, self._timeouts.unused
-            self._client = HttpClient(self._tls, connect_s=connect_s, unused_s=unused_s)
+            self._client = HttpClient(
+                self._tls, connect_s=connect_s, unused_s=unused_s, stale_s=self._stale_s
+            )
         return self._client
 
     def _through_proxy(self, url: str) -> bool:
@@ -139,7 +155,8 @@ class Transport:
         """Sends a request; returns once a status of 2xx has come, the body unread. Close what it returns.
 
         Waits as long as it takes: the caller has the clock. Raises ServerUnavailable, ConnectionLost,
-        or what a status of 300 and more means, with `key` kept out of it.
+        or what a status of 300 and more means, with `key` kept out of it; BadRequest where a header cannot
+        be sent, MalformedAnswer where what comes is no HTTP.
         """
         try:
             known = (*headers.items(), *trace.get().items())
@@ -151,6 +168,8 @@ class Transport:
                 response = await self.client.request(method, url, known, body)
         except LOST as error:
             raise lost(error, server, model) from error
+        except ValueError as error:
+            raise BadRequest(f"not sent: {error}", server=server, model=model) from error
         answer = UpstreamAnswer(response, server, model)
         if response.status < 300:
             return answer
@@ -184,7 +203,7 @@ class Transport:
                     ssl=self._tls() if url.scheme == "https" else True,
                 )
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-                if sent.anew or clock() - start > STALE_SECONDS:
+                if sent.anew or clock() - start > self._stale_s:
                     raise
 
     async def aclose(self) -> None:

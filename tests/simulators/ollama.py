@@ -149,6 +149,8 @@ class OllamaSimulator(Simulator):
         self.most_context = most_context
         self.signed_in = signed_in
         self.recommended: list[dict[str, Any]] = list(RECOMMENDED)
+        self.vectors: list[list[float]] | None = None
+        """What it answers to /api/embed in the place of true ones."""
         self._places = asyncio.Semaphore(parallel) if parallel else None
         self.contexts: dict[str, int] = {}
         self.reloads: list[tuple[str, int, int]] = []
@@ -479,7 +481,7 @@ class OllamaSimulator(Simulator):
         if body.get("truncate") is False and longest > model.context_length:
             await exchange.respond(400, {"error": "the input length exceeds the context length"})
             return
-        vectors = [vector_of(text, body.get("dimensions") or 64) for text in texts]
+        vectors = self.vectors or [vector_of(text, body.get("dimensions") or 64) for text in texts]
         count = sum(len(split_words(text)) for text in texts)
         answer = {"model": model.name, "embeddings": vectors, "prompt_eval_count": count}
         await exchange.respond(200, answer | {"total_duration": 14143917, "load_duration": 1019500})

@@ -54,6 +54,7 @@ _IN_MESSAGES = "messages."
 """How the name of such a field begins here."""
 FORMAT = "response_format"
 """Without this an answer to a prompt that describes its form, too, is one; to others it is not."""
+_KINDS_OF_FORMAT = ("json_object", "json_schema")
 WITH_FORMAT = (*OPTIONAL, FORMAT)
 DROPPED = (
     *WITH_FORMAT,
@@ -111,7 +112,8 @@ _OTHER_FORMAT = re.compile(
 )
 """That a format of that kind is not taken, in the words of those who name the kinds that are."""
 _OF_THE_SCHEMA = re.compile(
-    r"invalid schema|(?:schema|grammar) (?:for|in|is)\b|\bkeyword|json_schema\.\w", re.IGNORECASE
+    r"invalid (?:json[_ ])?schema|(?<!json_)(?<!json )(?:schema|grammar) (?:for|in|is)\b|\bkeyword|json_schema\.\w",
+    re.IGNORECASE,
 )
 """That this one schema is not taken: others may be."""
 _WORD = re.compile(r"\w+")
@@ -147,7 +149,8 @@ class RefusedParameters:
                 self._known.setdefault(model, {})[name] = str(fact["other"]), float(fact["at"])
 
     def of(self, model: str) -> dict[str, str]:
-        """Parameter -> its other name, or "" where it is left out, as found within a week."""
+        """Parameter -> its other name, or "" where it is left out, as found within a week. A format that was
+        refused is there as `response_format.<kind>`."""
         found = self._known.get(model)
         if not found:
             return {}
@@ -158,11 +161,14 @@ class RefusedParameters:
         self, model: str, body: dict[str, Any], optional: Sequence[str] = OPTIONAL
     ) -> dict[str, Any]:
         """The body without what the model refused of those parameters, and of the fields of messages."""
+        known = self.of(model)
         found = {
             name: new
-            for name, new in self.of(model).items()
+            for name, new in known.items()
             if name in optional or name.startswith(_IN_MESSAGES)
         }
+        if FORMAT in optional and _format_of(body) in known:
+            found[FORMAT] = ""
         if not found:
             return body
         sent = _renamed(body, found)
@@ -189,10 +195,11 @@ class RefusedParameters:
         if other in body or other in self.of(model):
             other = ""
         at = self._clock()
-        self._known.setdefault(model, {})[name] = (other, at)
+        known = _format_of(body) if name == FORMAT else name
+        self._known.setdefault(model, {})[known] = (other, at)
         if self._store is not None:  # a row for each: other processes find others at the same time
             fact = {"other": other, "at": at}
-            self._writing.start(self._store.put(SCOPE, f"{name} {model}", fact))
+            self._writing.start(self._store.put(SCOPE, f"{known} {model}", fact))
         return name
 
 
@@ -212,6 +219,13 @@ def refused_parameter(
     if named == ["temperature", "top_p"]:
         return "top_p"
     return named[0] if named else None
+
+
+def _format_of(body: Mapping[str, Any]) -> str:
+    """The body's format with its kind: a model that takes no schema may well take `json_object`."""
+    wanted = body.get(FORMAT)
+    kind = wanted.get("type") if isinstance(wanted, Mapping) else None
+    return f"{FORMAT}.{kind}" if kind in _KINDS_OF_FORMAT else FORMAT
 
 
 def _refused_of_messages(body: Mapping[str, Any], error: KonsiliumError) -> str | None:

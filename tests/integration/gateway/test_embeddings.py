@@ -71,6 +71,21 @@ async def test_a_bare_name_goes_to_the_next_server_when_the_first_fails(house):
     assert answer.status_code == 200
 
 
+@pytest.mark.parametrize("number", [10**400, 1e300])
+@pytest.mark.parametrize("form", ["float", "base64"])
+async def test_a_server_whose_numbers_no_vector_has_is_at_fault_and_the_next_is_asked(
+    house, number, form
+):
+    house.ollama.vectors = [[0.5, number]]
+    refused = await embed(house, "ollama", input="a", encoding_format=form)
+    assert refused.status_code == 502
+    async with httpx.AsyncClient(base_url=house.base) as http:
+        asked = {"model": "embed-m3", "input": "a", "encoding_format": form}
+        assert (await http.post("/embeddings", json=asked)).status_code == 200
+    assert house.ollama.bodies("/api/embed")
+    assert house.openai.requests
+
+
 async def test_many_texts_for_a_server_that_takes_one_are_asked_for_one_by_one():
     async with OpenAISimulator(["embed-m3"]) as simulator:
         row = replace(any_server("yandex", simulator.base_url), embeddings_at_once=1)

@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import gzip
 import ssl
+import traceback
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from app.core.errors import BadRequest
+from app.providers.deadline import LOCAL
 from app.providers.http_client import (
     PIECE_BYTES,
     Broken,
@@ -25,6 +28,7 @@ from app.providers.http_client import (
     NotHttp,
     Unanswered,
 )
+from app.providers.transport import Transport
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -129,6 +133,10 @@ WHOLE = {
         sized(packed(b"hello", -15), b"Content-Encoding: deflate"),
         b"hello",
     ),
+    "in chunks behind a blank": (
+        OK + b"Transfer-Encoding: chunked \r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        b"hello",
+    ),
     "with bare line feeds": (b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", b"hello"),
 }
 
@@ -159,7 +167,14 @@ async def test_an_answer_of_no_told_length_ends_with_its_connection(status: byte
         assert house.connections == 2
 
 
-@pytest.mark.parametrize("raw", [sized(b"hello"), chunked(b"hello", 3)])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        sized(b"hello"),
+        chunked(b"hello", 3),
+        chunked(b"hello", 3).replace(b"chunked", b"chunked \t"),
+    ],
+)
 async def test_an_answer_cut_anywhere_is_an_error(raw: bytes) -> None:
     for cut in range(1, len(raw)):
         async with serving(saying(raw[:cut], then_close=True)) as house:
@@ -189,12 +204,23 @@ async def test_a_packed_answer_that_is_cut_is_an_error() -> None:
         OK + b"Transfer-Encoding: chunked\r\n\r\n5;%s\r\nhello\r\n" % (b"e" * 1_000_000),
         OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n%s\r\n" % (b"x: y\r\n" * 200_000),
         sized(b"\x1f\x8bnothing of the kind", b"Content-Encoding: gzip"),
+        sized(b"\x03\x00" * 500_000, b"Content-Encoding: deflate"),
+        sized(gzip.compress(b"") * 25_000, b"Content-Encoding: gzip"),
+        OK + b"a:\r\n" * 15_000 + b"Content-Length: 0\r\n\r\n",
     ],
 )
 async def test_what_is_no_http_or_too_much_of_it_is_an_error(raw: bytes) -> None:
     async with serving(saying(raw)) as house:
         with pytest.raises(NotHttp):
             await house.get()
+
+
+async def test_of_a_header_that_comes_twice_the_first_counts_but_for_lists() -> None:
+    twice = [b"Retry-After: 1", b"retry-after: 2", b"Connection: a", b"connection: b"]
+    async with serving(saying(sized(b"ok", *twice))) as house:
+        answer = await house.client.request("GET", house.url, [])
+        assert answer.headers["retry-after"] == "1"
+        assert answer.headers["connection"] == "a, b"
 
 
 async def test_a_small_packed_answer_becomes_large_by_the_piece() -> None:
@@ -230,6 +256,10 @@ async def test_an_answer_that_nobody_reads_is_not_kept_in_memory() -> None:
 
     async with serving(pour) as house:
         answer = await house.client.request("GET", house.url, [])
+        connection = answer._connection  # noqa: SLF001 - that it reads no more shows nowhere else
+        assert connection is not None
+        while not (sent and connection._paused):  # noqa: SLF001
+            await asyncio.sleep(0.01)
         last = -1
         while sent != last:  # the sockets' buffers are full
             last = sent
@@ -268,26 +298,27 @@ async def test_a_large_request_that_is_refused_before_it_is_read_brings_the_refu
 
 
 async def test_a_request_that_is_given_up_closes_its_connection_at_once() -> None:
-    closed = asyncio.Event()
+    asked, closed = asyncio.Event(), asyncio.Event()
 
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(OK + b"Content-Length: 100\r\n\r\nhello" if house.connections > 1 else b"")
-        with contextlib.suppress(ConnectionError):
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            asked.set()
+            writer.write(OK + b"Content-Length: 100\r\n\r\nhello" if house.connections > 1 else b"")
             await reader.read(1)
-        closed.set()
+        finally:
+            closed.set()
 
     async with serving(hang) as house:
         asking = asyncio.ensure_future(house.get())
-        while not house.connections:
-            await asyncio.sleep(0.01)
+        await asyncio.wait_for(asked.wait(), 10)
         asking.cancel()
-        await asyncio.wait_for(closed.wait(), 1)
+        await asyncio.wait_for(closed.wait(), 10)
         closed.clear()
         answer = await house.client.request("GET", house.url, [])
         assert await answer.read() == b"hello"
         answer.close()
-        await asyncio.wait_for(closed.wait(), 1)
+        await asyncio.wait_for(closed.wait(), 10)
 
 
 async def test_reading_may_be_given_up_and_taken_up_again() -> None:
@@ -340,6 +371,22 @@ async def test_what_is_no_address_is_said_to_be_none(url: str) -> None:
         await client.request("GET", url, [])
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:s3cret@host:99999/v1",
+        "https://host:99999/v1?key=s3cret",
+        "ftp://user:s3cret@host/?key=s3cret",
+        "http://user:s3cret\u2100@host/",
+    ],
+)
+async def test_what_an_address_holds_is_not_told_where_it_is_none(url: str) -> None:
+    client = HttpClient(ssl.create_default_context, connect_s=2.0, unused_s=30.0)
+    with pytest.raises(NotConnected) as told:
+        await client.request("GET", url, [])
+    assert "s3cret" not in "".join(traceback.format_exception(told.value))
+
+
 async def test_a_name_that_stands_for_nothing_is_no_connection() -> None:
     client = HttpClient(ssl.create_default_context, connect_s=5.0, unused_s=30.0)
     for _ in range(2):
@@ -352,6 +399,10 @@ async def test_a_header_that_would_be_another_one_is_not_sent(value: str) -> Non
     async with serving(saying(sized(b"ok"))) as house:
         with pytest.raises(ValueError, match="line break"):
             await house.client.request("GET", house.url, [("x", value)])
+        transport = Transport(LOCAL, local=True)
+        with pytest.raises(BadRequest, match="line break"):
+            await transport.open("GET", house.url, {"x": value}, server="sim")
+        await transport.aclose()
         assert house.connections == 0
 
 

@@ -15,7 +15,7 @@ async def requests_to(handle, count):
     """The answers to `count` requests, one after another, of a server of raw sockets."""
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    pool = Transport(LOCAL, local=True)
+    pool = Transport(LOCAL, local=True, stale_s=30.0)
     try:
         answers = []
         for n in range(count):

@@ -92,6 +92,7 @@ async def say(server: OpenAICompatibleServer) -> str:
 
 @pytest.mark.parametrize("names", [("max_tokens",), ("temperature", "max_tokens"), tuple(REFUSALS)])
 async def test_a_refused_parameter_is_learned_once(names: tuple[str, ...]) -> None:
+    found = {name.replace("response_format", "response_format.json_schema") for name in names}
     async with strict(names) as (url, bodies):
         memory = Memory()
         refused = RefusedParameters(memory)
@@ -106,10 +107,10 @@ async def test_a_refused_parameter_is_learned_once(names: tuple[str, ...]) -> No
                 50 if "max_tokens" in names else None
             )
             (profile,) = (await server.state()).models
-            assert set(profile.refused) == set(names)
+            assert set(profile.refused) == found
         later = RefusedParameters(memory)
         await later.load()
-        assert set(later.of("lab/odd")) == set(names)
+        assert set(later.of("lab/odd")) == found
         assert all(scope == SCOPE for scope, _ in memory.kept)
 
 
@@ -135,11 +136,14 @@ FORMAT_REFUSED = [
     "response_format must be one of: text, json_object",
     "Only response_format type 'json_object' is supported",
     "Unknown response_format type: json_schema",
+    "json_schema is not supported by this model",
+    "JSON schema is not supported by this model",
 ]
 SCHEMA_REFUSED = [
     "Invalid schema for response_format 'answer': In context=(), 'oneOf' is not permitted.",
     "The schema in response_format uses unsupported keyword 'minLength'",
     "Unknown parameter: 'response_format.json_schema.strict'.",
+    "Invalid JSON schema for response_format: 'oneOf' is not permitted",
 ]
 NOT_OF_THE_FORMAT = [
     "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.",
@@ -155,6 +159,23 @@ def test_a_format_that_a_model_has_not_is_left_out_and_a_schema_of_which_it_has_
     body: dict[str, Any] = {"response_format": {}, "messages": []}
     assert refused.learn("lab/m", body, BadRequest(words), WITH_FORMAT) == "response_format"
     assert ("response_format" in refused.of("lab/m")) is (words in FORMAT_REFUSED)
+
+
+async def test_a_model_that_takes_no_schema_is_asked_for_json_all_the_same() -> None:
+    refused = RefusedParameters(memory := Memory())
+    by_kind: dict[str, dict[str, Any]] = {
+        kind: {"response_format": {"type": kind}, "messages": []}
+        for kind in ("json_schema", "json_object")
+    }
+    error = BadRequest(FORMAT_REFUSED[0])
+    assert refused.learn("lab/m", by_kind["json_schema"], error, WITH_FORMAT)
+    await asyncio.sleep(0)
+    later = RefusedParameters(memory)
+    await later.load()
+    for known in (refused, later):
+        assert known.apply("lab/m", by_kind["json_schema"], WITH_FORMAT) == {"messages": []}
+        for kind, optional in (("json_object", WITH_FORMAT), ("json_schema", ())):
+            assert known.apply("lab/m", by_kind[kind], optional) == by_kind[kind]
 
 
 @pytest.mark.parametrize("words", NOT_OF_THE_FORMAT)

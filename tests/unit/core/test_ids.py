@@ -21,8 +21,10 @@ def test_a_child_gives_out_none_of_its_parents() -> None:
     new_id()
     read, write = os.pipe()
     if (child := os.fork()) == 0:
-        os.write(write, " ".join(new_id() for _ in range(300)).encode())
-        os._exit(0)
+        try:
+            os.write(write, " ".join(new_id() for _ in range(300)).encode())
+        finally:
+            os._exit(0)  # whatever happens: a child never runs the other tests
     os.waitpid(child, 0)
     theirs = os.read(read, 100_000).decode().split()
     assert len(theirs) == 300

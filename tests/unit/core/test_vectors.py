@@ -1,6 +1,7 @@
 """Vectors are taken out of an answer as it comes, wherever it is cut, and their text is the server's own."""
 
 import json
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -51,10 +52,29 @@ async def test_what_is_no_vector_is_none() -> None:
     for place in others:
         with pytest.raises(TypeError):
             said.text(place)
-    said = await read(b'{"embeddings": [[1,,2], [1-2], [1e999]]}')
+    huge = b"[[1,,2], [1-2], [1e999], [1e300], [-1e39, 1], [1%s]]" % (b"0" * 400)
+    said = await read(b'{"embeddings": %s}' % huge)
+    assert len(said.answer["embeddings"]) == 6
     for place in said.answer["embeddings"]:
         with pytest.raises(ValueError):  # noqa: PT011 - of whatever parser
             Vectors([said.text(place)])[0]
+
+
+@pytest.mark.parametrize("step", [1, 7, 1000])
+async def test_an_error_has_all_of_its_words(step: int) -> None:
+    said = await read(b'{"error": "longer than [4096], not [1, 2]", "embeddings": [[7]]}', step)
+    assert said.answer["error"] == "longer than [4096], not [1, 2]"
+    for place in said.answer["embeddings"]:
+        with pytest.raises(TypeError):
+            said.text(place)
+
+
+async def test_a_vector_that_comes_in_very_small_pieces_is_soon_read() -> None:
+    vector = b"[" + b"1.5," * 100_000 + b"2]"
+    before = time.process_time()
+    said = await read(b'{"embeddings": [%s]}' % vector, 10)
+    assert time.process_time() - before < 2
+    assert said.text(said.answer["embeddings"][0]) == vector
 
 
 @pytest.mark.parametrize("text", [b"<html>", b'{"embeddings": [[1, 2', b"[" + b"1," * MOST_BYTES])

@@ -38,6 +38,15 @@ async def test_a_head_waits_for_its_body_and_no_longer_than_a_moment():
     assert wire.written[3:] == [b"late"]
 
 
+async def test_a_head_whose_connection_ends_in_that_moment_is_not_written():
+    wire = Wire()
+    joined = _HeadWithBody(wire, asyncio.get_running_loop())
+    joined.write(HEAD)
+    wire.close()
+    await asyncio.sleep(0)
+    assert wire.written == []
+
+
 async def test_a_head_that_is_all_of_the_answer_is_written_before_the_end():
     wire = Wire()
     joined = _HeadWithBody(wire, asyncio.get_running_loop())

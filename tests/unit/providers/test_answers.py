@@ -23,7 +23,7 @@ from app.providers.openai_compatible.answers import AnswerReader
 from app.providers.openai_compatible.passing import StreamMender
 from app.providers.openai_compatible.tool_calls import ToolCallIndexes
 from app.providers.openai_compatible.usage import usage_of
-from app.providers.openai_compatible.whole_answers import mended_answer
+from app.providers.openai_compatible.whole_answers import _plainly_ended, mended_answer
 from app.providers.upstream_errors import says_error
 
 
@@ -394,6 +394,8 @@ def test_an_answer_that_is_looked_at_briefly_comes_out_as_if_looked_at_closely(
     message: dict[str, Any], fields: dict[str, Any]
 ) -> None:
     body = json.dumps(whole(message, **fields)).encode()
+    if (message, fields) == ({"content": "yes"}, {"usage": COUNTS}):
+        assert _plainly_ended(body) is not None, "the usual one is looked at briefly"
     sent, finished = mended_answer("s", "m", body)
     closely, ended = mended_answer("s", "m", b"\n" + body)
     assert json.loads(sent) == json.loads(closely)
