@@ -6,7 +6,7 @@ import re
 import shutil
 import time
 import urllib.request
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +76,24 @@ def playwright() -> Iterator[Playwright]:
 
 
 @pytest.fixture(scope="package")
-def chromium(playwright: Playwright) -> Iterator[Browser]:
-    """The system's Chromium; Playwright's own where there is none."""
-    browser = playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
-    yield browser
-    browser.close()
+def launched(playwright: Playwright) -> Iterator[Callable[[], Browser]]:
+    """Gives the system's Chromium, Playwright's own where there is none; another one where it has crashed."""
+    browsers: list[Browser] = []
+
+    def connected() -> Browser:
+        if not browsers or not browsers[-1].is_connected():
+            browsers.append(playwright.chromium.launch(executable_path=browser_path(), args=FLAGS))
+        return browsers[-1]
+
+    yield connected
+    for browser in browsers:
+        browser.close()
+
+
+@pytest.fixture
+def chromium(launched: Callable[[], Browser]) -> Browser:
+    """The browser: whatever the test before did to it."""
+    return launched()
 
 
 @pytest.fixture(scope="session")
@@ -121,6 +134,14 @@ NOBODYS: tuple[tuple[str, str], ...] = (
     (
         r"status of 400 \(Bad Request\) \(.*/ws/socket\.io/.*transport=polling.*sid=",
         "Chromium, of socket.io's last look as it steps from polling to a WebSocket that is gone",
+    ),
+    (
+        r"was preloaded using link preload but not used within a few seconds",
+        "Chromium, of a page that a busy machine draws later than that",
+    ),
+    (
+        r"Failed to load resource: net::ERR_ABORTED ",
+        "Chromium, of a request that was under way as the page was left",
     ),
 )
 """What the console says that nobody of ours can mend: a pattern, and whose it is."""
@@ -201,11 +222,13 @@ def pytest_runtest_makereport(
     if call.when == "call" and report.failed:
         page, app = (getattr(item, "funcargs", {}).get(name) for name in ("page", "app"))
         if page is not None:
-            with contextlib.suppress(PlaywrightError):
-                state = json.dumps(page.evaluate(STATE), ensure_ascii=False, indent=1)
-                report.sections.append(("the page", state))
+            with contextlib.suppress(AttributeError, PlaywrightError):  # it may hang
+                state = page.wait_for_function(STATE, polling=100, timeout=5_000).json_value()
+                shown = json.dumps(state, ensure_ascii=False, indent=1)
+                report.sections.append(("the page", shown))
         if app is not None:
-            report.sections.append(("the app's log", app.log.read_text()[-3000:]))
+            with contextlib.suppress(AttributeError, OSError):
+                report.sections.append(("the app's log", app.log.read_text()[-3000:]))
     return report
 
 
@@ -231,13 +254,18 @@ def ask(page: Page, text: str) -> None:
     page.locator("#chat-submit").click()
 
 
+LAST_QUESTION = """() =>
+    [...document.querySelectorAll('[data-step-type="user_message"]')].at(-1)?.querySelector("[id^=step-]")?.id ?? ''"""
+
+
 def asked(page: Page, text: str) -> Locator:
     """Asks, waits for the whole answer, and returns the card with its numbers: the one that follows
-    the question. (Cards are not counted: those of a thread just opened may still be on their way.)"""
-    questions = page.locator('[data-step-type="user_message"]')
-    before = questions.count()
+    the question. (Nothing is counted: what a thread just opened has may still be on its way.)"""
+    before = page.evaluate(LAST_QUESTION)
     ask(page, text)
-    expect(questions).to_have_count(before + 1)
+    last = page.locator('[data-step-type="user_message"]').last
+    mine = last.locator(f'[id^="step-"]:not([id="{before}"])').first
+    expect(mine).to_contain_text(text)
     card = page.locator(
         'xpath=(//*[@data-step-type="user_message"])[last()]/following::*[@data-testid="metrics"]'
     ).last

@@ -13,6 +13,7 @@ from tests.axe import wait_for_no_violations
 from tests.e2e.conftest import LONG, STORY, ServerLog, ask, metrics, pick, picture, visitor
 from tests.histories import OPEN_WEBUI, open_webui_message
 from tests.processes import Process
+from tests.waiting import wait_until
 
 QUESTION = '[data-step-type="user_message"]'
 ANSWER = '[data-step-type="assistant_message"]'
@@ -193,6 +194,18 @@ def long_conversation(page: Page, app: Process, questions: int) -> str:
     return f"{app.url}/thread/{chat}"
 
 
+LOOK_AT_THE_FIRST = """() => {
+    const message = document.querySelector('[data-step-type="user_message"], .k-later');
+    message?.parentElement.firstElementChild.scrollIntoView();
+    return document.querySelector('[data-step-type="user_message"]')?.innerText ?? "";
+}"""
+
+
+def go_to_the_first(page: Page, text: str) -> None:
+    """Scrolls to the beginning of a long conversation, and again where the view ran from there meanwhile."""
+    wait_until(lambda: text in page.evaluate(LOOK_AT_THE_FIRST))
+
+
 def test_a_long_conversation_is_drawn_where_it_is_looked_at_and_other_tabs_follow(
     page: Page, app: Process
 ):
@@ -203,15 +216,14 @@ def test_a_long_conversation_is_drawn_where_it_is_looked_at_and_other_tabs_follo
     for tab in (page, other):
         tab.goto(address)
         expect(tab.locator(QUESTION).last).to_have_text(re.compile("Вопрос 49 про море"))
-    assert page.locator(QUESTION).count() < 20
+    wait_until(lambda: page.locator(QUESTION).count() < 20)
     conversation = page.locator(".k-later").first.locator("..")
     expect(conversation).to_contain_text("Ответ 25 про море")
     said = "(place) => { getSelection().selectAllChildren(place); return String(getSelection()); }"
     assert "Ответ 25 про море" in conversation.evaluate(said)
     wait_for_no_violations(page)
 
-    conversation.evaluate("(place) => place.firstElementChild.scrollIntoView()")
-    expect(page.locator(QUESTION).first).to_contain_text("Вопрос 0 про море")
+    go_to_the_first(page, "Вопрос 0 про море")
     heard.clear()
     arrows(page).first.get_by_role("button", name="Предыдущий вариант").click()
     expect(page.locator(QUESTION).first).to_contain_text("Вопрос 0 про сад")
@@ -226,7 +238,7 @@ def test_a_long_conversation_is_drawn_where_it_is_looked_at_and_other_tabs_follo
     page.goto(f"{address}?branch={step}")
     expect(page.locator(ANSWER).filter(has_text="Ответ 25 про сад")).to_be_in_viewport()
 
-    conversation.evaluate("(place) => place.firstElementChild.scrollIntoView()")
+    go_to_the_first(page, "Вопрос 0 про сад")
     arrows(page).first.get_by_role("button", name="Следующий вариант").click()
     expect(page.locator(QUESTION).first).to_contain_text("Вопрос 0 про море")
     ask(page, "Сразу дальше")  # before the rest of the branch is here

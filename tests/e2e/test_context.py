@@ -249,7 +249,7 @@ def test_a_compressed_conversation_says_so_and_its_facts_are_pinned(
     note.get_by_role("button").first.click()
     expect(note.locator(".k-notes")).to_be_visible()
     expect(note.locator(".k-pins")).to_have_count(0)
-    assert len(chat.locator(QUESTION).all()) == 5, "the person sees the whole conversation"
+    expect(chat.locator(QUESTION)).to_have_count(5)  # the person sees the whole conversation
 
 
 @pytest.mark.parametrize("summariser", ["error-503", "stall"])

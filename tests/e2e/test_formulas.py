@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.conftest import ask, metrics, pick, picture, visitor
 from tests.processes import Process, konsilium, running, simulator
+from tests.waiting import wait_until
 
 SLOW = "echo+paced-100ms"
 UNCLOSED = "marks-10000"
@@ -84,6 +85,17 @@ def answers(app: Process, *questions: str) -> str:
     return str(chat["chatId"])
 
 
+WALK = """() => {
+    document.querySelector(".k-later")?.scrollIntoView();
+    return document.querySelectorAll(".ai-message").length;
+}"""
+
+
+def draw_all(page: Page, count: int) -> None:
+    """Goes through a conversation of so many answers: each is drawn where it is looked at."""
+    wait_until(lambda: page.evaluate(WALK) == count, 60)
+
+
 def words(page: Page, number: int) -> Locator:
     return page.locator(".ai-message .message-content .prose").nth(number)
 
@@ -100,7 +112,7 @@ def test_formulas_are_drawn_and_prices_paths_and_code_are_not(chromium: Browser,
     for page in visitor(chromium, f"{app.url}/thread/{thread}"):
         page.on("console", lambda said: warnings.append(said.text))
         page.reload()
-        expect(page.locator(".ai-message")).to_have_count(len(DRAWN) + len(KEPT) + 1)
+        draw_all(page, len(DRAWN) + len(KEPT) + 1)
         for number, (said, drawn) in enumerate(DRAWN.items()):
             assert sources(words(page, number)) == drawn, said
         for number, (said, kept) in enumerate(KEPT.items(), start=len(DRAWN)):

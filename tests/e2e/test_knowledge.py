@@ -152,6 +152,7 @@ def test_a_citation_opens_its_passage_and_a_false_one_is_struck(chromium: Browse
         expect(answer.locator('a[href="#k-source-1"]')).to_have_attribute("title", f"«{PROOF}»")
         expect(answer).to_contain_text(f"[1] (в источнике иначе: «{PROOF}»)")
         picture(page, "citations-by-a-model")
+        choose(page, check_citations=False)  # what is chosen here is how the next chat begins
         answer = page.locator(ANSWER).first
         page.get_by_role("link", name="Базы знаний").click()
         page.get_by_role("link", name="Руководства").click()

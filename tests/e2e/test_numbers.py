@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -31,9 +31,9 @@ def house(tmp_path_factory: pytest.TempPathFactory, ollama: Process) -> Iterator
 
 
 @pytest.fixture(scope="module")
-def asked(chromium: Browser, house: Process) -> Iterator[Page]:
+def asked(launched: Callable[[], Browser], house: Process) -> Iterator[Page]:
     """A chat in which a question was answered."""
-    pages = visitor(chromium, house.url)
+    pages = visitor(launched(), house.url)
     page = next(pages)
     ask(page, SAID)
     expect(metrics(page).last).to_contain_text("⏱")
