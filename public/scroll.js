@@ -12,7 +12,10 @@
   let top = 0;
   let height = 0;
   let touched = -Infinity;
+  let moved = -Infinity; // by somebody who may scroll up
   let read = false; // by somebody who scrolls
+
+  const recent = (time) => performance.now() - time < UNFOLDING_MS;
 
   /* Under a short answer Chainlit keeps room, and offers a way down to it: not where there is nothing else. */
   const tellEnd = () => {
@@ -26,12 +29,13 @@
     if (follows) window.dispatchEvent(new Event("resize"));
     if (!view.querySelector(QUESTION)) {
       if (!read) view.scrollTop = 0; // a form or the first steps are read from their beginning
-    } else if (follows && performance.now() - touched > UNFOLDING_MS) view.scrollTop = view.scrollHeight;
+    } else if (follows && !recent(touched)) view.scrollTop = view.scrollHeight;
     tellEnd();
   });
   const scrolled = () => {
     if (view.scrollTop + view.clientHeight >= view.scrollHeight - END_PX) follows = true;
-    else if (view.scrollTop < top && view.scrollHeight >= height) follows = false;
+    /* What is lower than was thought moves the view up, too: then only a reader who has just moved it. */
+    else if (view.scrollTop < top && (view.scrollHeight >= height || recent(moved))) follows = false;
     top = view.scrollTop;
     height = view.scrollHeight;
     tellEnd();
@@ -57,9 +61,15 @@
       if (view?.contains(target)) touched = performance.now();
     }, true);
   }
+  /* By the wheel, a finger, the scroll bar, or keys; not who presses a button that makes the view lower. */
+  const upward = ({ type, deltaY, key, target }) =>
+    (type === "wheel" && deltaY < 0) || type === "touchmove" || (type === "pointerdown" && target === view) ||
+    ["ArrowUp", "PageUp", "Home"].includes(key);
   for (const act of ["wheel", "touchmove", "pointerdown", "keydown"]) {
-    document.addEventListener(act, ({ target }) => {
-      if (view?.contains(target)) read = true;
+    document.addEventListener(act, (event) => {
+      if (!view?.contains(event.target)) return;
+      read = true;
+      if (upward(event)) touched = moved = performance.now();
     }, { capture: true, passive: true });
   }
   const MESSAGE = "[data-step-type]";

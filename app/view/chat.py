@@ -105,6 +105,8 @@ class Chat:
         read before the question would wipe it out and end the drawing of its answer."""
         self._incomplete: WeakSet[object] = WeakSet()
         """The sessions of pages that lack the rest of the branch that they show."""
+        self._newest: WeakKeyDictionary[object, Switched] = WeakKeyDictionary()
+        """By session, the last change of branch that its page is to show."""
         self._received: dict[tuple[str, str], None] = {}
         """The last messages that came, by who sent them."""
 
@@ -115,13 +117,17 @@ class Chat:
 
     async def open(self, browser: Browser) -> None:
         """Sends the page the thread that it wants, and the turn that runs there; or begins a chat."""
-        for event in ("task_end", "clear_ask", "clear_call_fn"):
+        wanted = browser.wanted_thread
+        if not wanted or await self._turns.find(wanted) is None:
+            await browser.emit("task_end", {})  # else a question that waits would go out
+        for event in ("clear_ask", "clear_call_fn"):
             await browser.emit(event, {})
-        if wanted := browser.wanted_thread:
+        if wanted:
             async with self._alone(browser):
                 if thread := await self._thread(browser, wanted):
                     await self._resume(browser, *thread)
                     return
+            await browser.emit("task_end", {})
             await browser.emit("resume_thread_error", "Thread not found.")
         if browser.begin_chat():
             self._background.start(guarded(browser, self._start(browser)))
@@ -177,6 +183,8 @@ class Chat:
         self._background.start(guarded(browser, self.panel.resumed(browser)))
         if follower is not None:
             self._background.start(self._catch_up(browser, follower), browser.id)
+        else:
+            await browser.emit("task_end", {})
 
     def _lay_over(self, browser: Browser, thread: ThreadDict, turn: Turn | None) -> Follower | None:
         """Puts what the running turn has said into the thread, where it is of the branch shown; returns
@@ -192,22 +200,26 @@ class Chat:
 
     async def switch(self, browser: Browser, step_id: str) -> None:
         """Shows the branch through that step, here and in the other tabs. A turn that runs in the branch
-        left goes on there."""
+        left goes on there. What could not be read for the page the last time is read again."""
         switched = await self._conversations.switch(browser.thread_id, browser.user_id, step_id)
         if switched.changed:
             await self._show_branch(browser, switched)
+        elif browser.session in self._incomplete and not self._background.find(browser.id):
+            await self.show_again(browser)
 
     async def _show_branch(self, browser: Browser, switched: Switched) -> None:
         """Shows what is different. What fits a screen need not wait for a thousand messages, and the next
         step between branches not for those of this one."""
         self._background.stop(browser.id)
         self._incomplete.add(browser.session)
+        self._newest[browser.session] = switched
         if not switched.whole:
             async with self._alone(browser):
                 near = await self._read_thread(browser.thread_id, near=switched.near)
+                self._incomplete.add(browser.session)  # all of the thread may have come before it
                 await _put_below(browser, switched.cut, near, more=True)
-                await browser.emit("task_end", {})
-        self._background.start(guarded(browser, self._complete(browser, switched)), browser.id)
+        if self._newest.get(browser.session) is switched:
+            self._background.start(guarded(browser, self._complete(browser, switched)), browser.id)
 
     async def _complete(self, browser: Browser, switched: Switched) -> None:
         """All of the branch from where it differs, and the turn that runs in it."""
@@ -221,7 +233,8 @@ class Chat:
             follower = self._lay_over(browser, thread, turn)
             await _put_below(browser, switched.cut if switched.whole else switched.first, thread)
             self._incomplete.discard(browser.session)
-            await browser.emit("task_end", {})
+            if follower is None:
+                await browser.emit("task_end", {})
         await self._renamed(browser, thread["name"] or "")
         if follower is not None:
             await self._catch_up(browser, follower)

@@ -260,7 +260,7 @@ class AnswerActions:
 
     async def participants(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """Who takes part, from the form: kept with the thread and for new ones."""
-        seats, given = SEATS[str(payload["mode"])], payload["participants"]
+        seats, given = _seats(browser, payload), payload["participants"]
         written = ""
         if given or not seats.may_be_empty:
             listed = json.dumps(given, ensure_ascii=False)
@@ -298,6 +298,12 @@ def seats_of(browser: Browser) -> Seats:
     return SEATS.get(browser.options.mode, SEATS["dialogue"])
 
 
+def _seats(browser: Browser, payload: Mapping[str, Any]) -> Seats:
+    """Those of the mode that a form was drawn for: it may have changed since. Of the present one, where
+    the form names none that has any."""
+    return SEATS.get(str(payload.get("mode")), seats_of(browser))
+
+
 class DialogueForm:
     """The form of who takes part in a dialogue or a council, and companies kept under a name."""
 
@@ -310,7 +316,7 @@ class DialogueForm:
     async def save_preset(self, browser: Browser, payload: Mapping[str, Any]) -> None:
         """A company under a name, to be chosen again."""
         listed = json.dumps(payload["participants"], ensure_ascii=False)
-        seats = SEATS[str(payload["mode"])]
+        seats = _seats(browser, payload)
         parse_participants(listed, seats.least, seats.most)
         presets = dict(await self._values.get(PRESETS, browser.user_id) or {})
         presets[str(payload["name"])[:60]] = payload["participants"]

@@ -70,10 +70,14 @@ class ProjectPages:
         """Every page looks at the projects, and at its list of conversations, anew; those that show the
         thread which was moved, or one of a project, are told where it is now."""
         for page in pages:
-            if page.thread_id == thread_id or page.choices.get(PROJECT):
-                found = await self._presets.project_of(page.thread_id)
-                page.choose({PROJECT: [found.id, found.name] if found else None})
-                await say_apart(page)
+            here = page.thread_id
+            if here == thread_id or page.choices.get(PROJECT):
+                found = await self._presets.project_of(here)
+                if (
+                    page.thread_id == here
+                ):  # else it shows another by now, which has told where it is
+                    page.choose({PROJECT: [found.id, found.name] if found else None})
+                    await say_apart(page)
             await page.emit("window_message", {"konsilium_projects": True})
 
 

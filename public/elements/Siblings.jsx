@@ -246,7 +246,8 @@ function Siblings({ data, callAction }) {
     if (!wanted || asked) return;
     page.wanted = { node: wanted, step: ids.indexOf(wanted) - at };
     setAsked(true);
-    callAction({ name: "branch", payload: { step_id: wanted } })?.catch?.(() => setAsked(false));
+    const answered = Promise.resolve(callAction({ name: "branch", payload: { step_id: wanted } }));
+    answered.catch(() => {}).finally(() => setAsked(false)); // what went wrong, the server has told
   };
   const turn = (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];

@@ -5,6 +5,11 @@ const konsiliumLong = (() => {
   "use strict";
 
   const PART = 20; // messages that are words alone, or not, together; so few are all drawn
+  const TEXTS = {
+    ru: { question: "Вопрос", answer: "Ответ" },
+    uk: { question: "Запитання", answer: "Відповідь" },
+    en: { question: "Question", answer: "Answer" },
+  };
 
   // ---- what is made once ----------------------------------------------------------------------
 
@@ -85,27 +90,36 @@ const konsiliumLong = (() => {
     return after.map((one) => (known.has(one.id) && same(one) ? known.get(one.id) : one));
   };
 
+  const heard = new Set(); // the ids of questions that came to this page one by one: edited ones, Continue
+  /** Whether a question was asked on this page, and nobody has begun to answer it: not one that the database
+      has without an answer. The page gives its own messages no thread. */
+  const waits = ({ id, type, threadId, steps }) =>
+    type === "user_message" && !steps?.length && (!threadId || heard.has(id));
+
   /** What to do with a part of a branch: it stands in the place of all from the question `cut` on, and there is
       `more` to come; a page that does not show that one is sent its thread again. A question that was asked just
       now, and that nobody has begun to answer, stays. */
-  const branch = (setMessages, setElements, socket) => ({ cut, steps, elements, more }) => {
-    window.dispatchEvent(new Event("konsilium-branch"));
-    let gone = null;
-    setMessages((shown) => {
-      const from = shown.findIndex((message) => message.id === cut);
-      if (from === -1) return shown;
-      const came = new Set(steps.map(({ id }) => id));
-      const asked = shown.slice(from).filter((one) => one.type === "user_message" && !one.steps?.length && !came.has(one.id));
-      gone = new Set(idsOf(shown.slice(from).filter((one) => !asked.includes(one))));
-      return [...shown.slice(0, from), ...kept(shown.slice(from), nested(steps)), ...asked];
-    });
-    ends = !more;
-    if (!gone) return socket.emit("window_message", { konsilium: { event: "reopen" } });
-    setElements((all) => {
-      const fresh = new Set(elements.map(({ id }) => id));
-      const stays = ({ id, forId }) => !gone.has(forId) && !fresh.has(id);
-      return [...all.filter(stays), ...kept(all, elements)];
-    });
+  const branch = (setMessages, setElements, socket) => {
+    socket.on("new_message", ({ id, type }) => type === "user_message" && heard.add(id));
+    return ({ cut, steps, elements, more }) => {
+      window.dispatchEvent(new Event("konsilium-branch"));
+      let gone = null;
+      setMessages((shown) => {
+        const from = shown.findIndex((message) => message.id === cut);
+        if (from === -1) return shown;
+        const came = new Set(steps.map(({ id }) => id));
+        const asked = shown.slice(from).filter((one) => waits(one) && !came.has(one.id));
+        gone = new Set(idsOf(shown.slice(from).filter((one) => !asked.includes(one))));
+        return [...shown.slice(0, from), ...kept(shown.slice(from), nested(steps)), ...asked];
+      });
+      ends = !more;
+      if (!gone) return socket.emit("window_message", { konsilium: { event: "reopen" } });
+      setElements((all) => {
+        const fresh = new Set(elements.map(({ id }) => id));
+        const stays = ({ id, forId }) => !gone.has(forId) && !fresh.has(id);
+        return [...all.filter(stays), ...kept(all, elements)];
+      });
+    };
   };
 
   // ---- what is drawn where it is looked at ----------------------------------------------------
@@ -159,7 +173,12 @@ const konsiliumLong = (() => {
      its id. */
   const wordsBy = once((react) => {
     const { createElement, memo, useLayoutEffect, useRef } = react;
-    const own = ({ id, type, output }) => createElement("div", { key: id, id: `step-${id}`, "data-k-said": type }, output);
+    const own = ({ id, type, output }) => {
+      const text = TEXTS[document.documentElement.lang.slice(0, 2)] ?? TEXTS.en;
+      const label = type === "user_message" ? text.question : text.answer;
+      const said = { key: id, id: `step-${id}`, role: "group", "aria-label": label, "data-k-said": type };
+      return createElement("div", said, output);
+    };
     const Words = ({ messages, alone, draw }) => {
       const place = useRef(null);
       useLayoutEffect(() => wait(react, place.current, messages, draw), [messages]);
@@ -198,7 +217,7 @@ const konsiliumLong = (() => {
       const end = start + PART;
       const drawOne = (message, at) => draw(message, start + at >= always);
       const props = { messages: messages.slice(start, end), last: end > always, draw: drawOne };
-      parts.push(react.createElement(partBy(react), { key: messages[start].id, ...props }));
+      parts.push(react.createElement(partBy(react), { key: start, ...props }));
     }
     return parts;
   };

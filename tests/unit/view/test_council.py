@@ -324,8 +324,9 @@ async def test_a_company_is_saved_under_a_name_and_forgotten():
     await house.press("preset_save", mode="dialogue", name="Учёные", participants=DUO)
     form = house.session.of("element")[-1]["props"]
     assert [(one["name"], len(one["participants"])) for one in form["presets"]] == [("Учёные", 2)]
-    with pytest.raises(ParticipantsInvalid):
-        await house.press("preset_save", mode="dialogue", name="Один", participants=DUO[:1])
+    for form in ({"mode": "dialogue"}, {"mode": "chat"}, {}):  # the last: a form drawn long ago
+        with pytest.raises(ParticipantsInvalid):
+            await house.press("preset_save", **form, name="Один", participants=DUO[:1])
     await house.press("preset_delete", name="Учёные")
     assert house.session.of("element")[-1]["props"]["presets"] == []
 
