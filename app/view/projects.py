@@ -73,9 +73,7 @@ class ProjectPages:
             here = page.thread_id
             if here == thread_id or page.choices.get(PROJECT):
                 found = await self._presets.project_of(here)
-                if (
-                    page.thread_id == here
-                ):  # else it shows another by now, which has told where it is
+                if page.thread_id == here:  # another that it shows by now has told where it is
                     page.choose({PROJECT: [found.id, found.name] if found else None})
                     await say_apart(page)
             await page.emit("window_message", {"konsilium_projects": True})
