@@ -142,8 +142,9 @@
   const SHEET_ROWS = 200;
   const SHEET_CELLS = 5_000; // of a table wider than most
   const counted = (count) => `${K.number(lang(), count)} ${K.plural(lang(), count, text().lines)}`;
+  const widest = (rows) => rows.reduce((most, row) => Math.max(most, row.length), 1);
   const sheet = (rows) => {
-    const width = Math.max(1, ...rows.map((row) => row.length));
+    const width = widest(rows);
     const most = 1 + Math.max(1, Math.min(SHEET_ROWS, Math.floor(SHEET_CELLS / width)));
     const left = rows.length - most;
     const more = left > 0 && make("p", { class: "k-preview-note" }, text().more(counted(left)));
@@ -167,7 +168,7 @@
   const quoted = (cell, mark) => (cell.includes(mark) || /["\n\r]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
   const separated = (mark) => (rows) => rows.map((row) => row.map((cell) => quoted(cell, mark)).join(mark)).join("\n");
   const marked = (rows) => {
-    const width = Math.max(...rows.map((row) => row.length));
+    const width = widest(rows);
     const line = (row) => `| ${Array.from({ length: width }, (_, place) => (row[place] ?? "").replaceAll("|", "\\|").replaceAll(/\r?\n/g, "<br>")).join(" | ")} |`;
     return [line(rows[0]), `|${" --- |".repeat(width)}`, ...rows.slice(1).map(line)].join("\n");
   };

@@ -23,7 +23,26 @@
   /* The composer is another one once the page shows its first message (a form, a guide), and in another
      conversation: what was typed and not sent comes back where it was typed. */
   const drafts = new Map();
-  const sent = () => drafts.delete(window.location.pathname);
+  let begins = false; // a conversation, which has no address yet
+  const sent = () => {
+    const [at, path] = [field(), window.location.pathname];
+    drafts.delete(path);
+    begins = path === K.root;
+    setTimeout(() => { // Enter may only have taken an entry of a list
+      if (!at?.isConnected || !at.value || path !== window.location.pathname) return;
+      drafts.set(path, at.value);
+      begins = false;
+    });
+  };
+  /* What is typed while it gets one goes there with it. */
+  window.addEventListener("message", ({ data, source }) => {
+    if (source !== window || !data?.konsilium_thread || !(begins || window.location.pathname === K.root)) return;
+    const address = `${K.root}thread/${data.konsilium_thread}`;
+    const draft = drafts.get(K.root);
+    if (draft && !drafts.get(address)) drafts.set(address, draft);
+    drafts.delete(K.root);
+    begins = false;
+  });
   document.addEventListener("input", ({ target }) => {
     if (target.id === "chat-input") drafts.set(window.location.pathname, target.value);
   });
@@ -151,6 +170,7 @@
   };
 
   K.eachFrame(() => {
+    if (window.location.pathname.startsWith(`${K.root}login`)) drafts.clear(); // who signs in next is another
     lead();
     next();
     refocus();

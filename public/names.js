@@ -36,6 +36,7 @@
     "Toggle theme": { ru: "Тема", uk: "Тема", en: "Theme" },
     Close: { ru: "Закрыть", uk: "Закрити", en: "Close" },
   };
+  const TABLE = { ru: "Таблица", uk: "Таблиця", en: "Table" };
   const CHOICES = { ru: "Варианты", uk: "Варіанти", en: "Choices" };
   const DELETE = { ru: "Удалить", uk: "Видалити", en: "Delete" };
 
@@ -94,7 +95,21 @@
 
   K.whenDrawn("#edit-chat-input", (field) => put(field, "aria-label", words(BUTTONS[".edit-message"])));
   K.whenDrawn(".message-content code.hljs", (code) => put(code, "tabindex", "0")); // long lines are scrolled
-  K.whenDrawn(".message-content table", (table) => put(table.parentElement, "tabindex", "0")); // so are wide tables
+  /* So are tables, where they are wider than their place. */
+  const reach = (place) => {
+    const wide = place.scrollWidth > place.clientWidth;
+    const named = { tabindex: "0", role: "region", "aria-label": words(TABLE) };
+    for (const [name, value] of Object.entries(named)) wide ? put(place, name, value) : place.removeAttribute(name);
+  };
+  const widths = new ResizeObserver((changed) => {
+    const places = changed.map(({ target }) => (target.matches("table") ? target.parentElement : target));
+    for (const place of new Set(places)) if (place?.isConnected) reach(place);
+  });
+  K.whenDrawn(".message-content table", (table) => {
+    widths.unobserve(table); // in another language it is looked at once more
+    widths.observe(table);
+    widths.observe(table.parentElement);
+  });
 
   /* A new name is given by Enter, too. */
   document.addEventListener("keydown", (event) => {

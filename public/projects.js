@@ -75,18 +75,20 @@
   };
   const read = async () => {
     const answer = await fetch(here("projects")).catch(() => null); // without an answer they stay as they were
-    if (!answer?.ok || !answer.headers.get("content-type")?.includes("json")) return;
+    if (!answer?.ok || !answer.headers.get("content-type")?.includes("json")) return false;
     ({ projects } = await answer.json());
     if (folder() && !projects.some((one) => one.id === folder())) sessionStorage.setItem(FOLDER, "");
     draw();
     placeLine();
     settle();
+    return true;
   };
 
   let asked = false;
-  const readFirst = () => { // once one is signed in: before, nobody has any
-    if (!asked) read();
+  const readFirst = async () => { // once one is signed in: before, nobody has any
+    if (asked) return;
     asked = true;
+    asked = await read();
   };
 
   /* -- moving a thread: its menu (shelf.js) opens a dialog of all projects ------------------------------------- */

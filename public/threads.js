@@ -116,23 +116,30 @@
   });
 
   /* What a search found in another branch is in the link: the branch is shown once the thread is there,
-     and then the message. */
+     and then the message, unless the person goes elsewhere meanwhile. */
+  const FINDING_MS = 10_000;
   let found = null;
   const find = (thread) => {
     const step = new URLSearchParams(window.location.search).get("branch");
     if (!step || thread !== openThread()) return;
     window.history.replaceState(window.history.state, "", window.location.pathname);
-    found = step;
+    found = { step, thread, until: performance.now() + FINDING_MS };
     K.tell({ event: "branch", step });
   };
   const showFound = () => {
+    if (found && (found.thread !== openThread() || performance.now() > found.until)) found = null;
     if (!found) return;
-    window.dispatchEvent(new CustomEvent("konsilium-seek", { detail: found }));
-    const message = document.getElementById(`step-${found}`);
+    window.dispatchEvent(new CustomEvent("konsilium-seek", { detail: found.step }));
+    const message = document.getElementById(`step-${found.step}`);
     if (!message) return;
     if (!message.closest(".k-later")) found = null; // else it is drawn where it is looked at
     message.scrollIntoView({ block: "center" });
   };
+  for (const act of ["wheel", "touchmove", "keydown"]) {
+    document.addEventListener(act, ({ target }) => {
+      if (found && document.querySelector("[data-step-type]")?.closest(".overflow-y-auto")?.contains(target)) found = null;
+    }, { capture: true, passive: true });
+  }
 
   /* A conversation gets its address with its first question. Chainlit does that in its side bar alone,
      which a phone does not show, and not under a path of its own: the page's router is told by the same

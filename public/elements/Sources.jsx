@@ -2,7 +2,7 @@ import { FileText, Globe } from "lucide-react";
 import { useSetRecoilState } from "recoil";
 import { sideViewState } from "@chainlit/react-client";
 
-const { keep, root, words } = window.Konsilium;
+const { keep, openThread, root, words } = window.Konsilium;
 
 const TEXTS = {
   ru: {
@@ -66,7 +66,7 @@ async function opened(source, lang) {
   return shown;
 }
 
-let asked = 0; // of several clicks the last is shown, however long each takes
+let asked = 0; // of several clicks the last is shown, however long each takes, and in its own conversation
 
 function Source({ source, lang }) {
   const text = words(lang, TEXTS);
@@ -91,9 +91,9 @@ function Source({ source, lang }) {
       type="button"
       title={text.open(source.title)}
       onClick={async () => {
-        const mine = (asked += 1);
+        const [mine, thread] = [(asked += 1), openThread()];
         const elements = await opened(source, lang);
-        if (mine === asked) show({ title: source.title, elements });
+        if (mine === asked && thread === openThread()) show({ title: source.title, elements });
       }}
     >
       {inner}

@@ -62,6 +62,13 @@ def test_what_was_typed_stays_when_the_composer_is_drawn_anew(page: Page):
     field.press("Enter")
     expect(page.locator(QUESTIONS)).to_have_count(1)
     expect(field).to_have_value("")
+    field.fill("И ещё вопрос")  # while the conversation gets its address
+    expect(page).to_have_url(re.compile("/thread/"))
+    expect(metrics(page)).to_have_count(1)
+    expect(field).to_have_value("И ещё вопрос")
+    page.locator("#new-chat-button").first.click()
+    expect(page.locator(QUESTIONS)).to_have_count(0)
+    expect(field).to_have_value("")
 
 
 def test_a_question_is_copied_and_edited_by_the_keyboard_alone(page: Page):
