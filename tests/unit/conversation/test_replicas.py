@@ -55,12 +55,18 @@ class Leases:
     def __init__(self):
         self.held: dict[str, Lease] = {}
         self.stopping: set[str] = set()
+        self.looking = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.go_on.set()
 
     async def find(self, thread_id):
         return next((one for one in self.held.values() if one.thread_id == thread_id), None)
 
     async def living(self, turn_ids):
-        return frozenset(self.held) & frozenset(turn_ids)
+        living = frozenset(self.held) & frozenset(turn_ids)
+        self.looking.set()
+        await self.go_on.wait()
+        return living
 
     async def ask_to_stop(self, turn_id, user_id=None):
         self.stopping.add(turn_id)
@@ -246,4 +252,21 @@ async def test_one_that_cannot_be_reached_now_is_shown_when_it_can(house):
     await until(lambda: house.begun == [("t1", "")])
     turn = await house.there.find("t1")
     await house.said(turn, "Hello")
+    await house.end(running)
+
+
+async def test_one_that_begins_to_be_followed_while_others_are_looked_up_is_not_lost(house):
+    running = await house.ask()
+    await house.there.find("t1")
+    house.leases.looking.clear()
+    house.leases.go_on.clear()
+    await house.leases.looking.wait()
+    house.leases.held["x2"] = Lease("x2", "t2", "here")
+    finding = asyncio.create_task(house.there.find("t2"))
+    await until(lambda: [m for m in house.posts[1].sent if m.get("turn") == "x2"])
+    house.leases.go_on.set()
+    assert await finding is None  # nothing was heard of it yet
+    house.begun.clear()
+    del house.leases.held["x2"]
+    await until(lambda: ("t2", "") in house.begun)  # its page is told of its end
     await house.end(running)
