@@ -135,6 +135,7 @@ WRITTEN = "() => document.querySelector('.ai-message .prose')?.textContent.lengt
 def test_a_page_has_time_for_its_person_while_a_long_answer_floods_it(page: Page):
     """Of an answer of 60,000 characters and more what is new alone is drawn, and at least a quarter of the
     time the page does nothing that could keep it from hearing Stop."""
+    pick(page, "mode", "Чат")
     pick(page, "model", FLOOD)
     ask(page, "Пиши без остановки")
     page.wait_for_function(f"() => ({WRITTEN})() > 1000", timeout=60_000)
