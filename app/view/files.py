@@ -164,12 +164,16 @@ def uploads_router(accepts: Callable[[UploadFile], None], root: str = "") -> API
         kept = asyncio.to_thread(browser.keep_upload, file.filename or "file", mime, content)
         return {"id": await kept}
 
-    @router.get("/project/file/{file_id}", response_class=FileResponse)
-    async def read(session_id: str, file_id: str) -> FileResponse:
+    @router.get("/project/file/{file_id}", response_class=Response)
+    async def read(session_id: str, file_id: str) -> Response:
         uploaded = page(session_id).upload(file_id)
-        if uploaded is None or not uploaded.path.is_file():
+        if uploaded is None:
             raise HTTPException(404, "Not found")
-        return FileResponse(uploaded.path, headers=file_headers(uploaded.name, uploaded.mime))
+        try:  # at once: it becomes the conversation's file as soon as it is sent
+            content = await asyncio.to_thread(uploaded.path.read_bytes)
+        except OSError as error:
+            raise HTTPException(404, "Not found") from error
+        return Response(content, headers=file_headers(uploaded.name, uploaded.mime))
 
     return router
 

@@ -144,12 +144,14 @@ def knowledge_router(arrivals: Arrivals, store: Knowledge, root: str = "") -> AP
             return RedirectResponse(f"{root}/login", 303)
         try:
             base = await store.base(base_id, reader)
+            own = base.user_id == reader
+            coming = (
+                arrivals.of(base_id) if own else ()
+            )  # before: what has just come would be in neither
             held = await store.documents(base_id, reader)
             silent = await store.silent_pages(base_id, reader)
         except NotFound:
             raise missing() from None
-        own = base.user_id == reader
-        coming = arrivals.of(base_id) if own else ()
         language = reading_language()
         told = {key: silent_text(pages)[language] for key, pages in silent.items()}
         body = _documents(base, held, told, coming, own, language, root)

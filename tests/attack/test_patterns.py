@@ -26,6 +26,7 @@ BUILT = {
     ("refused.py", "refused_parameter"): "the names of parameters",
     ("selection.py", "holds_any"): "words, escaped",
     ("thread_pages.py", "excerpt"): "words that are searched for, escaped",
+    ("citations.py", "_kept"): "a class of dashes, ours",
     ("blind.py", "neutral"): "the name of a model, escaped",
     ("embedding.py", "of"): "words of ours, over the name of a model",
 }

@@ -49,6 +49,7 @@ def test_a_question_that_waits_comes_back_into_the_field_where_the_answer_was_st
 
 
 def test_what_was_typed_stays_when_the_composer_is_drawn_anew(page: Page):
+    pick(page, "model", "echo")
     field = page.locator("#chat-input")
     field.fill("Кто прав: Платон или Аристотель?")
     pick(page, "mode", "Диалог")

@@ -40,9 +40,8 @@ async def test_speech_pictures_moderation_and_ranking_come_as_the_server_made_th
     asked = {"model": "gpu/echo", "query": "a", "documents": ["a", "b"]}
     assert (await post(house, "/v1/rerank", asked)).json()["results"][0]["index"] == 0
     assert house.openai.bodies("/v1/rerank")[-1] == asked | {"model": "echo"}
-    assert [call.call.model.name for call in house.store.calls] == []  # nobody's key, but noted
     await house.services.recorder.aclose()
-    assert len(house.store.calls) == 5
+    assert len(house.store.calls) == 5  # nobody's key, but noted
 
 
 @pytest.mark.parametrize("path", ["audio/speech", "images/generations", "moderations", "rerank"])
