@@ -14,7 +14,7 @@ run: .venv/.runtime .venv/.model  ## the app on http://127.0.0.1:8000; BROWSER_O
 	@$(BIN)/python -m app run --host $(HOST) --port $(PORT) \
 		$(if $(filter no,$(BROWSER_OPENS)),--no-browser)
 
-# Those that measure a time come first, one by one. Half of the others' time is waiting: more workers than cores
+# Those that measure a time come first, one by one. The others wait now and then: more workers than cores
 # run them, those with a browser beside those without, the long ones first, so that none is left alone at the end.
 WORKERS ?= 5
 BROWSERS ?= 3
