@@ -22,7 +22,7 @@ from app.gateway.health import health
 from app.gateway.protocol import bound_connections
 from app.providers.transport import reachable
 from app.settings import PAGE, load_settings
-from app.storage.files import make_private
+from app.storage.files import make_private, own_folder
 from app.storage.migrations.apply import check_before_start
 from app.view import files, imports, knowledge
 from app.view.bin import bin_router
@@ -53,7 +53,7 @@ from app.view.voice import Voice, speech_router
 sys.excepthook = end_in_words
 settings = load_settings()
 make_private(settings.data_dir)
-make_private(server.own_uploads(settings.data_dir))
+server.keep_uploads_in(own_folder(settings.data_dir / "uploads"))
 check_before_start(settings.database)
 mode = settings.auth_mode
 app = build(settings, lambda people, sessions: auth.Tokens(people, sessions, mode).signed_in)

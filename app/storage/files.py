@@ -1,6 +1,7 @@
 """Files under DATA_DIR: one folder a thread, so that a thread goes with all that is its own."""
 
 import asyncio
+import importlib
 import io
 import logging
 import os
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 _CHUNK_BYTES = 1_000_000
 _OTHERS = 0o077
 """The rights of other accounts of the machine."""
+_UNLOCKED = "."
+"""How a folder's name begins until its process has locked it."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}(\.image)?")
 
 
@@ -111,6 +114,32 @@ def _delete(paths: list[Path]) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def own_folder(parent: Path) -> Path:
+    """A new folder in `parent` for this process alone, closed to other accounts: another process in the
+    same place would else take along what is in it when it ends. What processes left behind that are no
+    more is removed. Raises OSError."""
+    folder = parent / new_id()
+    fresh = parent / f"{_UNLOCKED}{folder.name}"
+    fresh.mkdir(parents=True, mode=0o700)
+    _alone_in(fresh)
+    fresh.rename(folder)
+    for other in parent.iterdir():
+        if other != folder and not other.name.startswith(_UNLOCKED) and _alone_in(other):
+            shutil.rmtree(other, ignore_errors=True)
+    return folder
+
+
+def _alone_in(folder: Path) -> bool:
+    """Takes the folder for this process, until it ends; False where another one has it, or on a system
+    that cannot tell."""
+    try:
+        locks = importlib.import_module("fcntl")  # there is none on Windows
+        locks.flock(os.open(folder, os.O_RDONLY), locks.LOCK_EX | locks.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
 
 
 def make_private(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import shutil
 from collections.abc import Awaitable, Callable
 from functools import cache
 from pathlib import Path
@@ -16,7 +15,6 @@ from starlette.types import ASGIApp
 
 from app.access.origins import page_policy, require_loopback
 from app.core.text import Language
-from app.core.turns import new_id
 from app.view.chainlit.data_layer import DataLayer
 from app.view.chainlit.pages import TAGS, clean_index, installable
 from app.view.chainlit.wire import shorten
@@ -73,30 +71,10 @@ def accepts(file: UploadFile) -> None:
     server.validate_file_upload(file)
 
 
-def own_uploads(data_dir: Path) -> Path:
-    """The folder for uploads of this process alone: another one in the same place would else take them
-    along when it ends. What processes left behind that are no more is removed."""
-    uploads = data_dir / "uploads"
-    folder = uploads / new_id()
-    folder.mkdir(parents=True)
-    _alone_in(folder)
-    for other in uploads.iterdir():
-        if other != folder and _alone_in(other):
-            shutil.rmtree(other, ignore_errors=True)
+def keep_uploads_in(folder: Path) -> None:
+    """Where uploads are until a message takes them; Chainlit removes the folder when it ends."""
     for module in (importlib.import_module("chainlit.config"), server):
         setattr(module, "FILES_DIRECTORY", folder)  # noqa: B010  # mypy: not exported upstream
-    return folder
-
-
-def _alone_in(folder: Path) -> bool:
-    """Takes the folder for this process, until it ends; False where another one has it, or on a system
-    that cannot tell."""
-    try:
-        locks = importlib.import_module("fcntl")  # there is none on Windows
-        locks.flock(os.open(folder, os.O_RDONLY), locks.LOCK_EX | locks.LOCK_NB)
-    except (ImportError, OSError):
-        return False
-    return True
 
 
 def put_around(middleware: Callable[..., ASGIApp], **options: Any) -> None:
