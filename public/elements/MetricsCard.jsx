@@ -103,7 +103,7 @@ const TEXTS = {
       tool_calls: "виклик інструмента",
     },
     purposes: {
-      answer: "Відповідь", gate: "Вибір спеціалістів", specialist: "Спеціаліст", synthesis: "Підсумок",
+      answer: "Відповідь", gate: "Вибір фахівців", specialist: "Фахівець", synthesis: "Підсумок",
       dialogue: "Репліка", candidate: "Варіант", judge: "Суддя", summary: "Стиснення", member: "Учасник", ranking: "Оцінка", report: "Звіт", check: "Звірка",
       title: "Заголовок", repair: "Виправлення", cache_check: "Перевірка кешу",
       embedding: "Ембединг", transcription: "Розпізнавання мовлення", speech: "Читання вголос",

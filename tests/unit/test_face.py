@@ -104,6 +104,18 @@ def test_the_help_page_exists_in_each_language(tag):
     assert "##" in (ROOT / f"chainlit_{tag}.md").read_text("utf-8")
 
 
+def test_whom_a_consultation_calls_is_one_word_in_ukrainian():
+    folders = [ROOT / "app", PUBLIC, ROOT / ".chainlit"]
+    files = [path for folder in folders for path in folder.rglob("*")] + [*ROOT.glob("*.md")]
+    said = [path for path in files if path.suffix in (".py", ".js", ".jsx", ".json", ".md")]
+    understood = "requested_roles.py"  # what a person may say
+    assert [
+        path.relative_to(ROOT)
+        for path in said
+        if path.name != understood and "спеціаліст" in path.read_text("utf-8").casefold()
+    ] == []
+
+
 # -- settings -------------------------------------------------------------------------------------
 
 

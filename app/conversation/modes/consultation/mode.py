@@ -55,7 +55,7 @@ class Consultation:
     name = Text(ru="Консилиум специалистов", uk="Консиліум фахівців", en="Specialists")
     description = Text(
         ru="На сложный вопрос отвечают специалисты, итог подводит координатор",
-        uk="На складне запитання відповідають спеціалісти, підсумок робить координатор",
+        uk="На складне запитання відповідають фахівці, підсумок робить координатор",
         en="Specialists answer a hard question, a coordinator sums up",
     )
     icon = "users"

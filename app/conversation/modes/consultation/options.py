@@ -10,7 +10,7 @@ LENGTH: Final = own_length(
     "consultation_tokens",
     Text(
         ru="Длина ответа специалиста, токенов",
-        uk="Довжина відповіді спеціаліста, токенів",
+        uk="Довжина відповіді фахівця, токенів",
         en="A specialist's answer, tokens",
     ),
     1200,
@@ -25,7 +25,7 @@ OPTIONS: tuple[Option, ...] = (
             ru="От одного до четырёх: имя, модель, наставление. Они отвечают на каждый вопрос. Пусто — "
             "координатор подбирает специалистов сам",
             uk="Від одного до чотирьох: ім'я, модель, настанова. Вони відповідають на кожне запитання. Порожньо — "
-            "координатор добирає спеціалістів сам",
+            "координатор добирає фахівців сам",
             en="One to four: a name, a model, an instruction. They answer each question. Empty: the coordinator "
             "chooses specialists",
         ),
@@ -36,7 +36,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         id="consultation_gate",
         kind="select",
-        label=Text(ru="Звать специалистов", uk="Кликати спеціалістів", en="Call specialists"),
+        label=Text(ru="Звать специалистов", uk="Кликати фахівців", en="Call specialists"),
         hint=Text(
             ru="Просьба в самом вопросе («позови юриста») исполняется всегда",
             uk="Прохання в самому запитанні («поклич юриста») виконується завжди",
@@ -76,7 +76,7 @@ OPTIONS: tuple[Option, ...] = (
         id="consultation_specialists",
         kind="number",
         label=Text(
-            ru="Специалистов, не больше", uk="Спеціалістів, не більше", en="Specialists, at most"
+            ru="Специалистов, не больше", uk="Фахівців, не більше", en="Specialists, at most"
         ),
         default=MAX_SPECIALISTS,
         minimum=1,
@@ -87,7 +87,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         id="consultation_model",
         kind="model",
-        label=Text(ru="Модель специалистов", uk="Модель спеціалістів", en="The specialists' model"),
+        label=Text(ru="Модель специалистов", uk="Модель фахівців", en="The specialists' model"),
         default=None,
         group="mode",
     ),
@@ -101,7 +101,7 @@ OPTIONS: tuple[Option, ...] = (
         ),
         hint=Text(
             ru="Каждому специалисту — модель из числа доступных, на любом сервере",
-            uk="Кожному спеціалістові — модель із доступних, на будь-якому сервері",
+            uk="Кожному фахівцеві — модель із доступних, на будь-якому сервері",
             en="Each specialist gets one of the available models, on any server",
         ),
         default=False,
@@ -113,7 +113,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="number",
         label=Text(
             ru="Время на специалистов, секунд",
-            uk="Час на спеціалістів, секунд",
+            uk="Час на фахівців, секунд",
             en="Time for the specialists, seconds",
         ),
         hint=Text(
