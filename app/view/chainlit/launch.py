@@ -4,7 +4,6 @@ import os
 import socket
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 
@@ -41,7 +40,9 @@ def _serve_on(listeners: Sequence[socket.socket]) -> None:
     """Chainlit says that the app is available, and only then would its server ask for the port."""
     serve = uvicorn.Server.serve
 
-    async def listen_and_serve(server: uvicorn.Server, *_: Any, **__: Any) -> None:
+    async def listen_and_serve(
+        server: uvicorn.Server, _: list[socket.socket] | None = None
+    ) -> None:
         for listener in listeners:
             listener.listen(server.config.backlog)
         await serve(server, list(listeners))

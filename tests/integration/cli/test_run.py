@@ -4,7 +4,6 @@ import contextlib
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import clean_environment, free_port
+from tests.waiting import wait_until
 
 AVAILABLE = "Your app is available"
 TAKEN = "is taken by another program. Choose another one: --port "
@@ -51,19 +51,12 @@ class Starts:
         return self.data.parent / f"{number}.log"
 
 
-def until(held: object, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not held():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_a_port_that_another_program_takes_while_the_app_is_imported_is_said(
     started: Starts,
 ) -> None:
     port = free_port()
     app = started.one(port)
-    until(lambda: list(started.data.glob("pages/*/public")))  # it has found the port free
+    wait_until(lambda: list(started.data.glob("pages/*/public")), 120)  # it has found the port free
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", port))
@@ -80,7 +73,7 @@ def test_a_port_that_another_program_takes_while_the_app_is_imported_is_said(
 def test_of_two_starts_at_once_one_serves_and_the_other_harms_nothing(started: Starts) -> None:
     port = free_port()
     both = [started.one(port), started.one(port)]
-    until(lambda: any(one.poll() is not None for one in both))
+    wait_until(lambda: any(one.poll() is not None for one in both), 120)
     lost = next(i for i, one in enumerate(both) if one.poll() is not None)
     assert both[lost].wait() == 1
     assert TAKEN in started.log(lost).read_text()
@@ -89,7 +82,7 @@ def test_of_two_starts_at_once_one_serves_and_the_other_harms_nothing(started: S
     def served() -> bool:
         with contextlib.suppress(urllib.error.URLError):
             style = f"http://127.0.0.1:{port}/public/konsilium.css"
-            return urllib.request.urlopen(style, timeout=10).status == 200  # noqa: S310  # loopback
+            return bool(urllib.request.urlopen(style, timeout=10).status == 200)
         return False
 
-    until(served)
+    wait_until(served, 120)

@@ -74,7 +74,7 @@ def test_all_that_the_app_and_its_commands_keep_is_their_owners_alone(tmp_path):
         kept = {"konsilium.db", "konsilium.db-wal", "konsilium.db-shm", "limits.db", "backups"}
         assert kept <= names_in(data)
         assert open_to_others(data) == []
-        assert list((data / "run").glob("*/.files")), "uploads are kept there, too"
+        assert list((data / "pages").glob("*/.files")), "uploads are kept there, too"
     assert open_to_others(data) == []
     (export,) = (data / "backups").glob("*export*.zip")
     run(elsewhere, "db", "import", str(export))

@@ -120,9 +120,7 @@ and what the choice depends on.
 - Those who did not answer are named elsewhere: do not mention them and do not speak for them.
 Answer in the language of the question.""",
 )
-OPINIONS = Text(
-    ru="Мнения специалистов:", uk="Думки фахівців:", en="The specialists' opinions:"
-)
+OPINIONS = Text(ru="Мнения специалистов:", uk="Думки фахівців:", en="The specialists' opinions:")
 BROKEN_OFF = Text(ru="мнение оборвано", uk="думку обірвано", en="breaks off")
 
 # What the person reads.
