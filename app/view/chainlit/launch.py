@@ -47,4 +47,4 @@ def _serve_on(listeners: Sequence[socket.socket]) -> None:
             listener.listen(server.config.backlog)
         await serve(server, list(listeners))
 
-    uvicorn.Server.serve = listen_and_serve  # type: ignore[method-assign]
+    uvicorn.Server.serve = listen_and_serve  # type: ignore[method-assign, assignment]
