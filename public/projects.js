@@ -95,6 +95,9 @@
 
   const dialog = make("dialog", { id: "k-project-dialog", class: "k-dialog" });
   dialog.addEventListener("close", () => dialog.remove()); // a side bar that opens hides what it finds
+  dialog.addEventListener("keydown", ({ key, isComposing }) => {
+    if (key === "Escape" && !isComposing) dialog.close(); // a hint that stands over the page takes it from the browser
+  });
   const moveTo = async (thread, project, undone = false) => {
     const before = folder(); // the list shows what is in it
     const answer = await post("projects/move", { thread, project }).catch(() => null);

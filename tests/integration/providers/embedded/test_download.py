@@ -23,13 +23,14 @@ from tests.waiting import until
 
 CONTENT = bytes(range(256)) * 12_000
 """3 MB."""
+SILENCE = 20.0
 FILE = HubFile("test/babbler", "babbler.gguf")
 
 
 @contextlib.asynccontextmanager
-async def hub_of(simulator: HubSimulator) -> AsyncIterator[Hub]:
+async def hub_of(simulator: HubSimulator, silence_seconds: float = SILENCE) -> AsyncIterator[Hub]:
     async with simulator:
-        hub = Hub(simulator.url, silence_seconds=0.3)
+        hub = Hub(simulator.url, silence_seconds=silence_seconds)
         try:
             yield hub
         finally:
@@ -70,7 +71,7 @@ async def test_it_comes_whole_and_checked(target: Path) -> None:
 @pytest.mark.parametrize("kind", ["break", "stall"])
 async def test_broken_off_it_goes_on_where_it_stopped(target: Path, kind) -> None:
     simulator = HubSimulator(CONTENT, Fault(kind, 1_000_000), Fault(kind, 500_000))
-    async with hub_of(simulator) as hub:
+    async with hub_of(simulator, 1 if kind == "stall" else SILENCE) as hub:
         await download(hub, target).run()
     assert came(target)
     assert simulator.ranges == ["", "bytes=1000000-", "bytes=1500000-"]
@@ -176,7 +177,7 @@ async def test_a_full_disk_in_mid_download_is_said(tmp_path: Path) -> None:
 
 
 async def test_no_hub_at_all_is_said(target: Path) -> None:
-    hub = Hub("http://127.0.0.1:9", silence_seconds=0.3)
+    hub = Hub("http://127.0.0.1:9", silence_seconds=SILENCE)
     with pytest.raises(ServerUnavailable, match="model hub"):
         await download(hub, target).run()
     await hub.aclose()
