@@ -45,7 +45,7 @@ class Spending:
         self._rub = Decimal(0)
         self._taken = 0
         self._over = False
-        self._correcting = asyncio.Lock()
+        self._changing = asyncio.Lock()
 
     async def admit(self, estimate: Estimate, headers: Headers) -> None:
         """Reserves the estimate; appends `x-ratelimit-*` to `headers`, also where it refuses.
@@ -53,9 +53,10 @@ class Spending:
         Raises BudgetExceeded, LimitReached or RequestTooLarge.
         """
         key = self.key
-        if key.budget_rub is not None:
-            self._money = await self._budgets.reserve(key, estimate.rub)
         try:
+            if key.budget_rub is not None:
+                # To its end, also where the request is broken off: half of it could not be given back.
+                await asyncio.shield(asyncio.create_task(self._reserve(estimate.rub)))
             self._tokens = await self._limits.admit(
                 key, estimate.prompt_tokens, estimate.answer_tokens, headers
             )
@@ -85,11 +86,15 @@ class Spending:
         if (tokens := self._tokens) is not None:
             least = self._least_tokens if self._over else tokens.tokens
             self._tokens = self._limits.correct(tokens, max(self._taken, least))
-        if self._money is not None:
+        if self.key.budget_rub is not None:
             self._background.start(self._correct_money())
 
+    async def _reserve(self, rub: Decimal) -> None:
+        async with self._changing:
+            self._money = await self._budgets.reserve(self.key, rub)
+
     async def _correct_money(self) -> None:
-        async with self._correcting:
+        async with self._changing:
             if (money := self._money) is not None:
                 wanted = self._rub if self._over else max(self._rub, money.rub)
                 self._money = await self._budgets.correct(money, wanted)

@@ -1,6 +1,7 @@
 """What is done for a key is done by its models, is booked to it, and stays within its limits."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import AsyncGenerator
 from decimal import Decimal
@@ -9,9 +10,13 @@ from typing import Any
 
 import httpx
 import pytest
+from limits.aio.storage import MemoryStorage
 
 from app.access.budgets import Budgets
 from app.access.keys import KeyRing, new_key
+from app.access.limits import Limits
+from app.access.spending import Estimate, Spending
+from app.core.concurrency import BackgroundTasks
 from app.core.errors import LimitReached
 from app.core.keys import ApiKey
 from app.core.reports import UsageFilter
@@ -89,6 +94,33 @@ async def test_processes_reserve_together(tmp_path):
         await one.reserve(key, Decimal("0.6"))
     await one.correct(first, Decimal(0))
     await other.reserve(key, Decimal("0.1"))
+
+
+class Far(MemoryStorage):
+    """Counts that are some turns of the loop away, as Redis is, both ways."""
+
+    async def acquire_sliding_window_entry(self, *count: Any, **named: Any) -> bool:
+        await asyncio.sleep(0)
+        done = await super().acquire_sliding_window_entry(*count, **named)
+        await asyncio.sleep(0)
+        return done
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_request_broken_off_at_any_moment_of_its_admission_holds_no_money(turns):
+    keys, background = KeyRing(MemoryKeys()), BackgroundTasks()
+    budgets = Budgets(keys, Far())
+    key, _ = new_key("ci", "u", budget_rub=Decimal(1))
+    spending = Spending(key, keys, Limits(), budgets, background)
+    asking = asyncio.create_task(spending.admit(Estimate(10, rub=Decimal(5)), []))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    asking.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asking  # the last of the moments is after its end
+        spending.close()
+    await background.drain()
+    await budgets.reserve(key, Decimal(1))
 
 
 async def test_the_tokens_of_answers_under_way_count_before_they_have_come():
