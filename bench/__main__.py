@@ -1,4 +1,5 @@
-"""python -m bench [--quick] [--soak] [name ...]: runs the benchmarks and prints one table.
+"""python -m bench [--quick] [--soak] [name ...]: runs the benchmarks and prints one table, a row as
+soon as it is measured.
 
 python -m bench council --data DIR --models ...: whether a council helps (bench/evidence.py).
 python -m bench judges --data DIR --models ...: how models judge pairs of answers (bench/judges.py).
@@ -50,8 +51,7 @@ def main() -> None:
             continue
         start = time.perf_counter()
         asyncio.run(entry(report))
-        print(f"{found.name}: {time.perf_counter() - start:.0f} s", flush=True)
-    print(report.table())
+        report.add(found.name, "the whole of it", time.perf_counter() - start, "s")
     print(f"\n{report.save()}")
 
 

@@ -234,6 +234,4 @@ async def _full_speed(report: Report, folder: Path, server: Process) -> None:
 
 
 if __name__ == "__main__":
-    only = Report(quick="--quick" in sys.argv)
-    asyncio.run(run(only))
-    print(only.table())
+    asyncio.run(run(Report(quick="--quick" in sys.argv)))

@@ -111,6 +111,4 @@ def _tokens(report: Report) -> None:
 
 
 if __name__ == "__main__":
-    _report = Report()
-    asyncio.run(run(_report))
-    print(_report.table())
+    asyncio.run(run(Report()))

@@ -7,6 +7,7 @@ import logging
 import statistics
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -95,22 +96,35 @@ async def bursts(targets: dict[str, Target], report: Report) -> None:
     """50 questions in one instant, beside nginx in the same round: right after others, and when every
     connection and every key has been idle; with a key that is checked, and with one that nobody knows."""
     asked = [targets["nginx"], targets["passed"], targets["stranger"], targets["translated"]]
-    for state, idle in (("warm", 0.0), *(() if report.quick else (("cold", 35.0),))):
-        rounds: dict[str, list[tuple[float, float]]] = {target.name: [] for target in asked}
-        for _ in range(1 if report.quick else 3):
-            for target in asked:
-                if idle:
-                    await asyncio.sleep(idle)
-                else:
-                    await burst(target)
-                rounds[target.name].append(await burst(target))
-        beside = rounds[asked[0].name]
-        for target in asked[1:]:
-            each = list(zip(rounds[target.name], beside, strict=True))
-            for name, at, goal in (("median", 0, 8), ("99th", 1, 20)):
-                late = statistics.median(mine[at] - its[at] for mine, its in each)
-                what = f"{target.name}: 50 in one instant, {state}, after nginx, {name}"
-                report.add(BENCH, what, late, "ms", goal)
+    warm, cold = (3, 0) if report.quick else (10, 3)
+    await bursts_in_rounds("warm", asked, warm, report)
+    await bursts_in_rounds("cold", asked, cold, report, idle=35.0)
+
+
+async def bursts_in_rounds(
+    state: str, asked: list[Target], count: int, report: Report, idle: float = 0.0
+) -> None:
+    """So many rounds of one burst to each, nginx first of all, the others in turns; `idle` seconds
+    before each round, or right after a burst to the same target."""
+    late: dict[str, list[tuple[float, float]]] = {target.name: [] for target in asked[1:]}
+    for at in range(count):
+        await asyncio.sleep(idle)
+        others = asked[1:]
+        order = [asked[0], *others[at % len(others) :], *others[: at % len(others)]]
+        seen = {}
+        for target in order:
+            if not idle:
+                await burst(target)
+            seen[target.name] = await burst(target)
+        median, last = seen.pop(asked[0].name)
+        for name, own in seen.items():
+            late[name].append((own[0] - median, own[1] - last))
+    for name, each in late.items():
+        for part, goal, values in zip(
+            ("median", "99th"), (8, 20), zip(*each, strict=True), strict=False
+        ):
+            what = f"{name}: 50 in one instant, {state}, after nginx, {part}"
+            report.add(BENCH, what, statistics.median(values), "ms", goal)
 
 
 async def burst(target: Target) -> tuple[float, float]:
@@ -150,28 +164,22 @@ async def full_speed(target: Target, report: Report, goal: float | None, rounds:
 
 
 async def alone(targets: dict[str, Target], report: Report) -> None:
-    """One question at a time: the first token beside that of nginx, asked before and after."""
-    count = 10 if report.quick else 100
-    late: dict[str, list[float]] = {}
-    before = await one_by_one(targets["nginx"], count)
-    for _ in range(1 if report.quick else 3):
-        for name in ("passed", "stranger", "translated"):
-            own = await one_by_one(targets[name], count)
-            after = await one_by_one(targets["nginx"], count)
-            late.setdefault(name, []).append(own - (before + after) / 2)
-            before = after
+    """One question at a time, in turns: the first token beside that of nginx just before."""
+    asked = [targets[name] for name in ("nginx", "passed", "stranger", "translated")]
+    late: dict[str, list[float]] = {target.name: [] for target in asked[1:]}
+    async with AsyncExitStack() as stack:
+        sessions = [await stack.enter_async_context(session(target)) for target in asked]
+        for at in range(16 if report.quick else 101):
+            firsts = [
+                (await stream(http, target, WARM)).first * 1000
+                for http, target in zip(sessions, asked, strict=True)
+            ]
+            if at:  # the first round opens connections
+                for target, first in zip(asked[1:], firsts[1:], strict=True):
+                    late[target.name].append(first - firsts[0])
     for name, each in late.items():
-        what = f"{targets[name].name}: one question, first token after nginx"
+        what = f"{name}: one question, first token after nginx, median"
         report.add(BENCH, what, statistics.median(each), "ms", 1)
-
-
-async def one_by_one(target: Target, count: int) -> float:
-    """Milliseconds to the first token, the median."""
-    async with session(target) as http:
-        await stream(http, target, WARM)
-        return statistics.median(
-            [(await stream(http, target, WARM)).first * 1000 for _ in range(count)]
-        )
 
 
 async def beside_vectors(there: House, report: Report) -> None:
@@ -243,7 +251,7 @@ async def leave_early(http: aiohttp.ClientSession, target: Target) -> None:
 async def memory(target: Target, report: Report, process: Process) -> None:
     """What many requests and many abandoned streams leave behind, once what is kept on purpose is
     full: of it the most are SQLite's pages, which reach their 16 MB with some 30,000 records."""
-    warm, requests, abandoned = (400, 2_000, 100) if report.quick else (40_000, 100_000, 1_000)
+    warm, requests, abandoned = (400, 2_000, 100) if report.quick else (40_000, 30_000, 1_000)
     async with session(target) as http:
 
         async def each(count: int, work: Callable[[], Awaitable[None]]) -> None:

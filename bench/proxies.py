@@ -53,7 +53,7 @@ def gateway_process(
     environment = clean_environment(
         DATA_DIR=str(folder / "data"),
         OLLAMA_HOST=f"ollama={ollama.url},vectors={many.url}",
-        OPENAI_SERVERS=f"gpu={openai.url}/v1,many={many.url}/v1",
+        OPENAI_SERVERS=f"gpu={openai.url}/v1,other={openai.url}/v1,many={many.url}/v1",
         LOG_LEVEL="WARNING",
     )
     create = ["keys", "create", "--name", "bench", "--rpm", "100000000", "--tpm", "1000000000"]
@@ -141,8 +141,8 @@ def house() -> Iterator[House]:
             "upstream": Target("upstream", openai.url),
             "nginx": Target("nginx", nginx.url),
             "passed": Target("gateway, OpenAI", gateway.url, "gpu/", key),
-            "stranger": Target(
-                "gateway, a key that nobody knows", gateway.url, "gpu/", "sk-nobody"
+            "stranger": Target(  # over connections of its own: those of `passed` would be warm
+                "gateway, a key that nobody knows", gateway.url, "other/", "sk-nobody"
             ),
             "translated": Target("gateway, Ollama", gateway.url, "ollama/", key),
         }

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
+HEADING = "| benchmark | figure | value | goal | |\n|---|---|---|---|---|"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,13 @@ class Figure:
             return None
         return self.value >= self.goal if self.at_least else self.value <= self.goal
 
+    def row(self) -> str:
+        """It as a row of a Markdown table."""
+        bound = "" if self.goal is None else f"{'≥' if self.at_least else '≤'} {self.goal:g}"
+        mark = {None: "", True: "met", False: "MISSED"}[self.met]
+        value = f"{self.value:,.4g} {self.unit}"
+        return f"| {self.bench} | {self.name} | {value} | {bound} | {mark} |"
+
 
 @dataclass
 class Report:
@@ -46,20 +54,11 @@ class Report:
         *,
         at_least: bool = False,
     ) -> None:
-        """Notes a figure: `goal` is an upper bound, or a lower one with `at_least`."""
+        """Notes a figure and prints its row: `goal` is an upper bound, or a lower one with `at_least`."""
+        if not self.figures:
+            print(HEADING, flush=True)
         self.figures.append(Figure(bench, name, value, unit, goal, at_least))
-
-    def table(self) -> str:
-        """The figures as a Markdown table."""
-        rows = ["| benchmark | figure | value | goal | |", "|---|---|---|---|---|"]
-        for figure in self.figures:
-            bound = (
-                "" if figure.goal is None else f"{'≥' if figure.at_least else '≤'} {figure.goal:g}"
-            )
-            mark = {None: "", True: "met", False: "MISSED"}[figure.met]
-            value = f"{figure.value:,.4g} {figure.unit}"
-            rows.append(f"| {figure.bench} | {figure.name} | {value} | {bound} | {mark} |")
-        return "\n".join(rows)
+        print(self.figures[-1].row(), flush=True)
 
     def save(self) -> Path:
         """Writes the figures as JSON under bench/results/ and returns the file."""
