@@ -6,11 +6,14 @@ that was a third of the CPU. An event of ours has one recipient and no bytes.
 """
 
 import json
+import logging
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 from socketio import AsyncManager, AsyncServer
 from socketio.packet import EVENT, Packet
+
+log = logging.getLogger(__name__)
 
 _WITH_BYTES = "audio"
 """How the names of the events begin that may hold bytes."""
@@ -32,6 +35,9 @@ class Json:
 
 MAX_ATTACHMENTS = 1
 """Of a packet with bytes; the page's only one is a piece of speech. They are kept until the last has come."""
+_RESERVED = ("connect", "disconnect")
+"""Events that the server makes itself. A page that sends one would reach their handlers with a request of its
+own making."""
 
 
 class _Packet(Packet):  # type: ignore[misc]  # python-socketio has no types
@@ -42,6 +48,9 @@ class _Packet(Packet):  # type: ignore[misc]  # python-socketio has no types
         count: int = super().decode(encoded_packet)
         if count > MAX_ATTACHMENTS:
             raise ValueError("too many attachments")
+        if isinstance(self.data, list) and self.data and self.data[0] in _RESERVED:
+            log.warning("a page sent an event named %s: it is passed over", self.data[0])
+            self.data = ["nobody's"]
         return count
 
 

@@ -330,3 +330,14 @@ async def test_a_new_password_closes_the_pages_of_the_former(visit, people):
     await people.add("ann-11", "another long one")
     await asyncio.wait_for(page.closed.wait(), 20)
     assert (await page.http.get("/user")).status_code == 401
+
+
+@pytest.mark.parametrize("event", ["connect", "disconnect"])
+async def test_a_page_cannot_send_the_events_that_the_server_makes(visit, app, event):
+    """Their handlers would believe the request and the reason that it brings."""
+    page = await visit("mallory-3")
+    made_up = ({"HTTP_COOKIE": "access_token=mine", "HTTP_X_FORWARDED_FOR": "127.0.0.1"}, {})
+    with pytest.raises(socketio.exceptions.TimeoutError):  # who handles an event acknowledges it
+        await page.socket.call(event, made_up, timeout=3)
+    assert f"an event named {event}" in app.log.read_text()
+    await half_answered(page)
