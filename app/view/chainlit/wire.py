@@ -42,6 +42,7 @@ own making."""
 
 class _Packet(Packet):  # type: ignore[misc]  # python-socketio has no types
     json = Json
+    data: Any
 
     def decode(self, encoded_packet: Any) -> int:
         """How many attachments follow. Raises ValueError where they are too many."""

@@ -336,8 +336,8 @@ async def test_a_new_password_closes_the_pages_of_the_former(visit, people):
 async def test_a_page_cannot_send_the_events_that_the_server_makes(visit, app, event):
     """Their handlers would believe the request and the reason that it brings."""
     page = await visit("mallory-3")
-    made_up = ({"HTTP_COOKIE": "access_token=mine", "HTTP_X_FORWARDED_FOR": "127.0.0.1"}, {})
+    made_up = {"HTTP_COOKIE": "access_token=mine", "HTTP_X_FORWARDED_FOR": "127.0.0.1"}
     with pytest.raises(socketio.exceptions.TimeoutError):  # who handles an event acknowledges it
-        await page.socket.call(event, made_up, timeout=3)
+        await page.socket.call(event, (made_up, {"userEnv": "{}"}), timeout=3)
     assert f"an event named {event}" in app.log.read_text()
     await half_answered(page)
