@@ -33,8 +33,20 @@ CROWDED = PATIENCE + 2 * PAGES
 
 
 async def visit(house, replica, thread=""):
-    """A page that the balancer leads to that replica."""
-    return await house.visit(house.balancer, thread, house.led_to(replica).items())
+    """A page that the balancer leads to that replica, which for two seconds after its end it does not
+    (`fail_timeout`), though it may be back by then."""
+    led = house.led_to(replica)
+    page = await house.sign_in(house.balancer, led.items())
+
+    async def led_there():
+        answered_by = await handshake(page)
+        page.http.cookies.clear()
+        page.http.cookies.update({**house.signed_in, **led})
+        return led.items() <= answered_by.items()
+
+    await until(led_there, within=PATIENCE)
+    await page.connect(thread)
+    return page
 
 
 async def back(house, page, thread):
