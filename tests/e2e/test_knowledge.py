@@ -161,6 +161,7 @@ def test_a_citation_opens_its_passage_and_a_false_one_is_struck(chromium: Browse
         expect(page.get_by_role("link", name="manual.pdf")).to_have_count(0)
         page.get_by_role("link", name="К разговорам").click()
         page.get_by_role("link", name=re.compile("Warranty")).first.click()
+        expect(sources).to_have_count(2)  # the marks open them, once they are drawn
         provokes(page, r"status of 404 .*/passages/")
         answer.locator('a[href="#k-source-1"]').click()
         expect(passage.get_by_role("alert")).to_contain_text("Этого документа больше нет")
