@@ -109,12 +109,9 @@ def test_an_edit_and_a_regeneration_rewind_the_screen_and_the_history_and_delete
     expect(page.locator(ANSWER).last).to_contain_text("Три")
     assert house.asked() == [{"role": "user", "content": "Три"}]
     page.get_by_role("button", name="Другой ответ").click()
-    wait_until(
-        lambda: (
-            len(house.rows("SELECT id FROM steps WHERE thread_id = ? AND ended_at IS NULL", thread))
-            == 0
-        )
-    )
+    ends = "SELECT ended_at IS NOT NULL FROM steps WHERE thread_id = ? AND kind = 'turn'"
+    # two questions, the edited one, and another answer to that
+    wait_until(lambda: house.rows(ends, thread) == [(1,)] * 4)
     expect(metrics(page)).to_have_count(1)
     assert house.asked() == [{"role": "user", "content": "Три"}]
     for _ in range(2):
@@ -122,7 +119,6 @@ def test_an_edit_and_a_regeneration_rewind_the_screen_and_the_history_and_delete
         expect(page.locator(ANSWER)).to_have_count(1)
         expect(page.get_by_role("button", name=re.compile("Размышления"))).to_have_count(1)
         kinds = house.rows("SELECT kind FROM steps WHERE thread_id = ? ORDER BY seq", thread)
-        # two questions, the edited one, and another answer to that
         turn = ["turn", "reasoning", "answer"]
         asked = ["question", *turn]
         assert sorted(kind for (kind,) in kinds) == sorted([*asked * 3, *turn])
