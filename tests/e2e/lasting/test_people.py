@@ -268,7 +268,7 @@ def test_the_keyboard_alone_changes_settings_renames_shares_finds_deletes_and_si
 def test_whoever_signs_out_is_out(chromium: Browser, house: House):
     with person(chromium, house, "ann") as page:
         page.locator("#user-nav-button").click()
-        provokes(page, r"status of 401 .*/project/threads\)")  # the list may be on its way just then
+        provokes(page, r"status of 401 .*/project/threads\)")  # the list may be on its way
         page.get_by_role("menuitem", name="Выйти").click()
         expect(page).to_have_url(re.compile("/login"), timeout=30_000)
         page.goto(house.app.url)
