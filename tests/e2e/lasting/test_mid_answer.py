@@ -77,7 +77,7 @@ def test_a_connection_that_breaks_in_mid_answer_loses_and_doubles_nothing(
     thread = begun(page, SHORT, "Расскажи историю")
     page.evaluate("() => window.sockets.forEach((socket) => socket.close())")
     expect(metrics(page).last).to_be_visible()
-    assert house.answers(thread) == [("completed", words(200))]
+    wait_until(lambda: house.answers(thread) == [("completed", words(200))])
     assert says(page.locator(ANSWER).last, words(200))
     expect(page.locator("#stop-button")).to_have_count(0)
     expect(page.locator(QUESTION)).to_have_count(1)
@@ -121,7 +121,8 @@ def test_a_killed_app_leaves_the_question_and_the_partial_answer_and_retry_works
     expect(page.locator(ANSWER).last).to_contain_text("Расскажи всё")
     expect(metrics(page)).to_have_count(1)
     expect(page.locator('[data-testid="error"]')).to_have_count(0)
-    assert house.answers(thread) == [("interrupted", text), ("completed", "Расскажи всё")]
+    both = [("interrupted", text), ("completed", "Расскажи всё")]
+    wait_until(lambda: house.answers(thread) == both)
     assert house.asked() == [{"role": "user", "content": "Расскажи всё"}]
 
 

@@ -349,4 +349,4 @@ Conversation.TestCase.settings = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-TestConversation = Conversation.TestCase
+TestConversation = pytest.mark.timeout(600)(Conversation.TestCase)  # 10 s where nothing else runs
