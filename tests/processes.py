@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from app.core.providers import PROVIDERS
 
@@ -63,10 +64,17 @@ class Forked:
     a start takes a quarter of the time. As much of subprocess.Popen as `Process` asks for."""
 
     def __init__(
-        self, arguments: list[str], environment: Mapping[str, str], folder: Path, log: Path
+        self,
+        arguments: list[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        out: Path,
+        err: Path | None = None,
+        typed: Path | None = None,
     ) -> None:
+        files = (typed, out, err or out)
         self._process = FORKSERVER.Process(
-            target=_run, args=(arguments, dict(environment), folder, log), daemon=True
+            target=_run, args=(arguments, dict(environment), folder, files), daemon=True
         )
         self._process.start()
 
@@ -92,16 +100,45 @@ class Forked:
         self._process.kill()
 
 
-def _run(arguments: list[str], environment: dict[str, str], folder: Path, log: Path) -> None:
+def _run(
+    arguments: list[str],
+    environment: dict[str, str],
+    folder: Path,
+    files: tuple[Path | None, Path, Path],
+) -> None:
     """In the fork: makes it what a program of its own would be, and runs the module."""
-    with log.open("ab") as written:
-        for stream in (1, 2):
-            os.dup2(written.fileno(), stream)
+    for stream, path in enumerate(files):
+        with open(path or os.devnull, "ab" if stream else "rb") as file:
+            os.dup2(file.fileno(), stream)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115  # the fork's own was closed
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = arguments
     runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+
+
+class Done(NamedTuple):
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run_command(
+    *arguments: str, environment: Mapping[str, str], folder: Path = ROOT, typed: str = ""
+) -> Done:
+    """`python -m app …` to its end, forked; `typed` is its standard input. Raises TimeoutExpired."""
+    with tempfile.TemporaryDirectory() as place:
+        given, out, err = (Path(place) / name for name in ("in", "out", "err"))
+        given.write_text(typed, encoding="utf-8")
+        run = Forked(["app", *arguments], environment, folder, out, err, given)
+        try:
+            code = run.wait(100)
+        finally:
+            run.kill()
+        return Done(code, *(path.read_text(encoding="utf-8") for path in (out, err)))
 
 
 class Process:

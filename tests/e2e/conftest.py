@@ -64,7 +64,8 @@ MODELS = (
     "length",
 )
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
+"""A bound alone: on two cores that all the tests share, a page may be drawn late."""
 
 
 @pytest.fixture(scope="package")

@@ -177,6 +177,7 @@ def test_what_does_not_fit_may_go_to_another_model(chat: Page, full: Locator):
     another.click()  # the same model would say the same: the list opens
     popover = chat.locator("#mode-picker-popover-model")
     popover.get_by_role("option", name="echo · big").first.click()
+    expect(chat.locator("#mode-picker-trigger-model")).to_contain_text("big")
     another.click()
     expect(metrics(chat)).to_have_count(4)
     expect(chat.get_by_test_id("error")).to_have_count(0)

@@ -169,7 +169,7 @@ def test_a_council_stopped_at_work_comes_back_whole_after_the_app_was_killed(
         wait_for_no_violations(page)
         app.start()  # the page comes back by itself
         for role in ROLES:
-            expect(step(page, role)).to_contain_text("остановлено")
+            expect(step(page, role)).to_contain_text("остановлено", timeout=60_000)
             assert step(page, role).inner_text() == said[role]
         expect(metrics(page)).to_have_count(cards)
         expect(metrics(page).last).to_contain_text("остановлено")

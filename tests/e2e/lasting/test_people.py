@@ -2,8 +2,6 @@
 
 import contextlib
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -26,7 +24,7 @@ from tests.e2e.lasting.house import (
     thread_of,
 )
 from tests.e2e.lasting.keyboard import ask_by_keys, choose_model, tab_to
-from tests.processes import ROOT, running
+from tests.processes import run_command, running
 from tests.waiting import wait_until
 
 SECRETS = {"ann": "ann's long password", "bob": "bob's long password", "eve": "eve's long password"}
@@ -42,17 +40,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield opened
 
 
-def users(house: House, *command: str, said: str = "") -> None:
+def users(house: House, *arguments: str, said: str = "") -> None:
     """`python -m app users ...`, as an administrator would."""
-    subprocess.run(
-        [sys.executable, "-m", "app", "users", *command],
-        env=dict(house.app.environment),
-        cwd=ROOT,
-        input=said + "\n",
-        text=True,
-        check=True,
-        capture_output=True,
-    )
+    done = run_command("users", *arguments, environment=house.app.environment, typed=said + "\n")
+    assert done.code == 0, done.err
 
 
 def sign_in(page: Page, name: str, password: str) -> None:

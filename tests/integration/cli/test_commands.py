@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from app.core.options import ChatOptions
 from app.core.turns import Question, TurnRequest, new_id
 from app.settings import Settings
 from tests.histories import CHATGPT
+from tests.processes import Done, run_command
 from tests.simulators import OllamaSimulator
 
 ROOT = Path(__file__).parents[3]
@@ -31,21 +31,11 @@ class Shell:
         }
         self.folder = folder
 
-    async def run(self, *args: str, **environment: str) -> tuple[int, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "app",
-            *args,
-            cwd=self.folder,
-            env=self.environment | environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+    async def run(self, *args: str, **environment: str) -> Done:
+        variables = self.environment | environment
+        return await asyncio.to_thread(
+            run_command, *args, environment=variables, folder=self.folder
         )
-        out, err = await asyncio.wait_for(process.communicate(), 30)
-        assert process.returncode is not None
-        return process.returncode, out.decode(), err.decode()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import subprocess
 import sys
 import time
 from functools import partial
@@ -16,6 +15,7 @@ from tests.processes import (
     clean_environment,
     free_port,
     konsilium,
+    run_command,
     running,
     simulator,
 )
@@ -28,9 +28,9 @@ ECHO = {"model": "gpu/echo", "messages": [{"role": "user", "content": "hi"}]}
 
 def administer(environment: dict[str, str], *arguments: str) -> str:
     """What `python -m app …` prints."""
-    command = [sys.executable, "-m", "app", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, check=True)
-    return done.stdout.decode().strip()
+    done = run_command(*arguments, environment=environment)
+    assert done.code == 0, done.err
+    return done.out.strip()
 
 
 async def asked_anew(url: str, secret: str, times: int) -> list[int]:

@@ -1,28 +1,22 @@
 """What `doctor` says of several copies of the app, of Redis and of the balancer."""
 
 import asyncio
-import sys
 
 import pytest
 
 from tests.nginx import running_nginx
+from tests.processes import run_command
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 async def doctor(house, *arguments, **variables):
     """Its exit code and what it says."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "app",
-        "doctor",
-        *arguments,
-        env={**house.one.environment, "APP_LANGUAGE": "en", **variables},
-        stdout=asyncio.subprocess.PIPE,
+    environment = {**house.one.environment, "APP_LANGUAGE": "en", **variables}
+    code, out, _ = await asyncio.to_thread(
+        run_command, "doctor", *arguments, environment=environment
     )
-    out, _ = await process.communicate()
-    return process.returncode, out.decode()
+    return code, out
 
 
 async def test_all_is_well_with_one_folder_redis_and_a_sticky_balancer(house):

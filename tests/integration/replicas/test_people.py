@@ -1,32 +1,24 @@
 """Who is signed out, disabled or over a limit at one replica is so at all of them."""
 
 import asyncio
-import subprocess
-import sys
 
 import pytest
 
 from tests.integration.access.page import Page
 from tests.integration.replicas.pages import LONG, PAID, PASSWORD, PATIENCE, SHORT, half_answered
+from tests.processes import run_command
 from tests.waiting import until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(600)]
 ECHO = {"model": SHORT, "messages": [{"role": "user", "content": "hi"}]}
 
 
-async def administer(house, *arguments, given=None):
+async def administer(house, *arguments, given=""):
     """What `python -m app …` prints."""
-
-    def run():
-        return subprocess.run(
-            [sys.executable, "-m", "app", *arguments],
-            env=house.one.environment,
-            input=given,
-            capture_output=True,
-            check=True,
-        )
-
-    return (await asyncio.to_thread(run)).stdout.decode().strip()
+    environment = house.one.environment
+    done = await asyncio.to_thread(run_command, *arguments, environment=environment, typed=given)
+    assert done.code == 0, done.err
+    return done.out.strip()
 
 
 async def signed_in(house, replica, name, password):
@@ -63,7 +55,7 @@ async def test_a_project_made_at_one_replica_shows_on_the_pages_of_the_other(hou
 
 
 async def test_of_a_user_disabled_at_one_replica_the_others_stop_the_answers(house):
-    await administer(house, "users", "add", "bob", given=b"a long password\na long password\n")
+    await administer(house, "users", "add", "bob", given="a long password\na long password\n")
     page = await signed_in(house, house.two, "bob", "a long password")
     await page.connect()
     await half_answered(page, model=LONG)
