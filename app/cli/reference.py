@@ -39,7 +39,7 @@ def renewed_files(providers: Sequence[Provider]) -> dict[Path, str]:
     clouds = [one for one in providers if one.variables]
     return {
         ENV: _between(ENV, ENV_MARKS, "\n".join(_env(one) for one in clouds)),
-        DOCS: _between(DOCS, DOCS_MARKS, _docs(clouds)),
+        DOCS: _between(DOCS, DOCS_MARKS, _docs(clouds, [one for one in providers if one.quirks])),
     }
 
 
@@ -59,17 +59,16 @@ def _env(provider: Provider) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _docs(clouds: Sequence[Provider]) -> str:
+def _docs(clouds: Sequence[Provider], known: Sequence[Provider]) -> str:
     rows = [
         f"| `{one.variable}` | {f'`{one.default}`' if one.default else ''} | {_meaning(cloud, one.meaning)} |"
         for cloud in clouds
         for one in cloud.variables
     ]
     notes = [
-        f"- `{cloud.name}`: [keys]({cloud.keys_at}), [prices]({cloud.prices_at})"
-        + "".join(f"; {quirk}" for quirk in cloud.quirks)
-        + (f" (as of {cloud.as_of})" if cloud.as_of else " (not checked against the server itself)")
-        for cloud in clouds
+        f"- `{one.name}`: {'; '.join([_where(one), *one.quirks])}"
+        + (f" (as of {one.as_of})" if one.as_of else " (not checked against the server itself)")
+        for one in known
     ]
     return "\n".join(
         [
@@ -85,6 +84,13 @@ def _docs(clouds: Sequence[Provider]) -> str:
             "",
         ]
     )
+
+
+def _where(provider: Provider) -> str:
+    if provider.keys_at:
+        return f"[keys]({provider.keys_at}), [prices]({provider.prices_at})"
+    address = next(one.default for one in provider.fields if one.name == "url")
+    return f"one's own, usually at `{address}`"
 
 
 def _meaning(cloud: Provider, meaning: str) -> str:

@@ -321,7 +321,7 @@ def _cloud(
     )
 
 
-def _own(name: str, label: str, address: str, *, quirks: tuple[str, ...] = ()) -> Provider:
+def _own(name: str, label: str, address: str, *, quirks: tuple[str, ...], as_of: date) -> Provider:
     """A server that people run themselves, at its usual address."""
     return Provider(
         name,
@@ -333,6 +333,7 @@ def _own(name: str, label: str, address: str, *, quirks: tuple[str, ...] = ()) -
         ),
         variable="OPENAI_SERVERS",
         quirks=quirks,
+        as_of=as_of,
     )
 
 
@@ -489,7 +490,11 @@ PROVIDERS: tuple[Provider, ...] = (
         "DEEPSEEK_API_KEY",
         keys_at="https://platform.deepseek.com/api_keys",
         prices_at="https://api-docs.deepseek.com/quick_start/pricing",
-        quirks=("comments keep a waiting connection open; no `json_schema`",),
+        quirks=(
+            "comments keep a waiting connection open; no `json_schema`; `deepseek-chat` and "
+            "`deepseek-reasoner` went in July 2026, `deepseek-v4-flash` does both",
+        ),
+        as_of=date(2026, 11, 30),
     ),
     _cloud(
         "openrouter",
@@ -542,7 +547,8 @@ PROVIDERS: tuple[Provider, ...] = (
         "AITUNNEL_API_KEY",
         keys_at="https://aitunnel.ru/panel",
         prices_at="https://aitunnel.ru",
-        quirks=("models of many vendors under plain names",),
+        quirks=("models of many vendors under plain names, `gpt-4o`",),
+        as_of=date(2026, 11, 30),
     ),
     _cloud(
         "anthropic",
@@ -564,7 +570,10 @@ PROVIDERS: tuple[Provider, ...] = (
         "GEMINI_API_KEY",
         keys_at="https://aistudio.google.com/apikey",
         prices_at="https://ai.google.dev/gemini-api/docs/pricing",
-        quirks=("the OpenAI form; tokens of thinking are in the total only",),
+        quirks=(
+            "the OpenAI form; a stream's usage comes unasked; tokens of thinking are in the total only",
+        ),
+        as_of=date(2026, 11, 30),
     ),
     _cloud(
         "mistral",
@@ -616,23 +625,31 @@ PROVIDERS: tuple[Provider, ...] = (
         "lmstudio",
         "LM Studio",
         "http://localhost:1234/v1",
-        quirks=("a model loads at its first question; thinking may stay in the text, in its tags",),
+        quirks=(
+            "a model loads at its first question; thinking stays in the text, in its tags, unless its "
+            "developer settings set it apart; gpt-oss' comes apart in any case",
+        ),
+        as_of=date(2026, 11, 30),
     ),
     _own(
         "vllm",
         "vLLM",
         "http://localhost:8000/v1",
         quirks=(
-            "its list tells the window, and `/tokenize` counts; without a parser for the model's family thinking stays in the text",
+            "its list tells the window, and `/tokenize` counts; thinking stays in the text unless it was "
+            "started with `--reasoning-parser`, and is called `reasoning` then, `reasoning_content` before",
         ),
+        as_of=date(2026, 11, 30),
     ),
     _own(
         "llamacpp",
         "llama.cpp (llama-server)",
         "http://localhost:8080/v1",
         quirks=(
-            "`/props` tells the window, and `/tokenize` counts; usage may come as `timings` alone",
+            "`/props` tells the window, and `/tokenize` counts; usage may come as `timings` alone; comments "
+            "keep a waiting connection open",
         ),
+        as_of=date(2026, 11, 30),
     ),
     Provider(
         "other",
