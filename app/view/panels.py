@@ -145,13 +145,13 @@ def _widget(
         case "slider":
             return Slider(
                 **common,
-                initial=float(value or 0),
+                initial=_number(option, value),
                 min=option.minimum or 0,
                 max=option.maximum if option.maximum is not None else 1,
                 step=option.step or 1,
             )
         case "number":
-            return NumberInput(**common, initial=float(value or 0))
+            return NumberInput(**common, initial=_number(option, value))
         case "text" | "participants" | "tools" | "bases":
             return TextInput(**common, initial=str(value or ""), multiline=option.lines > 1)
         case "select":
@@ -159,6 +159,14 @@ def _widget(
             return Select(**common, items=items, initial_value=str(value))
         case "model":
             return _model_select(common, value, states, language, option.unset)
+
+
+def _number(option: Option, value: object) -> float:
+    """As it is being typed; the default where it is none."""
+    try:
+        return float(str(value or 0))
+    except ValueError:
+        return float(option.default or 0)
 
 
 def _model_select(

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 
+import aiohttp
 import httpx
 import pytest
 import pytest_asyncio
@@ -483,13 +484,51 @@ ODD: list[object] = [
     [],
     {},
     "x",
+    b"bytes",
     {"message": None},
     {"message": {"id": "../..", "output": 5}},
+    {"message": {"id": "00000000-0000-4000-8000-000000000000", "output": "x", "modes": [[]]}},
+    {"message": {"id": "\x00", "metadata": 5}},
+    {
+        "model": {"": []},
+        "max_tokens": "x",
+        "mode": ["x"],
+        "temperature": "\ud800",
+        "tools": 5,
+        "": 5,
+    },
+    {"konsilium": {"event": "picked", "picker": "\x00", "name": "\ud800"}},
+    {"konsilium": {"event": "branch", "step": "\x00"}},
+    {"konsilium": {"event": "list", "thread": "\x00"}},
+    {"konsilium": {"event": "favoured", "model": "\x00", "on": True}},
+    {"konsilium": {"event": "servers", "server": "\x00"}},
     [[[]]],
+    (),
+    ("one", {"two": 2}, None),
 ]
+"""What comes with an event; a tuple is several arguments."""
 
 
-async def test_no_payload_of_an_event_takes_the_page_away(app, bob):
+def traces(app):
+    """The tracebacks of the log, each by its last lines."""
+    return re.findall(
+        r"(?m)^  File .*\n    .*\n(?!  File).*|.*never retrieved.*", app.log.read_text()
+    )
+
+
+async def still_served(app, page):
+    page.heard.clear()
+    await page.socket.emit("window_message", {"konsilium": {"event": "servers"}})
+    await page.hear("element", lambda element: element["name"] == "Servers", timeout=60)
+    assert not page.closed.is_set()
+    async with httpx.AsyncClient(base_url=app.url) as http:
+        assert (await http.get("/health")).status_code == 200
+
+
+async def test_no_payload_of_an_event_takes_the_page_away_or_is_more_than_a_line_in_the_log(
+    app, bob
+):
+    before = traces(app)
     await bob.connect()
     await bob.hear("chat_settings")
     for event in EVENTS:
@@ -498,11 +537,69 @@ async def test_no_payload_of_an_event_takes_the_page_away(app, bob):
         for payload in ODD:
             await bob.socket.emit(event, payload)
     await bob.socket.emit("audio_chunk", {"data": b"1", "more": [b"2", b"3"]})
-    bob.heard.clear()
-    await bob.socket.emit("window_message", {"konsilium": {"event": "servers"}})
-    await bob.hear("element", lambda element: element["name"] == "Servers", timeout=60)
-    assert not bob.closed.is_set()
-    assert (await bob.http.get("/health")).status_code == 200
+    await still_served(app, bob)
+    assert traces(app) == before
+
+
+ODD_PACKETS: list[str | bytes] = [
+    *(
+        b"",
+        b"\x00\xff",
+        "0/other,",
+        '0{"sessionId":5,"threadId":[]}',
+        "2",
+        "2{",
+        "2{}",
+        "2[]",
+        "2[5]",
+    ),
+    *("2[null]", "2[[]]", "2[{}]", '2["stop"', '2/other,["stop"]', "2/" + "x" * 10_000, "3", "3[]"),
+    *("2" + "9" * 101 + '["stop"]', "2" + "[" * 100_000, '2["stop",' + "9" * 5000 + "]", "35[1]"),
+    *('4{"message":1}', "5", '5-["audio_chunk"]', "6", "61-[]", "x", "٣", '599999999999-["stop"]'),
+    *('51-["audio_chunk",{"_placeholder":true,"num":9}]', b"the attachment"),
+    *('51-["audio_chunk",{"data":{"_placeholder":true,"num":"x"}}]', b"the attachment"),
+    *('51-["audio_chunk",{"data":{"_placeholder":true,"num":0}}]', "no attachment"),
+    '51-/other,["audio_chunk"]',
+]
+"""As the page's socket would send them, behind engine.io's own mark, or as bytes."""
+ODD_FRAMES = [
+    "",
+    "9",
+    "x",
+    "٣",
+    "²",
+    "4",
+    "4²",
+    "4[[",
+    "b!",
+    "2x",
+    "0{}",
+    "4" + "[" * 50_000,
+    '451-["stop"]',
+]
+
+
+async def test_no_packet_that_is_none_takes_the_page_away_or_is_more_than_a_line_in_the_log(
+    app, bob
+):
+    before = traces(app)
+    await bob.connect()
+    await bob.hear("chat_settings")
+    for packet in ODD_PACKETS:
+        await bob.socket.eio.send(packet)
+    await still_served(app, bob)
+    cookies = "; ".join(f"{name}={value}" for name, value in bob.http.cookies.items())
+    headers = {"cookie": cookies, "origin": app.url}
+    async with (
+        aiohttp.ClientSession(headers=headers) as http,
+        http.ws_connect(f"{app.url}{SOCKET}/?EIO=4&transport=websocket") as socket,
+    ):
+        for frame in ODD_FRAMES:
+            await socket.send_str(frame)
+        await socket.send_str("40/nowhere,")
+        while not (await socket.receive_str(timeout=20)).startswith("44/nowhere,"):
+            pass
+    assert traces(app) == before
 
 
 async def test_a_page_cannot_have_more_and_more_choices_remembered(app, bob):

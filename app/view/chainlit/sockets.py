@@ -11,12 +11,14 @@ import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NotRequired
 from uuid import UUID
 
 from chainlit.config import config
 from chainlit.server import sio
 from chainlit.session import WebsocketSession
+from pydantic import InstanceOf, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from app.core.concurrency import BackgroundTasks
 from app.core.errors import KonsiliumError
@@ -34,6 +36,51 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[..., Coroutine[Any, Any, None]]
 """handler(browser, payload), or handler(browser) of an event without one."""
+Letters = InstanceOf[str]
+"""Half of a surrogate pair among them: a person may paste one."""
+
+
+class _Message(TypedDict):
+    id: UUID
+    output: Letters
+    command: NotRequired[Letters | None]
+    modes: NotRequired[dict[Letters, Any] | None]
+
+
+class _File(TypedDict):
+    id: Letters
+
+
+class _Said(TypedDict):
+    message: _Message
+    fileReferences: NotRequired[list[_File] | None]
+
+
+class _Step(TypedDict):
+    id: Letters
+    metadata: NotRequired[dict[Letters, Any] | None]
+
+
+class _Favorite(TypedDict):
+    message: _Step
+
+
+class _Sound(TypedDict):
+    data: bytes
+
+
+_NOTHING = TypeAdapter[Any](tuple[()])
+_SHAPES: dict[str, TypeAdapter[Any]] = {
+    "client_message": TypeAdapter(tuple[_Said]),
+    "edit_message": TypeAdapter(tuple[_Said]),
+    "message_favorite": TypeAdapter(tuple[_Favorite]),
+    "window_message": TypeAdapter(tuple[Any]),
+    "chat_settings_change": TypeAdapter(tuple[dict[Letters, Any]]),
+    "chat_settings_edit": TypeAdapter(tuple[dict[Letters, Any]]),
+    "audio_chunk": TypeAdapter(tuple[_Sound]),
+    "disconnect": TypeAdapter(tuple[Any, ...]),
+}
+"""What comes with an event, where anything does; the page's messages and steps hold more."""
 
 
 class Sockets:
@@ -79,18 +126,23 @@ class Sockets:
             "disconnect": self._disconnect,
         }
         for event, handler in handlers.items():
-            sio.on(event, partial(self._run, handler))
+            sio.on(event, partial(self._run, event, handler))
         # Never called, but looked for: without the one `chainlit run` does not start, without the other
         # the page opens no old thread.
         config.code.on_message = config.code.on_chat_resume = chat.open
 
-    async def _run(self, handler: Handler, socket_id: str, *payload: Any) -> None:
+    async def _run(self, event: str, handler: Handler, socket_id: str, *payload: Any) -> None:
         browser = Browser.of_socket(socket_id)
         if browser is None:
             log.debug("an event of a page that is gone")
             return
         browser.enter()
-        await guarded(browser, handler(browser, *payload))
+        try:
+            said = _SHAPES.get(event, _NOTHING).validate_python(payload)
+        except ValidationError:
+            log.warning("%s of user %s is not as pages send it", event, browser.user_id)
+            return
+        await guarded(browser, handler(browser, *said))
 
     async def _connected(self, browser: Browser) -> None:
         await self._chat.open(browser)
@@ -112,16 +164,16 @@ class Sockets:
 
     async def _receive(self, browser: Browser, payload: dict[str, Any]) -> None:
         message = payload["message"]
-        references = [str(file["id"]) for file in payload.get("fileReferences") or ()]
+        references = [file["id"] for file in payload.get("fileReferences") or ()]
         files = [file for one in references if (file := browser.upload(one)) is not None]
         said = ComposerMessage(
-            str(UUID(message["id"])),
-            str(message["output"]),
+            str(message["id"]),
+            message["output"],
             {key: str(value) for key, value in (message.get("modes") or {}).items() if value},
             tuple(files),
         )
         if command := message.get("command"):
-            made = await self._commanded(browser, said, str(command))
+            made = await self._commanded(browser, said, command)
             if made is None:
                 return
             said = made
@@ -145,7 +197,7 @@ class Sockets:
 
     async def _edit_message(self, browser: Browser, payload: dict[str, Any]) -> None:
         message = payload["message"]
-        await self._chat.edited(browser, str(UUID(message["id"])), str(message["output"]))
+        await self._chat.edited(browser, str(message["id"]), message["output"])
 
     # -- favourites -------------------------------------------------------------------------------
 
@@ -194,8 +246,7 @@ class Sockets:
                 self._servers.closed(browser)
 
     async def _audio_chunk(self, browser: Browser, payload: dict[str, Any]) -> None:
-        if isinstance(data := payload.get("data"), bytes):
-            await self._voice.heard(browser, data)
+        await self._voice.heard(browser, payload["data"])
 
     async def _clear_session(self, browser: Browser) -> None:
         """The page says that it leaves for good."""
