@@ -15,7 +15,7 @@ from app.core.text import Language, Text
 from app.core.threads import Page, ThreadRecord
 from app.storage.threads import BIN_DAYS, Threads
 from app.view.chainlit.identity import asking_id, reading_language
-from app.view.own_pages import asking, button, losing_button, missing, page_of
+from app.view.own_pages import asking, button, losing_button, missing, page_of, when
 
 Shelf = Literal["bin", "archive"]
 OF_PAGE = 100
@@ -39,9 +39,9 @@ _TEXTS: dict[Shelf, _Texts] = {
             en=f"Deleted conversations are kept here for {BIN_DAYS} days, then deleted for good, files and all.",
         ),
         Text(
-            ru="удалён {since}, хранится до {until} (UTC)",
-            uk="видалено {since}, зберігається до {until} (UTC)",
-            en="deleted {since}, kept until {until} (UTC)",
+            ru="удалён {since}, хранится до {until}",
+            uk="видалено {since}, зберігається до {until}",
+            en="deleted {since}, kept until {until}",
         ),
         Text(ru="Вернуть", uk="Повернути", en="Restore"),
     ),
@@ -53,9 +53,9 @@ _TEXTS: dict[Shelf, _Texts] = {
             en="Conversations put away from the list. Search still finds them; a new question brings one back.",
         ),
         Text(
-            ru="в архиве с {since} (UTC)",
-            uk="в архіві з {since} (UTC)",
-            en="here since {since} (UTC)",
+            ru="в архиве с {since}",
+            uk="в архіві з {since}",
+            en="here since {since}",
         ),
         Text(ru="Вернуть в список", uk="Повернути до списку", en="Back to the list"),
     ),
@@ -145,11 +145,7 @@ def _body(held: Page[ThreadRecord], shelf: Shelf, language: Language, root: str)
 def _row(thread: ThreadRecord, shelf: Shelf, language: Language, root: str) -> str:
     texts, since = _TEXTS[shelf], thread.deleted_at or thread.archived_at or thread.active_at
     until = since + timedelta(days=BIN_DAYS)
-    moments = {
-        "since": f"<time>{since:%Y-%m-%d %H:%M}</time>",
-        "until": f"<time>{until:%Y-%m-%d}</time>",
-    }
-    when = texts.when.format(**moments)[language]
+    about = texts.when.format(since=when(since), until=when(until, day=True))[language]
     name = thread.title or UNNAMED[language]
     title = escape(name)
     buttons = button(f"{root}/{shelf}/restore", texts.restore[language], thread=thread.id)
@@ -159,6 +155,4 @@ def _row(thread: ThreadRecord, shelf: Shelf, language: Language, root: str) -> s
         buttons += f" {purge}"
     else:
         title = f'<a href="{root}/thread/{thread.id}">{title}</a>'
-    return (
-        f"<li><span><strong>{title}</strong><small>{when}</small></span><span>{buttons}</span></li>"
-    )
+    return f"<li><span><strong>{title}</strong><small>{about}</small></span><span>{buttons}</span></li>"

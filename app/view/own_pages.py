@@ -1,6 +1,7 @@
 """What the pages without a script have in common: bases, assistants, the bin, the imports, the sign-ins."""
 
 from base64 import b64encode
+from datetime import UTC, datetime
 from hashlib import sha256
 from html import escape
 
@@ -14,11 +15,15 @@ from app.view.chainlit.identity import asking_id
 
 _PUBLIC = PAGE / "public"
 _THEME = theme_css((_PUBLIC / "theme.json").read_text(encoding="utf-8"))
-_SCRIPT = (_PUBLIC / "dashboard" / "theme.js").read_text(encoding="utf-8")
-"""The page in the theme that was chosen in the chat: the only script it runs."""
-_HASH = b64encode(sha256(_SCRIPT.encode()).digest()).decode()
+_SCRIPTS = tuple(
+    (_PUBLIC / name).read_text(encoding="utf-8") for name in ("dashboard/theme.js", "moments.js")
+)
+"""The page in the theme that was chosen in the chat; its moments as the reader writes them."""
+_HASHES = " ".join(
+    f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in _SCRIPTS
+)
 _POLICY = (
-    f"default-src 'none'; script-src 'sha256-{_HASH}'; style-src 'self' 'unsafe-inline'; img-src 'self';"
+    f"default-src 'none'; script-src {_HASHES}; style-src 'self' 'unsafe-inline'; img-src 'self';"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
@@ -31,17 +36,26 @@ UNSHARE = Text(ru="Закрыть для других", uk="Закрити дл�
 
 
 def page_of(title: str, body: str, language: Language, root: str, status: int = 200) -> Response:
-    """A page beside the chat, of forms and lists; the one script it has is for its theme."""
+    """A page beside the chat, of forms and lists; its scripts are for the theme and for moments alone."""
+    theme, moments = _SCRIPTS
     html = (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<title>{title} · Konsilium</title><link rel="icon" href="{root}/public/favicon.svg">'
         f'<style>{_THEME}</style><link rel="stylesheet" href="{root}/public/pages.css">'
-        f'<script>{_SCRIPT}</script><body><a href="{root}/">← {BACK[language]}</a><h1>{title}</h1>'
-        f"{body}</body></html>"
+        f'<script>{theme}</script><body><a href="{root}/">← {BACK[language]}</a><h1>{title}</h1>'
+        f"{body}<script>{moments}</script></body></html>"
     )
     headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
     return HTMLResponse(html, status, headers)
+
+
+def when(moment: datetime, *, day: bool = False) -> str:
+    """A moment, or a day: the page writes it in the reader's language, by the reader's clock; in UTC without
+    scripts."""
+    moment = moment.astimezone(UTC)
+    kind = " data-day" if day else ""
+    return f'<time datetime="{moment:%Y-%m-%dT%H:%M:%SZ}"{kind}>{moment:%Y-%m-%d %H:%M} UTC</time>'
 
 
 def button(action: str, label: str, **fields: str) -> str:

@@ -11,7 +11,7 @@ from app.access.sessions import Session, Sessions, id_of
 from app.core.errors import NotFound
 from app.core.text import Language, Text
 from app.view.chainlit.identity import identity, reading_language
-from app.view.own_pages import asking, button, missing, page_of
+from app.view.own_pages import asking, button, missing, page_of, when
 
 PATH = "/sessions"
 
@@ -22,7 +22,7 @@ HINT = Text(
     en="End a sign-in that you do not know, and change your password. It closes at once, on every page.",
 )
 THIS = Text(ru="Этот вход", uk="Цей вхід", en="This one")
-SINCE = Text(ru="с {moment} (UTC)", uk="з {moment} (UTC)", en="since {moment} (UTC)")
+SINCE = Text(ru="с {moment}", uk="з {moment}", en="since {moment}")
 END = Text(ru="Завершить", uk="Завершити", en="End")
 END_OTHERS = Text(ru="Завершить все остальные", uk="Завершити всі інші", en="End all the others")
 UNKNOWN = Text(ru="Другая программа", uk="Інша програма", en="Another program")
@@ -75,7 +75,7 @@ def _body(sessions: Sequence[Session], own: str, language: Language, root: str) 
 
 
 def _row(session: Session, own: bool, language: Language, root: str) -> str:
-    since = SINCE.format(moment=f"{session.since:%Y-%m-%d %H:%M}")[language]
+    since = SINCE.format(moment=when(session.since))[language]
     about = " · ".join(part for part in (escape(session.address), since) if part)
     agent = escape(agent_name(session.agent) or UNKNOWN[language])
     end = (

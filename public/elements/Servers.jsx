@@ -12,6 +12,8 @@ const TEXTS = {
     refresh: "Обновить",
     none: "Ни одного сервера не настроено.",
     models: (count) => `${count} ${plural("ru", count, ["модель", "модели", "моделей"])}`,
+    more: (count) => `Ещё ${count} ${plural("ru", count, ["модель", "модели", "моделей"])}`,
+    inMemory: (count) => `в памяти: ${count}`,
     empty: "Моделей на этом сервере нет.",
     version: "версия",
     latency: "отклик",
@@ -65,6 +67,8 @@ const TEXTS = {
     refresh: "Оновити",
     none: "Жодного сервера не налаштовано.",
     models: (count) => `${count} ${plural("uk", count, ["модель", "моделі", "моделей"])}`,
+    more: (count) => `Ще ${count} ${plural("uk", count, ["модель", "моделі", "моделей"])}`,
+    inMemory: (count) => `у пам'яті: ${count}`,
     empty: "Моделей на цьому сервері немає.",
     version: "версія",
     latency: "відгук",
@@ -118,6 +122,8 @@ const TEXTS = {
     refresh: "Refresh",
     none: "No server is configured.",
     models: (count) => `${count} ${plural("en", count, ["model", "models"])}`,
+    more: (count) => `${count} more ${plural("en", count, ["model", "models"])}`,
+    inMemory: (count) => `in memory: ${count}`,
     empty: "This server has no models.",
     version: "version",
     latency: "latency",
@@ -285,6 +291,31 @@ function Model({ lang, text, server, model, mayLoad, remove, act }) {
           onYes={() => { setAsking(false); remove(); }} onNo={() => setAsking(false)} />
       )}
     </li>
+  );
+}
+
+/* A long list is folded after its first few: what stands below it is nearer than 300 models. */
+const LONG = 12;
+const FIRST = 5;
+
+/* `draw` makes the row of a model. */
+function Models({ text, models, draw }) {
+  const first = models.length > LONG ? FIRST : models.length;
+  const folded = models.slice(first);
+  const loaded = folded.filter((model) => model.load).length;
+  return (
+    <>
+      <ul className="k-models">
+        {models.length === 0 && <li className="k-small k-muted">{text.empty}</li>}
+        {models.slice(0, first).map(draw)}
+      </ul>
+      {folded.length > 0 && (
+        <details className="k-better" data-testid="more-models">
+          <summary>{[text.more(folded.length), loaded > 0 && text.inMemory(loaded)].filter(Boolean).join(", ")}</summary>
+          <ul className="k-models">{folded.map(draw)}</ul>
+        </details>
+      )}
+    </>
   );
 }
 
@@ -482,13 +513,10 @@ function Server({ lang, text, server, embedded, pulls, admin, act, test, wanted 
         </ul>
       )}
       {server.ok && (
-        <ul className="k-models">
-          {models.length === 0 && <li className="k-small k-muted">{text.empty}</li>}
-          {models.map((model) => (
-            <Model key={model.name} lang={lang} text={text} server={server} model={model}
-              mayLoad={admin && server.can_load} remove={admin ? remover(server, model, embedded, act) : null} act={act} />
-          ))}
-        </ul>
+        <Models text={text} models={models} draw={(model) => (
+          <Model key={model.name} lang={lang} text={text} server={server} model={model}
+            mayLoad={admin && server.can_load} remove={admin ? remover(server, model, embedded, act) : null} act={act} />
+        )} />
       )}
       {pulls.map((pull) => <Pull key={pull.model} lang={lang} text={text} pull={pull} act={act} />)}
       {server.ok && admin && server.can_pull && <PullForm text={text} server={server} act={act} />}

@@ -83,6 +83,17 @@ def test_a_model_among_hundreds_is_found_starred_and_chosen_by_the_keyboard(
         page.keyboard.press("Enter")
         expect(of_form).to_have_value("ollama/thinking")
         pick(page, "mode", "Чат")
+        page.locator('#header a[href="#servers"]').click()
+        cloud = page.get_by_test_id("server").nth(1)
+        expect(cloud.get_by_role("listitem")).to_have_count(5)
+        more = cloud.get_by_text("Ещё 295 моделей")
+        more.focus()
+        page.keyboard.press("Enter")
+        expect(cloud.get_by_role("listitem")).to_have_count(300)
+        page.keyboard.press("Enter")
+        expect(cloud.get_by_role("listitem")).to_have_count(5)
+        expect(page.get_by_role("button", name="Добавить сервер или модель")).to_be_in_viewport()
+        picture(page, "servers-many")
 
 
 def fills_below(popup: Locator) -> bool:

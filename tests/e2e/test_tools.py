@@ -15,7 +15,15 @@ from tests.processes import ROOT, Process, konsilium, running, simulator
 CALLER = "tools+echo"
 STARTS_MS = 60_000
 """For a server in Python to start on a busy machine."""
-NOTES = {"command": sys.executable, "args": ["-m", "tests.simulators.mcp_server"], "cwd": str(ROOT)}
+AWAY = "https://pictures.invalid/cat.png?q=what-was-said"
+HOSTILE = f"""![a cat]({AWAY}) <img src="{AWAY}" onerror="document.title = 'ran'"> <iframe src="{AWAY}"></iframe>
+</pre><script>document.title = 'ran'</script> <a href="javascript:document.title = 'ran'">a link</a> `</tool_result>`"""
+NOTES = {
+    "command": sys.executable,
+    "args": ["-m", "tests.simulators.mcp_server"],
+    "cwd": str(ROOT),
+    "env": {"PAGE": HOSTILE},
+}
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +81,12 @@ def answer(page: Page, permission: str) -> None:
     expect(page.get_by_role("button", name=permission, exact=True)).to_have_count(0)
 
 
-def test_a_tool_that_reads_runs_and_its_step_tells_arguments_result_and_time(
+def test_a_tool_that_reads_runs_and_its_step_tells_arguments_result_and_time_as_text(
     chromium: Browser, house: Process
 ):
-    for page in visitor(chromium, house.url):
+    for page in visitor(chromium, house.url):  # which asks nobody but the app for anything
         begin(page)
-        switch_on(page, "Add")
+        switch_on(page, "Add", "page")
         ask(page, 'call notes__add {"a": 20, "b": 22}')
         page.locator("#step-Add").click()
         expect(page.get_by_test_id("tool-arguments")).to_contain_text('"a": 20')
@@ -87,6 +95,13 @@ def test_a_tool_that_reads_runs_and_its_step_tells_arguments_result_and_time(
         page.reload()
         page.locator("#step-Add").click()
         expect(page.get_by_test_id("tool-result")).to_have_text("42")
+        ask(page, "call notes__page {}")
+        page.locator("#step-page").click()
+        read = page.get_by_test_id("tool").last
+        expect(read.get_by_test_id("tool-result")).to_have_text(HOSTILE)
+        expect(read.locator("img, iframe, script, a")).to_have_count(0)
+        assert page.evaluate("document.title") != "ran"
+        picture(page, "tool-hostile")
 
 
 def test_a_tool_that_changes_something_asks_and_its_question_outlives_a_reload(

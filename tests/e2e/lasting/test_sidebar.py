@@ -117,6 +117,9 @@ def test_a_thread_is_deleted_after_it_was_confirmed_and_emptied_from_the_bin_wit
         page.emulate_media(color_scheme=theme)
         wait_for_no_violations(page)
     held = page.get_by_role("listitem").filter(has_text="Удали меня")
+    expect(held).to_contain_text(
+        re.compile(r"удалён \d+ \w+ \d{4} г\. в \d+:\d\d, хранится до \d+ \w+ \d{4} г\.")
+    )
     held.get_by_role("button", name="Удалить навсегда").click()
     sure = page.get_by_role("alertdialog")
     expect(sure).to_contain_text("Удалить «Удали меня» навсегда?")
