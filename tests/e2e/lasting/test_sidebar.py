@@ -118,7 +118,7 @@ def test_a_thread_is_deleted_after_it_was_confirmed_and_emptied_from_the_bin_wit
         wait_for_no_violations(page)
     held = page.get_by_role("listitem").filter(has_text="Удали меня")
     expect(held).to_contain_text(
-        re.compile(r"удалён \d+ \w+ \d{4} г\. в \d+:\d\d, хранится до \d+ \w+ \d{4} г\.")
+        re.compile(r"удалён \d+ [а-я]+ \d{4}\sг\. в \d+:\d\d, хранится до \d+ [а-я]+ \d{4}\sг\.")
     )
     held.get_by_role("button", name="Удалить навсегда").click()
     sure = page.get_by_role("alertdialog")
