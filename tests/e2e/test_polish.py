@@ -78,10 +78,9 @@ def test_a_phone_cuts_no_mode_keeps_its_star_and_has_the_panels_buttons_in_a_row
             page.get_by_role("option", name=name).click()
             shown = page.locator("#mode-picker-trigger-mode > span").first
             expect(shown).to_have_text(name)
-            assert shown.evaluate("e => e.scrollWidth <= e.clientWidth")
+            for picked in (shown, page.locator("#mode-picker-trigger-model > span").first):
+                assert picked.evaluate("e => e.scrollWidth <= e.clientWidth")
             assert top(page, "#mode-picker-trigger-model") == top(page, "#mode-picker-trigger-mode")
-            model = page.locator("#mode-picker-trigger-model").bounding_box()
-            assert model is not None and model["width"] > 60, "the model's name is read, too"
             assert abs(top(page, ".favorite-popover-wrapper") - top(page, "#chat-input")) < 20
         picture(page, f"phone-composer-{language[:2]}")
         page.locator("#mode-picker-trigger-mode").click()
