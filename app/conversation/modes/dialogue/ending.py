@@ -217,6 +217,8 @@ _DOUBLE_DENIAL = re.compile(
 )
 _WORDS = re.compile(r"[\w'’ʼ]+")
 _TOKEN = re.compile(r"\w+")
+_BEFORE_NAME = re.compile(r"\s*(?:(?:\*\*|__)\s*)?")
+_AFTER_NAME = re.compile(r"\s*(?:(?:\*\*|__)\s*)?:\s*(?:\*\*|__)?\s*")
 MARKS = 6
 """Characters after a name in which its colon must come, emphasis and spaces included."""
 
@@ -230,16 +232,13 @@ class Voice:
         """The turn's last word was the end mark."""
         self._held = ""
         self._begun = False
-        self._name = re.compile(
-            rf"\s*(?:\*\*|__)?\s*{re.escape(name)}\s*(?:\*\*|__)?\s*:\s*(?:\*\*|__)?\s*",
-            re.IGNORECASE,
-        )
-        self._own = name.casefold()
+        self._length, self._own = len(name), name.casefold()
 
     def visible(self, text: str) -> str:
         """The next words to show."""
         self._held += text
         if not self._begun:
+            self._held = self._held.lstrip()
             if self._may_be_name():
                 return ""
             self._strip_name()
@@ -254,6 +253,8 @@ class Voice:
         return shown + held
 
     def _may_be_name(self) -> bool:
+        if len(self._held) > len(self._own) + 2 * MARKS:
+            return False
         said = self._held.lstrip(" \t\n*_").casefold()
         if not said or len(said) < len(self._own):
             return self._own.startswith(said)
@@ -261,9 +262,11 @@ class Voice:
 
     def _strip_name(self) -> None:
         self._begun = True
-        name = self._name.match(self._held)
-        if name is not None:
-            self._held = self._held[name.end() :]
+        start = match.end() if (match := _BEFORE_NAME.match(self._held)) else 0
+        end = start + self._length
+        named = self._held[start:end].casefold() == self._own
+        if named and (match := _AFTER_NAME.match(self._held, end)):
+            self._held = self._held[match.end() :]
 
     def _flow(self) -> str:
         shown = []

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import re
+import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -210,6 +211,17 @@ def test_a_mark_in_the_middle_is_no_end_and_half_a_mark_is_text():
     assert voice.visible("Ан") == ""
     assert voice.visible("на") == ""
     assert voice.visible("ли трамвай?") == "Анна" + "ли трамвай?"
+
+
+@pytest.mark.parametrize("unit", ["\n", " ", " \n", "*", "_", "** ", "[", "Анна ", "Анна: "])
+def test_a_turn_that_is_blanks_or_marks_without_end_is_read_in_no_time(unit):
+    started = time.process_time()
+    for size in (1, 30_000):
+        voice, text = Voice(ANNA), (unit * 30_000)[:30_000]
+        for at in range(0, len(text), size):
+            voice.visible(text[at : at + size])
+        voice.rest()
+    assert time.process_time() - started < 0.5
 
 
 def test_words_that_cannot_be_the_name_are_shown_at_once():
