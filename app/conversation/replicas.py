@@ -317,7 +317,7 @@ class Replicas:
         self._leases = leases
         self._modes: Mapping[str, Mode] = {}
         self._ours: Callable[[str], Turn | None] = lambda thread_id: None
-        self._begun: Callable[[str], None] = lambda thread_id: None
+        self._switched: Callable[[str, Switched | None], None] = lambda thread_id, switched: None
         self._followed: dict[str, FollowedTurn] = {}
         self._telling: dict[tuple[str, str], _Telling] = {}
         self._following = BackgroundTasks()
@@ -327,14 +327,12 @@ class Replicas:
         self,
         modes: Mapping[str, Mode],
         ours: Callable[[str], Turn | None],
-        begun: Callable[[str], None],
         switched: Callable[[str, Switched | None], None],
     ) -> None:
-        """Begins to hear the others. `ours` finds what runs here in a thread; `begun` is told of threads
-        in which something has begun, or ended unseen, elsewhere; `switched` of those that show another
-        branch."""
-        self._modes, self._ours, self._begun = modes, ours, begun
-        self._post.on("begun", lambda message: begun(message["thread"]))
+        """Begins to hear the others. `ours` finds what runs here in a thread; `switched` is told of threads
+        that are different on a screen, since something has begun, or ended unseen, elsewhere, or another
+        branch is shown."""
+        self._modes, self._ours, self._switched = modes, ours, switched
         self._post.on(
             "switched",
             lambda message: switched(
@@ -350,20 +348,15 @@ class Replicas:
         await self._tellers.drain(FORGET_SECONDS)
         await self._following.cancel()
 
-    def began(self, thread_id: str) -> None:
-        """Tells the others that something has begun in the thread."""
-        if self._post.reaches_others:
-            self._post.tell_all({"kind": "begun", "thread": thread_id})
-
     def switched(self, thread_id: str, switched: Switched | None) -> None:
-        """Tells the others that another branch of the thread is shown, and how it differs."""
+        """Tells the others that the thread is different on a screen, and how."""
         if self._post.reaches_others:
             how = _SWITCH.dump_python(switched, mode="json")
             self._post.tell_all({"kind": "switched", "thread": thread_id, "switched": how})
 
     async def find(self, thread_id: str) -> FollowedTurn | None:
         """The turn that runs in the thread in another process, as far as that can be reached: what comes
-        of it too late is told as begun. Raises StorageUnavailable."""
+        of it too late is told as something different. Raises StorageUnavailable."""
         if not self._post.reaches_others:
             return None
         lease = await self._leases.find(thread_id)
@@ -441,7 +434,7 @@ class Replicas:
                 turn = self._followed.pop(turn_id)
                 turn.lose()
                 if turn.late:
-                    self._tell_begun(turn.lease.thread_id)
+                    self._tell_late(turn.lease.thread_id)
             at = asyncio.get_running_loop().time()
             for turn in list(self._followed.values()):
                 if turn.state.followed or turn.late:
@@ -451,9 +444,9 @@ class Replicas:
                 else:
                     self._ask(turn)
 
-    def _tell_begun(self, thread_id: str) -> None:
+    def _tell_late(self, thread_id: str) -> None:
         """In nobody's name: that of the page that happened to look first would leave that page out."""
-        contextvars.Context().run(self._begun, thread_id)
+        contextvars.Context().run(self._switched, thread_id, None)
 
     def _hear_turn(self, news: PostMessage) -> None:
         turn = self._followed.get(news["turn"])
@@ -465,7 +458,7 @@ class Replicas:
             self._ask(turn)
         if turn.late and turn.known.is_set():
             turn.late = False
-            self._tell_begun(turn.lease.thread_id)
+            self._tell_late(turn.lease.thread_id)
         if turn.state.done:
             del self._followed[news["turn"]]
 

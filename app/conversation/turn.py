@@ -23,7 +23,7 @@ from app.core.events import Progress, StepNoted
 from app.core.ports import Models, TurnStore
 from app.core.presets import Preset, within
 from app.core.requests import request_id
-from app.core.threads import Switched
+from app.core.threads import Begun, Switched
 from app.core.tools import ToolBox
 from app.core.turns import HistoryMessage, SettledTurn, ThreadBusy, TurnRequest, TurnTaken
 from app.core.usage import Outcome
@@ -149,7 +149,6 @@ class Turns:
         self._citations = citations or CitationCheck()
         self._checkpoint_seconds = checkpoint_seconds
         self._retry_writes_after = retry_writes_after
-        self._begun: list[Callable[[str], None]] = []
         self._switched: list[Callable[[str, Switched | None], None]] = []
         self._running: dict[str, RunningTurn] = {}
         self._background = BackgroundTasks()
@@ -158,7 +157,7 @@ class Turns:
     def join(self, replicas: Replicas) -> None:
         """From now on there are the turns of other processes, too."""
         self._replicas = replicas
-        replicas.serve(self._modes, self._running.get, self._tell_begun, self._tell_switched)
+        replicas.serve(self._modes, self._running.get, self._tell)
 
     def running(self, thread_id: str) -> RunningTurn | None:
         """The turn under way in that thread, in this process."""
@@ -171,21 +170,13 @@ class Turns:
             return turn
         return await self._replicas.find(thread_id)
 
-    def on_begun(self, hear: Callable[[str], None]) -> None:
-        """Tells of each thread in which a question is stored, before it is answered, in whatever
-        process. Must be quick."""
-        self._begun.append(hear)
-
-    def _tell_begun(self, thread_id: str) -> None:
-        for hear in self._begun:
-            hear(thread_id)
-
     def on_switched(self, hear: Callable[[str, Switched | None], None]) -> None:
-        """Tells of each thread of which another process shows another branch from now on, as
-        `Conversations.on_switched` does. Must be quick."""
+        """Tells, as `Conversations.on_switched` does, of each thread in which a question is stored, before
+        it is answered, in whatever process, and of those of which another process shows another branch
+        from now on. Must be quick."""
         self._switched.append(hear)
 
-    def _tell_switched(self, thread_id: str, switched: Switched | None) -> None:
+    def _tell(self, thread_id: str, switched: Switched | None) -> None:
         for hear in self._switched:
             hear(thread_id, switched)
 
@@ -211,7 +202,7 @@ class Turns:
         self._running[request.thread_id] = turn
         beginning = asyncio.create_task(self._begin(turn))
         try:
-            history = await asyncio.shield(beginning)
+            begun = await asyncio.shield(beginning)
         except asyncio.CancelledError:  # whoever asked has left: what may be stored by now must end
             turn.stop()
             self._background.start(self._end(turn, beginning))
@@ -219,18 +210,17 @@ class Turns:
         except Exception:  # raised again, for the caller to say: nothing runs
             self._forget(turn)
             raise
-        self._background.start(self._run(turn, history, refused))
-        self._tell_begun(request.thread_id)
-        if self._replicas is not None:
-            self._replicas.began(request.thread_id)
+        self._background.start(self._run(turn, begun.history, refused))
+        self._tell(request.thread_id, begun.switched)
+        self.tell_others(request.thread_id, begun.switched)
         return turn
 
     def tell_others(self, thread_id: str, switched: Switched | None) -> None:
-        """Pages that other processes serve show another branch of the thread, too."""
+        """Pages that other processes serve show what is different in the thread, too."""
         if self._replicas is not None:
             self._replicas.switched(thread_id, switched)
 
-    async def _begin(self, turn: RunningTurn) -> tuple[HistoryMessage, ...]:
+    async def _begin(self, turn: RunningTurn) -> Begun:
         """Stores the question, once no other process runs a turn in the thread."""
         over: str | None = None
         while True:
@@ -241,16 +231,14 @@ class Turns:
                 if self._replicas is not None:
                     await self._replicas.end(over)
 
-    async def _end(
-        self, turn: RunningTurn, beginning: "asyncio.Task[tuple[HistoryMessage, ...]]"
-    ) -> None:
+    async def _end(self, turn: RunningTurn, beginning: "asyncio.Task[Begun]") -> None:
         try:
-            history = await beginning
+            begun = await beginning
         except Exception as error:  # noqa: BLE001 - nobody waits for it any more: into the log
             _log_failure(turn.request.turn_id, error)
             self._forget(turn)
         else:
-            await self._run(turn, history, None)
+            await self._run(turn, begun.history, None)
 
     async def abandon(self, thread_id: str) -> None:
         """Stops what runs in the thread, and returns when it is stored."""

@@ -13,6 +13,7 @@ from app.core.keys import ApiKey
 from app.core.models import EmbeddedOffer, ModelProfile, ModelRef, ServerState
 from app.core.people import Role, User
 from app.core.requests import ModelRequest, RawRequest
+from app.core.threads import Begun
 from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest
 from app.core.usage import CallRecord, Cost, TokenGaps, Usage
 from app.core.vectors import Vectors
@@ -360,9 +361,9 @@ class TurnStore(Protocol):
 
     async def begin(
         self, request: TurnRequest, steps: Sequence[StepRecord], over: str | None = None
-    ) -> tuple[HistoryMessage, ...]:
-        """Before the first token is asked for: makes the thread if it is new, rewinds if asked, stores
-        the question and the turn's own step (RUNNING), and returns the history before the question.
+    ) -> Begun:
+        """Before the first token is asked for: makes the thread if it is new, and stores the question
+        and the turn's own step (RUNNING) as the end of its active branch.
 
         The turn holds its thread until it is settled. Raises ThreadBusy where another turn does, in
         whatever process; from a turn named `over`, the thread is taken. Raises NotFound where the

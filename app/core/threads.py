@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from app.core.turns import StepRecord, new_id
+from app.core.turns import HistoryMessage, StepRecord, new_id
 
 T = TypeVar("T")
 
@@ -148,6 +148,18 @@ class Switched:
     """Whether those are all."""
     changed: bool
     """Whether it is another branch than before."""
+    asked: bool = False
+    """Whether that is by a question that has just begun: nobody stepped to another branch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What a thread is once a question is stored."""
+
+    history: tuple[HistoryMessage, ...]
+    """What was said before the question."""
+    switched: Switched | None
+    """What is different on a screen; None where there was nothing before."""
 
 
 @dataclass(frozen=True, slots=True)

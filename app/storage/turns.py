@@ -9,9 +9,8 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from app.core.errors import NotFound
 from app.core.events import StepKind
-from app.core.threads import title_of
+from app.core.threads import Begun, Switched, title_of
 from app.core.turns import (
-    HistoryMessage,
     SettledTurn,
     StepRecord,
     ThreadBusy,
@@ -75,13 +74,13 @@ class StoredTurns:
 
     async def begin(
         self, request: TurnRequest, steps: Sequence[StepRecord], over: str | None = None
-    ) -> tuple[HistoryMessage, ...]:
+    ) -> Begun:
         for attachment in request.question.attachments:
             if attachment.image is not None:
                 name = image_name(attachment.element_id)
                 await self._files.write(request.thread_id, name, attachment.image.data)
-        said = await self._database.write(partial(self._begin, request, steps, over))
-        return await messages(self._files, said)
+        said, switched = await self._database.write(partial(self._begin, request, steps, over))
+        return Begun(await messages(self._files, said), switched)
 
     def _begin(
         self,
@@ -89,8 +88,8 @@ class StoredTurns:
         steps: Sequence[StepRecord],
         over: str | None,
         connection: Connection,
-    ) -> MessageRows:
-        """Returns what was said before."""
+    ) -> tuple[MessageRows, Switched | None]:
+        """Returns what was said before, and how the thread is different on a screen."""
         question, turn = steps
         leaf = _own_thread(connection, request, question.created_at)
         if over is not None:
@@ -100,13 +99,15 @@ class StoredTurns:
         asked, before = _place(connection, request, leaf)
         new = [turn] if asked else [replace(question, parent_id=before), turn]
         write_steps(connection, new, request.user_id)
-        if asked or before != leaf:
-            activate(connection, request.thread_id, request.turn_id)
-        else:
-            ends = {"thread": request.thread_id, "leaf": request.turn_id}
-            connection.execute(ACTIVE, ends)
         _attach(connection, request)
-        return message_rows(connection, request.thread_id, before) if before else ((), {})
+        said = message_rows(connection, request.thread_id, before) if before else ((), {})
+        if asked or before != leaf:
+            switched = activate(connection, request.thread_id, request.turn_id)
+            known = switched.changed and switched.cut is not None
+            return said, replace(switched, asked=True) if known else None
+        ends = {"thread": request.thread_id, "leaf": request.turn_id}
+        connection.execute(ACTIVE, ends)
+        return said, _follows(request, before, said[0])
 
     async def checkpoint(self, steps: Sequence[StepRecord]) -> None:
 
@@ -198,6 +199,15 @@ def _place(
     if request.after is None:
         return False, leaf
     return False, _turn_of(connection, request.thread_id, request.after) if request.after else None
+
+
+def _follows(request: TurnRequest, before: str | None, said: Sequence[AnyRow]) -> Switched | None:
+    """On a screen a question that follows the last is sent with that one, whose end it may not have yet."""
+    last = next((row.id for row in reversed(said) if row.kind == "question"), None)
+    if before is None or last is None:
+        return None
+    near = (last, before, request.question.id, request.turn_id)
+    return Switched(request.turn_id, last, last, near, whole=True, changed=True, asked=True)
 
 
 def _parent(question: AnyRow | None, request: TurnRequest, id: str) -> str | None:

@@ -94,7 +94,6 @@ class Chat:
         self._limits = limits
         self._elements = elements
         self._read_thread = read_thread
-        turns.on_begun(self._begun)
         turns.on_switched(self._show_switched)
         conversations.on_switched(self._show_switched)
         self._background = BackgroundTasks()
@@ -140,17 +139,18 @@ class Chat:
         await self.panel.mode_chosen(browser, "")
 
     async def _thread(
-        self, browser: Browser, thread_id: str
+        self, browser: Browser, thread_id: str, first: str | None = None
     ) -> tuple[ThreadDict, Turn | None] | None:
-        """The thread, if it is the person's own, and the turn that runs in it. One whose turn ended while
-        it was being read was read unfinished, and is read again."""
-        thread = await self._read_thread(thread_id)
+        """The thread, or what is in it from the question `first` on, if it is the person's own, and the
+        turn that runs in it. One whose turn ended while it was being read was read unfinished, and is
+        read again."""
+        thread = await self._read_thread(thread_id, first)
         if thread is None or thread["userId"] != browser.user_id:
             return None
         running = any(s["type"] == "run" and s.get("end") is None for s in thread["steps"])
         turn = await self._turns.find(thread_id)
         if running and turn is None:
-            thread = await self._read_thread(thread_id)
+            thread = await self._read_thread(thread_id, first)
         return (thread, turn) if thread is not None else None
 
     async def _resume(self, browser: Browser, thread: ThreadDict, turn: Turn | None) -> None:
@@ -165,13 +165,7 @@ class Chat:
             "first_interaction", {"interaction": "resume", "thread_id": thread["id"]}
         )
         self._background.stop(browser.id)
-        apart = {
-            TEMPORARY: known.get(TEMPORARY) is True,
-            PRESET: str(known.get(PRESET) or ""),
-            PROJECT: known.get(PROJECT),
-        }
-        browser.choose({**(known.get("chat_settings") or {}), **apart})
-        self.panel.choose_a_model(browser)
+        self._take_choices(browser, thread)
         follower = self._lay_over(browser, thread, turn)
         if follower is None and (form := await self.panel.form(browser)):
             _put_into(thread, [form])
@@ -185,6 +179,18 @@ class Chat:
             self._background.start(self._catch_up(browser, follower), browser.id)
         else:
             await browser.emit("task_end", {})
+
+    def _take_choices(self, browser: Browser, thread: ThreadDict) -> bool:
+        """Those of the thread; says whether the page had others."""
+        known = thread.get("metadata") or {}
+        apart = {
+            TEMPORARY: known.get(TEMPORARY) is True,
+            PRESET: str(known.get(PRESET) or ""),
+            PROJECT: known.get(PROJECT),
+        }
+        changed = browser.choose({**(known.get("chat_settings") or {}), **apart})
+        self.panel.choose_a_model(browser)
+        return changed
 
     def _lay_over(self, browser: Browser, thread: ThreadDict, turn: Turn | None) -> Follower | None:
         """Puts what the running turn has said into the thread, where it is of the branch shown; returns
@@ -217,7 +223,7 @@ class Chat:
             async with self._alone(browser):
                 near = await self._read_thread(browser.thread_id, near=switched.near)
                 self._incomplete.add(browser.session)  # all of the thread may have come before it
-                await _put_below(browser, switched.cut, near, more=True)
+                await _put_below(browser, switched, near, more=True)
         if self._newest.get(browser.session) is switched:
             self._background.start(guarded(browser, self._complete(browser, switched)), browser.id)
 
@@ -226,15 +232,17 @@ class Chat:
         if not switched.whole:
             await asyncio.sleep(REST_SECONDS)
         async with self._alone(browser):
-            thread = await self._read_thread(browser.thread_id, switched.first)
-            if thread is None:  # deleted meanwhile: whoever did it has told the page
+            found = await self._thread(browser, browser.thread_id, switched.first)
+            if found is None:  # deleted meanwhile: whoever did it has told the page
                 return
-            turn = await self._turns.find(browser.thread_id)
+            thread, turn = found
             follower = self._lay_over(browser, thread, turn)
-            await _put_below(browser, switched.cut if switched.whole else switched.first, thread)
+            await _put_below(browser, switched, thread)
             self._incomplete.discard(browser.session)
             if follower is None:
                 await browser.emit("task_end", {})
+        if switched.asked and self._take_choices(browser, thread):
+            self._background.start(guarded(browser, self.panel.show(browser)))
         await self._renamed(browser, thread["name"] or "")
         if follower is not None:
             await self._catch_up(browser, follower)
@@ -254,7 +262,8 @@ class Chat:
         await self.open(browser)
 
     def _show_switched(self, thread_id: str, switched: Switched | None) -> None:
-        """Another branch on the thread's pages, but the one for which this is done."""
+        """What is different of the thread on its other pages: a question, and what becomes of it, or another
+        branch."""
         if switched is not None and not switched.changed:
             return
         for page in _others(thread_id):
@@ -274,11 +283,6 @@ class Chat:
         await browser.emit("task_end", {})
         if follower.turn.lost:
             self._background.start(guarded(browser, self.show_again(browser)))
-
-    def _begun(self, thread_id: str) -> None:
-        """The other tabs on which the thread is open show the question too, and what becomes of it."""
-        for page in _others(thread_id):
-            self._background.start(guarded(page, self.show_again(page)))
 
     async def show_again(self, page: Browser) -> None:
         """Sends a page all of its thread anew."""
@@ -511,13 +515,19 @@ def _others(thread_id: str) -> list[Browser]:
 
 
 async def _put_below(
-    browser: Browser, cut: str | None, thread: ThreadDict | None, *, more: bool = False
+    browser: Browser, switched: Switched, thread: ThreadDict | None, *, more: bool = False
 ) -> None:
-    """On the page that part of a thread stands in place of all from the question `cut` on; whether `more`
-    of it follows."""
-    if thread is not None:
-        part = {"cut": cut, "steps": thread["steps"], "elements": thread["elements"], "more": more}
-        await browser.emit("konsilium_branch", part)
+    """On the page that part of a thread stands in place of what was there; whether `more` of it follows."""
+    if thread is None:
+        return
+    part = {
+        "cut": switched.cut if more or switched.whole else switched.first,
+        "steps": thread["steps"],
+        "elements": thread["elements"],
+        "more": more,
+        "asked": switched.asked,
+    }
+    await browser.emit("konsilium_branch", part)
 
 
 def question_drawing(browser: Browser, question_id: str, text: str) -> Drawing:

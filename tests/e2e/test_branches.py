@@ -230,9 +230,6 @@ def test_a_long_conversation_is_drawn_where_it_is_looked_at_and_other_tabs_follo
     for tab in (page, other):
         expect(tab.locator("main")).to_contain_text("Ответ 49 про сад")
         expect(tab.locator("main")).not_to_contain_text("про море")
-    assert not any("resume_thread" in frame for frame in heard)
-    other.close()
-
     found = httpx.get(f"{address.replace('/thread/', '/api/chats/')}/messages", timeout=60)
     [step] = [m["id"] for m in found.json()["messages"] if m["content"] == "Ответ 25 про сад"]
     page.goto(f"{address}?branch={step}")
@@ -242,9 +239,18 @@ def test_a_long_conversation_is_drawn_where_it_is_looked_at_and_other_tabs_follo
     arrows(page).first.get_by_role("button", name="Следующий вариант").click()
     expect(page.locator(QUESTION).first).to_contain_text("Вопрос 0 про море")
     ask(page, "Сразу дальше")  # before the rest of the branch is here
-    expect(page.locator(QUESTION).last).to_contain_text("Сразу дальше")
-    expect(page.locator(ANSWER).last).to_contain_text("Сразу дальше")
-    expect(page.locator("main")).to_contain_text("Ответ 25 про море")
+    for tab in (page, other):
+        expect(tab.locator(QUESTION).last).to_contain_text("Сразу дальше")
+        expect(tab.locator(ANSWER).last).to_contain_text("Сразу дальше")
+        expect(tab.locator("main")).to_contain_text("Ответ 25 про море")
+
+    pick(page, "model", LONG)
+    ask(page, "И ещё")
+    expect(other.locator(QUESTION).last).to_contain_text("И ещё")
+    expect(other.locator("#mode-picker-trigger-model")).to_contain_text(LONG)
+    expect(metrics(other).last).to_be_in_viewport()  # who was at the end stays there
+    assert not any("resume_thread" in frame for frame in heard)
+    other.close()
 
 
 def test_an_answer_goes_on_in_the_branch_that_was_left_and_is_found_there(

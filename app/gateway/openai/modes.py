@@ -19,6 +19,7 @@ from app.core.events import ModelEvent
 from app.core.models import GATEWAY_SERVER, ModelRef
 from app.core.options import CHAT_OPTIONS, ChatOptions
 from app.core.presets import Preset
+from app.core.threads import Begun
 from app.core.turns import (
     Attachment,
     HistoryMessage,
@@ -54,8 +55,8 @@ class Threadless:
 
     async def begin(
         self, request: TurnRequest, steps: Sequence[StepRecord], over: str | None = None
-    ) -> tuple[HistoryMessage, ...]:
-        return self.histories.pop(request.thread_id, ())
+    ) -> Begun:
+        return Begun(self.histories.pop(request.thread_id, ()), None)
 
     async def checkpoint(self, steps: Sequence[StepRecord]) -> None:
         """Nothing is kept."""

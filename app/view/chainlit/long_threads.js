@@ -98,19 +98,20 @@ const konsiliumLong = (() => {
 
   /** What to do with a part of a branch: it stands in the place of all from the question `cut` on, and there is
       `more` to come; a page that does not show that one is sent its thread again. A question that was asked just
-      now, and that nobody has begun to answer, stays. */
+      now, and that nobody has begun to answer, stays. What is different since a question was `asked` elsewhere is
+      nobody's step through versions. */
   const branch = (setMessages, setElements, socket) => {
     socket.on("new_message", ({ id, type }) => type === "user_message" && heard.add(id));
-    return ({ cut, steps, elements, more }) => {
-      window.dispatchEvent(new Event("konsilium-branch"));
+    return ({ cut, steps, elements, more, asked }) => {
+      if (!asked) window.dispatchEvent(new Event("konsilium-branch"));
       let gone = null;
       setMessages((shown) => {
         const from = shown.findIndex((message) => message.id === cut);
         if (from === -1) return shown;
         const came = new Set(steps.map(({ id }) => id));
-        const asked = shown.slice(from).filter((one) => waits(one) && !came.has(one.id));
-        gone = new Set(idsOf(shown.slice(from).filter((one) => !asked.includes(one))));
-        return [...shown.slice(0, from), ...kept(shown.slice(from), nested(steps)), ...asked];
+        const waiting = shown.slice(from).filter((one) => waits(one) && !came.has(one.id));
+        gone = new Set(idsOf(shown.slice(from).filter((one) => !waiting.includes(one))));
+        return [...shown.slice(0, from), ...kept(shown.slice(from), nested(steps)), ...waiting];
       });
       ends = !more;
       if (!gone) return socket.emit("window_message", { konsilium: { event: "reopen" } });

@@ -14,6 +14,7 @@ EVENTS = (
     "stream_token",
     "resume_thread",
     "resume_thread_error",
+    "konsilium_branch",
     "first_interaction",
     "element",
     "chat_settings",

@@ -26,6 +26,8 @@ output = 5
 WHOLE = "".join(WORDS[i % len(WORDS)] for i in range(600))
 """What SLOW answers."""
 MODELS = (SLOW, LONG, LONGER, SHORT, PAID)
+ANEW = ("resume_thread", "konsilium_branch")
+"""What brings a page steps: all of a thread, or what is different in it."""
 PATIENCE = 100
 PASSWORD = "the administrator's"
 
@@ -80,22 +82,44 @@ async def half_answered(page, text="A slow one?", model=SLOW, patience=PATIENCE)
     return first["thread_id"]
 
 
+def answers(thread):
+    return [s for s in thread["steps"] if s["type"] == "assistant_message"]
+
+
 def answer_of(thread):
-    (answer,) = [s for s in thread["steps"] if s["type"] == "assistant_message"]
+    (answer,) = answers(thread)
     return answer
+
+
+def step_to(step_id):
+    """What a page says of an arrow to another version."""
+    return {"konsilium": {"event": "branch", "step": step_id}}
 
 
 def drawn(page, step_id):
     """The text of a step as the page has it: what it was sent last, and what came after."""
     text = None
     for event, data in page.heard:
-        if event == "resume_thread":
+        if event in ANEW:
             (text,) = [s["output"] for s in data["steps"] if s["id"] == step_id] or [text]
         elif event in ("new_message", "update_message") and data["id"] == step_id:
             text = data["output"]
         elif event == "stream_token" and data["id"] == step_id:
             text = (text or "") + data["token"]
     return text
+
+
+def questions(page):
+    """Those that the page shows, in order, as it was sent them."""
+    shown: dict[str, str] = {}
+    for event, data in page.heard:
+        if event in ANEW:
+            before = list(shown.items())
+            ids = list(shown)
+            kept = before[: ids.index(data["cut"])] if event == "konsilium_branch" else []
+            asked = [s for s in data["steps"] if s["type"] == "user_message"]
+            shown = dict(kept) | {step["id"]: step["output"] for step in asked}
+    return list(shown.values())
 
 
 async def stopped(page):
@@ -110,8 +134,8 @@ async def ended(page, turns=1, patience=PATIENCE):
     def seen():
         runs = set()
         for event, data in page.heard:
-            steps = data["steps"] if event == "resume_thread" else [data]
-            if event in ("resume_thread", "update_message"):
+            steps = data["steps"] if event in ANEW else [data]
+            if event in (*ANEW, "update_message"):
                 runs |= {step["id"] for step in steps if step["type"] == "run" and step.get("end")}
         return len(runs) >= turns
 

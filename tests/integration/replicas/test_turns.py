@@ -14,9 +14,12 @@ from tests.integration.replicas.pages import (
     SHORT,
     SLOW,
     answer_of,
+    answers,
     drawn,
     ended,
     half_answered,
+    questions,
+    step_to,
     stopped,
     stored,
 )
@@ -55,15 +58,40 @@ async def test_a_page_at_the_other_replica_is_shown_the_next_question_too(house)
     await other.hear("resume_thread")
     await asking.socket.emit("chat_settings_change", {"model": LONG})
     await asking.ask("And this?")
-
-    def both_asked(opened):
-        questions = [s["output"] for s in opened["steps"] if s["type"] == "user_message"]
-        return questions == ["A slow one?", "And this?"]
-
-    await other.hear("resume_thread", both_asked, timeout=PATIENCE)
+    await until(lambda: questions(other) == ["A slow one?", "And this?"], within=PATIENCE)
     await other.hear("stream_token", timeout=PATIENCE)  # and what is answered, as it is written
     await other.socket.emit("stop")
     await ended(other, 2)
+
+
+async def test_a_page_at_the_other_replica_goes_along_to_another_branch(house):
+    """Asked in other words, stepped back, and answered anew: it is sent what is different, and no more."""
+    asking = await house.visit(house.one)
+    await asking.socket.emit("chat_settings_change", {"model": SHORT})
+    await asking.ask("First?")
+    thread = (await asking.hear("first_interaction", timeout=PATIENCE))["thread_id"]
+    await ended(asking)
+    second = await asking.ask("Second?")
+    await ended(asking, 2)
+    other = await house.visit(house.two, thread)
+    await other.hear("resume_thread")
+
+    async def shows(*texts, turns):
+        await until(lambda: questions(other) == list(texts), within=PATIENCE)
+        await ended(other, turns)
+
+    edited = {"id": second, "output": "In other words?"}
+    await asking.socket.emit("edit_message", {"message": edited})
+    await shows("First?", "In other words?", turns=3)
+    await asking.socket.emit("window_message", step_to(second))
+    await shows("First?", "Second?", turns=3)
+    http = await house.http(house.one)
+    again = {"messageId": second, "model": SHORT}
+    assert (await http.post(f"/api/chat/regenerate/{thread}", json=again)).status_code == 200
+    await shows("First?", "Second?", turns=4)
+    said = answers(await stored(house, thread))
+    assert [drawn(other, answer["id"]) for answer in said] == [a["output"] for a in said]
+    assert [event for event, _ in other.heard].count("resume_thread") == 1
 
 
 async def test_stop_reaches_a_turn_of_another_replica(house):

@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import text
 
+from app.conversation.state import TurnState
 from app.core.errors import NotFound
 from app.core.events import StepKind, StepStarted
 from app.core.notes import TitleNote
@@ -57,6 +58,28 @@ async def test_switching_goes_back_to_where_one_was_in_that_branch(storage, ann)
     await storage.conversations.switch("t1", ann.id, other.steps[-1].id)
     assert await prompt(storage) == ["One?", "uno"]
     assert (await storage.threads.find("t1", ann.id)).leaf_id == other.request.turn_id
+
+
+async def test_a_question_that_begins_tells_a_screen_from_where_on_it_is_different(storage, ann):
+    async def asked(text="", **where):
+        request = a_request(ann, text, **where)
+        begun = await storage.turns.begin(request, (state := TurnState(request)).opening())
+        await storage.turns.settle(state.settle(Outcome.COMPLETED, None, ()))
+        return request.question.id, request.turn_id, begun.switched
+
+    def different(cut, *near):
+        return Switched(near[-1], cut, near[0], near, whole=True, changed=True, asked=True)
+
+    one, first, nothing_before = await asked("One?")
+    assert nothing_before is None
+    two, second, switched = await asked("Two?")
+    assert switched == different(one, one, first, two, second)
+    zwei, third, switched = await asked("Zwei?", instead_of=two)
+    assert switched == different(two, zwei, third)
+    _, fourth, switched = await asked(question=Question(one, "One?"), again=True)
+    assert switched == different(one, one, fourth)
+    drei, fifth, switched = await asked("Drei?", after=third)
+    assert switched == different(one, one, first, zwei, third, drei, fifth)
 
 
 async def test_a_branch_is_read_without_making_it_active(storage, ann):

@@ -34,7 +34,7 @@ def a_call(step_id=None, **fields):
 async def begin(storage, request):
     """The state of a turn that has begun, and the history it was given."""
     state = TurnState(request)
-    return state, await storage.turns.begin(request, state.opening())
+    return state, (await storage.turns.begin(request, state.opening())).history
 
 
 async def say(storage, user, text="Hello?", answer="Hi!", thread="t1", title=None, **fields):

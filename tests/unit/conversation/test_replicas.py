@@ -96,13 +96,13 @@ class House:
 
     mode: Steered = field(default_factory=Steered)
     leases: Leases = field(default_factory=Leases)
-    begun: list[tuple[str, str]] = field(default_factory=list)
+    different: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self):
         office: dict[str, LocalPost] = {}
         self.posts = [LossyPost(name, office) for name in ("here", "there")]
         self.here, self.there = (self._process(post) for post in self.posts)
-        self.there.on_begun(lambda thread: self.begun.append((thread, asking.get())))
+        self.there.on_switched(lambda thread, _: self.different.append((thread, asking.get())))
 
     def _process(self, post):
         turns = Turns(MemoryStore(), ScriptedModels(), WholeHistory(), [self.mode, *MODES])
@@ -152,7 +152,7 @@ async def test_all_of_it_is_known_there_and_what_comes_after(house):
     (step,) = state.steps.values()
     assert state.record(step).metadata["metrics"]["characters"] == 5
     assert state.turn_record().id == running.request.turn_id
-    assert house.begun == [("t1", "")]
+    assert house.different == [("t1", "")]
     await house.end(running)
 
 
@@ -162,7 +162,7 @@ async def test_a_turn_that_nobody_follows_from_elsewhere_sends_nothing(house):
         house.mode.says.put_nowait("word ")
     await house.said(running, "word " * 20)
     await house.end(running)
-    assert [message["kind"] for message in house.posts[0].sent] == ["begun"]
+    assert [message["kind"] for message in house.posts[0].sent] == ["switched"]
 
 
 async def test_what_got_lost_on_the_way_is_told_again(house):
@@ -234,11 +234,11 @@ async def test_that_it_is_lost_is_told_in_nobodys_name(house):
     """The page that looked first is to be shown it, too: else it would be left out as the one that asks."""
     running = await house.ask()
     house.posts[0].loses = {"turn"}
-    house.begun.clear()
+    house.different.clear()
     asking.set("a page")
     assert await house.there.find("t1") is None
     house.leases.held.clear()
-    await until(lambda: house.begun == [("t1", "")])
+    await until(lambda: house.different == [("t1", "")])
     await house.end(running)
 
 
@@ -247,9 +247,9 @@ async def test_one_that_cannot_be_reached_now_is_shown_when_it_can(house):
     house.mode.says.put_nowait("Hello")
     house.posts[0].loses = {"turn"}
     assert await house.there.find("t1") is None
-    house.begun.clear()
+    house.different.clear()
     house.posts[0].loses = set()
-    await until(lambda: house.begun == [("t1", "")])
+    await until(lambda: house.different == [("t1", "")])
     turn = await house.there.find("t1")
     await house.said(turn, "Hello")
     await house.end(running)
@@ -266,7 +266,7 @@ async def test_one_that_begins_to_be_followed_while_others_are_looked_up_is_not_
     await until(lambda: [m for m in house.posts[1].sent if m.get("turn") == "x2"])
     house.leases.go_on.set()
     assert await finding is None  # nothing was heard of it yet
-    house.begun.clear()
+    house.different.clear()
     del house.leases.held["x2"]
-    await until(lambda: ("t2", "") in house.begun)  # its page is told of its end
+    await until(lambda: ("t2", "") in house.different)  # its page is told of its end
     await house.end(running)

@@ -64,9 +64,9 @@ async def test_a_start_that_is_cancelled_as_it_is_stored_leaves_a_turn_that_has_
 
     class Slow(MemoryStore):
         async def begin(self, request, steps, over=None):
-            history = await super().begin(request, steps)
+            begun = await super().begin(request, steps)
             await stored.wait()
-            return history
+            return begun
 
     store = Slow()
     turns = turns_over(store, ScriptedModels())
