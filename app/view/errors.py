@@ -467,6 +467,18 @@ HERE: Mapping[str, Advice] = {
         ),
         KEPT,
     ),
+    "stopped": Advice(
+        Text(
+            ru="Ответ остановлен до первого слова",
+            uk="Відповідь зупинено до першого слова",
+            en="The answer was stopped before its first word",
+        ),
+        Text(
+            ru="Вопрос сохранён, его можно задать ещё раз.",
+            uk="Запитання збережено, його можна поставити ще раз.",
+            en="Your question is kept; you may ask it again.",
+        ),
+    ),
     "internal_error": Advice(
         Text(
             ru="Что-то пошло не так",

@@ -78,11 +78,18 @@ def test_thinking_folds_into_its_own_step(page: Page):
     picture(page, "thinking")
 
 
-def test_a_slow_model_says_that_it_is_being_loaded(page: Page):
+def test_a_slow_model_says_that_it_is_being_loaded_and_a_stop_before_its_first_word_is_said(
+    page: Page,
+):
     pick(page, "model", "load-5s")
     ask(page, "Проснись")
     expect(page.get_by_text(re.compile("Модель загружается в память"))).to_be_visible()
     picture(page, "loading")
+    page.locator("#stop-button").click()
+    card = page.get_by_test_id("error")
+    expect(card).to_contain_text("остановлен до первого слова")
+    picture(page, "stopped-at-once")
+    card.get_by_role("button", name="Повторить").click()
     expect(page.locator(ANSWER).last).to_contain_text("Проснись")
     expect(page.get_by_text(re.compile("Модель загружается в память"))).to_have_count(0)
 

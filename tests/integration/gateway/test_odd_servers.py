@@ -147,7 +147,8 @@ async def gathered(url: str, ask: Ask, models: list[str]) -> list[list[Any] | Ba
         async with turn:
             return await ask(http, model)
 
-    async with httpx.AsyncClient(base_url=url, timeout=600) as http:
+    kept = httpx.Limits(max_keepalive_connections=0)  # none that the gateway ends just then
+    async with httpx.AsyncClient(base_url=url, timeout=600, limits=kept) as http:
         asking = (one(http, model) for model in models)
         return await asyncio.gather(*asking, return_exceptions=True)
 

@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
+from tests.integration.replicas.pages import PATIENCE
 from tests.nginx import running_nginx
 from tests.processes import run_command
+from tests.waiting import until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -20,6 +22,10 @@ async def doctor(house, *arguments, **variables):
 
 
 async def test_all_is_well_with_one_folder_redis_and_a_sticky_balancer(house):
+    async def counted():
+        return "Copies of the app: 4" in (await doctor(house))[1]
+
+    await until(counted, within=PATIENCE)  # each says that it is there once it has begun
     code, out = await doctor(house, "--address", house.balancer)
     assert "✅ Copies of the app: 4, and they share the data folder" in out
     assert "✅ Redis redis://" in out

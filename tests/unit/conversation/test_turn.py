@@ -7,8 +7,9 @@ from app.conversation.mode import WholeHistory
 from app.conversation.modes import MODES
 from app.conversation.turn import Turns
 from app.core.errors import ConnectionLost, StorageUnavailable
-from app.core.events import Finished, ReasoningDelta, TextWasThinking
+from app.core.events import Finished, ReasoningDelta, StepKind, TextWasThinking
 from app.core.models import Capability
+from app.core.notes import ErrorNote
 from app.core.options import ChatOptions
 from app.core.turns import Question, TurnRequest, new_id
 from app.core.usage import Outcome, Usage
@@ -99,6 +100,18 @@ async def test_a_cancelled_start_that_could_not_be_stored_leaves_the_thread_free
     refused.set()
     await turns.drain(10)
     assert turns.count == 0
+
+
+async def test_a_turn_that_is_stopped_before_its_first_word_says_so_and_offers_to_ask_again():
+    store, models = MemoryStore(), ScriptedModels({"model": [timedelta(seconds=60), "never"]})
+    turn = await turns_over(store, models).start(a_request())
+    await turn.prompted.wait()
+    turn.stop()
+    state = await turn.wait()
+    (notice,) = state.steps.values()
+    assert (notice.kind, notice.outcome) == (StepKind.NOTICE, Outcome.STOPPED)
+    assert notice.notes[ErrorNote] == ErrorNote("stopped")
+    assert store.settled[0].error is None, "a person's wish is no failure"
 
 
 async def test_stop_keeps_what_was_written_and_closes_the_call():
