@@ -24,12 +24,14 @@
   };
 
   const grown = new ResizeObserver(() => {
-    /* Chainlit measures the room that it keeps below a short answer, and scrolls to the end where it has not
-       yet heard that somebody has left it. */
-    if (follows) window.dispatchEvent(new Event("resize"));
     if (!view.querySelector(QUESTION)) {
       if (!read) view.scrollTop = 0; // a form or the first steps are read from their beginning
-    } else if (follows && !recent(touched)) view.scrollTop = view.scrollHeight;
+    } else if (follows) {
+      /* Chainlit measures the room that it keeps below a short answer, and scrolls to the end where it has not
+         yet heard that somebody has left it. */
+      window.dispatchEvent(new Event("resize"));
+      if (!recent(touched)) view.scrollTop = view.scrollHeight;
+    }
     tellEnd();
   });
   const scrolled = () => {

@@ -23,7 +23,11 @@ CALLS = (
     Text(ru="{n} вызовов модели", uk="{n} викликів моделі", en="{n} model calls"),
 )
 TOKENS = Text(ru="≈ {n} токенов", uk="≈ {n} токенів", en="≈ {n} tokens")
-FREE = Text(ru="0 ₽ (локальные модели)", uk="0 ₽ (локальні моделі)", en="cost 0 (local models)")
+FREE = Text(
+    ru="0\N{NO-BREAK SPACE}₽ (локальные модели)",
+    uk="0\N{NO-BREAK SPACE}₽ (локальні моделі)",
+    en="cost 0 (local models)",
+)
 UNKNOWN_COST = Text(ru="стоимость —", uk="вартість —", en="cost —")
 MINUTES = Text(
     ru="≈ {n} мин на своих серверах",
@@ -99,7 +103,7 @@ def _money(money: dict[Currency, Decimal] | None, language: Language) -> str:
         return UNKNOWN_COST[language]
     if not money:
         return FREE[language]
-    signs = {"RUB": "{} ₽", "USD": "${}"}
+    signs = {"RUB": "{}\N{NO-BREAK SPACE}₽", "USD": "${}"}
     sums = [signs[currency].format(_amount(sum_, language)) for currency, sum_ in money.items()]
     return "≈ " + " + ".join(sums)
 

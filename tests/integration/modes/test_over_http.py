@@ -33,7 +33,7 @@ async def test_a_council_by_schema_is_convened_heard_and_summed_up(house, server
     assert specialist.call.usage.output_tokens == 60
     purposes = [call.purpose.value for call in house.store.settled[-1].calls]
     assert purposes == ["gate", "specialist", "synthesis"]
-    assert "0 ₽" in of_kind(state, StepKind.PLAN)[0].text
+    assert "0\N{NO-BREAK SPACE}₽" in of_kind(state, StepKind.PLAN)[0].text
 
 
 @pytest.mark.parametrize("server", ["gpu", "ollama"])

@@ -135,6 +135,7 @@ function Participants({ data, callAction }) {
   const [auto, setAuto] = useState(optional && !named);
   const [unfolded, setUnfolded] = useState((data.unfolded ?? true) && !(optional && !named) && !FOLDED.has(data.id));
   const edited = useRef(false);
+  const fold = useRef(null); // has the focus once what was pressed is folded away
   const { messages } = useChatMessages();
   const questions = messages.filter((message) => message.type === "user_message").length;
   const before = useRef(questions);
@@ -161,6 +162,7 @@ function Participants({ data, callAction }) {
   const automatic = async () => {
     edited.current = false;
     setAuto(true);
+    fold.current.focus();
     unfold(false);
     await callAction({ name: "participants", payload: { mode, participants: [] } });
   };
@@ -172,6 +174,7 @@ function Participants({ data, callAction }) {
   const apply = async (event) => {
     event.preventDefault();
     await take();
+    fold.current?.focus();
     unfold(false);
   };
   /* Whoever goes on to the question has said who takes part: nothing typed here is lost. */
@@ -196,7 +199,7 @@ function Participants({ data, callAction }) {
   return (
     <form data-testid="participants" className="k-panel k-participants" lang={lang} onSubmit={apply}
       onBlur={leave} aria-label={text.title}>
-      <button type="button" className="k-fold" aria-expanded={unfolded} onClick={() => unfold(!unfolded)}>
+      <button ref={fold} type="button" className="k-fold" aria-expanded={unfolded} onClick={() => unfold(!unfolded)}>
         <span className="k-strong">{text.title}</span>
         {!unfolded && (
           <span className="k-muted k-small">{auto ? text.folded : participants.map((one) => one.name).join(", ")}</span>

@@ -252,7 +252,7 @@ async def test_the_plan_says_calls_and_money_before_the_start():
     await stage.play()
     plan = stage.steps()[0]
     assert "4 вызова модели" in plan.text
-    assert re.search(r"≈ \d+,\d+ ₽", plan.text)
+    assert re.search(r"≈ \d+,\d+\s₽", plan.text)
     assert Decimal(plan.note["plan"]["money"]["RUB"]) > 0
     said = next(i for i, (_, e) in enumerate(stage.arrivals) if isinstance(e, StepDelta))
     begun = stage.steps(StepKind.SPECIALIST)[0].id
@@ -265,7 +265,7 @@ async def test_the_plan_says_calls_and_money_before_the_start():
 async def test_local_models_cost_nothing_and_an_unknown_price_is_a_dash():
     local = a_stage()
     await local.play()
-    assert "0 ₽" in local.steps()[0].text
+    assert "0\N{NO-BREAK SPACE}₽" in local.steps()[0].text
     assert local.steps()[0].note["plan"]["money"] == {}
     unknown = a_stage("Позови физика", local=False)
     await unknown.play()
