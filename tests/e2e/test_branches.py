@@ -230,6 +230,7 @@ def test_a_long_conversation_is_drawn_where_it_is_looked_at_and_other_tabs_follo
     for tab in (page, other):
         expect(tab.locator("main")).to_contain_text("Ответ 49 про сад")
         expect(tab.locator("main")).not_to_contain_text("про море")
+    assert not any("resume_thread" in frame for frame in heard)
     found = httpx.get(f"{address.replace('/thread/', '/api/chats/')}/messages", timeout=60)
     [step] = [m["id"] for m in found.json()["messages"] if m["content"] == "Ответ 25 про сад"]
     page.goto(f"{address}?branch={step}")
@@ -245,6 +246,7 @@ def test_a_long_conversation_is_drawn_where_it_is_looked_at_and_other_tabs_follo
         expect(tab.locator("main")).to_contain_text("Ответ 25 про море")
 
     pick(page, "model", LONG)
+    heard.clear()
     ask(page, "И ещё")
     expect(other.locator(QUESTION).last).to_contain_text("И ещё")
     expect(other.locator("#mode-picker-trigger-model")).to_contain_text(LONG)
