@@ -364,12 +364,22 @@ def take(page: Page, field: Locator, option: str | re.Pattern[str]) -> None:
     expect(field).to_contain_text(option)
 
 
+def open_settings(page: Page) -> Locator:
+    """Opens the settings panel, and once more where the button moved under the click, as a person would."""
+    panel = page.locator("#chat-settings")
+    for _ in range(4):
+        page.locator("#chat-settings-open-modal").click()
+        with contextlib.suppress(AssertionError):
+            expect(panel).to_be_visible(timeout=8_000)
+            break
+    expect(panel).to_be_visible()
+    return panel
+
+
 def choose(page: Page, **settings: str | bool | float) -> None:
     """Chooses in the settings panel, by id: a switch by True or False, a list by its option's words, a
     slider by its number, a field by what is typed."""
-    page.locator("#chat-settings-open-modal").click()
-    panel = page.locator("#chat-settings")
-    expect(panel).to_be_visible()
+    panel = open_settings(page)
     for name, value in settings.items():
         field = panel.locator(f"#{name}")
         if isinstance(value, bool):

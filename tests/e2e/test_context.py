@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.conftest import ServerLog, ask, asked, choose, metrics, picture, visitor
+from tests.e2e.conftest import (
+    ServerLog,
+    ask,
+    asked,
+    choose,
+    metrics,
+    open_settings,
+    picture,
+    visitor,
+)
 from tests.processes import Process, konsilium, running, simulator
 from tests.waiting import wait_until
 
@@ -119,7 +128,7 @@ def test_the_panel_says_where_a_conversation_is_compressed_without_a_model(
         row = ("compression_costs", thread, json.dumps(failed))
         database.execute("insert into documents (scope, key, value) values (?, ?, ?)", row)
     choose(chat, compress_context=True, summary_model="say-Коротко · big")
-    chat.locator("#chat-settings-open-modal").click()
+    open_settings(chat)
     word = chat.locator("#compression_stopped")
     expect(word).to_have_value("big/say-Коротко")
     expect(chat.locator("#chat-settings")).to_contain_text("выдержки из ваших слов")
@@ -127,7 +136,7 @@ def test_the_panel_says_where_a_conversation_is_compressed_without_a_model(
     picture(chat, "compressed-without-a-model")
     chat.keyboard.press("Escape")
     choose(chat, summary_model="json · big")
-    chat.locator("#chat-settings-open-modal").click()
+    open_settings(chat)
     expect(chat.locator("#summary_model")).to_be_visible()
     expect(word).to_have_count(0)
 
@@ -184,8 +193,7 @@ def test_what_does_not_fit_may_go_to_another_model(chat: Page, full: Locator):
 
 
 def test_the_second_switch_waits_for_the_first(chat: Page):
-    chat.locator("#chat-settings-open-modal").click()
-    panel = chat.locator("#chat-settings")
+    panel = open_settings(chat)
     second = panel.locator("#compress_system_prompt")
     expect(second).to_be_disabled()
     panel.locator("#compress_context").click()
@@ -208,7 +216,7 @@ def test_facts_are_pinned_in_the_panel_before_anything_is_said(chat: Page, ollam
     assert [line in system for line in facts.split("\n")] == [True, True]
     chat.reload()
     expect(metrics(chat)).to_have_count(1)
-    chat.locator("#chat-settings-open-modal").click()
+    open_settings(chat)
     field = chat.locator("#chat-settings #pinned_facts")
     expect(field).to_have_value(facts)
     field.scroll_into_view_if_needed()
@@ -277,7 +285,7 @@ def test_a_system_prompt_is_shown_before_and_after(chat: Page):
     asked(chat, "Первый")
 
     def shortened() -> bool:
-        chat.locator("#chat-settings-open-modal").click()
+        open_settings(chat)
         chat.locator("#chat-settings #confirm").wait_for()
         there = chat.locator("#short_system_prompt").count() > 0
         if not there:
@@ -314,7 +322,7 @@ def test_the_panel_tells_what_the_conversation_took_and_prices_come_from_the_fil
         return re.search(r"Стоимость\s*[\d\s]+,00 ₽", last.inner_text()) is not None
 
     wait_until(priced, 30)
-    chat.locator("#chat-settings-open-modal").click()
+    open_settings(chat)
     line = chat.locator("#chat-settings #thread_total")
     expect(line).to_be_disabled()
     number = r"\d[\d\s]*"  # a thousand has a space in it
@@ -329,8 +337,7 @@ def test_a_price_nobody_knows_is_a_dash(chat: Page):
     card.get_by_role("button").first.click()
     expect(card).to_contain_text(re.compile(r"Стоимость\s*—"))
     picture(chat, "price-unknown")
-    chat.locator("#chat-settings-open-modal").click()
-    panel = chat.locator("#chat-settings")
+    panel = open_settings(chat)
     expect(panel.locator("#thread_total")).to_have_value(re.compile(r"токены: \d+ → \d+ · —"))
     expect(panel).to_contain_text("без известной цены: 1")
     chat.goto(chat.url.split("/thread")[0] + "/dashboard?by=model")
@@ -352,6 +359,6 @@ def test_it_fits_a_phone_in_the_dark(chromium: Browser, house: Process):
         expect(page.get_by_test_id("error")).to_contain_text("не вміщується у вікно")
         picture(page, "window-full-uk-dark-390")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        page.locator("#chat-settings-open-modal").click()
+        open_settings(page)
         expect(page.locator("#chat-settings #thread_total")).to_have_value(re.compile("токени"))
         picture(page, "thread-total-uk-dark-390")

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import STORY, ask, metrics, pick, picture, take, visitor
+from tests.e2e.conftest import STORY, ask, metrics, open_settings, pick, picture, take, visitor
 from tests.processes import Process
 from tests.waiting import wait_until
 
@@ -126,9 +126,7 @@ def test_an_answer_cut_by_the_limit_offers_to_go_on(page: Page):
 
 
 def test_the_panel_changes_the_model_and_the_composer_follows(page: Page):
-    page.locator("#chat-settings-open-modal").click()
-    panel = page.locator("#chat-settings")
-    expect(panel).to_be_visible()
+    panel = open_settings(page)
     for setting in ("model", "temperature", "max_tokens", "system_prompt", "compress_context"):
         expect(panel.locator(f"#{setting}")).to_be_attached()
     picture(page, "panel")

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from tests.axe import wait_for_no_violations
-from tests.e2e.conftest import ask, metrics, pick, picture, visitor
+from tests.e2e.conftest import ask, metrics, open_settings, pick, picture, visitor
 from tests.processes import Process
 
 
@@ -85,7 +85,7 @@ def test_a_phone_cuts_no_mode_keeps_its_star_and_has_the_panels_buttons_in_a_row
         picture(page, f"phone-composer-{language[:2]}")
         page.locator("#mode-picker-trigger-mode").click()
         page.get_by_role("option", name=re.compile("^Чат|^Chat")).click()
-        page.locator("#chat-settings-open-modal").click()
+        open_settings(page)
         buttons = page.locator("div:has(> #confirm) > button")
         expect(buttons).to_have_count(3)
         tops = [box["y"] for one in buttons.all() if (box := one.bounding_box())]
@@ -105,7 +105,7 @@ def test_screen_readers_hear_the_pages_language_and_the_bin_is_in_a_phones_side_
     for page in visitor(chromium, app.url, language="uk-UA", width=390):
         said: list[str] = []
         page.on("console", _into(said))
-        page.locator("#chat-settings-open-modal").click()
+        open_settings(page)
         expect(page.locator("#chat-settings .sr-only", has_text="Закрити")).to_have_count(1)
         expect(page.locator("#header .sr-only", has_text="Тема")).to_have_count(1)
         page.locator("#chat-settings").get_by_role("button", name="Скасувати").click()
@@ -122,7 +122,7 @@ def test_screen_readers_hear_the_pages_language_and_the_bin_is_in_a_phones_side_
 
 def test_a_chosen_model_of_the_panel_may_be_unset_again_without_a_stray_dash(page: Page):
     pick(page, "mode", "Чат")
-    page.locator("#chat-settings-open-modal").click()
+    open_settings(page)
     page.locator("#compress_context").click()
     field = page.locator("#summary_model")
     expect(field).to_be_enabled()

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.e2e.conftest import ask, metrics, pick, picture, visitor
+from tests.e2e.conftest import ask, metrics, open_settings, pick, picture, visitor
 from tests.processes import Process, konsilium, running, simulator
 from tests.waiting import wait_until
 
@@ -60,7 +60,7 @@ def test_a_model_among_hundreds_is_found_starred_and_chosen_by_the_keyboard(
         page.keyboard.press("Escape")
         expect(popup).to_be_hidden()
         expect(trigger).to_be_focused()
-        page.locator("#chat-settings-open-modal").click()
+        open_settings(page)
         of_panel = page.locator("#chat-settings button#model")
         of_panel.click()
         expect(options.first).to_have_text(re.compile("^qwen/vision-42"))  # a favourite

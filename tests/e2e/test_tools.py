@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.conftest import ask, picture, visitor
+from tests.e2e.conftest import ask, open_settings, picture, visitor
 from tests.processes import ROOT, Process, konsilium, running, simulator
 
 CALLER = "tools+echo"
@@ -61,7 +61,7 @@ def switch_on(page: Page, *names: str) -> None:
     expect(open_servers(page)).to_contain_text("7 инструментов", timeout=STARTS_MS)
     page.reload()
     begin(page)
-    page.locator("#chat-settings-open-modal").click()
+    open_settings(page)
     title = page.locator("#chat-settings").get_by_text("Инструменты: notes")
     field = title.locator("xpath=ancestor::div[.//input][1]").locator("input")
     for name in names:

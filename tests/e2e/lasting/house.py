@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.conftest import ask, asked, pick
+from tests.e2e.conftest import ask, asked, open_settings, pick
 from tests.processes import Process, konsilium, simulator
 from tests.simulators.script import WORDS
 
@@ -128,8 +128,7 @@ READ_PANEL = """panel => Object.fromEntries([...panel.querySelectorAll("[id]")].
 def settings(page: Page) -> dict[str, str]:
     """What the settings panel shows, by id; fields that are empty are left out,
     and of models their states."""
-    page.locator("#chat-settings-open-modal").click()
-    panel = page.locator("#chat-settings")
+    panel = open_settings(page)
     expect(panel.locator("#confirm")).to_be_visible()
     shown: dict[str, str] = panel.evaluate(READ_PANEL)
     panel.get_by_role("button", name="Закрыть").click()

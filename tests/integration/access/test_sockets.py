@@ -207,7 +207,7 @@ async def test_a_question_asked_in_one_tab_is_asked_and_answered_in_the_other(vi
     before = {data["id"] for event, data in one.heard if event == "stream_token"}
     await one.ask("And this?")
     both = ["A slow one?", "And this?"]
-    shown = await two.hear("resume_thread", lambda opened: questions(opened) == both)
+    shown = await two.hear("konsilium_branch", lambda part: questions(part) == both)
     run = [step["id"] for step in shown["steps"] if step["type"] == "run"][-1]
     await two.hear("stream_token", lambda token: token["id"] not in before)
     await two.socket.emit("stop")
