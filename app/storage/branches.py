@@ -40,10 +40,10 @@ _CHANGES = (
     "open",
     "modes",
 )
-_IS_NODE = text("kind IN ('question', 'turn')")  # written out: only so is the index for it used
+IS_NODE = text("kind IN ('question', 'turn')")  # written out: only so is the index for it used
 _NODES = (
     select(steps.c.id, steps.c.parent_id)
-    .where(steps.c.thread_id == bindparam("thread_id"), _IS_NODE)
+    .where(steps.c.thread_id == bindparam("thread_id"), IS_NODE)
     .order_by(steps.c.seq)
 )
 _NODE = select(steps.c.id, steps.c.kind, steps.c.turn_id).where(
@@ -51,7 +51,7 @@ _NODE = select(steps.c.id, steps.c.kind, steps.c.turn_id).where(
 )
 _CHILDREN = select(steps.c.id, steps.c.parent_id).where(
     steps.c.thread_id == bindparam("thread_id"),
-    _IS_NODE,
+    IS_NODE,
     func.coalesce(steps.c.parent_id, "").in_(bindparam("parents", expanding=True)),
 )
 _LEAF = select(threads.c.leaf_id).where(threads.c.id == bindparam("thread_id")).scalar_subquery()

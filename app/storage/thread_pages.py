@@ -1,15 +1,25 @@
 """Pages of threads: the sidebar, newest activity first, and what a search finds."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, select, text, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    exists,
+    func,
+    select,
+    text,
+    tuple_,
+)
 
 from app.core.threads import Page, ThreadRecord
-from app.storage.branches import on_path
+from app.storage.branches import IS_NODE, on_path
 from app.storage.rows import AnyRow, fold, thread_from
 from app.storage.tables import feedback as verdicts
 from app.storage.tables import presets, steps, threads, users
@@ -90,14 +100,23 @@ def _found(
     page = list(seen)[skip : skip + limit]
     rows = connection.execute(_listed(user_id).where(threads.c.id.in_(page)))
     by_id = {row.id: thread_from(row) for row in rows}
-    for id in by_id.keys() - titled:
-        elsewhere, said_there = _found_in(connection, id, hits[id])
+    said_in = _found_in(connection, {id: hits[id] for id in by_id.keys() - titled})
+    for id, (elsewhere, said_there) in said_in.items():
         around = excerpt(said_there, words)
         by_id[id] = replace(by_id[id], found_id=elsewhere, excerpt=around)
     records = tuple(by_id[id] for id in page if id in by_id)
     return Page(records, str(skip + limit) if len(seen) > skip + limit else None)
 
 
+_FORKED = (
+    select(steps.c.thread_id)
+    .where(steps.c.thread_id.in_(bindparam("threads", expanding=True)), IS_NODE)
+    .group_by(steps.c.thread_id, func.coalesce(steps.c.parent_id, ""))
+    .having(func.count() > 1)
+)
+_SAID = select(steps.c.thread_id, steps.c.output).where(
+    steps.c.seq.in_(bindparam("seqs", expanding=True))
+)
 _AMONG = (
     select(steps.c.id, steps.c.output)
     .where(steps.c.thread_id == bindparam("thread_id"))
@@ -109,15 +128,22 @@ _SHOWN_AMONG = _AMONG.where(on_path())
 
 
 def _found_in(
-    connection: Connection, thread_id: str, seqs: Sequence[int]
-) -> tuple[str | None, str]:
-    """What the latest of those messages in the active branch says; where it has none of them, the latest
-    of all and its id."""
-    which = {"thread_id": thread_id, "seqs": list(seqs)}
-    if shown := connection.execute(_SHOWN_AMONG, {**which, "leaf": None}).first():
-        return None, shown.output or ""
-    other = connection.execute(_AMONG, which).first()
-    return (other.id, other.output or "") if other else (None, "")
+    connection: Connection, hits: Mapping[str, Sequence[int]]
+) -> dict[str, tuple[str | None, str]]:
+    """By thread, what the latest of those messages in its active branch says; where that has none of them,
+    the latest of all and its id. A thread without other branches, as nearly all are, need not be walked."""
+    found: dict[str, tuple[str | None, str]] = {}
+    forked = set(connection.scalars(_FORKED, {"threads": list(hits)}))
+    latest = [max(seqs) for id, seqs in hits.items() if id not in forked]
+    for row in connection.execute(_SAID, {"seqs": latest}):
+        found[row.thread_id] = (None, row.output or "")
+    for id in forked:
+        which = {"thread_id": id, "seqs": list(hits[id])}
+        if shown := connection.execute(_SHOWN_AMONG, {**which, "leaf": None}).first():
+            found[id] = (None, shown.output or "")
+        elif other := connection.execute(_AMONG, which).first():
+            found[id] = (other.id, other.output or "")
+    return found
 
 
 def excerpt(said: str, words: Sequence[str]) -> str | None:
