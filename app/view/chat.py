@@ -428,10 +428,10 @@ class Chat:
                 await browser.emit("task_start", {})
             arrows = await self._draw_arrows(browser, request) if branched else None
             if browser.session in self._incomplete:  # all at once, with this question
-                self._background.start(guarded(browser, self.show_again(browser)))
+                drawn = self._background.start(guarded(browser, self.show_again(browser)))
             else:
                 follower = Follower(turn, browser, self._models, arrows)
-                self._background.start(follower.follow(), browser.id)
+                drawn = self._background.start(follower.follow(), browser.id)
         if files:
             self._background.start(guarded(browser, self._keep(browser, files, request)))
         if branched or not browser.has_thread:
@@ -441,6 +441,7 @@ class Chat:
         await turn.prompted.wait()
         begun()
         await turn.wait()
+        await asyncio.wait({drawn})  # its last words come before its end
         words = turn.inbox.take()
         await self._entitled(browser, turn)
         for text in words:  # put in at the last moment, when nobody listened any more

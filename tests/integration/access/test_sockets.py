@@ -199,6 +199,22 @@ async def test_a_user_disabled_in_mid_answer_is_out_at_once(visit, people, stora
     assert await until(outcome, within=5) == "stopped"
 
 
+async def test_an_answer_is_over_after_its_last_word(visit):
+    page = await visit("ann-last")
+    await page.hear("task_end")  # of its opening
+    await page.socket.emit("chat_settings_change", {"model": "ollama/len-3"})
+    await page.hear("chat_settings", lambda widgets: initial(widgets, "model") == "ollama/len-3")
+    for _ in range(5):
+        page.heard.clear()
+        await page.ask("A short one?")
+        await page.hear("update_message", lambda step: step["type"] == "run" and step.get("end"))
+        await page.hear("task_end")
+        events = [event for event, _ in page.heard]
+        assert events.index("task_end") > max(
+            at for at, event in enumerate(events) if event in ("stream_token", "update_message")
+        )
+
+
 async def test_a_question_asked_in_one_tab_is_asked_and_answered_in_the_other(visit):
     one = await visit("ann-6")
     thread = await half_answered(one)
