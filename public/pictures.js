@@ -25,8 +25,9 @@
     const width = Math.min(360, 44 + words.length * 8);
     const svg =
       `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="40">` +
+      "<style>text{fill:#2c5fb3}@media(prefers-color-scheme:dark){text{fill:#8fb4f2}}</style>" + // the page's own scheme
       `<rect x=".5" y=".5" width="${width - 1}" height="39" rx="8" fill="#8881" stroke="#8886"/>` +
-      `<text x="14" y="25" font-family="system-ui, sans-serif" font-size="14" fill="#4477cc">↗ ${escape(words)}</text></svg>`;
+      `<text x="14" y="25" font-family="system-ui, sans-serif" font-size="14">↗ ${escape(words)}</text></svg>`;
     return DRAWN + encodeURIComponent(svg);
   };
 

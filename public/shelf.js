@@ -67,6 +67,13 @@
     document.body.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true, pointerType: "mouse" }));
     setTimeout(close, 100, menu, tries - 1); // a busy page may not listen yet
   };
+  /* A hint that comes over an open menu (its row was pointed at a moment before) would take its Escape. */
+  const hush = (hint) => {
+    if (!hint.isConnected || !openMenu()) return;
+    document.dispatchEvent(new Event("tooltip.open")); // another one opens: each closes for that
+    setTimeout(hush, 100, hint);
+  };
+  K.whenDrawn('[role="tooltip"]', hush);
   const move = (thread) => window.postMessage({ konsilium_move: thread }, window.location.origin);
   const offerEntry = (menu, last, id, label, icon, act) => {
     const entry = make("div", { id, role: "menuitem", tabindex: "-1", class: last.className.replace(/text-red-500|focus:text-red-500/g, "") }, label, K.icon(icon));

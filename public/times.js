@@ -104,11 +104,8 @@
 
   const MESSAGE = '[data-step-type$="_message"][data-k-time]';
   const CHAT = "#thread-history li[data-k-time]";
-  /* An answer's stands in the row of its buttons, and covers nothing of it before there is one. */
-  const BUTTON = ".lucide-thumbs-up";
   const stampMessage = (step) => {
-    if (!step || step.matches(".step .step") || !step.firstElementChild) return;
-    if (step.dataset.stepType === "user_message" || step.querySelector(BUTTON)) put(step.firstElementChild, step.dataset.kTime);
+    if (step?.firstElementChild && !step.matches(".step .step")) put(step.firstElementChild, step.dataset.kTime);
   };
   /* The list of chats is asked for when the page opens: what was said since then is newer. */
   const stampChat = (row) => {
@@ -125,7 +122,6 @@
 
   K.whenDrawn(MESSAGE, stampMessage);
   K.whenDrawn(`${MESSAGE} > :first-child`, ({ parentElement }) => stampMessage(parentElement));
-  K.whenDrawn(BUTTON, (icon) => stampMessage(icon.closest(MESSAGE)));
   K.whenDrawn('[data-step-type="user_message"]', stampOpen);
   K.whenDrawn(CHAT, stampChat);
   K.whenDrawn(`${CHAT} > :first-child`, ({ parentElement }) => stampChat(parentElement));

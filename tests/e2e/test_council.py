@@ -259,6 +259,9 @@ def test_a_company_set_up_in_the_form_talks_under_its_own_names_and_comes_back(p
     more.click()
     expect(page.locator(PERSON)).to_have_count(2)
     expect(metrics(page)).to_have_count(4, timeout=30_000)  # two lines, and two more
+    expect(more).to_be_visible(timeout=30_000)
+    moments = page.locator(ANSWER).locator(":scope > div > .k-time:visible")
+    expect(moments).to_have_count(2)  # one a turn, beside its buttons: elsewhere they cover words
     page.reload()
     expect(metrics(page)).to_have_count(4)
     expect(form).to_contain_text("Физик, Поэт")
