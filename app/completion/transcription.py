@@ -1,10 +1,10 @@
 """Speech to text, where a server of the catalogue offers it."""
 
-import json
 from dataclasses import replace
 from uuid import uuid4
 
 from app.core.errors import EmptyAnswer, KonsiliumError, MalformedAnswer, Unsupported
+from app.core.mending import json_of
 from app.core.models import Capability, ModelRef
 from app.core.ports import Models, RawCall, UsageLog
 from app.core.requests import RawRequest
@@ -62,7 +62,7 @@ class Transcription:
 
 def _said(body: bytes, ref: ModelRef) -> str:
     try:
-        return str(json.loads(body)["text"]).strip()
+        return str(json_of(body)["text"]).strip()
     except (ValueError, TypeError, KeyError) as error:
         raise MalformedAnswer("no transcription", server=ref.server, model=ref.name) from error
 

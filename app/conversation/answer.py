@@ -5,7 +5,6 @@ written; the title becomes a note of the step. Where the model answers in plain 
 are the answer; where its JSON breaks, what was meant is mended, asked for once more, or shown as is.
 """
 
-import json
 import logging
 import re
 import textwrap
@@ -22,6 +21,7 @@ from app.conversation.structured import Structure, formats, json_in, plain_backs
 from app.conversation.tools import with_system
 from app.core.errors import BadRequest, EmptyAnswer, KonsiliumError, Unsupported
 from app.core.events import StepKind
+from app.core.mending import json_of
 from app.core.messages import Message
 from app.core.notes import Note, TitleNote
 from app.core.options import TEMPERATURE, ChatOptions, Option
@@ -73,7 +73,7 @@ def titled_in(value: object, *, named: bool = False) -> Titled | None:
     match value:
         case str() if _is_object(value):
             try:
-                return titled_in(json.loads(plain_backslashes(value), strict=False), named=named)
+                return titled_in(json_of(plain_backslashes(value), strict=False), named=named)
             except ValueError:
                 return None
         case list():

@@ -12,11 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from json_repair import repair_json
-
 from app.conversation.partial_json import PartialObject, whole_characters
 from app.core.errors import BadRequest, MalformedAnswer, Unsupported
 from app.core.events import TextDelta, TextWasThinking
+from app.core.mending import json_of, mended
 from app.core.messages import Message
 from app.core.models import Capability, ModelProfile
 from app.core.ports import Call
@@ -29,8 +28,6 @@ T = TypeVar("T")
 MAX_REPAIR_CHARACTERS = 6000
 """Characters of a broken answer that are shown to the model when it is asked again."""
 
-MAX_MEND_CHARACTERS = 40_000
-MAX_MEND_BRACKETS = 1000
 
 ONLY_JSON = Text(
     ru="Ответь только одним объектом JSON, без пояснений и без разметки, строго такого вида:\n{shape}",
@@ -65,12 +62,9 @@ class Structure(Generic[T]):
 def json_in(text: str) -> Any:
     """What JSON says in a model's words, strictly read or mended. Raises ValueError where there is none."""
     for written in (text, _unwrapped(text)):
-        with contextlib.suppress(ValueError, RecursionError):
-            return json.loads(plain_backslashes(written), strict=False)
-    try:
-        return repair_json(_trimmed(plain_backslashes(_unwrapped(text))), return_objects=True)
-    except RecursionError as error:
-        raise ValueError("nested too deep") from error
+        with contextlib.suppress(ValueError):
+            return json_of(plain_backslashes(written), strict=False)
+    return mended(_trimmed(plain_backslashes(_unwrapped(text))))
 
 
 _ESCAPED = re.compile(r"\s*+(?:\"\s*+)?[\[{]\s*\\\"")
@@ -196,14 +190,11 @@ async def _read(call: Call, seen: Callable[[Mapping[str, Any]], bool] | None) ->
 
 
 def _trimmed(text: str) -> str:
-    """From the first brace on: models like to say a word before. Raises ValueError where mending it
-    would hold up the event loop: json-repair takes a second for 100,000 characters or 10,000 braces."""
+    """From the first brace on: models like to say a word before. Raises ValueError where there is none."""
     begun = re.search(r"[\[{]\s*[\"'“«{\[]", text)
     start = begun.start() if begun else text.find("{")
     if start < 0:
         raise ValueError("no JSON object in it")
-    if len(text) > MAX_MEND_CHARACTERS or text.count("{") + text.count("[") > MAX_MEND_BRACKETS:
-        raise ValueError("too long to be mended")
     return text[start:]
 
 

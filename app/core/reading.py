@@ -40,6 +40,21 @@ def read_odd_json(data: bytes) -> tuple[Any, bool]:
         raise ValueError("too deep") from error
 
 
+def is_deeper(value: object, levels: int) -> bool:
+    """Whether objects and arrays are nested more than `levels` deep."""
+    layer = [value] if isinstance(value, dict | list) else []
+    for _ in range(levels):
+        if not layer:
+            return False
+        layer = [
+            item
+            for outer in layer
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(item, dict | list)
+        ]
+    return bool(layer)
+
+
 class Halves:
     """Joins surrogate pairs that a server cut in two, half in one piece of text, half in the next; a
     half that stays alone becomes U+FFFD."""

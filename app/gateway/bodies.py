@@ -168,21 +168,6 @@ def _has_many(body: bytes) -> bool:
     )
 
 
-def is_deeper(value: object, levels: int) -> bool:
-    """Whether objects and arrays are nested more than `levels` deep."""
-    layer = [value] if isinstance(value, dict | list) else []
-    for _ in range(levels):
-        if not layer:
-            return False
-        layer = [
-            item
-            for outer in layer
-            for item in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(item, dict | list)
-        ]
-    return bool(layer)
-
-
 def _waits(scope: Scope) -> bool:
     """Whether the client sends nothing before it is told to: `Expect: 100-continue`."""
     return any(name == b"expect" for name, _ in scope["headers"])

@@ -13,7 +13,8 @@ from starlette.types import ASGIApp as App
 from starlette.types import Message, Receive, Scope, Send
 
 from app.core.ids import random_hex
-from app.gateway.bodies import MAX_DEPTH, check_structure, is_deeper
+from app.core.reading import is_deeper
+from app.gateway.bodies import MAX_DEPTH, check_structure
 from app.gateway.errors import Answer, BodyTooLarge, InvalidField, WrongCoding, answer_to
 
 log = logging.getLogger(__name__)

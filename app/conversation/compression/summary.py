@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import json_repair
-
 from app.completion.tokens import MESSAGE_TOKENS, text_tokens
 from app.conversation.compression.corrections import Corrections, denied, is_stale
 from app.conversation.compression.details import (
@@ -22,6 +20,7 @@ from app.conversation.compression.details import (
     words,
 )
 from app.core.compression import Notes
+from app.core.mending import object_in
 from app.core.messages import Message
 from app.core.turns import HistoryMessage
 
@@ -114,9 +113,7 @@ def _clipped(text: str, characters: int) -> str:
 
 def parse(answer: str) -> Notes | None:
     """The notes in a model's answer, however untidy; None where there are none."""
-    found = json_repair.loads(answer[answer.find("{") :] if "{" in answer else "")
-    if not isinstance(found, dict):
-        return None
+    found = object_in(answer[answer.find("{") :] if "{" in answer else "")
     values: dict[str, Any] = {name: _line(found.get(name)) for name in TEXTS}
     values |= {name: _entries(found.get(name)) for name in LISTS}
     notes = Notes(**values)

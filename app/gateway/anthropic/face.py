@@ -6,8 +6,6 @@ from json.encoder import encode_basestring as quoted
 from typing import Any, ClassVar
 from uuid import uuid4
 
-import json_repair
-
 from app.core.events import (
     Finished,
     ModelEvent,
@@ -16,6 +14,7 @@ from app.core.events import (
     TextWasThinking,
     ToolCallDelta,
 )
+from app.core.mending import object_in
 from app.core.usage import Usage
 from app.gateway.access import Caller
 from app.gateway.anthropic.requests import chat_body, wants_thinking
@@ -91,7 +90,12 @@ class MessagesQuestion:
         if answer.text:
             content.append({"type": "text", "text": answer.text})
         content += [
-            {"type": "tool_use", "id": call.id, "name": call.name, "input": _input(call.arguments)}
+            {
+                "type": "tool_use",
+                "id": call.id,
+                "name": call.name,
+                "input": object_in(call.arguments),
+            }
             for call in answer.tools
         ]
         reason = _reason(answer.finished.finish_reason, called=bool(answer.tools))
@@ -112,15 +116,6 @@ def _message(model: str, content: list[dict[str, Any]]) -> dict[str, Any]:
         "stop_reason": None,
         "stop_sequence": None,
     }
-
-
-def _input(arguments: str) -> dict[str, Any]:
-    """Arguments as an object: what a model wrote may be broken JSON."""
-    try:
-        found = json.loads(arguments or "{}")
-    except ValueError:
-        found = json_repair.loads(arguments)
-    return found if isinstance(found, dict) else {}
 
 
 def _reason(reason: str, *, called: bool) -> str:

@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from json.encoder import encode_basestring as quoted
 from typing import Any, ClassVar
 
-import json_repair
-
 from app.core.errors import ModelNotFound
 from app.core.events import (
     Finished,
@@ -17,6 +15,7 @@ from app.core.events import (
     TextWasThinking,
     ToolCallDelta,
 )
+from app.core.mending import object_in
 from app.core.messages import ToolCall
 from app.gateway.access import Caller
 from app.gateway.errors import Answer
@@ -86,19 +85,11 @@ def _calls(calls: list[ToolCall]) -> list[dict[str, Any]]:
             "function": {
                 "index": index,
                 "name": call.name,
-                "arguments": _arguments(call.arguments),
+                "arguments": object_in(call.arguments),
             },
         }
         for index, call in enumerate(calls)
     ]
-
-
-def _arguments(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text or "{}")
-    except ValueError:
-        found = json_repair.loads(text)
-    return found if isinstance(found, dict) else {}
 
 
 def _ending(finished: Finished) -> dict[str, Any]:

@@ -16,9 +16,11 @@ from app.conversation.state import TurnState
 from app.conversation.turn import RunningTurn, Turns
 from app.core.errors import KonsiliumError, ModelNotFound, NotAllowed
 from app.core.events import ModelEvent
+from app.core.mending import DEEPEST, json_of
 from app.core.models import GATEWAY_SERVER, ModelRef
 from app.core.options import CHAT_OPTIONS, ChatOptions
 from app.core.presets import Preset
+from app.core.reading import is_deeper
 from app.core.threads import Begun
 from app.core.turns import (
     Attachment,
@@ -30,7 +32,6 @@ from app.core.turns import (
     new_id,
 )
 from app.gateway.access import Caller
-from app.gateway.bodies import MAX_DEPTH, is_deeper
 from app.gateway.errors import InvalidField
 from app.gateway.face import CompletionRequest, Json, Responder
 from app.gateway.openai.requests import chat_request, check_mode_fields, without_parameters
@@ -277,10 +278,10 @@ def with_models(mode: Mode, chosen: dict[str, Any], named: Callable[[str], str])
 def _with_participants(given: Any, named: Callable[[str], str]) -> Any:
     """What is not of the form is left as it is: the mode says what is wrong with it."""
     try:
-        listed = json.loads(given) if isinstance(given, str) else given
+        listed = json_of(given) if isinstance(given, str) else given
     except ValueError:
         return given
-    if not isinstance(listed, list) or is_deeper(listed, MAX_DEPTH):
+    if not isinstance(listed, list) or is_deeper(listed, DEEPEST):
         return given
     return json.dumps(
         [

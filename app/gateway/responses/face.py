@@ -15,6 +15,7 @@ from app.core.events import (
     TextWasThinking,
     ToolCallDelta,
 )
+from app.core.mending import json_of
 from app.core.sse import PING
 from app.core.usage import Usage
 from app.gateway.access import Caller
@@ -311,7 +312,7 @@ class ResponseWriter:
 def _free_text(arguments: str) -> str:
     """The input of a tool of free text, as a model wrote it."""
     try:
-        found = json.loads(arguments)
+        found = json_of(arguments)
     except ValueError:
         return arguments
     said = found.get(CUSTOM_INPUT) if isinstance(found, dict) else found

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from app.core.errors import (
     SilenceTimeout,
     WrongKey,
 )
+from app.core.mending import json_of
 from app.providers.deadline import CLOUD
 from app.providers.transport import Transport
 from app.providers.upstream_errors import retry_after
@@ -114,7 +114,7 @@ class Hub:
         async with self._asked("GET", url, file) as response:
             pieces = [piece async for piece in self._pieces(response)]
         try:
-            said = json.loads(b"".join(pieces)[:MAX_JSON_BYTES])
+            said = json_of(b"".join(pieces)[:MAX_JSON_BYTES])
         except ValueError:
             return None
         card = said.get("cardData") if isinstance(said, Mapping) else None

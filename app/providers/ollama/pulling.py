@@ -1,7 +1,6 @@
 """Fetching a model: the NDJSON of POST /api/pull as progress."""
 
 import contextlib
-import json
 import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from app.core.errors import (
     ServerBusy,
     ServerOutdated,
 )
+from app.core.mending import json_of
 from app.core.sse import LineSplitter
 from app.providers.deadline import StreamDeadline, Timeouts
 from app.providers.ollama.client import OllamaClient
@@ -91,7 +91,7 @@ async def _lines(
 
 def _progress(server: str, model: str, line: bytes) -> Progress:
     try:
-        said = json.loads(line)
+        said = json_of(line)
     except ValueError as error:
         raise not_the_protocol(server, model, line) from error
     if not isinstance(said, dict):

@@ -3,7 +3,6 @@
 Checked against Ollama's sources of August 2026 (api/types.go, server/routes.go).
 """
 
-import json
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +16,7 @@ from app.core.events import (
     TextDelta,
     ToolCallDelta,
 )
+from app.core.mending import json_of
 from app.core.messages import Message, alternating
 from app.core.reading import Halves, clean
 from app.core.requests import JsonSchema, ModelRequest
@@ -153,7 +153,7 @@ def _message(message: Message) -> dict[str, Any]:
 def _arguments(text: str) -> Any:
     """Ollama takes arguments as an object; what a model wrote may be broken JSON."""
     try:
-        parsed = json.loads(text or "{}")
+        parsed = json_of(text or "{}")
     except ValueError:
         return {"arguments": text}
     return parsed if isinstance(parsed, dict) else {"arguments": parsed}

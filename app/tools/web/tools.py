@@ -2,7 +2,6 @@
 members fetch a page once."""
 
 import asyncio
-import json
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from app.attachments.reading import in_own_process
 from app.completion.tokens import text_tokens
 from app.conversation.sources import described
 from app.core.errors import AttachmentRefused
+from app.core.mending import json_of
 from app.core.text import Text
 from app.core.tools import Source, Tool, ToolCaller, ToolResult, query_schema
 from app.tools.web.fetching import Fetched, Fetcher, PageRefused, host_of
@@ -91,7 +91,7 @@ class WebTools:
                     written += chunk
                     if len(written) > _BYTES:
                         raise PageRefused("the search gave an answer that is too long")
-                told = json.loads(written)
+                told = json_of(written)
                 listed, silent = told["results"], told.get("unresponsive_engines")
                 if silent and not listed:
                     why = ", ".join(f"{name}: {reason}" for name, reason in silent)

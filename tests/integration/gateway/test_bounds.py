@@ -15,7 +15,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from app.core.errors import SettingsInvalid
-from app.gateway.bodies import BodyBounds, check_structure, is_deeper
+from app.core.reading import is_deeper
+from app.gateway.bodies import BodyBounds, check_structure
 from app.gateway.errors import InvalidField
 from app.gateway.protocol import BoundedHttpProtocol, Peers
 from tests.gateway import served

@@ -7,7 +7,6 @@ only offered.
 """
 
 import itertools
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from app.conversation.language import language_of_text, words_of
 from app.conversation.modes.best_of.candidates import Candidate
 from app.conversation.modes.best_of.notes import CandidateNote, CandidateScore
 from app.conversation.modes.council.agreement import NUMBER, figure_of
+from app.core.mending import json_of
 from app.core.text import Language
 
 Veto = Literal["failed", "empty", "cut", "language", "forbidden", "structure"]
@@ -147,8 +147,8 @@ def _is_broken(text: str) -> bool:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text, strict=False)
-    except (ValueError, RecursionError):
+        json_of(text, strict=False)
+    except ValueError:
         return False
     return True
 

@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from app.core.mending import json_of
 from app.core.text import Language, Text
 
 MIN_PARTICIPANTS, MAX_PARTICIPANTS = 2, 4
@@ -96,8 +97,8 @@ def parse_participants(
     if not value.strip():
         return ()
     try:
-        listed = json.loads(value)
-    except (ValueError, RecursionError) as error:
+        listed = json_of(value)
+    except ValueError as error:
         raise ParticipantsInvalid(NOT_READABLE) from error
     if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
         raise ParticipantsInvalid(NOT_READABLE)
