@@ -136,7 +136,8 @@
 
   /* A button to copy beside the others of a question. */
   K.whenDrawn(".favorite-message", (star) => {
-    if (star.parentElement.querySelector(":scope > .k-own")) return;
+    const had = star.parentElement.querySelector(":scope > .k-own");
+    if (had) return star.after(had); // the others were drawn anew: an edit was given up
     const button = K.make("button", { type: "button", class: "k-own" }, K.icon("copy"));
     K.label(button, text().copy);
     button.addEventListener("click", async () => {
@@ -145,7 +146,20 @@
       button.setAttribute("aria-label", text().copied);
       setTimeout(() => button.setAttribute("aria-label", text().copy), 2000);
     });
-    star.after(button);
+    return star.after(button);
+  });
+
+  /* An edit begins at the question's end; given up by the keyboard, it gives the focus back to its pencil. */
+  let left = null;
+  document.addEventListener("click", ({ target, detail }) => {
+    const cancel = target.closest?.("button");
+    if (detail === 0 && cancel?.nextElementSibling?.matches(".confirm-edit")) left = cancel.closest("[data-step-type]");
+  }, true);
+  K.whenDrawn("#edit-chat-input", (edited) => edited.setSelectionRange(edited.value.length, edited.value.length));
+  K.whenDrawn(".edit-message", (pencil) => {
+    if (!left?.contains(pencil)) return;
+    left = null;
+    pencil.focus();
   });
 
   /* A button beside that of the settings opens these where tools and knowledge bases are chosen. */

@@ -360,11 +360,12 @@
     return currency === "USD" ? `${sign}${text}` : `${text} ${sign}`;
   };
 
-  /** 0.42 -> "42 %"; a share above nothing is never shown as 0. */
+  /** 0.42 -> "42 %" or "42%"; a share above nothing is never shown as 0. */
   const percent = (share) => {
     if (!known(share)) return DASH;
+    const sign = document.documentElement.lang.startsWith("en") ? "%" : "\u00a0%";
     const value = Number(share) * 100;
-    return value > 0 && value < 1 ? "<1\u00a0%" : `${Math.round(value)}\u00a0%`;
+    return (value > 0 && value < 1 ? "<1" : `${Math.round(value)}`) + sign;
   };
 
   /* Why a server does not serve, by the code of the error; and what it does while it fetches a model. */

@@ -93,7 +93,7 @@ SEARCHED = Text(
 SHARE = Text(
     ru=" · {percent} % окна модели",
     uk=" · {percent} % вікна моделі",
-    en=" · {percent} % of the window",
+    en=" · {percent}% of the window",
 )
 
 

@@ -12,7 +12,7 @@ ON_CPU = Text(ru="● загружена на CPU", uk="● завантажен
 ON_BOTH = Text(
     ru="● загружена, на GPU {share} %",
     uk="● завантажена, на GPU {share} %",
-    en="● loaded, {share} % on GPU",
+    en="● loaded, {share}% on GPU",
 )
 REFUSED = Text(
     ru="без {names}: модель этого не принимает",
