@@ -324,27 +324,63 @@ def whole_number(body: Json, name: str, minimum: int = -(2**63)) -> int | None:
     return value
 
 
-_NOT_IN_MODES = (
-    "tools",
-    "functions",
-    "stop",
-    "seed",
-    "logprobs",
-    "frequency_penalty",
-    "presence_penalty",
-    "logit_bias",
-)
+_IN_MODES = {
+    "model",
+    "messages",
+    "stream",
+    "stream_options",
+    "temperature",
+    "max_tokens",
+    "max_completion_tokens",
+    "konsilium",
+}
+_SAYS_NOTHING = {
+    "user",
+    "metadata",
+    "store",
+    "service_tier",
+    "safety_identifier",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "cache_prompt",
+    "keep_alive",
+    "tool_choice",
+    "parallel_tool_calls",
+    "top_logprobs",
+    "think",
+    "reasoning_effort",
+}
+"""What a mode keeps, and what says nothing of its answer, with tools and logprobs refused: a council
+deliberates however much thought is asked for."""
+_CHANGES_NOTHING = {
+    "top_p": 1,
+    "top_k": 0,
+    "min_p": 0,
+    "frequency_penalty": 0,
+    "presence_penalty": 0,
+    "repetition_penalty": 1,
+    "repeat_penalty": 1,
+}
+"""Values that samplers have anyway."""
 
 
 def check_mode_fields(body: Json) -> None:
     """Refuses what a council cannot keep: it would be dropped in silence. Raises InvalidField."""
-    for name in _NOT_IN_MODES:
-        if body.get(name):
-            raise InvalidField(f"`{name}` is not supported by konsilium's modes.", name)
     if _response_format(body.get("response_format")) is not None:
         raise InvalidField("konsilium's modes answer in text.", "response_format")
-    if body.get("top_p") not in (None, 1):
-        raise InvalidField("`top_p` is not supported by konsilium's modes.", "top_p")
+    for name in _not_kept(body):
+        raise InvalidField(f"`{name}` is not supported by konsilium's modes.", name)
+
+
+def _not_kept(body: Json) -> list[str]:
+    """The fields that say something which no mode keeps."""
+    known = _IN_MODES | _SAYS_NOTHING | {"response_format", *_ONE_AT_A_TIME}
+    return [name for name, value in body.items() if name not in known and _wants(name, value)]
+
+
+def _wants(name: str, value: Any) -> bool:
+    empty = value is None or value is False or value in ("", [], {})
+    return not empty and value != _CHANGES_NOTHING.get(name)
 
 
 _ONE_AT_A_TIME = ("n", "best_of", "echo")
@@ -356,7 +392,7 @@ def without_parameters(body: Json, *, mode: bool = False, legacy: bool = False) 
     format of a kind that is not known here."""
     left_out = {*_ONE_AT_A_TIME}
     if mode:
-        left_out |= {*_NOT_IN_MODES, "response_format", "top_p"}
+        left_out |= {*_not_kept(body), "response_format"}
     if legacy:
         left_out |= {"tools", "response_format"}
     try:

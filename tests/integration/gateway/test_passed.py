@@ -143,7 +143,7 @@ async def test_what_a_council_cannot_keep_is_left_out_for_those_who_say_so(house
     tool = {"type": "function", "function": {"name": "say", "parameters": {}}}
     options = {"model": "ollama/echo"}
     body = {"model": "konsilium/consultation", "messages": ASK, "konsilium": options}
-    body |= {"tools": [tool], "stop": ["x"], "seed": 5}
+    body |= {"tools": [tool], "stop": ["x"], "seed": 5, "top_k": 20}
     refused = await post(house, "/v1/chat/completions", body)
     assert refused.status_code == 400
     kept = await post(house, "/v1/chat/completions", body, x_konsilium_drop_params="true")

@@ -56,8 +56,11 @@ async def test_calls_of_tools_that_are_none_are_a_400(house, message):
     [
         {"tools": [{"type": "function", "function": {"name": "f"}}]},
         {"stop": ["x"]},
-        {"seed": 1},
+        {"seed": 0},
         {"top_p": 0.5},
+        {"top_k": 20},
+        {"repetition_penalty": 1.1},
+        {"a_field_of_next_year": 1},
         {"response_format": {"type": "json_object"}},
         {"konsilium": {"best_of_n": 99}},
         {"konsilium": {"best_of_m": 3}},
@@ -67,6 +70,22 @@ async def test_a_council_drops_nothing_in_silence(house, fields):
     answer = await post(house, asks("konsilium/best-of", **fields))
     assert answer.status_code == 400
     assert answer.json()["error"]["param"]
+
+
+async def test_a_council_takes_what_changes_nothing(house):
+    empty = {"tools": list[str](), "stop": None, "logprobs": False}
+    neutral = {"top_p": 1.0, "frequency_penalty": 0, "presence_penalty": 0.0, "n": 1}
+    told = {
+        "tool_choice": "auto",
+        "reasoning_effort": "low",
+        "user": "ann",
+        "metadata": {"a": "b"},
+        "store": True,
+    }
+    fields = empty | neutral | told
+    named = {"konsilium": {"model": "ollama/echo"}}
+    answer = await post(house, asks("konsilium/best-of", **fields, **named))
+    assert answer.status_code == 200
 
 
 async def test_a_body_may_come_as_gzip_and_never_larger_than_the_limit(house):
