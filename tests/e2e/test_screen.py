@@ -90,6 +90,7 @@ def test_a_model_among_hundreds_is_found_starred_and_chosen_by_the_keyboard(
         page.locator('#header a[href="#servers"]').click()
         cloud = page.get_by_test_id("server").nth(1)
         expect(cloud.get_by_role("listitem")).to_have_count(5)
+        assert cloud.locator(".k-url").evaluate("url => url.getClientRects().length") == 1
         more = cloud.get_by_text("Ещё 295 моделей")
         more.focus()
         page.keyboard.press("Enter")

@@ -14,7 +14,7 @@ OPTIONS: tuple[Option, ...] = (
         hint=Text(
             ru="От двух до четырёх: имя, модель, наставление. Пусто — модели подбираются сами",
             uk="Від двох до чотирьох: ім'я, модель, настанова. Порожньо — моделі добираються самі",
-            en="Two to four: a name, a model, an instruction. Empty: models are chosen by themselves",
+            en="Two to four: a name, a model, an instruction. Empty: models are picked for you",
         ),
         default="",
         lines=6,

@@ -26,7 +26,7 @@ OPTIONS: tuple[Option, ...] = (
         hint=Text(
             ru="От двух до шести: имя, модель, наставление. Пусто — подбираются сами",
             uk="Від двох до шести: ім'я, модель, настанова. Порожньо — добираються самі",
-            en="Two to six: a name, a model, an instruction. Empty: they are chosen by themselves",
+            en="Two to six: a name, a model, an instruction. Empty: they are picked for you",
         ),
         default="",
         lines=6,

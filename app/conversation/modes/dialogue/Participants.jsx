@@ -55,9 +55,9 @@ const TEXTS = {
   },
   en: {
     title: "Who takes part",
-    council: { title: "Members of the council", hint: "Two to six: they answer independently and rank each other. Without a list they are chosen by themselves.", auto: "Choose automatically", folded: "chosen automatically" },
-    compare: { title: "Whom to compare", hint: "Two to four: they answer side by side. Without a list the models are chosen by themselves.", auto: "Choose automatically", folded: "chosen automatically", add: "Add one", participant: (number) => `Answer ${number}`, prompt: "Instruction", promptHint: "For example: answer in short" },
-    consultation: { title: "Specialists", hint: "One to four: they answer each question. Without a list the coordinator chooses them, where they are needed.", auto: "Choose automatically", folded: "chosen automatically", add: "Add a specialist", participant: (number) => `Specialist ${number}`, promptHint: "For example: you are a lawyer, you know labour law" },
+    council: { title: "Members of the council", hint: "Two to six: they answer independently and rank each other. Without a list they are picked for you.", auto: "Pick for me", folded: "picked for you" },
+    compare: { title: "Whom to compare", hint: "Two to four: they answer side by side. Without a list the models are picked for you.", auto: "Pick for me", folded: "picked for you", add: "Add one", participant: (number) => `Answer ${number}`, prompt: "Instruction", promptHint: "For example: answer in short" },
+    consultation: { title: "Specialists", hint: "One to four: they answer each question. Without a list the coordinator chooses them, where they are needed.", auto: "Pick for me", folded: "picked for you", add: "Add a specialist", participant: (number) => `Specialist ${number}`, promptHint: "For example: you are a lawyer, you know labour law" },
     hint: "Two to four. They speak in turn, each under its own name.",
     presets: "Presets",
     own: "Your own",
