@@ -98,7 +98,7 @@ def test_a_question_is_copied_and_edited_by_the_keyboard_alone(page: Page):
     edit.focus()
     page.keyboard.press("Enter")
     page.locator("#edit-chat-input").fill("Второй вопрос")
-    page.keyboard.press("Enter")
+    page.keyboard.press("Control+Enter")
     expect(page.locator('[data-step-type="assistant_message"]').last).to_contain_text(
         "Второй вопрос"
     )
