@@ -155,7 +155,9 @@
     const cancel = target.closest?.("button");
     if (detail === 0 && cancel?.nextElementSibling?.matches(".confirm-edit")) left = cancel.closest("[data-step-type]");
   }, true);
-  K.whenDrawn("#edit-chat-input", (edited) => edited.setSelectionRange(edited.value.length, edited.value.length));
+  document.addEventListener("focusin", ({ target }) => {
+    if (target.id === "edit-chat-input") target.setSelectionRange(target.value.length, target.value.length);
+  });
   K.whenDrawn(".edit-message", (pencil) => {
     if (!left?.contains(pencil)) return;
     left = null;

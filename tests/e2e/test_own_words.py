@@ -88,6 +88,7 @@ def test_a_question_is_copied_and_edited_by_the_keyboard_alone(page: Page):
     edit.focus()
     expect(edit).to_be_focused()
     page.keyboard.press("Enter")
+    expect(page.locator("#edit-chat-input")).to_be_focused()
     page.keyboard.type(" не тот")
     expect(page.locator("#edit-chat-input")).to_have_value("Первый вопрос не тот")
     page.keyboard.press("Escape")
