@@ -253,7 +253,7 @@ class Draft:
                 self._held = behind[brace:] if brace >= 0 else ""
                 return "".join(shown)
             self._held = behind
-            if _MAY_BEGIN.fullmatch(behind):
+            if len(behind) <= PREFACE and _MAY_BEGIN.fullmatch(behind):
                 return "".join(shown)
             mark = re.match(r"`+|.", behind)
             shown.append(behind[: mark.end() if mark else 1])

@@ -19,7 +19,8 @@ _KEY = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _PLAIN = re.compile(r'[^"\\]+')
 _HEX = re.compile(r"[0-9a-fA-F]{4}")
 LONGEST_SCALAR = 1_000
-"""Characters: what goes on without an end is no number, and is not looked for its end at every piece."""
+"""Characters: what goes on without an end is no number, no key and no blank before the first brace, and is
+not looked through at every piece."""
 _SCALAR = re.compile(r"[^\s,}\]]+(?=[\s,}\]])")
 _STRUCTURE = re.compile(r'["\\{}\[\]]')
 _ESCAPES = {
@@ -61,7 +62,7 @@ class PartialObject:
         fence = _FENCE.match(start)
         if fence is not None:
             start = start[fence.end() :]
-        if not start or "```".startswith(start):
+        if (not start or "```".startswith(start)) and len(self._rest) <= LONGEST_SCALAR:
             return False
         if not start.startswith("{"):
             self.state, self._step = "not_json", None
@@ -80,7 +81,7 @@ class PartialObject:
             return self._break()
         key = _KEY.match(self._rest, self._at)
         if key is None:
-            return False
+            return self._break() if len(self._rest) - self._at > LONGEST_SCALAR else False
         self._key, self._at, self._step = _whole(key.group()), key.end(), self._colon
         return True
 

@@ -5,10 +5,12 @@ import json
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import app
+from app.conversation.answer import Draft
 from app.conversation.compression.summary import parse
 from app.conversation.modes.dialogue.ending import (
     _AGREES,
@@ -18,6 +20,7 @@ from app.conversation.modes.dialogue.ending import (
     is_closing,
     may_close,
 )
+from app.conversation.partial_json import PartialObject
 from app.conversation.structured import json_in
 from app.core.mending import DEEPEST, json_of, mended, object_in
 from app.core.reading import is_deeper
@@ -92,6 +95,29 @@ def test_what_models_write_for_arguments_is_an_object():
     assert object_in("{'a': 'it''s'}") != {}
     assert object_in("[1]") == {}
     assert object_in("call me") == {}
+
+
+class Mute:
+    """A step that nobody reads."""
+
+    def replace(self, text):
+        pass
+
+    note = replace
+
+
+@pytest.mark.parametrize(
+    "begun", ["", "<think>", '{"', '{"title": "x", "message": ', "```", '{ "a": [1']
+)
+@pytest.mark.parametrize("unit", [" ", "\n", "a", "\\", "["])
+def test_what_comes_letter_by_letter_is_looked_through_once(begun, unit):
+    start = time.process_time()
+    mute: Any = Mute()
+    for feed in (PartialObject().feed, Draft(mute).visible):
+        feed(begun)
+        for _ in range(20_000):
+            feed(unit)
+    assert time.process_time() - start < 1
 
 
 def test_a_word_without_end_is_none_that_parts():
