@@ -71,8 +71,8 @@ def _parameters(xllamacpp: Any, start: Start) -> Any:
     parameters.port = 0
     parameters.n_ctx = start.window * start.slots
     parameters.n_parallel = start.slots
-    threads = max(1, (os.cpu_count() or 2) - 1)  # one core is the app's
-    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
+    parameters.cpuparams.n_threads = threads_of(cores())
+    parameters.cpuparams_batch.n_threads = threads_of(cores())
     parameters.warmup = False  # the first question warms it
     if start.exact:
         parameters.sampling.temp, parameters.sampling.penalty_repeat = 0.0, REPEAT_PENALTY
@@ -80,6 +80,18 @@ def _parameters(xllamacpp: Any, start: Start) -> Any:
     parameters.ui = False
     parameters.endpoint_slots = False
     return parameters
+
+
+def cores() -> int:
+    """Those that this process may run on: a container has fewer than its machine."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def threads_of(cores: int) -> int:
+    """How many of so many cores the model takes: one is the app's."""
+    return max(1, cores - 1)
 
 
 def _end_with_stdin() -> None:
