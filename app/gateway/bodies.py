@@ -67,9 +67,10 @@ class BodyBounds:
         try:
             await self._app(scope, exchange.receive, exchange.send)
         except Exception as error:
-            if not exchange.refused:
+            if not (exchange.refused or exchange.left):
                 raise
-            log.info("%s %s: refused (%s)", scope["method"], scope["path"], type(error).__name__)
+            why = "refused" if exchange.refused else "the client left"
+            log.info("%s %s: %s (%s)", scope["method"], scope["path"], why, type(error).__name__)
 
 
 TOO_LARGE = "The request's body is too large."
@@ -96,6 +97,8 @@ class _BoundedExchange:
     ) -> None:
         self.limit = limit
         self.refused = False
+        self.left = False
+        """Whether the client was gone before its body was whole: not every app knows what to do then."""
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -117,6 +120,7 @@ class _BoundedExchange:
             slow = "The request's body did not come in time."
             await self.refuse(_refusal(408, "request_timeout", slow))
             return {"type": "http.disconnect"}
+        self.left = message["type"] == "http.disconnect"
         self._read += len(message.get("body", b""))
         self._whole = not message.get("more_body", False)
         if self._read > self.limit:

@@ -7,12 +7,14 @@ from collections.abc import AsyncGenerator
 from typing import Any
 from urllib.parse import urlsplit
 
+import engineio
 import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from starlette.types import Message
 
 from app.core.errors import SettingsInvalid
 from app.core.reading import is_deeper
@@ -63,6 +65,23 @@ async def test_a_body_over_the_bound_of_its_route_is_refused_whatever_its_coding
         fits = await client.request(method, "/large", content=_chunks(64))
         assert fits.json() == {"size": 64 * KILOBYTE}
         assert (await client.get("/small")).json() == {"size": 0}
+
+
+async def test_a_page_that_leaves_before_its_request_is_heard_is_no_fault() -> None:
+    """engine.io 4 takes it for a request without a method."""
+    bounds = BodyBounds(engineio.ASGIApp(engineio.AsyncServer(async_mode="asgi")), lambda path: 9)
+    heard: list[Message] = []
+
+    async def left() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def hear(message: Message) -> None:
+        heard.append(message)
+
+    query = b"EIO=4&transport=polling"
+    scope = {"type": "http", "path": "/engine.io/", "query_string": query, "headers": []}
+    await bounds({**scope, "method": "GET"}, left, hear)
+    assert heard == []
 
 
 async def test_an_endless_body_is_cut_off_at_the_bound_and_not_read_to_its_end() -> None:
