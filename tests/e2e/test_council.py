@@ -108,6 +108,7 @@ def test_models_talk_and_a_word_put_in_enters_the_conversation(page: Page, ollam
     ask(page, "Нужны ли городам трамваи?")
     controls = page.get_by_test_id("dialogue")
     expect(controls).to_be_visible()
+    expect(page.locator(ANSWER).filter(has_text="Привет").first).to_be_visible()
     controls.get_by_role("textbox").fill("А как же автобусы?")
     controls.get_by_role("button", name="Вставить слово").click()
     ollama_log.hurry()

@@ -20,7 +20,9 @@ from tests.e2e.conftest import (
     picture,
     press,
 )
+from tests.waiting import wait_until
 
+AT_THE_TOP = "step => step.closest('.overflow-y-auto').scrollTop < 20"
 VIEW = '[data-step-type="user_message"]'
 LEFT_BELOW = """(question) => {
   const view = question.closest(".overflow-y-auto");
@@ -65,10 +67,14 @@ def test_a_reader_who_scrolled_up_stays_there(page: Page, ollama_log: ServerLog)
         timeout=60_000,
     )
     page.locator('[data-step-type="assistant_message"]').last.hover()
-    page.mouse.wheel(0, -2000)
-    page.wait_for_function(
-        "() => document.querySelector('[data-step-type]').closest('.overflow-y-auto').scrollTop < 20"
-    )
+
+    def scrolled_up() -> bool:
+        """By wheel, and again where a busy page lost it, as a person would."""
+        page.mouse.wheel(0, -2000)
+        page.wait_for_timeout(500)
+        return bool(page.locator("[data-step-type]").first.evaluate(AT_THE_TOP))
+
+    wait_until(scrolled_up, within=30)
     ollama_log.hurry()
     expect(metrics(page)).to_have_count(1, timeout=60_000)
     card = metrics(page).element_handle()
