@@ -19,6 +19,7 @@ from app.core.turns import HistoryMessage
 from app.core.usage import Outcome, Purpose
 from tests.answers import MemoryDocuments
 from tests.dialogues import Talk, dialogue, honest, liar, noted, planted_facts, whole
+from tests.waiting import until
 
 FACTS = planted_facts()
 TALK = dialogue(16, FACTS)
@@ -181,10 +182,9 @@ async def test_an_edit_during_the_summary_voids_it():
     for question, answer in TALK[:5]:
         await talk.turn(question, answer)
     notes = json.dumps({"goal": "g", "facts": ["size of the cache: 512 MB"], "course": "c"})
-    talk.models.scripts["small"] = [timedelta(seconds=0.01), notes]
+    talk.models.scripts["small"] = [timedelta(seconds=0.5), notes]
     await talk.turn(*TALK[5], wait=False)
-    await asyncio.sleep(0.002)
-    assert talk.models.open == 1
+    await until(lambda: talk.models.open == 1)
     talk.history[2] = replace(talk.history[2], text="Something quite different.")
     await talk.compressor.idle()
     assert blocks_of(talk) == ()
