@@ -119,7 +119,7 @@ class KeyRing:
         """The live key of that secret, or None.
 
         Waits for the store only where nothing is known (lately, the store being away), or the secret is
-        not but looks like one of ours: it may be new.
+        not but looks like one of ours: it may be new, since the store was last asked, too.
         """
         age = time.monotonic() - self._checked
         if age > STALE_SECONDS:

@@ -262,9 +262,8 @@ class TurnState:
                 step.call = next((call for call in calls if call.step_id == step.id), None)
         if error is not None:
             self._say_error(error)
-        elif (
-            outcome is Outcome.STOPPED and not self.steps
-        ):  # else nothing under the question would tell
+        elif outcome is Outcome.STOPPED and not self.steps:
+            # Else nothing under the question would tell.
             self._say(ErrorNote("stopped")).outcome = Outcome.STOPPED
         self._measure(calls)
         titles = (step.notes.get(TitleNote) for step in self.steps.values())

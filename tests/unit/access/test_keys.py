@@ -58,13 +58,13 @@ async def test_a_new_key_works_at_once_and_a_revoked_one_no_more():
         await ring.revoke("ci")
 
 
-async def test_a_key_made_and_revoked_by_another_process_is_noticed_within_seconds():
+async def test_a_key_made_by_another_process_works_at_once_and_one_it_revokes_no_more_within_seconds():
     store = MemoryKeys()
     here, elsewhere = KeyRing(store), KeyRing(store)
     key, secret = new_key("ci", "u")
     assert await here.find("sk-unknown") is None
     await elsewhere.add(key)
-    await until(lambda: here.find(secret), within=2)
+    assert await here.find(secret)  # though the store was asked a moment before it was made
     await elsewhere.revoke(key.id)
 
     async def forgotten():
