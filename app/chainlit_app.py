@@ -15,7 +15,7 @@ from app.attachments import AttachmentLimits
 from app.bootstrap import build
 from app.cli.terminal import end_in_words
 from app.conversation.modes import ELEMENTS, MODES
-from app.gateway.app import InFront, body_limits
+from app.gateway.app import InFront, body_limits, too_large
 from app.gateway.bodies import BodyBounds
 from app.gateway.dashboard import dashboard_router
 from app.gateway.health import health
@@ -116,8 +116,10 @@ server.put_around(
 server.put_around(InFront, gateway=app.gateway, root=root)
 taking = files.uploads(limits, root) | knowledge.uploads(root) | imports.uploads(root)
 most = body_limits(root, {path: upload.bytes for path, upload in taking.items()})
-too_large = files.too_large(taking, language)
-server.put_around(BodyBounds, limit=most, too_large=too_large)  # the last added is the first asked
+of_uploads, of_gateway = files.too_large(taking, language), too_large(root)
+server.put_around(  # the last added is the first asked
+    BodyBounds, limit=most, too_large=lambda scope: of_uploads(scope) or of_gateway(scope)
+)
 naming = header if mode == "header" else None
 bound_connections(settings.shutdown_grace_seconds, settings.trusted_proxies, naming)
 who = signed_in(people, local=local)

@@ -14,10 +14,11 @@ import uvicorn
 from app.access.origins import require_loopback
 from app.bootstrap import Application, build
 from app.cli.terminal import Terminal
-from app.gateway.app import is_under
+from app.gateway.app import body_limit, is_under, too_large
 from app.gateway.bodies import BodyBounds
+from app.gateway.errors import WrongMethod
 from app.gateway.health import health
-from app.gateway.http import MAX_BODY_BYTES, App, Exchange, Receive, Scope, Send
+from app.gateway.http import App, Exchange, Receive, Scope, Send
 from app.gateway.protocol import bound_connections
 from app.settings import Settings, load_settings
 from app.storage.migrations import apply
@@ -81,7 +82,7 @@ def application() -> App:
     access = logging.getLogger("uvicorn.access")  # a line a request costs as much as the request
     access.handlers.clear()
     access.propagate = False
-    return BodyBounds(_Alone(built), lambda path: MAX_BODY_BYTES)
+    return BodyBounds(_Alone(built), body_limit, too_large=too_large())
 
 
 class _Alone:
@@ -100,10 +101,16 @@ class _Alone:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http" and is_under(scope["path"], "/health"):
-            status, body = await health(self._application.storage.keys, self._application.models)
-            await Exchange(scope, receive, send).reply_json(body, status)
+            await self._health(Exchange(scope, receive, send))
         else:
             await self._application.gateway(scope, receive, send)
+
+    async def _health(self, x: Exchange) -> None:
+        if x.method not in ("GET", "HEAD"):
+            await x.reply_error(WrongMethod(x.method, x.path, ("GET",)))
+            return
+        status, body = await health(self._application.storage.keys, self._application.models)
+        await x.reply_json(body, status)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

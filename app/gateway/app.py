@@ -4,24 +4,30 @@ import logging
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
+from starlette.responses import JSONResponse, Response
+
 from app.core.errors import KonsiliumError, StorageUnavailable
 from app.core.requests import request_id, trace
 from app.gateway.anthropic.face import Messages, TokenCounts
 from app.gateway.anthropic.face import error_body as anthropic_error
+from app.gateway.bodies import TOO_LARGE
 from app.gateway.completions import Completions
-from app.gateway.errors import HttpError, NoSuchPath, WrongMethod, answer_to
+from app.gateway.errors import BodyTooLarge, HttpError, NoSuchPath, WrongMethod, answer_to
 from app.gateway.health import Metrics
 from app.gateway.http import (
     CORS,
     MAX_BODY_BYTES,
     App,
     ClientGone,
+    ErrorForm,
     Exchange,
     Message,
     Receive,
     Scope,
     Send,
     meant,
+    openai_error,
+    request_id_of,
 )
 from app.gateway.ollama.face import error_body as ollama_error
 from app.gateway.ollama.routes import OllamaApi
@@ -29,7 +35,7 @@ from app.gateway.openai.catalogue import Catalogue
 from app.gateway.openai.embeddings import Embeddings
 from app.gateway.openai.face import ChatCompletions, LegacyCompletions
 from app.gateway.openai.modes import ModeModels
-from app.gateway.openai.passed import PASSED, Passed
+from app.gateway.openai.passed import FORMS, MAX_AUDIO_BYTES, PASSED, Passed
 from app.gateway.responses.face import InputTokens, OneResponse, Responses
 from app.gateway.responses.kept import KeptResponses
 from app.gateway.services import GatewayServices
@@ -40,6 +46,7 @@ Route = Callable[[Exchange], Awaitable[None]]
 _OURS = ("/v1", "/api", "/ollama", "/metrics")
 _OLLAMAS_CHAT = "/api/chat"
 """Both Ollama and we have such a path."""
+_AUDIO = frozenset(f"/v1{path}" for path in FORMS)
 _ROUTES_OF_ONE = re.compile(r"(/v1/[a-z]+)/.+")
 """The path of one object, whose id may itself hold slashes."""
 _ALLOWED = (
@@ -88,8 +95,8 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise NotImplementedError(f"no {scope['type']} here")
-        if scope["path"].startswith("/ollama/v1/"):  # Ollama speaks OpenAI's protocol, too
-            scope = {**scope, "path": scope["path"].removeprefix("/ollama")}
+        if (path := _as_served(scope["path"])) != scope["path"]:
+            scope = {**scope, "path": path}
         x = Exchange(scope, receive, send)
         token = request_id.set(x.request_id)
         traced = trace.set(x.trace) if b"traceparent" in x.headers else None
@@ -104,7 +111,8 @@ class Gateway:
             elif x.method == "POST" and x.path == _OLLAMAS_CHAT:
                 await self._chat(scope, receive, send)
             else:
-                await self.rest(scope, receive, _readable_elsewhere(send))
+                asked = "GET" if x.method == "HEAD" else x.method  # the server leaves the body out
+                await self.rest({**scope, "method": asked}, receive, _readable_elsewhere(send))
         finally:
             request_id.reset(token)
             if traced is not None:
@@ -127,11 +135,9 @@ class Gateway:
             await self.rest(scope, replaying, _readable_elsewhere(send))
 
     async def _serve(self, x: Exchange, route: Route | None = None) -> None:
-        if is_under(x.path, "/v1/messages") or b"anthropic-version" in x.headers:
-            x.errors = anthropic_error
+        x.errors = _error_form(x.path, x.headers)
+        if x.errors is anthropic_error:
             x.extra.append((b"request-id", x.request_id.encode()))
-        elif is_under(x.path, "/ollama") or is_under(x.path, "/api"):
-            x.errors = ollama_error
         try:
             await (route or self._route(x))(x)
         except ClientGone:
@@ -149,9 +155,9 @@ class Gateway:
         if methods is not None:
             if x.method in methods:
                 return methods[x.method]
-            if x.method == "HEAD":
-                return methods.get("GET", _head)
-            raise WrongMethod(f"{x.method} is not allowed on {path}.")
+            if x.method == "HEAD" and "GET" in methods:
+                return methods["GET"]  # of whose answer the server sends the headers alone
+            raise WrongMethod(x.method, path, methods)
         raise NoSuchPath(f"Unknown path: {x.method} {x.path}.{meant(path)}")
 
     async def drain(self, timeout: float) -> None:
@@ -209,10 +215,46 @@ def body_limits(root: str, uploads: Mapping[str, int]) -> Callable[[str], int]:
     def limit(path: str) -> int:
         if path in uploads:
             return uploads[path]
-        ours = any(is_under(path.removeprefix(root), each) for each in _OURS)
-        return MAX_BODY_BYTES if ours else OTHER_BODY_BYTES
+        below = path.removeprefix(root)
+        ours = any(is_under(below, each) for each in _OURS)
+        return body_limit(below) if ours else OTHER_BODY_BYTES
 
     return limit
+
+
+def body_limit(path: str) -> int:
+    """The bytes that a path of ours may be sent."""
+    return MAX_AUDIO_BYTES if path.removeprefix("/ollama").rstrip("/") in _AUDIO else MAX_BODY_BYTES
+
+
+def too_large(root: str = "") -> Callable[[Scope], Response | None]:
+    """What is answered where a path of ours is sent more, in the form of the protocol that is asked; None for
+    other paths."""
+
+    def answer(scope: Scope) -> Response | None:
+        path = scope["path"].removeprefix(root)
+        if not any(is_under(path, each) for each in _OURS):
+            return None
+        path, headers = _as_served(path), dict(scope["headers"])
+        refusal = answer_to(BodyTooLarge(f"{TOO_LARGE} It may have {body_limit(path)} bytes."))
+        response = JSONResponse(_error_form(path, headers)(refusal), refusal.status)
+        response.raw_headers += [*CORS, (b"x-request-id", request_id_of(headers).encode())]
+        return response
+
+    return answer
+
+
+def _as_served(path: str) -> str:
+    """Ollama speaks OpenAI's protocol, too."""
+    return path.removeprefix("/ollama") if path.startswith("/ollama/v1/") else path
+
+
+def _error_form(path: str, headers: Mapping[bytes, bytes]) -> ErrorForm:
+    if is_under(path, "/v1/messages") or b"anthropic-version" in headers:
+        return anthropic_error
+    if is_under(path, "/ollama") or is_under(path, "/api"):
+        return ollama_error
+    return openai_error
 
 
 def log_failure(error: Exception, x: Exchange) -> None:

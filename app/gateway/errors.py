@@ -6,6 +6,7 @@ say `x-should-retry: false`.
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -66,6 +67,12 @@ class WrongMethod(HttpError):
     status = 405
     code = "method_not_allowed"
 
+    def __init__(self, method: str, path: str, allowed: Iterable[str]) -> None:
+        super().__init__(f"{method} is not allowed on {path}.")
+        methods = {*allowed, "OPTIONS"}
+        self.allowed = tuple(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+        """What the path may be asked by instead."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -79,6 +86,8 @@ class Answer:
     retry: bool | None = None
     """False: say that trying again does not help. None: leave it to the status."""
     retry_after: float | None = None
+    allowed: tuple[str, ...] = ()
+    """The methods of a path that was asked by another one."""
 
     @property
     def envelope(self) -> dict[str, Any]:
@@ -99,8 +108,10 @@ class Answer:
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """`retry-after` and `x-should-retry`, where there is something to say."""
+        """`retry-after`, `x-should-retry` and `allow`, where there is something to say."""
         headers = []
+        if self.allowed:
+            headers.append((b"allow", ", ".join(self.allowed).encode()))
         if self.retry_after is not None:
             headers.append((b"retry-after", str(max(1, math.ceil(self.retry_after))).encode()))
         if self.retry is not None:
@@ -197,7 +208,10 @@ _OWN_WORDS = (e.WrongKey, e.ModelNotFound)
 def answer_to(error: BaseException) -> Answer:
     """The answer to an error; an unknown exception is a 500 that tells nothing."""
     if isinstance(error, HttpError):
-        return Answer(error.status, error.type, error.detail, error.code, error.param)
+        allowed = error.allowed if isinstance(error, WrongMethod) else ()
+        return Answer(
+            error.status, error.type, error.detail, error.code, error.param, allowed=allowed
+        )
     if not isinstance(error, KonsiliumError):
         return ANSWERS[KonsiliumError]
     kind = next(cls for cls in type(error).__mro__ if cls in ANSWERS)

@@ -7,7 +7,6 @@ from typing import Any
 from app.core.errors import StorageUnavailable
 from app.core.ports import KeyStore, Models
 from app.gateway.access import Authenticator, has_secret
-from app.gateway.errors import WrongMethod
 from app.gateway.http import Exchange
 
 DATABASE_SECONDS = 3.0
@@ -50,8 +49,6 @@ class Metrics:
         self._content_type = content_type.encode()
 
     async def __call__(self, x: Exchange) -> None:
-        if x.method not in ("GET", "HEAD"):
-            raise WrongMethod(f"{x.method} is not allowed on {x.path}.")
         if has_secret(x) or not self._authenticator.from_here(x):
             await self._authenticator.caller(x, cookies=True)
         await x.reply(200, self._exposition(), content_type=self._content_type)

@@ -223,7 +223,7 @@ def health_router(check: Callable[[], Awaitable[tuple[int, dict[str, Any]]]]) ->
     """`/health`: Chainlit's own says "ok" whatever the database says."""
     router = APIRouter(prefix=config.run.root_path)
 
-    @router.get("/health", include_in_schema=False)
+    @router.api_route("/health", methods=["GET", "HEAD"], include_in_schema=False)
     async def health() -> JSONResponse:
         status, body = await check()
         return JSONResponse(body, status)

@@ -276,7 +276,10 @@ async def test_a_client_that_leaves_a_council_ends_it(house):
         ("GET", "/v1/embeddings", 405),
         ("OPTIONS", "/v1/chat/completions", 204),
         ("HEAD", "/v1/models", 200),
-        ("HEAD", "/v1/chat/completions", 200),
+        ("HEAD", "/", 200),
+        ("HEAD", "/ollama", 200),
+        ("HEAD", "/v1/chat/completions", 405),
+        ("HEAD", "/v1/nothing", 404),
     ],
 )
 async def test_paths_and_methods_are_answered_in_json_with_cors(house, method, path, status):
@@ -284,8 +287,24 @@ async def test_paths_and_methods_are_answered_in_json_with_cors(house, method, p
         answer = await http.request(method, house.url + path)
     assert answer.status_code == status
     assert answer.headers["access-control-allow-origin"] == "*"
-    if status >= 400:
+    if status >= 400 and method != "HEAD":
         assert answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("HEAD", "/v1/chat/completions", "OPTIONS, POST"),
+        ("GET", "/v1/messages", "OPTIONS, POST"),
+        ("POST", "/v1/models/gpu/echo", "GET, HEAD, OPTIONS"),
+        ("PUT", "/v1/responses/resp_1", "DELETE, GET, HEAD, OPTIONS, POST"),
+        ("GET", "/ollama/api/delete", "DELETE, OPTIONS"),
+    ],
+)
+async def test_a_wrong_method_is_told_the_right_ones(house, method, path, allowed):
+    async with httpx.AsyncClient() as http:
+        answer = await http.request(method, house.url + path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
 
 async def test_a_body_over_the_limit_is_a_413_whether_it_says_its_length_or_not(house):

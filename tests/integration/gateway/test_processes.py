@@ -62,6 +62,26 @@ def alone(folder: Path, upstream: str) -> Process:
     return Process(command, url, environment, folder / "gateway.log", "/health")
 
 
+async def files_may_be_larger_than_questions(http: httpx.AsyncClient, headers: dict[str, str]):
+    large = b"x" * (33 * 1024 * 1024)
+    heard = await http.post(
+        "/v1/audio/transcriptions",
+        headers=headers,
+        data={"model": "gpu/echo"},
+        files={"file": large},
+    )
+    assert heard.json()["text"], "sound may have 64 MB"
+    anthropic = await http.post("/v1/messages", headers=headers, content=large)
+    assert anthropic.json()["error"]["type"] == "request_too_large"
+    ollama = await http.post("/ollama/api/chat", headers=headers, content=large)
+    assert isinstance(ollama.json()["error"], str)
+    openai = await http.post("/ollama/v1/chat/completions", headers=headers, content=large)
+    assert openai.json()["error"]["code"] == "request_too_large"
+    for refused in (anthropic, ollama, openai):
+        assert refused.status_code == 413
+        assert refused.headers["access-control-allow-origin"] == "*"
+
+
 @pytest.mark.slow
 async def test_workers_share_keys_and_limits_and_a_stop_lets_streams_finish(tmp_path):
     sim = simulator("openai", tmp_path, "len-40+paced-50ms", "echo")
@@ -74,6 +94,9 @@ async def test_workers_share_keys_and_limits_and_a_stop_lets_streams_finish(tmp_
             headers = {"authorization": f"Bearer {secret}"}
             async with httpx.AsyncClient(base_url=process.url, timeout=30) as http:
                 assert (await http.get("/health")).json()["status"] == "ok"
+                assert (await http.head("/health")).status_code == 200
+                assert (await http.post("/health")).headers["allow"] == "GET, HEAD, OPTIONS"
+                await files_may_be_larger_than_questions(http, headers)
                 assert "konsilium_turns_running 0" in (await http.get("/metrics")).text
                 proxied = {"x-forwarded-for": "203.0.113.5"}
                 assert (await http.get("/metrics", headers=proxied)).status_code == 401
@@ -126,6 +149,9 @@ async def test_in_the_app_the_gateway_stands_before_chainlit(tmp_path):
                 assert said.json()["response"] == "Привіт"
                 assert (await http.get("/api/chats")).json()["chats"][0]["title"] == "Привіт"
                 assert (await http.get("/api/nothing")).status_code == 404
+                assert (await http.head("/api/chats")).status_code == 200
+                assert (await http.head("/health")).status_code == 200
+                await files_may_be_larger_than_questions(http, {})
             proxied = {"x-forwarded-for": "203.0.113.5"}
             create = ("keys", "create", "--name", "prometheus")
             secret = await asyncio.to_thread(administer, dict(app.environment), *create)
