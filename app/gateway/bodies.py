@@ -15,10 +15,10 @@ log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 30.0
 """Between two pieces of a body; a sender that is slower has gone, or means harm."""
-LINGER_BYTES = 8 * 1024 * 1024
-LINGER_SECONDS = 2.0
-"""What is still taken, and thrown away, of a body that is refused: a client that finds its connection
-reset while it sends does not read why."""
+LINGER_BYTES = 64 * 1024 * 1024
+LINGER_SECONDS = 5.0
+"""What is still taken, and thrown away, of a body that is refused, once the answer is on its way: many clients
+read nothing before they have sent all, and one that finds its connection reset meanwhile never does."""
 MAX_DEPTH = 64
 MAX_CONTAINERS = 50_000
 """Objects and arrays in one JSON body: 10,000 messages with parts have about 30,000."""
@@ -40,6 +40,7 @@ class BodyBounds:
         limit: Callable[[str], int],
         *,
         idle_s: float = IDLE_SECONDS,
+        linger_bytes: int = LINGER_BYTES,
         too_large: Callable[[Scope], Response | None] = lambda scope: None,
     ) -> None:
         """`limit` tells the bytes that a path may be sent, `too_large` the answer where it is sent more,
@@ -47,6 +48,7 @@ class BodyBounds:
         self._app = app
         self._limit = limit
         self._idle_s = idle_s
+        self._linger_bytes = linger_bytes
         self._too_large = too_large
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +61,13 @@ class BodyBounds:
             )
             return
         exchange = _BoundedExchange(
-            scope, receive, send, self._limit(scope["path"]), self._idle_s, self._too_large
+            scope,
+            receive,
+            send,
+            self._limit(scope["path"]),
+            self._idle_s,
+            self._linger_bytes,
+            self._too_large,
         )
         if _announced(scope) > exchange.limit:
             await exchange.refuse_size(linger=not _waits(scope))
@@ -93,6 +101,7 @@ class _BoundedExchange:
         send: Send,
         limit: int,
         idle_s: float,
+        linger_bytes: int = 0,
         too_large: Callable[[Scope], Response | None] = lambda scope: None,
     ) -> None:
         self.limit = limit
@@ -103,6 +112,7 @@ class _BoundedExchange:
         self._receive = receive
         self._send = send
         self._idle_s = idle_s
+        self._linger_bytes = linger_bytes
         self._too_large = too_large
         self._read = 0
         self._whole = False
@@ -141,16 +151,22 @@ class _BoundedExchange:
         self.refused = True
         if self._started:
             return
-        if linger:
-            await self._throw_away_the_rest()
         answer.headers["connection"] = "close"
-        await answer(self._scope, self._receive, self._send)
+        await answer(self._scope, self._receive, self._said_first if linger else self._send)
+
+    async def _said_first(self, message: Message) -> None:
+        """The end of the answer closes the connection: it waits for the rest of the body."""
+        if message["type"] == "http.response.body":
+            await self._send({**message, "more_body": True})
+            await self._throw_away_the_rest()
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
+        await self._send(message)
 
     async def _throw_away_the_rest(self) -> None:
         taken = 0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LINGER_SECONDS):
-                while taken < LINGER_BYTES:
+                while taken < self._linger_bytes:
                     message = await self._receive()
                     if not message.get("more_body", False):
                         return

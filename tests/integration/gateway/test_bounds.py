@@ -18,7 +18,7 @@ from starlette.types import Message
 
 from app.core.errors import SettingsInvalid
 from app.core.reading import is_deeper
-from app.gateway.bodies import BodyBounds, check_structure
+from app.gateway.bodies import LINGER_BYTES, BodyBounds, check_structure
 from app.gateway.errors import InvalidField
 from app.gateway.protocol import BoundedHttpProtocol, Peers
 from tests.gateway import served
@@ -33,11 +33,16 @@ async def _size(request: Request) -> JSONResponse:
 
 @contextlib.asynccontextmanager
 async def bounded(
-    idle_s: float = 5.0, http: type[asyncio.Protocol] = BoundedHttpProtocol
+    idle_s: float = 5.0,
+    http: type[asyncio.Protocol] = BoundedHttpProtocol,
+    linger_bytes: int = LINGER_BYTES,
 ) -> AsyncGenerator[str, None]:
     app = Starlette(routes=[Route("/{path:path}", _size, methods=["GET", "POST", "PUT"])])
     bounds = BodyBounds(
-        app, lambda path: 64 * KILOBYTE if path == "/large" else KILOBYTE, idle_s=idle_s
+        app,
+        lambda path: 64 * KILOBYTE if path == "/large" else KILOBYTE,
+        idle_s=idle_s,
+        linger_bytes=linger_bytes,
     )
     async with served(bounds, http=http) as url:
         yield url
@@ -67,6 +72,23 @@ async def test_a_body_over_the_bound_of_its_route_is_refused_whatever_its_coding
         assert (await client.get("/small")).json() == {"size": 0}
 
 
+@pytest.mark.parametrize("coding", ["its length", "chunks"])
+async def test_who_sends_all_before_reading_is_told_that_it_was_too_much(coding: str) -> None:
+    body = b"x" * (40 * KILOBYTE * KILOBYTE)
+    head = b"POST /small HTTP/1.1\r\nHost: x\r\n"
+    length = b"Content-Length: %d\r\n\r\n" % len(body)
+    chunks = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(body)
+    async with bounded() as url:
+        reader, writer = await _connect(url)
+        writer.write(head + (length if coding == "its length" else chunks) + body)
+        await writer.drain()
+        writer.write(b"" if coding == "its length" else b"\r\n0\r\n\r\n")
+        await writer.drain()
+        async with asyncio.timeout(10):
+            assert b" 413 " in await reader.read()
+        writer.close()
+
+
 async def test_a_page_that_leaves_before_its_request_is_heard_is_no_fault() -> None:
     """engine.io 4 takes it for a request without a method."""
     bounds = BodyBounds(engineio.ASGIApp(engineio.AsyncServer(async_mode="asgi")), lambda path: 9)
@@ -85,7 +107,7 @@ async def test_a_page_that_leaves_before_its_request_is_heard_is_no_fault() -> N
 
 
 async def test_an_endless_body_is_cut_off_at_the_bound_and_not_read_to_its_end() -> None:
-    async with bounded() as url:
+    async with bounded(linger_bytes=8 * KILOBYTE * KILOBYTE) as url:
         reader, writer = await _connect(url)
         writer.write(b"POST /small HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
         answer = asyncio.create_task(reader.read())

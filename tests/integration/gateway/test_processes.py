@@ -96,7 +96,6 @@ async def test_workers_share_keys_and_limits_and_a_stop_lets_streams_finish(tmp_
                 assert (await http.get("/health")).json()["status"] == "ok"
                 assert (await http.head("/health")).status_code == 200
                 assert (await http.post("/health")).headers["allow"] == "GET, HEAD, OPTIONS"
-                await files_may_be_larger_than_questions(http, headers)
                 assert "konsilium_turns_running 0" in (await http.get("/metrics")).text
                 proxied = {"x-forwarded-for": "203.0.113.5"}
                 assert (await http.get("/metrics", headers=proxied)).status_code == 401
@@ -115,6 +114,7 @@ async def test_workers_share_keys_and_limits_and_a_stop_lets_streams_finish(tmp_
                 both = partial(all_say, process.url, f"{finished} {float(answered)}")
                 await until(both, within=30)
                 assert set(statuses) <= {200, 429}
+                await files_may_be_larger_than_questions(http, headers)
                 await asyncio.to_thread(administer, environment, "keys", "revoke", "b")
                 async with http.stream(
                     "POST", "/v1/chat/completions", json=SLOW, headers=headers
