@@ -9,6 +9,17 @@
     /* Storage is closed to us (private mode): the page keeps its default theme. */
   }
 
+  /* Chainlit asks the system once, as the page opens; at dusk the page goes on following it. */
+  const system = window.matchMedia("(prefers-color-scheme: dark)");
+  system.addEventListener("change", () => {
+    if (!inChat || localStorage.getItem("vite-ui-theme") !== "system") return;
+    const page = document.documentElement;
+    const name = system.matches ? "dark" : "light";
+    page.classList.remove("light", "dark");
+    page.classList.add(name);
+    for (const [variable, value] of Object.entries(window.theme?.[name] ?? {})) page.style.setProperty(variable, value);
+  });
+
   /* What the page does by itself and the server should know goes through the chat's own socket. */
   const tell = (message) => window.postMessage({ konsilium: message }, window.location.origin);
 

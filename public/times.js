@@ -20,7 +20,7 @@
     let past = (moment - Date.now()) / 1000;
     if (past > -45) return K.format("RelativeTimeFormat", lang(), { numeric: "auto" }).format(0, "second");
     for (const [unit, size] of STEPS) {
-      if (past > -size) return K.format("RelativeTimeFormat", lang(), { numeric: "auto" }).format(Math.min(-1, Math.round(past)), unit);
+      if (past > -size) return K.format("RelativeTimeFormat", lang(), { numeric: "auto" }).format(Math.min(-1, Math.trunc(past)), unit);
       past /= size;
     }
     const year = moment.getFullYear() === new Date().getFullYear() ? undefined : "numeric";

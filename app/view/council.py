@@ -23,12 +23,20 @@ from app.conversation.modes.dialogue import (
     parse_participants,
     written_participants,
 )
-from app.conversation.modes.dialogue.participants import MAX_NAME_CHARACTERS, MIN_PARTICIPANTS
+from app.conversation.modes.dialogue.participants import (
+    COLUMN,
+    MAX_NAME_CHARACTERS,
+    MIN_PARTICIPANTS,
+    SEAT,
+    SPECIALIST_SEAT,
+    read_in,
+)
 from app.conversation.turn import Turns
 from app.core.events import StepKind
 from app.core.notes import ToolNote
 from app.core.ports import KeyValueStore, Models
 from app.core.presets import Preset
+from app.core.text import Text
 from app.core.threads import copied
 from app.core.turns import StepRecord, now
 from app.core.votes import VoteStore
@@ -280,15 +288,22 @@ class Seats:
     least: int = MIN_PARTICIPANTS
     passing: bool = False
     """The form waits in a thread only where somebody is named in it: the mode does without."""
+    called: Text = SEAT
+    """Each, where nobody has named it; `{n}` is its number."""
 
 
 SEATS = {
     "dialogue": Seats("dialogue_participants", MAX_PARTICIPANTS),
     "council": Seats("council_members", MOST_MEMBERS, may_be_empty=True),
     "consultation": Seats(
-        "consultation_members", MAX_SPECIALISTS, may_be_empty=True, least=1, passing=True
+        "consultation_members",
+        MAX_SPECIALISTS,
+        may_be_empty=True,
+        least=1,
+        passing=True,
+        called=SPECIALIST_SEAT,
     ),
-    "compare": Seats("compare_models", MOST_COMPARED, may_be_empty=True),
+    "compare": Seats("compare_models", MOST_COMPARED, may_be_empty=True, called=COLUMN),
 }
 """By mode."""
 
@@ -355,11 +370,18 @@ class DialogueForm:
             "mode": browser.options.mode,
             "most": seats.most,
             "least": seats.least,
+            "names": [
+                seats.called.format(n=number)[browser.language]
+                for number in range(1, seats.most + 1)
+            ],
             "assistants": [_seat(one, models) for one in seated],
             "participants": json.loads(written_participants(_present(browser, seats))),
             "models": [{"value": model, "label": model} for model in models],
             "presets": [
-                {"name": name, "participants": who}
+                {
+                    "name": name,
+                    "participants": json.loads(read_in(json.dumps(who), browser.language)),
+                }
                 for name, who in presets.items()
                 if seats.least <= len(who) <= seats.most
             ],

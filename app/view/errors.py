@@ -343,9 +343,9 @@ UPSTREAM: Mapping[str, Advice] = {
 
 OLLAMA_DOWN = Advice(
     Text(
-        ru="❌ Ollama не запущена",
-        uk="❌ Ollama не запущена",
-        en="❌ Ollama is not running",
+        ru="Ollama не запущена",
+        uk="Ollama не запущена",
+        en="Ollama is not running",
     ),
     Text(
         ru="Запустите её и повторите. Вопрос сохранён.",
@@ -359,9 +359,9 @@ OLLAMA_DOWN = Advice(
 HERE: Mapping[str, Advice] = {
     "no_models": Advice(
         Text(
-            ru="📦 Моделей нет",
-            uk="📦 Моделей немає",
-            en="📦 There are no models",
+            ru="Моделей нет",
+            uk="Моделей немає",
+            en="There are no models",
         ),
         Text(
             ru="Скачайте встроенную модель или подключите сервер либо облако с ключом: модели появятся в списке сами.",

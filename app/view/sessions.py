@@ -22,7 +22,7 @@ HINT = Text(
     en="End a sign-in that you do not know, and change your password. It closes at once, on every page.",
 )
 THIS = Text(ru="Этот вход", uk="Цей вхід", en="This one")
-SINCE = Text(ru="с {moment}", uk="з {moment}", en="since {moment}")
+SINCE = Text(ru="с\u00a0{moment}", uk="з\u00a0{moment}", en="since\u00a0{moment}")
 END = Text(ru="Завершить", uk="Завершити", en="End")
 END_OTHERS = Text(ru="Завершить все остальные", uk="Завершити всі інші", en="End all the others")
 UNKNOWN = Text(ru="Другая программа", uk="Інша програма", en="Another program")

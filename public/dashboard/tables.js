@@ -119,7 +119,7 @@
       ["saved", (s) => count(s.saved_by_compression)],
     ];
     const LONG = { tokens_in: "tokens", tokens_out: "tokens", median: "first_token", percentile_95: "first_token" };
-    const heading = (name) => (LONG[name] ? `${texts[LONG[name]]}, ${texts[name]}` : texts[name]);
+    const heading = (name) => (LONG[name] ? `${texts[LONG[name]]}, ${texts[name].toLowerCase()}` : texts[name]);
 
     const table = (place, headings, rows) => {
       const head = element("thead", {}, element("tr", {}, ...headings.map((text) => element("th", { textContent: text }))));

@@ -31,7 +31,7 @@ const TEXTS = {
     yes: "Удалить",
     no: "Оставить",
     pull: "Скачать модель",
-    pullHint: "например, gemma2:2b",
+    pullHint: "gemma2:2b",
     pullButton: "Скачать",
     recommended: "Что советует Ollama",
     vram: (size) => `нужно ${size} видеопамяти`,
@@ -86,7 +86,7 @@ const TEXTS = {
     yes: "Видалити",
     no: "Залишити",
     pull: "Завантажити модель",
-    pullHint: "наприклад, gemma2:2b",
+    pullHint: "gemma2:2b",
     pullButton: "Завантажити",
     recommended: "Що радить Ollama",
     vram: (size) => `потрібно ${size} відеопам'яті`,
@@ -141,7 +141,7 @@ const TEXTS = {
     yes: "Remove",
     no: "Keep",
     pull: "Download a model",
-    pullHint: "for example, gemma2:2b",
+    pullHint: "gemma2:2b",
     pullButton: "Download",
     recommended: "What Ollama recommends",
     vram: (size) => `needs ${size} of video memory`,
@@ -219,6 +219,9 @@ function Pull({ lang, text, pull, act }) {
   );
 }
 
+/* A fact is one piece: "until 11:17 AM" is not broken over two lines. */
+const whole = (fact) => fact.replaceAll(" ", "\u00a0");
+
 function facts(lang, text, model) {
   return [
     known(model.size_bytes) && bytes(lang, model.size_bytes),
@@ -227,7 +230,7 @@ function facts(lang, text, model) {
     model.family,
     known(model.window) && `${text.window} ${windowSize(model.window)}`,
     ...(model.capabilities ?? []).map((one) => text.capabilities[one]).filter(Boolean),
-  ].filter(Boolean).join(" • ");
+  ].filter(Boolean).map(whole).join(" • ");
 }
 
 function loadState(lang, text, load) {
@@ -238,7 +241,7 @@ function loadState(lang, text, load) {
     ? `${text.until} ${until.toLocaleTimeString(lang, { hour: "2-digit", minute: "2-digit" })}`
     : "";
   return [`● ${text.loaded} ${where}`.trim(), known(load.vram_bytes) && bytes(lang, load.size_bytes), time]
-    .filter(Boolean).join(" • ");
+    .filter(Boolean).map(whole).join(" • ");
 }
 
 /* Its form is the element below (ServerForm.jsx). */
@@ -454,9 +457,9 @@ function Server({ lang, text, server, embedded, pulls, admin, act, test, wanted 
   const trouble = own && embedded?.reason ? embedded.reason : reason(lang, server.reason);
   const about = [
     server.version && `${text.version} ${server.version}`,
-    known(server.latency_s) && `${text.latency} ${seconds(lang, server.latency_s)}`,
+    known(server.latency_s) && whole(`${text.latency} ${seconds(lang, server.latency_s)}`),
     known(server.queue) && server.queue > 0 && text.queue(server.queue),
-    server.ok && !own && text.models(models.length),
+    server.ok && !own && whole(text.models(models.length)),
     server.ok && text.phases[server.phase],
   ].filter(Boolean).join(" • ");
   return (

@@ -94,6 +94,8 @@ def test_the_report_reads_in_the_readers_language_on_a_phone_and_in_the_dark(
         card = page.get_by_test_id("council-report")
         expect(card).to_contain_text(all_agree, timeout=180_000)
         card.scroll_into_view_if_needed()
+        moments = page.locator('[data-step-type="assistant_message"] .k-time')
+        expect(moments.last).to_be_visible()
         assert no_wider_than_the_screen(page)
         picture(page, f"peers-{language}-{width}")
 

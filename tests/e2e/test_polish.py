@@ -47,6 +47,20 @@ def test_the_figures_under_an_answer_are_in_the_languages_own_form_and_never_bro
     expect(line.locator("svg")).to_have_count(3)
     for figure in line.locator(".k-figure").all():
         expect(figure).to_have_css("white-space", "nowrap")
+    figures = metrics(page).locator(".k-line").bounding_box()
+    assert figures is not None
+    assert figures["height"] < 40  # with the button of another answer in one row
+    metrics(page).get_by_role("button").first.click()
+    expect(page.locator('[data-step-type="assistant_message"] .k-time')).to_be_visible()
+
+
+def test_a_page_in_the_systems_theme_follows_it_while_it_is_open(page: Page):
+    root, logo = page.locator("html"), page.locator("#welcome-screen img.logo")
+    for theme in ("dark", "light"):
+        page.emulate_media(color_scheme=theme)
+        expect(root).to_have_class(re.compile(rf"\b{theme}\b"))
+        drawn = "img => getComputedStyle(img).content + img.src"
+        assert re.search(f"logo.*{theme}", logo.evaluate(drawn))
 
 
 A_HINT = """() => {

@@ -45,6 +45,12 @@ nav a { color: #1b6158 }
 .swagger-ui .info .title small.version-stamp { background: #466300 }
 .swagger-ui .btn.authorize { color: #1e7a4c; border-color: currentColor }
 .swagger-ui .btn.authorize svg { fill: currentColor }
+@media (width < 640px) {
+.swagger-ui .opblock .opblock-summary { align-items: center }
+.swagger-ui .opblock-summary-path-description-wrapper { flex-direction: column; align-items: flex-start; gap: 0 }
+.swagger-ui .opblock .opblock-summary-path { max-width: 100% }
+.swagger-ui .opblock .opblock-summary-description { overflow-wrap: normal; word-break: normal; padding: 0 10px; text-align: left }
+}
 html.dark { background: #1c1c1c; color-scheme: dark }
 .dark nav a { color: #7cc4b8 }
 .dark .swagger-ui { filter: invert(.89) hue-rotate(180deg) }

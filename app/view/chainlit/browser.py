@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from chainlit.user import PersistedUser
 from app.access.people import People
 from app.attachments import File
 from app.conversation.modes import mode_named
+from app.conversation.modes.dialogue.participants import read_in
 from app.core.errors import BadRequest, KonsiliumError, StorageUnavailable
 from app.core.options import UNSET, ChatOptions
 from app.core.text import Language, Text, language_of
@@ -191,9 +192,12 @@ class Browser:
         return self.options_of(str(self.choices.get("mode", "chat")))
 
     def options_of(self, mode_id: str) -> ChatOptions:
-        """The choices as they are for that mode."""
+        """The choices as they are for that mode, names of ours in the reader's language."""
         mode = mode_named(mode_id)
-        return ChatOptions.clean(self.choices, mode.id, mode.options)
+        options = ChatOptions.clean(self.choices, mode.id, mode.options)
+        lists = (option.id for option in mode.options if option.kind == "participants")
+        told = {id: read_in(options.text(id), self.language) for id in lists}
+        return replace(options, values={**options.values, **told})
 
     async def show(self, drawing: Drawing, *, new: bool = True) -> None:
         """Draws a step with what hangs on it, or draws it again. The cards go first: the page keeps those

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,7 +13,7 @@ import pytest
 from app.attachments import AttachmentLimits
 from app.conversation.mode import WholeHistory
 from app.conversation.modes import MODES
-from app.conversation.modes.dialogue import ParticipantsInvalid
+from app.conversation.modes.dialogue import ParticipantsInvalid, default_participants
 from app.conversation.turn import Turns
 from app.core.errors import NotFound
 from app.core.tools import ToolBox
@@ -329,6 +330,38 @@ async def test_a_company_is_saved_under_a_name_and_forgotten():
             await house.press("preset_save", **form, name="Один", participants=DUO[:1])
     await house.press("preset_delete", name="Учёные")
     assert house.session.of("element")[-1]["props"]["presets"] == []
+
+
+async def test_a_name_of_ours_follows_the_readers_language_until_it_is_edited():
+    house = two_talking()
+    panel = house.chat.panel
+    ours = [asdict(one) for one in default_participants("ru")]
+    untouched = [ours[0], {**ours[1], "name": "Сова"}, {"name": "Участник 3", "system": "Ты кот."}]
+    await house.press("participants", mode="dialogue", participants=untouched)
+    await house.press("preset_save", mode="dialogue", name="Трое", participants=untouched)
+    for tag, names in (
+        ("uk-UA", ["Оптиміст", "Сова", "Учасник 3"]),
+        ("en-GB", ["Optimist", "Сова", "Participant 3"]),
+        ("ru-RU", ["Оптимист", "Сова", "Участник 3"]),
+    ):
+        house.session.language = tag
+        form = await panel.form(house.browser)
+        assert form is not None
+        props = form.elements[0]["props"]
+        assert props is not None
+        for company in (props["participants"], props["presets"][0]["participants"]):
+            assert [one["name"] for one in company] == names
+            asked = [one["system"] for one in company]
+            assert asked[:2] == [one.system for one in default_participants(house.browser.language)]
+            assert asked[2] == "Ты кот."
+    house.session.language = "en-GB"
+    twice = [{"name": "Ответ 1"}, {"name": "Answer 1"}]
+    await house.press("participants", mode="compare", participants=twice)
+    told = house.browser.options_of("compare").text("compare_models")
+    assert [one["name"] for one in json.loads(told)] == [
+        "Ответ 1",
+        "Answer 1",
+    ]  # or they were alike
 
 
 # -- choosing a mode ---------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def test_a_server_that_was_not_kept_is_told_with_its_address_and_the_field_that_
 
 def test_an_ollama_that_is_down_says_how_to_start_it():
     words = advice_for({"code": "server_unavailable", "server": "ollama"}, "ru", ollama=True)
-    assert (words["title"], words["command"]) == ("❌ Ollama не запущена", "ollama serve")
+    assert (words["title"], words["command"]) == ("Ollama не запущена", "ollama serve")
 
 
 def test_who_never_had_an_ollama_is_not_told_of_it():

@@ -139,7 +139,7 @@ function Candidates({ data, callAction }) {
     <section data-testid="candidates" className="k-panel" lang={lang} aria-label={text.title(candidates.length)}>
       <div className="k-row-between">
         <span className="k-strong">{text.title(candidates.length)}</span>
-        <span className="k-muted">{why(text, by, candidates, chosen)}</span>
+        <span className="k-muted k-verdict">{why(text, by, candidates, chosen)}</span>
       </div>
       {reason && <p className="k-muted">{reason}</p>}
       {candidates.length > 1 && (

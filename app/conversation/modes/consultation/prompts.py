@@ -124,7 +124,7 @@ OPINIONS = Text(ru="Мнения специалистов:", uk="Думки фа
 BROKEN_OFF = Text(ru="мнение оборвано", uk="думку обірвано", en="breaks off")
 
 # What the person reads.
-PLAN_STEP = Text(ru="Консилиум", uk="Консиліум", en="Council")
+PLAN_STEP = Text(ru="Консилиум", uk="Консиліум", en="Specialists")
 DECIDING = Text(
     ru="Решаю, нужны ли специалисты…",
     uk="Вирішую, чи потрібні фахівці…",

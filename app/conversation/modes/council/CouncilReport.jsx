@@ -56,7 +56,7 @@ const TEXTS = {
   en: {
     title: (count) => `Council: ${count} ${plural("en", count, ["member", "members"])}`,
     agreed: "all agree",
-    levels: { high: "judges agree: high", medium: "judges agree: medium", low: "judges agree: low" },
+    levels: { high: "the judges agree", medium: "the judges agree in part", low: "the judges hardly agree" },
     kinds: {
       consensus: "All agree", contradictions: "Contradictions", partial: "Some say",
       unique: "Only one says", blind_spots: "Nobody said",
@@ -213,7 +213,7 @@ function CouncilReport({ data, callAction }) {
     <section data-testid="council-report" className="k-panel" lang={lang} aria-label={text.title(members.length)}>
       <div className="k-row-between">
         <span className="k-strong">{text.title(members.length)}</span>
-        <span className="k-muted">{verdicts.join(" · ")}</span>
+        <span className="k-muted k-verdict">{verdicts.join(" · ")}</span>
       </div>
       <ol className="k-candidates">
         {ranked.map((one) => (

@@ -170,11 +170,13 @@ UNSUPPORTED = Text(
     en="Check: no member said this: {claims}.",
 )
 AGREE: Mapping[str, Text] = {
-    "high": Text(ru="Согласие оценок: высокое", uk="Згода оцінок: висока", en="Judges agree: high"),
+    "high": Text(ru="Согласие оценок: высокое", uk="Згода оцінок: висока", en="The judges agree"),
     "medium": Text(
-        ru="Согласие оценок: среднее", uk="Згода оцінок: середня", en="Judges agree: medium"
+        ru="Согласие оценок: среднее", uk="Згода оцінок: середня", en="The judges agree in part"
     ),
-    "low": Text(ru="Согласие оценок: низкое", uk="Згода оцінок: низька", en="Judges agree: low"),
+    "low": Text(
+        ru="Согласие оценок: низкое", uk="Згода оцінок: низька", en="The judges hardly agree"
+    ),
 }
 TABLE = Text(
     ru="| Место | Участник | Очки |\n|---|---|---|",

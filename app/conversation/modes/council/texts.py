@@ -1,11 +1,12 @@
 """The ranking and the report as words, for steps and for the chairman."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from app.conversation.modes.council import prompts
 from app.conversation.modes.council.members import Member
 from app.conversation.modes.council.report import Point, Report
-from app.core.text import Language
+from app.core.text import Language, written
 
 
 def table(
@@ -13,7 +14,7 @@ def table(
 ) -> str:
     """The ranking as a small table."""
     rows = [
-        f"| {place} | {member.label} | {'—' if given is None else f'{given:.2f}'} |"
+        f"| {place} | {member.label} | {'—' if given is None else written(Decimal(str(given)), language, 2)} |"
         for place, member in enumerate(best_first, 1)
         for given in (points.get(member.number),)
     ]

@@ -8,8 +8,8 @@ const TEXTS = {
   ru: {
     title: "Участники диалога",
     council: { title: "Участники совета", hint: "От двух до шести: отвечают независимо и оценивают друг друга. Без списка подбираются сами.", auto: "Подбирать автоматически", folded: "подбираются сами" },
-    compare: { title: "Кого сравнить", hint: "От двух до четырёх: отвечают рядом. Без списка модели подбираются сами.", auto: "Подбирать автоматически", folded: "подбираются сами", add: "Добавить", participant: (number) => `Ответ ${number}`, prompt: "Наставление", promptHint: "Например: отвечай коротко" },
-    consultation: { title: "Специалисты", hint: "От одного до четырёх: отвечают на каждый вопрос. Без списка координатор подбирает их сам, когда они нужны.", auto: "Подбирать автоматически", folded: "подбираются сами", add: "Добавить специалиста", participant: (number) => `Специалист ${number}`, promptHint: "Например: ты юрист, знаешь трудовое право" },
+    compare: { title: "Кого сравнить", hint: "От двух до четырёх: отвечают рядом. Без списка модели подбираются сами.", auto: "Подбирать автоматически", folded: "подбираются сами", add: "Добавить", prompt: "Наставление", promptHint: "Например: отвечай коротко" },
+    consultation: { title: "Специалисты", hint: "От одного до четырёх: отвечают на каждый вопрос. Без списка координатор подбирает их сам, когда они нужны.", auto: "Подбирать автоматически", folded: "подбираются сами", add: "Добавить специалиста", promptHint: "Например: ты юрист, знаешь трудовое право" },
     hint: "От двух до четырёх. Говорят по очереди, каждый под своим именем.",
     presets: "Готовые составы",
     own: "Свой состав",
@@ -21,7 +21,7 @@ const TEXTS = {
     add: "Добавить участника",
     seat: "Посадить помощника",
     remove: (name) => `Убрать: ${name}`,
-    participant: (number) => `Участник ${number}`,
+   
     apply: "Применить",
     save: "Сохранить состав",
     saveAs: "Название состава",
@@ -32,8 +32,8 @@ const TEXTS = {
   uk: {
     title: "Учасники діалогу",
     council: { title: "Учасники ради", hint: "Від двох до шести: відповідають незалежно й оцінюють одне одного. Без списку добираються самі.", auto: "Добирати автоматично", folded: "добираються самі" },
-    compare: { title: "Кого порівняти", hint: "Від двох до чотирьох: відповідають поруч. Без списку моделі добираються самі.", auto: "Добирати автоматично", folded: "добираються самі", add: "Додати", participant: (number) => `Відповідь ${number}`, prompt: "Настанова", promptHint: "Наприклад: відповідай коротко" },
-    consultation: { title: "Фахівці", hint: "Від одного до чотирьох: відповідають на кожне запитання. Без списку координатор добирає їх сам, коли вони потрібні.", auto: "Добирати автоматично", folded: "добираються самі", add: "Додати фахівця", participant: (number) => `Фахівець ${number}`, promptHint: "Наприклад: ти юрист, знаєш трудове право" },
+    compare: { title: "Кого порівняти", hint: "Від двох до чотирьох: відповідають поруч. Без списку моделі добираються самі.", auto: "Добирати автоматично", folded: "добираються самі", add: "Додати", prompt: "Настанова", promptHint: "Наприклад: відповідай коротко" },
+    consultation: { title: "Фахівці", hint: "Від одного до чотирьох: відповідають на кожне запитання. Без списку координатор добирає їх сам, коли вони потрібні.", auto: "Добирати автоматично", folded: "добираються самі", add: "Додати фахівця", promptHint: "Наприклад: ти юрист, знаєш трудове право" },
     hint: "Від двох до чотирьох. Говорять по черзі, кожен під своїм іменем.",
     presets: "Готові склади",
     own: "Власний склад",
@@ -45,7 +45,7 @@ const TEXTS = {
     add: "Додати учасника",
     seat: "Посадити помічника",
     remove: (name) => `Прибрати: ${name}`,
-    participant: (number) => `Учасник ${number}`,
+   
     apply: "Застосувати",
     save: "Зберегти склад",
     saveAs: "Назва складу",
@@ -56,8 +56,8 @@ const TEXTS = {
   en: {
     title: "Who takes part",
     council: { title: "Members of the council", hint: "Two to six: they answer independently and rank each other. Without a list they are picked for you.", auto: "Pick for me", folded: "picked for you" },
-    compare: { title: "Whom to compare", hint: "Two to four: they answer side by side. Without a list the models are picked for you.", auto: "Pick for me", folded: "picked for you", add: "Add one", participant: (number) => `Answer ${number}`, prompt: "Instruction", promptHint: "For example: answer in short" },
-    consultation: { title: "Specialists", hint: "One to four: they answer each question. Without a list the coordinator chooses them, where they are needed.", auto: "Pick for me", folded: "picked for you", add: "Add a specialist", participant: (number) => `Specialist ${number}`, promptHint: "For example: you are a lawyer, you know labour law" },
+    compare: { title: "Whom to compare", hint: "Two to four: they answer side by side. Without a list the models are picked for you.", auto: "Pick for me", folded: "picked for you", add: "Add one", prompt: "Instruction", promptHint: "For example: answer in short" },
+    consultation: { title: "Specialists", hint: "One to four: they answer each question. Without a list the coordinator chooses them, where they are needed.", auto: "Pick for me", folded: "picked for you", add: "Add a specialist", promptHint: "For example: you are a lawyer, you know labour law" },
     hint: "Two to four. They speak in turn, each under its own name.",
     presets: "Presets",
     own: "Your own",
@@ -69,7 +69,7 @@ const TEXTS = {
     add: "Add a participant",
     seat: "Seat an assistant",
     remove: (name) => `Remove: ${name}`,
-    participant: (number) => `Participant ${number}`,
+   
     apply: "Apply",
     save: "Save as a preset",
     saveAs: "Name of the preset",
@@ -88,12 +88,12 @@ function complaint(text, participants) {
   return new Set(names).size < names.length ? text.twice : null;
 }
 
-function Participant({ text, number, one, models, removable, change, remove }) {
+function Participant({ text, called, number, one, models, removable, change, remove }) {
   const set = (field) => (event) => change({ ...one, [field]: event.target.value });
-  const title = one.name.trim() || text.participant(number);
+  const title = one.name.trim() || called;
   return (
     <fieldset className="k-participant">
-      <legend className="sr-only">{text.participant(number)}</legend>
+      <legend className="sr-only">{called}</legend>
       <div className="k-participant-head">
         <img src={`/avatars/${encodeURIComponent(title)}?number=${number - 1}`} alt="" width="26" height="26" />
         <label className="k-label">{text.name}
@@ -122,11 +122,11 @@ function Participant({ text, number, one, models, removable, change, remove }) {
 }
 
 function Participants({ data, callAction }) {
-  const { lang, models = [], presets = [], assistants = [], mode, most = 4, least = 2 } = data;
+  const { lang, models = [], presets = [], assistants = [], names = [], mode, most = 4, least = 2 } = data;
   const texts = words(lang, TEXTS);
   const text = { ...texts, ...texts[mode] };
   const optional = Boolean(texts[mode]); // who takes part may be chosen by itself
-  const blank = (number) => ({ name: text.participant(number), model: "", system: "" });
+  const blank = (number) => ({ name: names[number - 1] ?? "", model: "", system: "" });
   const named = data.participants?.length > 0;
   const given = named ? data.participants : Array.from({ length: least }, (_, number) => blank(number + 1));
   const [participants, setParticipants] = useState(given);
@@ -156,7 +156,7 @@ function Participants({ data, callAction }) {
     if (found) edit(found.participants);
   };
   /* An assistant takes the first seat that nobody has touched. */
-  const free = participants.findIndex((one, at) => one.name === text.participant(at + 1) && !one.model && !one.system);
+  const free = participants.findIndex((one, at) => one.name === names[at] && !one.model && !one.system);
   const seat = (assistant) =>
     edit(free === -1 ? [...participants, assistant] : participants.map((one, at) => (at === free ? assistant : one)));
   const automatic = async () => {
@@ -200,10 +200,12 @@ function Participants({ data, callAction }) {
     <form data-testid="participants" className="k-panel k-participants" lang={lang} onSubmit={apply}
       onBlur={leave} aria-label={text.title}>
       <button ref={fold} type="button" className="k-fold" aria-expanded={unfolded} onClick={() => unfold(!unfolded)}>
-        <span className="k-strong">{text.title}</span>
-        {!unfolded && (
-          <span className="k-muted k-small">{auto ? text.folded : participants.map((one) => one.name).join(", ")}</span>
-        )}
+        <span>
+          <span className="k-strong">{text.title}</span>
+          {!unfolded && (
+            <span className="k-muted k-small">{auto ? text.folded : participants.map((one) => one.name).join(", ")}</span>
+          )}
+        </span>
         {unfolded ? <ChevronUp aria-hidden="true" /> : <ChevronDown aria-hidden="true" />}
       </button>
       {unfolded && <>
@@ -224,7 +226,7 @@ function Participants({ data, callAction }) {
         </div>
       )}
       {participants.map((one, index) => (
-        <Participant key={index} text={text} number={index + 1} one={one} models={models}
+        <Participant key={index} text={text} called={names[index]} number={index + 1} one={one} models={models}
           removable={participants.length > least}
           change={(next) => edit(participants.map((old, at) => (at === index ? next : old)))}
           remove={() => edit(participants.filter((_, at) => at !== index))} />

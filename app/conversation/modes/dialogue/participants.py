@@ -10,8 +10,9 @@ participants of ours in the reader's language. A preset is such a text under a n
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from app.core.mending import json_of
 from app.core.text import Language, Text
@@ -57,12 +58,19 @@ OPTIMIST_PROMPT = Text(
     uk="Ти шукаєш сильні сторони й можливості, пропонуєш, як зробити, щоб вийшло.",
     en="You look for strengths and chances, and propose how to make it work.",
 )
-SKEPTIC = Text(ru="Скептик", uk="Скептик", en="Skeptic")
+SKEPTIC = Text(ru="Скептик", uk="Скептик", en="Sceptic")
 SKEPTIC_PROMPT = Text(
     ru="Ты ищешь слабые места и риски, требуешь доказательств, признаёшь правоту, когда тебя убедили.",
     uk="Ти шукаєш слабкі місця й ризики, вимагаєш доказів, визнаєш слушність, коли тебе переконали.",
     en="You look for weak points and risks, ask for evidence, and concede when you are convinced.",
 )
+
+SEAT = Text(ru="Участник {n}", uk="Учасник {n}", en="Participant {n}")
+SPECIALIST_SEAT = Text(ru="Специалист {n}", uk="Фахівець {n}", en="Specialist {n}")
+COLUMN = Text(ru="Ответ {n}", uk="Відповідь {n}", en="Answer {n}")
+"""What a seat that nobody has named is called: of a dialogue or a council, a consultation, a comparison."""
+_OURS = (OPTIMIST, SKEPTIC, OPTIMIST_PROMPT, SKEPTIC_PROMPT)
+_NUMBERED = re.compile(r"(\D+) (\d{1,2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,34 @@ def parse_participants(
         if names.count(one.name.casefold()) > 1:
             raise ParticipantsInvalid(SAME_NAME.format(name=one.name))
     return participants
+
+
+def read_in(written: str, language: Language) -> str:
+    """The option's value as whoever reads `language` is to see it: a name or a prompt of ours that nobody has
+    touched is in their language, whichever it was written in. One that cannot be read is left as it is."""
+    try:
+        participants = parse_participants(written, 1, len(written))
+    except ParticipantsInvalid:
+        return written  # whoever is to use it says what is wrong
+    told = tuple(
+        replace(one, name=_said(one.name, language), system=_said(one.system, language))
+        for one in participants
+    )
+    names = {one.name.casefold() for one in told}
+    return written if told == participants or len(names) < len(told) else written_participants(told)
+
+
+def _said(text: str, language: Language) -> str:
+    """The text in `language` where it is one of ours; as it is where it is the person's."""
+    for ours in _OURS:
+        if text in (ours.ru, ours.uk, ours.en):
+            return ours[language]
+    if numbered := _NUMBERED.fullmatch(text):
+        form = f"{numbered[1]} {{n}}"
+        for seat in (SEAT, SPECIALIST_SEAT, COLUMN):
+            if form in (seat.ru, seat.uk, seat.en):
+                return seat[language].format(n=numbered[2])
+    return text
 
 
 def written_participants(participants: Sequence[Participant]) -> str:

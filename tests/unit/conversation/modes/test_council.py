@@ -135,7 +135,7 @@ async def test_members_answer_blind_rank_each_other_and_the_first_of_them_answer
     assert kinds == ["group", *["member"] * 3, "group", "group", "answer"]
     council, ranking, _ = stage.steps(StepKind.GROUP)
     assert {s.parent_id for s in stage.steps(StepKind.MEMBER)} == {council.id}
-    assert "| 1 | A · gemma | 1.00 |" in ranking.text
+    assert "| 1 | A · gemma | 1,00 |" in ranking.text
     assert "Согласие оценок: высокое" in ranking.text
 
 
