@@ -128,18 +128,29 @@ def has_secret(x: Exchange) -> bool:
 _OURS = re.compile(rf"{PREFIX}[\w-]*", re.ASCII)
 
 
+_SECRETS = (b"authorization", b"x-api-key", b"api-key")
+"""The headers that a secret may be in, each of which may come more than once."""
+
+
+def _opened(sent: str) -> str:
+    """What a header says, also where it is a name and a password."""
+    scheme, _, secret = sent.partition(" ")
+    if scheme.lower() == "basic":
+        with contextlib.suppress(ValueError):
+            return base64.b64decode(secret).decode("latin-1")
+    return sent
+
+
 def _bearer(x: Exchange) -> str:
     """The secret that a request brings. One of ours counts wherever it stands, beside another one, in quotes,
     without `Bearer`, as a password: whoever sends it means its limits."""
     header = x.header(b"authorization")
     scheme, _, secret = header.partition(" ")
-    if scheme.lower() == "basic":
-        with contextlib.suppress(ValueError):
-            header = base64.b64decode(secret).decode("latin-1")
+    for wanted in _SECRETS:
+        for name, value in x.scope["headers"]:
+            if name == wanted and (ours := _OURS.search(_opened(value.decode("latin-1")))):
+                return ours[0]
     others = [x.header(name) for name in (b"x-api-key", b"api-key")]
-    for sent in (header, *others):
-        if PREFIX in sent and (ours := _OURS.search(sent)):
-            return ours[0]
     if scheme.lower() == "bearer":
         return secret.strip()
     return next(filter(None, others), "")

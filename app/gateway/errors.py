@@ -218,14 +218,14 @@ def answer_to(error: BaseException) -> Answer:
     answer = ANSWERS[kind]
     return replace(
         answer,
-        message=_message(error, answer.message),
+        message=_message(error, answer.message, answer.status),
         code=answer.code or error.code,
         param="model" if isinstance(error, e.ModelNotFound) else None,
         retry_after=error.retry_after if error.retry_after is not None else answer.retry_after,
     )
 
 
-def _message(error: KonsiliumError, general: str) -> str:
+def _message(error: KonsiliumError, general: str, status: int) -> str:
     if isinstance(error, e.NoSuchService):
         return error.detail or general
     if isinstance(error, e.ModelNotFound):
@@ -233,5 +233,5 @@ def _message(error: KonsiliumError, general: str) -> str:
         near = f" Near names: {', '.join(error.near)}." if error.near else ""
         return f"The model `{name}` does not exist or you do not have access to it.{near}"
     if isinstance(error, _SAYS_DETAIL) and not isinstance(error, _OWN_WORDS) and error.detail:
-        return error.detail
+        return error.detail.removeprefix(f"{status}: ")  # the client is told it anyway
     return f"{general[:-1]} ({error.server})." if error.server else general

@@ -271,22 +271,26 @@ def _of_one_size(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _unpacked(body: bytes, limit: int) -> bytes:
-    unpacking = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-    try:
-        whole = unpacking.decompress(body, limit + 1)
-    except zlib.error as error:
-        raise InvalidField("The body is not valid gzip.") from error
-    if len(whole) > limit:
-        raise BodyTooLarge(f"The request's body is larger than {limit} bytes.")
-    if not unpacking.eof:
-        raise InvalidField("The body is not valid gzip.")
+    """A body of gzip, which may be several put together (RFC 1952, 2.2)."""
+    whole = b""
+    while body:
+        unpacking = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        try:
+            whole += unpacking.decompress(body, limit + 1 - len(whole))
+        except zlib.error as error:
+            raise InvalidField("The body is not valid gzip.") from error
+        if len(whole) > limit:
+            raise BodyTooLarge(f"The request's body is larger than {limit} bytes.")
+        if not unpacking.eof:
+            raise InvalidField("The body is not valid gzip.")
+        body = unpacking.unused_data
     return whole
 
 
 def meant(path: str) -> str:
     """What to say to a client whose base address is wrong, without /v1, with it twice or behind something
     else; nothing where the path is like none of ours."""
-    found = _MEANT.search(path)
+    found = _MEANT.search(re.sub("//+", "/", path))
     return f" Did you mean /v1/{found[1]}?" if found else ""
 
 

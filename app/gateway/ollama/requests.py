@@ -88,7 +88,9 @@ def _common(asked: Json) -> dict[str, Any]:
 
 def _most(value: object) -> object:
     """-1 and -2 are no bound."""
-    return None if isinstance(value, int) and value < 0 else value
+    if isinstance(value, bool) or not isinstance(value, int | float | None):
+        raise InvalidField("`num_predict` must be a whole number.", "options.num_predict")
+    return None if value is not None and value < 0 else value
 
 
 def _format(wanted: object) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from app.gateway.errors import Answer
 from app.gateway.face import Json
 from app.gateway.http import EVENTS, ErrorForm, Exchange, openai_error
 from app.gateway.openai.chunks import ChunkWriter, CompletionHeader, completion
+from app.gateway.openai.requests import without_no_bound
 
 
 class OpenAIQuestion:
@@ -44,7 +45,7 @@ class ChatCompletions:
     errors: ErrorForm = staticmethod(openai_error)
 
     async def read(self, x: Exchange, caller: Caller) -> OpenAIQuestion:
-        return OpenAIQuestion(await x.json())
+        return OpenAIQuestion(without_no_bound(await x.json()))
 
 
 class LegacyCompletions(ChatCompletions):
@@ -54,4 +55,5 @@ class LegacyCompletions(ChatCompletions):
     councils: ClassVar[bool] = False
 
     async def read(self, x: Exchange, caller: Caller) -> OpenAIQuestion:
-        return OpenAIQuestion(await x.json(), legacy=True)
+        body = without_no_bound(await x.json(), none=(-1,))  # 0 has the prompt alone counted
+        return OpenAIQuestion(body, legacy=True)

@@ -67,6 +67,9 @@ _CHOOSE_MODELS = (
 """Of OpenRouter (2026), of LiteLLM's proxy and of Vercel's AI Gateway."""
 
 
+_BOUNDS = ("max_completion_tokens", "max_tokens")
+
+
 def envelope(body: Json, *, legacy: bool = False) -> Envelope:
     """Checks what must be so for any model."""
     model = body.get("model")
@@ -81,7 +84,7 @@ def envelope(body: Json, *, legacy: bool = False) -> Envelope:
 
 def _most_tokens(body: Json) -> int | None:
     """The bound of the answer where it is one; what is none, the server may refuse."""
-    for name in ("max_completion_tokens", "max_tokens"):
+    for name in _BOUNDS:
         value = body.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:
             return value
@@ -406,6 +409,15 @@ def token_limit(body: Json, name: str) -> int | None:
     """How long an answer may be; clients of LM Studio, llama.cpp and Ollama say -1 or 0 for no limit."""
     value = whole_number(body, name, minimum=-1)
     return value if value and value > 0 else None
+
+
+def without_no_bound(body: Json, none: tuple[int, ...] = (-1, 0)) -> Json:
+    """The body without a bound that is `none`, which some servers would refuse and others take for one."""
+    said = [name for name in _BOUNDS if name in body and not isinstance(body[name], bool)]
+    left_out = [name for name in said if body[name] in none]
+    return (
+        {name: value for name, value in body.items() if name not in left_out} if left_out else body
+    )
 
 
 def embedding_size(body: Json) -> int:

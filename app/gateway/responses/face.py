@@ -19,7 +19,7 @@ from app.core.mending import json_of
 from app.core.sse import PING
 from app.core.usage import Usage
 from app.gateway.access import Caller
-from app.gateway.errors import Answer, HttpError, InvalidField
+from app.gateway.errors import Answer, HttpError, InvalidField, NoSuchPath
 from app.gateway.face import CallsInTurn, Json, call_id, likely_tokens
 from app.gateway.http import EVENTS, ErrorForm, Exchange, openai_error
 from app.gateway.openai.requests import chat_request
@@ -353,7 +353,7 @@ class Responses:
 
 
 class NotInBackground(HttpError):
-    """Only responses in the background can be cancelled, and there are none."""
+    """Only responses in the background can be cancelled, or streamed again, and there are none."""
 
     code = "invalid_request_error"
 
@@ -379,6 +379,8 @@ class OneResponse:
             await x.reply_json(listed | {"first_id": ends[1], "last_id": ends[0]})
         elif what:
             raise InvalidField(f"A response has no {what}.")
+        elif b"stream=true" in x.scope["query_string"]:
+            raise NotInBackground("Only a response in the background can be streamed once more.")
         else:
             await x.reply_json(found.response)
 
@@ -390,6 +392,10 @@ class OneResponse:
     async def post(self, x: Exchange) -> None:
         caller = await self._services.authenticator.caller(x)
         id, _, what = _id(x).partition("/")
+        if id == "compact":
+            raise NoSuchPath(
+                "Conversations are not compacted here: send what is to be kept of one."
+            )
         await self._kept.find(caller, id)
         if what != "cancel":
             raise InvalidField("A response can be cancelled, no more.")

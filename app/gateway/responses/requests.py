@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from app.gateway.errors import InvalidField
+from app.gateway.openai.requests import token_limit
 
 Json = Mapping[str, Any]
 _PASSED = (
@@ -48,7 +49,7 @@ def chat_body(asked: Json, items: Iterable[object]) -> dict[str, Any]:
     body: dict[str, Any] = {
         **{name: asked.get(name) for name in _PASSED},
         "messages": messages,
-        "max_completion_tokens": asked.get("max_output_tokens"),
+        "max_completion_tokens": token_limit(asked, "max_output_tokens"),
         "reasoning_effort": reasoning.get("effort"),
         "response_format": _format(text.get("format")),
         "tools": _tools(asked.get("tools")),

@@ -174,7 +174,8 @@ async def test_a_secret_of_ours_counts_however_a_program_sends_it():
     async with open_house() as house:
         key, secret = await make_key(house.services)
         basic = base64.b64encode(f"anybody:{secret}".encode()).decode()
-        ways = [
+        ways: list[Any] = [
+            [("authorization", f"Bearer {secret}"), ("authorization", "Bearer none")],
             {"authorization": secret},
             {"authorization": f'Bearer "{secret}"'},
             {"authorization": f"Bearer Bearer {secret}"},

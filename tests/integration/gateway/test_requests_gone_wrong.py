@@ -29,6 +29,8 @@ async def test_a_server_that_is_busy_stays_a_503(house):
     await house.serve("error-503")
     answer = await post(house, asks("gpu/error-503"))
     assert answer.status_code == 503
+    said = answer.json()["error"]["message"]
+    assert said == "The server is overloaded.", "its status is told once"
 
 
 async def test_what_a_server_does_not_support_is_not_worth_a_retry(house):
@@ -96,17 +98,37 @@ async def test_a_body_may_come_as_gzip_and_never_larger_than_the_limit(house):
 
     whole = gzip.compress(json.dumps(asks()).encode())
     assert await packed(whole) == 200
+    assert await packed(gzip.compress(b" " * 99) + whole) == 200, "several in a row are one"
+    assert await packed(whole + b"more") == 400
     assert await packed(whole[:-9]) == 400
     assert await packed(b"no gzip") == 400
     assert await packed(gzip.compress(b" " * 40_000_000)) == 413
     assert await packed(whole, "br") == 415
 
 
-@pytest.mark.parametrize("path", ["/v1/v1/chat/completions", "/v1/v1/models"])
-async def test_a_base_address_with_a_v1_too_many_is_told(house, path):
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/v1/v1/chat/completions", "chat/completions"),
+        ("/v1/v1/models", "models"),
+        ("//v1//chat//completions", "chat/completions"),
+    ],
+)
+async def test_a_base_address_with_a_v1_too_many_is_told(house, path, meant):
     answer = await post(house, asks(), path)
     assert answer.status_code == 404
-    assert "Did you mean /v1/" in answer.json()["error"]["message"]
+    assert f"Did you mean /v1/{meant}?" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("none", [-1, 0, -1.0])
+async def test_no_bound_reaches_no_server_as_one(house, none):
+    for field in ("max_tokens", "max_completion_tokens"):
+        answer = await post(house, asks("gpu/echo", **{field: none}))
+        assert answer.json()["choices"][0]["finish_reason"] == "stop"
+        assert field not in house.openai.requests[-1].body
+    scored = {"model": "gpu/echo", "prompt": "hi", "max_tokens": 0, "echo": True}
+    await post(house, scored, "/v1/completions")
+    assert house.openai.requests[-1].body["max_tokens"] == 0, "there it only has the prompt counted"
 
 
 async def test_an_image_without_padding_is_one(house):

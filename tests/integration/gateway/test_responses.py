@@ -352,6 +352,10 @@ async def test_a_response_is_shown_and_deleted_and_only_to_its_own_caller(house)
             )
         with pytest.raises(openai.BadRequestError, match="background"):
             await ai.responses.cancel(made.id)
+        with pytest.raises(openai.BadRequestError, match="background"):
+            await ai.responses.retrieve(made.id, stream=True)
+        with pytest.raises(openai.NotFoundError, match="not compacted"):
+            await ai.responses.compact(model="gpu/echo", input="x")
         await ai.responses.delete(made.id)
         with pytest.raises(openai.NotFoundError):
             await ai.responses.retrieve(made.id)
@@ -396,6 +400,8 @@ async def test_tokens_are_estimated_before_anything_is_asked(house):
         {"instructions": 5},
         {"tool_choice": {"type": "mcp"}},
         {"metadata": 5, "input": None},
+        {"max_output_tokens": "5"},
+        {"max_output_tokens": 1.5},
     ],
 )
 async def test_what_is_not_to_be_had_is_a_400_that_says_so(house, wrong):
@@ -403,7 +409,9 @@ async def test_what_is_not_to_be_had_is_a_400_that_says_so(house, wrong):
     async with httpx.AsyncClient() as http:
         answer = await http.post(f"{house.base}/responses", json=body)
     assert answer.status_code == 400, answer.text
-    assert answer.json()["error"]["message"]
+    error = answer.json()["error"]
+    assert error["message"]
+    assert error["param"].startswith(tuple(wrong)), "a field that the client knows"
 
 
 @both
