@@ -123,6 +123,7 @@ class Limits:
                     retry_after=max(1.0, standing.reset_s),
                 )
         if too_large:
+            headers.append((b"x-ratelimit-limit-tokens", str(key.tpm).encode()))
             raise RequestTooLarge(
                 f"The prompt has about {tokens} tokens, and the key's limit is {key.tpm} a minute."
             )

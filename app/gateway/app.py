@@ -77,7 +77,7 @@ class Gateway:
             "/v1/messages": {"POST": Completions(services, council, Messages())},
             "/v1/messages/count_tokens": {"POST": TokenCounts(services, council)},
             "/v1/responses": {"POST": Completions(services, council, Responses(kept))},
-            "/v1/responses/input_tokens": {"POST": InputTokens(services, kept)},
+            "/v1/responses/input_tokens": {"POST": InputTokens(services, council, kept)},
             "/v1/responses/{id}": {"GET": one.get, "DELETE": one.delete, "POST": one.post},
             "/v1/embeddings": {"POST": Embeddings(services)},
             **{f"/v1{path}": {"POST": Passed(services, path, why)} for path, why in PASSED.items()},

@@ -148,7 +148,7 @@ ANSWERS: dict[type[KonsiliumError], Answer] = {
     e.ContextTooLong: Answer(
         400,
         _INVALID,
-        "The prompt is longer than the model's context window.",
+        "The prompt is longer than the model's context length.",
         code="context_length_exceeded",
     ),
     e.RateLimited: Answer(429, _RATE, "The model server limits requests.", retry_after=5),
@@ -233,5 +233,7 @@ def _message(error: KonsiliumError, general: str, status: int) -> str:
         near = f" Near names: {', '.join(error.near)}." if error.near else ""
         return f"The model `{name}` does not exist or you do not have access to it.{near}"
     if isinstance(error, _SAYS_DETAIL) and not isinstance(error, _OWN_WORDS) and error.detail:
-        return error.detail.removeprefix(f"{status}: ")  # the client is told it anyway
+        said = error.detail.removeprefix(f"{status}: ")  # the client is told it anyway
+        # programs shorten a conversation by words like these, whatever the server's are
+        return f"{general[:-1]}: {said}" if isinstance(error, e.ContextTooLong) else said
     return f"{general[:-1]} ({error.server})." if error.server else general

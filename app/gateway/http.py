@@ -32,8 +32,9 @@ CORS: tuple[Header, ...] = (
     (b"access-control-allow-origin", b"*"),
     (
         b"access-control-expose-headers",
-        b"x-request-id, retry-after, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
-        b"x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-konsilium-cache",
+        b"x-request-id, request-id, retry-after, x-should-retry, x-ratelimit-limit-requests, "
+        b"x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, "
+        b"x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, x-konsilium-cache",
     ),
 )
 _REQUEST_ID = re.compile(rb"[\w.:-]{1,128}", re.ASCII)

@@ -132,7 +132,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before and self.cycle is not None:
-            self.cycle.transport = cast(asyncio.Transport, _HeadWithBody(self.transport, self.loop))
+            joined = _Unchunked if self.scope["http_version"] == "1.0" else _HeadWithBody
+            self.cycle.transport = cast(asyncio.Transport, joined(self.transport, self.loop))
 
     def on_body(self, body: bytes) -> None:
         self._unread_bytes = 0
@@ -215,6 +216,38 @@ class _HeadWithBody:
         head, self._head = self._head, b""
         if head and not self.is_closing():
             self._transport.write(head)
+
+
+_CHUNKED = b"transfer-encoding: chunked\r\n"
+
+
+class _Unchunked(_HeadWithBody):
+    """The same for HTTP/1.0, which knows no chunks: such an answer ends with its connection (RFC 9112, 6.1)."""
+
+    __slots__ = ("_chunked",)
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(transport, loop)
+        self._chunked: bool | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._chunked is None and not data.startswith(b"HTTP/1.1 100 "):
+            self._chunked = _CHUNKED in data
+            data = data.replace(_CHUNKED, b"", 1)
+        elif self._chunked:
+            data = _joined_chunks(data)
+        super().write(data)
+
+
+def _joined_chunks(data: bytes) -> bytes:
+    """What whole chunks hold."""
+    parts = []
+    while data:
+        size, _, rest = data.partition(b"\r\n")
+        length = int(size, 16)
+        parts.append(rest[:length])
+        data = rest[length + 2 :]
+    return b"".join(parts)
 
 
 @functools.lru_cache(maxsize=256)

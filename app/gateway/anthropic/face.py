@@ -22,7 +22,7 @@ from app.gateway.errors import Answer, InvalidField
 from app.gateway.face import Json, call_id, collected, likely_tokens
 from app.gateway.http import EVENTS, ErrorForm, Exchange
 from app.gateway.openai.modes import ModeModels
-from app.gateway.openai.requests import chat_request
+from app.gateway.openai.requests import chat_request, whole_number
 from app.gateway.services import GatewayServices
 
 _REASONS = {
@@ -229,7 +229,7 @@ class Messages:
     async def read(self, x: Exchange, caller: Caller) -> MessagesQuestion:
         asked = await x.json()
         question = MessagesQuestion(asked)
-        if not isinstance(asked.get("max_tokens"), int):
+        if whole_number(asked, "max_tokens") is None:
             raise InvalidField("`max_tokens` must be a whole number.", "max_tokens")
         return question
 

@@ -143,6 +143,11 @@ class OllamaApi:
         caller = await self._services.authenticator.caller(x)
         asked = await x.json()
         began = time.perf_counter()
+        if asked.get("input") == []:  # Ollama has none for it
+            name = self._named(asked, caller)
+            self._services.candidates(caller, name)
+            await x.reply_json({"model": name, "embeddings": []})
+            return
         vectors, tokens, name = await self._vectors(x, caller, asked, embedding_texts(asked))
         spent = int((time.perf_counter() - began) * 1e9)
         facts = {"total_duration": spent, "load_duration": 0, "prompt_eval_count": tokens}

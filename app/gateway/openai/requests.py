@@ -76,6 +76,8 @@ def envelope(body: Json, *, legacy: bool = False) -> Envelope:
     if not isinstance(model, str) or not model.strip():
         raise InvalidField("`model` must be a model's name.", "model")
     characters = len(prompt_text(body)) if legacy else _messages_size(body.get("messages"))
+    if legacy and body.get("konsilium"):
+        raise InvalidField("A text that is continued has no tools of this server.", "konsilium")
     stream = _typed(body, "stream", bool) or False
     options = _typed(body, "stream_options", dict) or {}
     wants_usage = options.get("include_usage") is True
@@ -277,7 +279,10 @@ def _image(url: str, where: str) -> ImagePart:
     """Only images that come with the request: an address would make us fetch what others name."""
     head, comma, data = url.partition(",")
     if not (comma and head.startswith("data:image/") and head.endswith(";base64")):
-        raise InvalidField("An image must be a `data:image/…;base64,` URL.", where)
+        raise InvalidField(
+            "An image must come along as base64 (`data:image/…;base64,`): nothing is fetched here.",
+            where,
+        )
     try:
         padded = data + "=" * (-len(data) % 4)  # browsers' btoa pads, other encoders do not
         return ImagePart(base64.b64decode(padded, validate=True), head[5:-7])

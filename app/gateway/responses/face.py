@@ -22,6 +22,7 @@ from app.gateway.access import Caller
 from app.gateway.errors import Answer, HttpError, InvalidField, NoSuchPath
 from app.gateway.face import CallsInTurn, Json, call_id, likely_tokens
 from app.gateway.http import EVENTS, ErrorForm, Exchange, openai_error
+from app.gateway.openai.modes import ModeModels
 from app.gateway.openai.requests import chat_request
 from app.gateway.responses.kept import Kept, KeptResponses, new_key
 from app.gateway.responses.requests import CUSTOM_INPUT, chat_body, input_items, known_tools
@@ -405,13 +406,17 @@ class OneResponse:
 class InputTokens:
     """/v1/responses/input_tokens: an estimate, as no server counts without answering."""
 
-    def __init__(self, services: GatewayServices, kept: KeptResponses) -> None:
+    def __init__(self, services: GatewayServices, modes: ModeModels, kept: KeptResponses) -> None:
         self._services = services
+        self._modes = modes
         self._kept = kept
 
     async def __call__(self, x: Exchange) -> None:
         caller = await self._services.authenticator.caller(x)
         question = await Responses(self._kept).read(x, caller)
+        model = question.body.get("model", "")
+        if model and self._modes.mode(model) is None:
+            self._services.candidates(caller, model)
         request = chat_request(question.body, x.request_id)
         tokens = likely_tokens(request)
         await x.reply_json({"object": "response.input_tokens", "input_tokens": tokens})

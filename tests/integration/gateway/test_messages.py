@@ -265,6 +265,12 @@ async def test_an_answer_that_hits_its_bound_says_so(house, server):
         answer = await ai.messages.create(model=f"{server}/len-50", max_tokens=5, messages=ask())
     assert answer.stop_reason == "max_tokens"
     assert answer.content[0].text == "".join(Cycle(5))  # type: ignore[union-attr]
+    whole: Any = 5.0  # as a program says it whose numbers are all alike
+    async with client(house) as ai:
+        answer = await ai.messages.create(
+            model=f"{server}/len-50", max_tokens=whole, messages=ask()
+        )
+    assert answer.stop_reason == "max_tokens"
 
 
 async def test_json_by_a_schema_comes_as_asked(house):

@@ -184,6 +184,7 @@ async def test_embeddings_come_in_both_forms(house, server, root):
     assert many.prompt_eval_count
     one = await ai.embeddings(model=f"{server}/embed-m3", prompt="a")
     assert list(one.embedding) == pytest.approx(list(many.embeddings[0]))
+    assert (await ai.embed(model=f"{server}/embed-m3", input=[])).embeddings == []
 
 
 @roots

@@ -33,6 +33,36 @@ async def test_a_server_that_is_busy_stays_a_503(house):
     assert said == "The server is overloaded.", "its status is told once"
 
 
+@pytest.mark.parametrize("server", ["ollama", "gpu"])
+async def test_a_prompt_that_is_too_long_is_said_in_words_that_programs_know(house, server):
+    await house.serve("context")
+    error = (await post(house, asks(f"{server}/context"))).json()["error"]
+    assert error["code"] == "context_length_exceeded"
+    assert "is longer than the model's context length" in error["message"]  # LiteLLM looks for it
+
+
+async def test_tools_of_this_server_are_not_left_out_of_a_text_in_silence(house):
+    asked = {"model": "gpu/echo", "prompt": "x", "konsilium": {"tools": ["calculator"]}}
+    answer = await post(house, asked, "/v1/completions")
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "konsilium")
+
+
+async def test_an_http_1_0_client_is_sent_no_chunks(house):
+    host, port = house.url.removeprefix("http://").split(":")
+    for streams in (True, False):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        body = json.dumps(asks(stream=streams)).encode()
+        head = (
+            b"POST /v1/chat/completions HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n"
+        )
+        writer.write(head % len(body) + body)
+        head, _, said = (await reader.read()).partition(b"\r\n\r\n")
+        assert b"chunked" not in head
+        assert said.startswith(b"data: {" if streams else b"{")
+        assert said.endswith(b"data: [DONE]\n\n" if streams else b"}")
+        writer.close()
+
+
 async def test_what_a_server_does_not_support_is_not_worth_a_retry(house):
     await house.serve("error-501")
     answer = await post(house, asks("gpu/error-501"))

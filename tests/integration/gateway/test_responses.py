@@ -375,6 +375,8 @@ async def test_tokens_are_estimated_before_anything_is_asked(house):
         counted = await ai.responses.input_tokens.count(
             model="ollama/echo", input="word " * 1000, tools=[WEATHER]
         )
+        with pytest.raises(openai.NotFoundError):
+            await ai.responses.input_tokens.count(model="ollama/nothing", input="word")
     assert 700 < counted.input_tokens < 2000
     assert not house.ollama.bodies("/api/chat")
 

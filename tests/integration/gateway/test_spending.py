@@ -148,6 +148,11 @@ async def test_a_prompt_larger_than_the_limit_is_not_worth_a_retry():
             answer = await http.post("/chat/completions", json=request)
         assert answer.status_code == 429
         assert answer.headers["x-should-retry"] == "false"
+        assert answer.headers["x-ratelimit-limit-tokens"] == "100"
+        shown = answer.headers["access-control-expose-headers"].split(", ")
+        assert {"x-should-retry", "x-ratelimit-limit-tokens"} <= set(shown), (
+            "to pages elsewhere, too"
+        )
 
 
 @pytest.mark.parametrize(
