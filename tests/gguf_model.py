@@ -24,9 +24,17 @@ SILENCED = 50.0
 the output's rows for them are this much below zero in it."""
 
 
-def make_gguf(path: Path, *, context: int = CONTEXT, seed: int = 0, layers: int = LAYERS) -> Path:
+def make_gguf(
+    path: Path,
+    *,
+    context: int = CONTEXT,
+    seed: int = 0,
+    layers: int = LAYERS,
+    fills: bool = False,
+) -> Path:
     """Writes the model into `path` and returns it. The same seed gives the same file; more layers make
-    it slower, so that a person has time to stop it."""
+    it slower, so that a person has time to stop it. `fills`: it takes a prefix and a suffix, which three of
+    its words mark."""
     random = np.random.default_rng(seed)
     tokens, scores, kinds = _vocabulary()
     writer = gguf.GGUFWriter(str(path), "llama")
@@ -49,6 +57,9 @@ def make_gguf(path: Path, *, context: int = CONTEXT, seed: int = 0, layers: int 
     writer.add_eos_token_id(2)
     writer.add_unk_token_id(0)
     writer.add_add_space_prefix(True)
+    if fills:
+        for at, part in enumerate(("pre", "suf", "mid")):
+            writer.add_uint32(f"tokenizer.ggml.fim_{part}_token_id", len(tokens) - 3 + at)
     writer.add_chat_template(CHAT_TEMPLATE)
 
     def matrix(rows: int, columns: int, scale: float = 0.05) -> np.ndarray:

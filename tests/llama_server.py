@@ -18,9 +18,9 @@ WINDOW = 8192
 
 
 @asynccontextmanager
-async def llama_server(folder: Path) -> AsyncIterator[str]:
-    """The server's URL; it is killed in the end."""
-    model = make_gguf(folder / "babbler.gguf")
+async def llama_server(folder: Path, *, fills: bool = False) -> AsyncIterator[str]:
+    """The server's URL; it is killed in the end. `fills`: its model takes a suffix."""
+    model = make_gguf(folder / "babbler.gguf", fills=fills)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

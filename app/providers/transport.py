@@ -287,15 +287,15 @@ class UpstreamAnswer:
     """What a server answers, byte for byte. Close it, whatever happens."""
 
     def __init__(self, response: Answering, server: str, model: str | None) -> None:
-        self._response = response
-        self._server, self._model = server, model
+        self.response = response
+        self.server, self.model = server, model
         self._seen = b""
         """Bytes that were looked at, and are still to be read."""
 
     @property
     def headers(self) -> Mapping[str, str]:
         """By their names in small letters."""
-        return self._response.headers
+        return self.response.headers
 
     async def next(self) -> bytes:
         """Some more bytes, empty at the end. Cancelling it loses nothing.
@@ -306,9 +306,9 @@ class UpstreamAnswer:
             seen, self._seen = self._seen, b""
             return seen
         try:
-            return await self._response.read()
+            return await self.response.read()
         except LOST as error:
-            raise lost(error, self._server, self._model) from error
+            raise lost(error, self.server, self.model) from error
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """All of it as it comes; closes the answer where it is read to its end, or left."""
@@ -344,12 +344,12 @@ class UpstreamAnswer:
     async def close(self, *, whole: bool = False) -> None:
         """Keeps the connection where the body was read to its end (`whole` reads what little is left),
         else closes it, and the model stops."""
-        if whole and not self._response.at_end:
+        if whole and not self.response.at_end:
             with contextlib.suppress(TimeoutError, KonsiliumError):
                 async with asyncio.timeout(REST_SECONDS):
                     while await self.next():
                         pass
-        self._response.close()
+        self.response.close()
 
 
 LOOK_SECONDS = 2.5

@@ -26,6 +26,7 @@ from app.providers.deadline import StreamDeadline, Timeouts
 from app.providers.openai_compatible.answers import AnswerReader
 from app.providers.openai_compatible.client import OpenAIClient
 from app.providers.openai_compatible.functions import with_functions
+from app.providers.openai_compatible.infill import InfillAnswer, asked_infill, infill_body
 from app.providers.openai_compatible.passing import StreamMender
 from app.providers.openai_compatible.refused import (
     DROPPED,
@@ -48,6 +49,7 @@ MAX_ANSWER_BYTES = 256 * 2**20
 EMBEDDINGS = "/embeddings"
 Post = Callable[[bytes], Coroutine[Any, Any, UpstreamAnswer]]
 COMPLETIONS = ("/chat/completions", "/completions")
+JSON = "application/json"
 
 
 class OpenAICompatibleModel:
@@ -238,12 +240,19 @@ class OpenAICompatibleModel:
         return parts
 
     def _posting(self, request: ModelRequest) -> Post:
-        return lambda body: self._client.post(
-            COMPLETIONS[request.prompt is not None],
-            body,
-            model=self._name,
-            request_id=request.request_id,
+        path = COMPLETIONS[request.prompt is not None]
+        return lambda body: self._post(path, body, request.request_id)
+
+    async def _post(
+        self, path: str, body: bytes, request_id: str | None, content_type: str = JSON
+    ) -> UpstreamAnswer:
+        asked = asked_infill(body) if path == COMPLETIONS[1] else None
+        if asked and await self._client.llama_settings(self._timeouts.listing) is not None:
+            path, body = self._client.beside("/infill"), _dumped(infill_body(asked))
+        answer = await self._client.post(
+            path, body, model=self._name, request_id=request_id, content_type=content_type
         )
+        return answer if path in COMPLETIONS or not asked else InfillAnswer(answer, asked)
 
     async def _accepted(
         self, body: dict[str, Any], post: Post, optional: Sequence[str]
@@ -298,13 +307,7 @@ class OpenAICompatibleModel:
         name = preset.names.id(self._name)
 
         def post(body: bytes) -> Coroutine[Any, Any, UpstreamAnswer]:
-            return self._client.post(
-                request.path,
-                body,
-                model=self._name,
-                request_id=request.request_id,
-                content_type=request.content_type,
-            )
+            return self._post(request.path, body, request.request_id, request.content_type)
 
         if isinstance(request.body, tuple):
             before, after = request.body

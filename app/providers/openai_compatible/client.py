@@ -1,8 +1,9 @@
 """The way to one OpenAI-compatible server."""
 
+import asyncio
 from typing import Any
 
-from app.core.errors import WrongKey
+from app.core.errors import KonsiliumError, WrongKey
 from app.core.providers import Preset
 from app.core.reading import read_careless_json
 from app.providers.openai_compatible.access_tokens import AccessTokens
@@ -56,6 +57,23 @@ class OpenAIClient:
             return read_careless_json(body)
         except ValueError as error:
             raise not_the_protocol(self.server, None, body) from error
+
+    def beside(self, path: str) -> str:
+        """The URL of what servers have beside their `/v1`."""
+        return self.preset.base_url.removesuffix("/v1") + path
+
+    async def llama_settings(self, seconds: float) -> dict[str, Any] | None:
+        """What llama.cpp's server has set, from `/props`; None where it is another one, or does not say so
+        within so many seconds."""
+        if not self.preset.props:
+            return None
+        try:
+            async with asyncio.timeout(seconds):
+                props = await self.get(self.beside("/props"))
+        except (KonsiliumError, TimeoutError):
+            return None
+        settings = props.get("default_generation_settings") if isinstance(props, dict) else None
+        return settings if isinstance(settings, dict) else None
 
     def _url(self, path: str) -> str:
         return path if "://" in path else self.preset.base_url + path

@@ -180,27 +180,17 @@ class OpenAICompatibleServer:
     async def count_tokens(self, model: str, text: str) -> int:
         """By the path that its row names, else by `/tokenize` beside its `/v1`. Raises Unsupported for
         other clouds, which have none."""
-        path = self._preset.tokens_path or (self._beside("/tokenize") if self.local else "")
+        path = self._preset.tokens_path or (self._client.beside("/tokenize") if self.local else "")
         if not path:
             raise Unsupported("counts no tokens", server=self.name, model=model)
         body = json.dumps(question(model, text)).encode()
         answer = await self._client.post(path, body, model=model)
         return tokens_in(await answer.body(), self.name, model)
 
-    def _beside(self, path: str) -> str:
-        return self._preset.base_url.removesuffix("/v1") + path
-
     async def _window(self) -> int | None:
-        """The window llama.cpp's server really has, from `/props` beside its `/v1`."""
-        if not self._preset.props:
-            return None
-        try:
-            async with asyncio.timeout(self._timeouts.listing / 2):
-                props = await self._client.get(self._beside("/props"))
-        except (KonsiliumError, TimeoutError):
-            return None
-        settings = props.get("default_generation_settings") if isinstance(props, dict) else None
-        window = settings.get("n_ctx") if isinstance(settings, dict) else None
+        """The window llama.cpp's server really has."""
+        settings = await self._client.llama_settings(self._timeouts.listing / 2)
+        window = settings.get("n_ctx") if settings is not None else None
         return window if isinstance(window, int) and window > 0 else None
 
     def _state(self, **facts: Any) -> ServerState:

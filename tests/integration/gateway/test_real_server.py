@@ -18,7 +18,7 @@ from tests.waiting import until
 
 @pytest.mark.slow
 async def test_listing_streaming_usage_and_stop_work_before_a_real_server(tmp_path):
-    async with llama_server(tmp_path) as url:
+    async with llama_server(tmp_path, fills=True) as url:
         server = OpenAICompatibleServer(any_server("llama", url + "/v1"))
         catalogue = Catalogue([server])
         models = Models(catalogue, Prices())
@@ -49,6 +49,25 @@ async def test_listing_streaming_usage_and_stop_work_before_a_real_server(tmp_pa
             assert chunks[-1].usage.completion_tokens == 8
             text = await ai.completions.create(model=f"llama/{ALIAS}", prompt="a", max_tokens=4)
             assert text.choices[0].finish_reason == "length"
+            gap: Any = {"model": f"llama/{ALIAS}", "prompt": "a", "suffix": "b c", "max_tokens": 4}
+            filled = await ai.completions.create(**gap, temperature=0)
+            assert filled.model == f"llama/{ALIAS}"
+            assert filled.usage is not None
+            assert text.usage is not None
+            assert filled.usage.prompt_tokens > text.usage.prompt_tokens + 3
+            pieces = [
+                piece
+                async for piece in await ai.completions.create(
+                    **gap, temperature=0, stream=True, stream_options={"include_usage": True}
+                )
+            ]
+            said = "".join(piece.choices[0].text for piece in pieces if piece.choices)
+            assert said == filled.choices[0].text
+            assert pieces[-1].usage == filled.usage
+            asked = {**gap, "options": {"num_predict": 4, "temperature": 0}, "stream": False}
+            async with httpx.AsyncClient() as http:
+                answer = await http.post(f"{ours}/ollama/api/generate", json=asked)
+            assert answer.json()["response"] == said
 
             stream = await ai.chat.completions.create(**request, max_tokens=8000, stream=True)
             await anext(aiter(stream))

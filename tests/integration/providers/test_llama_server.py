@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from app.core.errors import ContextTooLong
+from app.core.errors import ContextTooLong, Unsupported
 from app.core.events import Finished, TextDelta
 from app.core.messages import Message
 from app.core.providers import any_server
@@ -89,3 +89,33 @@ async def test_it_counts_tokens_on_request(llama) -> None:
     _, server = llama
     few, many = [await server.count_tokens(ALIAS, "Привет " * times) for times in (1, 100)]
     assert 0 < few < many
+
+
+FILLED = ModelRequest(
+    (Message.user("Привет"),),
+    Sampling(max_tokens=6, seed=7),
+    prompt="Привет",
+    suffix="слово за словом",
+)
+
+
+async def test_text_is_filled_in_before_a_suffix_by_models_made_for_it(tmp_path) -> None:
+    async with llama_server(tmp_path, fills=True) as url:
+        server = OpenAICompatibleServer(any_server("llama", f"{url}/v1"))
+        events = [event async for event in server.model(ALIAS).stream(FILLED)]
+        end = events[-1]
+        assert isinstance(end, Finished)
+        assert (end.finish_reason, end.usage.output_tokens) == ("length", 6)
+        assert sum(isinstance(event, TextDelta) for event in events) > 2
+        both = [
+            await server.count_tokens(ALIAS, text) for text in (FILLED.prompt or "", FILLED.suffix)
+        ]
+        assert end.usage.input_tokens in range(sum(both) + 3, sum(both) + 7), "and the three marks"
+        await server.aclose()
+
+
+async def test_a_suffix_is_never_passed_over(llama) -> None:
+    _, server = llama
+    with pytest.raises(Unsupported, match="Infill is not supported by this model"):
+        async for _ in server.model(ALIAS).stream(FILLED):
+            pass
