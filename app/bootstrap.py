@@ -52,9 +52,9 @@ from app.gateway.protocol import grace_left
 from app.gateway.rest.app import build_rest
 from app.gateway.rest.services import RestServices
 from app.gateway.services import GatewayServices
-from app.knowledge.arrivals import Arrivals
 from app.knowledge.embedding import Embeddings
 from app.knowledge.folders import WatchedFolders, parsed_folders
+from app.knowledge.indexing import IndexingQueue
 from app.knowledge.library import Library as KnowledgeLibrary
 from app.observability.logs import configure_logging
 from app.observability.prometheus import CONTENT_TYPE, CallMetrics
@@ -105,7 +105,7 @@ class Application:
     conversation: Conversation
     tools: ToolBox
     mcp: McpServers
-    arrivals: Arrivals
+    indexing: IndexingQueue
     people: People
     sessions: Sessions
     transcription: Transcription
@@ -131,10 +131,10 @@ class Application:
         self.background.start(self.servers.catalogue.run())
         self.mcp.start()
         await self.servers.catalogue.refresh()
-        if (embeddings := self.arrivals.library.embeddings) is not None:
+        if (embeddings := self.indexing.library.embeddings) is not None:
             self.background.start(embeddings.run())
         if folders := parsed_folders(self.settings.knowledge_folders):
-            library, values = self.arrivals.library, self.storage.key_values
+            library, values = self.indexing.library, self.storage.key_values
             watched = WatchedFolders(library, values, folders, self._first_person)
             self.background.start(watched.run())
         gc.freeze()  # what is loaded by now stays: to look it through again takes a third of a second
@@ -164,7 +164,7 @@ class Application:
         await self.conversation.answers.drain()
         await self.background.cancel()
         await self.mcp.aclose()
-        await self.arrivals.aclose()
+        await self.indexing.aclose()
         await self.servers.aclose()
         await self.post.aclose()
         await self.storage.aclose()
@@ -220,7 +220,7 @@ def build(
         conversation=conversation,
         tools=tools,
         mcp=mcp,
-        arrivals=Arrivals(knowledge),
+        indexing=IndexingQueue(knowledge),
         people=people,
         sessions=sessions,
         transcription=Transcription(models, storage.usage),

@@ -35,8 +35,8 @@ from app.view.commands import Commands
 from app.view.council import SEATS, AnswerActions, DialogueForm
 from app.view.diagrams import diagrams_router
 from app.view.guide import Guide
-from app.view.guide_ways import Ways
-from app.view.library import Shelves, library_router
+from app.view.guide_ways import SetupWays
+from app.view.library import LibraryServices, library_router
 from app.view.panel_facts import PanelFacts, PinnedFacts
 from app.view.panels import Panel
 from app.view.projects import ProjectPages, projects_router
@@ -71,7 +71,7 @@ tool_lists = ToolLists(app.tools, models, storage.knowledge)
 forms = dict.fromkeys(SEATS, form.draw)
 passing = [mode for mode, seats in SEATS.items() if seats.passing]
 panel = Panel(models, MODES, storage.conversations, values, facts, forms, tool_lists, passing)
-ways = Ways(reachable, settings.model_hub)
+ways = SetupWays(reachable, settings.model_hub)
 server_form = ServerForm(app.servers, people)
 guide = Guide(models, app.servers, people, panel.recovered, ways, server_form)
 tool_servers = ToolServers(app.mcp, people)
@@ -99,7 +99,9 @@ secret, header = settings.auth_secret(), settings.auth_header
 auth.register(people, storage.threads, mode, secret, header, allowed)
 if not local:
     people.on_look(tokens.look)
-shelves = Shelves(storage.presets, storage.threads, values, models, app.tools, storage.knowledge)
+shelves = LibraryServices(
+    storage.presets, storage.threads, values, models, app.tools, storage.knowledge
+)
 commands = Commands(app.mcp, storage.presets)
 app.mcp.subscribe(commands.changed)
 unkept = TemporaryChats(storage.threads, turns)
@@ -139,7 +141,7 @@ server.put_first(
     temporary_router(storage.threads, root),
     projects_router(storage.presets, storage.threads, root),
     library_router(shelves, root),
-    knowledge.knowledge_router(app.arrivals, storage.knowledge, root),
+    knowledge.knowledge_router(app.indexing, storage.knowledge, root),
     *(() if local else (sessions_router(app.sessions, root),)),
     files.exports_router(storage.threads, root),
     versions_router(storage.threads, root),

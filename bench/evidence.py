@@ -51,7 +51,7 @@ from bench.pairs import wilson
 from bench.report import RESULTS
 from tests.fakes import MemoryStore, ScriptedModels
 
-MOST_MEMBERS, MOST_SAMPLES, TIMES = 6, 15, 3
+MAX_MEMBERS, MAX_SAMPLES, TIMES = 6, 15, 3
 """Of a council; of one model asked again and again; seats of one model in a council by itself."""
 _ASIDE = re.compile(r"(?:^|\n)\*[^*\n]+\*(?=\s*$|\n)")
 
@@ -280,7 +280,7 @@ def single(ask: Asked, model: str) -> Method:
 
 
 def peers(ask: Asked, models: Sequence[str]) -> Method:
-    seats = [{"name": f"{n}", "model": name} for n, name in enumerate(models[:MOST_MEMBERS], 1)]
+    seats = [{"name": f"{n}", "model": name} for n, name in enumerate(models[:MAX_MEMBERS], 1)]
     options = {"council_members": json.dumps(seats), "council_calls": 40, "model": models[0]}
     return lambda one: ask(one.question, "council", **options)
 
@@ -348,7 +348,7 @@ async def compared(
     council = await measured(f"peers ({len(names)})", peers(ask, names), known)
     if replay is None or replay.independent:
         per_answer = best.tokens or 1.0
-        samples = max(1, min(MOST_SAMPLES, round((council.tokens or per_answer) / per_answer)))
+        samples = max(1, min(MAX_SAMPLES, round((council.tokens or per_answer) / per_answer)))
         samples = len(names) if replay is not None else samples
         method = most_often(ask, best.method, samples)
         rows.append(await measured(f"{best.method}, {samples} times", method, known))

@@ -20,7 +20,7 @@ from tests.waiting import until
 CHARACTERS = sum(len(WORDS[i % len(WORDS)]) for i in range(150))
 """Of one answer of PACED."""
 MODES = {"mode": "chat", "model": f"ollama/{PACED}"}
-OPENING_AT_ONCE = 10
+MAX_CONCURRENT_OPENINGS = 10
 
 
 class Measured(NamedTuple):
@@ -40,7 +40,7 @@ def _cpu(replicas: list[Process]) -> float:
 
 
 async def _open(visitors: list[Identity]) -> None:
-    some = asyncio.Semaphore(OPENING_AT_ONCE)
+    some = asyncio.Semaphore(MAX_CONCURRENT_OPENINGS)
 
     async def one(visitor: Identity) -> None:
         async with some:

@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Sequence
 from datetime import datetime
 
-from app.core.caching import CachedAnswer, Found
+from app.core.caching import CachedAnswer, LookupResult
 from app.core.errors import KonsiliumError
 
 
@@ -22,7 +22,7 @@ class MemoryAnswers:
 
     async def look_up(
         self, scope: str, key: str, terms: Sequence[str], since: datetime, limit: int
-    ) -> Found:
+    ) -> LookupResult:
         self._ready()
         alive = [e for e in self.entries.values() if e.scope == scope and e.asked_at >= since]
         exact = next((entry for entry in alive if entry.key == key), None)
@@ -32,7 +32,7 @@ class MemoryAnswers:
             for e in alive
         ]
         best = heapq.nlargest(limit, [row for row in shared if row[0]])
-        return Found(exact, tuple(row[-1] for row in best))
+        return LookupResult(exact, tuple(row[-1] for row in best))
 
     async def nearest(
         self, scope: str, vector: Sequence[float], since: datetime, limit: int

@@ -14,7 +14,7 @@ from app.core.errors import KonsiliumError, ModelNotFound, NoModels, NotFound
 from app.core.events import Finished, ModelEvent, TextDelta
 from app.core.models import Capability, ModelProfile, ModelRef, Price, ServerState
 from app.core.requests import ModelRequest, RawRequest
-from app.core.threads import Begun
+from app.core.threads import BegunQuestion
 from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest, now
 from app.core.usage import CallRecord, Outcome, Purpose, Usage
 from app.core.vectors import Vectors
@@ -206,7 +206,7 @@ class MemoryStore:
 
     async def begin(
         self, request: TurnRequest, steps: Sequence[StepRecord], over: str | None = None
-    ) -> Begun:
+    ) -> BegunQuestion:
         if self.owners.setdefault(request.thread_id, request.user_id) != request.user_id:
             raise NotFound(request.thread_id)
         if request.again:
@@ -225,7 +225,7 @@ class MemoryStore:
             and step.kind in ("question", "answer", "interjection")
         )
         self._write(steps)
-        return Begun(history, None)
+        return BegunQuestion(history, None)
 
     def _cut(self, question_id: str) -> None:
         """The other branches, which nothing here looks at, are not kept."""

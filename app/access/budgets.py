@@ -29,7 +29,7 @@ _MICRO = 1_000_000
 """Counts are whole numbers: millionths of a rouble."""
 
 
-class Spent(Protocol):
+class SpendingRecords(Protocol):
     """What the usage records say (`KeyRing`)."""
 
     def spent(self, key: ApiKey) -> Decimal:
@@ -42,7 +42,7 @@ class Spent(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Reserved:
+class Reservation:
     """Money set aside for one request."""
 
     name: str
@@ -53,13 +53,13 @@ class Reserved:
 class Budgets:
     """Reserves money. `shared` is where other processes count, too; None counts in this one."""
 
-    def __init__(self, spent: Spent, shared: Storage | None = None) -> None:
+    def __init__(self, spent: SpendingRecords, shared: Storage | None = None) -> None:
         self._spent = spent
         self._memory: SlidingWindowCounterSupport = MemoryStorage()
         self._shared = cast(SlidingWindowCounterSupport, shared or self._memory)
         self._outages = shared.base_exceptions if shared is not None else ()
 
-    async def reserve(self, key: ApiKey, rub: Decimal) -> Reserved:
+    async def reserve(self, key: ApiKey, rub: Decimal) -> Reservation:
         """Sets `rub` aside, more than the rest of the budget if need be: who is let in is served.
 
         Raises BudgetExceeded where the month's money is spent, and LimitReached where what is left of
@@ -73,7 +73,7 @@ class Budgets:
         month = time.strftime("%Y%m", time.gmtime())
         first = max(int(since) // SLOT_SECONDS, slot - KEPT_SECONDS // SLOT_SECONDS + 1)
         names = [f"rub:{month}:{key.id}:{each}" for each in range(first, slot + 1)]
-        reserved = Reserved(names[-1], rub)
+        reserved = Reservation(names[-1], rub)
         counted = before - rub
         await self._add(reserved.name, rub)
         for name in names:
@@ -87,10 +87,10 @@ class Budgets:
             )
         return reserved
 
-    async def correct(self, reserved: Reserved, rub: Decimal) -> Reserved:
+    async def correct(self, reserved: Reservation, rub: Decimal) -> Reservation:
         """Sets `rub` aside in place of what was reserved."""
         await self._add(reserved.name, rub - reserved.rub)
-        return Reserved(reserved.name, rub)
+        return Reservation(reserved.name, rub)
 
     async def _add(self, name: str, rub: Decimal) -> None:
         amount = int((rub * _MICRO).to_integral_value(ROUND_CEILING))

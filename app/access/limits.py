@@ -57,7 +57,7 @@ class Counting(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LimitStatus:
     """What a key has left of one limit in the present minute."""
 
     limit: int
@@ -207,10 +207,10 @@ def _name(what: str, key_id: str, limit: int) -> str:
     return RateLimitItemPerMinute(limit).key_for(what, key_id)
 
 
-def _standing(limit: int, counted_limit: int, window: Window) -> Standing:
+def _standing(limit: int, counted_limit: int, window: Window) -> LimitStatus:
     """As the library reckons it: of the minute before, as much counts as is still within sixty seconds."""
     previous, left, current, ends = window
     used = math.floor(previous * left / MINUTE_SECONDS + current)
     waits = [left % (MINUTE_SECONDS / previous)] if previous else []
     waits += [ends % MINUTE_SECONDS] if current else []
-    return Standing(limit, max(0, counted_limit - used), min(waits, default=0.0))
+    return LimitStatus(limit, max(0, counted_limit - used), min(waits, default=0.0))

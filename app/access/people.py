@@ -22,7 +22,7 @@ FIRST_ADMIN = "admin"
 REMEMBERED_SECONDS = 1.0
 WATCH_SECONDS = 1.0
 
-LONGEST_NAME = 320
+MAX_NAME_LENGTH = 320
 """Characters; an e-mail address has no more (RFC 3696). Nobody is called anything longer: what strangers
 write is remembered and logged."""
 FREE_TRIES_BY_NAME = 20
@@ -85,7 +85,7 @@ class People:
         many from anywhere, and while too many others sign in.
         """
         identifier = identifier.strip()
-        if len(identifier) > LONGEST_NAME:
+        if len(identifier) > MAX_NAME_LENGTH:
             return None
         place = network_of(address)
         key = (identifier.casefold(), place)

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
 
-from app.access.budgets import Budgets, Reserved
+from app.access.budgets import Budgets, Reservation
 from app.access.keys import KeyRing
 from app.access.limits import Headers, Limits, TokenCount
 from app.core.concurrency import BackgroundTasks
@@ -39,7 +39,7 @@ class Spending:
         self._limits = limits
         self._budgets = budgets
         self._background = background
-        self._money: Reserved | None = None
+        self._money: Reservation | None = None
         self._tokens: TokenCount | None = None
         self._least_tokens = 0
         self._rub = Decimal(0)

@@ -58,14 +58,14 @@ _BESIDE_LATIN, _TWO_ACCENTS, _MARK_BEFORE_SMALL = math.log(0.05), math.log(0.02)
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DecodedText:
     """A text, and how many of its bytes meant nothing: U+FFFD stands for each."""
 
     text: str
     unreadable: int = 0
 
 
-def decode(data: bytes) -> Decoded | None:
+def decode(data: bytes) -> DecodedText | None:
     """The text of a file; None where its bytes are no text in any encoding that we know.
 
     UTF-8 first, with a mark for each bad byte where most is good; then the encodings of Windows, DOS,
@@ -74,22 +74,22 @@ def decode(data: bytes) -> Decoded | None:
     for mark, encoding in _BOMS:
         if data.startswith(mark):
             text = data.decode(encoding, "replace")
-            return Decoded(text, text.count("\ufffd"))
+            return DecodedText(text, text.count("\ufffd"))
     if (wide := utf16_without_mark(data)) is not None:
-        return Decoded(data.decode(wide, "replace"))
+        return DecodedText(data.decode(wide, "replace"))
     text = data.decode("utf-8", "replace")
     bad = text.count("\ufffd")
     if bad == 0:
-        return Decoded(text)
+        return DecodedText(text)
     beyond_ascii = sum(letter > "\x7f" for letter in text) - bad
     if beyond_ascii >= GOOD_FOR_ONE_BAD * bad:
-        return Decoded(text, bad)
+        return DecodedText(text, bad)
     sample = _around_bytes_beyond_ascii(data)
     score, encoding = max((_likelihood(sample, name) + prior, name) for name, prior in _CANDIDATES)
     if score <= _STRANGE * sum(byte > 0x7F for byte in sample) / 2 - RARE_LETTERS:
         return None
     text = data.decode(encoding, "replace")
-    return Decoded(text, text.count("\ufffd"))
+    return DecodedText(text, text.count("\ufffd"))
 
 
 def _around_bytes_beyond_ascii(data: bytes) -> bytes:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from app.attachments.blocks import blocks_of, text_of, unpacks_too_large
-from app.attachments.decoding import Decoded, decode
+from app.attachments.decoding import DecodedText, decode
 from app.attachments.kinds import HEAD_BYTES, Kind, found_kind
 from app.attachments.limits import AttachmentLimits
 from app.core.errors import AttachmentRefused
@@ -106,7 +106,7 @@ def _found_kind(path: Path, limits: AttachmentLimits) -> Kind:
     return found_kind(head, frozenset(part.filename for part in parts))
 
 
-def decoded_text(path: Path) -> Decoded:
+def decoded_text(path: Path) -> DecodedText:
     """The text of a file that is one, whatever its encoding."""
     decoded = decode(path.read_bytes())
     if decoded is None:

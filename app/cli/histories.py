@@ -10,12 +10,12 @@ from typing import Any
 
 from app.access.people import LOCAL
 from app.cli.terminal import Terminal
-from app.conversation.arrivals import MISSING, STATES, Arriving, refused, summed
-from app.conversation.histories import ArrivingThread, HistoryRefused, arrived
+from app.conversation.histories import ExportedThread, HistoryRefused, imported
 from app.conversation.history_formats import read_histories
+from app.conversation.import_candidates import MISSING, STATES, ImportCandidate, refused, summed
 from app.core.text import Text
-from app.storage.arrivals import MAX_BYTES, Arrivals, read_export
 from app.storage.database import Database
+from app.storage.history_import import MAX_BYTES, HistoryImporter, read_export
 from app.storage.migrations import apply
 from app.storage.users import Users
 
@@ -55,7 +55,7 @@ def register(subparsers: Any) -> None:
     command.set_defaults(run=run)
 
 
-def _read(file: Path, most: int, memory: int | None) -> tuple[ArrivingThread, ...]:
+def _read(file: Path, most: int, memory: int | None) -> tuple[ExportedThread, ...]:
     """Raises HistoryRefused, OSError."""
     try:
         with _confined(memory):
@@ -105,23 +105,23 @@ async def run(args: argparse.Namespace, terminal: Terminal) -> int:
         if user is None:
             terminal.fail(UNKNOWN.format(name=args.user))
             return 1
-        arrivals, arriving = Arrivals(database), list[Arriving]()
+        importer, candidates = HistoryImporter(database), list[ImportCandidate]()
         for thread in threads:
             name = user.display_name or user.identifier
-            state = await arrivals.keep(user.id, arrived(thread, user.id, name), dry=args.dry_run)
-            arriving.append(Arriving.of(thread, state))
+            state = await importer.keep(user.id, imported(thread, user.id, name), dry=args.dry_run)
+            candidates.append(ImportCandidate.of(thread, state))
             if not args.json:
-                one = arriving[-1]
+                one = candidates[-1]
                 state_words = f"{terminal.words(STATES[state]):10}"
                 terminal.say(f"{state_words} {one.day}  {one.title}  ({terminal.words(one.about)})")
     finally:
         await database.aclose()
     if args.json:
-        terminal.say(json.dumps({"conversations": [asdict(one) for one in arriving]}))
+        terminal.say(json.dumps({"conversations": [asdict(one) for one in candidates]}))
         return 0
-    if missing := sum(one.missing for one in arriving):
+    if missing := sum(one.missing for one in candidates):
         terminal.say(MISSING.format(count=missing))
-    terminal.say(summed(arriving))
+    terminal.say(summed(candidates))
     if args.dry_run:
         terminal.say(DRY)
     return 0

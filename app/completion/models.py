@@ -21,7 +21,7 @@ from app.core.requests import ModelRequest, RawRequest
 from app.core.usage import Cost, Usage
 
 NEAR_NAMES = 3
-LONGEST_NAME = 300
+MAX_NAME_LENGTH = 300
 """Characters; no model's name is longer, and to look for what is near to a million takes seconds."""
 NEAR_SCORE = 60.0
 """Out of 100, by rapidfuzz's weighted ratio."""
@@ -197,7 +197,7 @@ class Models:
         return found[0].ref if found else None
 
     def _not_found(self, name: str) -> ModelNotFound:
-        if len(name) > LONGEST_NAME:
+        if len(name) > MAX_NAME_LENGTH:
             return ModelNotFound(f"no model has a name of {len(name)} characters")
         server, slash, model = name.partition("/")
         return ModelNotFound(

@@ -29,7 +29,7 @@ REST_SECONDS = (2.0, 5.0, 15.0, 30.0, 60.0)
 RETRY_AFTER_SECONDS = 5.0
 
 
-class Listed(Protocol):
+class ServerStates(Protocol):
     """The servers and their models, as last seen."""
 
     def states(self) -> Sequence[ServerState]: ...
@@ -96,7 +96,7 @@ class Router(Places):
 
     def __init__(
         self,
-        models: Listed,
+        models: ServerStates,
         *,
         parallel: int = MAX_PARALLEL,
         waiting: int = MAX_WAITING,

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from app.completion.caching.cache import AnswerCache, Asker, Hit, Miss, Outcome
+from app.completion.caching.cache import AnswerCache, CheckCaller, Hit, Miss, Outcome
 from app.completion.caching.query import CacheQuery, Scope, cacheable_answer, query_of
 from app.completion.caching.serving import Lookup, ReplayedCall
 from app.conversation.answer import sampling_of
@@ -169,7 +169,7 @@ class CachedMode:
         if query is None or request.bypass_cache:
             await self._mode.respond(turn)
             return
-        asker = Asker(lambda name, check: turn.models.call(turn.models.resolve(name), check))
+        asker = CheckCaller(lambda name, check: turn.models.call(turn.models.resolve(name), check))
         lookup = Lookup(
             lambda: memory.find(turn, query),
             memory.cache.confirmer(query, asker),

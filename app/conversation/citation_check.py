@@ -25,7 +25,7 @@ from app.core.requests import JsonSchema, ModelRequest, Sampling
 from app.core.text import Text
 from app.core.tools import Source
 from app.core.usage import Purpose
-from app.knowledge.citations import Checked, Doubt, spoken_of, stands_in
+from app.knowledge.citations import CitationFindings, Doubt, spoken_of, stands_in
 from app.knowledge.excerpts import best_of, passages_in
 from app.knowledge.terms import tokens
 
@@ -131,7 +131,7 @@ class CitationCheck:
         models: TurnModels,
         answering: ModelRef,
         sources: Sources,
-        found: Checked,
+        found: CitationFindings,
     ) -> CitationsNote:
         """What is noted of an answer whose doubts a model was asked about. A model that fails, or is too
         small to be asked, leaves all to the words, and the note says so."""
@@ -265,7 +265,7 @@ class _Excerpts:
 
 
 def decided(
-    found: Checked,
+    found: CitationFindings,
     asked: Sequence[Doubt],
     judged: Mapping[int, Judgement],
     sources: Sequence[Source],

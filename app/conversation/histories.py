@@ -31,7 +31,7 @@ class HistoryRefused(BadRequest):
 
 
 @dataclass(frozen=True, slots=True)
-class ArrivingMessage:
+class ExportedMessage:
     """One message as another program kept it."""
 
     id: str
@@ -54,7 +54,7 @@ class ArrivingMessage:
 
 
 @dataclass(frozen=True)
-class ArrivingThread:
+class ExportedThread:
     """One conversation as another program kept it."""
 
     source: str
@@ -62,14 +62,14 @@ class ArrivingThread:
     title: str
     created_at: datetime
     active_at: datetime
-    messages: Mapping[str, ArrivingMessage]
+    messages: Mapping[str, ExportedMessage]
     leaf_id: str | None = None
     archived: bool = False
     project: str = ""
     """How the project is called that it was in."""
 
     @cached_property
-    def said(self) -> tuple[ArrivingMessage, ...]:
+    def said(self) -> tuple[ExportedMessage, ...]:
         """What people and models said, each after what it follows; parents are among these."""
         return _in_order(self.messages)
 
@@ -79,7 +79,7 @@ class ArrivingThread:
         said = self.said
         return len({one.id for one in said} - {one.parent_id for one in said})
 
-    def with_more(self, other: "ArrivingThread") -> "ArrivingThread":
+    def with_more(self, other: "ExportedThread") -> "ExportedThread":
         """What a file holds of one conversation in two places."""
         return replace(
             self,
@@ -90,7 +90,7 @@ class ArrivingThread:
 
 
 @dataclass(frozen=True, slots=True)
-class ArrivedThread:
+class ImportedThread:
     """The same as it is stored here."""
 
     id: str
@@ -106,14 +106,14 @@ class ArrivedThread:
     project: str = ""
 
 
-def arrived(thread: ArrivingThread, user_id: str, author: str) -> ArrivedThread:
+def imported(thread: ExportedThread, user_id: str, author: str) -> ImportedThread:
     """The conversation as steps of ours. Ids follow from the user's and the source's, so that what comes
     twice is the same."""
     writing = _Writing(thread, user_id, author)
     for message in thread.said:
         writing.add(message)
     writing.end()
-    return ArrivedThread(
+    return ImportedThread(
         writing.thread_id,
         thread.title,
         thread.created_at,
@@ -130,7 +130,7 @@ def arrived(thread: ArrivingThread, user_id: str, author: str) -> ArrivedThread:
 class _Writing:
     """The steps of one conversation, as they are made, parents first."""
 
-    def __init__(self, thread: ArrivingThread, user_id: str, author: str) -> None:
+    def __init__(self, thread: ExportedThread, user_id: str, author: str) -> None:
         self._seed = f"{user_id}/{thread.source}/{_key(thread.id)}"
         self.thread_id = _id(self._seed)
         self._thread = thread
@@ -144,7 +144,7 @@ class _Writing:
         self._unanswered: dict[str, str] = {}
         """The turn without an answer that follows a question."""
 
-    def add(self, message: ArrivingMessage) -> None:
+    def add(self, message: ExportedMessage) -> None:
         """A message whose parent is there already."""
         before = self._said.get(message.parent_id or "")
         key = _key(message.id)
@@ -188,20 +188,20 @@ class _Writing:
             for step in self._steps
         )
 
-    def _without_answer(self, question: ArrivingMessage) -> str:
+    def _without_answer(self, question: ExportedMessage) -> str:
         if question.id not in self._unanswered:
             key = f"{_key(question.id)}/none"
             self._unanswered[question.id] = self._turn(key, self._questions[question.id], question)
         return self._unanswered[question.id]
 
-    def _question(self, key: str, follows: str | None, said: ArrivingMessage, text: str) -> str:
+    def _question(self, key: str, follows: str | None, said: ExportedMessage, text: str) -> str:
         return self._step("user_message", "question", key, follows, said, self._author, text)
 
-    def _turn(self, key: str, question: str, said: ArrivingMessage) -> str:
+    def _turn(self, key: str, question: str, said: ExportedMessage) -> str:
         turn = _id(f"{self._seed}/{key}/turn")
         return self._step("run", "turn", key, question, said, "on_message", turn=turn)
 
-    def _part(self, kind: StepKind, key: str, turn: str, said: ArrivingMessage, text: str) -> None:
+    def _part(self, kind: StepKind, key: str, turn: str, said: ExportedMessage, text: str) -> None:
         type = "tool" if kind is StepKind.REASONING else "assistant_message"
         name = said.model or self._thread.source
         self._step(type, kind, key, turn, said, name, text, turn)
@@ -212,7 +212,7 @@ class _Writing:
         kind: StepKind | Literal["question", "turn"],
         key: str,
         parent: str | None,
-        said: ArrivingMessage,
+        said: ExportedMessage,
         name: str,
         text: str = "",
         turn: str | None = None,
@@ -236,7 +236,7 @@ class _Writing:
         return id
 
 
-def _upwards(thread: ArrivingThread) -> Iterator[str]:
+def _upwards(thread: ExportedThread) -> Iterator[str]:
     """The leaf that the file names, and what it follows."""
     at = thread.leaf_id
     seen: set[str] = set()
@@ -255,14 +255,14 @@ def _id(seed: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"konsilium-import/{seed}"))
 
 
-def _in_order(messages: Mapping[str, ArrivingMessage]) -> tuple[ArrivingMessage, ...]:
+def _in_order(messages: Mapping[str, ExportedMessage]) -> tuple[ExportedMessage, ...]:
     """What was said, parents first; what hangs in a ring has no beginning, and is left out."""
-    children: dict[str | None, list[ArrivingMessage]] = {}
+    children: dict[str | None, list[ExportedMessage]] = {}
     for message in messages.values():
         parent = message.parent_id if message.parent_id in messages else None
         children.setdefault(parent, []).append(message)
-    said: list[ArrivingMessage] = []
-    waiting: list[tuple[ArrivingMessage, str | None]] = [
+    said: list[ExportedMessage] = []
+    waiting: list[tuple[ExportedMessage, str | None]] = [
         (m, None) for m in reversed(children.get(None, []))
     ]
     while waiting:

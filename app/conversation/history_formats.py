@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
 
-from app.conversation.histories import ArrivingMessage, ArrivingThread, HistoryRefused, Role
+from app.conversation.histories import ExportedMessage, ExportedThread, HistoryRefused, Role
 from app.core.presets import MAX_NAME
 from app.core.turns import now
 
@@ -24,13 +24,13 @@ NO_PARENT = "00000000-0000-0000-0000-000000000000"
 """LibreChat's, of a first message."""
 
 
-def read_histories(document: Any) -> tuple[ArrivingThread, ...]:
+def read_histories(document: Any) -> tuple[ExportedThread, ...]:
     """The conversations of an export, already parsed from JSON, in which anything was said. Raises
     HistoryRefused."""
     entries = document if isinstance(document, list) else [document]
     if not entries:
         raise HistoryRefused("empty")
-    threads: dict[tuple[str, str], ArrivingThread] = {}
+    threads: dict[tuple[str, str], ExportedThread] = {}
     for number, entry in enumerate(entries, 1):
         try:
             thread = _thread(entry)
@@ -47,7 +47,7 @@ _OF_DAMAGE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, Re
 """What reading raises where values are not what they should be."""
 
 
-def _thread(entry: Mapping[str, Any]) -> ArrivingThread | None:
+def _thread(entry: Mapping[str, Any]) -> ExportedThread | None:
     """None for what is none of the known formats."""
     if "mapping" in entry:
         return _chatgpt(entry)
@@ -63,7 +63,7 @@ def _thread(entry: Mapping[str, Any]) -> ArrivingThread | None:
 # -- ChatGPT ---------------------------------------------------------------------------------------
 
 
-def _chatgpt(entry: Mapping[str, Any]) -> ArrivingThread:
+def _chatgpt(entry: Mapping[str, Any]) -> ExportedThread:
     nodes = dict(_bounded(entry["mapping"].items()))
     above = {str(child): id for id, node in nodes.items() for child in node.get("children") or ()}
     messages = {}
@@ -82,7 +82,7 @@ def _chatgpt(entry: Mapping[str, Any]) -> ArrivingThread:
     )
 
 
-def _of_chatgpt(id: str, parent: str | None, message: Mapping[str, Any]) -> ArrivingMessage:
+def _of_chatgpt(id: str, parent: str | None, message: Mapping[str, Any]) -> ExportedMessage:
     """What models say to their tools, and what they are told before a conversation, is no part of it; of
     what tools answer only the pictures are."""
     content, facts = message.get("content") or {}, message.get("metadata") or {}
@@ -101,7 +101,7 @@ def _of_chatgpt(id: str, parent: str | None, message: Mapping[str, Any]) -> Arri
         text = _cited("\n".join(filter(None, map(_part, parts))), facts)
     elif author != "tool" or not pictures:
         role = None
-    return ArrivingMessage(
+    return ExportedMessage(
         id,
         parent,
         role,
@@ -149,18 +149,18 @@ def _cited(text: str, facts: Mapping[str, Any]) -> str:
 # -- Open WebUI ------------------------------------------------------------------------------------
 
 
-def _open_webui(entry: Mapping[str, Any]) -> ArrivingThread:
+def _open_webui(entry: Mapping[str, Any]) -> ExportedThread:
     """As the app writes it, and as it did before the chat had an entry around it."""
     chat = entry.get("chat", entry)
     history = chat.get("history") or {}
     kept = history.get("messages") or chat.get("messages") or ()
-    messages: dict[str, ArrivingMessage] = {}
+    messages: dict[str, ExportedMessage] = {}
     last: str | None = None
     for key, message in _bounded(kept.items() if isinstance(kept, Mapping) else enumerate(kept)):
         id = str(message.get("id") or key)
         role = message.get("role")
         words, aside = _without(_words(message.get("content")), "<details type=", "</details>")
-        messages[id] = ArrivingMessage(
+        messages[id] = ExportedMessage(
             id,
             _optional(message["parentId"]) if "parentId" in message else last,
             role if role in ("user", "assistant") else None,
@@ -195,9 +195,9 @@ def _thought(details: str) -> str:
 # -- LibreChat -------------------------------------------------------------------------------------
 
 
-def _librechat(entry: Mapping[str, Any]) -> ArrivingThread:
+def _librechat(entry: Mapping[str, Any]) -> ExportedThread:
     """A list, or a tree of messages within each other."""
-    messages: dict[str, ArrivingMessage] = {}
+    messages: dict[str, ExportedMessage] = {}
     model = (entry.get("options") or {}).get("model")
     top = entry.get("messagesTree") or entry.get("messages") or ()
     waiting: list[tuple[Mapping[str, Any], str | None]] = [(m, None) for m in reversed(top)]
@@ -213,7 +213,7 @@ def _librechat(entry: Mapping[str, Any]) -> ArrivingThread:
         text = _clean(str(message.get("text") or "")) or _words(content)
         text, aside = _without(text, ":::thinking", ":::")
         thoughts = [one.removeprefix(":::thinking").removesuffix(":::").strip() for one in aside]
-        messages[id] = ArrivingMessage(
+        messages[id] = ExportedMessage(
             id,
             _optional(message.get("parentMessageId")) or above,
             "user" if user else "assistant",
@@ -232,12 +232,12 @@ def _librechat(entry: Mapping[str, Any]) -> ArrivingThread:
 # -- our own ---------------------------------------------------------------------------------------
 
 
-def _ours(entry: Mapping[str, Any]) -> ArrivingThread:
+def _ours(entry: Mapping[str, Any]) -> ExportedThread:
     steps = {str(step["id"]): step for step in entry["steps"]}
     files: dict[str, list[str]] = {}
     for file in entry.get("files") or ():
         files.setdefault(str(file.get("step_id")), []).append(_file(file))
-    messages: dict[str, ArrivingMessage] = {}
+    messages: dict[str, ExportedMessage] = {}
     last: str | None = None  # of before there were branches, in the order of the file
     branched = "leaf_id" in entry
     for id, step in _bounded(steps.items()):
@@ -249,7 +249,7 @@ def _ours(entry: Mapping[str, Any]) -> ArrivingThread:
         parent = _optional(step.get("parent_id"))
         if not branched and kind == "question":
             parent = last
-        messages[id] = ArrivingMessage(
+        messages[id] = ExportedMessage(
             id,
             parent,
             role,
@@ -272,7 +272,7 @@ def _ours(entry: Mapping[str, Any]) -> ArrivingThread:
 
 
 def _follow_answers(
-    messages: dict[str, ArrivingMessage], steps: Mapping[str, Mapping[str, Any]]
+    messages: dict[str, ExportedMessage], steps: Mapping[str, Mapping[str, Any]]
 ) -> None:
     """Within a turn the messages follow each other, and a question the last of the turn before it."""
     last: dict[str, str] = {}
@@ -294,11 +294,11 @@ def _thread_of(
     id: Any,
     title: Any,
     dates: tuple[datetime | None, datetime | None],
-    messages: Mapping[str, ArrivingMessage],
+    messages: Mapping[str, ExportedMessage],
     leaf_id: str | None = None,
     *,
     archived: bool = False,
-) -> ArrivingThread:
+) -> ExportedThread:
     """One without an id is known by how it begins."""
     times = [one.at for one in messages.values() if one.at is not None]
     created = dates[0] or min(times, default=None) or now()
@@ -311,7 +311,7 @@ def _thread_of(
             else ""
         )
     name = _name(title)
-    return ArrivingThread(
+    return ExportedThread(
         source, _clean(str(id)), name, created, active, messages, leaf_id, archived=archived
     )
 

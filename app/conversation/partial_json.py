@@ -18,7 +18,7 @@ _SPACE = re.compile(r"[\s,]*")
 _KEY = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _PLAIN = re.compile(r'[^"\\]+')
 _HEX = re.compile(r"[0-9a-fA-F]{4}")
-LONGEST_SCALAR = 1_000
+MAX_SCALAR_LENGTH = 1_000
 """Characters: what goes on without an end is no number, no key and no blank before the first brace, and is
 not looked through at every piece."""
 _SCALAR = re.compile(r"[^\s,}\]]+(?=[\s,}\]])")
@@ -62,7 +62,7 @@ class PartialObject:
         fence = _FENCE.match(start)
         if fence is not None:
             start = start[fence.end() :]
-        if (not start or "```".startswith(start)) and len(self._rest) <= LONGEST_SCALAR:
+        if (not start or "```".startswith(start)) and len(self._rest) <= MAX_SCALAR_LENGTH:
             return False
         if not start.startswith("{"):
             self.state, self._step = "not_json", None
@@ -81,7 +81,7 @@ class PartialObject:
             return self._break()
         key = _KEY.match(self._rest, self._at)
         if key is None:
-            return self._break() if len(self._rest) - self._at > LONGEST_SCALAR else False
+            return self._break() if len(self._rest) - self._at > MAX_SCALAR_LENGTH else False
         self._key, self._at, self._step = _whole(key.group()), key.end(), self._colon
         return True
 
@@ -158,7 +158,7 @@ class PartialObject:
     def _scalar(self) -> bool:
         value = _SCALAR.match(self._rest, self._at)
         if value is None:
-            endless = len(self._rest) - self._at > LONGEST_SCALAR
+            endless = len(self._rest) - self._at > MAX_SCALAR_LENGTH
             return self._break() if endless or self._rest[self._at] in ",}]" else False
         self._at = value.end()
         try:

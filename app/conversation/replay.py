@@ -21,7 +21,7 @@ from app.core.votes import Compared, PastAnswer, Vote
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class ReplayResult:
     """One question asked again: the judge's vote, or why there is none; and the calls it took."""
 
     vote: Vote | None
@@ -37,7 +37,7 @@ async def replayed(
     past: Sequence[PastAnswer],
     user_id: str,
     language: Language,
-) -> AsyncIterator[Replayed]:
+) -> AsyncIterator[ReplayResult]:
     """Asks `new` each question, and `judge` twice, in both orders, which answer is better; where it does
     not say the same twice, both count as good. The same three again give the same vote's id."""
     for one in past:
@@ -63,7 +63,7 @@ async def replayed(
             )
         except KonsiliumError as error:
             failed = error
-        yield Replayed(vote, failed, request_id, turn.records)
+        yield ReplayResult(vote, failed, request_id, turn.records)
 
 
 async def _answer(

@@ -25,7 +25,7 @@ from app.core.models import ModelProfile
 from app.core.options import ChatOptions
 from app.core.ports import Lease, Post, PostMessage, TurnLeases
 from app.core.text import Text
-from app.core.threads import Switched
+from app.core.threads import BranchSwitch
 from app.core.turns import Prompt, Question, StepRecord, TurnRequest
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ FIRST_SECONDS = 1.0
 _RECORD: TypeAdapter[StepRecord] = TypeAdapter(StepRecord)
 _PROFILE: TypeAdapter[ModelProfile] = TypeAdapter(ModelProfile)
 _TEXT: TypeAdapter[Text | None] = TypeAdapter(Text | None)
-_SWITCH: TypeAdapter[Switched | None] = TypeAdapter(Switched | None)
+_SWITCH: TypeAdapter[BranchSwitch | None] = TypeAdapter(BranchSwitch | None)
 
 
 class Turn(Protocol):
@@ -317,7 +317,9 @@ class Replicas:
         self._leases = leases
         self._modes: Mapping[str, Mode] = {}
         self._ours: Callable[[str], Turn | None] = lambda thread_id: None
-        self._switched: Callable[[str, Switched | None], None] = lambda thread_id, switched: None
+        self._switched: Callable[[str, BranchSwitch | None], None] = lambda thread_id, switched: (
+            None
+        )
         self._followed: dict[str, FollowedTurn] = {}
         self._telling: dict[tuple[str, str], _Telling] = {}
         self._following = BackgroundTasks()
@@ -327,7 +329,7 @@ class Replicas:
         self,
         modes: Mapping[str, Mode],
         ours: Callable[[str], Turn | None],
-        switched: Callable[[str, Switched | None], None],
+        switched: Callable[[str, BranchSwitch | None], None],
     ) -> None:
         """Begins to hear the others. `ours` finds what runs here in a thread; `switched` is told of threads
         that are different on a screen, since something has begun, or ended unseen, elsewhere, or another
@@ -348,7 +350,7 @@ class Replicas:
         await self._tellers.drain(FORGET_SECONDS)
         await self._following.cancel()
 
-    def switched(self, thread_id: str, switched: Switched | None) -> None:
+    def switched(self, thread_id: str, switched: BranchSwitch | None) -> None:
         """Tells the others that the thread is different on a screen, and how."""
         if self._post.reaches_others:
             how = _SWITCH.dump_python(switched, mode="json")

@@ -10,7 +10,7 @@ from app.core.notes import CheckOutcome, CitationsNote, CitedSource, Mark
 from app.core.text import Text
 from app.core.tools import Source
 from app.core.turns import Attachment, HistoryMessage, TurnRequest
-from app.knowledge.citations import Checked, check
+from app.knowledge.citations import CitationFindings, check
 from app.knowledge.excerpts import best_of, passages_in
 
 Find = Callable[[TurnRequest, Sequence[HistoryMessage]], Awaitable[Sequence[Source]]]
@@ -162,7 +162,7 @@ class Sources:
             )
             yield described(self.cite(source), source)
 
-    def checked(self, text: str, question: str) -> Checked:
+    def checked(self, text: str, question: str) -> CitationFindings:
         """Which citations of an answer hold by their words. Blocks for milliseconds."""
         return check(text, self.listed, question)
 

@@ -33,7 +33,7 @@ from app.core.notes import (
 from app.core.text import Text
 from app.core.turns import Prompt, SettledTurn, StepRecord, TurnRequest, new_id, now
 from app.core.usage import CallRecord, Outcome
-from app.knowledge.citations import Checked
+from app.knowledge.citations import CitationFindings
 
 _CHAINLIT_TYPE = {
     StepKind.QUESTION: "user_message",
@@ -202,13 +202,13 @@ class TurnState:
         self.done = True
         self._notify()
 
-    async def cite(self, sources: Sources) -> Mapping[str, Checked]:
+    async def cite(self, sources: Sources) -> Mapping[str, CitationFindings]:
         """Notes of every answer which of its citations hold by their words; those of whole answers, by
         their steps, of which words do not tell all."""
         if not (sources.listed or sources.wanted):
             return {}
         question = self.request.question.text
-        doubtful: dict[str, Checked] = {}
+        doubtful: dict[str, CitationFindings] = {}
         for step in list(self.steps.values()):
             if step.kind in CitationsNote.steps and step.text:
                 found = await asyncio.to_thread(sources.checked, step.text, question)

@@ -51,7 +51,7 @@ ASK_SECONDS = 3600.0
 """How long a question to the person waits; then it counts as a no."""
 PROMPT = "prompt"
 """Passages in a prompt, among where text from outside comes from."""
-LEAST_TOKENS = 200
+MIN_TOKENS = 200
 """Of a result, however full the window is."""
 
 RULE = Text(
@@ -318,7 +318,7 @@ class _Rounds:
             last = number == self._tools.limits.rounds or self._tools.spent or self._full(request)
             if last:
                 request = replace(request, tool_choice="none")
-            gathered, said, finished = Gathered(), list[str](), None
+            gathered, said, finished = GatheredToolCalls(), list[str](), None
             self._call = self._turn.models.call(self._model, self._needing(request))
             async with contextlib.aclosing(self._call.events()) as events:
                 async for event in events:
@@ -398,7 +398,7 @@ class _Rounds:
     async def _results(self, calls: Sequence[ToolCall], request: ModelRequest) -> list[str]:
         """All at once; in the order of the calls."""
         each = self._room(request) // len(calls)
-        tokens = max(LEAST_TOKENS, min(self._tools.limits.tokens, each))
+        tokens = max(MIN_TOKENS, min(self._tools.limits.tokens, each))
         results = [""] * len(calls)
 
         async def one(place: int, wanted: ToolCall) -> None:
@@ -422,7 +422,7 @@ class _Rounds:
         return window - used - answer_reserve(request.sampling.max_tokens, window)
 
     def _full(self, request: ModelRequest) -> bool:
-        return self._room(request) < LEAST_TOKENS
+        return self._room(request) < MIN_TOKENS
 
     def _needing(self, request: ModelRequest) -> ModelRequest:
         """What compression reckoned for the prompt, and what the tools add."""
@@ -431,7 +431,7 @@ class _Rounds:
         return replace(request, needs=request.needs + self._used(request) - self._before)
 
 
-class Gathered:
+class GatheredToolCalls:
     """The pieces of the tool calls of one answer."""
 
     def __init__(self) -> None:

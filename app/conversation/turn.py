@@ -23,7 +23,7 @@ from app.core.events import Progress, StepNoted
 from app.core.ports import Models, TurnStore
 from app.core.presets import Preset, within
 from app.core.requests import request_id
-from app.core.threads import Begun, Switched
+from app.core.threads import BegunQuestion, BranchSwitch
 from app.core.tools import ToolBox
 from app.core.turns import HistoryMessage, SettledTurn, ThreadBusy, TurnRequest, TurnTaken
 from app.core.usage import Outcome
@@ -149,7 +149,7 @@ class Turns:
         self._citations = citations or CitationCheck()
         self._checkpoint_seconds = checkpoint_seconds
         self._retry_writes_after = retry_writes_after
-        self._switched: list[Callable[[str, Switched | None], None]] = []
+        self._switched: list[Callable[[str, BranchSwitch | None], None]] = []
         self._running: dict[str, RunningTurn] = {}
         self._background = BackgroundTasks()
         self._replicas: Replicas | None = None
@@ -170,13 +170,13 @@ class Turns:
             return turn
         return await self._replicas.find(thread_id)
 
-    def on_switched(self, hear: Callable[[str, Switched | None], None]) -> None:
+    def on_switched(self, hear: Callable[[str, BranchSwitch | None], None]) -> None:
         """Tells, as `Conversations.on_switched` does, of each thread in which a question is stored, before
         it is answered, in whatever process, and of those of which another process shows another branch
         from now on. Must be quick."""
         self._switched.append(hear)
 
-    def _tell(self, thread_id: str, switched: Switched | None) -> None:
+    def _tell(self, thread_id: str, switched: BranchSwitch | None) -> None:
         for hear in self._switched:
             hear(thread_id, switched)
 
@@ -215,12 +215,12 @@ class Turns:
         self.tell_others(request.thread_id, begun.switched)
         return turn
 
-    def tell_others(self, thread_id: str, switched: Switched | None) -> None:
+    def tell_others(self, thread_id: str, switched: BranchSwitch | None) -> None:
         """Pages that other processes serve show what is different in the thread, too."""
         if self._replicas is not None:
             self._replicas.switched(thread_id, switched)
 
-    async def _begin(self, turn: RunningTurn) -> Begun:
+    async def _begin(self, turn: RunningTurn) -> BegunQuestion:
         """Stores the question, once no other process runs a turn in the thread."""
         over: str | None = None
         while True:
@@ -231,7 +231,7 @@ class Turns:
                 if self._replicas is not None:
                     await self._replicas.end(over)
 
-    async def _end(self, turn: RunningTurn, beginning: "asyncio.Task[Begun]") -> None:
+    async def _end(self, turn: RunningTurn, beginning: "asyncio.Task[BegunQuestion]") -> None:
         try:
             begun = await beginning
         except Exception as error:  # noqa: BLE001 - nobody waits for it any more: into the log

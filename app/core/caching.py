@@ -36,7 +36,7 @@ class CachedAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LookupResult:
     """What a lookup brings up."""
 
     exact: CachedAnswer | None = None

@@ -2,7 +2,7 @@
 
 import os
 
-_AT_ONCE = 256
+_BATCH = 256
 _drawn: list[str] = []
 """Random numbers of 128 bits, in hexadecimal: to ask the system for each takes longer than all else of it."""
 if hasattr(os, "register_at_fork"):
@@ -14,7 +14,7 @@ def random_hex() -> str:
     try:
         return _drawn.pop()
     except IndexError:
-        digits = os.urandom(16 * _AT_ONCE).hex()
+        digits = os.urandom(16 * _BATCH).hex()
         _drawn.extend(digits[at : at + 32] for at in range(32, len(digits), 32))
         return digits[:32]
 

@@ -9,7 +9,7 @@ from app.core.reading import is_deeper
 
 DEEPEST = 100
 """Levels of objects and arrays: nobody means more, and whoever walks through them recurses."""
-MOST_LOOKS = 200_000
+MAX_LOOKS = 200_000
 """At characters of a text that is mended: 0.2 to 0.7 s. json-repair looks at each about four times, and at
 all of them over and over where quotes, braces or comments are many."""
 
@@ -65,7 +65,7 @@ class _Counted(str):
     def __getitem__(self, at: Any) -> str:
         found = super().__getitem__(at)
         self.reader.looks += 1 + len(found) // 32
-        if self.reader.looks > MOST_LOOKS:
+        if self.reader.looks > MAX_LOOKS:
             raise _TooLong
         return found
 

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from typing import Literal
 
-MOST_MARKS = 30
+MAX_MARKS = 30
 _OF_MARKS = frozenset("\u0f73\u0f75\u0f81\uff9e\uff9f")
 """Characters that are no marks themselves and become some: all of them, by `unicodedata`'s decompositions."""
 _LONG = re.compile(r"[^\x00-\x7f]{200,}")
@@ -17,7 +17,7 @@ _LONG = re.compile(r"[^\x00-\x7f]{200,}")
 
 
 def normalized(form: Literal["NFC", "NFKC"], text: str) -> str:
-    """The text in that form, without the marks of a letter that are more than `MOST_MARKS`."""
+    """The text in that form, without the marks of a letter that are more than `MAX_MARKS`."""
     return unicodedata.normalize(form, _LONG.sub(_with_few_marks, text))
 
 
@@ -26,6 +26,6 @@ def _with_few_marks(found: re.Match[str]) -> str:
     marks = 0
     for character in found[0]:
         marks = marks + 1 if unicodedata.combining(character) or character in _OF_MARKS else 0
-        if marks <= MOST_MARKS:
+        if marks <= MAX_MARKS:
             kept.append(character)
     return "".join(kept)

@@ -6,14 +6,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from app.core.caching import CachedAnswer, Found
+from app.core.caching import CachedAnswer, LookupResult
 from app.core.compression import Block, CompressionState, PinnedFact
 from app.core.events import Finished, ModelEvent
 from app.core.keys import ApiKey
 from app.core.models import EmbeddedOffer, ModelProfile, ModelRef, ServerState
 from app.core.people import Role, User
 from app.core.requests import ModelRequest, RawRequest
-from app.core.threads import Begun
+from app.core.threads import BegunQuestion
 from app.core.turns import HistoryMessage, SettledTurn, StepRecord, TurnRequest
 from app.core.usage import CallRecord, Cost, TokenGaps, Usage
 from app.core.vectors import Vectors
@@ -361,7 +361,7 @@ class TurnStore(Protocol):
 
     async def begin(
         self, request: TurnRequest, steps: Sequence[StepRecord], over: str | None = None
-    ) -> Begun:
+    ) -> BegunQuestion:
         """Before the first token is asked for: makes the thread if it is new, and stores the question
         and the turn's own step (RUNNING) as the end of its active branch.
 
@@ -494,7 +494,7 @@ class AnswerStore(Protocol):
 
     async def look_up(
         self, scope: str, key: str, terms: Sequence[str], since: datetime, limit: int
-    ) -> Found:
+    ) -> LookupResult:
         """The entry of that key, and up to `limit` entries of the scope that share most `terms`, of
         which the first outweighs the others; nothing asked before `since`. No terms, no candidates."""
         ...

@@ -55,7 +55,7 @@ def is_deeper(value: object, levels: int) -> bool:
     return bool(layer)
 
 
-class Halves:
+class SurrogateJoiner:
     """Joins surrogate pairs that a server cut in two, half in one piece of text, half in the next; a
     half that stays alone becomes U+FFFD."""
 

@@ -302,7 +302,7 @@ class StreamReader:
         return []
 
 
-_SHORTEST_WORDS = 8
+_MIN_BYTES = 8
 """Bytes: fewer may be the beginning of one more event."""
 
 
@@ -310,7 +310,7 @@ def _worded(rest: bytes) -> bytes:
     """What came last, as an event: bare words, the last of a server or of a proxy that gave up, are an
     error."""
     text = rest.strip(b" \r\n\0")
-    if len(text) < _SHORTEST_WORDS or text[:1] in b"<{[" or _EVENTS.match(text):
+    if len(text) < _MIN_BYTES or text[:1] in b"<{[" or _EVENTS.match(text):
         return rest
     return b"data: " + _as_error(text)
 

@@ -136,7 +136,7 @@ class Branches:
 
 
 @dataclass(frozen=True, slots=True)
-class Switched:
+class BranchSwitch:
     """What changes on a screen when another branch is shown: from the question `cut` on, the branch
     from the question `first` on stands there; it begins with the questions and turns `near`."""
 
@@ -153,12 +153,12 @@ class Switched:
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class BegunQuestion:
     """What a thread is once a question is stored."""
 
     history: tuple[HistoryMessage, ...]
     """What was said before the question."""
-    switched: Switched | None
+    switched: BranchSwitch | None
     """What is different on a screen; None where there was nothing before."""
 
 

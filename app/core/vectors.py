@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from app.core.concurrency import unhurried
 from app.core.reading import read_careless_json
 
-MOST_BYTES = 4 * 2**20
+MAX_BYTES = 4 * 2**20
 """Of one vector's text; 16,384 numbers have some 400 KB."""
 LARGEST = 3.4028234663852886e38
 """The largest number of 32 bits, which vectors are kept and sent in."""
@@ -59,7 +59,7 @@ def _numbers(text: bytes) -> list[float]:
     raise ValueError("a vector of numbers that are too large")
 
 
-class Lifted:
+class ExtractedArrays:
     """An answer of whose JSON the arrays of numbers were taken out. In the place of each stands one with
     its number among them alone: no other array of numbers is left. One that tells of an error has all of its
     words, and no vectors."""
@@ -78,7 +78,7 @@ class Lifted:
         raise TypeError(f"a vector expected, not {place!r:.100}")
 
 
-async def lifted(pieces: AsyncIterator[bytes]) -> Lifted:
+async def lifted(pieces: AsyncIterator[bytes]) -> ExtractedArrays:
     """The answer that comes in these pieces: looked through as they come, never at once. Raises ValueError
     where it is no JSON, or one of its arrays has no end."""
     skeleton: list[bytes] = []
@@ -101,6 +101,6 @@ async def lifted(pieces: AsyncIterator[bytes]) -> Lifted:
             skeleton.append(rest[at:cut])
             begun = [rest[cut:]] if cut < len(rest) else []
             size = len(rest) - cut
-        if size > MOST_BYTES:
-            raise ValueError(f"an array of more than {MOST_BYTES} bytes")
-    return Lifted(b"".join((*skeleton, *begun)), texts)
+        if size > MAX_BYTES:
+            raise ValueError(f"an array of more than {MAX_BYTES} bytes")
+    return ExtractedArrays(b"".join((*skeleton, *begun)), texts)

@@ -35,7 +35,7 @@ from app.gateway.openai.catalogue import Catalogue
 from app.gateway.openai.embeddings import Embeddings
 from app.gateway.openai.face import ChatCompletions, LegacyCompletions
 from app.gateway.openai.modes import ModeModels
-from app.gateway.openai.passed import FORMS, MAX_AUDIO_BYTES, PASSED, Passed
+from app.gateway.openai.passed import FORMS, MAX_AUDIO_BYTES, PASSED, PassThrough
 from app.gateway.responses.face import InputTokens, OneResponse, Responses
 from app.gateway.responses.kept import KeptResponses
 from app.gateway.services import GatewayServices
@@ -80,7 +80,10 @@ class Gateway:
             "/v1/responses/input_tokens": {"POST": InputTokens(services, council, kept)},
             "/v1/responses/{id}": {"GET": one.get, "DELETE": one.delete, "POST": one.post},
             "/v1/embeddings": {"POST": Embeddings(services)},
-            **{f"/v1{path}": {"POST": Passed(services, path, why)} for path, why in PASSED.items()},
+            **{
+                f"/v1{path}": {"POST": PassThrough(services, path, why)}
+                for path, why in PASSED.items()
+            },
         }
         """By path and method; `{id}` stands for all that follows."""
         ollama = OllamaApi(services, council)

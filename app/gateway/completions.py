@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 
 from app.completion.attempts import elsewhere, whole_elsewhere
-from app.completion.caching.cache import Asker, Hit
+from app.completion.caching.cache import CheckCaller, Hit
 from app.completion.caching.query import query_of_call
 from app.completion.caching.serving import CachingCall
 from app.completion.tokens import tokens_of_characters
@@ -76,7 +76,7 @@ async def cached(
     return (translated(services, ref, asked, call),)
 
 
-def _asker(services: GatewayServices, caller: Caller) -> Asker:
+def _asker(services: GatewayServices, caller: Caller) -> CheckCaller:
     """Checks are made with the caller's own models, and booked to their key."""
 
     def call(name: str, request: ModelRequest) -> Call:
@@ -85,7 +85,7 @@ def _asker(services: GatewayServices, caller: Caller) -> Asker:
     def book(record: CallRecord) -> None:
         services.recorder.note(caller, record)
 
-    return Asker(call, book)
+    return CheckCaller(call, book)
 
 
 class Completions:

@@ -28,7 +28,7 @@ HEAD_BYTES = 64 * 1024
 """Of a request's line and headers, or of what comes behind a body in pieces. nginx takes 32 KB, Node 16."""
 STALLED_SECONDS = 60.0
 """A client that takes nothing of its answer for so long is dropped, as nginx does (send_timeout)."""
-LEAST_BYTES = 4096
+MIN_BYTES = 4096
 """What counts as something, where there is as much."""
 PACKET_BYTES = 4_000_000
 """Of a socket's packet: a million characters, which is what Chainlit's page may send, in UTF-8."""
@@ -161,7 +161,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._stalled_due = self.loop.call_later(self.stalled_seconds, self._look_at_reader, left)
 
     def _look_at_reader(self, left: int) -> None:
-        if left - self.transport.get_write_buffer_size() >= min(LEAST_BYTES, left):
+        if left - self.transport.get_write_buffer_size() >= min(MIN_BYTES, left):
             self._await_reader()
         else:
             log.info("a client reads nothing of its answer: dropped")

@@ -213,7 +213,7 @@ class _Claim:
         return list(dict.fromkeys(number for *_, numbers in self.marks for number in numbers))
 
 
-class Found(Enum):
+class Support(Enum):
     """What of a claim is found in a passage that it cites."""
 
     EXACTLY = "exactly"
@@ -228,8 +228,8 @@ class Found(Enum):
     """There is no such passage, or a number, a unit or a quotation is not in it."""
 
 
-_SURE = (Found.EXACTLY, Found.NOT)
-_HOLDS = (Found.EXACTLY, Found.IN_WORDS)
+_SURE = (Support.EXACTLY, Support.NOT)
+_HOLDS = (Support.EXACTLY, Support.IN_WORDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +245,7 @@ class Doubt:
     """Which of the marks speak for it, by their places among them."""
 
 
-class Checked(NamedTuple):
+class CitationFindings(NamedTuple):
     """What was found of an answer's citations."""
 
     marks: tuple[Mark, ...]
@@ -254,7 +254,7 @@ class Checked(NamedTuple):
     doubts: tuple[Doubt, ...]
 
 
-def check(text: str, sources: Sequence[Source], question: str = "") -> Checked:
+def check(text: str, sources: Sequence[Source], question: str = "") -> CitationFindings:
     """The marks of an answer, each with whether it holds. Takes milliseconds; the dictionaries must be
     loaded."""
     passages = [_Passage(source) for source in sources]
@@ -272,9 +272,9 @@ def check(text: str, sources: Sequence[Source], question: str = "") -> Checked:
             doubtful: list[int] = []
             for first, last, numbers in claim.marks:
                 for n in numbers:
-                    one = found.get(n, Found.NOT)
+                    one = found.get(n, Support.NOT)
                     doubtful += [] if one in _SURE else [len(marks)]
-                    marks.append(Mark(first, last, n, one in _HOLDS, one is Found.OTHERWISE))
+                    marks.append(Mark(first, last, n, one in _HOLDS, one is Support.OTHERWISE))
             if doubtful:
                 before = _plain(said[max(0, start - _CONTEXT) : start])
                 doubts.append(Doubt(_plain(claim.text), before, tuple(named), tuple(doubtful)))
@@ -286,7 +286,7 @@ def check(text: str, sources: Sequence[Source], question: str = "") -> Checked:
                 for one in figures(told)
                 if all(one.values.isdisjoint(passage.figures) for passage in cited)
             )
-    return Checked(tuple(marks), tuple(unsourced), tuple(doubts))
+    return CitationFindings(tuple(marks), tuple(unsourced), tuple(doubts))
 
 
 def _plain(text: str) -> str:
@@ -349,21 +349,21 @@ def _telling(text: str) -> list[str]:
     return list(dict.fromkeys(word for word in telling if not denies(word)))
 
 
-def _found(claim: str, named: dict[int, _Passage], question: str) -> dict[int, Found]:
+def _found(claim: str, named: dict[int, _Passage], question: str) -> dict[int, Support]:
     """What of the claim stands in each of those passages."""
     claim = _blanked(claim, _MARK, _ORDINAL)
     whole_sentence = _spoken(claim)
     claim = _blanked(claim, _PAGE, _SUFFIX)
     quotations = list(_quotations(claim))
     exact = {
-        n: Found.EXACTLY
+        n: Support.EXACTLY
         for n, one in named.items()
         if any(stands_in(q, one.spoken) for q in quotations) or whole_sentence in one.sentences
     }
     if exact and (len(named) == 1 or len(exact) == len(named)):
         return exact
 
-    def others(found: Found) -> dict[int, Found]:
+    def others(found: Support) -> dict[int, Support]:
         return dict.fromkeys(named, found) | exact
 
     said = figures(claim)
@@ -371,7 +371,7 @@ def _found(claim: str, named: dict[int, _Passage], question: str) -> dict[int, F
     if len(words) + len(said) < _FEW:
         words = list(dict.fromkeys((*words, *_telling(question))))
     if not (words or said) or _has_other_figures(claim, said, list(named.values())):
-        return others(Found.NOT)
+        return others(Support.NOT)
     names = {word for name in _NAME.findall(folded(claim)) for word in tokens(name)}
     misquoted = not exact and any(len(q.split()) >= _LONG_QUOTED_WORDS for q in quotations)
     enough = _MISQUOTED if misquoted else ENOUGH
@@ -391,18 +391,20 @@ def _found(claim: str, named: dict[int, _Passage], question: str) -> dict[int, F
     whole = _worth(words, names) + figured
     there = _worth(set().union(*has.values()), names) + figured
     if there < enough * whole:
-        return others(Found.NOT if misquoted else Found.OTHERWISE)
+        return others(Support.NOT if misquoted else Support.OTHERWISE)
     # a word against one that stands in a sentence of other words may well be another way to say it
-    against = Found.DENIED if there >= _DENYING * whole else Found.OTHERWISE
+    against = Support.DENIED if there >= _DENYING * whole else Support.OTHERWISE
     strange = names.difference(*has.values(), tokens(question))
     if any(not any(is_known(name, one) for one in DICTIONARIES) for name in strange):
-        return others(Found.DENIED)  # a name that no dictionary has is no other word for something
+        return others(
+            Support.DENIED
+        )  # a name that no dictionary has is no other word for something
     if _speaks_against(claim, said, words, list(named.values())):
         return others(against)
     each = enough if len(named) == 1 else ENOUGH_OF_ONE
     alone = {n: has[n] - set().union(*(has[m] for m in named if m != n)) for n in named}
     in_words = (n for n in named if weight[n] >= each * whole or len(alone[n]) >= _FEW)
-    return dict.fromkeys(named, Found.DENIED) | dict.fromkeys(in_words, Found.IN_WORDS) | exact
+    return dict.fromkeys(named, Support.DENIED) | dict.fromkeys(in_words, Support.IN_WORDS) | exact
 
 
 def _worth(words: Collection[str], names: set[str]) -> int:

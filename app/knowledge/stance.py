@@ -61,7 +61,7 @@ _SIDES = {
 }
 _MANY = {axis for axis, side in _SIDES.values() if side > 1}
 _PREFIXES = ("не", "un", "non")
-_LEAST_ROOT = 5
+_MIN_ROOT = 5
 
 
 _PERMISSION = _SIDES["allowed"][0]
@@ -197,5 +197,5 @@ def _compared(
         return
     for form in claim.forms ^ passage.forms:
         roots = (form.removeprefix(prefix) for prefix in _PREFIXES if form.startswith(prefix))
-        if any(len(r) >= _LEAST_ROOT and r in claim.forms ^ passage.forms for r in roots):
+        if any(len(r) >= _MIN_ROOT and r in claim.forms ^ passage.forms for r in roots):
             yield form, False

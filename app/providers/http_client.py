@@ -23,11 +23,11 @@ from yarl import URL
 
 HEAD_BYTES = 64 * 1024
 """Of status and headers, or of what stands between two pieces of a body."""
-MOST_HEADERS = 512
+MAX_HEADERS = 512
 """Lines of them. Apache takes 100, Node 2,000."""
 _LISTS = ("connection", "content-encoding", "transfer-encoding")
 """Headers whose lines belong together; of any other the first line counts."""
-MOST_MEMBERS = 100
+MAX_MEMBERS = 100
 """Of a packed answer: parts of gzip that follow one another."""
 PIECE_BYTES = 256 * 1024
 """A larger body is written in pieces of so much; of an answer nobody reads, about twice as much is kept."""
@@ -46,11 +46,11 @@ class NotConnected(Exception):
     """No connection: the address is none, or nobody answers there. Nothing was sent."""
 
 
-class Broken(Exception):
+class ConnectionBroken(Exception):
     """The connection ended before the answer did."""
 
 
-class Unanswered(Broken):
+class BrokenUnanswered(ConnectionBroken):
     """It ended before anything of the answer had come."""
 
 
@@ -127,7 +127,7 @@ class Answer:
                 raise self._error
             elif self._complete:
                 if self._unpacking is not None and not self._unpacking.whole:
-                    raise Broken("the packed answer is cut")
+                    raise ConnectionBroken("the packed answer is cut")
                 return b""
             else:
                 await self.arrival()
@@ -208,7 +208,7 @@ class _Unpacking:
         try:
             if self._unpack is None or (self._unpack.eof and packed):
                 self._members += 1
-                if self._members > 1 and (packed[0] != _GZIP or self._members > MOST_MEMBERS):
+                if self._members > 1 and (packed[0] != _GZIP or self._members > MAX_MEMBERS):
                     raise NotHttp("a packed answer with something behind its end")
                 headed = packed[0] == _GZIP or packed[0] & 15 == zlib.DEFLATED
                 self._unpack = zlib.decompressobj(
@@ -280,7 +280,7 @@ class _Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Closes it at once."""
-        self._fail(Broken("closed here"))
+        self._fail(ConnectionBroken("closed here"))
 
     def read_on(self) -> None:
         """What has come was taken."""
@@ -312,7 +312,7 @@ class _Connection(asyncio.Protocol):
             answer, self._answer = self._answer, None
             answer.end()
         what = str(error or "closed by the server")
-        self._fail(Broken(what) if self._heard else Unanswered(what))
+        self._fail(ConnectionBroken(what) if self._heard else BrokenUnanswered(what))
         self._make_room()
         self._client.lost(self)
         self._parser = None  # which holds this connection
@@ -345,8 +345,8 @@ class _Connection(asyncio.Protocol):
             return  # behind a body
         key, text = name.decode("latin-1").lower(), value.decode("utf-8", "surrogateescape")
         self._headers += 1
-        if self._headers > MOST_HEADERS:
-            self._fail(NotHttp(f"more than {MOST_HEADERS} headers"))
+        if self._headers > MAX_HEADERS:
+            self._fail(NotHttp(f"more than {MAX_HEADERS} headers"))
         elif key not in answer.headers:
             answer.headers[key] = text
         elif key in _LISTS:
@@ -429,7 +429,7 @@ class HttpClient:
             start = clock()
             try:
                 return await connection.ask(head, body)
-            except Unanswered:
+            except BrokenUnanswered:
                 if kept is None or clock() - start > self._stale_s:
                     raise
 

@@ -60,7 +60,7 @@ THINKING_NAMES = (
 )
 """What servers call the thinking in a delta or a message, the most usual first."""
 _THOUGHTS = ("thinking", "reasoning", "thought", "reasoning_text", "reasoning_summary")
-MOST, MOST_TOKENS = 10**15, 500_000_000
+MOST, MAX_TOKENS = 10**15, 500_000_000
 """Bytes or anything else, and tokens: more of them are a slip of the server."""
 _TEXTS = ("text", "output_text", "refusal", None, "")
 
@@ -148,7 +148,7 @@ def count(value: object, most: int = MOST) -> int | None:
 
 def tokens(value: object) -> int | None:
     """A count of tokens."""
-    return count(value, MOST_TOKENS)
+    return count(value, MAX_TOKENS)
 
 
 def objects_in(value: object) -> Iterable[dict[str, Any]]:

@@ -160,7 +160,7 @@ class Transport:
         """
         try:
             known = (*headers.items(), *trace.get().items())
-            response: Answering
+            response: HttpAnswer
             if self._through_proxy(url):
                 sent = await self.send(method, URL(url), known, body, decompress=True)
                 response = _Proxied(sent)
@@ -236,7 +236,7 @@ def lost(error: Exception, server: str, model: str | None) -> KonsiliumError:
     return ConnectionLost(detail, server=server, model=model)
 
 
-class Answering(Protocol):
+class HttpAnswer(Protocol):
     """An answer of either client."""
 
     @property
@@ -286,7 +286,7 @@ class _Proxied:
 class UpstreamAnswer:
     """What a server answers, byte for byte. Close it, whatever happens."""
 
-    def __init__(self, response: Answering, server: str, model: str | None) -> None:
+    def __init__(self, response: HttpAnswer, server: str, model: str | None) -> None:
         self.response = response
         self.server, self.model = server, model
         self._seen = b""

@@ -27,13 +27,13 @@ from app.core.errors import (
 )
 
 DETAIL_CHARACTERS = 500
-SHORTEST_SECRET = 8
+MIN_SECRET_LENGTH = 8
 """Characters: a shorter key (`x`, `none`) is no secret, and striking it out would spoil the words."""
 
 WRONG_SHAPE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What reading JSON of another shape than the protocol's raises: translate it, never let it rise."""
 
-_LONGEST_WAIT_S = 31 * 86_400.0
+_MAX_WAIT_S = 31 * 86_400.0
 _TOO_LONG = re.compile(
     r"context.{0,20}(length|window|size)|maximum context|too many tokens|prompt is too long"
     r"|exceeds the available context|input length exceeds|number of input tokens",
@@ -153,7 +153,7 @@ def error_of_status(
             text = " ".join(_TAG.sub(" ", text).split())
         message = "an HTML page" if _HTML.match(text) else text.strip() or "no explanation"
         error = UpstreamError(server, model, _short(message), status, retry_after=wait).as_error()
-    if len(key) >= SHORTEST_SECRET:
+    if len(key) >= MIN_SECRET_LENGTH:
         error.detail = error.detail.replace(key, "***")
     return error
 
@@ -378,7 +378,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         if moment.tzinfo is None:
             return None
         seconds = (moment - datetime.now(UTC)).total_seconds()
-    return max(0.0, seconds) if seconds < _LONGEST_WAIT_S else None
+    return max(0.0, seconds) if seconds < _MAX_WAIT_S else None
 
 
 def _short(value: object) -> str:

@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from app.core.caching import CachedAnswer, Found
+from app.core.caching import CachedAnswer, LookupResult
 from app.core.turns import now
 from app.storage.database import Database
 from app.storage.rows import AnyRow
@@ -44,18 +44,18 @@ class CachedAnswers:
 
     async def look_up(
         self, scope: str, key: str, terms: Sequence[str], since: datetime, limit: int
-    ) -> Found:
+    ) -> LookupResult:
         """The entry of that key, and those that share most terms."""
         values: dict[str, Any] = {"scope": scope, "key": key, "since": since}
 
-        def work(connection: Connection) -> Found:
+        def work(connection: Connection) -> LookupResult:
             exact = connection.execute(_EXACT, values).one_or_none()
             if exact is not None or not terms:
-                return Found(_entry(exact) if exact is not None else None)
+                return LookupResult(_entry(exact) if exact is not None else None)
             named = {f"term_{place}": term for place, term in enumerate(terms)}
             statement = _sharing(len(terms))
             found = connection.execute(statement, values | named | {"most": limit})
-            return Found(None, tuple(_entry(row) for row in found))
+            return LookupResult(None, tuple(_entry(row) for row in found))
 
         return await self._database.read(work)
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from app.core.errors import NotFound
-from app.core.threads import NEAR, Branches, Switched, title_of
+from app.core.threads import NEAR, Branches, BranchSwitch, title_of
 from app.core.turns import StepRecord
 from app.storage.database import upsert
 from app.storage.rows import fold, step_values
@@ -121,7 +121,7 @@ def node_of(connection: Connection, thread_id: str, step_id: str) -> str:
     return node
 
 
-def activate(connection: Connection, thread_id: str, node: str) -> Switched:
+def activate(connection: Connection, thread_id: str, node: str) -> BranchSwitch:
     """Makes the branch through that question or turn the active one, as it was last shown, and names
     the thread by it."""
     branches = branches_of(connection, thread_id)
@@ -136,7 +136,7 @@ def activate(connection: Connection, thread_id: str, node: str) -> Switched:
     at = fork - fork % 2  # questions and turns take turns, a question first
     near = path[at : at + NEAR]
     cut = before[at] if at < len(before) else None
-    return Switched(leaf, cut, path[at], near, at + NEAR >= len(path), before != path)
+    return BranchSwitch(leaf, cut, path[at], near, at + NEAR >= len(path), before != path)
 
 
 _TITLED = (

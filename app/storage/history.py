@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, insert, or_, select, update
 from app.core.errors import NotFound
 from app.core.events import StepKind
 from app.core.messages import ImagePart
-from app.core.threads import Switched, copied
+from app.core.threads import BranchSwitch, copied
 from app.core.turns import Attachment, HistoryMessage, Question, StepRecord, new_id, now
 from app.core.usage import Outcome
 from app.storage.branches import activate, node_of, on_path, path_ids, write_steps
@@ -32,9 +32,9 @@ class Conversations:
     def __init__(self, database: Database, files: LocalFiles) -> None:
         self._database = database
         self._files = files
-        self._hearers: list[Callable[[str, Switched | None], None]] = []
+        self._hearers: list[Callable[[str, BranchSwitch | None], None]] = []
 
-    def on_switched(self, hear: Callable[[str, Switched | None], None]) -> None:
+    def on_switched(self, hear: Callable[[str, BranchSwitch | None], None]) -> None:
         """Tells of each thread of which another branch is shown from now on, and how it differs from the one
         before; None where more than that has changed. Must be quick."""
         self._hearers.append(hear)
@@ -64,11 +64,11 @@ class Conversations:
         row, attached = await self._database.read(work)
         return Question(row.id, row.output, await _attachments(self._files, attached))
 
-    async def switch(self, thread_id: str, user_id: str, step_id: str) -> Switched:
+    async def switch(self, thread_id: str, user_id: str, step_id: str) -> BranchSwitch:
         """Makes the branch through that step the active one, and goes on in it where one last was.
         Nothing is moved or deleted. Raises NotFound."""
 
-        def work(connection: Connection) -> Switched:
+        def work(connection: Connection) -> BranchSwitch:
             _lock_own(connection, thread_id, user_id)
             return activate(connection, thread_id, node_of(connection, thread_id, step_id))
 
@@ -156,7 +156,7 @@ class Conversations:
         await self._database.write(write)
         return made
 
-    def _tell(self, thread_id: str, switched: Switched | None) -> None:
+    def _tell(self, thread_id: str, switched: BranchSwitch | None) -> None:
         for hear in self._hearers:
             hear(thread_id, switched)
 

@@ -27,7 +27,7 @@ ANSWER_SECONDS = 5.0
 """Longer than a read waits by itself."""
 RETRY_SECONDS = 0.5
 LOOK_SECONDS = 5.0
-MOST_WAITING = 20_000
+MAX_WAITING = 20_000
 """Messages kept while Redis does not answer; the rest is lost."""
 
 Hear = Callable[[PostMessage], None]
@@ -63,7 +63,7 @@ class RedisPost:
         return True
 
     def send(self, to: str, message: PostMessage) -> None:
-        if len(self._waiting) < MOST_WAITING:
+        if len(self._waiting) < MAX_WAITING:
             self._waiting.append((to, message))
             self._some.set()
 

@@ -27,8 +27,8 @@ from app.storage.tables import presets, steps, threads, users
 _OFFSET = re.compile(r"[0-9]{1,6}")
 _SCAN = 1_000
 """Matching messages looked at per round of a search."""
-_LONGEST_QUERY = 1_000
-_MOST_WORDS = 32
+_MAX_QUERY_LENGTH = 1_000
+_MAX_WORDS = 32
 """Characters and words that are looked for; each word is a condition of its own."""
 _BEFORE, _AFTER = 40, 100
 """Characters of an excerpt around what was found."""
@@ -269,8 +269,8 @@ def search_schema(dialect: str) -> tuple[str, ...]:
 
 def words_of(query: str) -> list[str]:
     """The folded words of a query, the first of very many; empty where it has no letter and no digit."""
-    folded = fold(query[:_LONGEST_QUERY]).replace("_", " ")
-    return re.findall(r"\w+", folded)[:_MOST_WORDS]
+    folded = fold(query[:_MAX_QUERY_LENGTH]).replace("_", " ")
+    return re.findall(r"\w+", folded)[:_MAX_WORDS]
 
 
 def fts5_query(user_id: str, words: list[str]) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from app.core.errors import NotFound
 from app.core.events import StepKind
-from app.core.threads import Begun, Switched, title_of
+from app.core.threads import BegunQuestion, BranchSwitch, title_of
 from app.core.turns import (
     SettledTurn,
     StepRecord,
@@ -74,13 +74,13 @@ class StoredTurns:
 
     async def begin(
         self, request: TurnRequest, steps: Sequence[StepRecord], over: str | None = None
-    ) -> Begun:
+    ) -> BegunQuestion:
         for attachment in request.question.attachments:
             if attachment.image is not None:
                 name = image_name(attachment.element_id)
                 await self._files.write(request.thread_id, name, attachment.image.data)
         said, switched = await self._database.write(partial(self._begin, request, steps, over))
-        return Begun(await messages(self._files, said), switched)
+        return BegunQuestion(await messages(self._files, said), switched)
 
     def _begin(
         self,
@@ -88,7 +88,7 @@ class StoredTurns:
         steps: Sequence[StepRecord],
         over: str | None,
         connection: Connection,
-    ) -> tuple[MessageRows, Switched | None]:
+    ) -> tuple[MessageRows, BranchSwitch | None]:
         """Returns what was said before, and how the thread is different on a screen."""
         question, turn = steps
         leaf = _own_thread(connection, request, question.created_at)
@@ -201,13 +201,15 @@ def _place(
     return False, _turn_of(connection, request.thread_id, request.after) if request.after else None
 
 
-def _follows(request: TurnRequest, before: str | None, said: Sequence[AnyRow]) -> Switched | None:
+def _follows(
+    request: TurnRequest, before: str | None, said: Sequence[AnyRow]
+) -> BranchSwitch | None:
     """On a screen a question that follows the last is sent with that one, whose end it may not have yet."""
     last = next((row.id for row in reversed(said) if row.kind == "question"), None)
     if before is None or last is None:
         return None
     near = (last, before, request.question.id, request.turn_id)
-    return Switched(request.turn_id, last, last, near, whole=True, changed=True, asked=True)
+    return BranchSwitch(request.turn_id, last, last, near, whole=True, changed=True, asked=True)
 
 
 def _parent(question: AnyRow | None, request: TurnRequest, id: str) -> str | None:

@@ -10,10 +10,10 @@ from typing import Any
 from app.core.text import Text
 from app.core.tools import Tool, ToolCaller, ToolResult
 
-MOST_CHARACTERS = 1000
-MOST_BITS = 10_000
+MAX_CHARACTERS = 1000
+MAX_BITS = 10_000
 """Of a number's numerator or denominator: 3,000 digits."""
-MOST_DIGITS = 200
+MAX_DIGITS = 200
 """Of an exact decimal that is written out; longer ones are rounded."""
 ROUNDED_DIGITS = 30
 _ROOT_DIGITS = 60
@@ -29,8 +29,8 @@ def calculate(expression: str) -> str:
 
     Raises CannotCalculate.
     """
-    if len(expression) > MOST_CHARACTERS:
-        raise CannotCalculate(f"the expression is longer than {MOST_CHARACTERS} characters")
+    if len(expression) > MAX_CHARACTERS:
+        raise CannotCalculate(f"the expression is longer than {MAX_CHARACTERS} characters")
     source = expression.translate(_AS_PYTHON).replace("\0", "**").strip()
     try:
         tree = ast.parse(source, mode="eval")
@@ -88,14 +88,14 @@ class _Evaluation:
                     decimal = Decimal(text)
                 except InvalidOperation:
                     decimal = Decimal("nan")
-                if decimal.is_finite() and abs(decimal.adjusted()) <= MOST_CHARACTERS:
+                if decimal.is_finite() and abs(decimal.adjusted()) <= MAX_CHARACTERS:
                     return Fraction(decimal)
                 raise CannotCalculate(f"too large or too small a number: {text}")
         raise CannotCalculate(f"not a number: {node.value!r}")
 
 
 def _bounded(value: Fraction) -> Fraction:
-    if max(value.numerator.bit_length(), value.denominator.bit_length()) > MOST_BITS:
+    if max(value.numerator.bit_length(), value.denominator.bit_length()) > MAX_BITS:
         raise CannotCalculate("the number grows too long")
     return value
 
@@ -122,14 +122,14 @@ def _combined(operator: ast.operator, a: Fraction, b: Fraction) -> tuple[Fractio
 def _power(base: Fraction, exponent: Fraction) -> tuple[Fraction, bool]:
     if exponent.denominator == 1:
         longest = max(base.numerator.bit_length(), base.denominator.bit_length())
-        if longest > 1 and abs(exponent.numerator) * (longest - 1) > MOST_BITS:
+        if longest > 1 and abs(exponent.numerator) * (longest - 1) > MAX_BITS:
             raise CannotCalculate("the number grows too long")
         return Fraction(base**exponent.numerator), True
     if exponent == Fraction(1, 2):
         return _root(base)
     if base <= 0:
         raise CannotCalculate("a broken power of a number that is not positive")
-    context = Context(prec=_ROOT_DIGITS, Emax=MOST_BITS, Emin=-MOST_BITS)
+    context = Context(prec=_ROOT_DIGITS, Emax=MAX_BITS, Emin=-MAX_BITS)
     try:
         return Fraction(context.power(_decimal(base), _decimal(exponent))), False
     except (ArithmeticError, OverflowError):
@@ -151,7 +151,7 @@ def _decimal(value: Fraction, digits: int = _ROOT_DIGITS) -> Decimal:
 
 def _rounded(value: Fraction, digits: Fraction = Fraction(0)) -> tuple[Fraction, bool]:
     """Half away from zero, as people round; Python's own rounds half to even."""
-    if digits.denominator != 1 or abs(digits) > MOST_CHARACTERS:
+    if digits.denominator != 1 or abs(digits) > MAX_CHARACTERS:
         raise CannotCalculate("round takes a whole number of decimals")
     unit = Fraction(10) ** -digits.numerator
     whole = math.floor(abs(value) / unit + Fraction(1, 2)) * unit
@@ -174,7 +174,7 @@ def written(value: Fraction, exact: bool = True) -> str:
     if exact and value.denominator == 1:
         return str(value.numerator)
     places = _places(value.denominator)
-    if exact and places is not None and places <= MOST_DIGITS:
+    if exact and places is not None and places <= MAX_DIGITS:
         scaled = abs(value.numerator) * 10**places // value.denominator
         digits = str(scaled).rjust(places + 1, "0")
         return f"{'-' * (value < 0)}{digits[:-places]}.{digits[-places:]}"

@@ -10,10 +10,10 @@ from app.core.text import Text
 from app.core.threads import Page, StoredThread, ThreadRecord
 from app.core.tools import Source, Tool, ToolCaller, ToolResult, query_schema
 
-MOST_CHATS = 5
+MAX_CHATS = 5
 EXCERPT = 400
 """Characters of one message."""
-MOST_EXCERPTS = 2
+MAX_EXCERPTS = 2
 """Of one conversation."""
 ENDINGS = {5: 2, 7: 3}
 """Of a word of so many letters or more, so many of the last need not be as asked: they are mostly its
@@ -61,7 +61,7 @@ class ChatSearch:
         stems = [stem(word) for word in re.findall(r"[\w'’]+", str(arguments["query"]))]
         found = await self._found(stems, caller)
         told = []
-        for thread in found[:MOST_CHATS]:
+        for thread in found[:MAX_CHATS]:
             stored = await self._chats.contents(thread.id, caller.user_id)
             for text in excerpts(stored, stems):
                 source = Source(
@@ -77,9 +77,9 @@ class ChatSearch:
         """Conversations with all of the words, then those with some, but for this one."""
         found: dict[str, ThreadRecord] = {}
         for words in (" ".join(stems), *(stems if len(stems) > 1 else ())):
-            if not words or len(found) > MOST_CHATS:
+            if not words or len(found) > MAX_CHATS:
                 break
-            page = await self._chats.page(caller.user_id, limit=MOST_CHATS + 1, search=words)
+            page = await self._chats.page(caller.user_id, limit=MAX_CHATS + 1, search=words)
             found |= {one.id: one for one in page.items if one.id not in found}
         found.pop(caller.thread_id, None)
         return list(found.values())
@@ -97,7 +97,7 @@ def excerpts(stored: StoredThread, stems: Sequence[str]) -> list[str]:
     patterns = [re.compile(rf"\b{re.escape(_plain(one))}") for one in stems]
     spoken = [step.output for step in stored.steps if step.kind in _SPOKEN and step.output.strip()]
     counted = [(sum(bool(p.search(_plain(text))) for p in patterns), text) for text in spoken]
-    best = sorted((one for one in counted if one[0]), key=lambda one: -one[0])[:MOST_EXCERPTS]
+    best = sorted((one for one in counted if one[0]), key=lambda one: -one[0])[:MAX_EXCERPTS]
     return [_around(text, patterns) for _, text in best] or [text[:EXCERPT] for text in spoken[:1]]
 
 

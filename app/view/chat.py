@@ -17,7 +17,7 @@ from app.core.events import StepKind
 from app.core.options import ChatOptions
 from app.core.ports import Models
 from app.core.text import Text
-from app.core.threads import Switched
+from app.core.threads import BranchSwitch
 from app.core.turns import Question, StepRecord, TurnRequest, new_id, now
 from app.core.usage import Outcome
 from app.storage.elements import Elements
@@ -104,7 +104,7 @@ class Chat:
         read before the question would wipe it out and end the drawing of its answer."""
         self._incomplete: WeakSet[object] = WeakSet()
         """The sessions of pages that lack the rest of the branch that they show."""
-        self._newest: WeakKeyDictionary[object, Switched] = WeakKeyDictionary()
+        self._newest: WeakKeyDictionary[object, BranchSwitch] = WeakKeyDictionary()
         """By session, the last change of branch that its page is to show."""
         self._received: dict[tuple[str, str], None] = {}
         """The last messages that came, by who sent them."""
@@ -213,7 +213,7 @@ class Chat:
         elif browser.session in self._incomplete and not self._background.find(browser.id):
             await self.show_again(browser)
 
-    async def _show_branch(self, browser: Browser, switched: Switched) -> None:
+    async def _show_branch(self, browser: Browser, switched: BranchSwitch) -> None:
         """Shows what is different. What fits a screen need not wait for a thousand messages, and the next
         step between branches not for those of this one."""
         self._background.stop(browser.id)
@@ -227,7 +227,7 @@ class Chat:
         if self._newest.get(browser.session) is switched:
             self._background.start(guarded(browser, self._complete(browser, switched)), browser.id)
 
-    async def _complete(self, browser: Browser, switched: Switched) -> None:
+    async def _complete(self, browser: Browser, switched: BranchSwitch) -> None:
         """All of the branch from where it differs, and the turn that runs in it."""
         if not switched.whole:
             await asyncio.sleep(REST_SECONDS)
@@ -261,7 +261,7 @@ class Chat:
         browser.want_again()
         await self.open(browser)
 
-    def _show_switched(self, thread_id: str, switched: Switched | None) -> None:
+    def _show_switched(self, thread_id: str, switched: BranchSwitch | None) -> None:
         """What is different of the thread on its other pages: a question, and what becomes of it, or another
         branch."""
         if switched is not None and not switched.changed:
@@ -270,7 +270,7 @@ class Chat:
             shown = self.show_again(page) if switched is None else self._follow(page, switched)
             self._background.start(guarded(page, shown))
 
-    async def _follow(self, page: Browser, switched: Switched) -> None:
+    async def _follow(self, page: Browser, switched: BranchSwitch) -> None:
         page.enter()
         await self._show_branch(page, switched)
 
@@ -516,7 +516,7 @@ def _others(thread_id: str) -> list[Browser]:
 
 
 async def _put_below(
-    browser: Browser, switched: Switched, thread: ThreadDict | None, *, more: bool = False
+    browser: Browser, switched: BranchSwitch, thread: ThreadDict | None, *, more: bool = False
 ) -> None:
     """On the page that part of a thread stands in place of what was there; whether `more` of it follows."""
     if thread is None:

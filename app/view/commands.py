@@ -20,7 +20,7 @@ from app.view.chainlit.browser import Browser, every_browser
 
 log = logging.getLogger(__name__)
 
-MOST_OF_SERVER = 50
+MAX_COMMANDS_OF_SERVER = 50
 """Commands that one server may add: the list is looked through by a person."""
 ATTACHES = Text(ru="приложить документ", uk="долучити документ", en="attach this document")
 NEEDS = Text(
@@ -41,7 +41,7 @@ _ICONS = {Preset: "notebook-pen", Prompt: "square-slash", Resource: "paperclip"}
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class CommandResult:
     """What a command makes of a message: the words of the question, and files that go with it."""
 
     text: str
@@ -91,7 +91,7 @@ class Commands:
         prompts = {name: what.id for name, what in every.items() if isinstance(what, Preset)}
         await browser.emit("window_message", {"konsilium_prompts": prompts})
 
-    async def made(self, browser: Browser, name: str, text: str) -> Made:
+    async def made(self, browser: Browser, name: str, text: str) -> CommandResult:
         """What becomes of a message with that command. Raises CannotCarryOut, KonsiliumError."""
         match (await self._of(browser)).get(name):
             case Preset() as preset:
@@ -101,15 +101,19 @@ class Commands:
                 )
                 asked = Prompt("", preset.name, preset.name, "", fields)
                 said = filled(body, arguments_of(asked, text))
-                return Made(said if fields else "\n\n".join(filter(None, (said, text.strip()))))
+                return CommandResult(
+                    said if fields else "\n\n".join(filter(None, (said, text.strip())))
+                )
             case Prompt() as prompt:
                 arguments = arguments_of(prompt, text)
-                return Made(await self._servers.prompt(prompt.server, prompt.name, arguments))
+                return CommandResult(
+                    await self._servers.prompt(prompt.server, prompt.name, arguments)
+                )
             case Resource() as resource:
                 read = await self._servers.read(resource)
                 id = browser.keep_upload(file_name(read.name, read.mime), read.mime, read.content)
                 kept = browser.upload(id)
-                return Made(text, (kept,) if kept is not None else ())
+                return CommandResult(text, (kept,) if kept is not None else ())
         raise CannotCarryOut(GONE)
 
     async def _of(self, browser: Browser) -> Mapping[str, Command]:
@@ -127,7 +131,7 @@ class Commands:
         every: dict[str, Prompt | Resource] = {}
         for state in self._servers.states():
             listed: list[Prompt | Resource] = [*state.prompts, *state.resources]
-            for one in listed[:MOST_OF_SERVER]:
+            for one in listed[:MAX_COMMANDS_OF_SERVER]:
                 every.setdefault(f"{state.name}: {one.title}", one)
         return every
 

@@ -10,10 +10,10 @@ from uuid import NAMESPACE_URL, uuid5
 from app.conversation.compression.thread import ThreadNotes
 from app.conversation.modes.best_of.promotion import promoted
 from app.conversation.modes.compare import decided
-from app.conversation.modes.compare.options import MOST as MOST_COMPARED
+from app.conversation.modes.compare.options import MOST as MAX_COMPARED
 from app.conversation.modes.consultation.plan import MAX_SPECIALISTS
 from app.conversation.modes.council import preferred
-from app.conversation.modes.council.options import MOST as MOST_MEMBERS
+from app.conversation.modes.council.options import MOST as MAX_MEMBERS
 from app.conversation.modes.dialogue import (
     MAX_PARTICIPANTS,
     Participant,
@@ -278,7 +278,7 @@ class AnswerActions:
 
 
 @dataclass(frozen=True, slots=True)
-class Seats:
+class ParticipantsOption:
     """Who may take part in a mode: the option that says it, and how many."""
 
     option: str
@@ -293,9 +293,9 @@ class Seats:
 
 
 SEATS = {
-    "dialogue": Seats("dialogue_participants", MAX_PARTICIPANTS),
-    "council": Seats("council_members", MOST_MEMBERS, may_be_empty=True),
-    "consultation": Seats(
+    "dialogue": ParticipantsOption("dialogue_participants", MAX_PARTICIPANTS),
+    "council": ParticipantsOption("council_members", MAX_MEMBERS, may_be_empty=True),
+    "consultation": ParticipantsOption(
         "consultation_members",
         MAX_SPECIALISTS,
         may_be_empty=True,
@@ -303,17 +303,17 @@ SEATS = {
         passing=True,
         called=SPECIALIST_SEAT,
     ),
-    "compare": Seats("compare_models", MOST_COMPARED, may_be_empty=True, called=COLUMN),
+    "compare": ParticipantsOption("compare_models", MAX_COMPARED, may_be_empty=True, called=COLUMN),
 }
 """By mode."""
 
 
-def seats_of(browser: Browser) -> Seats:
+def seats_of(browser: Browser) -> ParticipantsOption:
     """Those of the present mode."""
     return SEATS.get(browser.options.mode, SEATS["dialogue"])
 
 
-def _seats(browser: Browser, payload: Mapping[str, Any]) -> Seats:
+def _seats(browser: Browser, payload: Mapping[str, Any]) -> ParticipantsOption:
     """Those of the mode that a form was drawn for: it may have changed since. Of the present one, where
     the form names none that has any."""
     return SEATS.get(str(payload.get("mode")), seats_of(browser))
@@ -398,7 +398,7 @@ def _seat(assistant: Preset, models: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _present(browser: Browser, seats: Seats) -> Sequence[Participant]:
+def _present(browser: Browser, seats: ParticipantsOption) -> Sequence[Participant]:
     """Who takes part now; ours where nobody was set up, or by a list that cannot be read."""
     try:
         present = parse_participants(browser.options.text(seats.option), seats.least, seats.most)

@@ -21,7 +21,7 @@ from app.core.turns import StepRecord, new_id, now
 from app.view.chainlit.browser import ActionHandler, Browser, is_admin, may_administer
 from app.view.embedded_offers import offers_props
 from app.view.errors import pull_failed
-from app.view.guide_ways import Ways
+from app.view.guide_ways import SetupWays
 from app.view.model_labels import chat_models
 from app.view.rendering import draw, element
 from app.view.server_form import ServerForm, provider_form
@@ -44,7 +44,7 @@ class Guide:
         servers: ModelServers,
         people: People,
         recovered: Callable[[Browser], Awaitable[None]],
-        ways: Ways,
+        ways: SetupWays,
         form: ServerForm,
         *,
         poll_seconds: float = POLL_SECONDS,

@@ -44,7 +44,7 @@ HUB_DOWN = Text(
 )
 
 
-class Ways:
+class SetupWays:
     """Asks addresses as the guide needs them; what it knows is read without waiting."""
 
     def __init__(

@@ -21,7 +21,7 @@ from fastapi import APIRouter, Form, HTTPException, UploadFile
 from fastapi.responses import RedirectResponse, Response
 
 from app.attachments.limits import MEGABYTE
-from app.conversation.arrivals import MISSING, STATES, Arriving, refused, summed
+from app.conversation.import_candidates import MISSING, STATES, ImportCandidate, refused, summed
 from app.core.errors import StorageUnavailable
 from app.core.text import Language, Text
 from app.core.turns import new_id
@@ -82,7 +82,7 @@ def uploads(root: str = "") -> dict[str, Upload]:
     return {f"{root}{PATH}": Upload(MAX_BYTES + AROUND_BYTES, too_large)}
 
 
-class Refused(Exception):
+class ImportRefused(Exception):
     """What a person is told instead of a list."""
 
     def __init__(self, words: Text) -> None:
@@ -102,7 +102,7 @@ class Imports:
     async def take(self, user_id: str, upload: UploadFile) -> str:
         """Keeps the file, in place of one before; returns its id. Raises Refused, StorageUnavailable."""
         if (upload.size or 0) > MAX_BYTES:
-            raise Refused(_TOO_LARGE)
+            raise ImportRefused(_TOO_LARGE)
         self._forget_old()
         id = new_id()
 
@@ -119,24 +119,27 @@ class Imports:
             raise StorageUnavailable(f"an upload: {error}") from error
         return id
 
-    async def bring(self, user_id: str, identifier: str, id: str, *, dry: bool) -> list[Arriving]:
+    async def bring(
+        self, user_id: str, identifier: str, id: str, *, dry: bool
+    ) -> list[ImportCandidate]:
         """What becomes of its conversations; the file goes when they are stored. Raises Refused."""
         path = self._folder / user_id / id
         self._forget_old()
         if not path.is_file():
-            raise Refused(GONE)
+            raise ImportRefused(GONE)
         arguments = ["import", str(path), "--user", identifier, "--json"]
         arguments += ["--most", str(MAX_BYTES), "--memory", str(MAX_MEMORY)]
         async with self._free:
             told = await _konsilium(*arguments, *(("--dry-run",) if dry else ()))
         if "refused" in told:
-            raise Refused(refused(told["refused"], told["place"]))
+            raise ImportRefused(refused(told["refused"], told["place"]))
         if "conversations" not in told:
-            raise Refused(FAILED)
+            raise ImportRefused(FAILED)
         if not dry:
             shutil.rmtree(path.parent, ignore_errors=True)
         return [
-            Arriving(**{**one, "models": tuple(one["models"])}) for one in told["conversations"]
+            ImportCandidate(**{**one, "models": tuple(one["models"])})
+            for one in told["conversations"]
         ]
 
     def _forget_old(self) -> None:
@@ -196,7 +199,7 @@ def imports_router(imports: Imports, root: str = "") -> APIRouter:
         try:
             id = await imports.take(user_id, file)
             found = await imports.bring(user_id, identifier, id, dry=True)
-        except Refused as refused:
+        except ImportRefused as refused:
             return page(_refusal(refused.words, language) + _form(language, root), 422)
         bring = (
             f'<form method="post" action="{root}{PATH}/run"><input type="hidden" name="id" value="{id}">'
@@ -212,7 +215,7 @@ def imports_router(imports: Imports, root: str = "") -> APIRouter:
         language = reading_language()
         try:
             found = await imports.bring(user_id, identifier, str(id), dry=False)
-        except Refused as refused:
+        except ImportRefused as refused:
             return page(_refusal(refused.words, language) + _form(language, root), 422)
         return page(_list(found, DONE, language) + _form(language, root))
 
@@ -233,7 +236,7 @@ def _refusal(words: Text, language: Language) -> str:
     return f'<p role="alert"><strong>{escape(words[language])}</strong></p>'
 
 
-def _list(found: Sequence[Arriving], state: Text, language: Language) -> str:
+def _list(found: Sequence[ImportCandidate], state: Text, language: Language) -> str:
     rows = "".join(_row(one, language) for one in found[:_SHOWN])
     more = len(found) - _SHOWN
     rest = f"<p>{MORE.format(count=more)[language]}</p>" if more > 0 else ""
@@ -243,7 +246,7 @@ def _list(found: Sequence[Arriving], state: Text, language: Language) -> str:
     return f"{total}{lost}<ul>{rows}</ul>{rest}"
 
 
-def _row(one: Arriving, language: Language) -> str:
+def _row(one: ImportCandidate, language: Language) -> str:
     title = escape(one.title or UNNAMED[language])
     about = escape(f"{one.day} · {one.about[language]}")
     mark = STATES[one.state][language]

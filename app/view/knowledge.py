@@ -18,7 +18,7 @@ from app.attachments.limits import MEGABYTE
 from app.core.errors import AttachmentRefused, BadRequest, NotFound
 from app.core.knowledge import Document, KnowledgeBase
 from app.core.text import Language, Text
-from app.knowledge.arrivals import Arrival, Arrivals
+from app.knowledge.indexing import Arrival, IndexingQueue
 from app.storage.knowledge import MAX_NAME, Knowledge
 from app.view.chainlit.identity import asking_id, reading_language
 from app.view.files import AROUND_BYTES, Upload, file_headers
@@ -117,7 +117,7 @@ def uploads(root: str = "") -> dict[str, Upload]:
     return {f"{root}{PATH}/upload": Upload(UPLOAD_BYTES + AROUND_BYTES, too_large)}
 
 
-def knowledge_router(arrivals: Arrivals, store: Knowledge, root: str = "") -> APIRouter:
+def knowledge_router(indexing: IndexingQueue, store: Knowledge, root: str = "") -> APIRouter:
     """The pages, their forms, and what opens a citation; 404 for a base that is not the reader's or
     shared, and for changes to any but one's own."""
     router = APIRouter(prefix=f"{root}{PATH}", include_in_schema=False)
@@ -146,7 +146,7 @@ def knowledge_router(arrivals: Arrivals, store: Knowledge, root: str = "") -> AP
             base = await store.base(base_id, reader)
             own = base.user_id == reader
             coming = (
-                arrivals.of(base_id) if own else ()
+                indexing.of(base_id) if own else ()
             )  # before: what has just come would be in neither
             held = await store.documents(base_id, reader)
             silent = await store.silent_pages(base_id, reader)
@@ -172,7 +172,7 @@ def knowledge_router(arrivals: Arrivals, store: Knowledge, root: str = "") -> AP
             name = Path((file.filename or "").replace("\\", "/")).name.strip()
             if name:
                 path = await asyncio.to_thread(_kept, file.file)
-                arrivals.take(base, user, path, name[:MAX_NAME], file.content_type or "")
+                indexing.take(base, user, path, name[:MAX_NAME], file.content_type or "")
         return RedirectResponse(f"{root}{PATH}/{base}", 303)
 
     @router.post("/remove")

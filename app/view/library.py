@@ -109,7 +109,7 @@ _ROWS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Shelves:
+class LibraryServices:
     """What the pages are made with."""
 
     presets: Presets
@@ -120,7 +120,7 @@ class Shelves:
     knowledge: KnowledgeStore
 
 
-def library_router(shelves: Shelves, root: str = "") -> APIRouter:
+def library_router(shelves: LibraryServices, root: str = "") -> APIRouter:
     """The pages and their forms; 404 for what is neither the reader's nor shared, and for changes to any
     but one's own."""
     router = APIRouter(prefix=f"{root}{PATH}", include_in_schema=False)
@@ -238,7 +238,7 @@ def _gone(models: Models, preset: Preset) -> bool:
 class _Page:
     """The page of one kind, for one reader."""
 
-    def __init__(self, shelves: Shelves, reader: str, kind: Kind, root: str) -> None:
+    def __init__(self, shelves: LibraryServices, reader: str, kind: Kind, root: str) -> None:
         self._shelves = shelves
         self._reader = reader
         self._kind = kind

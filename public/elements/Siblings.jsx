@@ -68,7 +68,7 @@ const page = keep("Siblings.page", { wanted: null });
 
 // ---- the words that differ -----------------------------------------------------------------------
 
-const MOST_CELLS = 16_000_000; // of a table: two texts of 4,000 words, 50 ms
+const MAX_CELLS = 16_000_000; // of a table: two texts of 4,000 words, 50 ms
 
 /** A text in words and marks, each with the space that follows it; whole lines of a very long one. */
 const pieces = (text, segmenter) => {
@@ -90,7 +90,7 @@ const common = (left, right) => {
   let end = 0;
   while (end < a.length - start && end < b.length - start && a.at(-1 - end) === b.at(-1 - end)) end += 1;
   const [rows, columns] = [a.length - start - end, b.length - start - end];
-  if (rows * columns > MOST_CELLS) return null;
+  if (rows * columns > MAX_CELLS) return null;
   const width = columns + 1;
   const length = new Uint16Array((rows + 1) * width); // of the longest from here on
   for (let row = rows - 1; row >= 0; row -= 1)

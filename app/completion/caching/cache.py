@@ -53,7 +53,7 @@ class Embedder:
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class CheckCaller:
     """Makes the check's calls for whoever asked: `call` raises where they may not use the model, and
     `book` is told what each call took."""
 
@@ -137,14 +137,14 @@ class AnswerCache:
         return found
 
     def confirmer(
-        self, query: CacheQuery, asker: Asker
+        self, query: CacheQuery, asker: CheckCaller
     ) -> Callable[[Suggestion], Coroutine[Any, Any, Outcome]] | None:
         """What turns a suggestion into a hit by a model's word; None where no model is to be asked."""
         if not self._check_model:
             return None
         return lambda found: self._confirm(query, found, asker)
 
-    async def _confirm(self, query: CacheQuery, found: Suggestion, asker: Asker) -> Outcome:
+    async def _confirm(self, query: CacheQuery, found: Suggestion, asker: CheckCaller) -> Outcome:
         """Asks the check model, both ways round at once; anything but two times yes is a no."""
         if not found.certain:
             return found
@@ -164,7 +164,7 @@ class AnswerCache:
             observer.looked_up("near", 0.0)
         return Hit("near", found.entry)
 
-    async def _says_yes(self, asker: Asker, a: str, b: str, request_id: str | None) -> bool:
+    async def _says_yes(self, asker: CheckCaller, a: str, b: str, request_id: str | None) -> bool:
         request = ModelRequest(
             messages=(Message.system(RULE), Message.user(f"A: {a}\nB: {b}")),
             sampling=Sampling(temperature=0.0, max_tokens=MAX_REPLY),

@@ -8,7 +8,7 @@ from itertools import combinations, pairwise
 from rapidfuzz.distance import OSA
 
 from app.completion.caching.vocabulary import UNITS
-from app.completion.caching.words import TASKS, Reading, Word, is_known, sound
+from app.completion.caching.words import TASKS, ContentWord, Reading, is_known, sound
 
 OFFER_FROM = 0.7
 MAX_ODD_WORDS = 10
@@ -58,8 +58,8 @@ class Pairing:
     """Which words of two questions answer to one another, as indexes, with how surely (0 to 1)."""
 
     pairs: tuple[tuple[int, int, float], ...]
-    left: tuple[Word, ...]
-    right: tuple[Word, ...]
+    left: tuple[ContentWord, ...]
+    right: tuple[ContentWord, ...]
 
 
 def compare(one: Reading, other: Reading) -> Likeness:
@@ -128,7 +128,7 @@ def paired(one: Reading, other: Reading) -> Pairing:
     return Pairing(tuple(sorted(pairs)), tuple(left.values()), tuple(right.values()))
 
 
-def kinship(a: Word, b: Word, language: str) -> float:
+def kinship(a: ContentWord, b: ContentWord, language: str) -> float:
     """How surely two words mean the same."""
     if a.lemma == b.lemma or a.surface.casefold() == b.surface.casefold():
         return 1.0
@@ -161,7 +161,7 @@ def _misspelt(a: str, b: str, language: str) -> bool:
     )
 
 
-def _shortened(said: str, word: Word) -> bool:
+def _shortened(said: str, word: ContentWord) -> bool:
     """`комп` and `компьютер`, `зп` and `зарплата`, `JS` and `JavaScript`, `k8s` and `Kubernetes`."""
     short, full = said.casefold(), word.lemma
     if (
@@ -182,7 +182,7 @@ def _shortened(said: str, word: Word) -> bool:
     return all(letter in letters for letter in short)
 
 
-def _spelt_out(word: Word, there: dict[int, Word]) -> list[int]:
+def _spelt_out(word: ContentWord, there: dict[int, ContentWord]) -> list[int]:
     """The words in a row whose first letters an acronym is: `США`, `ВНЖ`."""
     letters = word.surface.casefold()
     places = sorted(there)
@@ -282,11 +282,11 @@ def _roles(one: Reading, other: Reading, pairing: Pairing) -> Iterator[str]:
                 yield "case"
 
 
-def _moved(a: Word, b: Word) -> bool:
+def _moved(a: ContentWord, b: ContentWord) -> bool:
     return a.surface.casefold() != b.surface.casefold()
 
 
-def _reformed(a: Word, b: Word, language: str) -> bool:
+def _reformed(a: ContentWord, b: ContentWord, language: str) -> bool:
     """Whether a word stands in another form, both of which the dictionary knows."""
     one, other = a.surface.casefold(), b.surface.casefold()
     if one == other or a.lemma != b.lemma or min(len(one), len(other)) < 4:

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from app.completion.caching.cache import AnswerCache, Asker, Hit, Miss, Outcome, Suggestion
+from app.completion.caching.cache import AnswerCache, CheckCaller, Hit, Miss, Outcome, Suggestion
 from app.completion.caching.query import CacheQuery, cacheable_answer
 from app.core.concurrency import ended
 from app.core.events import Finished, ModelEvent, TextDelta
@@ -131,7 +131,7 @@ class CachingCall:
         call: Call,
         cache: AnswerCache,
         query: CacheQuery,
-        asker: Asker,
+        asker: CheckCaller,
         *,
         near: bool,
         bypass: bool = False,

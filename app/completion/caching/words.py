@@ -49,7 +49,7 @@ _UKRAINIAN = (
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class ContentWord:
     """A word that says something."""
 
     surface: str
@@ -65,7 +65,7 @@ class Reading:
     """What the guards look at. Two questions that want the same answer agree in all of it but words."""
 
     language: str
-    words: tuple[Word, ...]
+    words: tuple[ContentWord, ...]
     numbers: tuple[tuple[str, str], ...]
     """Each with its sign and its unit, in order."""
     code: tuple[str, ...]
@@ -143,7 +143,7 @@ class Aliases:
                 found.append(tuple(name for name in names if name))
         return cls(tuple(found))
 
-    def applied(self, words: Sequence[Word], language: str) -> tuple[Word, ...]:
+    def applied(self, words: Sequence[ContentWord], language: str) -> tuple[ContentWord, ...]:
         """The words, with every name of a group replaced by the first of it."""
         found = list(words)
         for group, names in enumerate(self.groups):
@@ -159,7 +159,7 @@ class Aliases:
                 for at in range(len(found) - len(parts), -1, -1):
                     run = found[at : at + len(parts)]
                     if [word.lemma for word in run] == parts:
-                        one = Word(spelt, f"={group}", run[0].relation, name=True)
+                        one = ContentWord(spelt, f"={group}", run[0].relation, name=True)
                         found[at : at + len(parts)] = [one]
         return tuple(found)
 
@@ -291,7 +291,7 @@ class _Reader:
     def __init__(self, language: str, *, shouting: bool) -> None:
         self._language = language
         self._shouting = shouting
-        self._words: list[Word] = []
+        self._words: list[ContentWord] = []
         self._numbers: list[tuple[str, str]] = []
         self._code: list[str] = []
         self._classes: Counter[str] = Counter()
@@ -346,7 +346,9 @@ class _Reader:
                 or not (surface.istitle() or surface.islower())
                 or (surface[0].isupper() and not first and not self._shouting)
             )
-            self._words.append(Word(surface, lemma(small, self._language), self._relation, name))
+            self._words.append(
+                ContentWord(surface, lemma(small, self._language), self._relation, name)
+            )
             self._relation = ""
 
     def _number(self, value: str, *, joins: bool) -> None:
@@ -383,7 +385,7 @@ class _Reader:
     def _take_odd(self, chunk: str) -> None:
         """A number with what is attached to it, else code."""
         if _NUMERONYM.fullmatch(chunk):
-            self._words.append(Word(chunk, chunk.casefold(), self._relation, name=True))
+            self._words.append(ContentWord(chunk, chunk.casefold(), self._relation, name=True))
             return
         found = _NUMBER.fullmatch(chunk)
         unit = (found[3] or "").casefold() if found else ""
@@ -442,7 +444,7 @@ def _joined(last: int, value: int) -> int | None:
 
 
 def _has_inner_capital(chunk: str) -> bool:
-    """`mW`, `kWh`: written as code, unlike `Word`, `WORD` and `JavaScript`."""
+    """`mW`, `kWh`: written as code, unlike `ContentWord`, `WORD` and `JavaScript`."""
     if len(chunk) > 3:
         return False
     parts = chunk.split("-")

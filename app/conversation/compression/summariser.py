@@ -16,7 +16,7 @@ from app.conversation.compression.details import (
 from app.conversation.compression.summary import (
     NOTES_TOKENS,
     SCHEMA,
-    Checked,
+    CheckedNotes,
     answer_tokens,
     ask,
     check,
@@ -73,7 +73,7 @@ class Summariser:
 
         Raises the call's KonsiliumError.
         """
-        best: Checked | None = None
+        best: CheckedNotes | None = None
         said = ""
         limit = answer_tokens(prompt_tokens(message.as_message() for message in span))
         for number in range(TRIES):

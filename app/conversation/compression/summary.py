@@ -52,7 +52,7 @@ QUOTED_OF_ANSWERS = 4
 """Lines put back of what the assistant said; the user's words come first."""
 NOTES_TOKENS = 1500
 """A bound against endless answers; good notes take a tenth of it."""
-LEAST_NOTES = 160
+MIN_NOTES = 160
 USELESS = 0.6
 """Notes longer than this share of the originals are not worth having."""
 EXCERPT_CHARACTERS = 160
@@ -62,7 +62,7 @@ ANSWERS_SHARE = 0.1
 """Of the originals' tokens: entries that only retell answers, with nothing exact in them, take as much at
 most, and as much those that retell the user. Good notes take as much in all; a small model copies out what
 it reads."""
-LEAST_RETELLING = 40
+MIN_RETELLING = 40
 """Tokens of that, however short the originals."""
 OLD_SHARE = 0.02
 """The same in an excerpt that takes the place of several."""
@@ -95,7 +95,7 @@ def asking_tokens(span: int) -> int:
 
 def answer_tokens(span: int) -> int:
     """How long the notes of so many tokens of messages may be."""
-    return min(NOTES_TOKENS, max(LEAST_NOTES, int(USELESS * span)))
+    return min(NOTES_TOKENS, max(MIN_NOTES, int(USELESS * span)))
 
 
 def _speaker(message: HistoryMessage, speakers: set[str]) -> str:
@@ -139,7 +139,7 @@ def _line(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedNotes:
     """Notes held against the exact details of what was said."""
 
     notes: Notes
@@ -163,7 +163,7 @@ def excerpt(span: Sequence[HistoryMessage], share: float = ANSWERS_SHARE) -> Not
     quoted += [_around(item) for item in exact if not item.binding][:QUOTED_OF_ANSWERS]
     own = [s for m in span if m.role == "user" for s in sentences(own_words(m.text))]
     asked = [_short(sentence, ASKED_CHARACTERS) for sentence in own if sentence.endswith("?")]
-    room = max(LEAST_RETELLING, share * sum(text_tokens(each.text) for each in span))
+    room = max(MIN_RETELLING, share * sum(text_tokens(each.text) for each in span))
     stated: dict[str, None] = {}
     for sentence in own:
         line = _short(sentence, EXCERPT_CHARACTERS)
@@ -180,7 +180,7 @@ def _short(text: str, characters: int) -> str:
     return text if len(text) <= characters else f"{text[:characters].rstrip()}…"
 
 
-def check(notes: Notes, span: Sequence[HistoryMessage]) -> Checked:
+def check(notes: Notes, span: Sequence[HistoryMessage]) -> CheckedNotes:
     """Both ways: nothing invented stays in, nothing binding stays out."""
     kept, lies = _founded(notes, span)
     kept = _without_retelling(kept, span)
@@ -193,7 +193,7 @@ def check(notes: Notes, span: Sequence[HistoryMessage]) -> Checked:
     entries = len(notes.lasting) + 1
     honest = len(lies) <= TOLERATED_LIES * entries
     careful = len(lost) <= max(2, TOLERATED_LOSS * len(binding))
-    return Checked(
+    return CheckedNotes(
         notes=replace(kept, quoted=quoted),
         lies=lies,
         lost=lost,
@@ -210,7 +210,7 @@ def _holds(item: Detail, taken_back: Corrections) -> bool:
     return not is_stale(item.sentence, 0, taken_back)
 
 
-def complaint(checked: Checked | None) -> str:
+def complaint(checked: CheckedNotes | None) -> str:
     """What to tell the summariser before its second try."""
     if checked is None:
         return "Your previous answer was not the JSON asked for."
@@ -275,7 +275,7 @@ def _without_retelling(notes: Notes, span: Sequence[HistoryMessage]) -> Notes:
         for sentence in sentences(own_words(message.text))
     ]
     told: list[frozenset[str]] = []
-    share = max(LEAST_RETELLING, ANSWERS_SHARE * sum(text_tokens(each.text) for each in span))
+    share = max(MIN_RETELLING, ANSWERS_SHARE * sum(text_tokens(each.text) for each in span))
     room = {True: share, False: share}
 
     def kept(line: str, binding: bool) -> bool:

@@ -21,7 +21,7 @@ from app.core.models import GATEWAY_SERVER, ModelRef
 from app.core.options import CHAT_OPTIONS, ChatOptions
 from app.core.presets import Preset
 from app.core.reading import is_deeper
-from app.core.threads import Begun
+from app.core.threads import BegunQuestion
 from app.core.turns import (
     Attachment,
     HistoryMessage,
@@ -56,8 +56,8 @@ class Threadless:
 
     async def begin(
         self, request: TurnRequest, steps: Sequence[StepRecord], over: str | None = None
-    ) -> Begun:
-        return Begun(self.histories.pop(request.thread_id, ()), None)
+    ) -> BegunQuestion:
+        return BegunQuestion(self.histories.pop(request.thread_id, ()), None)
 
     async def checkpoint(self, steps: Sequence[StepRecord]) -> None:
         """Nothing is kept."""

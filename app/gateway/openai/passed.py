@@ -40,7 +40,7 @@ _MODEL = re.compile(
 )
 
 
-class Passed:
+class PassThrough:
     """The route of one path."""
 
     def __init__(self, services: GatewayServices, path: str, purpose: Purpose) -> None:

@@ -24,7 +24,7 @@ from app.gateway.face import CallsInTurn, Json, call_id, likely_tokens
 from app.gateway.http import EVENTS, ErrorForm, Exchange, openai_error
 from app.gateway.openai.modes import ModeModels
 from app.gateway.openai.requests import chat_request
-from app.gateway.responses.kept import Kept, KeptResponses, new_key
+from app.gateway.responses.kept import KeptResponses, StoredResponse, new_key
 from app.gateway.responses.requests import CUSTOM_INPUT, chat_body, input_items, known_tools
 from app.gateway.services import GatewayServices
 
@@ -72,7 +72,7 @@ class ResponsesQuestion:
     async def keep(self, key: str, response: dict[str, Any]) -> None:
         """Keeps the response for later ones, unless it is not to be."""
         if response["store"]:
-            await self._kept.keep(self._caller, key, Kept(response, self._items))
+            await self._kept.keep(self._caller, key, StoredResponse(response, self._items))
 
     def broken(self, answer: Answer) -> bytes:
         if self._writer is None:

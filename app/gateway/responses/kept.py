@@ -27,7 +27,7 @@ def new_key() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredResponse:
     """A response, and all that was said up to it."""
 
     response: dict[str, Any]
@@ -46,7 +46,7 @@ class KeptResponses:
         self._store = store
         self._forgot_at = 0.0
 
-    async def find(self, caller: Caller, id: str) -> Kept:
+    async def find(self, caller: Caller, id: str) -> StoredResponse:
         """Raises NotFound, also for another's."""
         key = id.removeprefix("resp_")
         document = None
@@ -54,9 +54,9 @@ class KeptResponses:
             document = await self._store.get(SCOPE, key)
         if document is None or document["owner"] != _owner(caller):
             raise NotFound(f"There is no response '{id}': it was not kept, or a day has passed.")
-        return Kept(document["response"], document["items"])
+        return StoredResponse(document["response"], document["items"])
 
-    async def keep(self, caller: Caller, key: str, kept: Kept) -> None:
+    async def keep(self, caller: Caller, key: str, kept: StoredResponse) -> None:
         """Keeps it; what cannot be kept is said in the log, for the answer is there all the same."""
         if self._store is None:
             return
@@ -83,7 +83,7 @@ class KeptResponses:
             if not isinstance(previous, str):
                 raise InvalidField("`previous_response_id` must be a text.", "previous_response_id")
             before = (await self.find(caller, previous)).conversation
-        found: dict[str, Kept] = {}
+        found: dict[str, StoredResponse] = {}
         whole: list[Any] = list(before)
         for item in items:
             if isinstance(item, dict) and item.get("type") == "item_reference":
@@ -92,7 +92,7 @@ class KeptResponses:
                 whole.append(item)
         return whole
 
-    async def _referred(self, caller: Caller, id: str, found: dict[str, Kept]) -> Any:
+    async def _referred(self, caller: Caller, id: str, found: dict[str, StoredResponse]) -> Any:
         response = f"resp_{id.partition('_')[2].rpartition('_')[0]}"
         if response not in found:
             found[response] = await self.find(caller, response)

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Depends
 from app.gateway.aliases import Alias, Member, checked
 from app.gateway.errors import InvalidField
 from app.gateway.rest.services import TheServices, administrator
-from app.gateway.rest.shapes import Aliases, AliasMembers, Done, ModelAlias
+from app.gateway.rest.shapes import Aliases, AliasMembers, ModelAlias, Success
 
 router = APIRouter(prefix="/api/aliases", tags=["models"], dependencies=[Depends(administrator)])
 
@@ -35,10 +35,10 @@ async def put_alias(services: TheServices, name: str, new: AliasMembers) -> Mode
 
 
 @router.delete("/{name:path}")
-async def delete_alias(services: TheServices, name: str) -> Done:
+async def delete_alias(services: TheServices, name: str) -> Success:
     """Forgets an alias."""
     await services.gateway.aliases.delete(name)
-    return Done()
+    return Success()
 
 
 def _shown(alias: Alias) -> ModelAlias:

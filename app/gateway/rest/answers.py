@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from app.completion.caching.cache import AnswerCache
 from app.core.errors import NotFound
 from app.gateway.rest.services import RestServices, TheServices, administrator
-from app.gateway.rest.shapes import CacheRules, ChangedRules, Purged
+from app.gateway.rest.shapes import CacheRules, ChangedRules, PurgeResult
 
 router = APIRouter(
     prefix="/api/answer-cache", tags=["answer cache"], dependencies=[Depends(administrator)]
@@ -33,10 +33,10 @@ async def change_rules(services: TheServices, changed: ChangedRules) -> CacheRul
 
 
 @router.delete("")
-async def purge(services: TheServices, model: Wanted = None, owner: Wanted = None) -> Purged:
+async def purge(services: TheServices, model: Wanted = None, owner: Wanted = None) -> PurgeResult:
     """Deletes cached answers: of a model (`server/model`), of an owner (`user:<id>`, `key:<id>`,
     `shared`), or all."""
-    return Purged(deleted=await _cache(services).purge(model=model, owner=owner))
+    return PurgeResult(deleted=await _cache(services).purge(model=model, owner=owner))
 
 
 def _cache(services: RestServices) -> AnswerCache:

@@ -32,12 +32,12 @@ from app.gateway.openai.modes import ORDINARY, model_name
 from app.gateway.rest.chats import make_thread, own_thread
 from app.gateway.rest.services import RestServices, TheCaller, TheLimits, TheServices
 from app.gateway.rest.shapes import (
-    Again,
     Agent,
     Dialogue,
-    Done,
     Question,
+    Regeneration,
     Reply,
+    Success,
     TokenUsage,
     WindowUsage,
 )
@@ -77,7 +77,7 @@ async def chat_stream(
 
 @router.post("/regenerate/{chat_id}")
 async def regenerate(
-    services: TheServices, caller: TheCaller, limits: TheLimits, chat_id: str, again: Again
+    services: TheServices, caller: TheCaller, limits: TheLimits, chat_id: str, again: Regeneration
 ) -> Reply:
     """Has a question answered anew, and waits for the answer; the earlier ones stay beside it."""
     stored = await services.conversations.question(caller.user_id, chat_id, again.message_id)
@@ -89,10 +89,10 @@ async def regenerate(
 
 
 @router.post("/cancel/{task_id}")
-async def cancel(services: TheServices, caller: TheCaller, task_id: str) -> Done:
+async def cancel(services: TheServices, caller: TheCaller, task_id: str) -> Success:
     """Stops an answer, upstream too; what was written stays in the thread."""
     await services.stop(caller, task_id)
-    return Done()
+    return Success()
 
 
 @router.post("/multi-model")

@@ -18,12 +18,12 @@ from app.gateway.rest.shapes import (
     ChatChange,
     ChatMade,
     Chats,
-    Done,
     Messages,
     NewChat,
-    Said,
     Session,
     SessionMade,
+    Success,
+    ThreadMessage,
 )
 
 router = APIRouter(prefix="/api", tags=["chats"])
@@ -66,12 +66,12 @@ async def change_chat(
 
 
 @router.delete("/chats/{chat_id}")
-async def delete_chat(services: TheServices, caller: TheCaller, chat_id: str) -> Done:
+async def delete_chat(services: TheServices, caller: TheCaller, chat_id: str) -> Success:
     """Deletes a thread with all that was said in it; an answer under way is stopped."""
     thread = await own_thread(services, caller, chat_id)
     await services.turns.abandon(thread.id)
     await services.threads.delete(chat_id, caller.user_id)
-    return Done()
+    return Success()
 
 
 @router.get("/chats/{chat_id}/messages")
@@ -92,10 +92,10 @@ async def messages(
 @router.put("/chats/{chat_id}/branch")
 async def show_branch(
     services: TheServices, caller: TheCaller, chat_id: str, branch: Branch
-) -> Done:
+) -> Success:
     """Shows the branch of that message from now on, everywhere; nothing is deleted."""
     await services.conversations.switch(chat_id, caller.user_id, branch.message_id)
-    return Done()
+    return Success()
 
 
 @router.post("/chat/session", status_code=201)
@@ -160,7 +160,7 @@ def _chat(thread: ThreadRecord) -> Chat:
     )
 
 
-def _said(contents: StoredThread, *, all_branches: bool = False) -> list[Said]:
+def _said(contents: StoredThread, *, all_branches: bool = False) -> list[ThreadMessage]:
     """The messages of the branch, or of all; `contents` are the whole thread's."""
     said = [step for step in contents.steps if step.kind in ("question", StepKind.ANSWER)]
     questions = {step.id: step for step in said if step.kind == "question"}
@@ -187,7 +187,7 @@ def _said(contents: StoredThread, *, all_branches: bool = False) -> list[Said]:
         return others if len(others) > 1 else []
 
     return [
-        Said(
+        ThreadMessage(
             id=step.id,
             chat_id=step.thread_id,
             role="user" if step.kind == "question" else "assistant",

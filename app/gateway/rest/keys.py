@@ -9,7 +9,7 @@ from app.access.keys import new_key
 from app.core.errors import NotFound
 from app.core.keys import ApiKey
 from app.gateway.rest.services import RestServices, TheCaller, TheServices, administrator
-from app.gateway.rest.shapes import Done, Key, KeyMade, Keys, NewKey
+from app.gateway.rest.shapes import Key, KeyMade, Keys, NewKey, Success
 
 router = APIRouter(prefix="/api/keys", tags=["keys"], dependencies=[Depends(administrator)])
 
@@ -37,10 +37,10 @@ async def make_key(services: TheServices, caller: TheCaller, new: NewKey) -> Key
 
 
 @router.delete("/{key_id}")
-async def revoke_key(services: TheServices, key_id: str) -> Done:
+async def revoke_key(services: TheServices, key_id: str) -> Success:
     """Revokes a key, at once: by its id, name or first characters."""
     await services.gateway.keys.revoke(key_id)
-    return Done()
+    return Success()
 
 
 def _shown(services: RestServices, key: ApiKey) -> dict[str, Any]:

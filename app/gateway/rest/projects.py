@@ -9,7 +9,7 @@ from app.core.errors import NotFound
 from app.core.presets import Preset
 from app.gateway.errors import InvalidField
 from app.gateway.rest.services import RestServices, TheCaller, TheServices
-from app.gateway.rest.shapes import Done, Project, ProjectChange, Projects
+from app.gateway.rest.shapes import Project, ProjectChange, Projects, Success
 
 router = APIRouter(prefix="/api/projects", tags=["chats"])
 
@@ -40,12 +40,12 @@ async def change_project(
 
 
 @router.delete("/{project_id}")
-async def delete_project(services: TheServices, caller: TheCaller, project_id: str) -> Done:
+async def delete_project(services: TheServices, caller: TheCaller, project_id: str) -> Success:
     """Deletes a project; its threads stay, in none."""
     if (await services.presets.find(project_id, caller.user_id)).kind != "projects":
         raise NotFound("Project not found")
     await services.presets.remove(project_id, caller.user_id)
-    return Done()
+    return Success()
 
 
 def _content(services: RestServices, new: ProjectChange) -> Mapping[str, Any]:

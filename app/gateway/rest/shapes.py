@@ -182,11 +182,11 @@ class ProjectChange(Shape):
     knowledge: list[Id] | None = Field(default=None, max_length=100)
 
 
-class Done(Shape):
+class Success(Shape):
     success: bool = True
 
 
-class Said(Shape):
+class ThreadMessage(Shape):
     """One message of a thread."""
 
     model_config = camel(_SAID)
@@ -205,7 +205,7 @@ class Said(Shape):
 
 class Messages(Shape):
     model_config = camel({"messages": [_SAID]})
-    messages: list[Said]
+    messages: list[ThreadMessage]
 
 
 class Branch(Shape):
@@ -215,7 +215,7 @@ class Branch(Shape):
     message_id: Id = Field(description="Any message of it")
 
 
-class Again(Shape):
+class Regeneration(Shape):
     """A question to be answered anew, beside its earlier answers."""
 
     model_config = camel({"messageId": _SAID["id"]})
@@ -233,7 +233,7 @@ class Session(Shape):
     title: str
     created_at: int
     updated_at: int
-    messages: list[Said]
+    messages: list[ThreadMessage]
 
 
 class SessionMade(Shape):
@@ -477,5 +477,5 @@ class ChangedRules(Shape):
     aliases: str | None = Field(default=None, max_length=20_000)
 
 
-class Purged(Shape):
+class PurgeResult(Shape):
     deleted: int

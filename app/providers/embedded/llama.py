@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from app.core.errors import ServerUnavailable
-from app.providers.embedded.process import Start
+from app.providers.embedded.process import ServerOptions
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ async def started(
     Raises ServerUnavailable, with llama.cpp's reason, where it ends before it has loaded the model.
     """
     key = secrets.token_urlsafe(32)
-    start = Start(str(path), alias, key, window, slots, os.getpid(), exact)
+    start = ServerOptions(str(path), alias, key, window, slots, os.getpid(), exact)
     process = await _process(server)
     said: deque[str] = deque(maxlen=LAST_LINES)
     listening = asyncio.create_task(_listen(process, said))
@@ -83,7 +83,7 @@ async def _process(server: str) -> asyncio.subprocess.Process:
         raise ServerUnavailable(f"no process could be started: {error}", server=server) from error
 
 
-async def _loaded(process: asyncio.subprocess.Process, start: Start) -> str | None:
+async def _loaded(process: asyncio.subprocess.Process, start: ServerOptions) -> str | None:
     """The server's address once it answers; None where the process ends first."""
     if process.stdin is None or process.stdout is None:
         raise RuntimeError("a process without pipes")

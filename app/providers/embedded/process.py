@@ -1,6 +1,6 @@
 """llama.cpp's server, as a process of its own: python -m app.providers.embedded.process
 
-It reads one line of JSON, a `Start`, from its standard input, so that its key shows in no list of
+It reads one line of JSON, a `ServerOptions`, from its standard input, so that its key shows in no list of
 processes; it writes its address in one line to its standard output once the model is loaded, and
 lives until its standard input is closed: until whoever started it says so, or is gone.
 """
@@ -27,7 +27,7 @@ REPEAT_PENALTY = 1.1
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class ServerOptions:
     """What the server is to run."""
 
     path: str
@@ -46,7 +46,7 @@ class Start:
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the app's: it lets answers finish
-    start = Start(**json.loads(sys.stdin.readline()))
+    start = ServerOptions(**json.loads(sys.stdin.readline()))
     _die_with(start.parent)
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:
@@ -62,7 +62,7 @@ def main() -> None:
     threading.Event().wait()
 
 
-def _parameters(xllamacpp: Any, start: Start) -> Any:
+def _parameters(xllamacpp: Any, start: ServerOptions) -> Any:
     parameters = xllamacpp.CommonParams()
     parameters.model.path = start.path
     parameters.model_alias = {start.alias}

@@ -13,7 +13,7 @@ from yarl import URL
 
 from app.core.errors import FirstTokenTimeout
 from app.core.reading import read_careless_json
-from app.core.vectors import Lifted, lifted
+from app.core.vectors import ExtractedArrays, lifted
 from app.providers.deadline import Timeouts
 from app.providers.transport import Transport, UpstreamAnswer
 from app.providers.upstream_errors import error_in_body, not_the_protocol
@@ -108,7 +108,7 @@ class OllamaClient:
         texts: list[str],
         keep_alive: str | float | None,
         dimensions: int | None = None,
-    ) -> Lifted:
+    ) -> ExtractedArrays:
         """POST /api/embed: the answer, and the vectors that stood in it."""
         body: dict[str, Any] = {"model": model, "input": texts, "truncate": False}
         if keep_alive is not None:

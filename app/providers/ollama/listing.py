@@ -12,7 +12,7 @@ from app.providers.shapes import count, objects_in
 
 CLOUD_SUFFIXES = (":cloud", "-cloud")
 
-MOST_RECOMMENDED, MOST_ABOUT = 20, 200
+MAX_RECOMMENDED, MAX_ABOUT_LENGTH = 20, 200
 """Recommendations that are shown, and characters of what is said of each."""
 
 CAPABILITIES: Mapping[str, tuple[Capability, ...]] = {
@@ -75,11 +75,11 @@ def recommendations(said: Mapping[str, Any]) -> tuple[Recommendation, ...]:
     return tuple(
         Recommendation(
             name,
-            clean(_word(entry.get("description")) or "").strip()[:MOST_ABOUT],
+            clean(_word(entry.get("description")) or "").strip()[:MAX_ABOUT_LENGTH],
             _count(entry.get("vram_bytes")),
             local=not is_cloud(name),
         )
-        for name, entry in list(named.items())[:MOST_RECOMMENDED]
+        for name, entry in list(named.items())[:MAX_RECOMMENDED]
         if name
     )
 

@@ -18,7 +18,7 @@ from app.core.events import (
 )
 from app.core.mending import json_of
 from app.core.messages import Message, alternating
-from app.core.reading import Halves, clean
+from app.core.reading import SurrogateJoiner, clean
 from app.core.requests import JsonSchema, ModelRequest
 from app.core.usage import Usage
 from app.providers.ollama.straight import COUNTS, straighten
@@ -173,7 +173,7 @@ class AnswerReader:
         """The calls so far, and whether they have no arguments yet."""
         self._logprobs: list[Any] = []
         self._tags = ThinkTags()
-        self._halves = Halves()
+        self._halves = SurrogateJoiner()
         self._end: dict[str, Any] = {}
         """What the lines say of the end."""
 

@@ -10,7 +10,7 @@ from app.core.events import (
     ReasoningDelta,
     TextDelta,
 )
-from app.core.reading import Halves, clean
+from app.core.reading import SurrogateJoiner, clean
 from app.providers.chunks import Chunk
 from app.providers.openai_compatible.straight import straighten
 from app.providers.openai_compatible.tool_calls import ToolCallDeltas
@@ -36,7 +36,7 @@ class AnswerReader:
         self._called = False
         self._logprobs: list[Any] = []
         self._extra: dict[str, Any] = {}
-        self._halves = Halves()
+        self._halves = SurrogateJoiner()
         self.tags = ThinkTags(begun=thinks)
 
     @property

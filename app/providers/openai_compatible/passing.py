@@ -10,7 +10,7 @@ import re
 
 from app.core.errors import IncompleteAnswer, KonsiliumError, MalformedAnswer
 from app.core.events import Finished, ModelEvent, ReasoningDelta, TextDelta
-from app.core.reading import Halves, read_json
+from app.core.reading import SurrogateJoiner, read_json
 from app.core.sse import DONE, apart, encode, payload
 from app.core.usage import Usage
 from app.providers.chunks import Chunk, cleaned, is_done, parsed_chunks, unwrapped
@@ -66,7 +66,7 @@ class _Choice:
 
     def __init__(self, *, thinks: bool) -> None:
         self.tags = ThinkTags(begun=thinks)
-        self.halves = Halves()
+        self.halves = SurrogateJoiner()
         self.calls = ToolCallIndexes()
         self.called = False
         self.ended = False

@@ -121,7 +121,7 @@ class OpenAICompatibleServer:
     async def _with_pages(self, listed: Any) -> Any:
         """The same with the further pages of it."""
         after = listing.next_page(listed)
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             if after is None or not isinstance(listed.get("data"), list):
                 break
             page = await self._client.get(f"/models?after_id={quote(after)}")
@@ -208,7 +208,7 @@ class OpenAICompatibleServer:
 
 
 MODELS_TRIED = 3
-MOST_PAGES = 20
+MAX_PAGES = 20
 """Of a list of models; Anthropic's have 20 models each."""
 _QUESTION = ModelRequest((Message.user("Hi"),), Sampling(max_tokens=16))
 

@@ -19,7 +19,7 @@ FREE = "precached_prompt_tokens"
 the total. Source: developers.sber.ru/docs/ru/gigachat/guides/counting-tokens, read 2026-11-29."""
 ANTHROPIC_CACHE = ("cache_read_input_tokens", "cache_creation_input_tokens")
 _PLACES = ("usage", "usageMetadata", "usage_metadata", "token_usage")
-_MOST_MS = 1e9
+_MAX_MS = 1e9
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -137,4 +137,4 @@ def _details(usage: Mapping[str, Any], name: str, other: str) -> Mapping[str, An
 def _seconds(milliseconds: object) -> float | None:
     if not isinstance(milliseconds, int | float):
         return None
-    return milliseconds / 1000 if 0 <= milliseconds < _MOST_MS else None
+    return milliseconds / 1000 if 0 <= milliseconds < _MAX_MS else None

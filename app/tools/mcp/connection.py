@@ -41,7 +41,7 @@ LINE_CHARACTERS = 2000
 """Of one line that a server writes to its stderr; the rest is left out."""
 LAST_WORDS_SECONDS = 1.0
 """How long the stderr of a program that has ended is still listened to: its children may hold it."""
-MOST_PAGES = 20
+MAX_PAGES = 20
 OUR_CALL = "konsilium/call"
 """Under which our own name of a call stands in its `_meta`, until it leaves here."""
 
@@ -154,16 +154,14 @@ class Connection:
 
     async def _pages(self, asked: Callable[..., Coroutine[Any, Any, T]]) -> AsyncIterator[T]:
         cursor: str | None = None
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             params = protocol.PaginatedRequestParams(cursor=cursor) if cursor else None
             page = await self._answer(asked(params=params))
             yield page
             cursor = getattr(page, "nextCursor", None)
             if not cursor:
                 return
-        log.warning(
-            "mcp %s: lists more than %d pages; the rest is left out", self._name, MOST_PAGES
-        )
+        log.warning("mcp %s: lists more than %d pages; the rest is left out", self._name, MAX_PAGES)
 
     async def _answer(
         self, asking: Coroutine[Any, Any, T], seconds: float | None = ANSWER_SECONDS
@@ -176,7 +174,7 @@ class Connection:
             if not asked.done():
                 if gone.done():
                     raise self._broken()
-                raise Broken(TOO_SLOW, self._name)
+                raise McpConnectionLost(TOO_SLOW, self._name)
             return asked.result()
         except McpError as error:
             if error.error.code == protocol.CONNECTION_CLOSED:
@@ -194,8 +192,8 @@ class Connection:
         """What it is called that it is gone."""
         return ENDED if self._wire.own_process else BROKE
 
-    def _broken(self) -> "Broken":
-        return Broken(self.end, self._name)
+    def _broken(self) -> "McpConnectionLost":
+        return McpConnectionLost(self.end, self._name)
 
 
 class _Wire:
@@ -410,13 +408,13 @@ def why(error: BaseException, config: ServerConfig) -> Text:
             return NOT_RUN.format(name=error.filename or config.command[0])
         case SettingsInvalid():
             return NO_VARIABLE.format(name=error.variable)
-        case Broken():
+        case McpConnectionLost():
             return error.text
     log.warning("an MCP server failed: %r", error)
     return NO_MCP
 
 
-class Broken(ServerUnavailable):
+class McpConnectionLost(ServerUnavailable):
     """The connection is gone, in words."""
 
     def __init__(self, text: Text, server: str) -> None:

@@ -15,9 +15,9 @@ from app.tools.mcp.config import ServerConfig
 
 log = logging.getLogger(__name__)
 
-MOST_DESCRIPTION = 4000
+MAX_DESCRIPTION_LENGTH = 4000
 """Characters of a tool's description: it stands in every prompt."""
-MOST_CHARACTERS = 400_000
+MAX_CHARACTERS = 400_000
 """Of one result; what a model is shown of it is cut to its window besides."""
 LEFT_OUT = "\n[… {count} more characters are left out]"
 
@@ -74,7 +74,7 @@ def tool_from(listed: protocol.Tool, config: ServerConfig, call: CallTool) -> To
     schema = {key: value for key, value in listed.inputSchema.items() if key != "$schema"}
     return Tool(
         name=name,
-        description=(listed.description or title or name)[:MOST_DESCRIPTION],
+        description=(listed.description or title or name)[:MAX_DESCRIPTION_LENGTH],
         schema={"type": "object", "properties": {}, **schema},
         call=call,
         title=same(title) if title else None,
@@ -156,6 +156,6 @@ def _text(block: protocol.ContentBlock) -> str:
 
 
 def _short(text: str) -> str:
-    if len(text) <= MOST_CHARACTERS:
+    if len(text) <= MAX_CHARACTERS:
         return text
-    return text[:MOST_CHARACTERS] + LEFT_OUT.format(count=len(text) - MOST_CHARACTERS)
+    return text[:MAX_CHARACTERS] + LEFT_OUT.format(count=len(text) - MAX_CHARACTERS)

@@ -16,7 +16,14 @@ from app.core.errors import NotFound, ServerUnavailable
 from app.core.text import Text
 from app.core.tools import Tool, ToolCaller, ToolResult
 from app.tools.mcp.config import FILE, TAKEN, EntryWrong, McpFile, ServerConfig, parsed
-from app.tools.mcp.connection import CONNECT_SECONDS, TOO_SLOW, Broken, Connection, connected, why
+from app.tools.mcp.connection import (
+    CONNECT_SECONDS,
+    TOO_SLOW,
+    Connection,
+    McpConnectionLost,
+    connected,
+    why,
+)
 from app.tools.mcp.content import (
     Prompt,
     ReadFile,
@@ -141,7 +148,7 @@ class McpServer:
                 async with asyncio.timeout(self._patience):
                     await self._up.wait()
         if self._connection is None or not self._connection.alive:
-            raise Broken(self.state.reason or TOO_SLOW, self.config.name)
+            raise McpConnectionLost(self.state.reason or TOO_SLOW, self.config.name)
         return self._connection
 
     async def _keep(self) -> None:

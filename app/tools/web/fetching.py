@@ -47,7 +47,7 @@ class PageRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchedPage:
     """What came."""
 
     url: str
@@ -141,7 +141,7 @@ class Fetcher:
         self._max_bytes = max_bytes
         self._seconds = seconds
 
-    async def get(self, address: str) -> Fetched:
+    async def get(self, address: str) -> FetchedPage:
         """The page. Raises PageRefused."""
         try:
             async with asyncio.timeout(self._seconds), self._session() as session:
@@ -194,7 +194,7 @@ class Fetcher:
             raise PageRefused("the address is not public")
         return url.with_fragment(None)
 
-    async def _read(self, url: URL, answer: aiohttp.ClientResponse) -> Fetched:
+    async def _read(self, url: URL, answer: aiohttp.ClientResponse) -> FetchedPage:
         if not 200 <= answer.status < 300:
             raise PageRefused(f"the site answers {answer.status}")
         if not answer.content_type.startswith(_READABLE):
@@ -205,7 +205,7 @@ class Fetcher:
             content += unpack.decompress(chunk, self._max_bytes + 1) if unpack else chunk
             if len(content) > self._max_bytes or (unpack and unpack.unconsumed_tail):
                 raise PageRefused(f"the page has more than {self._max_bytes // 1_000_000} MB")
-        return Fetched(str(url), answer.content_type, answer.charset or "", bytes(content))
+        return FetchedPage(str(url), answer.content_type, answer.charset or "", bytes(content))
 
 
 def _unpacker(encoding: str) -> Any:

@@ -19,7 +19,7 @@ from app.core.errors import AttachmentRefused
 from app.core.mending import json_of
 from app.core.text import Text
 from app.core.tools import Source, Tool, ToolCaller, ToolResult, query_schema
-from app.tools.web.fetching import Fetched, Fetcher, PageRefused, host_of
+from app.tools.web.fetching import FetchedPage, Fetcher, PageRefused, host_of
 
 RESULTS = 8
 """Of a search that are told."""
@@ -144,7 +144,7 @@ class WebTools:
         return Page(fetched.url, title[:200], site, str(about.get("date") or "")[:20], parts)
 
 
-def _in_utf8(fetched: Fetched) -> bytes:
+def _in_utf8(fetched: FetchedPage) -> bytes:
     """A page whose header names its letters; others name them in the page itself."""
     try:
         return (

@@ -25,7 +25,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from app.access.oauth import ProviderIdentity
-from app.access.people import LOCAL, LONGEST_NAME, People
+from app.access.people import LOCAL, MAX_NAME_LENGTH, People
 from app.access.sessions import Sessions
 from app.core.errors import LimitReached, NotFound, StorageUnavailable
 from app.core.people import User
@@ -226,7 +226,7 @@ def _oauth(
 
 def _may_be_named(identifier: str) -> bool:
     """Whether somebody whom others name may be called so here."""
-    fits = 0 < len(identifier) <= LONGEST_NAME
+    fits = 0 < len(identifier) <= MAX_NAME_LENGTH
     return fits and identifier != LOCAL and identifier.isprintable()
 
 

@@ -31,7 +31,7 @@ TEMPORARY, PRESET, PROJECT = "temporary", "preset", "project"
 """Beside the choices of a thread: that it is not kept, what it was begun with, and the id and the name of
 the project that it is in. They are no options."""
 
-MOST_CHOICES = 1_000
+MAX_CHOICES = 1_000
 LARGEST_CHOICES = 1_000_000
 """Choices of a thread, and their characters as JSON. A page may name any, a million characters at a time,
 and they are remembered for it."""
@@ -171,7 +171,7 @@ class Browser:
         before = dict(self.session.chat_settings)
         taken = {k: v for k, v in choices.items() if not (k == "model" and v == UNSET)}
         after = {**before, **taken}
-        if len(after) > MOST_CHOICES or len(json.dumps(after, default=str)) > LARGEST_CHOICES:
+        if len(after) > MAX_CHOICES or len(json.dumps(after, default=str)) > LARGEST_CHOICES:
             raise BadRequest("more choices than any page has")
         self.session.chat_settings.update(taken)
         return before != self.session.chat_settings

@@ -6,7 +6,7 @@ const konsiliumPaced = (socket, draw) => {
   "use strict";
 
   const QUICK = 60; // ms: that is no more than the frames that are waited for
-  const LONGEST_REST = 2000; // ms
+  const MAX_REST = 2000; // ms
   const held = new Map();
   let resting = false;
 
@@ -24,7 +24,7 @@ const konsiliumPaced = (socket, draw) => {
     flush();
     whenDrawn(() => {
       const took = performance.now() - began;
-      setTimeout(next, took > QUICK ? Math.min(took, LONGEST_REST) : 0);
+      setTimeout(next, took > QUICK ? Math.min(took, MAX_REST) : 0);
     });
   };
 

@@ -254,7 +254,7 @@ OFFLINE = Path(__file__).with_name("offline.js")
 SESSION_COOKIE = "X-Chainlit-Session-id"
 
 
-class Named(BaseModel):
+class NamedSession(BaseModel):
     """The session of a page."""
 
     session_id: Annotated[str, Field(pattern="^[0-9A-Za-z-]{1,64}$")]
@@ -286,7 +286,7 @@ def project_router(forced: Language | None = None, *, alone: bool = False) -> AP
         return JSONResponse(shown)
 
     @router.post("/set-session-cookie")
-    async def session_cookie(request: Request, named: Annotated[Named, Body()]) -> Response:
+    async def session_cookie(request: Request, named: Annotated[NamedSession, Body()]) -> Response:
         """For balancers that keep a page with one process. Chainlit's own takes whatever comes."""
         answer = JSONResponse({"message": "Session cookie set"})
         secure = request.url.scheme == "https"

@@ -96,7 +96,7 @@ def _pass_over(what: str) -> None:
     log.warning("a page sent %s: it is passed over", what)
 
 
-class Direct(AsyncManager):  # type: ignore[misc]  # as above
+class DirectManager(AsyncManager):  # type: ignore[misc]  # as above
     """Sends to one recipient without a task; all else as python-socketio does."""
 
     async def emit(
@@ -125,7 +125,7 @@ def shorten(sio: AsyncServer) -> None:
     """Makes the server send so, and look at what comes; before its first client."""
     engineio.packet.Packet = _Frame  # there is no other way in
     sio.packet_class = _Packet
-    sio.manager = Direct()
+    sio.manager = DirectManager()
     sio.manager.set_server(sio)
     hear = sio.eio.handlers["message"]
 

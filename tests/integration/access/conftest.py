@@ -12,7 +12,7 @@ from app.access.origins import Origins
 from app.access.passwords import Passwords
 from app.access.people import People
 from app.access.sessions import Sessions
-from app.knowledge.arrivals import Arrivals
+from app.knowledge.indexing import IndexingQueue
 from app.knowledge.library import Library
 from app.storage.storage import Storage
 from app.view.bin import bin_router
@@ -77,8 +77,8 @@ async def _open(tmp_path, local):
     chainlit_app.include_router(feedback_router(layer))
     chainlit_app.include_router(closed_router())
     chainlit_app.include_router(bin_router(storage.threads, "archive"))
-    arrivals = Arrivals(Library(storage.knowledge))
-    chainlit_app.include_router(knowledge_router(arrivals, storage.knowledge))
+    indexing = IndexingQueue(Library(storage.knowledge))
+    chainlit_app.include_router(knowledge_router(indexing, storage.knowledge))
     ours = [route for route in chainlit_app.router.routes if route not in before]
     chainlit_app.router.routes[:] = ours + before
     return House(storage, people, layer, local), before

@@ -12,14 +12,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from sqlalchemy import select
 
 from app.conversation.export import as_json, as_markdown
-from app.conversation.histories import arrived
+from app.conversation.histories import imported
 from app.conversation.history_formats import read_histories
 from app.conversation.modes import mode_named
 from app.conversation.modes.best_of.promotion import promoted
 from app.core.options import ChatOptions
 from app.core.threads import copied
 from app.core.turns import Question, TurnRequest, new_id
-from app.storage.arrivals import Arrivals
+from app.storage.history_import import HistoryImporter
 from app.storage.tables import cached_answers
 from app.view.chainlit.data_layer import DataLayer
 from app.view.chainlit.identity import Identity, identity
@@ -271,16 +271,16 @@ class Conversation(RuleBasedStateMachine):
         assert {step["id"] for step in document["steps"]} == {step.id for step in whole.steps}
         bob = HOUSE["bob"]
         [arriving] = read_histories(document)
-        brought = arrived(arriving, bob.id, "Bob")
-        arrivals = Arrivals(self.app.storage.database)
-        self.run(arrivals.keep(bob.id, brought))
-        assert self.run(arrivals.keep(bob.id, brought)) == "known"
+        brought = imported(arriving, bob.id, "Bob")
+        importer = HistoryImporter(self.app.storage.database)
+        self.run(importer.keep(bob.id, brought))
+        assert self.run(importer.keep(bob.id, brought)) == "known"
         for branch, all_branches in ((shown, False), (whole, True)):
             theirs = self.run(threads.contents(brought.id, bob.id, whole=all_branches))
             assert sorted(words_of(theirs)) == sorted(words_of(branch))
             assert all_branches or words_of(theirs) == words_of(branch)
-        own = arrived(arriving, self.user.id, "")
-        assert self.run(arrivals.keep(self.user.id, own)) == "known"
+        own = imported(arriving, self.user.id, "")
+        assert self.run(importer.keep(self.user.id, own)) == "known"
         self.check()
 
     @rule()

@@ -182,7 +182,7 @@ async def a_base(library: Library, house: House, folder: Path) -> str:
 
 async def test_what_a_key_looks_up_in_documents_it_looks_up_by_words(house, tmp_path):
     """The model of the vectors is not the key's."""
-    library = house.application.arrivals.library
+    library = house.application.indexing.library
     base = await a_base(library, house, tmp_path)
     async with asyncio.timeout(30):
         while await library.store.unembedded("gpu/embed-m3", 1):

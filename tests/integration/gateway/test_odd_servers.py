@@ -27,7 +27,7 @@ BREAKS: dict[str, bytes] = {f"lab/broken-{n}": body for n, body in enumerate(BRO
 BREAKS |= {f"home/broken-{n}": body for n, body in enumerate(odd_lines.BROKEN_OFF.values())}
 PIECED = "calls: a name in two pieces"
 """An item of /v1/responses has its name from the beginning on: this one would come half."""
-AT_ONCE = 4
+MAX_CONCURRENT = 4
 
 
 class OddServer(HttpServer):
@@ -141,7 +141,7 @@ def expected(row: Odd, ask: Ask) -> list[Any]:
 
 async def gathered(url: str, ask: Ask, models: list[str]) -> list[list[Any] | BaseException]:
     """What each of these models says, some asked at once."""
-    turn = asyncio.Semaphore(AT_ONCE)
+    turn = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def one(http: httpx.AsyncClient, model: str) -> list[Any]:
         async with turn:

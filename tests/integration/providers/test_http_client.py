@@ -22,11 +22,11 @@ from app.core.errors import BadRequest
 from app.providers.deadline import LOCAL
 from app.providers.http_client import (
     PIECE_BYTES,
-    Broken,
+    BrokenUnanswered,
+    ConnectionBroken,
     HttpClient,
     NotConnected,
     NotHttp,
-    Unanswered,
 )
 from app.providers.transport import Transport
 
@@ -178,14 +178,14 @@ async def test_an_answer_of_no_told_length_ends_with_its_connection(status: byte
 async def test_an_answer_cut_anywhere_is_an_error(raw: bytes) -> None:
     for cut in range(1, len(raw)):
         async with serving(saying(raw[:cut], then_close=True)) as house:
-            with pytest.raises(Broken):
+            with pytest.raises(ConnectionBroken):
                 await house.get()
 
 
 async def test_a_packed_answer_that_is_cut_is_an_error() -> None:
     cut = gzip.compress(b"hello" * 1000)[:-9]
     async with serving(saying(sized(cut, b"Content-Encoding: gzip"))) as house:
-        with pytest.raises(Broken):
+        with pytest.raises(ConnectionBroken):
             await house.get()
 
 
@@ -343,7 +343,7 @@ async def test_a_fresh_connection_that_ends_without_a_word_is_not_asked_twice() 
         await reader.readuntil(b"\r\n\r\n")
 
     async with serving(hang_up) as house:
-        with pytest.raises(Unanswered):
+        with pytest.raises(BrokenUnanswered):
             await house.get()
         assert house.connections == 1
 

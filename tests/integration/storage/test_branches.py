@@ -7,7 +7,7 @@ from app.conversation.state import TurnState
 from app.core.errors import NotFound
 from app.core.events import StepKind, StepStarted
 from app.core.notes import TitleNote
-from app.core.threads import Branches, Switched
+from app.core.threads import Branches, BranchSwitch
 from app.core.turns import Question, new_id
 from app.core.usage import Outcome
 from app.storage.database import Database
@@ -51,7 +51,7 @@ async def test_switching_goes_back_to_where_one_was_in_that_branch(storage, ann)
     switched = await storage.conversations.switch("t1", ann.id, first.request.turn_id)
     asked = first.request.question.id
     path = (asked, first.request.turn_id, two.request.question.id, two.request.turn_id)
-    assert switched == Switched(
+    assert switched == BranchSwitch(
         path[-1], cut=asked, first=asked, near=path, whole=True, changed=True
     )
     assert await shown(storage, ann) == await prompt(storage) == ["One?", "1", "Two?", "2"]
@@ -68,7 +68,7 @@ async def test_a_question_that_begins_tells_a_screen_from_where_on_it_is_differe
         return request.question.id, request.turn_id, begun.switched
 
     def different(cut, *near):
-        return Switched(near[-1], cut, near[0], near, whole=True, changed=True, asked=True)
+        return BranchSwitch(near[-1], cut, near[0], near, whole=True, changed=True, asked=True)
 
     one, first, nothing_before = await asked("One?")
     assert nothing_before is None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.conversation.histories import HistoryRefused, arrived
+from app.conversation.histories import HistoryRefused, imported
 from app.conversation.history_formats import read_histories
 from app.core.threads import Branches
 from app.core.turns import now
@@ -38,7 +38,7 @@ def test_a_conversation_comes_with_title_dates_models_and_branches(source):
     assert [m.text for m in thread.said if m.role == "user"] == ["Как варить борщ?", "А без мяса?"]
     assert {m.model for m in thread.said if m.role == "assistant"} == {"gpt-4o"}
     assert thread.branches == 2
-    here = arrived(thread, "u", "Ann")
+    here = imported(thread, "u", "Ann")
     assert branch(here) == ["Как варить борщ?", "Долго.", "А без мяса?", "Тоже долго."]
     answers = [s.output for s in here.steps if s.kind == "answer"]
     assert sorted(answers) == ["Долго.", "Иначе.", "Тоже долго."]
@@ -47,23 +47,23 @@ def test_a_conversation_comes_with_title_dates_models_and_branches(source):
 @pytest.mark.parametrize("source", FORMATS)
 def test_what_comes_twice_is_the_same_and_anothers_is_not(source):
     (thread,) = read_histories(json.loads(json.dumps(FORMATS[source])))
-    ids = [[s.id for s in arrived(thread, user, "x").steps] for user in ("u", "u", "v")]
+    ids = [[s.id for s in imported(thread, user, "x").steps] for user in ("u", "u", "v")]
     assert ids[0] == ids[1]
     assert not set(ids[0]) & set(ids[2])
     parents = set()
-    for step in arrived(thread, "u", "x").steps:
+    for step in imported(thread, "u", "x").steps:
         assert step.parent_id is None or step.parent_id in parents, "parents come first"
         parents.add(step.id)
 
 
 def test_names_of_files_that_are_missing_stay_in_the_message():
     (thread,) = read_histories(CHATGPT)
-    first = arrived(thread, "u", "x").steps[0]
+    first = imported(thread, "u", "x").steps[0]
     assert first.output == "Как варить борщ?"
     entry = json.loads(json.dumps(CHATGPT))
     entry[0]["mapping"]["q1"]["message"]["metadata"]["attachments"] = [{"name": "рецепт.pdf"}]
     (thread,) = read_histories(entry)
-    assert arrived(thread, "u", "x").steps[0].output == "Как варить борщ?\n\n📎 рецепт.pdf"
+    assert imported(thread, "u", "x").steps[0].output == "Как варить борщ?\n\n📎 рецепт.pdf"
 
 
 def test_two_questions_in_a_row_and_a_model_that_begins_are_kept():
@@ -77,7 +77,7 @@ def test_two_questions_in_a_row_and_a_model_that_begins_are_kept():
     }
     chat = {"history": {"messages": messages, "currentId": "6"}}
     (thread,) = read_histories([{"id": "x", "title": "", "chat": chat}])
-    assert branch(arrived(thread, "u", "x")) == [
+    assert branch(imported(thread, "u", "x")) == [
         "…",
         "Hello",
         "One",
@@ -97,7 +97,7 @@ def test_a_ring_of_messages_is_left_out():
     chat = {"history": {"messages": messages, "currentId": "3"}}
     (thread,) = read_histories({"id": "x", "chat": chat})
     assert [m.text for m in thread.said] == ["One"]
-    assert arrived(thread, "u", "x").steps
+    assert imported(thread, "u", "x").steps
 
 
 def chatgpt(nodes, **more):
@@ -145,7 +145,7 @@ def test_what_chatgpt_writes_beside_the_words_comes_as_what_it_is():
         )
     )  # fmt: skip
     assert thread.archived
-    here = arrived(thread, "u", "x")
+    here = imported(thread, "u", "x")
     words = [
         "Вслух.\nЧто это?\n\n📎 file-a",
         "📎 file-a",
@@ -160,14 +160,14 @@ def test_what_chatgpt_writes_beside_the_words_comes_as_what_it_is():
 def test_where_the_file_does_not_say_what_was_shown_it_is_the_last(node):
     nodes = [("s", "root", "system", ""), ("q", "s", "user", "Да?"), ("a", "q", "assistant", "Да.")]
     (thread,) = read_histories(chatgpt(nodes, **({"current_node": node} if node else {})))
-    assert branch(arrived(thread, "u", "x")) == ["Да?", "Да."]
+    assert branch(imported(thread, "u", "x")) == ["Да?", "Да."]
 
 
 def test_a_tree_that_names_children_alone_is_one():
     entry = chatgpt([("q", None, "user", "Да?"), ("a", None, "assistant", "Да.")])
     entry[0]["mapping"]["q"]["children"] = ["a"]
     (thread,) = read_histories(entry)
-    assert branch(arrived(thread, "u", "x")) == ["Да?", "Да."]
+    assert branch(imported(thread, "u", "x")) == ["Да?", "Да."]
 
 
 def test_older_chats_of_open_webui_are_read_and_what_it_folds_into_answers_is_taken_out():
@@ -188,7 +188,7 @@ def test_older_chats_of_open_webui_are_read_and_what_it_folds_into_answers_is_ta
     ):
         (thread,) = read_histories([chat])
         assert (thread.title, thread.created_at.year) == ("t", 2023)
-        here = arrived(thread, "u", "x")
+        here = imported(thread, "u", "x")
         assert branch(here) == ["1 < 2?\n\n📎 image\n📎 счёт.pdf", "Да."]
         assert [s.output for s in here.steps if s.kind == "reasoning"] == ["Is 1 < 2?\nYes."]
         other = (
@@ -209,7 +209,7 @@ def test_librechats_tree_of_messages_within_each_other_is_read_however_deep():
         "messagesTree": tree, "options": {"model": "gpt-4o"},
     }  # fmt: skip
     (thread,) = read_histories(document)
-    here = arrived(thread, "u", "x")
+    here = imported(thread, "u", "x")
     assert branch(here) == [f"№ {number}" for number in range(1, 2001)]
     assert {s.name for s in here.steps if s.kind == "answer"} == {"gpt-4o"}
     assert sum(s.kind == "reasoning" for s in here.steps) == 1000
@@ -223,7 +223,7 @@ def test_one_conversation_in_two_places_is_one_and_an_empty_one_none():
     second = chatgpt([("q", "root", "user", "Да?"), ("a", "q", "assistant", "Да.")])[0]
     empty = {**chatgpt([("s", "root", "system", "")])[0], "id": "empty"}
     (thread,) = read_histories([first, empty, second])
-    assert branch(arrived(thread, "u", "x")) == ["Да?", "Да."]
+    assert branch(imported(thread, "u", "x")) == ["Да?", "Да."]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_a_date_that_cannot_be_is_none(moment):
     for at in (
         thread.created_at,
         thread.active_at,
-        *(s.created_at for s in arrived(thread, "u", "x").steps),
+        *(s.created_at for s in imported(thread, "u", "x").steps),
     ):
         assert abs((at - now()).total_seconds()) < 600
 
@@ -249,7 +249,7 @@ def test_a_date_that_cannot_be_is_none(moment):
 def test_letters_that_no_database_takes_are_left_out_and_ids_are_of_any(odd):
     nodes = [("a", None, "user", odd), (odd, "a", "user", odd), ("z", odd, "assistant", odd)]
     (thread,) = read_histories(chatgpt(nodes, title=odd, id=odd))
-    here = arrived(thread, "u", "x")
+    here = imported(thread, "u", "x")
     assert len({step.id for step in here.steps}) == len(here.steps)
     for text in (here.title, here.source_id, *(s.output for s in here.steps)):
         text.encode()
@@ -260,7 +260,7 @@ def test_a_conversation_of_twenty_thousand_questions_is_read_at_once():
     nodes = [(str(at), str(at - 1), "user", "?") for at in range(20_000)]
     (thread,) = read_histories(chatgpt(nodes))
     start = time.process_time()
-    assert len(arrived(thread, "u", "x").steps) == 40_000
+    assert len(imported(thread, "u", "x").steps) == 40_000
     assert time.process_time() - start < 20
 
 
@@ -332,4 +332,4 @@ def test_whatever_stands_in_a_file_it_is_read_or_refused(document):
     except HistoryRefused:
         return
     for thread in threads:
-        arrived(thread, "u", "x")
+        imported(thread, "u", "x")

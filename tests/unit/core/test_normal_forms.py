@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from app.core.normal_forms import _OF_MARKS, MOST_MARKS, normalized
+from app.core.normal_forms import _OF_MARKS, MAX_MARKS, normalized
 
 WORDS = "Й и\u0306 Ё ﬁ né Việt Nam е\u0301 한국어 ①" * 20
 
@@ -26,7 +26,7 @@ def test_a_letter_with_marks_without_end_keeps_some_and_is_soon_ready(form, mark
     before = time.process_time()
     short = normalized(form, "а" + marks)
     assert time.process_time() - before < 2
-    assert 1 <= len(short) <= 1 + 2 * MOST_MARKS
+    assert 1 <= len(short) <= 1 + 2 * MAX_MARKS
 
 
 def test_what_becomes_a_mark_without_being_one_is_known_in_whole():

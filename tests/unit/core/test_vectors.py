@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.core.vectors import MOST_BYTES, Lifted, Vectors, lifted
+from app.core.vectors import MAX_BYTES, ExtractedArrays, Vectors, lifted
 
 ANSWERS = [
     {"model": "m", "embeddings": [[0.1, -2, 3e-07], [1]], "prompt_eval_count": 3},
@@ -21,7 +21,7 @@ async def cut(text: bytes, step: int) -> AsyncIterator[bytes]:
         yield text[start : start + step]
 
 
-async def read(text: bytes, step: int = 5) -> Lifted:
+async def read(text: bytes, step: int = 5) -> ExtractedArrays:
     return await lifted(cut(text, step))
 
 
@@ -77,7 +77,7 @@ async def test_a_vector_that_comes_in_very_small_pieces_is_soon_read() -> None:
     assert said.text(said.answer["embeddings"][0]) == vector
 
 
-@pytest.mark.parametrize("text", [b"<html>", b'{"embeddings": [[1, 2', b"[" + b"1," * MOST_BYTES])
+@pytest.mark.parametrize("text", [b"<html>", b'{"embeddings": [[1, 2', b"[" + b"1," * MAX_BYTES])
 async def test_an_answer_that_is_no_json_or_has_no_end_is_an_error(text: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - of whatever parser
         await read(text, 200_000)

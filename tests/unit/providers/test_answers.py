@@ -16,7 +16,7 @@ from app.core.errors import (
     ServerFault,
 )
 from app.core.events import Finished, ReasoningDelta, TextDelta, ToolCallDelta
-from app.core.reading import Halves, read_odd_json
+from app.core.reading import SurrogateJoiner, read_odd_json
 from app.core.sse import DONE, StreamReader, encode, payload, payloads
 from app.core.usage import Usage
 from app.providers.openai_compatible.answers import AnswerReader
@@ -301,7 +301,7 @@ def test_the_first_bytes_tell_the_form_of_an_answer(
     ],
 )
 def test_the_halves_of_a_pair_are_joined_on_both_ways(pieces: list[str], text: str) -> None:
-    halves = Halves()
+    halves = SurrogateJoiner()
     assert "".join([*map(halves.joined, pieces), halves.rest()]) == text
     datas = [json.dumps(choice({"content": piece})).encode() for piece in pieces]
     reader = AnswerReader("s", "m")

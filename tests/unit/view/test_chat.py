@@ -13,7 +13,7 @@ from app.conversation.modes import MODES
 from app.conversation.turn import Turns
 from app.core.errors import StorageUnavailable
 from app.core.options import ChatOptions
-from app.core.threads import Switched
+from app.core.threads import BranchSwitch
 from app.core.turns import Question, TurnRequest
 from app.view.chat import Chat, ComposerMessage
 from tests.fakes import MemoryStore, ScriptedModels
@@ -82,7 +82,7 @@ def chat_of(turns, models, read, *changes):
 
 
 def change(name, *, whole=False, changed=True):
-    return Switched(
+    return BranchSwitch(
         f"{name} end", f"{name} cut", f"{name} first", (f"{name} near",), whole, changed
     )
 

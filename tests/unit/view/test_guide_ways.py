@@ -2,7 +2,7 @@
 
 import asyncio
 
-from app.view.guide_ways import Ways
+from app.view.guide_ways import SetupWays
 
 HUB = "https://hub.test"
 
@@ -14,7 +14,7 @@ async def test_each_way_is_looked_at_once_and_says_what_was_found():
         asked.append(url)
         return "api.openai.com" in url
 
-    ways = Ways(reachable, HUB)
+    ways = SetupWays(reachable, HUB)
     before = ways.props((), "openai", "en")
     assert [before[name]["ok"] for name in ("cloud", "embedded")] == [None, None]
     ways.look("openai")
@@ -35,7 +35,7 @@ async def test_without_any_way_out_ollama_has_to_come_from_elsewhere():
     async def unreachable(url: str) -> bool:
         return False
 
-    ways = Ways(unreachable, HUB)
+    ways = SetupWays(unreachable, HUB)
     ways.look("yandex")
     await asyncio.sleep(0)
     await asyncio.sleep(0)

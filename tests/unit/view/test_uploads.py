@@ -32,7 +32,8 @@ class Upload:
             self.read += len(message["body"])
 
     async def receive(self) -> Message:
-        return {"type": "http.request", "body": next(self.pieces, b""), "more_body": True}
+        piece = next(self.pieces, b"")
+        return {"type": "http.request", "body": piece, "more_body": piece != b""}
 
     async def send(self, message: Message) -> None:
         self.sent.append(message)

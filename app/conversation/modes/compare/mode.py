@@ -9,7 +9,12 @@ from dataclasses import dataclass, field, replace
 
 from app.conversation.answer import answer, sampling_of
 from app.conversation.mode import TurnContext
-from app.conversation.modes.compare.notes import ColumnsNote, ComparisonNote, Side, SideNote
+from app.conversation.modes.compare.notes import (
+    ColumnsNote,
+    ComparedAnswer,
+    ComparisonNote,
+    SideNote,
+)
 from app.conversation.modes.compare.options import LEAST, MOST, OPTIONS
 from app.conversation.modes.council.members import at_hand
 from app.conversation.modes.dialogue.participants import ParticipantsInvalid, parse_participants
@@ -89,10 +94,10 @@ class _Column:
         return SideNote(self.letter, self.name, str(self.model), hidden)
 
     @property
-    def told(self) -> Side:
+    def told(self) -> ComparedAnswer:
         cut = self.error is not None or self.finish_reason in ("length", None)
         state = "silent" if not self.text.strip() else "cut" if cut else "heard"
-        return Side(self.step_id, self.letter, self.name, str(self.model), state)
+        return ComparedAnswer(self.step_id, self.letter, self.name, str(self.model), state)
 
 
 def _go_on(

@@ -33,7 +33,7 @@ class SideNote(Note):
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class ComparedAnswer:
     """One answer of a comparison."""
 
     step_id: str
@@ -52,7 +52,7 @@ class ComparisonNote(Note):
     steps = (StepKind.ANSWER,)
     element = "Comparison"
     told = True
-    sides: tuple[Side, ...]
+    sides: tuple[ComparedAnswer, ...]
     blind: bool
     """The vote is without names."""
     hidden: bool = False

@@ -6,7 +6,12 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from app.conversation.language import language_of_text
-from app.conversation.modes.compare.notes import ColumnsNote, ComparisonNote, Side, SideNote
+from app.conversation.modes.compare.notes import (
+    ColumnsNote,
+    ComparedAnswer,
+    ComparisonNote,
+    SideNote,
+)
 from app.conversation.modes.council.agreement import conclusion
 from app.core.errors import NotFound
 from app.core.events import StepKind
@@ -80,14 +85,14 @@ def topic_of(answers: Sequence[str], *, files: bool) -> Topic:
     return "figures" if all(one.startswith("number ") for one in found) else "text"
 
 
-def _named(sides: Sequence[Side], step_id: str) -> Side:
+def _named(sides: Sequence[ComparedAnswer], step_id: str) -> ComparedAnswer:
     side = next((side for side in sides if side.step_id == step_id), None)
     if side is None:
         raise NotFound(f"no answer {step_id} to vote for")
     return side
 
 
-def _name(side: Side) -> str:
+def _name(side: ComparedAnswer) -> str:
     return f"{side.letter} · {side.name}"
 
 
@@ -102,7 +107,9 @@ def _shown(step: StepRecord) -> StepRecord:
     return step
 
 
-def _beside(turn: StepRecord, by_id: dict[str, StepRecord], side: Side) -> list[StepRecord]:
+def _beside(
+    turn: StepRecord, by_id: dict[str, StepRecord], side: ComparedAnswer
+) -> list[StepRecord]:
     """A turn of that answer's own, under the same question."""
     column = by_id[side.step_id]
     turn_id = str(uuid5(NAMESPACE_URL, f"{turn.id}/{column.id}"))
@@ -126,7 +133,7 @@ def _beside(turn: StepRecord, by_id: dict[str, StepRecord], side: Side) -> list[
     return [replace(turn, id=turn_id, turn_id=turn_id), said]
 
 
-def _compared(side: Side, column: StepRecord) -> Compared:
+def _compared(side: ComparedAnswer, column: StepRecord) -> Compared:
     numbers = MetricsNote.of(column.metadata)
     if numbers is None:
         return Compared(side.model)

@@ -34,7 +34,7 @@ from app.conversation.modes.consultation.requested_roles import (
     wants_nobody,
 )
 from app.conversation.modes.consultation.specialists import Opinion, Specialists
-from app.conversation.modes.consultation.triage import Seated, Triage
+from app.conversation.modes.consultation.triage import PresetPlan, Triage
 from app.conversation.steps import StepWriter
 from app.core.concurrency import at_once, ended
 from app.core.events import StepKind
@@ -77,7 +77,7 @@ class Consultation:
         elif roles := all_requested_roles(text):
             await _convened(specialists, "request", roles)
         elif seated := specialists.seated():
-            await _planned(specialists, Seated(seated), new_id(), "request")
+            await _planned(specialists, PresetPlan(seated), new_id(), "request")
         elif turn.request.options.text("consultation_gate") == "always":
             await _convened(specialists, "always")
         elif is_simple(text, bool(turn.prompt.history)) and not speaks_of_people(text):
@@ -127,7 +127,7 @@ async def _convened(specialists: Specialists, by: str, roles: tuple[str, ...] = 
 
 
 async def _planned(
-    specialists: Specialists, triage: Triage | Seated, plan_id: str, by: str
+    specialists: Specialists, triage: Triage | PresetPlan, plan_id: str, by: str
 ) -> None:
     """The plan's step with the specialists in it, then the answer."""
     turn, language = specialists.turn, specialists.turn.request.language

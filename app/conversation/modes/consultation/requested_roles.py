@@ -17,7 +17,7 @@ MAX_ROLES = 4
 EDGE = 1500
 """Characters at either end of a long text in which a request is looked for."""
 MAX_LIST_CHARACTERS = 300
-SHORTEST_ROLE = 4
+MIN_ROLE_LENGTH = 4
 """Letters of a word by which a role that no table knows is found in the text."""
 MISTYPED_FROM = 6
 """Letters of a profession's stem from which one wrong letter is forgiven."""
@@ -267,7 +267,7 @@ def is_asked_for(role: str, text: str) -> bool:
     text = _edges(text).lower()
     words = _ANY_WORD.findall(_SPECIALTY.split(role.lower())[0])
     nouns = words[-1:] if role.isascii() else [w for w in words if not _ADJECTIVE.match(w)]
-    wanted = [noun for noun in nouns if len(noun) >= SHORTEST_ROLE]
+    wanted = [noun for noun in nouns if len(noun) >= MIN_ROLE_LENGTH]
     called = [
         word
         for trigger in _TRIGGER.finditer(text)
@@ -279,7 +279,7 @@ def is_asked_for(role: str, text: str) -> bool:
 def _same_word(one: str, other: str) -> bool:
     """Whether two words are forms of one: alike but for the ending."""
     shared = Prefix.similarity(one, other)
-    return shared >= max(SHORTEST_ROLE - 1, len(one) - 2) and len(other) - shared <= 3
+    return shared >= max(MIN_ROLE_LENGTH - 1, len(one) - 2) and len(other) - shared <= 3
 
 
 def wants_nobody(text: str) -> bool:
@@ -381,7 +381,7 @@ def _unknown(token: str, endings: frozenset[str], inside: bool) -> str | None:
         return None
     for length in (1, 2, 3, 0):
         stem, ending = token[: len(token) - length], token[len(token) - length :]
-        if ending in endings and inside and len(stem) >= SHORTEST_ROLE:
+        if ending in endings and inside and len(stem) >= MIN_ROLE_LENGTH:
             return stem
         if ending in endings and _AGENT.fullmatch(stem):
             return f"{stem}ь" if stem.endswith(("тел", "ар", "яр")) else stem

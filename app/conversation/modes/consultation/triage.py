@@ -34,7 +34,7 @@ PLAN_TOKENS = 800
 MODELS_SHOWN = 12
 
 
-class Seated:
+class PresetPlan:
     """A plan that the person made: no call takes it."""
 
     calls = 0

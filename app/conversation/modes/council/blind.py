@@ -8,7 +8,7 @@ from functools import lru_cache
 from app.conversation.modes.council.steering import without_steering
 
 LETTERS = "ABCDEF"
-LEAST_QUOTED = 6
+MIN_QUOTED = 6
 """Letters and digits that a quotation must have to show anything."""
 
 LONG_QUOTE = 30
@@ -93,7 +93,7 @@ def find_quote(quote: str, text: str) -> str | None:
     or half a number is another one, but the last word of a long quote may be cut, and is given whole. Of a
     quote with gaps ("… and …") every part must be there, and the longest is given."""
     parts = [_plain(part)[0].strip(' .,;:!?-"') for part in _GAP.split(quote)]
-    least = min(LEAST_QUOTED, sum(map(str.isalnum, text)) or 1)
+    least = min(MIN_QUOTED, sum(map(str.isalnum, text)) or 1)
     wanted = [part for part in parts if sum(map(str.isalnum, part)) >= least]
     plain, places = _read(text)
     found = [(_whole(part, plain), len(part)) for part in wanted]

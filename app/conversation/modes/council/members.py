@@ -26,7 +26,7 @@ from app.core.usage import CallRecord, Outcome
 
 ENOUGH = 80
 """Characters of an answer that broke off from which it still counts."""
-LOCAL_AT_ONCE = 2
+MAX_CONCURRENT_LOCAL = 2
 """Calls that one turn makes at a time on one server of ours: others get their turn between them."""
 
 
@@ -189,7 +189,7 @@ async def in_order(members: Sequence[Member], work: Work, *, backwards: bool = F
 
 
 async def _lane(models: Sequence[Sequence[Member]], work: Work) -> None:
-    slots = asyncio.Semaphore(LOCAL_AT_ONCE)
+    slots = asyncio.Semaphore(MAX_CONCURRENT_LOCAL)
 
     async def one(member: Member) -> None:
         async with slots:

@@ -34,7 +34,7 @@ from app.conversation.modes.council.notes import (
     RankingNote,
 )
 from app.conversation.modes.council.options import OPTIONS
-from app.conversation.modes.council.report import Checked, Report, check_of, report_of
+from app.conversation.modes.council.report import AnswerCheck, Report, check_of, report_of
 from app.conversation.modes.council.steering import without_steering
 from app.conversation.modes.council.texts import findings, table
 from app.conversation.steps import StepWriter
@@ -457,7 +457,7 @@ class _Council:
         points = "\n".join(f"{n}. {point.point}" for n, point in enumerate(consensus, 1))
         answers = [(one.letter, without_steering(one.text)[0]) for one in self._heard]
         try:
-            found: Checked = await self._asked(
+            found: AnswerCheck = await self._asked(
                 profile,
                 [
                     self._answers(answers, profile),

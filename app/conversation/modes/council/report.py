@@ -9,9 +9,9 @@ from app.conversation.modes.council.blind import find_quote, letter_in
 from app.conversation.structured import Structure
 from app.core.requests import JsonSchema
 
-MOST_POINTS = 12
+MAX_POINTS = 12
 """Of one kind."""
-MOST_CHARACTERS = 600
+MAX_CHARACTERS = 600
 """Of a point or a quotation."""
 
 
@@ -33,7 +33,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class Position:
     """What one member holds in a contradiction."""
 
     member: int
@@ -46,7 +46,7 @@ class Contradiction:
     """Where members contradict each other."""
 
     point: str
-    sides: tuple[Side, ...]
+    sides: tuple[Position, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class _Reader:
             if isinstance(side, dict) and (member := self._member(side.get("member"))):
                 quote = self._verified(member, side.get("quote"))
                 if claim := _words(side.get("claim")) or quote:
-                    sides.append(Side(member, claim, quote))
+                    sides.append(Position(member, claim, quote))
         return Contradiction(point, tuple(sides)) if len(sides) > 1 else None
 
     def _alone(self, item: object) -> Point | None:
@@ -185,19 +185,19 @@ class _Reader:
 
 def _items(value: Mapping[str, Any], kind: str) -> list[Any]:
     found = value.get(kind)
-    return found[:MOST_POINTS] if isinstance(found, list) else []
+    return found[:MAX_POINTS] if isinstance(found, list) else []
 
 
 def _words(value: object) -> str:
     """In one line; a long one ends with a whole word."""
     text = " ".join(value.split()) if isinstance(value, str) else ""
-    if len(text) <= MOST_CHARACTERS:
+    if len(text) <= MAX_CHARACTERS:
         return text
-    return text[: MOST_CHARACTERS + 1].rpartition(" ")[0] or text[:MOST_CHARACTERS]
+    return text[: MAX_CHARACTERS + 1].rpartition(" ")[0] or text[:MAX_CHARACTERS]
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class AnswerCheck:
     """What a check of the answer found: points of the consensus that are not in it, and what stands in
     it though no member said it."""
 
@@ -205,16 +205,18 @@ class Checked:
     unsupported: tuple[str, ...] = ()
 
 
-def check_of(consensus: Sequence[Point], answer: str) -> Structure[Checked]:
+def check_of(consensus: Sequence[Point], answer: str) -> Structure[AnswerCheck]:
     """The form of a check; points by their numbers, claims by words that must stand in the answer."""
 
-    def read(value: Mapping[str, Any]) -> Checked:
+    def read(value: Mapping[str, Any]) -> AnswerCheck:
         if not any(isinstance(value.get(kind), list) for kind in ("missing", "unsupported")):
             raise ValueError('"missing" and "unsupported" are not there')
         numbers = [int(x) for x in _items(value, "missing") if str(x).strip().isdecimal()]
         missing = [consensus[n - 1].point for n in numbers if 0 < n <= len(consensus)]
         claims = (find_quote(_words(x), answer) for x in _items(value, "unsupported"))
-        return Checked(tuple(dict.fromkeys(missing)), tuple(dict.fromkeys(filter(None, claims))))
+        return AnswerCheck(
+            tuple(dict.fromkeys(missing)), tuple(dict.fromkeys(filter(None, claims)))
+        )
 
     schema = _object(missing=_list({"type": "integer"}), unsupported=_list(_TEXT))
     return Structure(JsonSchema("check", schema), '{"missing": [1], "unsupported": ["…"]}', read)

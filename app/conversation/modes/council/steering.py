@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from app.core.normal_forms import normalized
 
-MOST_TIMES = 10
+MAX_TIMES = 10
 """How often such sentences are cut out of what is left; an answer that has some still is nothing else."""
 _SENTENCE = re.compile(r"(?:<!|[^.!?…。！？\n])+[.!?…。！？]*\s*|\n+|[.!?…。！？]+\s*")
 _TAG = re.compile(r"</?[a-z][^<>\n]{0,200}>")
@@ -86,7 +86,7 @@ _SCORE = re.compile(
 def without_steering(text: str) -> tuple[str, bool]:
     """What of the text is not said to judges, without letters that nobody sees; and whether some was."""
     left = "".join(c for c in text.translate(_EMPTY) if unicodedata.category(c) != "Cf").strip()
-    for times in range(MOST_TIMES):
+    for times in range(MAX_TIMES):
         sentences = _SENTENCE.findall(left)
         steers = _steering(sentences)
         if not any(steers):

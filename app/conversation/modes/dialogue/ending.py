@@ -25,7 +25,7 @@ TALK_SHARE = 0.25
 STEM = 4
 """Letters from which an entry of the tables below stands for all words that begin so; a shorter one, and
 one with "=" after it, is a whole word. Of a word that was said before, so many and one more must be the same."""
-LONGEST_ENTRY = 20
+MAX_ENTRY_LENGTH = 20
 """Letters: no entry of the tables below has more."""
 
 
@@ -339,7 +339,7 @@ def _begins(word: str, table: frozenset[str]) -> bool:
     return (
         word in table
         or f"{word}=" in table
-        or any(word[:n] in table for n in range(STEM, min(len(word), LONGEST_ENTRY + 1)))
+        or any(word[:n] in table for n in range(STEM, min(len(word), MAX_ENTRY_LENGTH + 1)))
     )
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.completion.caching.cache import AnswerCache, Asker, Embedder, Hit, Miss, Suggestion
+from app.completion.caching.cache import AnswerCache, CheckCaller, Embedder, Hit, Miss, Suggestion
 from app.completion.caching.policy import Policies, Policy
 from app.completion.caching.query import SHARED, CacheQuery, Scope, question_key
 from app.core.caching import CachedAnswer
@@ -211,7 +211,7 @@ def a_judge(**replies):
         return models.call(models.resolve(name), request)
 
     cache = a_cache(check_model="fake/judge")
-    return cache, models, booked, Asker(call, booked.append)
+    return cache, models, booked, CheckCaller(call, booked.append)
 
 
 async def confirmed(cache, question, asker):
@@ -263,12 +263,12 @@ async def test_a_model_that_the_asker_may_not_use_is_not_asked():
     cache, models, _, _ = a_judge()
     await keep(cache, WHICH)
 
-    assert isinstance(await confirmed(cache, WHICH_TOO, Asker(refused)), Suggestion)
+    assert isinstance(await confirmed(cache, WHICH_TOO, CheckCaller(refused)), Suggestion)
     assert models.requests == []
 
 
 async def test_without_a_check_model_nothing_can_be_confirmed():
-    assert a_cache().confirmer(ask(WHICH), Asker(refused)) is None
+    assert a_cache().confirmer(ask(WHICH), CheckCaller(refused)) is None
 
 
 def an_embedder(asked, model="here/a-model"):

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import insert
 
 from app.conversation.export import as_json
-from app.conversation.histories import HistoryRefused, arrived
+from app.conversation.histories import HistoryRefused, imported
 from app.conversation.history_formats import read_histories
 from app.core.turns import new_id, now
-from app.storage.arrivals import Arrivals, read_export
+from app.storage.history_import import HistoryImporter, read_export
 from app.storage.presets import MOST
 from app.storage.tables import presets
 from tests.histories import CHATGPT, LIBRECHAT, OPEN_WEBUI, OURS
@@ -27,9 +27,9 @@ def said(stored):
 
 
 async def bring(storage, user, document, *, dry=False):
-    arrivals = Arrivals(storage.database)
-    threads = [arrived(thread, user.id, "Ann") for thread in read_histories(document)]
-    return threads, [await arrivals.keep(user.id, thread, dry=dry) for thread in threads]
+    importer = HistoryImporter(storage.database)
+    threads = [imported(thread, user.id, "Ann") for thread in read_histories(document)]
+    return threads, [await importer.keep(user.id, thread, dry=dry) for thread in threads]
 
 
 @pytest.mark.parametrize("document", ALL)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from app.conversation.histories import ArrivingThread, Refusal
+from app.conversation.histories import ExportedThread, Refusal
 from app.core.text import Text
 
 Arrival = Literal["new", "grown", "known", "deleted"]
@@ -68,7 +68,7 @@ TOTAL = Text(
 
 
 @dataclass(frozen=True, slots=True)
-class Arriving:
+class ImportCandidate:
     """One conversation of an export, and what becomes of it here."""
 
     state: Arrival
@@ -81,7 +81,7 @@ class Arriving:
     """Files that the export only names."""
 
     @classmethod
-    def of(cls, thread: ArrivingThread, state: Arrival) -> "Arriving":
+    def of(cls, thread: ExportedThread, state: Arrival) -> "ImportCandidate":
         said = thread.said
         return cls(
             state,
@@ -109,7 +109,7 @@ def refused(reason: Refusal, place: str) -> Text:
     )
 
 
-def summed(arriving: Iterable[Arriving]) -> Text:
+def summed(candidates: Iterable[ImportCandidate]) -> Text:
     """How many there are of each."""
-    counts = Counter(one.state for one in arriving)
+    counts = Counter(one.state for one in candidates)
     return TOTAL.format(**{state: counts[state] for state in STATES})

@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from app.conversation.arrivals import Arrival
-from app.conversation.histories import ArrivedThread, HistoryRefused
+from app.conversation.histories import HistoryRefused, ImportedThread
+from app.conversation.import_candidates import Arrival
 from app.core.threads import title_of
 from app.core.turns import StepRecord, new_id, now
 from app.storage.branches import activate, write_steps
@@ -84,13 +84,13 @@ def _parsed(data: bytes, most: int) -> Any:
         sys.setrecursionlimit(usual)
 
 
-class Arrivals:
+class HistoryImporter:
     """Stores conversations that come from elsewhere; each in one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def keep(self, user_id: str, thread: ArrivedThread, *, dry: bool = False) -> Arrival:
+    async def keep(self, user_id: str, thread: ImportedThread, *, dry: bool = False) -> Arrival:
         """Stores what of the thread is not here yet, and says what became of it; `dry`: what would."""
 
         def look(connection: Connection) -> tuple[Arrival, Sequence[StepRecord]]:
@@ -153,7 +153,7 @@ def _project(connection: Connection, user_id: str, name: str) -> str | None:
     return row["id"]
 
 
-def _row(thread: ArrivedThread, user_id: str) -> dict[str, Any]:
+def _row(thread: ImportedThread, user_id: str) -> dict[str, Any]:
     first = next((step.output for step in thread.steps if step.kind == "question"), "")
     title = thread.title or title_of(first)
     return {

@@ -23,7 +23,7 @@ class Arrival:
     refused: KonsiliumError | None = None
 
 
-class Arrivals:
+class IndexingQueue:
     """Reads uploads one after another, whoever waits for them or has left the page."""
 
     def __init__(self, library: Library) -> None:
