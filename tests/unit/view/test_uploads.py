@@ -85,7 +85,7 @@ async def test_what_is_no_upload_is_told_of_no_file():
 async def test_one_of_a_page_with_forms_is_answered_by_a_page(path: str, said: str):
     upload = Upload(10 * MOST, b"%d" % (TAKING[path].bytes + 1), path)
     await upload.run()
-    start, body = upload.sent
+    start, body, *_ = upload.sent
     assert start["status"] == 413
     assert (b"content-type", b"text/html; charset=utf-8") in start["headers"]
     assert said in body["body"].decode()
