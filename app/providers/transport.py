@@ -31,7 +31,7 @@ from app.core.requests import trace
 from app.providers.deadline import CLOUD, Timeouts
 from app.providers.http_client import (
     STALE_SECONDS,
-    Broken,
+    ConnectionBroken,
     HttpClient,
     NotConnected,
     NotHttp,
@@ -47,7 +47,7 @@ REST_SECONDS = 0.5
 REFUSAL_BYTES = 65536
 """As much of a refusal is read."""
 
-_OURS = (Broken, NotConnected, NotHttp)
+_OURS = (ConnectionBroken, NotConnected, NotHttp)
 LOST = (*_OURS, aiohttp.ClientError, asyncio.IncompleteReadError, OSError, TimeoutError)
 """What either client and the bodies of its answers raise: `lost` tells it in our words."""
 
