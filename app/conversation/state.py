@@ -313,7 +313,9 @@ class TurnState:
         reason, characters = step.finish_reason, sum(map(len, step.chunks))
         numbers = step_metrics(step.outcome, reason, characters, step.call)
         if calls is not None:
-            names = {one.call.id: one.name for one in self.steps.values() if one.call}
+            written = [step for step in self.steps.values() if step.call]
+            # One that was chosen is told twice, by its own name first.
+            names = {one.call.id: one.name for one in reversed(written) if one.call}
             numbers = turn_metrics(numbers, step.call, calls, names, self.prompt, self.profile)
         step.notes[MetricsNote] = numbers
 

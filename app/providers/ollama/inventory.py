@@ -87,10 +87,10 @@ class Inventory:
         client = self._client
         try:
             async with asyncio.timeout(self._listing_seconds):
-                tags, running, version = await asyncio.gather(
+                tags, loaded, about = await asyncio.gather(
                     client.get("/api/tags"),
-                    self._optional("/api/ps"),
-                    self._optional("/api/version"),
+                    self._answer_of("/api/ps"),
+                    self._answer_of("/api/version"),
                 )
         except TimeoutError:
             late = f"no answer within {self._listing_seconds:g} s"
@@ -98,6 +98,7 @@ class Inventory:
         except KonsiliumError as error:
             return self._state(error=error)
         latency = time.perf_counter() - start
+        running, version = _or_nothing("/api/ps", loaded), _or_nothing("/api/version", about)
         self._assumed = False
         models = listing.entries(tags)
         with contextlib.suppress(TimeoutError, *WRONG_SHAPE):
@@ -240,16 +241,11 @@ class Inventory:
 
     # -- the list ---------------------------------------------------------------------------------
 
-    async def _optional(self, path: str) -> dict[str, Any]:
-        """What older servers do not have is not an error; what cannot be read hides no model, and is put
-        down in the log."""
+    async def _answer_of(self, path: str) -> dict[str, Any] | KonsiliumError:
         try:
             return await self._client.get(path)
-        except RequestRefused:
-            return {}
         except KonsiliumError as error:
-            log.warning("%s: %s: %s", path, error.code, error.detail)
-            return {}
+            return error
 
     async def _show_new(self, tags: Sequence[Mapping[str, Any]]) -> None:
         """Asks /api/show for models not seen yet; what fails is asked again next time."""
@@ -267,7 +263,9 @@ class Inventory:
         if time.monotonic() < self._recommended_at + RECOMMENDED_SECONDS:
             return
         self._recommended_at = time.monotonic()
-        self._recommended = listing.recommendations(await self._optional(RECOMMENDATIONS))
+        self._recommended = listing.recommendations(
+            _or_nothing(RECOMMENDATIONS, await self._answer_of(RECOMMENDATIONS))
+        )
 
     def _profiles(
         self, tags: Sequence[Mapping[str, Any]], running: Mapping[str, Any]
@@ -332,6 +330,16 @@ class Inventory:
             assumed=self._assumed,
             **facts,
         )
+
+
+def _or_nothing(path: str, answer: dict[str, Any] | KonsiliumError) -> dict[str, Any]:
+    """The answer of a server that is there. What older ones do not have is not an error; what cannot be read
+    hides no model, and is put down in the log."""
+    if not isinstance(answer, KonsiliumError):
+        return answer
+    if not isinstance(answer, RequestRefused):
+        log.warning("%s: %s: %s", path, answer.code, answer.detail)
+    return {}
 
 
 def _key(tag: Mapping[str, Any]) -> tuple[str, str]:

@@ -304,10 +304,13 @@ async def test_facts_are_asked_once_and_again_where_a_model_changed(
 
 
 async def test_a_server_that_is_down_says_why_and_one_that_is_back_is_back(
-    server: OllamaServer, simulator: OllamaSimulator
+    server: OllamaServer, simulator: OllamaSimulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     await simulator.stop()
     state = await server.state()
+    assert (
+        caplog.messages == []
+    )  # it is asked every few seconds; that it went is for the catalogue to say
     assert isinstance(state.error, ServerUnavailable)
     assert "refused" in state.error.detail
     await simulator.start()

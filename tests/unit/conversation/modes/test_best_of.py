@@ -81,7 +81,10 @@ async def test_the_candidate_closest_to_the_others_becomes_the_answer():
     assert f"Выбран вариант {chosen_number(stage)}" in group.text
     assert sum(s.note["chosen"] for s in stage.steps(StepKind.CANDIDATE)) == 1
     assert len(stage.asked) == 3
-    assert stage.answer.note["metrics"]["total"]["calls"] == 3
+    numbers = stage.answer.note["metrics"]
+    assert numbers["total"]["calls"] == 3
+    called = sorted(call["name"] for call in numbers["calls"])
+    assert called == ["Вариант 1", "Вариант 2", "Вариант 3"]  # the chosen one, too
 
 
 async def test_candidates_differ_in_sampling_around_the_persons_own():
