@@ -113,7 +113,7 @@ class Answer:
     async def read(self) -> bytes:
         """Some more bytes, all that have come; empty at the end. Cancelling it loses nothing.
 
-        Raises Broken, or NotHttp.
+        Raises ConnectionBroken, or NotHttp.
         """
         while True:
             if self._unpacking is not None and self._unpacking.more:
@@ -250,7 +250,7 @@ class _Connection(asyncio.Protocol):
         self._room: asyncio.Future[None] | None = None
 
     async def ask(self, head: bytes, body: bytes) -> Answer:
-        """Sends the request and waits for the answer's headers. Raises Broken, Unanswered, NotHttp."""
+        """Sends the request and waits for the answer's headers. Raises ConnectionBroken, BrokenUnanswered, NotHttp."""
         answer = self._answer = Answer(self)
         self._heard = self._to_the_end = False
         self._sending, self._headers, self._unread = True, 0, 0
@@ -418,7 +418,7 @@ class HttpClient:
         stream, just as the next call goes out. That shows at once; a server that closes later may have
         begun to work.
 
-        Raises NotConnected, Broken, Unanswered, NotHttp; ValueError for headers that cannot be sent.
+        Raises NotConnected, ConnectionBroken, BrokenUnanswered, NotHttp; ValueError for headers that cannot be sent.
         """
         address = address_of(url)
         head = _head(method, address, headers, len(body))

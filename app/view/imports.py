@@ -100,7 +100,7 @@ class Imports:
         )  # each takes as much memory as it needs for its whole file
 
     async def take(self, user_id: str, upload: UploadFile) -> str:
-        """Keeps the file, in place of one before; returns its id. Raises Refused, StorageUnavailable."""
+        """Keeps the file, in place of one before; returns its id. Raises ImportRefused, StorageUnavailable."""
         if (upload.size or 0) > MAX_BYTES:
             raise ImportRefused(_TOO_LARGE)
         self._forget_old()
@@ -122,7 +122,7 @@ class Imports:
     async def bring(
         self, user_id: str, identifier: str, id: str, *, dry: bool
     ) -> list[ImportCandidate]:
-        """What becomes of its conversations; the file goes when they are stored. Raises Refused."""
+        """What becomes of its conversations; the file goes when they are stored. Raises ImportRefused."""
         path = self._folder / user_id / id
         self._forget_old()
         if not path.is_file():
