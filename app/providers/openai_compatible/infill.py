@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.core.ids import random_hex
+from app.core.mending import json_of
 from app.core.sse import DONE, StreamReader, encode
 from app.providers.transport import UpstreamAnswer
 
@@ -19,7 +20,7 @@ def asked_infill(body: bytes) -> Json | None:
     """The completion that is asked for where it has a suffix; None for all others."""
     if b'"suffix"' not in body:
         return None
-    asked = json.loads(body)
+    asked = json_of(body)
     if isinstance(asked.get("prompt"), str) and isinstance(asked.get("suffix"), str):
         return asked if asked["suffix"] else None
     return None
@@ -60,7 +61,7 @@ class InfillAnswer(UpstreamAnswer):
 
     def _translated(self, data: bytes) -> bytes:
         try:
-            value = json.loads(data)
+            value = json_of(data)
         except ValueError:
             return data  # whoever reads it says what is wrong
         if not isinstance(value, dict) or "content" not in value:
