@@ -34,6 +34,10 @@ def chat_body(asked: Json) -> dict[str, Any]:
     messages = asked.get("messages")
     if not isinstance(messages, list) or not messages:
         raise InvalidField("`messages` must be a list of at least one message.", "messages")
+    if asked.get("mcp_servers"):
+        raise InvalidField(
+            "MCP servers are called by Anthropic; no model here has them.", "mcp_servers"
+        )
     said: list[dict[str, Any]] = []
     if system := _system(asked.get("system"), "system"):
         said.append({"role": "system", "content": system})

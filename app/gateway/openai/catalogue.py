@@ -37,8 +37,9 @@ class Catalogue:
     async def one(self, x: Exchange) -> None:
         """GET /v1/models/{id}: ids hold slashes."""
         caller = await self._services.authenticator.caller(x)
-        name = unquote(x.path.removeprefix("/v1/models/"))
+        asked = x.path.removeprefix("/v1/models/").rstrip("/")
         models = {model["id"]: model for model in await self._models(caller)}
+        name = asked if asked in models else unquote(asked)
         if name not in models:
             ref = next(iter(self._services.candidates(caller, name)))
             name = str(ref)

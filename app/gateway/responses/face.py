@@ -32,6 +32,8 @@ _ENDS = tuple(
     f',"type":"response.{status}"}}\n\n'.encode()
     for status in ("completed", "incomplete", "failed")
 )
+_CUT = {"length": "max_output_tokens", "content_filter": "content_filter"}
+"""Why an answer is not whole, by how it ended."""
 _ECHOED = (
     "instructions",
     "max_output_tokens",
@@ -168,8 +170,7 @@ class ResponseWriter:
     async def finish(self) -> dict[str, Any]:
         """The whole response, kept where it is to be."""
         response, finished = self._response, self._finished
-        cut = {"length": "max_output_tokens", "content_filter": "content_filter"}
-        why = cut.get(finished.finish_reason)
+        why = _CUT.get(finished.finish_reason)
         response["status"] = "incomplete" if why else "completed"
         response["incomplete_details"] = {"reason": why} if why else None
         response["completed_at"] = None if why else int(time.time())
@@ -263,7 +264,7 @@ class ResponseWriter:
             return b""
         item.open = False
         fields, text = item.fields, "".join(item.text)
-        fields["status"] = "completed"
+        fields["status"] = "incomplete" if self._finished.finish_reason in _CUT else "completed"
         where = {"item_id": fields["id"], "output_index": item.index}
         match fields["type"]:
             case "message":

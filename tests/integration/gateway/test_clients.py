@@ -199,6 +199,8 @@ async def test_models_are_listed_and_found_by_ids_with_slashes(house):
         ids = [model.id async for model in await ai.models.list()]
         assert {"ollama/echo", "gpu/echo", "konsilium/consultation"} <= set(ids)
         assert (await ai.models.retrieve("gpu/echo")).owned_by == "gpu"
+        await house.serve("half%2Fone")
+        assert (await ai.models.retrieve("gpu/half%2Fone")).id == "gpu/half%2Fone"
         with pytest.raises(openai.NotFoundError):
             await ai.models.retrieve("gpu/nothing/at/all")
 

@@ -333,6 +333,9 @@ async def test_errors_come_in_anthropics_form(house):
             assert answer.json()["error"]["type"] == "invalid_request_error"
         wrong = await http.get(f"{house.base}/messages")
         assert (wrong.status_code, wrong.json()["type"]) == (405, "error")
+    servers = [{"type": "url", "name": "x", "url": "https://mcp.example"}]
+    with pytest.raises(anthropic.BadRequestError, match="mcp_servers"):
+        await create(house, "gpu/echo", extra_body={"mcp_servers": servers})
 
 
 async def test_a_key_goes_by_either_header_and_has_its_limits(house):

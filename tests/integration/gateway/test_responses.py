@@ -283,6 +283,7 @@ async def test_an_answer_that_hits_its_bound_is_incomplete(house, server):
     assert answer.output_text == "".join(Cycle(5))
     events = await events_of(house, f"{server}/len-50", max_output_tokens=5)
     assert events[-1].type == "response.incomplete"
+    assert answer.output[0].status == events[-1].response.output[0].status == "incomplete"
 
 
 async def test_images_reach_the_model_also_those_that_a_tool_gave(house):
