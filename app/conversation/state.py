@@ -262,8 +262,8 @@ class TurnState:
                 step.call = next((call for call in calls if call.step_id == step.id), None)
         if error is not None:
             self._say_error(error)
-        elif outcome is Outcome.STOPPED and not self.steps:
-            # Else nothing under the question would tell.
+        elif outcome is Outcome.STOPPED and not self._answers():
+            # Else nothing under the question would tell, and there would be no way on.
             self._say(ErrorNote("stopped")).outcome = Outcome.STOPPED
         self._measure(calls)
         titles = (step.notes.get(TitleNote) for step in self.steps.values())
@@ -302,11 +302,13 @@ class TurnState:
                 StepKind.TOOL,
             ):
                 self._measured(step)
-        answers = [step for step in self.steps.values() if step.kind is StepKind.ANSWER]
-        if answers:
+        if answers := self._answers():
             self._measured(answers[-1], calls)
         for step in self.steps.values():
             self._changed(step)
+
+    def _answers(self) -> list[LiveStep]:
+        return [step for step in self.steps.values() if step.kind is StepKind.ANSWER]
 
     def _measured(self, step: LiveStep, calls: tuple[CallRecord, ...] | None = None) -> None:
         """Notes the numbers of a step; with the turn's `calls`, those of the whole turn."""

@@ -1,6 +1,7 @@
 """A turn is stored before it is asked, followed while it runs, and settled however it ends."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 from app.conversation.mode import WholeHistory
@@ -112,6 +113,18 @@ async def test_a_turn_that_is_stopped_before_its_first_word_says_so_and_offers_t
     assert (notice.kind, notice.outcome) == (StepKind.NOTICE, Outcome.STOPPED)
     assert notice.notes[ErrorNote] == ErrorNote("stopped")
     assert store.settled[0].error is None, "a person's wish is no failure"
+
+
+async def test_a_contest_that_is_stopped_before_its_answer_says_so_below_what_was_written():
+    store = MemoryStore()
+    models = ScriptedModels({"model": ["Begun", timedelta(seconds=60), " never"]})
+    asked = replace(a_request(), options=ChatOptions("best_of"))
+    turn = await turns_over(store, models).start(asked)
+    await until(lambda: any(step.text for step in turn.state.steps.values()))
+    turn.stop()
+    *written, notice = (await turn.wait()).steps.values()
+    assert {step.kind for step in written} == {StepKind.GROUP, StepKind.CANDIDATE}
+    assert (notice.kind, notice.notes[ErrorNote]) == (StepKind.NOTICE, ErrorNote("stopped"))
 
 
 async def test_stop_keeps_what_was_written_and_closes_the_call():
