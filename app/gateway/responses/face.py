@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterable, Mapping
 from json.encoder import encode_basestring as quoted
 from typing import Any, ClassVar
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from app.core.events import (
     Finished,
@@ -372,13 +372,8 @@ class OneResponse:
         id, _, what = _id(x).partition("/")
         found = await self._kept.find(caller, id)
         if what == "input_items":
-            items = [
-                {"id": f"item_{number}", **item} if isinstance(item, dict) else item
-                for number, item in enumerate(found.items)
-            ]
-            ends = (items[0]["id"], items[-1]["id"]) if items else (None, None)
-            listed = {"object": "list", "data": items[::-1], "has_more": False}
-            await x.reply_json(listed | {"first_id": ends[1], "last_id": ends[0]})
+            query = dict(parse_qsl(x.scope["query_string"].decode("latin-1")))
+            await x.reply_json(_page(found.items, query))
         elif what:
             raise InvalidField(f"A response has no {what}.")
         elif b"stream=true" in x.scope["query_string"]:
@@ -402,6 +397,25 @@ class OneResponse:
         if what != "cancel":
             raise InvalidField("A response can be cancelled, no more.")
         raise NotInBackground("Only a response in the background can be cancelled.")
+
+
+def _page(items: list[Any], query: Mapping[str, str]) -> dict[str, Any]:
+    """Items by `order` (desc where nothing is said), `limit` and `after`, as OpenAI lists them."""
+    rows: list[dict[str, Any]] = [
+        {"id": f"item_{number}", **item}
+        for number, item in enumerate(items)
+        if isinstance(item, dict)
+    ]
+    if query.get("order") != "asc":
+        rows.reverse()
+    ids = [row["id"] for row in rows]
+    if (after := query.get("after")) in ids:
+        rows = rows[ids.index(after) + 1 :]
+    limit = query.get("limit", "")
+    most = min(100, max(1, int(limit))) if limit.isdecimal() else 20
+    page, ids = rows[:most], [row["id"] for row in rows[:most]]
+    ends = {"first_id": ids[0] if ids else None, "last_id": ids[-1] if ids else None}
+    return {"object": "list", "data": page, "has_more": len(rows) > most, **ends}
 
 
 class InputTokens:

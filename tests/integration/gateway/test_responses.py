@@ -345,6 +345,11 @@ async def test_a_response_is_shown_and_deleted_and_only_to_its_own_caller(house)
         assert found.output_text == "Hi"
         items = await ai.responses.input_items.list(made.id)
         assert len(items.data) == 1
+        said: Any = [{"role": "user", "content": text} for text in "abcd"]
+        several = await ai.responses.create(model="gpu/echo", input=said)
+        for order, expected in (("asc", "abcd"), ("desc", "dcba")):
+            pages = ai.responses.input_items.list(several.id, order=order, limit=3)  # type: ignore[arg-type]  # both are orders
+            assert "".join([item.content async for item in pages]) == expected  # type: ignore[union-attr,misc]  # all are messages
         with pytest.raises(openai.NotFoundError):
             await stranger.responses.retrieve(made.id)
         with pytest.raises(openai.NotFoundError):
