@@ -19,6 +19,7 @@ from urllib.parse import unquote
 from app.attachments.decoding import decode
 from app.attachments.kinds import Kind
 from app.attachments.limits import MEGABYTE, AttachmentLimits
+from app.attachments.word import paragraphs_of
 from app.core.errors import AttachmentRefused
 from app.core.knowledge import page_spans
 
@@ -99,6 +100,7 @@ def _pdf(path: Path, limits: AttachmentLimits) -> Iterator[Block]:
     try:
         for number, page in enumerate(reader.pages, 1):
             text = page.extract_text().strip() or _recognised(page)
+            text = "\n".join([text, *_filled_in(page)]).strip()
             silent += not text
             yield Block(text, number)
         scan = silent == pages and any(page.images.keys() for page in reader.pages)
@@ -106,6 +108,27 @@ def _pdf(path: Path, limits: AttachmentLimits) -> Iterator[Block]:
         raise AttachmentRefused(reason="too_complex") from error
     if scan and shutil.which("tesseract") is None:
         raise AttachmentRefused(reason="scan")
+
+
+def _filled_in(page: Any) -> Iterator[str]:
+    """The fields of a form on that page which say something, as `name: value`: they are no part of its text."""
+    from pypdf.generic import ArrayObject, DictionaryObject, NameObject
+
+    annotations = page.get("/Annots")
+    annotations = annotations.get_object() if annotations is not None else None
+    for one in annotations if isinstance(annotations, ArrayObject) else ():
+        field = one.get_object()
+        if not isinstance(field, DictionaryObject) or field.get("/Subtype") != "/Widget":
+            continue
+        parent = field.get("/Parent")
+        parent = parent.get_object() if parent is not None else None
+        named = parent if isinstance(parent, DictionaryObject) else {}
+        name, value = (field.get(key, named.get(key)) for key in ("/T", "/V"))
+        shown = field.get("/AS", value)  # of several buttons of one field, the one that is on
+        if isinstance(value, NameObject):
+            value = "" if shown == "/Off" else str(shown).removeprefix("/")
+        if isinstance(value, str) and value.strip():
+            yield f"{name}: {value.strip()}" if isinstance(name, str) else value.strip()
 
 
 def _recognised(page: Any) -> str:
@@ -134,26 +157,12 @@ def _recognised(page: Any) -> str:
 
 
 def _docx(path: Path, limits: AttachmentLimits) -> Iterator[Block]:
-    from docx import Document
-    from docx.table import Table
-
+    bound = limits.unpacked_bytes // _ONE_PART_SHARE
     with zipfile.ZipFile(path) as archive:
-        written = archive.getinfo("word/document.xml").file_size
-    if written > limits.unpacked_bytes // _ONE_PART_SHARE:
-        raise unpacks_too_large(limits.unpacked_bytes // _ONE_PART_SHARE)
-    for block in Document(str(path)).iter_inner_content():
-        if isinstance(block, Table):
-            for row in block.rows:
-                yield Block(" | ".join(cell.text.replace("\n", " ") for cell in row.cells))
-        else:
-            yield Block(block.text, level=_heading_level(block))
-
-
-def _heading_level(paragraph: Any) -> int:
-    """2 for what is styled Heading 2."""
-    style = (paragraph.style.name if paragraph.style is not None else None) or ""
-    level = style.removeprefix("Heading ")
-    return int(level) if level != style and level.isdecimal() and len(level) < 3 else 0
+        parts = [part for part in archive.infolist() if part.filename.endswith(".xml")]
+    if any(part.file_size > bound for part in parts):
+        raise unpacks_too_large(bound)
+    yield from (Block(text, level=level) for text, level in paragraphs_of(path))
 
 
 def _pptx(path: Path) -> Iterator[Block]:
@@ -166,7 +175,7 @@ def _pptx(path: Path) -> Iterator[Block]:
         for shape in _shapes(slide.shapes):
             if shape.has_text_frame and (title is None or shape.shape_id != title.shape_id):
                 for paragraph in shape.text_frame.paragraphs:
-                    if text := "".join(run.text for run in paragraph.runs).strip():
+                    if text := " ".join(paragraph.text.split()):  # a line break is a \v in it
                         yield Block(text, number)
             if getattr(shape, "has_table", False):
                 for row in shape.table.rows:
@@ -188,17 +197,49 @@ def _xlsx(path: Path) -> Iterator[Block]:
     """Each sheet with its name and its first row as the heading of all that follows."""
     from openpyxl import load_workbook
 
-    # From its bytes: it refuses names without its own suffixes, and an upload has none.
-    book = load_workbook(io.BytesIO(path.read_bytes()), read_only=True, data_only=True)
-    for number, sheet in enumerate(book.worksheets, 1):
+    data = path.read_bytes()  # it refuses names without its own suffixes, and an upload has none
+    sheets = load_workbook(io.BytesIO(data), read_only=True, data_only=True).worksheets
+    written = sheets
+    if _has_uncounted(path):
+        written = load_workbook(io.BytesIO(data), read_only=True).worksheets
+    for number, (sheet, source) in enumerate(zip(sheets, written, strict=True), 1):
         head = False
-        for row in sheet.iter_rows(values_only=True):
+        for row in _rows_of_sheet(sheet, source):
             cells = ["" if value is None else " ".join(str(value).split()) for value in row]
             if not any(cells):
                 continue
-            line = " | ".join(cells).strip(" |")
+            line = " | ".join(cells).rstrip(" |")  # an empty first cell keeps its column
             yield Block(line if head else f"{sheet.title}: {line}", number, 0 if head else 1)
             head = True
+
+
+_UNCOUNTED = re.compile(rb"(?:</f>|<f [^<>]*/>)(?:<v\s*/>|<v></v>)?</c>")
+
+
+def _has_uncounted(path: Path) -> bool:
+    """Whether a formula stands in the workbook without its result: it was written by a program and has not been
+    opened in a spreadsheet since."""
+    with zipfile.ZipFile(path) as archive:
+        parts = [name for name in archive.namelist() if name.startswith("xl/worksheets/")]
+        return any(_UNCOUNTED.search(archive.read(name)) for name in parts)
+
+
+def _rows_of_sheet(sheet: Any, source: Any) -> Iterator[list[Any]]:
+    """The values of its rows; the formula where it has no result. What the file says of the sheet's size is not
+    gone by: programs that export write a size of one cell."""
+    if sheet is source:
+        sheet.reset_dimensions()
+        yield from sheet.iter_rows(values_only=True)
+        return
+    for one in (sheet, source):
+        one.reset_dimensions()
+    for values, formulas in zip(
+        sheet.iter_rows(values_only=True), source.iter_rows(values_only=True), strict=True
+    ):
+        yield [
+            formula if value is None else value
+            for value, formula in zip(values, formulas, strict=True)
+        ]
 
 
 def _epub(path: Path) -> Iterator[Block]:
@@ -328,7 +369,9 @@ class _Html(html.parser.HTMLParser):
             self._text.append(data)
 
     def flush(self) -> None:
-        text = " ".join("".join(self._text).split()).strip(" |")
+        text = " ".join("".join(self._text).split())
+        if self._in_row:  # an empty first cell keeps its column
+            text = text.removeprefix("| ").rstrip(" |")
         self._text = []
         if text:
             self.blocks.append(Block(text, level=self._level))

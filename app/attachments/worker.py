@@ -125,10 +125,18 @@ def _image(path: Path, limits: AttachmentLimits) -> tuple[dict[str, Any], bytes]
         lossless = image.format != "JPEG"
         image.draft("RGB", (limits.image_side, limits.image_side))
         mode = "RGBA" if image.has_transparency_data else "RGB"
-        pixels = image if image.mode == mode else image.convert(mode)
+        pixels = image if image.mode == mode else _in_eight_bits(image).convert(mode)
         pixels.thumbnail((limits.image_side, limits.image_side))  # the only full-sized copy goes
         pixels = ImageOps.exif_transpose(pixels)
     return _encode(pixels, lossless)
+
+
+def _in_eight_bits(image: Any) -> Any:
+    """The same with 256 shades of grey for 65,536 (scans, X-rays): converted as it is, all but the darkest of
+    them are white."""
+    if not image.mode.startswith("I"):
+        return image
+    return image.point(lambda value: value * (1 / 256)).convert("L")
 
 
 def _encode(pixels: Any, lossless: bool) -> tuple[dict[str, Any], bytes]:

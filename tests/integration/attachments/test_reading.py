@@ -10,7 +10,10 @@ import zlib
 
 import psutil
 import pytest
+from docx import Document
+from openpyxl import Workbook
 from PIL import Image
+from pptx import Presentation
 from pypdf import PdfWriter
 
 from app.attachments import AttachmentLimits, File, read_attachment, read_attachments, unseen
@@ -100,6 +103,106 @@ async def test_a_model_is_told_which_pages_of_a_pdf_carry_no_text(read):
 async def test_a_docx_keeps_headings_and_tables(read):
     attachment = await read("a.docx", a_docx(), mime=DOCX)
     assert attachment.text == "# Plan\nПривет from Word\nprice | 42"
+
+
+async def test_a_docx_is_read_with_what_stands_in_words_wrappers(read):
+    """Fields of a form, tracked changes, text boxes, tables in tables, headers and notes."""
+    inside = """<w:sdt><w:sdtPr><w:tag w:val="t"/></w:sdtPr><w:sdtContent>{paragraph}</w:sdtContent></w:sdt>
+        <w:p><w:r><w:t>Pay </w:t></w:r><w:sdt><w:sdtContent><w:r><w:t>Ann</w:t></w:r></w:sdtContent></w:sdt>
+        <w:del w:id="1"><w:r><w:t> nothing</w:t></w:r></w:del><w:ins w:id="2"><w:r><w:t> 500</w:t></w:r></w:ins>
+        <w:fldSimple w:instr="DATE"><w:r><w:t> today</w:t></w:r></w:fldSimple>
+        <w:r><w:footnoteReference w:id="7"/></w:r><w:r><mc:AlternateContent xmlns:mc="{mc}"><mc:Choice
+        Requires="wps">{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback></mc:AlternateContent></w:r></w:p>"""
+    paragraph = "<w:p><w:r><w:t>Name of the form</w:t></w:r></w:p>"
+    box = f"<w:txbxContent>{paragraph.replace('Name of the form', 'In a box')}</w:txbxContent>"
+    mc = "http://schemas.openxmlformats.org/markup-compatibility/2006"
+    document = Document()
+    document.sections[0].header.paragraphs[0].text = "Contract 17"
+    document.sections[0].footer.paragraphs[0].text = "3"
+    table = document.add_table(1, 1)
+    table.cell(0, 0).text = "outer"
+    table.cell(0, 0).add_table(1, 1).cell(0, 0).text = "inner"
+    buffer, whole = io.BytesIO(), io.BytesIO()
+    document.save(buffer)
+    words = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    note = f'<w:footnotes xmlns:w="{words}"><w:footnote w:id="7">{paragraph}</w:footnote></w:footnotes>'
+    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/footnotes"
+    changes = {
+        "word/document.xml": (
+            "<w:sectPr",
+            inside.format(paragraph=paragraph, box=box, mc=mc) + "<w:sectPr",
+        ),
+        "word/_rels/document.xml.rels": (
+            "</Relationships>",
+            f'<Relationship Id="n" Type="{kind}" Target="footnotes.xml"/></Relationships>',
+        ),
+    }
+    with zipfile.ZipFile(buffer) as before, zipfile.ZipFile(whole, "w") as after:
+        after.writestr("word/footnotes.xml", note.replace("Name of the form", "In dollars"))
+        for name in before.namelist():
+            text = before.read(name)
+            for old, new in [changes[name]] if name in changes else []:
+                text = text.replace(old.encode(), new.encode(), 1)
+            after.writestr(name, text)
+    attachment = await read("a.docx", whole.getvalue(), mime=DOCX)
+    assert attachment.text.split("\n") == [
+        "Contract 17",
+        "outer inner",
+        "Name of the form",
+        "Pay Ann 500 today[^1]",
+        "In a box",
+        "[^1]: In dollars",
+    ]
+
+
+async def test_a_sheet_keeps_its_columns_its_formulas_and_what_its_size_leaves_out(read):
+    book = Workbook()
+    for row in (["Region", "City", "Sales"], ["North", "Kyiv", 5], [None, "Lviv", 7]):
+        book.active.append(row)
+    book.active.append([None, None, "=SUM(C2:C3)"])
+    book.active.merge_cells("A2:A3")
+    buffer, whole = io.BytesIO(), io.BytesIO()
+    book.save(buffer)
+    with zipfile.ZipFile(buffer) as before, zipfile.ZipFile(whole, "w") as after:
+        for name in before.namelist():  # as programs write it that export without counting
+            after.writestr(name, before.read(name).replace(b'ref="A1:C4"', b'ref="A1"'))
+    attachment = await read("a.xlsx", whole.getvalue())
+    assert attachment.text.split("\n") == [
+        "# Sheet: Region | City | Sales",
+        "North | Kyiv | 5",
+        " | Lviv | 7",
+        " |  | =SUM(C2:C3)",
+    ]
+
+
+async def test_lines_of_a_slide_are_not_run_together(read):
+    show, buffer = Presentation(), io.BytesIO()
+    slide = show.slides.add_slide(show.slide_layouts[1])
+    slide.placeholders[1].text_frame.text = "First line\vsecond line"
+    show.save(buffer)
+    assert (await read("a.pptx", buffer.getvalue())).text == "First line second line"
+
+
+async def test_a_form_in_a_pdf_is_read_as_it_was_filled_in(read):
+    field = (
+        b"<</Subtype/Widget/FT/Tx/T(Name)/V(Ann)>><</Subtype/Widget/FT/Btn/T(Agrees)/V/Yes/AS/Yes>>"
+    )
+    field += b"<</Subtype/Widget/FT/Btn/T(Refuses)/V/Off/AS/Off>><</Subtype/Widget/FT/Tx/T(Empty)>>"
+    page = a_raw_pdf(b"BT /F1 24 Tf 72 700 Td (A form) Tj ET")
+    page = page.replace(b"/Parent 2 0 R", b"/Parent 2 0 R/Annots[%s]" % field)
+    attachment = await read("a.pdf", page)
+    assert attachment.text == "A form\nName: Ann\nAgrees: Yes"
+
+
+async def test_a_picture_of_sixteen_bits_keeps_its_shades(read):
+    shades = Image.new("I;16", (3, 1))
+    for x, shade in enumerate((0, 32_768, 65_535)):
+        shades.putpixel((x, 0), shade)
+    buffer = io.BytesIO()
+    shades.save(buffer, "PNG")
+    attachment = await read("a.png", buffer.getvalue())
+    image = Image.open(io.BytesIO(attachment.image.data)).convert("L")
+    assert [image.getpixel((x, 0)) for x in range(3)] == [0, 128, 255]
 
 
 async def test_an_image_is_scaled_down_and_loses_its_metadata(read):

@@ -79,9 +79,14 @@ def test_html_is_its_visible_text():
     page = (
         b"<html><head><title>T</title><style>p{}</style></head><body><h2>Plan</h2>"
         b"<p>One <b>two</b></p><script>alert(1)</script>"
-        b"<table><tr><td>price</td><td>42</td></tr></table></body></html>"
+        b"<table><tr><td>price</td><td>42</td></tr><tr><td></td><td>7</td></tr></table></body></html>"
     )
-    assert blocks_of_html(page) == [Block("Plan", level=2), Block("One two"), Block("price | 42")]
+    assert blocks_of_html(page) == [
+        Block("Plan", level=2),
+        Block("One two"),
+        Block("price | 42"),
+        Block("| 7"),
+    ]
 
 
 def test_headings_inside_code_are_none():
