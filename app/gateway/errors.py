@@ -151,7 +151,9 @@ ANSWERS: dict[type[KonsiliumError], Answer] = {
         "The prompt is longer than the model's context length.",
         code="context_length_exceeded",
     ),
-    e.RateLimited: Answer(429, _RATE, "The model server limits requests.", retry_after=5),
+    e.RateLimited: Answer(
+        429, _RATE, "The model server limits requests.", retry_after=5, code="rate_limit_exceeded"
+    ),
     e.QuotaExceeded: Answer(
         429,
         "insufficient_quota",

@@ -52,7 +52,7 @@ def chat_body(asked: Json, items: Iterable[object]) -> dict[str, Any]:
         "max_completion_tokens": token_limit(asked, "max_output_tokens"),
         "reasoning_effort": reasoning.get("effort"),
         "response_format": _format(text.get("format")),
-        "tools": _tools(asked.get("tools")),
+        "tools": _tools(asked.get("tools"), _allowed(asked.get("tool_choice"))),
         "tool_choice": _choice(asked.get("tool_choice")),
     }
     if body["tools"] is None:
@@ -219,13 +219,26 @@ def _format(wanted: object) -> dict[str, Any] | None:
     raise InvalidField("`text.format` is of no known type.", "text.format")
 
 
-def _tools(given: object) -> list[dict[str, Any]] | None:
+def _tools(given: object, allowed: set[str] | None) -> list[dict[str, Any]] | None:
+    """As chat completions have them, only those that may be called: models know no other way to say so."""
     if given is None:
         return None
     if not isinstance(given, list):
         raise InvalidField("`tools` must be a list.", "tools")
     found = (_tool(tool, f"tools[{position}]") for position, tool in enumerate(_flat(given)))
-    return [tool for tool in found if tool is not None] or None
+    known = [tool for tool in found if tool is not None]
+    return [
+        tool for tool in known if allowed is None or tool["function"]["name"] in allowed
+    ] or None
+
+
+def _allowed(choice: object) -> set[str] | None:
+    """The names of the only tools that may be called; None where all may."""
+    match choice:
+        case {"type": "allowed_tools", "tools": list() as tools}:
+            named = (tool for tool in _flat(tools) if isinstance(tool, dict) and "told" in tool)
+            return {_told({"name": tool["name"]}, tool.get("namespace")) for tool in named}
+    return None
 
 
 def _tool(tool: Any, where: str) -> dict[str, Any] | None:

@@ -97,13 +97,17 @@ def prompt_body(
 
 
 def _tools(request: ModelRequest) -> list[dict[str, Any]]:
-    """Ollama knows no tool_choice: a tool that was chosen by name is the only one offered."""
+    """Ollama knows no tool_choice: those that were chosen by name are the only ones offered."""
     tools = [dict(tool) for tool in request.tools]
     match request.tool_choice:
         case "none":
             return []
         case {"function": {"name": chosen}}:
             return [tool for tool in tools if tool["function"].get("name") == chosen]
+        case {"allowed_tools": {"tools": list() as allowed}}:
+            functions = [tool.get("function") for tool in allowed if isinstance(tool, dict)]
+            names = [each.get("name") for each in functions if isinstance(each, dict)]
+            return [tool for tool in tools if tool["function"].get("name") in names]
     return tools
 
 

@@ -143,6 +143,20 @@ async def test_a_tool_is_called_and_its_output_goes_back(house, server):
 
 
 @both
+async def test_only_the_tools_that_are_allowed_are_told(house, server):
+    await house.serve("tools")
+    allowed: Any = {
+        "type": "allowed_tools",
+        "mode": "required",
+        "tools": [{"type": "function", "name": "weather"}],
+    }
+    clock: Any = {"type": "function", "name": "clock", "parameters": {"type": "object"}}
+    await create(house, f"{server}/tools", tools=[clock, WEATHER], tool_choice=allowed)
+    told = asked_of(house, server)["tools"]
+    assert [tool["function"]["name"] for tool in told] == ["weather"]
+
+
+@both
 async def test_a_tools_arguments_come_in_pieces(house, server):
     await house.serve("tools")
     events = await events_of(house, f"{server}/tools", tools=[WEATHER])

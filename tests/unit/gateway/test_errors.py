@@ -50,5 +50,6 @@ def test_codes_are_what_clients_look_for():
     assert json.loads(answer_to(ContextTooLong("too long")).body)["error"]["code"] == (
         "context_length_exceeded"
     )
+    assert answer_to(errors.RateLimited("slow down")).code == "rate_limit_exceeded"
     assert answer_to(errors.BudgetExceeded("spent")).type == "insufficient_quota"
     assert answer_to(ServerFault("out of memory")).message == "out of memory"

@@ -115,9 +115,12 @@ def test_a_model_with_a_temperature_of_its_own_is_sent_none() -> None:
 
 def test_a_tool_chosen_by_name_is_the_only_one_ollama_is_offered() -> None:
     tools = tuple({"type": "function", "function": {"name": name}} for name in ("a", "b"))
+    named = {"type": "function", "function": {"name": "b"}}
+    allowed = {"mode": "auto", "tools": [named]}
     for choice, offered in (
         ("auto", ["a", "b"]),
-        ({"type": "function", "function": {"name": "b"}}, ["b"]),
+        (named, ["b"]),
+        ({"type": "allowed_tools", "allowed_tools": allowed}, ["b"]),
         ("none", []),
     ):
         request = ModelRequest(PLAIN.messages, tools=tools, tool_choice=choice)
