@@ -247,7 +247,7 @@ class OpenAICompatibleModel:
         self, path: str, body: bytes, request_id: str | None, content_type: str = JSON
     ) -> UpstreamAnswer:
         asked = asked_infill(body) if path == COMPLETIONS[1] else None
-        if asked and await self._client.llama_settings(self._timeouts.listing) is not None:
+        if asked and await self._client.is_llama(self._timeouts.listing):
             path, body = self._client.beside("/infill"), _dumped(infill_body(asked))
         answer = await self._client.post(
             path, body, model=self._name, request_id=request_id, content_type=content_type

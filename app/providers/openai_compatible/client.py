@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from app.core.errors import KonsiliumError, WrongKey
+from app.core.errors import KonsiliumError, RequestRefused, WrongKey
 from app.core.providers import Preset
 from app.core.reading import read_careless_json
 from app.providers.openai_compatible.access_tokens import AccessTokens
@@ -24,6 +24,7 @@ class OpenAIClient:
             "accept-encoding": "identity",
             "user-agent": "konsilium",
         } | {name.lower(): value for name, value in preset.headers.items()}
+        self._is_llama: bool | None = None
         self._tokens: AccessTokens | None = None
         if key and preset.token_url:
             self._tokens = AccessTokens(preset.token_url, preset.scope, key, transport, preset.name)
@@ -70,10 +71,20 @@ class OpenAIClient:
         try:
             async with asyncio.timeout(seconds):
                 props = await self.get(self.beside("/props"))
+        except RequestRefused:
+            self._is_llama = False
+            return None
         except (KonsiliumError, TimeoutError):
             return None
         settings = props.get("default_generation_settings") if isinstance(props, dict) else None
+        self._is_llama = isinstance(settings, dict)
         return settings if isinstance(settings, dict) else None
+
+    async def is_llama(self, seconds: float) -> bool:
+        """Whether it is llama.cpp's server, as last seen; within so many seconds, where nobody knows yet."""
+        if self._is_llama is None:
+            await self.llama_settings(seconds)
+        return self._is_llama is True
 
     def _url(self, path: str) -> str:
         return path if "://" in path else self.preset.base_url + path
