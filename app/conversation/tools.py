@@ -22,6 +22,7 @@ from app.completion.tokens import answer_reserve, prompt_tokens, text_tokens, wi
 from app.conversation.sources import Sources
 from app.conversation.steps import StepWriter
 from app.conversation.structured import Structure, ask, json_in
+from app.conversation.tool_calls import GatheredToolCalls, WrittenCalls
 from app.core.concurrency import at_once
 from app.core.errors import KonsiliumError, MalformedAnswer
 from app.core.events import (
@@ -135,6 +136,14 @@ class TurnTools:
         """Whether no further call is allowed."""
         used_up = self._calls >= self.limits.calls or self._seconds >= self.limits.seconds
         return used_up or not self.allowed()
+
+    def meant(self, calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
+        """The calls under the names of the tools that they mean: gpt-oss puts its own marks around them."""
+        return tuple(replace(call, name=self._meant(call.name)) for call in calls)
+
+    def _meant(self, name: str) -> str:
+        plain = name.partition("<|")[0].strip().removeprefix("functions.")
+        return plain if name not in self.by_name and plain in self.by_name else name
 
     def as_wire(self) -> tuple[Mapping[str, Any], ...]:
         """The tools in OpenAI's form."""
@@ -319,24 +328,37 @@ class _Rounds:
             if last:
                 request = replace(request, tool_choice="none")
             gathered, said, finished = GatheredToolCalls(), list[str](), None
+            written = WrittenCalls(() if last else self._tools.by_name)
             self._call = self._turn.models.call(self._model, self._needing(request))
             async with contextlib.aclosing(self._call.events()) as events:
                 async for event in events:
                     match event:
                         case TextDelta(text):
-                            said.append(text)
-                            if parted and text.strip():
+                            shown = written.passed(text)
+                            if not shown:
+                                continue
+                            said.append(shown)
+                            if parted and shown.strip():
                                 parted = False
                                 yield TextDelta("\n\n")
+                            yield TextDelta(shown)
+                            continue
                         case TextWasThinking():
+                            if held := written.released():
+                                yield TextDelta(held)
                             said.clear()
+                            written = WrittenCalls(() if last else self._tools.by_name)
                         case ToolCallDelta():
                             gathered.add(event)
                         case Finished():
                             finished = event
                             continue
                     yield event
-            calls = () if last else gathered.calls(self._ids)
+            stated = written.calls()
+            if held := written.released():
+                said.append(held)
+                yield TextDelta(f"\n\n{held}" if parted else held)
+            calls = self._tools.meant(() if last else gathered.calls(self._ids) or stated)
             if not calls:
                 if finished is not None:
                     yield finished
@@ -431,33 +453,6 @@ class _Rounds:
         return replace(request, needs=request.needs + self._used(request) - self._before)
 
 
-class GatheredToolCalls:
-    """The pieces of the tool calls of one answer."""
-
-    def __init__(self) -> None:
-        self._pieces: dict[int, tuple[str, str, str]] = {}
-
-    def add(self, piece: ToolCallDelta) -> None:
-        """One more piece."""
-        id, name, arguments = self._pieces.get(piece.index, ("", "", ""))
-        self._pieces[piece.index] = (
-            piece.id or id,
-            piece.name or name,
-            arguments + piece.arguments,
-        )
-
-    def calls(self, known: set[str]) -> tuple[ToolCall, ...]:
-        """The calls, each with an id that is not among those `known`, which it joins: servers give
-        the same one twice, or none."""
-        calls = []
-        for id, name, arguments in self._pieces.values():
-            own = id if id and id not in known else new_id().replace("-", "")[:9]
-            known.add(own)
-            if name:
-                calls.append(ToolCall(own, name, arguments or "{}"))
-        return tuple(calls)
-
-
 def say_missing(turn: "TurnContext", wanted: Sequence[str], tools: Sequence[Tool]) -> None:
     """A line before the answer where tools that are switched on cannot be used in it."""
     there = {name for tool in tools for name in (tool.id, tool.origin)}
@@ -524,7 +519,7 @@ def _named(tools: Sequence[Tool]) -> Iterator[tuple[str, Tool]]:
 def _arguments(tool: Tool, written: str) -> tuple[Mapping[str, Any], str | None]:
     """The arguments that a model wrote, or what is wrong with them. A server checks its own."""
     try:
-        value = json_in(written) if written.strip() else {}
+        value = _read(written) if written.strip() else {}
     except ValueError as error:
         return {}, f"the arguments are no JSON object: {error}"
     if not isinstance(value, dict):
@@ -538,10 +533,16 @@ def _arguments(tool: Tool, written: str) -> tuple[Mapping[str, Any], str | None]
 def _object(written: str) -> str:
     """The arguments as they are sent back: servers refuse what is no JSON object."""
     try:
-        value = json_in(written)
+        value = _read(written)
     except ValueError:
         value = None
     return json.dumps(value if isinstance(value, dict) else {}, ensure_ascii=False)
+
+
+def _read(written: str) -> Any:
+    """What JSON says, also where it was put into JSON twice. Raises ValueError where it is none."""
+    value = json_in(written)
+    return json_in(value) if isinstance(value, str) else value
 
 
 def _told(value: Any) -> Iterator[str]:

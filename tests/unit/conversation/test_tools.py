@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -207,6 +208,76 @@ async def test_what_is_wrong_with_a_call_is_told_to_the_model(wanted: ToolCallDe
     for message in house.requests[1].messages:
         for call in message.tool_calls:
             assert isinstance(json.loads(call.arguments), dict)
+
+
+CALL = '{"name": "calculator", "arguments": {"expression": "6*7"}}'
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        CALL,
+        CALL.replace("arguments", "parameters"),
+        f"\n```json\n{CALL}\n```\n",
+        f"<tool_call>\n{CALL}\n</tool_call>",
+        f"[TOOL_CALLS][{CALL}]",
+        f"<|python_tag|>{CALL}<|eom_id|>",
+        '{"type": "function", "function": {"name": "calculator", "arguments": "{\\"expression\\": \\"6*7\\"}"}}',
+    ],
+)
+async def test_a_call_that_a_model_writes_as_its_answer_is_made(answer: str):
+    parts = [answer[at : at + 7] for at in range(0, len(answer), 7)]
+    house = House(once(*parts, then="It is 42."))
+    turn = await house.run()
+    assert answer_of(turn) == "It is 42."
+    assert [step.text for step in tool_steps(turn)] == ["42"]
+    assert house.requests[1].messages[-2].text == ""
+
+
+async def test_two_calls_written_one_after_the_other_are_both_made():
+    house = House(
+        once(f"<tool_call>{CALL}</tool_call>\n<tool_call>{CALL.replace('6*7', '1+1')}</tool_call>")
+    )
+    assert [step.text for step in tool_steps(await house.run())] == ["42", "2"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"name": "Ann", "age": 7}',
+        '{"name": "calculator"',
+        f"{CALL} is how one calls it.",
+        f"For example: {CALL}",
+        '{"name": "calculator", "arguments": [1]}',
+        "```json\n[1, 2]\n```",
+        " ",
+    ],
+)
+async def test_an_answer_that_only_looks_like_a_call_is_shown_whole(answer: str):
+    house = House([answer[:9], answer[9:]])
+    turn = await house.run()
+    assert answer_of(turn) == answer
+    assert tool_steps(turn) == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        a_call("functions.calculator", {"expression": "6*7"}),
+        a_call("calculator<|channel|>commentary", {"expression": "6*7"}),
+        a_call("calculator", json.dumps('{"expression": "6*7"}')),
+    ],
+)
+async def test_a_call_is_understood_through_marks_on_its_name_and_json_in_json(call: ToolCallDelta):
+    house = House(once(call))
+    assert [step.text for step in tool_steps(await house.run())] == ["42"]
+    assert house.requests[1].messages[-2].tool_calls == (
+        replace(
+            house.requests[1].messages[-2].tool_calls[0],
+            name="calculator",
+            arguments='{"expression": "6*7"}',
+        ),
+    )
 
 
 async def test_a_tool_that_fails_ends_its_call_and_not_the_turn():

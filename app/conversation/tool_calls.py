@@ -1,0 +1,134 @@
+"""The tool calls of one answer: those that came in pieces, and those that a small model wrote into its answer
+instead of making them. Pure.
+
+Words are taken for calls where the whole answer is nothing else: JSON that names a tool which the model was
+given, in a fence, in the tags of its family, or bare. Whatever says a word beside that is an answer.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from itertools import product
+from typing import Any
+
+from app.core.events import ToolCallDelta
+from app.core.messages import ToolCall
+from app.core.turns import new_id
+
+MAX_CHARACTERS = 64_000
+"""What begins like a call and goes on longer is an answer."""
+_MARKS = (
+    "",
+    "```",
+    "```json",
+    "```tool_call",
+    "<tool_call>",  # Qwen, Hermes
+    "<function_call>",
+    "[TOOL_CALLS]",  # Mistral
+    "<|python_tag|>",  # Llama
+    "<|tool_call|>",  # Granite, Phi
+)
+_NAMING = (
+    '{"name":"',
+    '{"type":"function","name":"',
+    '{"function":{"name":"',
+    '{"type":"function","function":{"name":"',
+)
+_BETWEEN = re.compile(
+    r"(?:[\s,;]|```(?:json|tool_call)?|</?(?:tool_call|function_call)>|\[/?TOOL_CALLS\]"
+    r"|<\|(?:python_tag|tool_call|/tool_call|eom_id|eot_id)\|>)*+"
+)
+_BLANKS = re.compile(r"\s+")
+
+
+class GatheredToolCalls:
+    """The pieces of the tool calls of one answer."""
+
+    def __init__(self) -> None:
+        self._pieces: dict[int, tuple[str, str, str]] = {}
+
+    def add(self, piece: ToolCallDelta) -> None:
+        """One more piece."""
+        id, name, arguments = self._pieces.get(piece.index, ("", "", ""))
+        self._pieces[piece.index] = (
+            piece.id or id,
+            piece.name or name,
+            arguments + piece.arguments,
+        )
+
+    def calls(self, known: set[str]) -> tuple[ToolCall, ...]:
+        """The calls, each with an id that is not among those `known`, which it joins: servers give
+        the same one twice, or none."""
+        calls = []
+        for id, name, arguments in self._pieces.values():
+            own = id if id and id not in known else new_id().replace("-", "")[:9]
+            known.add(own)
+            if name:
+                calls.append(ToolCall(own, name, arguments or "{}"))
+        return tuple(calls)
+
+
+class WrittenCalls:
+    """The words of one answer, held back as long as they may be calls of these tools."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = frozenset(names)
+        self._beginnings = [
+            f'{mark}{bracket}{naming}{name}"'
+            for mark, bracket, naming, name in product(_MARKS, ("", "["), _NAMING, self._names)
+        ]
+        self._held = ""
+        self._open = True
+
+    def passed(self, text: str) -> str:
+        """What of the answer may be shown now that these words came: nothing while they are held back."""
+        if not self._open:
+            return text
+        self._held += text
+        if len(self._held) <= MAX_CHARACTERS and self._may_be():
+            return ""
+        return self.released()
+
+    def released(self) -> str:
+        """The words held back, which are an answer after all."""
+        text, self._held, self._open = self._held, "", False
+        return text
+
+    def calls(self) -> tuple[ToolCall, ...]:
+        """The calls that the answer, now whole, is, and no words are left of it; none where it is an answer."""
+        try:
+            calls = tuple(self._read(self._held))
+        except (ValueError, RecursionError):
+            return ()
+        self._held = "" if calls else self._held
+        return calls
+
+    def _may_be(self) -> bool:
+        begun = _BLANKS.sub("", self._held[:1000])
+        return any(one.startswith(begun) or begun.startswith(one) for one in self._beginnings)
+
+    def _read(self, text: str) -> Iterator[ToolCall]:
+        decoder = json.JSONDecoder(strict=False)
+        at = _end_of(text, 0)
+        while at < len(text):
+            value, at = decoder.raw_decode(text, at)
+            for one in value if isinstance(value, list) else [value]:
+                yield self._call(one)
+            at = _end_of(text, at)
+
+    def _call(self, said: Any) -> ToolCall:
+        if not isinstance(said, dict):
+            raise ValueError("no object")
+        inner = said["function"] if isinstance(said.get("function"), dict) else said
+        name = inner.get("name")
+        given = inner.get("arguments", inner.get("parameters", {}))
+        if name not in self._names or not isinstance(given, dict | str):
+            raise ValueError("no call")
+        written = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+        return ToolCall(new_id().replace("-", "")[:9], name, written)
+
+
+def _end_of(text: str, at: int) -> int:
+    """Where what stands between calls ends."""
+    found = _BETWEEN.match(text, at)
+    return found.end() if found else at
