@@ -9,7 +9,7 @@ from typing import Any
 
 from app.completion.attempts import whole_elsewhere
 from app.completion.tokens import tokens_of_characters
-from app.core.errors import ModelNotFound, NoSuchService, Unsupported
+from app.core.errors import ModelNotFound, NoSuchService
 from app.core.models import ModelRef
 from app.core.ports import RawAnswer
 from app.core.requests import RawRequest
@@ -20,12 +20,10 @@ from app.gateway.http import Exchange
 from app.gateway.openai.requests import check_fields
 from app.gateway.services import GatewayServices
 
-TRANSCRIPTIONS = "/audio/transcriptions"
-FORMS = (TRANSCRIPTIONS, "/audio/translations")
+FORMS = ("/audio/transcriptions", "/audio/translations")
 """Paths that take a form with a file; the others take JSON."""
 PASSED = {
-    TRANSCRIPTIONS: Purpose.TRANSCRIPTION,
-    "/audio/translations": Purpose.TRANSCRIPTION,
+    **dict.fromkeys(FORMS, Purpose.TRANSCRIPTION),
     "/audio/speech": Purpose.SPEECH,
     "/images/generations": Purpose.ANSWER,
     "/moderations": Purpose.ANSWER,
@@ -66,14 +64,9 @@ class PassThrough:
         size = len(json.dumps(body)) if isinstance(body, Mapping) else 0
         tokens = max(1, tokens_of_characters(size))
         async with self._services.admitted(x, caller, tokens, 0, targets[0]), x.while_connected():
-            try:
-                answer = await whole_elsewhere(
-                    [partial(self._answer, ref, request, caller) for ref in targets]
-                )
-            except NoSuchService as error:
-                if self._path == TRANSCRIPTIONS:  # a 400 since it is there: programs know it so
-                    raise Unsupported(error.detail, server=error.server, model=name) from error
-                raise
+            answer = await whole_elsewhere(
+                [partial(self._answer, ref, request, caller) for ref in targets]
+            )
             await x.reply(200, answer.pieces, content_type=answer.content_type.encode("latin-1"))
 
     async def _answer(self, ref: ModelRef, request: RawRequest, caller: Caller) -> RawAnswer:

@@ -174,6 +174,10 @@ def _request(body: Json, messages: tuple[Message, ...], request_id: str) -> Mode
     tools = _typed(body, "tools", list) or []
     if not all(isinstance(tool, dict) and isinstance(tool.get("function"), dict) for tool in tools):
         raise InvalidField('Each tool must be `{"type": "function", "function": {…}}`.', "tools")
+    if body.get("functions"):  # left out, they would be missed in silence
+        raise InvalidField(
+            "This model takes `tools`; `functions` is their former shape.", "functions"
+        )
     choice = body.get("tool_choice")
     if not isinstance(choice, str | dict | None):
         raise InvalidField("`tool_choice` must be a word or an object.", "tool_choice")
@@ -398,7 +402,7 @@ def without_parameters(body: Json, *, mode: bool = False, legacy: bool = False) 
     """The body without what would be refused though an answer is one without it: in a council (`mode`)
     also tools, formats and samplers, of a text that is continued (`legacy`) tools and formats, of all a
     format of a kind that is not known here."""
-    left_out = {*_ONE_AT_A_TIME}
+    left_out = {*_ONE_AT_A_TIME, "functions", "function_call"}
     if mode:
         left_out |= {*_not_kept(body), "response_format"}
     if legacy:

@@ -154,6 +154,11 @@ async def test_what_a_council_cannot_keep_is_left_out_for_those_who_say_so(house
     assert (await post(house, "/v1/chat/completions", odd)).status_code == 400
     kept = await post(house, "/v1/chat/completions", odd, x_konsilium_drop_params="true")
     assert kept.status_code == 200
+    former = {"model": "ollama/echo", "messages": ASK, "functions": [{"name": "say"}]}
+    refused = await post(house, "/v1/chat/completions", former)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "functions")
+    kept = await post(house, "/v1/chat/completions", former, x_konsilium_drop_params="true")
+    assert kept.status_code == 200
     one = await post(house, "/v1/chat/completions", several, x_konsilium_drop_params="true")
     assert len(one.json()["choices"]) == 1
     _, secret = await make_key(house.services, drop_params=True)
