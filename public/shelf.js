@@ -159,6 +159,7 @@
 
   /* -- prompts: chosen among the composer's commands, and put into its field, filled in --------------- */
 
+  const COMMAND = ".command-item, #command-popover [data-index]"; // by "/", by the button
   let prompts = {};
   window.addEventListener("message", ({ data, source }) => {
     if (source === window && data?.konsilium_prompts) prompts = data.konsilium_prompts;
@@ -169,9 +170,10 @@
     field().dispatchEvent(new Event("input", { bubbles: true }));
     field().focus();
   };
+  const add = (said) => write([field().value, said].filter(Boolean).join("\n\n")); // what was typed stays
   const blanks = make("form", { id: "k-prompt", class: "k-panel" });
   const ask = ({ text: body, places }) => {
-    if (places.length === 0) return write(body);
+    if (places.length === 0) return add(body);
     const inputs = places.map((place) => make("textarea", { class: "k-field", rows: "1", required: "", name: place }));
     const rows = inputs.map((input) => make("label", { class: "k-label" }, input.name, input));
     const insert = make("button", { type: "submit", class: "k-button k-primary" }, text().fill);
@@ -184,7 +186,7 @@
       event.preventDefault();
       const given = Object.fromEntries(inputs.map((input) => [input.name, input.value]));
       blanks.remove();
-      write(body.replace(/\{\{\s*([^{}\n]{1,60}?)\s*\}\}/g, (whole, place) => given[place] ?? whole));
+      add(body.replace(/\{\{\s*([^{}\n]{1,60}?)\s*\}\}/g, (whole, place) => given[place] ?? whole));
     };
     blanks.onkeydown = (event) => {
       if (event.key === "Escape") drop.click();
@@ -205,16 +207,17 @@
     if (!id) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    write("");
+    document.querySelector('#command-button[aria-expanded="true"]')?.click(); // the list that it opened
+    if (field().value.startsWith("/")) write(""); // else it was chosen by the button
     const answer = await fetch(here(`library/prompts/${id}/text`));
     if (answer.ok) ask(await answer.json());
   };
-  document.addEventListener("click", (event) => take(event, event.target.closest?.(".command-item")), true);
+  document.addEventListener("click", (event) => take(event, event.target.closest?.(COMMAND)), true);
   document.addEventListener(
     "keydown",
     (event) => {
-      if (!["Enter", "Tab"].includes(event.key) || event.target !== field()) return;
-      const items = [...document.querySelectorAll(".command-item")];
+      if (!["Enter", "Tab"].includes(event.key)) return;
+      const items = [...document.querySelectorAll(COMMAND)];
       take(event, items.find((one) => one.classList.contains("bg-accent")));
     },
     true,

@@ -215,6 +215,14 @@ def test_a_conversation_begins_with_an_assistant_and_a_prompt_is_filled_in_by_sl
     page.locator("#k-prompt").get_by_role("button", name="Вставить").click()
     said = "Переведи на украинский: Доброе утро"
     expect(page.locator("#chat-input")).to_have_value(said)
+    page.locator("#command-button").click()  # the other way to it, which leaves what was typed
+    page.locator("#command-popover").get_by_role("option").click()
+    expect(page.locator("#k-prompt [name=язык]")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#chat-input")).to_have_value(said)
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(page.locator("#command-button")).to_have_css("width", "24px")
+    page.set_viewport_size({"width": 1280, "height": 860})
     thread = answered(page, said)
     assert first_words(house) == {"role": "system", "content": "Ты сова."}
     page.reload()
