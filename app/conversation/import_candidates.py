@@ -8,7 +8,7 @@ from typing import Literal
 from app.conversation.histories import ExportedThread, Refusal
 from app.core.text import Text
 
-Arrival = Literal["new", "grown", "known", "deleted"]
+ImportState = Literal["new", "grown", "known", "deleted"]
 """What became of a conversation: it is a new thread, has new messages, was here, or is in the bin."""
 
 REFUSED = Text(
@@ -44,7 +44,7 @@ _REASONS: dict[Refusal, Text] = {
         en="it needs too much memory",
     ),
 }
-STATES: dict[Arrival, Text] = {
+STATES: dict[ImportState, Text] = {
     "new": Text(ru="новый", uk="новий", en="new"),
     "grown": Text(ru="дополнен", uk="доповнено", en="grown"),
     "known": Text(ru="уже есть", uk="вже є", en="known"),
@@ -71,7 +71,7 @@ TOTAL = Text(
 class ImportCandidate:
     """One conversation of an export, and what becomes of it here."""
 
-    state: Arrival
+    state: ImportState
     day: str
     title: str
     messages: int
@@ -81,7 +81,7 @@ class ImportCandidate:
     """Files that the export only names."""
 
     @classmethod
-    def of(cls, thread: ExportedThread, state: Arrival) -> "ImportCandidate":
+    def of(cls, thread: ExportedThread, state: ImportState) -> "ImportCandidate":
         said = thread.said
         return cls(
             state,

@@ -16,7 +16,7 @@ _REMEMBERED = 50
 
 
 @dataclass(eq=False)
-class Arrival:
+class QueuedDocument:
     """One file; it is no longer listed once it is a document."""
 
     name: str
@@ -28,31 +28,31 @@ class IndexingQueue:
 
     def __init__(self, library: Library) -> None:
         self.library = library
-        self._coming: dict[str, list[Arrival]] = {}
+        self._coming: dict[str, list[QueuedDocument]] = {}
         self._background = BackgroundTasks()
 
-    def of(self, base_id: str) -> tuple[Arrival, ...]:
+    def of(self, base_id: str) -> tuple[QueuedDocument, ...]:
         """What is being read for that base, and what could not be read since the process began."""
         return tuple(self._coming.get(base_id, ()))
 
     def take(self, base_id: str, user_id: str, path: Path, name: str, mime: str) -> None:
         """Reads the file, which is this object's from now on, into the base."""
-        arrival = Arrival(name)
+        queued = QueuedDocument(name)
         waiting = [one for one in self.of(base_id) if one.refused is None]
         refused = [one for one in self.of(base_id) if one.refused and one.name != name]
-        self._coming[base_id] = [*refused[-_REMEMBERED:], *waiting, arrival]
-        self._background.start(self._read(arrival, base_id, user_id, path, mime))
+        self._coming[base_id] = [*refused[-_REMEMBERED:], *waiting, queued]
+        self._background.start(self._read(queued, base_id, user_id, path, mime))
 
     async def _read(
-        self, arrival: Arrival, base_id: str, user_id: str, path: Path, mime: str
+        self, queued: QueuedDocument, base_id: str, user_id: str, path: Path, mime: str
     ) -> None:
         try:
-            await self.library.add(base_id, user_id, path, arrival.name, mime)
+            await self.library.add(base_id, user_id, path, queued.name, mime)
         except KonsiliumError as error:
             log.info("document for base %s: %s: %s", base_id, error.code, error.detail)
-            arrival.refused = error
+            queued.refused = error
         else:
-            self._coming[base_id].remove(arrival)
+            self._coming[base_id].remove(queued)
         finally:
             await asyncio.to_thread(path.unlink, missing_ok=True)
 

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from app.conversation.histories import HistoryRefused, ImportedThread
-from app.conversation.import_candidates import Arrival
+from app.conversation.import_candidates import ImportState
 from app.core.threads import title_of
 from app.core.turns import StepRecord, new_id, now
 from app.storage.branches import activate, write_steps
@@ -90,10 +90,10 @@ class HistoryImporter:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def keep(self, user_id: str, thread: ImportedThread, *, dry: bool = False) -> Arrival:
+    async def keep(self, user_id: str, thread: ImportedThread, *, dry: bool = False) -> ImportState:
         """Stores what of the thread is not here yet, and says what became of it; `dry`: what would."""
 
-        def look(connection: Connection) -> tuple[Arrival, Sequence[StepRecord]]:
+        def look(connection: Connection) -> tuple[ImportState, Sequence[StepRecord]]:
             ids = (
                 thread.id,
                 thread.source_id,
@@ -113,7 +113,7 @@ class HistoryImporter:
             missing = [step for step in thread.steps if step.id not in there]
             return ("grown" if missing else "known"), missing
 
-        def work(connection: Connection) -> Arrival:
+        def work(connection: Connection) -> ImportState:
             arrival, missing = look(connection)
             if arrival == "new":
                 inside = _project(connection, user_id, thread.project)

@@ -18,7 +18,7 @@ from app.attachments.limits import MEGABYTE
 from app.core.errors import AttachmentRefused, BadRequest, NotFound
 from app.core.knowledge import Document, KnowledgeBase
 from app.core.text import Language, Text
-from app.knowledge.indexing import Arrival, IndexingQueue
+from app.knowledge.indexing import IndexingQueue, QueuedDocument
 from app.storage.knowledge import MAX_NAME, Knowledge
 from app.view.chainlit.identity import asking_id, reading_language
 from app.view.files import AROUND_BYTES, Upload, file_headers
@@ -272,7 +272,7 @@ def _documents(
     base: KnowledgeBase,
     held: Sequence[Document],
     silent: Mapping[str, str],
-    coming: Sequence[Arrival],
+    coming: Sequence[QueuedDocument],
     own: bool,
     language: Language,
     root: str,
@@ -313,7 +313,7 @@ def _documents(
     return f"{refresh}{back}{add}<ul>{rows}</ul>{nothing}<div>{share} {remove}</div>"
 
 
-def _coming(one: Arrival, language: Language) -> str:
+def _coming(one: QueuedDocument, language: Language) -> str:
     if one.refused is None:
         about = READING[language]
     elif isinstance(one.refused, AttachmentRefused):
