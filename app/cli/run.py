@@ -19,9 +19,9 @@ from app.storage.files import own_folder
 PAGE_PARTS = ("public", ".chainlit/config.toml", ".chainlit/translations", "chainlit*.md")
 
 TAKEN = Text(
-    ru="Порт {port} занят другой программой. Выберите другой: --port {other}",
-    uk="Порт {port} зайнятий іншою програмою. Оберіть інший: --port {other}",
-    en="Port {port} is taken by another program. Choose another one: --port {other}",
+    ru="Порт {port} занят другой программой. Выберите другой: make run PORT={other}, или --port {other}",
+    uk="Порт {port} зайнятий іншою програмою. Оберіть інший: make run PORT={other}, або --port {other}",
+    en="Port {port} is taken by another program. Choose another one: make run PORT={other}, or --port {other}",
 )
 CANNOT = Text(
     ru="Адрес {host}, порт {port}: слушать здесь нельзя ({why})",

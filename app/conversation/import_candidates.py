@@ -51,9 +51,14 @@ STATES: dict[ImportState, Text] = {
     "deleted": Text(ru="в корзине", uk="у кошику", en="in the bin"),
 }
 ABOUT = Text(
-    ru="сообщений: {messages}, ветвей: {branches}, модели: {models}",
-    uk="повідомлень: {messages}, гілок: {branches}, моделі: {models}",
-    en="messages: {messages}, branches: {branches}, models: {models}",
+    ru="сообщений: {messages}, ветвей: {branches}",
+    uk="повідомлень: {messages}, гілок: {branches}",
+    en="messages: {messages}, branches: {branches}",
+)
+WITH_MODELS = Text(
+    ru=f"{ABOUT.ru}, модели: {{models}}",
+    uk=f"{ABOUT.uk}, моделі: {{models}}",
+    en=f"{ABOUT.en}, models: {{models}}",
 )
 MISSING = Text(
     ru="Файлов, которых в экспорте нет: {count}. Их имена останутся в сообщениях.",
@@ -95,8 +100,9 @@ class ImportCandidate:
 
     @property
     def about(self) -> Text:
-        models = ", ".join(self.models) or "—"
-        return ABOUT.format(messages=self.messages, branches=self.branches, models=models)
+        text = WITH_MODELS if self.models else ABOUT
+        models = ", ".join(self.models)
+        return text.format(messages=self.messages, branches=self.branches, models=models)
 
 
 def refused(reason: Refusal, place: str) -> Text:

@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +28,7 @@ from app.core.text import Language, Text
 from app.core.turns import new_id
 from app.view.chainlit.identity import identity, reading_language
 from app.view.files import AROUND_BYTES, Upload
-from app.view.own_pages import page_of
+from app.view.own_pages import page_of, when
 
 PATH = "/import"
 MAX_BYTES = 100 * MEGABYTE
@@ -248,7 +249,8 @@ def _list(found: Sequence[ImportCandidate], state: Text, language: Language) -> 
 
 def _row(one: ImportCandidate, language: Language) -> str:
     title = escape(one.title or UNNAMED[language])
-    about = escape(f"{one.day} · {one.about[language]}")
+    day = when(datetime.fromisoformat(f"{one.day}T12:00Z"), day=True)  # by no clock the day before
+    about = f"{day} · {escape(one.about[language])}"
     mark = STATES[one.state][language]
     named = f"<span><strong>{title}</strong><small>{about}</small></span>"
     return f'<li style="flex-wrap: nowrap">{named}<em>{mark}</em></li>'

@@ -47,7 +47,7 @@ nav a { color: #1b6158 }
 .swagger-ui .btn.authorize svg { fill: currentColor }
 @media (width < 640px) {
 .swagger-ui .opblock .opblock-summary { align-items: center }
-.swagger-ui .opblock-summary-path-description-wrapper { flex-direction: column; align-items: flex-start; gap: 0 }
+.swagger-ui .opblock .opblock-summary-path a { display: block; padding: 5px 0 }
 .swagger-ui .opblock .opblock-summary-path { max-width: 100% }
 .swagger-ui .opblock .opblock-summary-description { overflow-wrap: normal; word-break: normal; padding: 0 10px; text-align: left }
 }
