@@ -54,9 +54,9 @@
       en: "The file is larger than $1 MB. Attach a part of it, or compress the image.",
     }],
     [/^File type must be .*$/, {
-      ru: "Такие файлы не читаются. Подойдут текст, код, Markdown, CSV, JSON, PDF, DOCX и изображения.",
-      uk: "Такі файли не читаються. Підійдуть текст, код, Markdown, CSV, JSON, PDF, DOCX і зображення.",
-      en: "Such files cannot be read. Text, code, Markdown, CSV, JSON, PDF, DOCX and images can.",
+      ru: "Такие файлы не читаются. Подойдут текст, код, Markdown, CSV, JSON, PDF, DOCX, PPTX, XLSX, EPUB и изображения.",
+      uk: "Такі файли не читаються. Підійдуть текст, код, Markdown, CSV, JSON, PDF, DOCX, PPTX, XLSX, EPUB і зображення.",
+      en: "Such files cannot be read. Text, code, Markdown, CSV, JSON, PDF, DOCX, PPTX, XLSX, EPUB and images can.",
     }],
     [/^Too many files$/, {
       ru: "Слишком много файлов за один раз.",

@@ -302,4 +302,22 @@
     if (!card || card.querySelector(":scope > .k-table-tools")) return;
     card.append(make("div", { class: "k-table-tools" }, copyButton(() => rowsOf(drawn.isConnected ? drawn : card.querySelector("table")))));
   });
+
+  /* -- lists and notes ---------------------------------------------------------------------------------- */
+
+  /* A list that begins with a year has room for it; lists and tables run the way their own letters do. */
+  K.whenDrawn(".message-content ol[start]", (list) => {
+    list.style.paddingInlineStart = `calc(0.5rem + ${list.getAttribute("start").length - 1}ch)`;
+  });
+  K.whenDrawn(".message-content .prose :is(ul, ol, table)", (block) => block.setAttribute("dir", "auto"));
+
+  /* A footnote, and what else an answer calls a place of its own, is in that answer and not in another tab. */
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.('.message-content .prose a[href^="#"]');
+    if (!link) return;
+    event.preventDefault();
+    const id = decodeURIComponent(link.hash.slice(1));
+    const places = link.closest(".message-content")?.querySelectorAll("li, a") ?? [];
+    [...places].find((place) => place.id === id)?.scrollIntoView({ block: "center" });
+  }, true);
 })();

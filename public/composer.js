@@ -134,6 +134,13 @@
     event.stopImmediatePropagation();
   }, true);
 
+  /* Word and spreadsheets copy a picture of the words along with them: it is the words that are pasted. */
+  document.addEventListener("paste", (event) => {
+    const { target, clipboardData: copied } = event;
+    if (target.id !== "chat-input" || !copied?.files.length) return;
+    if (copied.types.includes("text/html") && copied.getData("text/plain").trim()) event.stopImmediatePropagation();
+  }, true);
+
   /* A button to copy beside the others of a question. */
   K.whenDrawn(".favorite-message", (star) => {
     const had = star.parentElement.querySelector(":scope > .k-own");

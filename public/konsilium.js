@@ -20,6 +20,12 @@
     for (const [variable, value] of Object.entries(window.theme?.[name] ?? {})) page.style.setProperty(variable, value);
   });
 
+  /* Enter that takes a word from an input method (Japanese, Chinese, Korean) is no Enter of ours or Chainlit's:
+     it would send half a sentence. Safari ends the composition first, and only the key's code tells. */
+  window.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.isComposing || event.keyCode === 229)) event.stopImmediatePropagation();
+  }, true);
+
   /* What the page does by itself and the server should know goes through the chat's own socket. */
   const tell = (message) => window.postMessage({ konsilium: message }, window.location.origin);
 

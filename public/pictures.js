@@ -5,15 +5,15 @@
 
   const TEXTS = {
     ru: {
-      picture: { open: "Открыть картинку с", hint: "Картинка лежит на другом сервере и сама не загружается" },
+      picture: { open: "Открыть картинку с", hint: "Картинка лежит на другом сервере и сама не загружается", missing: "Модель назвала картинку, но самой картинки нет" },
       video: { open: "Открыть видео с", hint: "Видео лежит на другом сервере и само не загружается" },
     },
     uk: {
-      picture: { open: "Відкрити зображення з", hint: "Зображення лежить на іншому сервері й саме не завантажується" },
+      picture: { open: "Відкрити зображення з", hint: "Зображення лежить на іншому сервері й саме не завантажується", missing: "Модель назвала зображення, але самого зображення немає" },
       video: { open: "Відкрити відео з", hint: "Відео лежить на іншому сервері й саме не завантажується" },
     },
     en: {
-      picture: { open: "Open the picture from", hint: "The picture is on another server and is not loaded by itself" },
+      picture: { open: "Open the picture from", hint: "The picture is on another server and is not loaded by itself", missing: "The model names a picture, but there is none" },
       video: { open: "Open the video from", hint: "The video is on another server and is not loaded by itself" },
     },
   };
@@ -91,6 +91,20 @@
     put(image, new URL(video.dataset.away), "video");
     video.before(image);
   });
+  /* An answer names pictures that are nowhere ("chart.png", "sandbox:/…"): their words stand in place of a
+     broken box. */
+  const found = ({ type, target }) => {
+    const box = target.matches?.(".message-content .prose img") && target.closest("[data-radix-aspect-ratio-wrapper]")?.parentElement;
+    if (!box) return;
+    if (type === "load") {
+      delete box.dataset.kMissing;
+    } else {
+      box.dataset.kMissing = target.alt;
+      box.title = text().picture.missing;
+    }
+  };
+  document.addEventListener("error", found, true);
+  document.addEventListener("load", found, true);
   for (const image of document.images) {
     const url = stranger(image.getAttribute("src") ?? "");
     if (url) put(image, url);

@@ -11,8 +11,9 @@ import asyncio
 import importlib
 import inspect
 import logging
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
 
 from app.cli.terminal import Terminal, in_words, language_of_environment
@@ -57,8 +58,18 @@ def parser(group: str | None = None) -> argparse.ArgumentParser:
     return root
 
 
+def give_home(environment: MutableMapping[str, str], home: Callable[[], Path] = Path.home) -> None:
+    """Makes the folder of the data the home of a user that the machine does not know (a container's `runAsUser`):
+    libraries look for one as they are imported."""
+    try:
+        home()
+    except RuntimeError:
+        environment["HOME"] = os.path.abspath(environment.get("DATA_DIR") or "data")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
+    give_home(os.environ)
     words = sys.argv[1:] if argv is None else argv
     args = parser(words[0] if words else None).parse_args(words)
     logging.basicConfig(level=logging.CRITICAL)  # commands say themselves what is wrong

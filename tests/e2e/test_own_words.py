@@ -5,7 +5,17 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import ENDLESS, STORY, ServerLog, ask, metrics, pick, picture
+from tests.e2e.conftest import (
+    ENDLESS,
+    STORY,
+    ServerLog,
+    ask,
+    asked,
+    metrics,
+    pick,
+    picture,
+    provokes,
+)
 
 QUESTIONS = '[data-step-type="user_message"]'
 
@@ -72,6 +82,61 @@ def test_what_was_typed_stays_when_the_composer_is_drawn_anew(page: Page):
     page.locator("#new-chat-button").first.click()
     expect(page.locator(QUESTIONS)).to_have_count(0)
     expect(field).to_have_value("")
+
+
+ENTER_OF_SAFARI = """field => field.dispatchEvent(new KeyboardEvent("keydown",
+    { key: "Enter", code: "Enter", keyCode: 229, bubbles: true, cancelable: true }))"""
+"""The one that takes a word from an input method: there the composition has ended by then."""
+PASTED = """(field, words) => {
+    const copied = new DataTransfer();
+    copied.setData("text/plain", words);
+    if (words) copied.setData("text/html", `<b>${words}</b>`);
+    copied.items.add(new File([new Uint8Array(9)], "image.png", { type: "image/png" }));
+    field.dispatchEvent(new ClipboardEvent("paste", { clipboardData: copied, bubbles: true, cancelable: true }));
+}"""
+ODD = """return x*2*3  # __init__
+  <T> and _so_ on
+
+2024. A year
+
+![chart](chart.png)
+
+- مرحبا
+
+Noted[^1].
+
+[^1]: The note."""
+
+
+def test_a_question_is_shown_and_copied_as_it_was_typed_and_is_not_sent_too_early(page: Page):
+    provokes(page, "status of 404")  # a picture that an answer names
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    pick(page, "model", "echo")
+    field = page.locator("#chat-input")
+    field.fill("こんにちは")
+    field.evaluate(ENTER_OF_SAFARI)
+    field.evaluate(PASTED, "words of a document")
+    field.evaluate(PASTED, "")
+    expect(page.locator("#attachments > *")).to_have_count(
+        1
+    )  # of the picture that came without words
+    page.locator("#attachments button").click()
+    expect(page.locator(QUESTIONS)).to_have_count(0)
+    expect(field).to_have_value("こんにちは")
+    asked(page, ODD)
+    question, answer = page.locator(QUESTIONS), page.locator(".ai-message .prose").last
+    assert question.locator(".message-content").inner_text() == ODD
+    question.hover()
+    page.get_by_role("button", name="Скопировать вопрос").click()
+    expect(page.get_by_role("button", name="Скопировано")).to_have_count(1)
+    assert page.evaluate("() => navigator.clipboard.readText()") == ODD
+    year = answer.locator("ol[start='2024']")
+    assert year.evaluate("list => parseFloat(getComputedStyle(list).paddingInlineStart)") > 30
+    expect(answer.locator("[data-k-missing='chart'] img")).to_be_hidden()
+    assert answer.locator("ul").evaluate("list => getComputedStyle(list).direction") == "rtl"
+    answer.locator("sup a").click()
+    assert len(page.context.pages) == 1
+    picture(page, "odd-words")
 
 
 def test_a_question_is_copied_and_edited_by_the_keyboard_alone(page: Page):

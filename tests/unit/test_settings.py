@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.bootstrap import secrets_of
+from app.cli import give_home
 from app.core.errors import KeyUnusable, SettingsInvalid
 from app.core.providers import checked_key, provider_of
 from app.providers.configured import ollama_hosts, openai_servers
@@ -118,3 +119,15 @@ def test_keys_in_a_list_of_servers_are_kept_out_of_the_log(monkeypatch):
     listed = "lab=http://x/v1|sk-first, mini=http://y/v1|sk-second|MiniMax-M2 lab/other:7b"
     monkeypatch.setenv("OPENAI_SERVERS", listed)
     assert {"sk-first", "sk-second"} <= set(secrets_of(load_settings()))
+
+
+def test_a_user_that_the_machine_does_not_know_has_a_home():
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    environment = {"DATA_DIR": "/srv/konsilium"}
+    give_home(environment, nobody)
+    assert environment == {"DATA_DIR": "/srv/konsilium", "HOME": "/srv/konsilium"}
+    known = {"HOME": "/home/anna"}
+    give_home(known, lambda: Path("/home/anna"))
+    assert known == {"HOME": "/home/anna"}
