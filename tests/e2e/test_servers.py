@@ -55,7 +55,7 @@ def test_the_panel_shows_each_server_and_its_models(chromium: Browser, kept: Pro
     for page in visitor(chromium, kept.url):
         panel = open_panel(page)
         ollama = ollama_of(panel)
-        expect(ollama).to_contain_text(re.compile(r"версия 0\.\S+ • отклик .+ • \d модел"))
+        expect(ollama).to_contain_text(re.compile(r"версия 0\.\S+ • отклик\s.+ • \d\sмодел"))
         expect(ollama).to_contain_text(re.compile(r"gemma2:2b.*ГБ.*окно", re.DOTALL))
         expect(panel.get_by_test_id("server").filter(has_text="lab")).to_contain_text(
             "никто не отвечает"
