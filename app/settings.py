@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dotenv import dotenv_values
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError, create_model, field_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.errors import SettingsInvalid
@@ -41,9 +48,14 @@ class CommonSettings(BaseSettings):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _bare(cls, value: Any) -> Any:
-        """Blanks and line ends around a value do not count: a key read from a file ends in one."""
-        return value.strip() if isinstance(value, str) else value
+    def _bare(cls, value: Any, info: ValidationInfo) -> Any:
+        """Blanks and line ends around a value do not count: a key read from a file ends in one. Nor do quotes:
+        `docker run --env-file` hands them over as they stand in the file; but a password may begin with one."""
+        if not isinstance(value, str):
+            return value
+        value = value.strip()
+        quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+        return value[1:-1].strip() if quoted and info.field_name != "admin_password" else value
 
     # Model servers
     ollama_host: str = "http://localhost:11434"

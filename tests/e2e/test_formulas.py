@@ -122,12 +122,20 @@ def test_formulas_are_drawn_and_prices_paths_and_code_are_not(chromium: Browser,
         assert not [text for text in warnings if "katex" in text.lower()]
 
 
-def test_marks_that_nobody_closes_keep_no_page_busy(page: Page):
-    """Each of them was looked for to the end of the answer: with so many, for a minute and more."""
+def test_marks_that_nobody_closes_keep_no_page_busy_and_a_thousand_quotes_break_none(
+    app: Process, page: Page
+):
+    """Each of them was looked for to the end of the answer: with so many, for a minute and more; quotes within
+    each other were drawn until the page had no room for another, and then there was no page."""
     pick(page, "model", UNCLOSED)
     ask(page, "Начни формулы")
     expect(metrics(page)).to_have_count(1, timeout=60_000)
     expect(words(page, 0)).to_contain_text("\\(a_1 \\(a_1")
+    deep = answers(app, ">" * 4000 + " конец", "- " * 4000 + "конец")
+    page.goto(f"{app.url}/thread/{deep}")
+    draw_all(page, 2)
+    for number in range(2):
+        expect(words(page, number)).to_contain_text("конец")
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -53,8 +53,16 @@ def test_a_value_in_another_encoding_is_refused_by_its_line(tmp_path: Path, monk
         load_settings()
 
 
-def test_blanks_and_line_ends_around_a_value_do_not_count(tmp_path: Path, monkeypatch):
+def test_blanks_line_ends_and_quotes_around_a_value_do_not_count(tmp_path: Path, monkeypatch):
+    """Docker hands over the quotes of an env file as they stand there."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORT", '"8123" ')
+    monkeypatch.setenv("APP_LANGUAGE", "'uk'")
+    monkeypatch.setenv("ADMIN_PASSWORD", '"a password in quotes"')
+    quoted = load_settings()
+    assert (quoted.port, quoted.app_language) == (8123, "uk")
+    assert quoted.admin_password is not None
+    assert quoted.admin_password.get_secret_value() == '"a password in quotes"'
     monkeypatch.setenv("YANDEX_API_KEY", " AQVN1\r\n")
     monkeypatch.setenv("YANDEX_FOLDER_ID", "b1g\n")
     yandex = provider_of("yandex")

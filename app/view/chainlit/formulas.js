@@ -415,14 +415,20 @@ const konsiliumFormulas = (() => {
     },
   };
 
+  /* Quotes and lists in each other: a model that repeats `>` or `- ` nests a thousand deep, and the page that
+     draws that falls. Beyond MAX_DEPTH the marks of a line stand as they are written. */
+  const MAX_DEPTH = 200;
+  const TOO_DEEP = new RegExp(`^((?:[ \\t]*(?:>|[-+*](?=[ \\t])|\\d{1,9}[.)](?=[ \\t]))){${MAX_DEPTH}}[ \\t]*)(?=[-+*>\\d].*[^-+*\\s])`, "gm");
+  const shallow = (text) => text.replace(TOO_DEEP, "$1\\");
+
   return function formulas() {
     const data = this.data();
     const state = {};
     const parse = this.parser;
     this.parser = (document, file) => {
-      const source = String(document);
+      const source = shallow(String(document));
       Object.assign(state, { source, next: finder(source), reach: { start: 0, end: -1, whole: false } });
-      return parse(document, file);
+      return parse(source, file);
     };
     (data.micromarkExtensions ??= []).push(syntax(state));
     (data.fromMarkdownExtensions ??= []).push(tree);
