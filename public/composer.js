@@ -116,9 +116,16 @@
     byKey = detail === 0;
   }, true);
 
+  /* The keyboard of a phone has no Shift+Enter: Enter is a new line there, and the button sends. */
+  const touched = window.matchMedia("(hover: none) and (pointer: coarse)");
+
   document.addEventListener("keydown", (event) => {
     const { target, key } = event;
     if (event.isComposing || event.shiftKey) return;
+    if (key === "Enter" && touched.matches && !event.ctrlKey && !event.metaKey && ["chat-input", "edit-chat-input"].includes(target.id)) {
+      event.stopImmediatePropagation();
+      return;
+    }
     if (target.id === "chat-input" && key === "Enter" && document.querySelector("#chat-submit:enabled")) sent();
     if (target.id === "chat-input" && key === "Enter" && running() && target.value.trim()) {
       const words = [queued?.words, target.value.trim()].filter(Boolean).join("\n\n");

@@ -3,7 +3,7 @@ installed on a phone."""
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import (
     ENDLESS,
@@ -16,6 +16,7 @@ from tests.e2e.conftest import (
     picture,
     provokes,
 )
+from tests.processes import Process
 
 QUESTIONS = '[data-step-type="user_message"]'
 
@@ -103,6 +104,10 @@ ODD = """return x*2*3  # __init__
 
 - مرحبا
 
+| cell |
+|---|
+| one<br>two |
+
 Noted[^1].
 
 [^1]: The note."""
@@ -134,9 +139,15 @@ def test_a_question_is_shown_and_copied_as_it_was_typed_and_is_not_sent_too_earl
     assert year.evaluate("list => parseFloat(getComputedStyle(list).paddingInlineStart)") > 30
     expect(answer.locator("[data-k-missing='chart'] img")).to_be_hidden()
     assert answer.locator("ul").evaluate("list => getComputedStyle(list).direction") == "rtl"
+    assert answer.locator("td").inner_text() == "one\ntwo"
     answer.locator("sup a").click()
     assert len(page.context.pages) == 1
     picture(page, "odd-words")
+    page.emulate_media(media="print")
+    expect(page.locator("#message-composer, #header, #thread-history")).to_have_count(3)
+    for gone in ("#message-composer", "#header", "#thread-history"):
+        expect(page.locator(gone)).to_be_hidden()
+    assert page.evaluate("() => document.documentElement.scrollHeight") > 900  # more than the view
 
 
 def test_a_question_is_copied_and_edited_by_the_keyboard_alone(page: Page):
@@ -215,6 +226,22 @@ def test_an_answer_is_read_aloud_without_its_code_and_stopped(page: Page):
     page.get_by_role("button", name="Остановить чтение").click()
     expect(page.get_by_role("button", name="Прочитать вслух")).to_have_count(1)
     assert page.evaluate("SAID.at(-1)") == "silence"
+
+
+def test_enter_is_a_new_line_on_the_keyboard_of_a_phone(chromium: Browser, app: Process):
+    context = chromium.new_context(
+        locale="ru-RU", has_touch=True, is_mobile=True, viewport={"width": 390, "height": 844}
+    )
+    page = context.new_page()
+    page.goto(app.url)
+    field = page.locator("#chat-input")
+    field.fill("Первая строка")
+    field.press("Enter")
+    page.keyboard.type("вторая")
+    expect(field).to_have_value("Первая строка\nвторая")
+    page.locator("#chat-submit").click()
+    expect(page.locator(QUESTIONS)).to_contain_text("Первая строка\nвторая")
+    context.close()
 
 
 def test_a_phone_may_install_the_app(page: Page):

@@ -421,6 +421,15 @@ const konsiliumFormulas = (() => {
   const TOO_DEEP = new RegExp(`^((?:[ \\t]*(?:>|[-+*](?=[ \\t])|\\d{1,9}[.)](?=[ \\t]))){${MAX_DEPTH}}[ \\t]*)(?=[-+*>\\d].*[^-+*\\s])`, "gm");
   const shallow = (text) => text.replace(TOO_DEEP, "$1\\");
 
+  /* `<br>`, the one way to another line in a cell: of all HTML it alone is drawn and not shown as it is written. */
+  const breaks = (root) => {
+    const nodes = [root];
+    for (const node of nodes) {
+      if (node.type === "html" && /^<br\s*\/?>$/i.test(node.value)) Object.assign(node, { type: "line", data: { hName: "br" }, value: undefined });
+      if (node.children) nodes.push(...node.children);
+    }
+  };
+
   return function formulas() {
     const data = this.data();
     const state = {};
@@ -432,5 +441,6 @@ const konsiliumFormulas = (() => {
     };
     (data.micromarkExtensions ??= []).push(syntax(state));
     (data.fromMarkdownExtensions ??= []).push(tree);
+    return breaks;
   };
 })();
