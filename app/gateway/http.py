@@ -28,6 +28,8 @@ PIECE_BYTES = 256 * 1024
 WATCHED_AFTER_SECONDS = 0.05
 """An answer that has come by then costs no task that looks whether its client is still there."""
 MAX_BODY_BYTES = 32 * 1024 * 1024
+MAX_MEMBERS = 100
+"""Of a packed body: parts of gzip that follow one another. To go on to the next costs a copy of the rest."""
 CORS: tuple[Header, ...] = (
     (b"access-control-allow-origin", b"*"),
     (
@@ -273,8 +275,8 @@ def _of_one_size(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def _unpacked(body: bytes, limit: int) -> bytes:
     """A body of gzip, which may be several put together (RFC 1952, 2.2)."""
-    whole = b""
-    while body:
+    whole = bytearray()
+    for _ in range(MAX_MEMBERS):
         unpacking = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
         try:
             whole += unpacking.decompress(body, limit + 1 - len(whole))
@@ -285,7 +287,9 @@ def _unpacked(body: bytes, limit: int) -> bytes:
         if not unpacking.eof:
             raise InvalidField("The body is not valid gzip.")
         body = unpacking.unused_data
-    return whole
+        if not body:
+            return bytes(whole)
+    raise InvalidField(f"The body has more than {MAX_MEMBERS} parts of gzip.")
 
 
 def meant(path: str) -> str:

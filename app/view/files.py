@@ -185,6 +185,9 @@ _SHOWN = frozenset(
 HTML are not among them; they, and all that is unknown, are downloads."""
 
 
+_PLAYED = re.compile(r"(?:audio|video)/[\w.+-]{1,100}", re.ASCII)
+
+
 def files_router(elements: Elements) -> APIRouter:
     """`GET` and `HEAD /files/{thread}/{element}`; 404 for who may not read it."""
     router = APIRouter(prefix=FILES_ROUTE, tags=["files"])
@@ -213,7 +216,7 @@ def file_headers(name: str, said: str | None) -> dict[str, str]:
     """How a browser may take a file that somebody uploaded: what could run on our origin is a download."""
     mime = (said or "").partition(";")[0].strip().lower()
     policy = "default-src 'none'; sandbox"
-    if mime in _SHOWN or mime.startswith(("audio/", "video/")):
+    if mime in _SHOWN or _PLAYED.fullmatch(mime):
         kind, disposition = mime, "inline"
     elif mime == "application/pdf":
         # A browser's own viewer does not open inside a sandbox.

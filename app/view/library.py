@@ -136,9 +136,7 @@ def library_router(shelves: LibraryServices, root: str = "") -> APIRouter:
     async def one(kind: Kind, id: _Key, q: _Words = "") -> Response:
         if (reader := asking_id()) is None:
             return RedirectResponse(f"{root}/login", 303)
-        preset = await _found(presets, id, reader)
-        if preset.kind != kind or preset.user_id != reader:
-            raise missing()
+        preset = await _own(presets, kind, id, reader)
         return await _Page(shelves, reader, kind, root).edited(preset, looked_for=q)
 
     @router.get("/prompts/{id}/text")
@@ -159,6 +157,8 @@ def library_router(shelves: LibraryServices, root: str = "") -> APIRouter:
             raise HTTPException(400, "Bad request")
         said = {one.id: _said(one, given.get(one.id, [])) for one in FIELDS[kind]}
         name, id = "".join(given.get("name", [])[:1]), "".join(given.get("id", [])[:1])
+        if id:
+            await _own(presets, kind, id, user)
         try:
             kept = await presets.put(kind, user, name, said, id or None)
         except BadRequest:
@@ -220,6 +220,13 @@ async def _found(presets: Presets, id: str, reader: str) -> Preset:
         return await presets.find(id, reader)
     except NotFound:
         raise missing() from None
+
+
+async def _own(presets: Presets, kind: Kind, id: str, user: str) -> Preset:
+    preset = await _found(presets, id, user)
+    if preset.kind != kind or preset.user_id != user:
+        raise missing()
+    return preset
 
 
 def _said(one: PresetField, given: Sequence[str]) -> str | list[str]:

@@ -33,8 +33,9 @@ _HEADERS = {
 }
 _CARRYING = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")))  # fmt: skip
 """IPv6 networks whose addresses lead to others, of IPv4."""
-_OF_CLOUDS = frozenset(map(ipaddress.ip_address, ("168.63.129.16",)))
-"""Public by their form, but machines of Azure ask it for what is theirs."""
+_NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24", "fec0::/10", "3fff::/20")))  # fmt: skip
+"""Public by their form, or to some versions of Python: where machines of Azure and of Oracle's cloud ask for what
+is theirs, relays (RFC 7526), IPv6 of a site (RFC 3879) and of documents (RFC 9637)."""
 _PORTS = frozenset((80, 443))
 _PORTS_FROM = 1024
 """Sites have these ports; below are mail, files and the like, which a request must not be made for."""
@@ -91,8 +92,7 @@ class Allowed:
 def _is_public(address: Address) -> bool:
     if not address.is_global or address.is_multicast or address.is_reserved:
         return False
-    carried = any(address.version == 6 and address in network for network in _CARRYING)
-    return not carried and address not in _OF_CLOUDS
+    return not any(address in network for network in (*_CARRYING, *_NOT_PUBLIC))
 
 
 class _Resolver(AbstractResolver):

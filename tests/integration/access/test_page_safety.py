@@ -88,7 +88,13 @@ async def test_doors_without_a_use_are_closed(house_root, admin):
 
 
 @pytest.mark.parametrize(
-    ("name", "mime"), [("a.html", "text/html"), ("a.svg", "image/svg+xml"), ("a.xml", "text/xml")]
+    ("name", "mime"),
+    [
+        ("a.html", "text/html"),
+        ("a.svg", "image/svg+xml"),
+        ("a.xml", "text/xml"),
+        ("a.txt", "audio/\x01"),
+    ],
 )
 async def test_an_upload_that_could_run_is_a_download(admin, name, mime):
     sent = {"file": (name if name != "a.svg" else "a.txt", b"<script>alert(1)</script>", mime)}
@@ -98,6 +104,14 @@ async def test_an_upload_that_could_run_is_a_download(admin, name, mime):
     assert got.headers["content-disposition"].startswith("attachment")
     assert got.headers["x-content-type-options"] == "nosniff"
     assert "sandbox" in got.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("kind", ["projects", "assistants", "prompts"])
+async def test_a_form_that_names_no_preset_of_ones_own_makes_no_page_of_what_it_says(admin, kind):
+    said = {"kind": kind, "id": '"><h1 id=theirs>', "name": ""}
+    answer = await admin.http.post("/library/save", data=said)
+    assert answer.status_code == 404
+    assert "theirs" not in answer.text
 
 
 async def test_an_empty_file_comes_and_the_page_is_told_why_it_cannot_be_read(admin):

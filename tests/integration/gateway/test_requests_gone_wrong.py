@@ -4,6 +4,7 @@ import asyncio
 import base64
 import gzip
 import json
+import time
 from typing import Any
 
 import httpx
@@ -134,6 +135,9 @@ async def test_a_body_may_come_as_gzip_and_never_larger_than_the_limit(house):
     assert await packed(b"no gzip") == 400
     assert await packed(gzip.compress(b" " * 40_000_000)) == 413
     assert await packed(whole, "br") == 415
+    begun = time.process_time()
+    assert await packed(gzip.compress(b"") * 200_000 + whole) == 400, "without end in a row"
+    assert time.process_time() - begun < 2.0
 
 
 @pytest.mark.parametrize(
