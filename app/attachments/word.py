@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from app.attachments.numbering import Numbering
+
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _GONE = (f"{_W}del", f"{_W}moveFrom", f"{_W}sdtPr", f"{_W}sdtEndPr", _FALLBACK)
@@ -25,22 +27,24 @@ def paragraphs_of(path: Path) -> Iterator[tuple[str, int]]:
 
     document = Document(str(path))
     notes = list(_marked(document.element.body))
-    yield from _margins(document, "header")
-    yield from _content(document, document.element.body)
-    yield from _margins(document, "footer")
+    numbering = Numbering(next(_related(document.part, "numbering"), None))
+    yield from _margins(document, "header", numbering)
+    yield from _content(document, document.element.body, numbering)
+    yield from _margins(document, "footer", numbering)
     yield from _noted(document.part, notes)
 
 
-def _content(holder: Any, root: Any) -> Iterator[tuple[str, int]]:
+def _content(holder: Any, root: Any, numbering: Numbering) -> Iterator[tuple[str, int]]:
     from docx.table import Table
 
     _unwrap(root)
     for block in holder.iter_inner_content():
         if isinstance(block, Table):
+            cells: dict[Any, str] = {}  # one that spans columns or rows is there for each of them
             for row in block.rows:
-                yield " | ".join(_cell(cell) for cell in row.cells), 0
+                yield " | ".join(_cell(cell, numbering, cells) for cell in row.cells), 0
         else:
-            yield block.text, _heading_level(block)
+            yield f"{numbering.before(block)} {block.text}".strip(" "), _heading_level(block)
 
 
 def _unwrap(root: Any) -> None:
@@ -56,17 +60,21 @@ def _unwrap(root: Any) -> None:
             next(box.iterancestors(f"{_W}p")).addnext(child)
 
 
-def _cell(cell: Any) -> str:
+def _cell(cell: Any, numbering: Numbering, known: dict[Any, str]) -> str:
     """All that a cell says on one line, with the tables within it."""
     from docx.table import Table
 
+    place = cell.paragraphs[0].paragraph_format.element
+    if place in known:
+        return known[place]
     parts: list[str] = []
     for block in cell.iter_inner_content():
         if isinstance(block, Table):
-            parts += [_cell(inner) for row in block.rows for inner in row.cells]
+            parts += [_cell(inner, numbering, known) for row in block.rows for inner in row.cells]
         else:
-            parts.append(" ".join(block.text.split()))
-    return " ".join(filter(None, parts))
+            parts += [numbering.before(block), " ".join(block.text.split())]
+    known[place] = " ".join(filter(None, parts))
+    return known[place]
 
 
 def _heading_level(paragraph: Any) -> int:
@@ -76,7 +84,7 @@ def _heading_level(paragraph: Any) -> int:
     return int(level) if level != style and level.isdecimal() and len(level) < 3 else 0
 
 
-def _margins(document: Any, which: str) -> Iterator[tuple[str, int]]:
+def _margins(document: Any, which: str, numbering: Numbering) -> Iterator[tuple[str, int]]:
     """The lines with letters in all headers or footers, each once: a number alone is that of a page."""
     seen = set()
     for section in document.sections:
@@ -84,7 +92,7 @@ def _margins(document: Any, which: str) -> Iterator[tuple[str, int]]:
             margin = getattr(section, kind)
             if margin.is_linked_to_previous:  # or there is none
                 continue
-            for text, _ in _content(margin, margin.part.element):
+            for text, _ in _content(margin, margin.part.element, numbering):
                 if text not in seen and any(map(str.isalpha, text)):
                     seen.add(text)
                     yield text, 0
@@ -100,13 +108,9 @@ def _marked(body: Any) -> Iterator[tuple[str, str]]:
 
 
 def _noted(part: Any, notes: list[tuple[str, str]]) -> Iterator[tuple[str, int]]:
-    from docx.oxml.parser import parse_xml
-
     words: dict[tuple[str, str], str] = {}
-    for relation in part.rels.values():
-        kind = relation.reltype.rpartition("/")[2]
-        if kind in _NOTES.values() and not relation.is_external:
-            root = parse_xml(relation.target_part.blob)
+    for kind in dict.fromkeys(kind for kind, _ in notes):
+        for root in _related(part, kind):
             _unwrap(root)
             for note in root:
                 paragraphs = (" ".join(one.text.split()) for one in note.iter(f"{_W}p"))
@@ -114,3 +118,12 @@ def _noted(part: Any, notes: list[tuple[str, str]]) -> Iterator[tuple[str, int]]
     for number, note in enumerate(notes, 1):
         if words.get(note):
             yield f"[^{number}]: {words[note]}", 0
+
+
+def _related(part: Any, kind: str) -> Iterator[Any]:
+    """The root of each part of that kind which the document names."""
+    from docx.oxml.parser import parse_xml
+
+    for relation in part.rels.values():
+        if relation.reltype.rpartition("/")[2] == kind and not relation.is_external:
+            yield parse_xml(relation.target_part.blob)

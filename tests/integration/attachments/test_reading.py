@@ -11,6 +11,8 @@ import zlib
 import psutil
 import pytest
 from docx import Document
+from docx.oxml import parse_xml
+from docx.oxml.ns import nsdecls
 from openpyxl import Workbook
 from PIL import Image
 from pptx import Presentation
@@ -152,6 +154,66 @@ async def test_a_docx_is_read_with_what_stands_in_words_wrappers(read):
         "Pay Ann 500 today[^1]",
         "In a box",
         "[^1]: In dollars",
+    ]
+
+
+async def test_paragraphs_of_a_docx_have_the_numbers_that_word_counts(read):
+    """Clauses of a contract are asked about by numbers that no text of the file holds."""
+    document = Document()
+    levels = "".join(
+        f'<w:lvl w:ilvl="{at}"><w:start w:val="1"/><w:numFmt w:val="{form}"/><w:lvlText w:val="{text}"/></w:lvl>'
+        for at, (form, text) in enumerate(
+            [("decimal", "%1."), ("decimal", "%1.%2."), ("lowerLetter", "%3)")]
+        )
+    )
+    kind = f'<w:abstractNum {nsdecls("w")} w:abstractNumId="90">{levels}</w:abstractNum>'
+    again = '<w:lvlOverride w:ilvl="0"><w:startOverride w:val="1"/></w:lvlOverride>'
+    numbering = document.part.numbering_part.element
+    numbering.insert(0, parse_xml(kind))
+    for name, changes in ((90, ""), (91, again)):
+        instance = (
+            f'<w:num {nsdecls("w")} w:numId="{name}"><w:abstractNumId w:val="90"/>{changes}</w:num>'
+        )
+        numbering.append(parse_xml(instance))
+
+    def add(text, name, depth):
+        numbered = (
+            document.add_paragraph(text)
+            .paragraph_format.element.get_or_add_pPr()
+            .get_or_add_numPr()
+        )
+        numbered.get_or_add_numId().val, numbered.get_or_add_ilvl().val = name, depth
+
+    for text, depth in (
+        ("Subject", 0),
+        ("Price", 0),
+        ("Sum", 1),
+        ("cash", 2),
+        ("card", 2),
+        ("Term", 1),
+        ("End", 0),
+    ):
+        add(text, 90, depth)
+    add("Annex", 91, 0)
+    document.add_paragraph("Point", style="List Bullet")
+    table = document.add_table(2, 2)
+    for row in range(2):
+        table.cell(row, 0).paragraphs[0].style = document.styles["List Number"]
+        table.cell(row, 1).text = "ware"
+    buffer = io.BytesIO()
+    document.save(buffer)
+    assert (await read("a.docx", buffer.getvalue(), mime=DOCX)).text.split("\n") == [
+        "1. Subject",
+        "2. Price",
+        "2.1. Sum",
+        "a) cash",
+        "b) card",
+        "2.2. Term",
+        "3. End",
+        "1. Annex",
+        "- Point",
+        "1. | ware",
+        "2. | ware",
     ]
 
 
