@@ -7,12 +7,13 @@ given, in a fence, in the tags of its family, or bare. Whatever says a word besi
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
 from app.core.events import ToolCallDelta
 from app.core.messages import ToolCall
+from app.core.tools import Tool
 from app.core.turns import new_id
 
 MAX_CHARACTERS = 64_000
@@ -34,11 +35,17 @@ _NAMING = (
     '{"function":{"name":"',
     '{"type":"function","function":{"name":"',
 )
+_FUNCTIONS = ("<function=", "<tool_call><function=")
 _BETWEEN = re.compile(
     r"(?:[\s,;]|```(?:json|tool_call)?|</?(?:tool_call|function_call)>|\[/?TOOL_CALLS\]"
     r"|<\|(?:python_tag|tool_call|/tool_call|eom_id|eot_id)\|>)*+"
 )
 _BLANKS = re.compile(r"\s+")
+_ARGS = re.compile(r"([\w-]+)\s*\[ARGS\]\s*")
+"""Mistral's newer form: the name, and then its arguments."""
+_FUNCTION = re.compile(r"<function=([\w-]+)>(.*?)</function>", re.DOTALL)
+_PARAMETER = re.compile(r"\s*<parameter=([\w-]+)>\n?(.*?)\n?</parameter>\s*", re.DOTALL)
+"""Those of Qwen3-Coder, one by one in tags; Llama writes JSON there."""
 
 
 class GatheredToolCalls:
@@ -71,11 +78,15 @@ class GatheredToolCalls:
 class WrittenCalls:
     """The words of one answer, held back as long as they may be calls of these tools."""
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self._names = frozenset(names)
+    def __init__(self, tools: Mapping[str, Tool]) -> None:
+        self._tools = tools
         self._beginnings = [
+            f"{mark}{name}{end}"
+            for name in tools
+            for mark, end in (("[TOOL_CALLS]", "[ARGS]{"), *((m, ">") for m in _FUNCTIONS))
+        ] + [
             f'{mark}{bracket}{naming}{name}"'
-            for mark, bracket, naming, name in product(_MARKS, ("", "["), _NAMING, self._names)
+            for mark, bracket, naming, name in product(_MARKS, ("", "["), _NAMING, tools)
         ]
         self._held = ""
         self._open = True
@@ -111,18 +122,39 @@ class WrittenCalls:
         decoder = json.JSONDecoder(strict=False)
         at = _end_of(text, 0)
         while at < len(text):
-            value, at = decoder.raw_decode(text, at)
-            for one in value if isinstance(value, list) else [value]:
-                yield self._call(one)
+            if function := _FUNCTION.match(text, at):
+                yield self._call({"name": function[1], "arguments": self._told(*function.groups())})
+                at = function.end()
+            elif named := _ARGS.match(text, at):
+                value, at = decoder.raw_decode(text, named.end())
+                yield self._call({"name": named[1], "arguments": value})
+            else:
+                value, at = decoder.raw_decode(text, at)
+                for one in value if isinstance(value, list) else [value]:
+                    yield self._call(one)
             at = _end_of(text, at)
+
+    def _told(self, name: str, inner: str) -> Any:
+        """The arguments between the tags of a function: JSON, or one by one, where all but texts is JSON, too."""
+        if not inner.strip() or not inner.lstrip().startswith("<parameter="):
+            return json.loads(inner, strict=False) if inner.strip() else {}
+        fields = self._tools[name].schema.get("properties", {}) if name in self._tools else {}
+        told, at = {}, 0
+        while at < len(inner):
+            given = _PARAMETER.match(inner, at)
+            if given is None:
+                raise ValueError("no parameter")
+            field, words, at = given[1], given[2], given.end()
+            told[field] = words if fields.get(field, {}).get("type") == "string" else _value(words)
+        return told
 
     def _call(self, said: Any) -> ToolCall:
         if not isinstance(said, dict):
             raise ValueError("no object")
         inner = said["function"] if isinstance(said.get("function"), dict) else said
-        name = inner.get("name")
+        name = str(inner.get("name"))
         given = inner.get("arguments", inner.get("parameters", {}))
-        if name not in self._names or not isinstance(given, dict | str):
+        if name not in self._tools or not isinstance(given, dict | str):
             raise ValueError("no call")
         written = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
         return ToolCall(new_id().replace("-", "")[:9], name, written)
@@ -132,3 +164,11 @@ def _end_of(text: str, at: int) -> int:
     """Where what stands between calls ends."""
     found = _BETWEEN.match(text, at)
     return found.end() if found else at
+
+
+def _value(words: str) -> Any:
+    """What JSON says, or the words themselves."""
+    try:
+        return json.loads(words)
+    except ValueError:
+        return words

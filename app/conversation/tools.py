@@ -328,7 +328,7 @@ class _Rounds:
             if last:
                 request = replace(request, tool_choice="none")
             gathered, said, finished = GatheredToolCalls(), list[str](), None
-            written = WrittenCalls(() if last else self._tools.by_name)
+            written = WrittenCalls({} if last else self._tools.by_name)
             self._call = self._turn.models.call(self._model, self._needing(request))
             async with contextlib.aclosing(self._call.events()) as events:
                 async for event in events:
@@ -347,7 +347,7 @@ class _Rounds:
                             if held := written.released():
                                 yield TextDelta(held)
                             said.clear()
-                            written = WrittenCalls(() if last else self._tools.by_name)
+                            written = WrittenCalls({} if last else self._tools.by_name)
                         case ToolCallDelta():
                             gathered.add(event)
                         case Finished():

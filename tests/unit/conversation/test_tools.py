@@ -222,6 +222,9 @@ CALL = '{"name": "calculator", "arguments": {"expression": "6*7"}}'
         f"<tool_call>\n{CALL}\n</tool_call>",
         f"[TOOL_CALLS][{CALL}]",
         f"<|python_tag|>{CALL}<|eom_id|>",
+        '[TOOL_CALLS]calculator[ARGS]{"expression": "6*7"}',
+        '<function=calculator>{"expression": "6*7"}</function>',
+        "<tool_call>\n<function=calculator>\n<parameter=expression>\n6*7\n</parameter>\n</function>\n</tool_call>",
         '{"type": "function", "function": {"name": "calculator", "arguments": "{\\"expression\\": \\"6*7\\"}"}}',
     ],
 )
@@ -250,6 +253,8 @@ async def test_two_calls_written_one_after_the_other_are_both_made():
         f"For example: {CALL}",
         '{"name": "calculator", "arguments": [1]}',
         "```json\n[1, 2]\n```",
+        "<function=calculator>6*7</function>",
+        "<function=calculator><parameter=expression>6*7",
         " ",
     ],
 )
