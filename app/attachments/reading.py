@@ -17,7 +17,8 @@ from app.core.models import Capability, ModelProfile
 from app.core.turns import Attachment, new_id
 
 ROOT = Path(__file__).resolve().parents[2]
-_MAX_CONCURRENT = 2
+MAX_CONCURRENT = 2
+"""Files that are read at once for one question, and for one person: each may take `memory_bytes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +60,16 @@ async def read_attachment(
 
 
 async def read_attachments(
-    files: Sequence[File], limits: AttachmentLimits
+    files: Sequence[File], limits: AttachmentLimits, free: asyncio.Semaphore | None = None
 ) -> tuple[list[Attachment], list[AttachmentRefused]]:
-    """Those that could be read, in order, and why the others could not."""
+    """Those that could be read, in order, and why the others could not. `free`: places for those that are read
+    at once, of all the questions that share it."""
     if len(files) > limits.files:
         return [], [AttachmentRefused(reason="too_many", limit=limits.files)]
-    free = asyncio.Semaphore(_MAX_CONCURRENT)
+    places = free or asyncio.Semaphore(MAX_CONCURRENT)
 
     async def read(file: File) -> Attachment | AttachmentRefused:
-        async with free:
+        async with places:
             try:
                 return await read_attachment(
                     file.path, file.name, file.mime, limits, element_id=file.element_id

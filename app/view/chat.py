@@ -5,9 +5,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from app.attachments import AttachmentLimits, File, read_attachments, unseen
+from app.attachments.reading import MAX_CONCURRENT
 from app.conversation.modes.consultation.requested_roles import requested_roles
 from app.conversation.replicas import Turn
 from app.conversation.turn import Turns
@@ -106,6 +107,8 @@ class Chat:
         """The sessions of pages that lack the rest of the branch that they show."""
         self._newest: WeakKeyDictionary[object, BranchSwitch] = WeakKeyDictionary()
         """By session, the last change of branch that its page is to show."""
+        self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        """By user, for the files that are read for them at once, however many questions they send."""
         self._received: dict[tuple[str, str], None] = {}
         """The last messages that came, by who sent them."""
 
@@ -301,7 +304,8 @@ class Chat:
         changed = browser.choose(message.picked)
         for file in message.files:  # shown from the upload until it is stored
             await browser.emit("element", upload_dict(file, browser.thread_id, message.id))
-        read, refused = await read_attachments(message.files, self._limits)
+        places = self._places.setdefault(browser.user_id, asyncio.Semaphore(MAX_CONCURRENT))
+        read, refused = await read_attachments(message.files, self._limits, places)
         question = Question(message.id, message.text, tuple(read))
         request = self._request(browser, question)
         if request.options.mode == "chat" and requested_roles(question.text):

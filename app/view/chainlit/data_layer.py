@@ -116,9 +116,8 @@ class DataLayer(BaseDataLayer):
 
     @_said_on_failure
     async def upsert_feedback(self, feedback: Feedback) -> str:
-        verdict = FeedbackRecord(
-            feedback.id or new_id(), feedback.forId, feedback.value, feedback.comment
-        )
+        # one of that step keeps its id, and whoever else names it has no say of another's
+        verdict = FeedbackRecord(new_id(), feedback.forId, feedback.value, feedback.comment)
         kept = await self._threads.judge(verdict, _asking())
         if verdict.value == DISLIKE:
             await self._on_dislike(

@@ -56,6 +56,19 @@ async def test_feedback_is_the_owners_alone(house, ann, bob, theirs):
     assert [verdict.value for verdict in stored.feedback] == [1]
 
 
+async def test_a_verdict_of_ones_own_may_name_anothers_and_changes_nothing_of_it(
+    house, ann, bob, theirs
+):
+    own = await say(house.storage, bob, "Hi?", "Hello.", thread="t2")
+    named = {"id": theirs["feedback"], "forId": own.request.turn_id, "value": 0}
+    async with house.visit(bob) as browser:
+        kept = await browser.put("/feedback", json={"feedback": named, "sessionId": "s"})
+    assert kept.status_code == 200
+    assert kept.json()["feedbackId"] != theirs["feedback"]
+    stored = await house.storage.threads.contents("t1", ann.id)
+    assert [(one.id, one.value) for one in stored.feedback] == [(theirs["feedback"], 1)]
+
+
 async def test_without_signing_in_nothing_opens(house, theirs):
     async with house.visit() as browser:
         for path in ("/user", "/project/thread/t1", "/project/share/t1", "/files/t1/e1"):

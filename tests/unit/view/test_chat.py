@@ -5,9 +5,11 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
-from app.attachments import AttachmentLimits
+from app.attachments import AttachmentLimits, File
+from app.attachments.reading import MAX_CONCURRENT
 from app.conversation.mode import WholeHistory
 from app.conversation.modes import MODES
 from app.conversation.turn import Turns
@@ -182,3 +184,38 @@ async def test_a_page_that_is_sent_its_thread_is_not_told_that_nothing_runs_wher
     assert sent(page, "task_end") == []
     turn.stop()
     await until(lambda: len(sent(page, "task_end")) == 1)
+
+
+class Kept:
+    """Elements of which nothing is asked but to be kept."""
+
+    async def write(self, record, user_id, content):
+        pass
+
+
+async def test_of_a_persons_questions_at_once_no_more_files_are_read_than_of_one(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"words " * 200_000)
+    models, page = ScriptedModels({"model": "An answer."}), Page()
+    turns = Turns(MemoryStore(), models, WholeHistory(), MODES)
+    panel: Any = Panel()
+    other: Any = Branches()
+    kept: Any = Kept()
+    none: Any = None
+
+    async def read(thread_id, first=None, near=()):
+        return thread_of()
+
+    chat: Any = Chat(turns, models, panel, none, AttachmentLimits(), other, kept, read)
+    files = (File(path, path.name, "text/plain", "element"),)
+    asked = [
+        asyncio.create_task(chat.receive(page, ComposerMessage(f"m{n}", "?", files=files)))
+        for n in range(6)
+    ]
+    before, most = set(psutil.Process().children()), 0
+    while not all(task.done() for task in asked):
+        most = max(most, len(set(psutil.Process().children()) - before))
+        await asyncio.sleep(0.01)
+    assert 0 < most <= MAX_CONCURRENT
+    for task in asked:
+        await task
