@@ -1,19 +1,23 @@
 """A DOCX as paragraphs, with all that python-docx passes over in silence: fields of a form, tracked insertions,
-text boxes, tables in tables, headers, footers and notes."""
+text boxes, tables in tables, formulas, headers, footers and notes."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from app.attachments.numbering import Numbering
+from app.attachments.office_math import FORMULA, M, latex_of
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _GONE = (f"{_W}del", f"{_W}moveFrom", f"{_W}sdtPr", f"{_W}sdtEndPr", _FALLBACK)
 """What the document no longer says, what describes a wrapper, and the second copy of a text box."""
-_WRAPPERS = tuple(
-    _W + name
-    for name in ("sdt", "sdtContent", "ins", "moveTo", "smartTag", "customXml", "fldSimple")
+_WRAPPERS = (
+    *(
+        f"{_W}{name}"
+        for name in ("sdt", "sdtContent", "ins", "moveTo", "smartTag", "customXml", "fldSimple")
+    ),
+    f"{M}oMathPara",
 )
 """What stands around words that are the document's own."""
 _NOTES = {f"{_W}footnoteReference": "footnotes", f"{_W}endnoteReference": "endnotes"}
@@ -48,13 +52,19 @@ def _content(holder: Any, root: Any, numbering: Numbering) -> Iterator[tuple[str
 
 
 def _unwrap(root: Any) -> None:
-    """Leaves of wrappers what they hold; the paragraphs of a text box come after the one that it hangs on."""
+    """Leaves of wrappers what they hold, and of formulas their LaTeX; the paragraphs of a text box come after the
+    one that it hangs on."""
     for element in list(root.iter(*_GONE)):
         element.getparent().remove(element)
     for wrapper in list(root.iter(*_WRAPPERS)):
         around = wrapper.getparent()
         at = around.index(wrapper)
         around[at : at + 1] = list(wrapper)
+    for formula in list(root.iter(FORMULA)):
+        run, words = root.makeelement(f"{_W}r"), root.makeelement(f"{_W}t")
+        words.text = f"${latex_of(formula)}$"
+        run.append(words)
+        formula.getparent().replace(formula, run)
     for box in list(root.iter(f"{_W}txbxContent")):
         for child in reversed(list(box)):
             next(box.iterancestors(f"{_W}p")).addnext(child)

@@ -217,6 +217,29 @@ async def test_paragraphs_of_a_docx_have_the_numbers_that_word_counts(read):
     ]
 
 
+async def test_formulas_of_a_docx_are_read_as_latex(read):
+    def r(text):
+        return f"<m:r><m:t>{text}</m:t></m:r>"
+
+    power = f"<m:sSup><m:e>{r('x')}</m:e><m:sup>{r('2')}</m:sup></m:sSup>"
+    root = f'<m:rad><m:radPr><m:degHide m:val="1"/></m:radPr><m:deg/><m:e>{power}</m:e></m:rad>'
+    half = f"<m:f><m:num>{r('1')}</m:num><m:den>{r('2a')}</m:den></m:f>"
+    total = f'<m:nary><m:naryPr><m:chr m:val="∑"/></m:naryPr><m:sub>{r("i=1")}</m:sub><m:sup>{r("n")}</m:sup><m:e>{r("i")}</m:e></m:nary>'
+    math = "http://schemas.openxmlformats.org/officeDocument/2006/math"
+    document = Document()
+    paragraph = document.add_paragraph("So ").paragraph_format.element
+    paragraph.append(parse_xml(f'<m:oMath xmlns:m="{math}">{r("y=")}{half}{root}</m:oMath>'))
+    apart = document.add_paragraph().paragraph_format.element
+    apart.append(
+        parse_xml(f'<m:oMathPara xmlns:m="{math}"><m:oMath>{total}</m:oMath></m:oMathPara>')
+    )
+    buffer = io.BytesIO()
+    document.save(buffer)
+    assert (await read("a.docx", buffer.getvalue(), mime=DOCX)).text == (
+        r"So $y=\frac{1}{2a}\sqrt{x^{2}}$" + "\n" + r"$∑_{i=1}^{n} i$"
+    )
+
+
 async def test_a_sheet_keeps_its_columns_its_formulas_and_what_its_size_leaves_out(read):
     book = Workbook()
     for row in (["Region", "City", "Sales"], ["North", "Kyiv", 5], [None, "Lviv", 7]):
