@@ -37,7 +37,9 @@ async def test_a_person_sees_their_sign_ins_and_ends_one(lists, ann):
         assert "Firefox, Linux" in page
         assert "Edge, Windows" in page
         assert page.count("Цей вхід") == 1
-        assert re.search(r"з\s<time datetime=\"[\d-]+T[\d:]+Z\"[^>]*>[\d-]+ [\d:]+ UTC</time>", page)
+        assert re.search(
+            r"з\s<time datetime=\"[\d-]+T[\d:]+Z\"[^>]*>[\d-]+ [\d:]+ UTC</time>", page
+        )
         (other,) = ids(page)
         ended = await here.post("/sessions/end", data={"session": other})
         assert (ended.status_code, ended.headers["location"]) == (303, "/sessions")
