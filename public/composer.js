@@ -122,6 +122,7 @@
   document.addEventListener("keydown", (event) => {
     const { target, key } = event;
     if (event.isComposing || event.shiftKey) return;
+    if (key === "Enter" && target.id === "chat-input" && document.querySelector(".command-item")) return; // it takes a command
     if (key === "Enter" && touched.matches && !event.ctrlKey && !event.metaKey && ["chat-input", "edit-chat-input"].includes(target.id)) {
       event.stopImmediatePropagation();
       return;

@@ -30,6 +30,8 @@ class Numbering:
         self._levels: dict[str, dict[int, _Level]] = {}
         self._restarts: dict[tuple[str, int], int] = {}
         self._counts: dict[str, dict[int, int]] = {}
+        self._places: dict[str | None, tuple[str | None, int]] = {}
+        """The list and the level of each style."""
         for kind in root if root is not None else ():
             if kind.tag == f"{_W}abstractNum":
                 self._levels[kind.get(f"{_W}abstractNumId")] = dict(_levels(kind))
@@ -66,18 +68,30 @@ class Numbering:
 
     def _place(self, paragraph: Any) -> tuple[str | None, int]:
         """The list that a paragraph, or else its style, is in, and the level there."""
-        style = paragraph.style
-        asked = paragraph.paragraph_format.element.find(f"{_W}pPr/{_W}numPr")
-        while asked is None and style is not None:
+        element = paragraph.paragraph_format.element
+        if (asked := element.find(f"{_W}pPr/{_W}numPr")) is not None:
+            return _value(asked, "numId"), int(_value(asked, "ilvl") or 0)
+        named = element.find(f"{_W}pPr/{_W}pStyle")
+        key = None if named is None else named.get(f"{_W}val")
+        if key not in self._places:
+            self._places[key] = self._place_of(paragraph.style)
+        return self._places[key]
+
+    def _place_of(self, style: Any) -> tuple[str | None, int]:
+        """The same of a style, or else of the one that it is based on, and so on: in a circle, too."""
+        seen = set()
+        while style is not None and style.style_id not in seen:
+            seen.add(style.style_id)
             asked = style.element.find(f"{_W}pPr/{_W}numPr")
-            style = style.base_style if asked is None else style
-        if asked is None:
-            return None, 0
-        name, depth = _value(asked, "numId"), _value(asked, "ilvl")
-        if depth is not None or style is None:
-            return name, int(depth or 0)
-        levels = self._levels.get(self._lists.get(name or "", ""), {})
-        return name, next((at for at, one in levels.items() if one.style == style.style_id), 0)
+            if asked is not None:
+                name, depth = _value(asked, "numId"), _value(asked, "ilvl")
+                if depth is not None:
+                    return name, int(depth)
+                levels = self._levels.get(self._lists.get(name or "", ""), {})
+                same = (at for at, one in levels.items() if one.style == style.style_id)
+                return name, next(same, 0)
+            style = style.base_style
+        return None, 0
 
 
 def _levels(kind: Any) -> Iterator[tuple[int, _Level]]:

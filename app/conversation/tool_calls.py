@@ -12,6 +12,7 @@ from itertools import product
 from typing import Any
 
 from app.core.events import ToolCallDelta
+from app.core.mending import json_of
 from app.core.messages import ToolCall
 from app.core.tools import Tool
 from app.core.turns import new_id
@@ -137,7 +138,7 @@ class WrittenCalls:
     def _told(self, name: str, inner: str) -> Any:
         """The arguments between the tags of a function: JSON, or one by one, where all but texts is JSON, too."""
         if not inner.strip() or not inner.lstrip().startswith("<parameter="):
-            return json.loads(inner, strict=False) if inner.strip() else {}
+            return json_of(inner, strict=False) if inner.strip() else {}
         fields = self._tools[name].schema.get("properties", {}) if name in self._tools else {}
         told, at = {}, 0
         while at < len(inner):
@@ -169,6 +170,6 @@ def _end_of(text: str, at: int) -> int:
 def _value(words: str) -> Any:
     """What JSON says, or the words themselves."""
     try:
-        return json.loads(words)
+        return json_of(words)
     except ValueError:
         return words

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.conftest import ask, open_settings, picture, visitor
+from tests.e2e.conftest import STORY, ServerLog, ask, open_settings, pick, picture, visitor
 from tests.processes import ROOT, Process, konsilium, running, simulator
 
 CALLER = "tools+echo"
@@ -29,7 +29,7 @@ NOTES = {
 @pytest.fixture(scope="module")
 def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """A simulated Ollama whose model calls the tools that it is told to call."""
-    server = simulator("ollama", tmp_path_factory.mktemp("caller"), CALLER, "echo")
+    server = simulator("ollama", tmp_path_factory.mktemp("caller"), CALLER, "echo", STORY)
     with running(server):
         yield server
 
@@ -187,7 +187,9 @@ def test_an_administrator_adds_a_server_and_lets_it_go_again(chromium: Browser, 
         expect(joined).to_have_count(0)
 
 
-def test_prompts_and_documents_of_a_server_are_commands(chromium: Browser, house: Process):
+def test_prompts_and_documents_of_a_server_are_commands(
+    chromium: Browser, house: Process, caller: Process
+):
     for page in visitor(chromium, house.url):
         begin(page)
         command(page, "A letter")
@@ -205,6 +207,19 @@ def test_prompts_and_documents_of_a_server_are_commands(chromium: Browser, house
         page.reload()
         expect(letter.first).to_be_visible()
         expect(page.get_by_text("Today.md", exact=True)).to_be_visible()
+        pick(page, "model", STORY)
+        ask(page, "A story")
+        expect(page.locator("#stop-button")).to_be_visible()
+        command(
+            page, "A letter"
+        )  # Enter takes it, and does not let its beginning wait as a question
+        page.keyboard.type("Ben tone=stern")
+        page.keyboard.press("Enter")
+        expect(page.locator(".k-queued")).to_have_text("Ben tone=stern")
+        ServerLog(caller).hurry(60)
+        expect(
+            page.locator("[data-step-type]").get_by_text("Write a stern letter to Ben.")
+        ).to_be_visible()
 
 
 def command(page: Page, title: str) -> None:
