@@ -21,15 +21,13 @@ from app.gateway.http import Exchange
 from app.gateway.openai.modes import ModeModels
 from app.gateway.openai.requests import check_fields, envelope
 from app.gateway.responders import ProxyResponder, model_request, raw_request, translated
-from app.gateway.services import GatewayServices
+from app.gateway.services import COUNCIL_CALLS, GatewayServices
 
 log = logging.getLogger(__name__)
 
 HEADER = b"x-konsilium-cache"
 """In a request, `bypass`: ask the model and replace. In an answer: hit-exact, hit-near or miss."""
 MISS = (HEADER, b"miss")
-COUNCIL_CALLS = 5
-"""How many calls of its model a council is taken to make, until it is known."""
 
 
 async def cached(

@@ -29,6 +29,9 @@ from app.gateway.http import EVENTS, Exchange
 from app.gateway.key_usage import KeyUsageRecorder
 from app.storage.presets import Presets
 
+COUNCIL_CALLS = 5
+"""How many calls of its model a council, or an answer with tools, is taken to make, until it is known."""
+
 
 class RequestPacer:
     """One new request an iteration of the loop: `await enter()` returns at once where nobody else has

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.core.concurrency import BackgroundTasks
-from app.core.errors import KonsiliumError
+from app.core.errors import KonsiliumError, StorageUnavailable
 from app.knowledge.library import Library
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,9 @@ class IndexingQueue:
         except KonsiliumError as error:
             log.info("document for base %s: %s: %s", base_id, error.code, error.detail)
             queued.refused = error
+        except Exception as error:
+            log.exception("document for base %s", base_id)
+            queued.refused = StorageUnavailable(str(error))
         else:
             self._coming[base_id].remove(queued)
         finally:

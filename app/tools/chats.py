@@ -1,5 +1,6 @@
 """The tool `search_chats`: what the person and their models said in earlier conversations."""
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -11,6 +12,8 @@ from app.core.threads import Page, StoredThread, ThreadRecord
 from app.core.tools import Source, Tool, ToolCaller, ToolResult, query_schema
 
 MAX_CHATS = 5
+MAX_WORDS = 20
+"""Of a query, each looked for by itself; a model that repeats itself writes thousands."""
 EXCERPT = 400
 """Characters of one message."""
 MAX_EXCERPTS = 2
@@ -58,12 +61,13 @@ class ChatSearch:
         return (self._tool,)
 
     async def _search(self, arguments: Mapping[str, Any], caller: ToolCaller) -> ToolResult:
-        stems = [stem(word) for word in re.findall(r"[\w'’]+", str(arguments["query"]))]
+        words = re.findall(r"[\w'’]+", str(arguments["query"]))
+        stems = list(dict.fromkeys(map(stem, words)))[:MAX_WORDS]
         found = await self._found(stems, caller)
         told = []
         for thread in found[:MAX_CHATS]:
             stored = await self._chats.contents(thread.id, caller.user_id)
-            for text in excerpts(stored, stems):
+            for text in await asyncio.to_thread(excerpts, stored, stems):
                 source = Source(
                     title=thread.title or "",
                     url=f"/thread/{thread.id}",

@@ -41,6 +41,7 @@ from app.gateway.rest.shapes import (
     TokenUsage,
     WindowUsage,
 )
+from app.gateway.services import COUNCIL_CALLS
 from app.gateway.turn_events import TurnEventAdapter, told_of
 
 router = APIRouter(prefix="/api/chat", tags=["chat"])
@@ -224,8 +225,14 @@ async def _admitted(
 ) -> Spending | None:
     """Counts the question against the key's limits and puts the usual headers on the answer."""
     tokens = max(1, tokens_of_characters(len(wish.text) + len(options.text("system_prompt"))))
+    many = options.mode != ORDINARY or options.names("tools")
     return await services.gateway.admit(
-        caller, limits, tokens, int(options.number("max_tokens")) or None, ref
+        caller,
+        limits,
+        tokens,
+        int(options.number("max_tokens")) or None,
+        ref,
+        COUNCIL_CALLS if many else 1,
     )
 
 

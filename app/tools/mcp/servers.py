@@ -165,7 +165,10 @@ class McpServer:
                     finally:
                         self._connection = None
                         self._up.clear()
-                        self.state = replace(self.state, phase="waiting", reason=connection.end)
+                        if (
+                            self.state.phase == "ready"
+                        ):  # else why it never was is known in a moment
+                            self.state = replace(self.state, phase="waiting", reason=connection.end)
                 reason = connection.end
             except Exception as error:  # noqa: BLE001 - whatever a server does ends its connection alone
                 reason = why(error, self.config)

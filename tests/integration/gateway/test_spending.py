@@ -231,11 +231,13 @@ async def test_summaries_in_the_background_are_booked_to_the_key(house):
     assert {key_id for key_id, _ in await booked(house)} == {key.id}
 
 
-async def test_a_council_reserves_the_money_of_several_calls(house):
+V1 = asks("konsilium/best-of", max_tokens=6, konsilium={"model": f"gpu/{SIX}"})
+REST = {"message": "hi", "mode": "best_of", "model": f"gpu/{SIX}", "options": {"max_tokens": 6}}
+
+
+@pytest.mark.parametrize(("path", "body"), [("/v1/chat/completions", V1), ("/api/chat", REST)])
+async def test_a_council_reserves_the_money_of_several_calls(house, path, body):
     _, headers = await a_key(house, budget_rub=Decimal(2))
-    body = asks("konsilium/best-of", max_tokens=6, konsilium={"model": f"gpu/{SIX}"})
     async with httpx.AsyncClient(base_url=house.url, headers=headers, timeout=60) as http:
-        said = await asyncio.gather(
-            *(http.post("/v1/chat/completions", json=body) for _ in range(4))
-        )
+        said = await asyncio.gather(*(http.post(path, json=body) for _ in range(4)))
     assert sorted(each.status_code for each in said) == [200, 429, 429, 429]

@@ -4,7 +4,7 @@ import pytest
 
 from app.core.options import ChatOptions
 from app.core.tools import Source, ToolCaller
-from app.tools.chats import EXCERPT, ChatSearch
+from app.tools.chats import EXCERPT, MAX_WORDS, ChatSearch
 from tests.integration.storage.turns import say
 
 
@@ -69,3 +69,22 @@ async def test_a_query_of_signs_alone_finds_nothing(storage, ann, talks):
 async def test_a_chat_in_the_bin_is_not_found(storage, ann, talks):
     await storage.threads.delete("en", ann.id)
     assert await search(storage, ann, "fox") == ("Nothing was found.", [])
+
+
+async def test_of_thousands_of_words_the_first_that_differ_are_looked_for(storage, ann, talks):
+    asked = []
+
+    class Counting:
+        contents = storage.threads.contents
+
+        async def page(self, user_id, *, limit, search=None):
+            asked.append(search)
+            return await storage.threads.page(user_id, limit=limit, search=search)
+
+    caller = ToolCaller(
+        ann.id, "new", "turn", "en", ChatOptions(), "", lambda line: None, lambda source: 1
+    )
+    [tool] = await ChatSearch(Counting()).tools(ann.id)
+    query = "zebra " * 1000 + "fox " + " ".join(f"word{number}" for number in range(5000))
+    assert "The quick brown fox" in (await tool.call({"query": query}, caller)).text
+    assert len(asked) <= MAX_WORDS + 1
