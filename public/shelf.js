@@ -67,13 +67,24 @@
     document.body.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true, pointerType: "mouse" }));
     setTimeout(close, 100, menu, tries - 1); // a busy page may not listen yet
   };
-  /* A hint that comes over an open menu (its row was pointed at a moment before) would take its Escape. */
-  const hush = (hint) => {
-    if (!hint.isConnected || !openMenu()) return;
+  /* A hint of something behind that comes over an open menu or dialog (it was pointed at a moment before) is sent
+     away; an Escape that it would take is pressed anew when it is gone. */
+  const covered = () => document.querySelector(':is([role="dialog"], [role="menu"])[data-state="open"]');
+  const behind = (hint) => !document.querySelector(`[role="dialog"] [aria-describedby="${hint.id}"]`);
+  const hint = () => covered() && [...document.querySelectorAll('[role="tooltip"]')].find(behind);
+  const hush = (then, tries = 100) => {
+    if (!tries || !hint()) return then?.();
     document.dispatchEvent(new Event("tooltip.open")); // another one opens: each closes for that
-    setTimeout(hush, 100, hint);
+    setTimeout(hush, 20, then, tries - 1);
   };
-  K.whenDrawn('[role="tooltip"]', hush);
+  K.whenDrawn('[role="tooltip"]', () => hush());
+  const pressEscape = () => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true, cancelable: true }));
+  window.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !event.isTrusted || event.isComposing || !hint()) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    hush(pressEscape);
+  }, true);
   const move = (thread) => window.postMessage({ konsilium_move: thread }, window.location.origin);
   const offerEntry = (menu, last, id, label, icon, act) => {
     const entry = make("div", { id, role: "menuitem", tabindex: "-1", class: last.className.replace(/text-red-500|focus:text-red-500/g, "") }, label, K.icon(icon));

@@ -168,3 +168,22 @@ def test_a_chosen_model_of_the_panel_may_be_unset_again_without_a_stray_dash(pag
     expect(page.get_by_role("option", name="Как у разговора")).to_be_visible()
     expect(page.get_by_role("option", name="-", exact=True)).to_have_count(0)
     page.keyboard.press("Escape")
+
+
+HINT = "[role=tooltip]"
+HINT_OF = f"""(pointed) => new Promise((come) => {{
+  new MutationObserver(() => document.querySelector("{HINT}") && come())
+    .observe(document.body, {{ childList: true, subtree: true }})
+  pointed.dispatchEvent(new PointerEvent("pointermove", {{ bubbles: true, pointerType: "mouse" }}))
+}})"""
+"""Waits until the hint of what is pointed at has come."""
+
+
+def test_one_escape_closes_a_dialog_though_a_hint_of_something_behind_came_over_it(page: Page):
+    ask(page, "hi")
+    expect(metrics(page)).to_have_count(1)
+    page.keyboard.press("ControlOrMeta+k")
+    expect(page.locator("[cmdk-input]")).to_be_focused()
+    page.locator("#search-chats-button").evaluate(HINT_OF)
+    page.keyboard.press("Escape")
+    expect(page.locator("[cmdk-input]")).to_have_count(0)

@@ -37,13 +37,6 @@ def tab_to(page: Page, control: Locator, *, key: str = "Tab") -> None:
     raise AssertionError(f"{STOPS} times {key} lead nowhere near {control}")
 
 
-def escape(page: Page) -> None:
-    """Closes a dialog that has just been opened: its field has the focus a moment before it listens to
-    Escape, and takes the page's pointer away as it begins to."""
-    expect(page.locator("body")).to_have_css("pointer-events", "none")
-    page.keyboard.press("Escape")
-
-
 def choose_model(page: Page, name: str) -> None:
     """Opens the list of models, types the name, takes what is found."""
     trigger = page.locator("#mode-picker-trigger-model")

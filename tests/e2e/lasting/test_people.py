@@ -23,7 +23,7 @@ from tests.e2e.lasting.house import (
     settings,
     thread_of,
 )
-from tests.e2e.lasting.keyboard import ask_by_keys, choose_model, escape, tab_to
+from tests.e2e.lasting.keyboard import ask_by_keys, choose_model, tab_to
 from tests.processes import run_command, running
 from tests.waiting import wait_until
 
@@ -194,7 +194,7 @@ def test_the_keyboard_alone_changes_settings_renames_shares_finds_deletes_and_si
         tab_to(page, search, key="Shift+Tab")
         page.keyboard.press("Enter")
         expect(page.locator("[cmdk-input]")).to_be_focused()
-        escape(page)
+        page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
         expect(search).to_be_focused()
         page.keyboard.press("Enter")

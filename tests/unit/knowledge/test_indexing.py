@@ -1,14 +1,20 @@
 """What becomes of a document that is read for a base."""
 
+from typing import NoReturn
+
 from app.core.errors import StorageUnavailable
 from app.knowledge.indexing import IndexingQueue
+from app.knowledge.library import Library
 from tests.waiting import until
 
 
-class Broken:
-    """A library with a fault that nobody has thought of."""
+class Broken(Library):
+    """With a fault that nobody has thought of."""
 
-    async def add(self, *document):
+    def __init__(self) -> None:
+        """Nothing is ever kept."""
+
+    async def add(self, *document: object, **options: object) -> NoReturn:
         raise ZeroDivisionError("a fault of ours")
 
 
