@@ -68,23 +68,34 @@
     setTimeout(close, 100, menu, tries - 1); // a busy page may not listen yet
   };
   /* A hint of something behind that comes over an open menu or dialog (it was pointed at a moment before) is sent
-     away; an Escape that it would take is pressed anew when it is gone. */
-  const covered = () => document.querySelector(':is([role="dialog"], [role="menu"])[data-state="open"]');
+     away, since it would take the Escape. What is open may not know for a moment that nothing is above it any more:
+     an Escape that a hint or nobody took is pressed anew. */
+  const covering = () => [...document.querySelectorAll(':is([role="dialog"], [role="alertdialog"], [role="menu"])[data-state="open"]')].at(-1);
   const behind = (hint) => !document.querySelector(`[role="dialog"] [aria-describedby="${hint.id}"]`);
-  const hint = () => covered() && [...document.querySelectorAll('[role="tooltip"]')].find(behind);
+  const hint = () => covering() && [...document.querySelectorAll('[role="tooltip"]')].find(behind);
   const hush = (then, tries = 100) => {
     if (!tries || !hint()) return then?.();
     document.dispatchEvent(new Event("tooltip.open")); // another one opens: each closes for that
     setTimeout(hush, 20, then, tries - 1);
   };
   K.whenDrawn('[role="tooltip"]', () => hush());
-  const pressEscape = () => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true, cancelable: true }));
+  const pressEscape = (open, tries = 40) => {
+    if (!tries || !open.isConnected || open.dataset.state !== "open") return;
+    const key = new KeyboardEvent("keydown", { key: "Escape", bubbles: true, cancelable: true });
+    if (document.activeElement.dispatchEvent(key)) setTimeout(pressEscape, 50, open, tries - 1); // who takes it cancels it
+  };
+  const isPressed = (event) => event.key === "Escape" && event.isTrusted && !event.isComposing;
   window.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !event.isTrusted || event.isComposing || !hint()) return;
+    if (!isPressed(event) || !hint()) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    hush(pressEscape);
+    const open = covering();
+    hush(() => pressEscape(open));
   }, true);
+  window.addEventListener("keydown", (event) => {
+    const open = isPressed(event) && !event.defaultPrevented && covering();
+    if (open) setTimeout(pressEscape, 50, open);
+  });
   const move = (thread) => window.postMessage({ konsilium_move: thread }, window.location.origin);
   const offerEntry = (menu, last, id, label, icon, act) => {
     const entry = make("div", { id, role: "menuitem", tabindex: "-1", class: last.className.replace(/text-red-500|focus:text-red-500/g, "") }, label, K.icon(icon));
