@@ -19,7 +19,7 @@ run: .venv/.runtime .venv/.model  ## the app on http://127.0.0.1:8000; BROWSER_O
 # With five and three it takes 4 % less on two cores, and pages are so slow at times that tests wait in vain.
 WORKERS ?= 4
 BROWSERS ?= 2
-test: .venv/.tests  ## everything: format, lint, types, unit, integration and browser tests
+test: .venv/.tests .venv/.model  ## everything: format, lint, types, unit, integration and browser tests
 	@sh tests/system-packages.sh
 	@$(BIN)/python -m pytest -m timing
 	@$(MAKE) -s -k -j3 --output-sync=target .plain .browser lint

@@ -5,7 +5,7 @@ from typing import Literal
 
 from app.core.reading import utf16_without_mark
 
-Kind = Literal["text", "pdf", "docx", "pptx", "xlsx", "epub", "image", "zip", "binary"]
+Kind = Literal["text", "pdf", "docx", "pptx", "xlsx", "epub", "image", "heic", "zip", "binary"]
 
 # fmt: off
 _TEXT_SUFFIXES = (
@@ -33,7 +33,7 @@ _NAMES = (
 """Text files that have no suffix."""
 _HIDDEN = (".env", ".editorconfig", ".gitignore", ".gitattributes", ".dockerignore", ".npmrc")
 """Those whose whole name looks like one."""
-_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
+_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".avif")
 READABLE = (".pdf", ".docx", ".pptx", ".xlsx", ".epub", *_IMAGE_SUFFIXES, *_TEXT_SUFFIXES, *_NAMES)
 """The endings of the names of all files that are read: what an upload may be called."""
 _BY_SUFFIX: dict[str, Kind] = {
@@ -43,6 +43,7 @@ _BY_SUFFIX: dict[str, Kind] = {
     ".xlsx": "xlsx",
     ".epub": "epub",
     **dict.fromkeys(_IMAGE_SUFFIXES, "image"),
+    **dict.fromkeys((".heic", ".heif"), "heic"),
     **dict.fromkeys((".zip", ".odt", ".jar", ".gz", ".7z", ".rar"), "zip"),
     **dict.fromkeys(
         (".doc", ".xls", ".exe", ".dll", ".so", ".mp3", ".mp4", ".wav", ".ogg", ".avi", ".mov"),
@@ -70,6 +71,8 @@ _PARTS: dict[str, Kind] = {
 }
 """Members by which an archive is told to be a document."""
 _IMAGE_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM")
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+"""Of the box `ftyp` with which such a file begins (ISO/IEC 23008-12); an AVIF's is `avif` or `avis`."""
 _BINARY_MAGIC = (b"MZ", b"\x7fELF", b"\xd0\xcf\x11\xe0", b"ID3", b"OggS", b"Rar!", b"\x1f\x8b")
 HEAD_BYTES = 4096
 
@@ -97,8 +100,11 @@ def found_kind(head: bytes, names: frozenset[str] = frozenset()) -> Kind:
         return "pdf"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return next((kind for part, kind in _PARTS.items() if part in names), "zip")
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
+        return "image" if b"avif" in head[16:64] else "heic"
+    avif = head[4:12] in (b"ftypavif", b"ftypavis")
     webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
-    if webp or (head.startswith(_IMAGE_MAGIC) and not _is_text(head)):
+    if avif or webp or (head.startswith(_IMAGE_MAGIC) and not _is_text(head)):
         return "image"
     if head.startswith(_BINARY_MAGIC) and not _is_text(head):
         return "binary"

@@ -101,8 +101,8 @@ def admit(path: Path, name: str, mime: str, limits: AttachmentLimits) -> Kind | 
             limit_mb=limits.bytes // MEGABYTE,
         )
     kind = claimed_kind(name, mime)
-    if kind in ("zip", "binary"):
-        raise AttachmentRefused(reason="unsupported", name=name)
+    if kind in ("zip", "binary", "heic"):
+        raise AttachmentRefused(reason="heic" if kind == "heic" else "unsupported", name=name)
     return kind
 
 

@@ -12,6 +12,7 @@ Reason = Literal[
     "too_large",
     "empty",
     "unsupported",
+    "heic",
     "type_mismatch",
     "encrypted",
     "no_text",
@@ -50,6 +51,14 @@ TEXTS: dict[str, Text] = {
         "JSON, PDF, DOCX, PPTX, XLSX, EPUB і зображення.",
         en="Files like “{name}” cannot be read yet. Text, code, Markdown, CSV, JSON, PDF, DOCX, PPTX, "
         "XLSX, EPUB and images can.",
+    ),
+    "heic": Text(
+        ru="«{name}» — снимок HEIC, как их хранит iPhone; такие пока не читаются. Сохраните его как JPEG "
+        "или PNG и приложите снова.",
+        uk="«{name}» — знімок HEIC, як їх зберігає iPhone; такі поки не читаються. Збережіть його як JPEG "
+        "або PNG і додайте ще раз.",
+        en="“{name}” is a photo in HEIC, as an iPhone keeps them, which cannot be read yet. Save it as "
+        "JPEG or PNG and attach it again.",
     ),
     "type_mismatch": Text(
         ru="«{name}» — не то, чем назван: по имени это {claimed}, а внутри {found}.",
@@ -127,6 +136,7 @@ KIND_NAMES: dict[str, Text] = {
     "xlsx": Text(ru="таблица XLSX", uk="таблиця XLSX", en="an XLSX workbook"),
     "epub": Text(ru="книга EPUB", uk="книга EPUB", en="an EPUB book"),
     "image": Text(ru="изображение", uk="зображення", en="an image"),
+    "heic": Text(ru="снимок HEIC", uk="знімок HEIC", en="a photo in HEIC"),
     "zip": Text(ru="архив", uk="архів", en="an archive"),
     "binary": Text(ru="двоичные данные", uk="двійкові дані", en="binary data"),
 }

@@ -89,6 +89,8 @@ def kind_of(path: Path, claimed: str, limits: AttachmentLimits) -> Kind:
     """What the file is. Raises AttachmentRefused where its name says something else, or it unpacks
     beyond the limit."""
     found = _found_kind(path, limits)
+    if found == "heic":  # an iPhone's, also where it is called .jpg
+        raise AttachmentRefused(reason="heic")
     if claimed and claimed != found:
         raise AttachmentRefused(reason="type_mismatch", claimed=claimed, found=found)
     return found
@@ -118,11 +120,11 @@ def _image(path: Path, limits: AttachmentLimits) -> tuple[dict[str, Any], bytes]
     from PIL import Image, ImageOps
 
     Image.MAX_IMAGE_PIXELS = None  # our own bound stands before any decoding
-    with Image.open(path, formats=("PNG", "JPEG", "WEBP", "GIF", "BMP")) as image:
+    with Image.open(path, formats=("PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF")) as image:
         width, height = image.size
         if width * height > limits.pixels:
             raise AttachmentRefused(reason="too_many_pixels", width=width, height=height)
-        lossless = image.format != "JPEG"
+        lossless = image.format not in ("JPEG", "AVIF")
         image.draft("RGB", (limits.image_side, limits.image_side))
         mode = "RGBA" if image.has_transparency_data else "RGB"
         pixels = image if image.mode == mode else _in_eight_bits(image).convert(mode)

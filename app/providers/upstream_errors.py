@@ -56,7 +56,7 @@ _STATUS_OF_KIND = {
 _HTML = re.compile(r"\s*<(!doctype|html|head|body|\?xml)", re.IGNORECASE)
 
 
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 _CHARSET = re.compile(r"charset=\"?([\w-]+)", re.IGNORECASE)
 
 

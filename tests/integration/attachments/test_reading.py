@@ -18,7 +18,14 @@ from PIL import Image
 from pptx import Presentation
 from pypdf import PdfWriter
 
-from app.attachments import AttachmentLimits, File, read_attachment, read_attachments, unseen
+from app.attachments import (
+    AttachmentLimits,
+    File,
+    read_attachment,
+    read_attachments,
+    refusal_text,
+    unseen,
+)
 from app.core.errors import AttachmentRefused
 from app.core.models import Capability, ModelProfile, ModelRef
 from tests.attachment_files import MEGABYTE, a_bomb, a_docx, a_huge_png, a_pdf, a_png, a_raw_pdf
@@ -298,6 +305,21 @@ async def test_an_image_is_scaled_down_and_loses_its_metadata(read):
     assert image.size == (1568, 392)
     assert attachment.image.mime == attachment.mime == "image/png"
     assert b"taken at home" not in attachment.image.data
+
+
+async def test_a_picture_in_avif_is_read(read):
+    buffer = io.BytesIO()
+    Image.new("RGB", (2000, 1000), "teal").save(buffer, "AVIF")
+    attachment = await read("photo.avif", buffer.getvalue())
+    assert Image.open(io.BytesIO(attachment.image.data)).size == (1568, 784)
+    assert attachment.image.mime == "image/jpeg"
+
+
+@pytest.mark.parametrize("name", ["IMG_1.HEIC", "IMG_1.jpg", "IMG_1"])
+async def test_an_iphones_photo_is_refused_in_words_of_its_own_whatever_it_is_called(refuse, name):
+    refused = await refuse(name, b"\0\0\0\x24ftypheic\0\0\0\0mif1heic" + bytes(100))
+    assert refused.reason == "heic"
+    assert "JPEG" in refusal_text(refused.reason, refused.facts | {"name": name}).en
 
 
 async def test_a_photograph_is_turned_upright(read):
