@@ -34,13 +34,19 @@ NOBODY_NEEDED, THREE, THREE_SLOW = COUNCIL
 browsing = contextmanager(visitor)
 
 
+def convene(page: Page) -> None:
+    """Chooses the consultation in place of another mode; its form is there before anything is asked."""
+    pick(page, "mode", "Консилиум")
+    expect(page.get_by_test_id("participants")).to_be_visible()
+
+
 def step(page: Page, name: str) -> Locator:
     """A step of the tree, by its name: what it says and its numbers."""
     return page.locator(".step").filter(has=page.get_by_role("button", name=name, exact=True)).last
 
 
 def test_a_consultation_shows_its_specialists_at_work_and_its_total(page: Page):
-    pick(page, "mode", "Консилиум")
+    convene(page)
     ask(page, "Позови экономиста и юриста: открывать ли кофейню?")
     expect(page.get_by_role("button", name=re.compile("[Ээ]кономист")).first).to_be_visible()
     expect(metrics(page)).to_have_count(3, timeout=30_000)
@@ -149,7 +155,7 @@ def test_a_council_stopped_at_work_comes_back_whole_after_the_app_was_killed(
 ):
     app = konsilium(tmp_path, OLLAMA_HOST=ollama.url, MODEL_NAME=f"ollama/{THREE_SLOW}")
     with running(app), browsing(chromium, app.url) as page:
-        pick(page, "mode", "Консилиум")
+        convene(page)
         ask(page, WEIGHTY)
         for role in ROLES:
             expect(step(page, role)).to_contain_text("Привет", timeout=30_000)
@@ -179,7 +185,7 @@ def test_a_council_stopped_at_work_comes_back_whole_after_the_app_was_killed(
 
 def test_a_council_keeps_a_contradiction_and_says_beforehand_what_it_costs(page: Page):
     pick(page, "model", THREE)
-    pick(page, "mode", "Консилиум")
+    convene(page)
     ask(page, WEIGHTY)
     expect(metrics(page)).to_have_count(4, timeout=30_000)
     expect(page.get_by_text(re.compile("5 вызовов модели"))).to_be_visible()
